@@ -1,0 +1,286 @@
+//! The seventeen Local Climate Zones, and class lists that models and files carry.
+//!
+//! Zones, codes and names: Stewart & Oke (2012), *Local Climate Zones for Urban Temperature Studies*,
+//! Bulletin of the American Meteorological Society 93. Colours: the palette common to LCZ maps.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// A Local Climate Zone: ten built types (1–10) and seven natural ones (A–G, also numbered 11–17).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Zone {
+    /// LCZ 1.
+    CompactHighRise = 1,
+    /// LCZ 2.
+    CompactMidRise,
+    /// LCZ 3.
+    CompactLowRise,
+    /// LCZ 4.
+    OpenHighRise,
+    /// LCZ 5.
+    OpenMidRise,
+    /// LCZ 6.
+    OpenLowRise,
+    /// LCZ 7.
+    LightweightLowRise,
+    /// LCZ 8.
+    LargeLowRise,
+    /// LCZ 9.
+    SparselyBuilt,
+    /// LCZ 10.
+    HeavyIndustry,
+    /// LCZ A (11).
+    DenseTrees,
+    /// LCZ B (12).
+    ScatteredTrees,
+    /// LCZ C (13).
+    BushScrub,
+    /// LCZ D (14).
+    LowPlants,
+    /// LCZ E (15).
+    BareRockOrPaved,
+    /// LCZ F (16).
+    BareSoilOrSand,
+    /// LCZ G (17).
+    Water,
+}
+
+/// Code, name and colour of each zone, in the order 1–10, A–G.
+const ZONES: [(Zone, &str, &str, [u8; 3]); 17] = [
+    (Zone::CompactHighRise, "1", "compact high-rise", [0x91, 0x06, 0x13]),
+    (Zone::CompactMidRise, "2", "compact mid-rise", [0xD9, 0x08, 0x1C]),
+    (Zone::CompactLowRise, "3", "compact low-rise", [0xFF, 0x0A, 0x22]),
+    (Zone::OpenHighRise, "4", "open high-rise", [0xC5, 0x4F, 0x1E]),
+    (Zone::OpenMidRise, "5", "open mid-rise", [0xFF, 0x66, 0x28]),
+    (Zone::OpenLowRise, "6", "open low-rise", [0xFF, 0x98, 0x5E]),
+    (Zone::LightweightLowRise, "7", "lightweight low-rise", [0xFD, 0xED, 0x3F]),
+    (Zone::LargeLowRise, "8", "large low-rise", [0xBB, 0xBB, 0xBB]),
+    (Zone::SparselyBuilt, "9", "sparsely built", [0xFF, 0xCB, 0xAB]),
+    (Zone::HeavyIndustry, "10", "heavy industry", [0x56, 0x56, 0x56]),
+    (Zone::DenseTrees, "A", "dense trees", [0x00, 0x6A, 0x18]),
+    (Zone::ScatteredTrees, "B", "scattered trees", [0x00, 0xA9, 0x26]),
+    (Zone::BushScrub, "C", "bush, scrub", [0x62, 0x84, 0x32]),
+    (Zone::LowPlants, "D", "low plants", [0xB5, 0xDA, 0x7F]),
+    (Zone::BareRockOrPaved, "E", "bare rock or paved", [0x00, 0x00, 0x00]),
+    (Zone::BareSoilOrSand, "F", "bare soil or sand", [0xFC, 0xF7, 0xB1]),
+    (Zone::Water, "G", "water", [0x65, 0x6B, 0xFA]),
+];
+
+/// Colours for classes that are not zones (Okabe & Ito's palette, safe for colour-blind readers).
+const OTHER_COLOURS: [[u8; 3]; 8] = [
+    [0xE6, 0x9F, 0x00],
+    [0x56, 0xB4, 0xE9],
+    [0x00, 0x9E, 0x73],
+    [0xF0, 0xE4, 0x42],
+    [0x00, 0x72, 0xB2],
+    [0xD5, 0x5E, 0x00],
+    [0xCC, 0x79, 0xA7],
+    [0x99, 0x99, 0x99],
+];
+
+impl Zone {
+    /// All seventeen, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ZONES.iter().map(|row| row.0)
+    }
+
+    /// The zone of a number 1–17, as label rasters hold it.
+    ///
+    /// ```
+    /// use lcz::Zone;
+    /// assert_eq!(Zone::from_number(11), Some(Zone::DenseTrees));
+    /// assert_eq!(Zone::from_number(0), None);
+    /// ```
+    pub fn from_number(number: usize) -> Option<Self> {
+        number.checked_sub(1).and_then(|k| ZONES.get(k)).map(|row| row.0)
+    }
+
+    /// The number 1–17.
+    pub fn number(self) -> usize {
+        self as usize
+    }
+
+    /// The code: `1`–`10`, `A`–`G`.
+    pub fn code(self) -> &'static str {
+        ZONES[self.number() - 1].1
+    }
+
+    /// The name in words.
+    pub fn name(self) -> &'static str {
+        ZONES[self.number() - 1].2
+    }
+
+    /// The colour on LCZ maps, as red, green, blue.
+    pub fn colour(self) -> [u8; 3] {
+        ZONES[self.number() - 1].3
+    }
+
+    /// Whether it is one of the ten built types.
+    pub fn is_built(self) -> bool {
+        self.number() <= 10
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code(), self.name())
+    }
+}
+
+impl FromStr for Zone {
+    type Err = Error;
+
+    /// A code (`A`, `10`), a number (`17`) or a name (`water`), in any case.
+    fn from_str(text: &str) -> Result<Self> {
+        let found = ZONES
+            .iter()
+            .find(|(_, code, name, _)| code.eq_ignore_ascii_case(text) || name.eq_ignore_ascii_case(text));
+        found
+            .map(|row| row.0)
+            .or_else(|| text.parse().ok().and_then(Self::from_number))
+            .ok_or_else(|| Error::input(format!("zone '{text}'"), "no such zone", "use 1-10 or A-G"))
+    }
+}
+
+/// An ordered list of classes: what column `k` of a label or a prediction means.
+///
+/// A model carries its list, and so does a file; seventeen zones, sixteen without water, the ten
+/// built ones, or any other names (land cover).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Classes(Vec<String>);
+
+impl Classes {
+    /// The seventeen zones.
+    pub fn lcz() -> Self {
+        Self::of_zones(Zone::all())
+    }
+
+    /// The ten built zones, LCZ 1–10.
+    pub fn built() -> Self {
+        Self::of_zones(Zone::all().filter(|zone| zone.is_built()))
+    }
+
+    /// These zones, in this order.
+    pub fn of_zones(zones: impl IntoIterator<Item = Zone>) -> Self {
+        Self(zones.into_iter().map(|zone| zone.code().to_owned()).collect())
+    }
+
+    /// Classes of any other kind, by name.
+    ///
+    /// # Errors
+    /// No class, an empty name, or a name given twice.
+    pub fn named<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Result<Self> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let place = || "class list".to_owned();
+        if names.is_empty() {
+            return Err(Error::input(place(), "no class", "name at least one"));
+        }
+        for (k, name) in names.iter().enumerate() {
+            if name.is_empty() || names[..k].contains(name) {
+                return Err(Error::input(
+                    place(),
+                    format!("class {} is called '{name}', which is empty or taken", k + 1),
+                    "give each class a name of its own",
+                ));
+            }
+        }
+        Ok(Self(names))
+    }
+
+    /// The usual list for `k` label columns in a file that does not say: 17 are the zones, 10 the
+    /// built zones; any other count is numbered from 1.
+    pub fn of_count(k: usize) -> Self {
+        match k {
+            17 => Self::lcz(),
+            10 => Self::built(),
+            _ => Self((1..=k).map(|k| format!("class {k}")).collect()),
+        }
+    }
+
+    /// This list without one zone, as a study that leaves water out needs it.
+    #[must_use]
+    pub fn without(&self, zone: Zone) -> Self {
+        Self(self.0.iter().filter(|code| *code != zone.code()).cloned().collect())
+    }
+
+    /// How many classes, K.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The codes in order, as files store them.
+    pub fn codes(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The column of a zone, if it is in the list.
+    pub fn position(&self, zone: Zone) -> Option<usize> {
+        self.0.iter().position(|code| code == zone.code())
+    }
+
+    /// The zone of column `k`, if that class is a zone.
+    pub fn zone(&self, k: usize) -> Option<Zone> {
+        let code = self.0.get(k)?;
+        Zone::all().find(|zone| zone.code() == code)
+    }
+
+    /// Code of column `k`, short enough for an axis.
+    pub fn code(&self, k: usize) -> &str {
+        &self.0[k]
+    }
+
+    /// Code and name of column `k`: `A dense trees`; another class gives its name.
+    pub fn name(&self, k: usize) -> String {
+        self.zone(k).map_or_else(|| self.0[k].clone(), |zone| zone.to_string())
+    }
+
+    /// Colour of column `k`, as red, green, blue.
+    pub fn colour(&self, k: usize) -> [u8; 3] {
+        self.zone(k).map_or(OTHER_COLOURS[k % OTHER_COLOURS.len()], Zone::colour)
+    }
+}
+
+impl fmt::Display for Classes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_numbered_and_coded_as_published() {
+        assert_eq!(Zone::all().map(Zone::number).collect::<Vec<_>>(), (1..=17).collect::<Vec<_>>());
+        assert_eq!(Classes::lcz().to_string(), "1 2 3 4 5 6 7 8 9 10 A B C D E F G");
+        assert_eq!("g".parse::<Zone>().unwrap(), Zone::Water);
+        assert_eq!("14".parse::<Zone>().unwrap(), Zone::LowPlants);
+        assert!("18".parse::<Zone>().is_err());
+    }
+
+    #[test]
+    fn leaving_water_out_keeps_the_other_sixteen_in_order() {
+        let classes = Classes::lcz().without(Zone::Water);
+        assert_eq!(classes.len(), 16);
+        assert_eq!(classes.position(Zone::BareSoilOrSand), Some(15));
+        assert_eq!(classes.position(Zone::Water), None);
+    }
+
+    #[test]
+    fn a_class_named_twice_is_refused() {
+        assert!(Classes::named(["forest", "river", "forest"]).is_err());
+        assert!(Classes::named(Vec::<String>::new()).is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! Where patches come from: So2Sat-format HDF5 files, rasters, a generator. HDF5 and GeoTIFF are
+//! read and written here only.
+
+mod patches;
+pub mod rasters;
+pub mod so2sat;
+pub mod synthetic;
+
+pub use patches::Patches;

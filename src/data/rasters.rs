@@ -1,0 +1,1 @@
+//! Patches cut from GeoTIFF bands at the labelled pixels of a raster.

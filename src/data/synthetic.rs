@@ -1,0 +1,1 @@
+//! A small synthetic So2Sat.

@@ -1,0 +1,78 @@
+//! The one error type: each message is a line that says where, what, and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// What can go wrong, with where it went wrong and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file, dataset, row or setting that cannot be used as it is.
+    ///
+    /// Displays as `place: problem; advice`, for example
+    /// `data/training.h5: no dataset 'sen2' (found: sen1, label); see README, "Your own data"`.
+    #[error("{place}: {problem}; {advice}")]
+    Input {
+        /// The file, dataset and row, or the setting.
+        place: String,
+        /// What is wrong there.
+        problem: String,
+        /// What the user can do next.
+        advice: String,
+    },
+    /// The operating system refused to read or write a file.
+    #[error("{}: {source}; check the path, the permissions and the free space", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's own words.
+        source: std::io::Error,
+    },
+    /// The loss stopped being a finite number during training.
+    #[error(
+        "training diverged in epoch {epoch}, batch {batch}: the loss is {loss}; lower learning_rate or check the pixels"
+    )]
+    Diverged {
+        /// Epoch, counted from 1.
+        epoch: usize,
+        /// Batch in that epoch, counted from 1.
+        batch: usize,
+        /// The loss that was met.
+        loss: f64,
+    },
+    /// A numerical library failed (memory, or a broken invariant): not a user's mistake.
+    #[error("{what} failed: {detail}; please report this with the command that led here")]
+    Internal {
+        /// The operation.
+        what: &'static str,
+        /// The library's own words.
+        detail: String,
+    },
+}
+
+/// The crate's result type.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An input that cannot be used: where, what, what to do. See [`Error::Input`].
+    pub fn input(place: impl Into<String>, problem: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::Input { place: place.into(), problem: problem.into(), advice: advice.into() }
+    }
+
+    /// An input file that cannot be used. See [`Error::Input`].
+    pub fn file(path: &Path, problem: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::input(path.display().to_string(), problem, advice)
+    }
+
+    /// For `map_err`: ties an I/O error to the file that it concerns.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// let path = Path::new("no/such/file");
+    /// let error = std::fs::read(path).map_err(lcz::Error::io(path)).unwrap_err();
+    /// assert!(error.to_string().starts_with("no/such/file: "));
+    /// ```
+    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+}

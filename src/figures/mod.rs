@@ -1,0 +1,1 @@
+//! Figures: values in, SVG + PNG + CSV out. plotters is used here only.

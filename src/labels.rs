@@ -1,0 +1,313 @@
+//! Labels in three forms: one class a sample, the votes of several experts, and distributions.
+//!
+//! Votes as labels follow Koller, Shahzad & Zhu, *Uncertainty-guided representation learning in local
+//! climate zone classification*: a sample's label is the distribution of its experts' votes.
+
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+
+use crate::{Classes, Error, Result};
+
+/// One class a sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    classes: Classes,
+    indices: Vec<usize>,
+}
+
+impl Labels {
+    /// Class indices, each below the number of classes.
+    ///
+    /// # Errors
+    /// An index that is not a class: names the row.
+    pub fn new(classes: Classes, indices: Vec<usize>) -> Result<Self> {
+        if let Some(row) = indices.iter().position(|&k| k >= classes.len()) {
+            return Err(Error::input(
+                format!("row {row}"),
+                format!("class index {} of {} classes", indices[row], classes.len()),
+                "correct the label",
+            ));
+        }
+        Ok(Self { classes, indices })
+    }
+
+    /// What the indices mean.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// Class index of each sample.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+
+    /// How many samples, N.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// Samples a class. Shape: K.
+    pub fn counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for &k in &self.indices {
+            counts[k] += 1;
+        }
+        counts
+    }
+
+    /// All mass on the one class. Shape: (N, K).
+    pub fn one_hot(&self) -> LabelDistributions {
+        let mut y = Array2::zeros((self.len(), self.classes.len()));
+        for (row, &k) in self.indices.iter().enumerate() {
+            y[[row, k]] = 1.0;
+        }
+        LabelDistributions { classes: self.classes.clone(), y }
+    }
+}
+
+/// How many experts chose each class, sample by sample. Shape: (N, K).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Votes {
+    classes: Classes,
+    counts: Array2<f32>,
+}
+
+impl Votes {
+    /// Vote counts, one row a sample.
+    ///
+    /// # Errors
+    /// A row without a vote, a negative or non-finite count, or a width that is not K; names the row.
+    pub fn new(classes: Classes, counts: Array2<f32>) -> Result<Self> {
+        if counts.ncols() != classes.len() {
+            return Err(Error::input(
+                "votes",
+                format!("{} columns for {} classes", counts.ncols(), classes.len()),
+                "give one column a class",
+            ));
+        }
+        for (row, votes) in counts.outer_iter().enumerate() {
+            if votes.iter().any(|v| !v.is_finite() || *v < 0.0) {
+                return Err(Error::input(
+                    format!("votes, row {row}"),
+                    "a count is negative or not a number",
+                    "give how many experts chose each class",
+                ));
+            }
+            if votes.sum() <= 0.0 {
+                return Err(Error::input(
+                    format!("votes, row {row}"),
+                    "no expert voted",
+                    "leave the sample out, or train with --labels one-hot",
+                ));
+            }
+        }
+        Ok(Self { classes, counts })
+    }
+
+    /// What the columns mean.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// The counts. Shape: (N, K).
+    pub fn counts(&self) -> ArrayView2<'_, f32> {
+        self.counts.view()
+    }
+
+    /// The share of the votes that each class has: y_k = Y_k / M (Koller et al., Eq. 1, whose text
+    /// normalises by the number of votes M).
+    ///
+    /// # Shape
+    /// (N, K) counts → (N, K) distributions.
+    ///
+    /// ```
+    /// use lcz::{Classes, Votes};
+    /// let votes = Votes::new(Classes::named(["forest", "river"])?, ndarray::array![[8.0, 2.0]])?;
+    /// assert_eq!(votes.distributions().view().row(0).to_vec(), [0.8, 0.2]);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn distributions(&self) -> LabelDistributions {
+        let mut y = self.counts.mapv(f64::from);
+        for mut row in y.outer_iter_mut() {
+            let total = row.sum();
+            row /= total;
+        }
+        LabelDistributions { classes: self.classes.clone(), y }
+    }
+
+    /// The class with the most votes; a tied vote keeps the sample's original label if that is among
+    /// the tied classes, else it takes the first of them.
+    ///
+    /// # Errors
+    /// `original` of another length or class list.
+    pub fn majority(&self, original: Option<&Labels>) -> Result<Labels> {
+        if let Some(original) = original
+            && (original.len() != self.counts.nrows() || original.classes != self.classes)
+        {
+            return Err(Error::input(
+                "votes",
+                format!("{} rows of votes, {} labels, or other classes", self.counts.nrows(), original.len()),
+                "give labels and votes of the same samples",
+            ));
+        }
+        let choose = |(row, votes): (usize, ArrayView1<'_, f32>)| {
+            let first = first_largest(votes);
+            match original.map(|labels| labels.indices[row]) {
+                Some(label) if votes[label] >= votes[first] => label,
+                _ => first,
+            }
+        };
+        let indices = self.counts.outer_iter().enumerate().map(choose).collect();
+        Ok(Labels { classes: self.classes.clone(), indices })
+    }
+}
+
+/// A probability for each class, sample by sample, that is a *label*; a prediction is
+/// [`Probabilities`](crate::Probabilities), so that the two cannot be swapped. Shape: (N, K).
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelDistributions {
+    classes: Classes,
+    y: Array2<f64>,
+}
+
+impl LabelDistributions {
+    /// Rows that are non-negative and sum to 1 (within 1e-4; they are made to sum to it exactly).
+    ///
+    /// # Errors
+    /// A row that is no distribution, or a width that is not K; names the row.
+    pub fn new(classes: Classes, mut y: Array2<f64>) -> Result<Self> {
+        check_distributions("label distributions", &classes, &mut y)?;
+        Ok(Self { classes, y })
+    }
+
+    /// What the columns mean.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// The distributions. Shape: (N, K).
+    pub fn view(&self) -> ArrayView2<'_, f64> {
+        self.y.view()
+    }
+
+    /// How many samples, N.
+    pub fn len(&self) -> usize {
+        self.y.nrows()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The most probable class of each sample; ties go to the first.
+    pub fn majority(&self) -> Labels {
+        let indices = self.y.outer_iter().map(first_largest).collect();
+        Labels { classes: self.classes.clone(), indices }
+    }
+
+    /// Voting entropy H = −Σ_k y_k ln y_k, in nats. Shape: N.
+    pub fn entropy(&self) -> Vec<f64> {
+        self.y.outer_iter().map(|row| -row.iter().map(|&y| x_ln_y(y, y)).sum::<f64>()).collect()
+    }
+
+    /// Label smoothing towards the uniform distribution: (1 − ε) y + ε / K.
+    ///
+    /// # Errors
+    /// ε outside 0–1.
+    pub fn smoothed(&self, epsilon: f64) -> Result<Self> {
+        if !(0.0..=1.0).contains(&epsilon) {
+            return Err(Error::input("label_smoothing", format!("{epsilon}"), "choose 0 to 1"));
+        }
+        let uniform = epsilon / self.classes.len() as f64;
+        Ok(Self { classes: self.classes.clone(), y: self.y.mapv(|y| (1.0 - epsilon) * y + uniform) })
+    }
+
+    /// The samples at these positions, in this order.
+    ///
+    /// # Panics
+    /// A position beyond the last sample.
+    #[must_use]
+    pub fn select(&self, positions: &[usize]) -> Self {
+        Self { classes: self.classes.clone(), y: self.y.select(Axis(0), positions) }
+    }
+}
+
+/// x ln y with 0 · ln 0 = 0: the term of every entropy and cross-entropy.
+pub(crate) fn x_ln_y(x: f64, y: f64) -> f64 {
+    if x == 0.0 { 0.0 } else { x * y.ln() }
+}
+
+/// The position of the largest entry; the first of equals.
+pub(crate) fn first_largest<T: PartialOrd + Copy>(row: ArrayView1<'_, T>) -> usize {
+    let mut best = 0;
+    for (k, value) in row.iter().enumerate() {
+        if *value > row[best] {
+            best = k;
+        }
+    }
+    best
+}
+
+/// Checks that rows are distributions over `classes`, and scales each to sum to 1.
+pub(crate) fn check_distributions(what: &str, classes: &Classes, rows: &mut Array2<f64>) -> Result<()> {
+    if rows.ncols() != classes.len() {
+        let problem = format!("{} columns for {} classes", rows.ncols(), classes.len());
+        return Err(Error::input(what, problem, "give one column a class"));
+    }
+    for (n, mut row) in rows.outer_iter_mut().enumerate() {
+        let total = row.sum();
+        if row.iter().any(|v| !v.is_finite() || *v < 0.0) || (total - 1.0).abs() > 1e-4 {
+            return Err(Error::input(
+                format!("{what}, row {n}"),
+                format!("not a distribution (sum {total})"),
+                "give non-negative numbers that sum to 1",
+            ));
+        }
+        row /= total;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn three() -> Classes {
+        Classes::named(["a", "b", "c"]).unwrap()
+    }
+
+    #[test]
+    fn a_tied_vote_keeps_the_original_label() {
+        let votes = Votes::new(three(), array![[1.0, 5.0, 5.0], [1.0, 5.0, 5.0], [0.0, 6.0, 5.0]]).unwrap();
+        let original = Labels::new(three(), vec![2, 0, 2]).unwrap();
+        assert_eq!(votes.majority(Some(&original)).unwrap().indices(), [2, 1, 1]);
+        assert_eq!(votes.majority(None).unwrap().indices(), [1, 1, 1]);
+    }
+
+    #[test]
+    fn a_row_without_votes_is_named() {
+        let error = Votes::new(three(), array![[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]).unwrap_err();
+        assert!(error.to_string().starts_with("votes, row 1: no expert voted"), "{error}");
+    }
+
+    #[test]
+    fn entropy_of_a_unanimous_vote_is_zero_and_of_a_split_one_ln_2() {
+        let votes = Votes::new(three(), array![[10.0, 0.0, 0.0], [5.0, 0.0, 5.0]]).unwrap();
+        let entropy = votes.distributions().entropy();
+        assert!(entropy[0].abs() < 1e-15 && (entropy[1] - 2f64.ln()).abs() < 1e-15, "{entropy:?}");
+    }
+
+    #[test]
+    fn smoothing_moves_mass_to_every_class_alike() {
+        let y = Labels::new(three(), vec![1]).unwrap().one_hot().smoothed(0.3).unwrap();
+        for (got, wanted) in y.view().iter().zip([0.1, 0.8, 0.1]) {
+            assert!((got - wanted).abs() < 1e-12);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Local Climate Zone classification of satellite images, with honest uncertainty.
+
+pub mod bands;
+pub mod checkpoint;
+pub mod classes;
+pub mod data;
+pub mod error;
+pub mod experiment;
+pub mod figures;
+pub mod labels;
+pub mod metrics;
+pub mod models;
+mod nn;
+pub mod predictions;
+
+pub use bands::{Bands, Imagery};
+pub use classes::{Classes, Zone};
+pub use error::{Error, Result};
+pub use labels::{LabelDistributions, Labels, Votes};
+pub use predictions::{Features, Logits, Probabilities, Temperature};

@@ -1,0 +1,2 @@
+//! The `lcz` command.
+fn main() {}

@@ -1,0 +1,188 @@
+//! What a model says of samples (or pixels): logits, probabilities, features.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::labels::{check_distributions, first_largest};
+use crate::{Classes, Error, Labels, Result};
+
+/// A softmax temperature, T > 0. Above 1 it softens a prediction, below 1 it sharpens it.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Temperature(f64);
+
+impl Temperature {
+    /// T = 1: the prediction as the model gives it.
+    pub const ONE: Self = Self(1.0);
+
+    /// A temperature.
+    ///
+    /// # Errors
+    /// Zero, negative or not finite.
+    pub fn new(temperature: f64) -> Result<Self> {
+        if temperature.is_finite() && temperature > 0.0 {
+            Ok(Self(temperature))
+        } else {
+            Err(Error::input("temperature", format!("{temperature}"), "choose a number above 0"))
+        }
+    }
+
+    /// The number.
+    pub fn value(self) -> f64 {
+        self.0
+    }
+}
+
+/// Unnormalised log-probabilities. Shape: (N, K).
+///
+/// A network that averages the softmaxes of several heads gives ln p̄, which is as good: softmax
+/// takes it back to p̄.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logits {
+    classes: Classes,
+    z: Array2<f64>,
+}
+
+impl Logits {
+    /// Logits, one row a sample.
+    ///
+    /// # Errors
+    /// A width that is not K, or a row with NaN or +∞, or with −∞ alone.
+    pub fn new(classes: Classes, z: Array2<f64>) -> Result<Self> {
+        if z.ncols() != classes.len() {
+            let problem = format!("{} columns for {} classes", z.ncols(), classes.len());
+            return Err(Error::input("logits", problem, "give one column a class"));
+        }
+        let bad = |row: ndarray::ArrayView1<'_, f64>| {
+            row.iter().any(|z| z.is_nan() || *z == f64::INFINITY) || row.iter().all(|z| !z.is_finite())
+        };
+        if let Some(row) = z.outer_iter().position(bad) {
+            return Err(Error::input(
+                format!("logits, row {row}"),
+                "not numbers",
+                "check the model's weights",
+            ));
+        }
+        Ok(Self { classes, z })
+    }
+
+    /// What the columns mean.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// The logits. Shape: (N, K).
+    pub fn view(&self) -> ArrayView2<'_, f64> {
+        self.z.view()
+    }
+
+    /// p_k = exp(z_k / T) / Σ_j exp(z_j / T).
+    ///
+    /// # Shape
+    /// (N, K) → (N, K).
+    ///
+    /// ```
+    /// use lcz::{Classes, Logits, Temperature};
+    /// let z = Logits::new(Classes::named(["a", "b"])?, ndarray::array![[3f64.ln(), 0.0]])?;
+    /// let p = z.softmax(Temperature::ONE);
+    /// assert!((p.view()[[0, 0]] - 0.75).abs() < 1e-12);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn softmax(&self, temperature: Temperature) -> Probabilities {
+        let mut p = self.z.clone();
+        for mut row in p.outer_iter_mut() {
+            let largest = row.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+            row.mapv_inplace(|z| ((z - largest) / temperature.value()).exp());
+            let total = row.sum();
+            row /= total;
+        }
+        Probabilities { classes: self.classes.clone(), p }
+    }
+}
+
+/// Predicted class probabilities; a label is [`LabelDistributions`](crate::LabelDistributions), so
+/// that the two cannot be swapped. Shape: (N, K).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probabilities {
+    classes: Classes,
+    p: Array2<f64>,
+}
+
+impl Probabilities {
+    /// Rows that are non-negative and sum to 1 (within 1e-4; they are made to sum to it exactly).
+    ///
+    /// # Errors
+    /// A row that is no distribution, or a width that is not K; names the row.
+    pub fn new(classes: Classes, mut p: Array2<f64>) -> Result<Self> {
+        check_distributions("probabilities", &classes, &mut p)?;
+        Ok(Self { classes, p })
+    }
+
+    /// What the columns mean.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// The probabilities. Shape: (N, K).
+    pub fn view(&self) -> ArrayView2<'_, f64> {
+        self.p.view()
+    }
+
+    /// How many samples, N.
+    pub fn len(&self) -> usize {
+        self.p.nrows()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The predicted class, argmax_k p_k; the first of equals.
+    pub fn predicted(&self) -> Labels {
+        let indices = self.p.outer_iter().map(first_largest).collect();
+        Labels::new(self.classes.clone(), indices).expect("an argmax is a class")
+    }
+
+    /// The largest probability of each sample. Shape: N.
+    pub fn confidence(&self) -> Vec<f64> {
+        self.p.outer_iter().map(|row| row[first_largest(row)]).collect()
+    }
+}
+
+/// The penultimate layer's output h(x). Shape: (N, D).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features(Array2<f32>);
+
+impl Features {
+    /// Feature vectors, one row a sample.
+    pub fn new(h: Array2<f32>) -> Self {
+        Self(h)
+    }
+
+    /// The features. Shape: (N, D).
+    pub fn view(&self) -> ArrayView2<'_, f32> {
+        self.0.view()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn a_high_temperature_flattens_and_a_low_one_sharpens() {
+        let classes = Classes::named(["a", "b"]).unwrap();
+        let z = Logits::new(classes, array![[2.0, 0.0]]).unwrap();
+        let at = |t: f64| z.softmax(Temperature::new(t).unwrap()).confidence()[0];
+        assert!((at(2.0) - 1.0 / (1.0 + (-1f64).exp())).abs() < 1e-12);
+        assert!(at(0.5) > at(1.0) && at(1.0) > at(2.0));
+        assert!(Temperature::new(0.0).is_err());
+    }
+
+    #[test]
+    fn probabilities_that_do_not_sum_to_one_are_refused() {
+        let classes = Classes::named(["a", "b"]).unwrap();
+        let error = Probabilities::new(classes, array![[0.5, 0.5], [0.7, 0.7]]).unwrap_err();
+        assert!(error.to_string().starts_with("probabilities, row 1: not a distribution"), "{error}");
+    }
+}
