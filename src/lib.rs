@@ -12,9 +12,11 @@ pub mod metrics;
 pub mod models;
 mod nn;
 pub mod predictions;
+pub mod progress;
 
 pub use bands::{Bands, Imagery};
 pub use classes::{Classes, Zone};
 pub use error::{Error, Result};
 pub use labels::{LabelDistributions, Labels, Votes};
 pub use predictions::{Features, Logits, Probabilities, Temperature};
+pub use progress::Progress;
