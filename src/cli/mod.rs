@@ -1,0 +1,70 @@
+//! The command line: one file a verb, which reads its arguments, calls the library and prints. No
+//! mathematics here.
+//!
+//! A verb is a `clap::Args` struct with `run(self, progress)`: it is named three times below.
+
+#[allow(dead_code)]
+pub mod output;
+#[allow(dead_code)]
+mod progress;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use progress::Terminal;
+
+/// Local Climate Zones from satellite images, with honest uncertainty.
+///
+/// Results are printed on stdout, progress and errors on stderr.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+
+    /// Say more: -v what is done, -vv in detail.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// Show no progress.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {}
+
+impl Cli {
+    /// What to log, in the words of `tracing`.
+    pub fn verbosity(&self) -> &'static str {
+        match self.verbose {
+            0 => "warn",
+            1 => "lcz=info,warn",
+            _ => "lcz=debug,info",
+        }
+    }
+
+    /// Does what the arguments say.
+    pub fn run(self) -> anyhow::Result<()> {
+        let _progress = Terminal::new(self.quiet);
+        match self.verb {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_examples_in_its_help() {
+        for verb in Cli::command().get_subcommands() {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("lcz {} ", verb.get_name())), "{}: {help:?}", verb.get_name());
+        }
+    }
+}
