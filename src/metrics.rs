@@ -1,1 +1,0 @@
-//! Scores of predictions against labels. No model in sight.
