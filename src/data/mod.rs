@@ -1,9 +1,13 @@
 //! Where patches come from: So2Sat-format HDF5 files, rasters, a generator. HDF5 and GeoTIFF are
 //! read and written here only.
 
+mod batches;
 mod patches;
 pub mod rasters;
 pub mod so2sat;
+mod statistics;
 pub mod synthetic;
 
 pub use patches::Patches;
+pub use so2sat::So2Sat;
+pub use statistics::BandStatistics;

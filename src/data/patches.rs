@@ -1,5 +1,635 @@
 //! Labelled image patches, wherever they lie: the one form in which models see data.
+//!
+//! A [`Patches`] is a view: some rows, some bands and some classes of an array in memory or of an
+//! HDF5 file. Views are cheap to make and to clone; pixels are read when they are asked for.
 
-/// A set of patches.
-#[derive(Debug, Clone)]
-pub struct Patches;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use ndarray::{Array2, Array4, ArrayView3, Axis, s};
+
+use super::batches::{self, Shuffled};
+use super::so2sat::SourceFile;
+use crate::{Bands, Classes, Error, Imagery, LabelDistributions, Labels, Result, Votes, Zone};
+
+/// A set of square image patches with what is known of them: labels, votes, groups.
+///
+/// Pixels have the shape (N, S, S, C): patches, rows, columns, bands. Positions count from 0 in the
+/// order of the view; messages name rows of the file or the array behind it.
+///
+/// ```
+/// use lcz::{Classes, Imagery, Labels, data::Patches};
+/// let images = ndarray::Array4::zeros((3, 32, 32, 10));
+/// let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images)?
+///     .with_labels(&Labels::new(Classes::lcz(), vec![16, 0, 5])?)?;
+/// let dry = patches.without(lcz::Zone::Water)?;
+/// assert_eq!(dry.len(), 2);
+/// assert_eq!(dry.classes().len(), 16);
+/// # Ok::<(), lcz::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Patches {
+    source: Arc<Source>,
+    rows: Rows,
+    /// Channels of the source, if not all of them in order.
+    channels: Option<Arc<[usize]>>,
+    /// Columns of the source's class list that remain.
+    columns: Arc<[usize]>,
+    imagery: Imagery,
+    classes: Classes,
+    given: Given,
+    provenance: Arc<str>,
+}
+
+/// Where the pixels are.
+enum Source {
+    Memory(Array4<f32>),
+    File(Arc<SourceFile>),
+}
+
+/// The rows of the source that a view has, in its order.
+#[derive(Clone)]
+enum Rows {
+    Span(Range<usize>),
+    List(Arc<[usize]>),
+}
+
+/// What was attached to the patches, by row of the source and in its columns; it goes before what a
+/// file says.
+#[derive(Clone, Default)]
+struct Given {
+    labels: Option<Arc<[usize]>>,
+    votes: Option<Arc<Array2<f32>>>,
+    groups: Option<Arc<[i32]>>,
+}
+
+/// Marks rows of a table that no view can reach: they were left out before the table was given.
+const NOT_GIVEN: usize = usize::MAX;
+
+/// Rows of a file that are read through rather than skipped when they lie between wanted ones: a row
+/// costs about what another call costs.
+const LARGEST_GAP: usize = 4;
+
+/// Rows read at once for a scattered selection; bounds the memory that gaps may waste.
+const LONGEST_RUN: usize = 256;
+
+impl Patches {
+    /// Patches from an array of shape (N, S, S, C).
+    ///
+    /// # Errors
+    /// No patch; a shape that is not what `imagery` says; a pixel that is NaN or infinite (names the
+    /// row).
+    pub fn in_memory(imagery: Imagery, classes: Classes, images: Array4<f32>) -> Result<Self> {
+        let (n, height, width, channels) = images.dim();
+        if n == 0 {
+            return Err(Error::input(IN_MEMORY, "no patch", "give at least one"));
+        }
+        if (height, width, channels) != (imagery.patch_size, imagery.patch_size, imagery.bands.len()) {
+            return Err(Error::input(
+                IN_MEMORY,
+                format!(
+                    "images of {height} x {width} pixels and {channels} bands where {0} x {0} and {1} are announced",
+                    imagery.patch_size,
+                    imagery.bands.len()
+                ),
+                "let the imagery describe the array",
+            ));
+        }
+        let patches = Self::over(Source::Memory(images), n, imagery, classes, "not stated");
+        if let Source::Memory(images) = &*patches.source {
+            patches.check_finite(images, |n| n)?;
+        }
+        Ok(patches)
+    }
+
+    /// Every row of a file.
+    pub(super) fn of_file(file: Arc<SourceFile>) -> Self {
+        let (rows, imagery, classes) = (file.rows(), file.imagery().clone(), file.classes().clone());
+        let provenance = file.provenance().to_owned();
+        let groups = file.groups().cloned();
+        let mut patches = Self::over(Source::File(file), rows, imagery, classes, &provenance);
+        patches.given.groups = groups;
+        patches
+    }
+
+    fn over(source: Source, rows: usize, imagery: Imagery, classes: Classes, provenance: &str) -> Self {
+        Self {
+            source: Arc::new(source),
+            rows: Rows::Span(0..rows),
+            channels: None,
+            columns: (0..classes.len()).collect(),
+            imagery,
+            classes,
+            given: Given::default(),
+            provenance: provenance.into(),
+        }
+    }
+
+    /// The same patches with these labels, instead of the file's if it has some.
+    ///
+    /// # Errors
+    /// Another number of labels than patches, or other classes.
+    pub fn with_labels(mut self, labels: &Labels) -> Result<Self> {
+        self.check_attached("labels", labels.len(), Some(labels.classes()))?;
+        let mut table = vec![NOT_GIVEN; self.source.rows()];
+        for (row, &k) in self.rows.iter().zip(labels.indices()) {
+            table[row] = self.columns[k];
+        }
+        self.given.labels = Some(table.into());
+        Ok(self)
+    }
+
+    /// The same patches with these votes, instead of the file's if it has some.
+    ///
+    /// # Errors
+    /// Another number of rows than patches, or other classes.
+    pub fn with_votes(mut self, votes: &Votes) -> Result<Self> {
+        self.check_attached("votes", votes.counts().nrows(), Some(votes.classes()))?;
+        let width = self.columns.iter().max().map_or(0, |k| k + 1);
+        let mut table = Array2::zeros((self.source.rows(), width));
+        for (row, counts) in self.rows.iter().zip(votes.counts().outer_iter()) {
+            for (&column, &count) in self.columns.iter().zip(counts) {
+                table[[row, column]] = count;
+            }
+        }
+        self.given.votes = Some(Arc::new(table));
+        Ok(self)
+    }
+
+    /// The same patches with the city or region of each; splits and leak checks go by it.
+    ///
+    /// # Errors
+    /// Another number of groups than patches.
+    pub fn with_groups(mut self, groups: Vec<i32>) -> Result<Self> {
+        self.check_attached("groups", groups.len(), None)?;
+        let mut table = vec![0; self.source.rows()];
+        for (row, group) in self.rows.iter().zip(groups) {
+            table[row] = group;
+        }
+        self.given.groups = Some(table.into());
+        Ok(self)
+    }
+
+    /// The same patches, saying where they come from (`synthetic (seed 1)`, a mission and a place).
+    #[must_use]
+    pub fn with_provenance(mut self, provenance: &str) -> Self {
+        self.provenance = provenance.into();
+        self
+    }
+
+    fn check_attached(&self, what: &str, rows: usize, classes: Option<&Classes>) -> Result<()> {
+        if rows != self.len() {
+            return Err(Error::input(
+                format!("{}, {what}", self.name()),
+                format!("{rows} rows for {} patches", self.len()),
+                "give one a patch",
+            ));
+        }
+        match classes {
+            Some(classes) if *classes != self.classes => Err(Error::input(
+                format!("{}, {what}", self.name()),
+                format!("classes {classes}, not {}", self.classes),
+                "give them over the patches' classes",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many patches, N.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Size, bands, ground sampling distance and unit of the patches.
+    pub fn imagery(&self) -> &Imagery {
+        &self.imagery
+    }
+
+    /// The classes of labels and votes.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// For messages: the file and its dataset, or `patches in memory`.
+    pub fn name(&self) -> String {
+        match &*self.source {
+            Source::Memory(_) => IN_MEMORY.to_owned(),
+            Source::File(file) => file.name(),
+        }
+    }
+
+    /// Where the data come from, as the file states it; `not stated` where it does not.
+    pub fn provenance(&self) -> &str {
+        &self.provenance
+    }
+
+    /// Whether [`labels`](Self::labels) has something to read.
+    pub fn has_labels(&self) -> bool {
+        self.given.labels.is_some() || self.source.file().is_some_and(SourceFile::has_labels)
+    }
+
+    /// Whether [`votes`](Self::votes) has something to read.
+    pub fn has_votes(&self) -> bool {
+        self.given.votes.is_some() || self.source.file().is_some_and(SourceFile::has_votes)
+    }
+
+    /// The class of each patch.
+    ///
+    /// # Errors
+    /// No labels, or a label of the file that is not one-hot (names the row).
+    pub fn labels(&self) -> Result<Labels> {
+        let table = match (&self.given.labels, self.source.file()) {
+            (Some(table), _) => table.clone(),
+            (None, Some(file)) => file.labels()?,
+            (None, None) => return Err(Error::input(self.name(), "no labels", "attach them (with_labels)")),
+        };
+        let mut position = vec![NOT_GIVEN; self.columns.iter().max().map_or(0, |k| k + 1)];
+        for (k, &column) in self.columns.iter().enumerate() {
+            position[column] = k;
+        }
+        let class_of = |row: usize| position.get(table[row]).copied().unwrap_or(NOT_GIVEN);
+        Labels::new(self.classes.clone(), self.rows.iter().map(class_of).collect())
+    }
+
+    /// The votes of the experts. Shape: (N, K).
+    ///
+    /// # Errors
+    /// No votes, a width that is not the number of classes, a negative count, or a patch that nobody
+    /// voted on (names the row).
+    pub fn votes(&self) -> Result<Votes> {
+        let table = match (&self.given.votes, self.source.file()) {
+            (Some(table), _) => table.clone(),
+            (None, Some(file)) => Arc::new(file.votes()?),
+            (None, None) => return Err(Error::input(self.name(), "no votes", "attach them (with_votes)")),
+        };
+        let counts = self.pick(&table);
+        for (row, votes) in self.rows.iter().zip(counts.outer_iter()) {
+            if votes.iter().any(|v| !v.is_finite() || *v < 0.0) {
+                return Err(Error::input(
+                    format!("{}, votes, row {row}", self.name()),
+                    "a count is negative or not a number",
+                    "give how many experts chose each class",
+                ));
+            }
+            if votes.sum() <= 0.0 {
+                return Err(Error::input(
+                    format!("{}, votes, row {row}", self.name()),
+                    "no expert voted for any of the classes",
+                    "leave the row out, or use the one-hot labels",
+                ));
+            }
+        }
+        Votes::new(self.classes.clone(), counts)
+    }
+
+    /// The label distribution of each patch: its share of the [`votes`](Self::votes) where there are
+    /// votes, else the distributions that the file holds itself (`y_distributional_urban` in the
+    /// files of the label-distribution paper). Shape: (N, K).
+    ///
+    /// One-hot labels are never passed off as distributions: ask for `labels()?.one_hot()`.
+    ///
+    /// # Errors
+    /// Neither votes nor distributions, or rows that are neither (named).
+    pub fn distributions(&self) -> Result<LabelDistributions> {
+        if self.has_votes() {
+            return Ok(self.votes()?.distributions());
+        }
+        let Some(file) = self.source.file() else {
+            return Err(Error::input(self.name(), "no votes", "attach them (with_votes), or use the labels"));
+        };
+        let mut y = self.pick(&file.distributions()?).mapv(f64::from);
+        for (row, mut y) in self.rows.iter().zip(y.outer_iter_mut()) {
+            let total = y.sum();
+            // A class left out leaves its share to the others, as it does with votes.
+            if y.iter().any(|y| !y.is_finite() || *y < 0.0) || total <= 0.0 {
+                return Err(Error::input(
+                    format!("{}, label distributions, row {row}", self.name()),
+                    format!("not a distribution over the classes (sum {total})"),
+                    "leave the row out, or use the one-hot labels",
+                ));
+            }
+            y /= total;
+        }
+        LabelDistributions::new(self.classes.clone(), y)
+    }
+
+    /// The city or region of each patch, if known.
+    pub fn groups(&self) -> Option<Vec<i32>> {
+        self.given.groups.as_ref().map(|table| self.rows.iter().map(|row| table[row]).collect())
+    }
+
+    /// The view's rows and columns of a table over the source.
+    fn pick(&self, table: &Array2<f32>) -> Array2<f32> {
+        Array2::from_shape_fn((self.len(), self.columns.len()), |(n, k)| {
+            table[[self.rows.get(n), self.columns[k]]]
+        })
+    }
+
+    /// Pixels of consecutive patches. Shape: (n, S, S, C).
+    ///
+    /// # Errors
+    /// A range that ends beyond the last patch, a file that cannot be read, a pixel that is NaN or
+    /// infinite (names the row).
+    pub fn images(&self, range: Range<usize>) -> Result<Array4<f32>> {
+        if range.start > range.end || range.end > self.len() {
+            return Err(Error::input(
+                self.name(),
+                format!("patches {} to {} of {}", range.start, range.end, self.len()),
+                "stay within the set",
+            ));
+        }
+        match &self.rows {
+            Rows::Span(span) => self.read_span(&(span.start + range.start..span.start + range.end)),
+            Rows::List(list) => self.read_rows(&list[range]),
+        }
+    }
+
+    /// Pixels of the patches at these positions, in this order. Shape: (n, S, S, C).
+    ///
+    /// # Errors
+    /// As [`images`](Self::images).
+    pub fn images_at(&self, positions: &[usize]) -> Result<Array4<f32>> {
+        self.check_positions(positions)?;
+        let rows: Vec<usize> = positions.iter().map(|&position| self.rows.get(position)).collect();
+        self.read_rows(&rows)
+    }
+
+    fn check_positions(&self, positions: &[usize]) -> Result<()> {
+        match positions.iter().find(|&&position| position >= self.len()) {
+            None => Ok(()),
+            Some(position) => Err(Error::input(
+                self.name(),
+                format!("patch {position} of {} (counted from 0)", self.len()),
+                "choose among these",
+            )),
+        }
+    }
+
+    /// Rows of the source, in this order.
+    fn read_rows(&self, rows: &[usize]) -> Result<Array4<f32>> {
+        if let Some(span) = consecutive(rows) {
+            return self.read_span(&span);
+        }
+        let (size, bands) = (self.imagery.patch_size, self.imagery.bands.len());
+        let mut images = Array4::zeros((rows.len(), size, size, bands));
+        if let Source::Memory(all) = &*self.source {
+            for (&row, target) in rows.iter().zip(images.outer_iter_mut()) {
+                self.pick_channels(all.index_axis(Axis(0), row), target);
+            }
+            return Ok(images);
+        }
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_unstable_by_key(|&n| rows[n]);
+        let mut start = 0;
+        while start < order.len() {
+            let first = rows[order[start]];
+            let mut end = start + 1;
+            while end < order.len()
+                && rows[order[end]] - rows[order[end - 1]] <= LARGEST_GAP
+                && rows[order[end]] - first < LONGEST_RUN
+            {
+                end += 1;
+            }
+            let run = first..rows[order[end - 1]] + 1;
+            let block = self.source.read(run)?;
+            for &n in &order[start..end] {
+                let image = block.index_axis(Axis(0), rows[n] - first);
+                self.pick_channels(image, images.index_axis_mut(Axis(0), n));
+            }
+            start = end;
+        }
+        self.check_read(&images, |n| rows[n])?;
+        Ok(images)
+    }
+
+    /// Consecutive rows of the source.
+    fn read_span(&self, span: &Range<usize>) -> Result<Array4<f32>> {
+        let block = self.source.read(span.clone())?;
+        let images = if self.channels.is_some() {
+            let size = self.imagery.patch_size;
+            let mut images = Array4::zeros((span.len(), size, size, self.imagery.bands.len()));
+            for (image, target) in block.outer_iter().zip(images.outer_iter_mut()) {
+                self.pick_channels(image, target);
+            }
+            images
+        } else {
+            block
+        };
+        self.check_read(&images, |n| span.start + n)?;
+        Ok(images)
+    }
+
+    /// (S, S, all bands) → (S, S, C). Picking from what was read is far cheaper than asking HDF5 for
+    /// single bands, which it would copy number by number.
+    fn pick_channels(&self, image: ArrayView3<'_, f32>, mut target: ndarray::ArrayViewMut3<'_, f32>) {
+        match &self.channels {
+            None => target.assign(&image),
+            Some(channels) => {
+                for (c, &channel) in channels.iter().enumerate() {
+                    target.slice_mut(s![.., .., c]).assign(&image.slice(s![.., .., channel]));
+                }
+            }
+        }
+    }
+
+    /// What lies in memory was checked when it came in.
+    fn check_read(&self, images: &Array4<f32>, row_of: impl Fn(usize) -> usize) -> Result<()> {
+        match &*self.source {
+            Source::Memory(_) => Ok(()),
+            Source::File(_) => self.check_finite(images, row_of),
+        }
+    }
+
+    fn check_finite(&self, images: &Array4<f32>, row_of: impl Fn(usize) -> usize) -> Result<()> {
+        if images.as_slice().is_some_and(all_finite) {
+            return Ok(());
+        }
+        let Some(((n, y, x, c), value)) = images.indexed_iter().find(|(_, value)| !value.is_finite()) else {
+            return Ok(());
+        };
+        Err(Error::input(
+            format!("{}, row {}", self.name(), row_of(n)),
+            format!("the pixel at line {y}, column {x} of band {} is {value}", self.imagery.bands.names()[c]),
+            "leave the row out or fill the gap",
+        ))
+    }
+
+    /// Batches in the order of the view; the last may be smaller.
+    ///
+    /// The iterator owns what it needs and may move to another thread.
+    pub fn batches(
+        &self,
+        size: usize,
+    ) -> impl Iterator<Item = Result<(Range<usize>, Array4<f32>)>> + Send + use<> {
+        batches::in_order(self.clone(), size)
+    }
+
+    /// One epoch in random order: every patch once, with its position in the view.
+    ///
+    /// Every order is equally likely if the patches lie in memory or fill at most 256 MiB (6,553
+    /// So2Sat patches). A larger file is shuffled by blocks: blocks of at least 64 consecutive
+    /// patches are read in random order, as many as fill 256 MiB are pooled, and the pool is handed
+    /// out in random order before the next is read. A batch then mixes patches of some hundred
+    /// random places of the file, each read in one piece, at a memory that does not grow with the
+    /// file. In a file sorted by class or city a pool is therefore a little uneven from the next
+    /// one; files whose chunks span many patches have larger blocks and suffer more of it.
+    ///
+    /// The order depends on `seed`, on the number of patches, their size and the file's chunks,
+    /// on nothing else. Give each epoch a seed of its own. Equal order in memory and in a file is
+    /// given up to the 256 MiB.
+    pub fn shuffled(
+        &self,
+        batch: usize,
+        seed: u64,
+    ) -> impl Iterator<Item = Result<(Vec<usize>, Array4<f32>)>> + Send + use<> {
+        Shuffled::new(self.clone(), batch, seed)
+    }
+
+    /// Rows that the file stores together, at least 1; none for patches in memory.
+    pub(super) fn rows_a_chunk(&self) -> Option<usize> {
+        self.source.file().map(SourceFile::rows_a_chunk)
+    }
+
+    /// The patches at these positions, in this order.
+    ///
+    /// # Errors
+    /// No position, or one beyond the last patch.
+    pub fn select(&self, positions: &[usize]) -> Result<Self> {
+        if positions.is_empty() {
+            return Err(Error::input(self.name(), "no patch is selected", "select at least one"));
+        }
+        self.check_positions(positions)?;
+        let rows: Vec<usize> = positions.iter().map(|&position| self.rows.get(position)).collect();
+        let rows = consecutive(&rows).map_or_else(|| Rows::List(rows.into()), Rows::Span);
+        Ok(Self { rows, ..self.clone() })
+    }
+
+    /// The same patches with these bands only, in this order.
+    ///
+    /// # Errors
+    /// A band that the patches do not have.
+    pub fn bands(&self, bands: &Bands) -> Result<Self> {
+        let chosen = self.imagery.bands.positions(bands)?;
+        let channels: Vec<usize> = match &self.channels {
+            None => chosen.clone(),
+            Some(channels) => chosen.iter().map(|&c| channels[c]).collect(),
+        };
+        let names = chosen.iter().map(|&c| self.imagery.bands.names()[c].clone());
+        let imagery = Imagery { bands: Bands::named(names)?, ..self.imagery.clone() };
+        let all_in_order = channels.iter().copied().eq(0..self.source.channels());
+        let channels = (!all_in_order).then(|| channels.into());
+        Ok(Self { channels, imagery, ..self.clone() })
+    }
+
+    /// The patches of every other class, over the classes without this one; votes for it are left
+    /// out too. Patches whose classes do not have it stay as they are.
+    ///
+    /// # Errors
+    /// No labels to go by, or no patch of another class.
+    pub fn without(&self, zone: Zone) -> Result<Self> {
+        let Some(k) = self.classes.position(zone) else {
+            return Ok(self.clone());
+        };
+        let labels = self.labels()?;
+        let others: Vec<usize> = (0..self.len()).filter(|&n| labels.indices()[n] != k).collect();
+        if others.is_empty() {
+            let problem = format!("every patch is of LCZ {zone}");
+            return Err(Error::input(self.name(), problem, "leave out another class"));
+        }
+        let mut columns = self.columns.to_vec();
+        columns.remove(k);
+        Ok(Self { columns: columns.into(), classes: self.classes.without(zone), ..self.select(&others)? })
+    }
+}
+
+const IN_MEMORY: &str = "patches in memory";
+
+impl fmt::Debug for Patches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} patches of {}", self.len(), self.name())
+    }
+}
+
+impl Source {
+    fn file(&self) -> Option<&SourceFile> {
+        match self {
+            Self::Memory(_) => None,
+            Self::File(file) => Some(file),
+        }
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Self::Memory(images) => images.dim().0,
+            Self::File(file) => file.rows(),
+        }
+    }
+
+    fn channels(&self) -> usize {
+        match self {
+            Self::Memory(images) => images.dim().3,
+            Self::File(file) => file.imagery().bands.len(),
+        }
+    }
+
+    fn read(&self, rows: Range<usize>) -> Result<Array4<f32>> {
+        match self {
+            Self::Memory(images) => Ok(images.slice(s![rows, .., .., ..]).to_owned()),
+            Self::File(file) => file.read(rows),
+        }
+    }
+}
+
+impl Rows {
+    fn len(&self) -> usize {
+        match self {
+            Self::Span(span) => span.len(),
+            Self::List(list) => list.len(),
+        }
+    }
+
+    fn get(&self, position: usize) -> usize {
+        match self {
+            Self::Span(span) => span.start + position,
+            Self::List(list) => list[position],
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.len()).map(|position| self.get(position))
+    }
+}
+
+/// The range that these rows are, if they are one.
+fn consecutive(rows: &[usize]) -> Option<Range<usize>> {
+    let first = *rows.first()?;
+    rows.iter().enumerate().all(|(n, &row)| row == first + n).then(|| first..first + rows.len())
+}
+
+/// Whether no number is NaN or infinite: those have all exponent bits set, and adding one to the
+/// exponent then carries into the sign. Compiles to vector instructions, unlike a search.
+fn all_finite(values: &[f32]) -> bool {
+    const EXPONENT: u32 = 0x7f80_0000;
+    const ONE: u32 = 0x0080_0000;
+    let carried = values.iter().fold(0u32, |seen, v| seen | ((v.to_bits() & EXPONENT) + ONE));
+    carried >> 31 == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_nan_and_the_infinities_are_not_finite() {
+        assert!(all_finite(&[0.0, -0.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE, 1e-45]));
+        for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(!all_finite(&[1.0, bad, 2.0]), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Batches of patches, in order or shuffled, from sets that need not fit in memory.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use ndarray::{Array4, Axis};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::Patches;
+use crate::Result;
+
+/// Patches of a shuffle block, at least: 64 So2Sat patches are 5 MB in the file, which a disk reads
+/// at full speed wherever they lie.
+const BLOCK: usize = 64;
+
+/// Bytes of pixels that a shuffle pools. More mixes better and takes more memory.
+const POOL_BYTES: usize = 256 << 20;
+
+/// Batches in the order of the view.
+pub(super) fn in_order(
+    patches: Patches,
+    size: usize,
+) -> impl Iterator<Item = Result<(Range<usize>, Array4<f32>)>> + Send {
+    let (n, size) = (patches.len(), size.max(1));
+    (0..n).step_by(size).map(move |start| {
+        let range = start..n.min(start + size);
+        Ok((range.clone(), patches.images(range)?))
+    })
+}
+
+/// One epoch in random order; see [`Patches::shuffled`].
+pub(super) struct Shuffled {
+    patches: Patches,
+    batch: usize,
+    rng: ChaCha8Rng,
+    in_memory: bool,
+    /// Blocks yet to be read, in the order of reading.
+    blocks: VecDeque<Range<usize>>,
+    blocks_a_pool: usize,
+    pool: Pool,
+    failed: bool,
+}
+
+/// Blocks, and the order in which their patches go out.
+#[derive(Default)]
+struct Pool {
+    blocks: Vec<Range<usize>>,
+    /// Pixels of each block; empty for patches in memory, which need no second copy.
+    images: Vec<Array4<f32>>,
+    /// Block and place in it, from the end.
+    order: Vec<(usize, usize)>,
+}
+
+impl Shuffled {
+    pub(super) fn new(patches: Patches, batch: usize, seed: u64) -> Self {
+        let imagery = patches.imagery();
+        let patch_bytes = imagery.patch_size * imagery.patch_size * imagery.bands.len() * size_of::<f32>();
+        let capacity = (POOL_BYTES / patch_bytes.max(1)).max(2 * BLOCK);
+        Self::with_pool(patches, batch, seed, capacity)
+    }
+
+    fn with_pool(patches: Patches, batch: usize, seed: u64, capacity: usize) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let n = patches.len();
+        let chunk = patches.rows_a_chunk();
+        let in_memory = chunk.is_none();
+        // Whole chunks, so that none is decompressed twice.
+        let block = chunk.map_or(BLOCK, |chunk| BLOCK.div_ceil(chunk) * chunk);
+        let mut blocks: Vec<_> = (0..n).step_by(block).map(|start| start..n.min(start + block)).collect();
+        let blocks_a_pool = if in_memory || n <= capacity {
+            blocks.len().max(1)
+        } else {
+            blocks.shuffle(&mut rng);
+            (capacity / block).max(2)
+        };
+        Self {
+            patches,
+            batch: batch.max(1),
+            rng,
+            in_memory,
+            blocks: blocks.into(),
+            blocks_a_pool,
+            pool: Pool::default(),
+            failed: false,
+        }
+    }
+
+    /// Reads the next blocks and shuffles their patches; false if there is none left.
+    fn refill(&mut self) -> Result<bool> {
+        let count = self.blocks_a_pool.min(self.blocks.len());
+        // The old pool goes before the new one comes, so that there is never more than one.
+        self.pool = Pool { blocks: self.blocks.drain(..count).collect(), ..Pool::default() };
+        if !self.in_memory {
+            let read = |block: &Range<usize>| self.patches.images(block.clone());
+            self.pool.images = self.pool.blocks.iter().map(read).collect::<Result<_>>()?;
+        }
+        let blocks = self.pool.blocks.iter().enumerate();
+        self.pool.order = blocks.flat_map(|(b, block)| (0..block.len()).map(move |n| (b, n))).collect();
+        self.pool.order.shuffle(&mut self.rng);
+        Ok(!self.pool.order.is_empty())
+    }
+
+    fn next_batch(&mut self) -> Result<Option<(Vec<usize>, Array4<f32>)>> {
+        let (size, bands) = (self.patches.imagery().patch_size, self.patches.imagery().bands.len());
+        let mut positions = Vec::with_capacity(self.batch);
+        let mut pixels = Vec::with_capacity(self.batch * size * size * bands);
+        while positions.len() < self.batch {
+            if self.pool.order.is_empty() && !self.refill()? {
+                break;
+            }
+            let wanted = (self.batch - positions.len()).min(self.pool.order.len());
+            for (b, n) in self.pool.order.drain(self.pool.order.len() - wanted..) {
+                positions.push(self.pool.blocks[b].start + n);
+                if let Some(images) = self.pool.images.get(b) {
+                    pixels.extend(images.index_axis(Axis(0), n).iter());
+                }
+            }
+        }
+        if positions.is_empty() {
+            return Ok(None);
+        }
+        if self.in_memory {
+            let images = self.patches.images_at(&positions)?;
+            return Ok(Some((positions, images)));
+        }
+        let images = Array4::from_shape_vec((positions.len(), size, size, bands), pixels)
+            .expect("every patch has the size and the bands of the imagery");
+        Ok(Some((positions, images)))
+    }
+}
+
+impl Iterator for Shuffled {
+    type Item = Result<(Vec<usize>, Array4<f32>)>;
+
+    /// After an error there is nothing more.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let batch = self.next_batch();
+        self.failed = batch.is_err();
+        batch.transpose()
+    }
+}

@@ -1,0 +1,221 @@
+//! So2Sat LCZ42 files and those of the same layout.
+//!
+//! HDF5 files with a dataset of images, found by name, and what goes with it; only the images must be
+//! there. N patches of S × S pixels, C bands, K classes:
+//!
+//! | dataset | shape | what |
+//! |---|---|---|
+//! | `sen2`, else `patches`, else `sen1` | N × S × S × C | pixels of any integer or float type |
+//! | `label`, else `y` | N × K | the class, one-hot |
+//! | `votes` | N × K | how many experts chose each class |
+//! | `y_distributional…` | N × K | label distributions |
+//! | `group` | N | the city or region of each patch |
+//!
+//! Attributes of the file, all optional: `classes` and `bands` (lists, separated by commas),
+//! `ground_sampling_distance` (metres), `unit`, `provenance`. A file without `classes` has the
+//! seventeen zones, or the ten built ones if its labels have ten columns. `sen2` and `sen1` without
+//! attributes are So2Sat's: 10 m pixels of reflectance or backscatter.
+//!
+//! Zhu et al. (2020), *So2Sat LCZ42: A Benchmark Dataset for the Classification of Global Local
+//! Climate Zones*, IEEE Geoscience and Remote Sensing Magazine 8(3). The files with
+//! `y_distributional_urban` are those of Koller et al., *Going beyond one-hot encoding in
+//! classification: Can human uncertainty improve model performance in earth observation?*
+
+mod reader;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(in crate::data) use reader::SourceFile;
+pub use writer::{Layout, Rows, Writer};
+
+use super::Patches;
+use crate::{Bands, Error, Result, Zone};
+
+/// The three files of a data set, in the order training, validation, test.
+const SPLITS: [&str; 3] = ["training.h5", "validation.h5", "testing.h5"];
+
+/// A data set: one HDF5 file, or a folder of `training.h5`, `validation.h5` and `testing.h5`.
+///
+/// Each file is opened once; rows are read when they are asked for, so that a file may be far larger
+/// than memory.
+///
+/// ```no_run
+/// use lcz::{Zone, data::so2sat::So2Sat};
+/// let so2sat = So2Sat::open("data")?.without(Zone::Water);
+/// let (train, validation, test) = so2sat.splits()?;
+/// # Ok::<(), lcz::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct So2Sat {
+    path: PathBuf,
+    files: Files,
+    bands: Option<Bands>,
+    left_out: Vec<Zone>,
+}
+
+#[derive(Clone)]
+enum Files {
+    One(Arc<SourceFile>),
+    Folder([Option<Arc<SourceFile>>; 3]),
+}
+
+impl So2Sat {
+    /// Opens a file, or every file of a folder that is there.
+    ///
+    /// # Errors
+    /// Nothing to open, a file that is not HDF5 or cut short, or datasets that do not fit together:
+    /// says which and what was found.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_dataset(path.as_ref(), None)
+    }
+
+    /// Opens the images of another name: `sen1`, the radar patches of So2Sat.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); no such dataset.
+    pub fn open_as(path: impl AsRef<Path>, dataset: &str) -> Result<Self> {
+        Self::open_dataset(path.as_ref(), Some(dataset))
+    }
+
+    fn open_dataset(path: &Path, dataset: Option<&str>) -> Result<Self> {
+        let open = |path: &Path| SourceFile::open(path, dataset).map(Arc::new);
+        let files = if path.is_dir() {
+            let mut files = [None, None, None];
+            for (file, name) in files.iter_mut().zip(SPLITS) {
+                let path = path.join(name);
+                if path.exists() {
+                    *file = Some(open(&path)?);
+                }
+            }
+            if files.iter().all(Option::is_none) {
+                let problem = format!("no {}, {} or {} in this folder", SPLITS[0], SPLITS[1], SPLITS[2]);
+                return Err(Error::file(path, problem, "give the folder of the data set, or one .h5 file"));
+            }
+            Files::Folder(files)
+        } else {
+            Files::One(open(path)?)
+        };
+        Ok(Self { path: path.to_owned(), files, bands: None, left_out: Vec::new() })
+    }
+
+    /// Only these bands, in this order. A band that is not there is an error when patches are asked
+    /// for.
+    #[must_use]
+    pub fn bands(mut self, bands: &Bands) -> Self {
+        self.bands = Some(bands.clone());
+        self
+    }
+
+    /// Without the patches of a class and without the class; see [`Patches::without`].
+    #[must_use]
+    pub fn without(mut self, zone: Zone) -> Self {
+        self.left_out.push(zone);
+        self
+    }
+
+    /// Training, validation and test patches.
+    ///
+    /// A folder gives its three files. A single file is split in its order, as the course on So2Sat
+    /// does: the last 20 % of its patches are the test set. The course trains on the first 80 % and
+    /// watches the test set meanwhile; here the last fifth of those becomes the validation set, so
+    /// that choosing the best epoch does not look at the test set: 64 % training, 16 % validation,
+    /// 20 % test. [`split_80_20`](Self::split_80_20) gives the course's own two parts.
+    ///
+    /// Neighbours in the file may be neighbours on the ground; a split by [`groups`](Patches::groups)
+    /// is the stricter one.
+    ///
+    /// # Errors
+    /// A file that the folder lacks, three files that do not hold the same kind of patches, or too
+    /// few patches to split.
+    pub fn splits(&self) -> Result<(Patches, Patches, Patches)> {
+        match &self.files {
+            Files::Folder(files) => {
+                let missing: Vec<&str> =
+                    SPLITS.into_iter().zip(files).filter(|(_, file)| file.is_none()).map(|s| s.0).collect();
+                let [Some(training), Some(validation), Some(test)] = files else {
+                    let problem = format!("no {} in this folder", missing.join(", no "));
+                    let advice = "add what is missing, or open one file and split it";
+                    return Err(Error::file(&self.path, problem, advice));
+                };
+                check_alike(training, validation)?;
+                check_alike(training, test)?;
+                Ok((self.view(training)?, self.view(validation)?, self.view(test)?))
+            }
+            Files::One(file) => {
+                let all = self.view(file)?;
+                let (training, test) = self.split_80_20()?;
+                let (training_end, validation_end) = (training.len() - training.len() / 5, training.len());
+                self.check_parts(&[training_end, validation_end - training_end])?;
+                Ok((
+                    all.select(&(0..training_end).collect::<Vec<_>>())?,
+                    all.select(&(training_end..validation_end).collect::<Vec<_>>())?,
+                    test,
+                ))
+            }
+        }
+    }
+
+    /// The first 80 % and the last 20 % of a single file: training and test set of the course.
+    ///
+    /// # Errors
+    /// A folder, or too few patches to split.
+    pub fn split_80_20(&self) -> Result<(Patches, Patches)> {
+        let all = self.patches()?;
+        let training = all.len() - all.len() / 5;
+        self.check_parts(&[training, all.len() - training])?;
+        Ok((
+            all.select(&(0..training).collect::<Vec<_>>())?,
+            all.select(&(training..all.len()).collect::<Vec<_>>())?,
+        ))
+    }
+
+    fn check_parts(&self, parts: &[usize]) -> Result<()> {
+        if parts.contains(&0) {
+            return Err(Error::file(&self.path, "too few patches to split", "give at least ten"));
+        }
+        Ok(())
+    }
+
+    /// The patches of a single file, whole. A folder with one file only is as good.
+    ///
+    /// # Errors
+    /// A folder with several files, a band that is not there, or no labels to leave a class out by.
+    pub fn patches(&self) -> Result<Patches> {
+        match &self.files {
+            Files::One(file) => self.view(file),
+            Files::Folder(files) => {
+                let mut there = files.iter().flatten();
+                match (there.next(), there.next()) {
+                    (Some(file), None) => self.view(file),
+                    _ => Err(Error::file(&self.path, "a folder of several files", "give one of its files")),
+                }
+            }
+        }
+    }
+
+    fn view(&self, file: &Arc<SourceFile>) -> Result<Patches> {
+        let mut patches = Patches::of_file(file.clone());
+        if let Some(bands) = &self.bands {
+            patches = patches.bands(bands)?;
+        }
+        for &zone in &self.left_out {
+            patches = patches.without(zone)?;
+        }
+        Ok(patches)
+    }
+}
+
+/// Refuses to train on one kind of patch and test on another.
+fn check_alike(training: &SourceFile, other: &SourceFile) -> Result<()> {
+    let advice = "the three files are to hold the same kind of patches";
+    if let Some(problem) = training.imagery().mismatch(other.imagery()) {
+        return Err(Error::input(other.name(), format!("{problem} as in {}", training.name()), advice));
+    }
+    if training.classes() != other.classes() {
+        let problem = format!("classes {}, not {}", other.classes(), training.classes());
+        return Err(Error::file(other.path(), problem, advice));
+    }
+    Ok(())
+}

@@ -1,0 +1,481 @@
+//! One open file of the So2Sat layout: its datasets, found by name and checked, and its rows.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use hdf5::types::{FixedAscii, FixedUnicode, VarLenAscii, VarLenUnicode};
+use hdf5::{Dataset, File, MinorErrorCode};
+use ndarray::{Array2, Array4, s};
+
+use crate::{Bands, Classes, Error, Imagery, Result};
+
+/// Image datasets by name, in the order of preference.
+const IMAGES: [&str; 3] = ["sen2", "patches", "sen1"];
+/// One-hot labels: So2Sat's name, and that of the label-distribution paper.
+const LABELS: [&str; 2] = ["label", "y"];
+/// Label distributions; the paper's files have `y_distributional_urban`.
+const DISTRIBUTIONS: &str = "y_distributional";
+
+/// Rows of labels and votes checked at a time.
+const TABLE_ROWS: usize = 1 << 16;
+/// Bytes that a block of hostile chunks may take in memory, decoded.
+const LARGEST_BLOCK: usize = 1 << 29;
+
+/// One open file.
+pub(in crate::data) struct SourceFile {
+    path: PathBuf,
+    images: Dataset,
+    dataset: String,
+    rows: usize,
+    chunks: Chunks,
+    labels: Option<(String, Dataset)>,
+    votes: Option<Dataset>,
+    distributions: Option<(String, Dataset)>,
+    groups: Option<Arc<[i32]>>,
+    imagery: Imagery,
+    classes: Classes,
+    provenance: String,
+    /// Class of each row, once read and checked.
+    label_table: OnceLock<Arc<[usize]>>,
+    /// The block of rows read last, where chunks are hostile.
+    last_block: Mutex<Option<(usize, Arc<Array4<f32>>)>>,
+}
+
+/// How the image dataset is laid out in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chunks {
+    /// One piece, or chunks of whole patches: any rows are read at a fair price.
+    Patches { rows: usize },
+    /// A chunk holds parts of many patches (as h5py's automatic chunks do), so that reading one patch
+    /// decodes many: rows are read by blocks of whole chunks, and the last block is kept.
+    Hostile { rows: usize },
+}
+
+impl SourceFile {
+    /// Opens a file and checks what is in it; `dataset` names the images, if it is not to be found.
+    pub(in crate::data) fn open(path: &Path, dataset: Option<&str>) -> Result<Self> {
+        let file = open_file(path)?;
+        let found = file.member_names().map_err(|e| unreadable(path, &e))?;
+        let named = |name: &str| found.iter().any(|found| found == name);
+        let dataset = match dataset {
+            Some(name) => named(name).then_some(name).ok_or(format!("'{name}'")),
+            None => IMAGES.into_iter().find(|name| named(name)).ok_or_else(|| "'sen2'".to_owned()),
+        }
+        .map_err(|wanted| no_dataset(path, &wanted, &found))?
+        .to_owned();
+        let images = open_dataset(&file, path, &dataset)?;
+        let place = place(path, &dataset);
+        let shape = images.shape();
+        let [rows, height, width, channels] = shape[..] else {
+            let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
+            return Err(Error::input(place, problem, "images are of shape patches x rows x columns x bands"));
+        };
+        if rows == 0 || height == 0 || channels == 0 {
+            let problem = format!("no rows (shape {})", product(&shape));
+            return Err(Error::input(place, problem, "give at least one patch"));
+        }
+        if height != width {
+            let problem = format!("patches of {height} x {width} pixels");
+            return Err(Error::input(place, problem, "patches must be square: cut them so"));
+        }
+        let table = |name: &str, rank: usize| -> Result<Option<Dataset>> {
+            if !named(name) {
+                return Ok(None);
+            }
+            let table = open_dataset(&file, path, name)?;
+            check_table(path, name, &table, rank, &dataset, rows)?;
+            Ok(Some(table))
+        };
+        let mut labels = None;
+        for name in LABELS {
+            if labels.is_none() {
+                labels = table(name, 2)?.map(|dataset| (name.to_owned(), dataset));
+            }
+        }
+        let votes = table("votes", 2)?;
+        let distributions = match found.iter().find(|name| name.starts_with(DISTRIBUTIONS)) {
+            Some(name) => table(name, 2)?.map(|dataset| (name.clone(), dataset)),
+            None => None,
+        };
+        let groups = match table("group", 1)? {
+            Some(groups) => Some(groups.read_raw::<i32>().map_err(|e| unreadable_at(path, "group", &e))?),
+            None => None,
+        };
+        let tables = [labels.as_ref().map(|l| &l.1), votes.as_ref(), distributions.as_ref().map(|d| &d.1)];
+        let width = tables.into_iter().flatten().next().map(|table| table.shape()[1]);
+        let classes = read_classes(&file, path, width)?;
+        if let Some((name, labels)) = &labels
+            && labels.shape()[1] != classes.len()
+        {
+            return Err(Error::input(
+                super::reader::place(path, name),
+                format!("{} columns for the {} classes {classes}", labels.shape()[1], classes.len()),
+                "make the attribute 'classes' name each column",
+            ));
+        }
+        let imagery = read_imagery(&file, path, &dataset, height, channels)?;
+        let provenance =
+            text_attribute(&file, path, "provenance")?.unwrap_or_else(|| "not stated".to_owned());
+        let chunks = Chunks::of(&images, &shape);
+        if let Chunks::Hostile { rows } = chunks {
+            tracing::warn!(
+                "{place}: each chunk holds parts of {rows} patches, so that rows are read {rows} at a time; \
+                 rewrite the file with chunks of whole patches to shuffle it well"
+            );
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            images,
+            dataset,
+            rows,
+            chunks,
+            labels,
+            votes,
+            distributions,
+            groups: groups.map(Into::into),
+            imagery,
+            classes,
+            provenance,
+            label_table: OnceLock::new(),
+            last_block: Mutex::new(None),
+        })
+    }
+
+    pub(in crate::data) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(in crate::data) fn imagery(&self) -> &Imagery {
+        &self.imagery
+    }
+
+    pub(in crate::data) fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    pub(in crate::data) fn provenance(&self) -> &str {
+        &self.provenance
+    }
+
+    pub(in crate::data) fn groups(&self) -> Option<&Arc<[i32]>> {
+        self.groups.as_ref()
+    }
+
+    pub(in crate::data) fn has_labels(&self) -> bool {
+        self.labels.is_some()
+    }
+
+    pub(in crate::data) fn has_votes(&self) -> bool {
+        self.votes.is_some()
+    }
+
+    /// The file and its image dataset.
+    pub(in crate::data) fn name(&self) -> String {
+        place(&self.path, &self.dataset)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Rows that are read together at no more cost than one.
+    pub(in crate::data) fn rows_a_chunk(&self) -> usize {
+        match self.chunks {
+            Chunks::Patches { rows } | Chunks::Hostile { rows } => rows.min(self.rows),
+        }
+    }
+
+    /// Pixels of consecutive rows as f32, by HDF5's own conversion. Shape: (n, S, S, C).
+    pub(in crate::data) fn read(&self, rows: Range<usize>) -> Result<Array4<f32>> {
+        match self.chunks {
+            Chunks::Patches { .. } => self.read_rows(rows),
+            Chunks::Hostile { rows: block } => {
+                let size = self.imagery.patch_size;
+                let mut images = Array4::zeros((rows.len(), size, size, self.imagery.bands.len()));
+                let mut next = rows.start;
+                while next < rows.end {
+                    let start = next / block * block;
+                    let end = rows.end.min(start + block);
+                    let pixels = self.block(start, block)?;
+                    images
+                        .slice_mut(s![next - rows.start..end - rows.start, .., .., ..])
+                        .assign(&pixels.slice(s![next - start..end - start, .., .., ..]));
+                    next = end;
+                }
+                Ok(images)
+            }
+        }
+    }
+
+    /// The block of rows from `start`, from memory if it is the one read last.
+    fn block(&self, start: usize, rows: usize) -> Result<Arc<Array4<f32>>> {
+        let mut last = self.last_block.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, pixels)) = &*last
+            && *at == start
+        {
+            return Ok(pixels.clone());
+        }
+        *last = None;
+        let pixels = Arc::new(self.read_rows(start..self.rows.min(start + rows))?);
+        *last = Some((start, pixels.clone()));
+        Ok(pixels)
+    }
+
+    fn read_rows(&self, rows: Range<usize>) -> Result<Array4<f32>> {
+        self.images.read_slice(s![rows, .., .., ..]).map_err(|e| unreadable_at(&self.path, &self.dataset, &e))
+    }
+
+    /// Class of each row; read and checked once.
+    pub(in crate::data) fn labels(&self) -> Result<Arc<[usize]>> {
+        if let Some(table) = self.label_table.get() {
+            return Ok(table.clone());
+        }
+        let Some((name, dataset)) = &self.labels else {
+            let problem = "no dataset 'label', so that the class of a patch is not known";
+            let advice = "add one-hot labels; without them a file can only be predicted";
+            return Err(Error::file(&self.path, problem, advice));
+        };
+        let is = |value: f32, wanted: f32| value.total_cmp(&wanted).is_eq();
+        let mut table = Vec::with_capacity(self.rows);
+        for start in (0..self.rows).step_by(TABLE_ROWS) {
+            let rows = start..self.rows.min(start + TABLE_ROWS);
+            let block: Array2<f32> =
+                dataset.read_slice(s![rows, ..]).map_err(|e| unreadable_at(&self.path, name, &e))?;
+            for (n, row) in block.outer_iter().enumerate() {
+                let hot = row.iter().position(|&v| is(v, 1.0));
+                let one_hot =
+                    hot.filter(|&k| row.iter().enumerate().all(|(j, &v)| j == k || is(v.abs(), 0.0)));
+                table.push(one_hot.ok_or_else(|| {
+                    Error::input(
+                        format!("{}, row {}", place(&self.path, name), start + n),
+                        "the label is not one-hot (a single 1, else 0)",
+                        "correct the label, or store distributions as votes",
+                    )
+                })?);
+            }
+        }
+        Ok(self.label_table.get_or_init(|| table.into()).clone())
+    }
+
+    /// Vote counts as stored. Shape: (N, K).
+    pub(in crate::data) fn votes(&self) -> Result<Array2<f32>> {
+        let Some(dataset) = &self.votes else {
+            return Err(Error::file(&self.path, "no dataset 'votes'", "use the one-hot labels"));
+        };
+        self.table("votes", dataset)
+    }
+
+    /// Label distributions as stored. Shape: (N, K).
+    pub(in crate::data) fn distributions(&self) -> Result<Array2<f32>> {
+        let Some((name, dataset)) = &self.distributions else {
+            let problem = format!("no dataset 'votes' and none whose name starts with '{DISTRIBUTIONS}'");
+            return Err(Error::file(&self.path, problem, "use the one-hot labels"));
+        };
+        self.table(name, dataset)
+    }
+
+    fn table(&self, name: &str, dataset: &Dataset) -> Result<Array2<f32>> {
+        let columns = dataset.shape()[1];
+        if columns != self.classes.len() {
+            return Err(Error::input(
+                place(&self.path, name),
+                format!("{columns} columns for the {} classes {}", self.classes.len(), self.classes),
+                "store one column a class",
+            ));
+        }
+        dataset.read_2d().map_err(|e| unreadable_at(&self.path, name, &e))
+    }
+}
+
+impl Chunks {
+    fn of(images: &Dataset, shape: &[usize]) -> Self {
+        let Some(chunk) = images.chunk() else {
+            return Self::Patches { rows: 1 };
+        };
+        let patch: usize = shape[1..].iter().product();
+        let whole = chunk[1..].iter().zip(&shape[1..]).all(|(chunk, size)| chunk >= size);
+        if whole || chunk[0] == 1 || chunk[0].saturating_mul(patch * size_of::<f32>()) > LARGEST_BLOCK {
+            Self::Patches { rows: chunk[0] }
+        } else {
+            Self::Hostile { rows: chunk[0] }
+        }
+    }
+}
+
+/// Opens an HDF5 file to read it, or says in one line why that cannot be.
+fn open_file(path: &Path) -> Result<File> {
+    let size = std::fs::metadata(path).map_err(Error::io(path))?.len();
+    File::open(path).map_err(|e| {
+        let (problem, advice) = if size == 0 {
+            ("the file is empty", "copy it again")
+        } else if e.contains_minor(MinorErrorCode::Truncated) {
+            ("the HDF5 file is cut short", "copy it again: its size must be that of the original")
+        } else if e.contains_minor(MinorErrorCode::NotHdf5) {
+            ("not an HDF5 file", "give a So2Sat-format .h5 file; see README, \"Your own data\"")
+        } else {
+            return unreadable(path, &e);
+        };
+        Error::file(path, problem, advice)
+    })
+}
+
+fn no_dataset(path: &Path, wanted: &str, found: &[String]) -> Error {
+    let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+    let problem = format!("no dataset {wanted} (found: {found})");
+    Error::file(path, problem, "see README, \"Your own data\"")
+}
+
+/// Opens a dataset of numbers.
+fn open_dataset(file: &File, path: &Path, name: &str) -> Result<Dataset> {
+    let dataset = file.dataset(name).map_err(|_| {
+        Error::input(place(path, name), "a group, not a dataset", "see README, \"Your own data\"")
+    })?;
+    let numbers = dataset.dtype().is_ok_and(|dtype| dtype.conv_to::<f32>().is_some());
+    if numbers {
+        Ok(dataset)
+    } else {
+        Err(Error::input(place(path, name), "it does not hold numbers", "store integers or floats"))
+    }
+}
+
+/// Checks the rank and the rows of what goes with the images.
+fn check_table(
+    path: &Path,
+    name: &str,
+    table: &Dataset,
+    rank: usize,
+    images: &str,
+    rows: usize,
+) -> Result<()> {
+    let shape = table.shape();
+    if shape.len() != rank {
+        let columns = if rank == 2 { "patches x classes" } else { "patches" };
+        let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
+        return Err(Error::input(place(path, name), problem, format!("its shape is to be {columns}")));
+    }
+    if shape[0] != rows {
+        let problem = format!("{} rows where '{images}' has {rows}", shape[0]);
+        return Err(Error::input(place(path, name), problem, "store one row a patch"));
+    }
+    Ok(())
+}
+
+/// The attribute `classes`, else the usual list for so many columns, else the zones.
+fn read_classes(file: &File, path: &Path, columns: Option<usize>) -> Result<Classes> {
+    match text_attribute(file, path, "classes")? {
+        Some(text) => {
+            Classes::named(text.split(',').map(str::trim)).map_err(|e| at_attribute(path, "classes", &e))
+        }
+        None => Ok(columns.map_or_else(Classes::lcz, Classes::of_count)),
+    }
+}
+
+/// What the attributes say of the images. Those of the file describe its main dataset; So2Sat's own
+/// files have none and are known by the names of theirs.
+fn read_imagery(file: &File, path: &Path, dataset: &str, size: usize, channels: usize) -> Result<Imagery> {
+    let is_main = IMAGES.into_iter().find(|name| file.link_exists(name)).is_none_or(|main| main == dataset);
+    let of_so2sat = dataset != "patches";
+    let mut imagery = Imagery {
+        patch_size: size,
+        bands: Bands::of_count(channels),
+        ground_sampling_distance: of_so2sat.then_some(10.0),
+        unit: match dataset {
+            "sen2" => "reflectance",
+            "sen1" => "backscatter",
+            _ => "not stated",
+        }
+        .to_owned(),
+    };
+    if !is_main {
+        return Ok(imagery);
+    }
+    if let Some(text) = text_attribute(file, path, "bands")? {
+        imagery.bands =
+            Bands::named(text.split(',').map(str::trim)).map_err(|e| at_attribute(path, "bands", &e))?;
+        if imagery.bands.len() != channels {
+            return Err(Error::input(
+                format!("{}, attribute 'bands'", path.display()),
+                format!("{} bands named where '{dataset}' has {channels}", imagery.bands.len()),
+                "name each band once",
+            ));
+        }
+    }
+    if let Ok(attribute) = file.attr("ground_sampling_distance") {
+        let metres: f64 = attribute.read_scalar().unwrap_or(f64::NAN);
+        if !(metres.is_finite() && metres > 0.0) {
+            return Err(Error::input(
+                format!("{}, attribute 'ground_sampling_distance'", path.display()),
+                "not a positive number",
+                "give metres a pixel",
+            ));
+        }
+        imagery.ground_sampling_distance = Some(metres);
+    }
+    if let Some(unit) = text_attribute(file, path, "unit")? {
+        imagery.unit = unit;
+    }
+    Ok(imagery)
+}
+
+/// A text attribute of the file in any of the forms that writers use; none if it is not there.
+fn text_attribute(file: &File, path: &Path, name: &str) -> Result<Option<String>> {
+    const LONGEST: usize = 8192;
+    let Ok(attribute) = file.attr(name) else { return Ok(None) };
+    let bytes = attribute
+        .read_scalar::<VarLenUnicode>()
+        .map(|text| text.as_bytes().to_vec())
+        .or_else(|_| attribute.read_scalar::<VarLenAscii>().map(|text| text.as_bytes().to_vec()))
+        .or_else(|_| attribute.read_scalar::<FixedUnicode<LONGEST>>().map(|text| text.as_bytes().to_vec()))
+        .or_else(|_| attribute.read_scalar::<FixedAscii<LONGEST>>().map(|text| text.as_bytes().to_vec()));
+    let text = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    text.map(Some).ok_or_else(|| {
+        Error::input(
+            format!("{}, attribute '{name}'", path.display()),
+            "not a text",
+            "store one string, separated by commas if it is a list",
+        )
+    })
+}
+
+fn at_attribute(path: &Path, name: &str, error: &Error) -> Error {
+    let problem = match error {
+        Error::Input { problem, .. } => problem.clone(),
+        other => other.to_string(),
+    };
+    Error::input(
+        format!("{}, attribute '{name}'", path.display()),
+        problem,
+        "name each once, separated by commas",
+    )
+}
+
+fn unreadable(path: &Path, error: &hdf5::Error) -> Error {
+    Error::file(path, cause(error), "check that the file is complete and may be read")
+}
+
+fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> Error {
+    Error::input(place(path, dataset), cause(error), "check that the file is complete and may be read")
+}
+
+/// The innermost words of HDF5, on one line.
+pub(super) fn cause(error: &hdf5::Error) -> String {
+    let words = error.stack().and_then(|stack| stack.last().map(|frame| frame.desc().to_owned()));
+    let words = words.unwrap_or_else(|| error.to_string());
+    format!("HDF5 says: {}", words.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// `file, dataset 'name'`.
+fn place(path: &Path, dataset: &str) -> String {
+    format!("{}, dataset '{dataset}'", path.display())
+}
+
+/// `24188 x 32 x 32 x 10`.
+fn product(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
+}
+
+/// Whether images of this name are found when the file is opened.
+pub(super) fn is_image_dataset(name: &str) -> bool {
+    IMAGES.contains(&name)
+}

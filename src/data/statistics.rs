@@ -1,0 +1,82 @@
+//! Mean and standard deviation of each band, in one pass over patches that need not fit in memory.
+
+use ndarray::Array4;
+
+use super::Patches;
+use crate::{Progress, Result};
+
+/// Patches read at a time.
+const BATCH: usize = 256;
+
+/// What a network standardises its input with, and what tells reflectance from digital numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BandStatistics {
+    /// Mean of each band over all pixels. Shape: C.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each band over all pixels (divisor: the number of pixels). Shape: C.
+    pub standard_deviation: Vec<f64>,
+}
+
+impl Patches {
+    /// Mean and standard deviation of each band over every pixel, in f64: the moments of each batch
+    /// are taken about its own mean and merged (Chan, Golub & LeVeque 1983), so that nothing cancels.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a pixel that is NaN or infinite.
+    pub fn band_statistics(&self, progress: &mut dyn Progress) -> Result<BandStatistics> {
+        progress.begin("band statistics", self.len() as u64);
+        let mut total = Moments::none(self.imagery().bands.len());
+        for batch in self.batches(BATCH) {
+            let (range, images) = batch?;
+            total.merge(&Moments::of(&images));
+            progress.advance(range.len() as u64, "");
+        }
+        progress.end("");
+        let pixels = total.pixels;
+        let standard_deviation = total.squares.iter().map(|square| (square / pixels).sqrt()).collect();
+        Ok(BandStatistics { mean: total.mean, standard_deviation })
+    }
+}
+
+/// Number of pixels, and for each band the mean and the sum of squared distances from it.
+struct Moments {
+    pixels: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Moments {
+    fn none(bands: usize) -> Self {
+        Self { pixels: 0.0, mean: vec![0.0; bands], squares: vec![0.0; bands] }
+    }
+
+    fn of(images: &Array4<f32>) -> Self {
+        let bands = images.dim().3;
+        let pixels = (images.len() / bands) as f64;
+        let mut moments = Self { pixels, ..Self::none(bands) };
+        for pixel in images.rows() {
+            for (sum, &value) in moments.mean.iter_mut().zip(pixel) {
+                *sum += f64::from(value);
+            }
+        }
+        for sum in &mut moments.mean {
+            *sum /= pixels;
+        }
+        for pixel in images.rows() {
+            for ((square, &mean), &value) in moments.squares.iter_mut().zip(&moments.mean).zip(pixel) {
+                *square += (f64::from(value) - mean).powi(2);
+            }
+        }
+        moments
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let pixels = self.pixels + other.pixels;
+        for c in 0..self.mean.len() {
+            let apart = other.mean[c] - self.mean[c];
+            self.mean[c] += apart * other.pixels / pixels;
+            self.squares[c] += other.squares[c] + apart.powi(2) * self.pixels * other.pixels / pixels;
+        }
+        self.pixels = pixels;
+    }
+}
