@@ -18,5 +18,9 @@ pub use bands::{Bands, Imagery};
 pub use classes::{Classes, Zone};
 pub use error::{Error, Result};
 pub use labels::{LabelDistributions, Labels, Votes};
+pub use nn::{
+    EpochRecord, History, Labelled, Observer, Optimizer, ParameterCount, Schedule, Standardisation, Training,
+    Weight, Weights,
+};
 pub use predictions::{Features, Logits, Probabilities, Temperature};
 pub use progress::Progress;

@@ -1,1 +1,106 @@
-//! The networks and other classifiers.
+//! The networks and other classifiers, behind two traits: everything above this floor sees only
+//! [`Classifier`] and [`Network`].
+
+mod network;
+pub mod sen2lcz;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::Patches;
+use crate::nn::{History, Labelled, Observer, ParameterCount, Standardisation, Training, Weights};
+use crate::{Classes, Features, Imagery, Logits, Probabilities, Result};
+
+pub use network::{Device, build};
+use sen2lcz::Sen2LczSettings;
+
+/// Anything that gives each patch a probability for each class.
+pub trait Classifier: Send {
+    /// What it is called in tables.
+    fn name(&self) -> &str;
+
+    /// The patches that it takes.
+    fn imagery(&self) -> &Imagery;
+
+    /// The classes that it tells apart.
+    fn classes(&self) -> &Classes;
+
+    /// Class probabilities. Shape: (N, K).
+    ///
+    /// # Errors
+    /// Patches unlike those it was trained on, or that cannot be read.
+    fn predict(&self, patches: &Patches) -> Result<Probabilities>;
+}
+
+/// A neural network.
+pub trait Network: Classifier {
+    /// Its kind and size.
+    fn architecture(&self) -> &Architecture;
+
+    /// What is done to its input first; `None` before it is trained.
+    fn standardisation(&self) -> Option<&Standardisation>;
+
+    /// Sets what is done to its input, for weights that come with one.
+    ///
+    /// # Errors
+    /// Another number of bands, or a deviation that is not above 0.
+    fn set_standardisation(&mut self, standardisation: Standardisation) -> Result<()>;
+
+    /// Trains it, from the weights it has, and keeps those of the best epoch. A network without a
+    /// standardisation takes that of the training set first.
+    ///
+    /// # Errors
+    /// Unusable settings or data, a loss that is not finite, or an observer's error.
+    fn fit(
+        &mut self,
+        train: Labelled<'_>,
+        validation: Option<Labelled<'_>>,
+        training: &Training,
+        observer: &mut dyn Observer,
+    ) -> Result<History>;
+
+    /// Logits (ln p̄ where softmaxes are averaged). Shape: (N, K).
+    ///
+    /// # Errors
+    /// As [`Classifier::predict`].
+    fn logits(&self, patches: &Patches) -> Result<Logits>;
+
+    /// The penultimate layer. Shape: (N, D).
+    ///
+    /// # Errors
+    /// As [`Classifier::predict`].
+    fn features(&self, patches: &Patches) -> Result<Features>;
+
+    /// How many numbers it has.
+    fn parameters(&self) -> ParameterCount;
+
+    /// All of them.
+    fn weights(&self) -> Weights;
+
+    /// Replaces all of them, or none.
+    ///
+    /// # Errors
+    /// Weights of another architecture.
+    fn set_weights(&mut self, weights: &Weights) -> Result<()>;
+}
+
+/// The kind of a network and its size, as a configuration file gives it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "name")]
+pub enum Architecture {
+    /// See [`sen2lcz`].
+    Sen2lcz(Sen2LczSettings),
+}
+
+impl Architecture {
+    /// The published Sen2LCZ.
+    pub fn sen2lcz() -> Self {
+        Self::Sen2lcz(Sen2LczSettings::default())
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sen2lcz(_) => "sen2lcz",
+        }
+    }
+}

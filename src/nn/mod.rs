@@ -1,2 +1,19 @@
 //! Networks on dfdx: devices, operations, layers, optimisers, training. dfdx is used here and in
 //! `models/` only.
+
+mod kernels;
+mod layers;
+mod module;
+mod ops;
+mod optimizer;
+mod tape;
+pub(crate) mod training;
+pub(crate) mod weights;
+
+pub(crate) use layers::{ConvNormRelu, Dense, Pass, Visitor, dropout};
+pub(crate) use module::{Module, mean_of_logits, mean_of_softmaxes};
+pub(crate) use ops::{Backend, Maps, Rows};
+pub use optimizer::{Optimizer, Schedule};
+pub(crate) use tape::fork;
+pub use training::{EpochRecord, History, Labelled, Observer, Standardisation, Training};
+pub use weights::{ParameterCount, Weight, Weights};

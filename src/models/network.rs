@@ -1,0 +1,240 @@
+//! A network with its input, classes and standardisation, of any architecture, on any device.
+
+use std::fmt;
+use std::str::FromStr;
+
+use dfdx::prelude::Cpu;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::sen2lcz::Sen2Lcz;
+use super::{Architecture, Classifier, Network};
+use crate::data::Patches;
+use crate::nn::training::{fit, infer, log_probabilities};
+use crate::nn::{
+    Backend, History, Labelled, Module, Observer, ParameterCount, Standardisation, Training, Weights, weights,
+};
+use crate::{Classes, Error, Features, Imagery, Logits, Probabilities, Result, Temperature};
+
+/// Where a network runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU, by number.
+    #[cfg(feature = "cuda")]
+    Cuda(usize),
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        if let Some(number) = text.strip_prefix("cuda") {
+            let number = number.strip_prefix(':').unwrap_or("0");
+            if let Ok(number) = number.parse() {
+                return Ok(Self::Cuda(number));
+            }
+        }
+        if text == "cpu" {
+            return Ok(Self::Cpu);
+        }
+        let advice = if cfg!(feature = "cuda") {
+            "use cpu, cuda or cuda:1"
+        } else {
+            "use cpu, or build with --features cuda"
+        };
+        Err(Error::input(format!("device '{text}'"), "not available", advice))
+    }
+}
+
+/// Makes a network with random weights drawn from `seed`.
+///
+/// # Errors
+/// An architecture that does not fit the patches, or a device that cannot be used.
+///
+/// ```
+/// use lcz::{Classes, Imagery, models};
+/// let network = models::build(
+///     &models::Architecture::sen2lcz(), &Imagery::so2sat(), &Classes::lcz(), 0, models::Device::Cpu)?;
+/// assert_eq!(network.parameters().total, 793_348);
+/// # Ok::<(), lcz::Error>(())
+/// ```
+pub fn build(
+    architecture: &Architecture,
+    imagery: &Imagery,
+    classes: &Classes,
+    seed: u64,
+    device: Device,
+) -> Result<Box<dyn Network>> {
+    match device {
+        Device::Cpu => build_on(&Cpu::default(), architecture, imagery, classes, seed),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(number) => {
+            let device = dfdx::prelude::Cuda::try_build(number, seed).map_err(|error| {
+                Error::input(device.to_string(), format!("{error:?}"), "choose another device, such as cpu")
+            })?;
+            build_on(&device, architecture, imagery, classes, seed)
+        }
+    }
+}
+
+fn build_on<D: Backend<f32> + Send>(
+    device: &D,
+    architecture: &Architecture,
+    imagery: &Imagery,
+    classes: &Classes,
+    seed: u64,
+) -> Result<Box<dyn Network>> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let (bands, count) = (imagery.bands.len(), classes.len());
+    match architecture {
+        Architecture::Sen2lcz(settings) => {
+            settings.check(imagery.patch_size)?;
+            Ok(Box::new(Trained {
+                architecture: architecture.clone(),
+                imagery: imagery.clone(),
+                classes: classes.clone(),
+                standardisation: None,
+                module: Sen2Lcz::new(device, &mut random, settings, bands, count),
+                device: device.clone(),
+            }))
+        }
+    }
+}
+
+/// A module with all that surrounds it.
+struct Trained<M, D> {
+    architecture: Architecture,
+    imagery: Imagery,
+    classes: Classes,
+    standardisation: Option<Standardisation>,
+    module: M,
+    device: D,
+}
+
+impl<M, D> Trained<M, D> {
+    /// Refuses patches unlike those that the network takes.
+    fn check(&self, patches: &Patches) -> Result<()> {
+        match self.imagery.mismatch(patches.imagery()) {
+            None => Ok(()),
+            Some(difference) => {
+                let advice = "use data like that it was trained on, or train a model on this";
+                Err(Error::input(patches.name(), format!("the model does not fit: {difference}"), advice))
+            }
+        }
+    }
+
+    /// What is done to the input: nothing, until training or an import says so.
+    fn input(&self) -> Standardisation {
+        self.standardisation.clone().unwrap_or_else(|| Standardisation::identity(self.imagery.bands.len()))
+    }
+}
+
+impl<D: Backend<f32> + Send, M: Module<f32, D> + Send> Classifier for Trained<M, D> {
+    fn name(&self) -> &str {
+        self.architecture.name()
+    }
+
+    fn imagery(&self) -> &Imagery {
+        &self.imagery
+    }
+
+    fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    fn predict(&self, patches: &Patches) -> Result<Probabilities> {
+        Ok(self.logits(patches)?.softmax(Temperature::ONE))
+    }
+}
+
+impl<D: Backend<f32> + Send, M: Module<f32, D> + Send> Network for Trained<M, D> {
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn standardisation(&self) -> Option<&Standardisation> {
+        self.standardisation.as_ref()
+    }
+
+    fn set_standardisation(&mut self, standardisation: Standardisation) -> Result<()> {
+        let Standardisation { mean, deviation } = &standardisation;
+        let bands = self.imagery.bands.len();
+        let usable =
+            mean.iter().all(|m| m.is_finite()) && deviation.iter().all(|d| d.is_finite() && *d > 0.0);
+        if mean.len() != bands || deviation.len() != bands || !usable {
+            return Err(Error::input(
+                "standardisation",
+                format!(
+                    "{} means and {} deviations for {bands} bands, or not positive",
+                    mean.len(),
+                    deviation.len()
+                ),
+                "give one finite mean and one deviation above 0 a band",
+            ));
+        }
+        self.standardisation = Some(standardisation);
+        Ok(())
+    }
+
+    fn fit(
+        &mut self,
+        train: Labelled<'_>,
+        validation: Option<Labelled<'_>>,
+        training: &Training,
+        observer: &mut dyn Observer,
+    ) -> Result<History> {
+        for set in [Some(train), validation].into_iter().flatten() {
+            self.check(set.patches)?;
+            if set.labels.classes() != &self.classes {
+                return Err(Error::input(
+                    set.patches.name(),
+                    format!("classes {}, the model's are {}", set.labels.classes(), self.classes),
+                    "give labels of the model's classes",
+                ));
+            }
+        }
+        if self.standardisation.is_none() {
+            self.standardisation = Some(Standardisation::of(train.patches, observer.progress())?);
+        }
+        let input = self.input();
+        fit(&mut self.module, &self.device, &input, train, validation, training, observer)
+    }
+
+    fn logits(&self, patches: &Patches) -> Result<Logits> {
+        self.check(patches)?;
+        let log_p = log_probabilities(&self.module, &self.device, &self.input(), patches)?;
+        Logits::new(self.classes.clone(), log_p.mapv(f64::from))
+    }
+
+    fn features(&self, patches: &Patches) -> Result<Features> {
+        self.check(patches)?;
+        let h = infer(&self.device, &self.input(), patches, |x| self.module.features(x))?;
+        Ok(Features::new(h))
+    }
+
+    fn parameters(&self) -> ParameterCount {
+        self.weights().count()
+    }
+
+    fn weights(&self) -> Weights {
+        weights::read(&self.module)
+    }
+
+    fn set_weights(&mut self, weights: &Weights) -> Result<()> {
+        weights::write(&mut self.module, weights)
+    }
+}

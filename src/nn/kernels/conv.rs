@@ -1,0 +1,407 @@
+//! Direct convolution of one image, stride 1, odd kernel, Keras's `same` padding.
+//!
+//! An image is first copied into a frame of zeros ([`Geometry::pad`]); a kernel row is then one
+//! contiguous run of `kernel × inputs` floats for each output pixel, and the innermost loop is a
+//! broadcast of one input times a vector of output channels. Weights are packed so that it reads
+//! them in order. The input gradient is the same convolution with flipped, transposed weights.
+
+use super::{Kernel, Lanes, Level};
+
+/// Floats behind a padded image, so that a vector load at its last pixel stays inside.
+const SLACK: usize = 16;
+
+/// Output pixels, then input and output channels, of a `kernel × kernel` convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// Rows of the image.
+    pub(crate) height: usize,
+    /// Columns of the image.
+    pub(crate) width: usize,
+    /// Channels in.
+    pub(crate) inputs: usize,
+    /// Channels out.
+    pub(crate) outputs: usize,
+    /// Side of the kernel, odd.
+    pub(crate) kernel: usize,
+}
+
+impl Geometry {
+    /// The convolution that takes the output's gradient back to the input's.
+    pub(crate) fn transposed(self) -> Self {
+        Self { inputs: self.outputs, outputs: self.inputs, ..self }
+    }
+
+    /// Zeros on each side.
+    fn margin(self) -> usize {
+        self.kernel / 2
+    }
+
+    /// Columns of the padded image.
+    fn padded_width(self) -> usize {
+        self.width + 2 * self.margin()
+    }
+
+    /// Floats that a padded image of so many channels takes.
+    pub(crate) fn padded_len(self, channels: usize) -> usize {
+        (self.height + 2 * self.margin()) * self.padded_width() * channels + SLACK
+    }
+
+    /// Weights of the convolution.
+    pub(crate) fn weight_len(self) -> usize {
+        self.kernel * self.kernel * self.inputs * self.outputs
+    }
+
+    /// The positions of the image's rows in a padded image.
+    pub(crate) fn padded_rows(self, channels: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let (margin, stride, row) = (self.margin(), self.padded_width() * channels, self.width * channels);
+        (0..self.height).map(move |r| {
+            let start = (r + margin) * stride + margin * channels;
+            start..start + row
+        })
+    }
+
+    /// Copies an image into its frame; the frame's zeros are never written.
+    pub(crate) fn pad(self, channels: usize, image: &[f32], padded: &mut [f32]) {
+        for (row, at) in image.chunks_exact(self.width * channels).zip(self.padded_rows(channels)) {
+            padded[at].copy_from_slice(row);
+        }
+    }
+}
+
+/// Vectors of output channels side by side in one register block: as many as leave room for the
+/// accumulators (32 registers with AVX-512, 16 without).
+fn block_vectors(level: Level, left: usize) -> usize {
+    match (level.width(), left) {
+        (16, 4..) => 4,
+        (_, 2..) => 2,
+        _ => 1,
+    }
+}
+
+/// The register blocks that cover `outputs` channels: first channel and vectors of each.
+fn blocks(level: Level, outputs: usize) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut channel = 0;
+    while channel < outputs {
+        let vectors = block_vectors(level, (outputs - channel).div_ceil(level.width()));
+        found.push((channel, vectors));
+        channel += vectors * level.width();
+    }
+    found
+}
+
+/// Weights in the order in which the kernel reads them: for each register block, for each tap and
+/// input channel, the block's output channels (zeros behind the last).
+#[derive(Debug, Clone)]
+pub(crate) struct Packed {
+    level: Level,
+    geometry: Geometry,
+    blocks: Vec<(usize, usize)>,
+    panels: Vec<f32>,
+}
+
+impl Packed {
+    /// Packs weights given as (kernel · kernel · inputs, outputs), Keras's order.
+    pub(crate) fn new(level: Level, geometry: Geometry, weights: &[f32]) -> Self {
+        assert_eq!(weights.len(), geometry.weight_len(), "weights of another convolution");
+        let rows = weights.chunks_exact(geometry.outputs);
+        Self::from_rows(level, geometry, rows)
+    }
+
+    /// Packs the weights of [`Geometry::transposed`]: flipped in both directions, inputs and
+    /// outputs swapped.
+    pub(crate) fn transposed(level: Level, geometry: Geometry, weights: &[f32]) -> Self {
+        assert_eq!(weights.len(), geometry.weight_len(), "weights of another convolution");
+        let Geometry { inputs, outputs, kernel, .. } = geometry;
+        let taps = kernel * kernel;
+        let mut flipped = vec![0f32; weights.len()];
+        for tap in 0..taps {
+            for input in 0..inputs {
+                for output in 0..outputs {
+                    flipped[((taps - 1 - tap) * outputs + output) * inputs + input] =
+                        weights[(tap * inputs + input) * outputs + output];
+                }
+            }
+        }
+        Self::from_rows(level, geometry.transposed(), flipped.chunks_exact(inputs))
+    }
+
+    fn from_rows<'a>(
+        level: Level,
+        geometry: Geometry,
+        rows: impl Iterator<Item = &'a [f32]> + Clone,
+    ) -> Self {
+        let blocks = blocks(level, geometry.outputs);
+        let mut panels = Vec::new();
+        for &(channel, vectors) in &blocks {
+            let width = vectors * level.width();
+            let end = (channel + width).min(geometry.outputs);
+            for row in rows.clone() {
+                panels.extend_from_slice(&row[channel..end]);
+                panels.resize(panels.len() + width - (end - channel), 0.0);
+            }
+        }
+        Self { level, geometry, blocks, panels }
+    }
+}
+
+/// What becomes of a convolution's sums.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Finish<'a> {
+    /// out = sum + bias.
+    Bias(&'a [f32]),
+    /// out = max(sum + bias, 0).
+    BiasRelu(&'a [f32]),
+    /// out += sum.
+    Accumulate,
+}
+
+/// Convolves one padded image. `out` has height · width · outputs floats.
+pub(crate) fn convolve(padded: &[f32], weights: &Packed, finish: Finish<'_>, out: &mut [f32]) {
+    let geometry = weights.geometry;
+    assert_eq!(padded.len(), geometry.padded_len(geometry.inputs), "a padded image of another size");
+    assert_eq!(out.len(), geometry.height * geometry.width * geometry.outputs, "an output of another size");
+    // A block reads its bias in whole vectors.
+    let mut bias = Vec::new();
+    if let Finish::Bias(given) | Finish::BiasRelu(given) = finish {
+        assert_eq!(given.len(), geometry.outputs, "a bias of another layer");
+        bias.extend_from_slice(given);
+        bias.resize(geometry.outputs + 4 * SLACK, 0.0);
+    }
+    let relu = matches!(finish, Finish::BiasRelu(_));
+    weights.level.run(Convolve { padded, weights, bias: &bias, relu, out });
+}
+
+struct Convolve<'a> {
+    padded: &'a [f32],
+    weights: &'a Packed,
+    /// Empty: accumulate.
+    bias: &'a [f32],
+    relu: bool,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Convolve<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(mut self) {
+        let weights = self.weights;
+        let Geometry { inputs, kernel, .. } = weights.geometry;
+        let mut panel = 0;
+        for &(channel, vectors) in &weights.blocks {
+            // SAFETY: `convolve` has checked every length; blocks and panels come from `Packed`.
+            unsafe {
+                match (vectors, L::WIDTH) {
+                    (4, _) => self.block::<L, 4, 4>(channel, panel),
+                    (2, 16) => self.block::<L, 8, 2>(channel, panel),
+                    (2, _) => self.block::<L, 6, 2>(channel, panel),
+                    (_, 16) => self.block::<L, 16, 1>(channel, panel),
+                    _ => self.block::<L, 8, 1>(channel, panel),
+                }
+            }
+            panel += kernel * kernel * inputs * vectors * L::WIDTH;
+        }
+    }
+}
+
+impl Convolve<'_> {
+    /// All pixels of one block of V vectors of output channels, P pixels at a time.
+    #[inline(always)]
+    unsafe fn block<L: Lanes, const P: usize, const V: usize>(&mut self, channel: usize, panel: usize) {
+        let Geometry { height, width, .. } = self.weights.geometry;
+        for row in 0..height {
+            let mut column = 0;
+            // SAFETY: P pixels from `column` on lie in the row.
+            unsafe {
+                while column + P <= width {
+                    self.pixels::<L, P, V>(row, column, channel, panel);
+                    column += P;
+                }
+                while P > 4 && column + 4 <= width {
+                    self.pixels::<L, 4, V>(row, column, channel, panel);
+                    column += 4;
+                }
+                while P > 2 && column + 2 <= width {
+                    self.pixels::<L, 2, V>(row, column, channel, panel);
+                    column += 2;
+                }
+                while column < width {
+                    self.pixels::<L, 1, V>(row, column, channel, panel);
+                    column += 1;
+                }
+            }
+        }
+    }
+
+    /// P neighbouring output pixels × V vectors of output channels, held in registers.
+    #[inline(always)]
+    unsafe fn pixels<L: Lanes, const P: usize, const V: usize>(
+        &mut self,
+        row: usize,
+        column: usize,
+        channel: usize,
+        panel: usize,
+    ) {
+        let geometry = self.weights.geometry;
+        let Geometry { width, inputs, outputs, kernel, .. } = geometry;
+        let stride = geometry.padded_width() * inputs;
+        let lanes = |v: usize| (outputs - channel).saturating_sub(v * L::WIDTH).min(L::WIDTH);
+        // SAFETY: the padded image holds `kernel` rows and `kernel + P - 1` columns from here; the
+        // panel holds kernel² · inputs rows of V vectors; `lanes` keeps stores inside the pixel.
+        unsafe {
+            let out = self.out.as_mut_ptr().add((row * width + column) * outputs + channel);
+            let mut sums = [[L::splat(0.0); V]; P];
+            for (p, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = if self.bias.is_empty() {
+                        L::load_first(out.add(p * outputs + v * L::WIDTH), lanes(v))
+                    } else {
+                        L::load(self.bias.as_ptr().add(channel + v * L::WIDTH))
+                    };
+                }
+            }
+            let mut weights = self.weights.panels.as_ptr().add(panel);
+            let start = self.padded.as_ptr().add(row * stride + column * inputs);
+            for tap_row in 0..kernel {
+                let mut input = start.add(tap_row * stride);
+                for _ in 0..kernel * inputs {
+                    let mut vectors = [L::splat(0.0); V];
+                    for (v, vector) in vectors.iter_mut().enumerate() {
+                        *vector = L::load(weights.add(v * L::WIDTH));
+                    }
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        let x = L::splat(*input.add(p * inputs));
+                        for (sum, vector) in sums.iter_mut().zip(vectors) {
+                            *sum = x.multiply_add(vector, *sum);
+                        }
+                    }
+                    weights = weights.add(V * L::WIDTH);
+                    input = input.add(1);
+                }
+            }
+            for (p, sums) in sums.iter().enumerate() {
+                for (v, sum) in sums.iter().enumerate() {
+                    let sum = if self.relu { sum.max(L::splat(0.0)) } else { *sum };
+                    sum.store_first(out.add(p * outputs + v * L::WIDTH), lanes(v));
+                }
+            }
+        }
+    }
+}
+
+/// Adds one image's share to the weights' gradient: for each tap, input i and output o,
+/// the sum over pixels of input i under that tap times the gradient of output o.
+///
+/// `padded` and `gradient` are both padded images, of `inputs` and `outputs` channels.
+pub(crate) fn add_weight_gradient(
+    level: Level,
+    geometry: Geometry,
+    padded: &[f32],
+    gradient: &[f32],
+    weights: &mut [f32],
+) {
+    assert_eq!(padded.len(), geometry.padded_len(geometry.inputs), "a padded image of another size");
+    assert_eq!(gradient.len(), geometry.padded_len(geometry.outputs), "a padded gradient of another size");
+    assert_eq!(weights.len(), geometry.weight_len(), "weights of another convolution");
+    level.run(WeightGradient { level, geometry, padded, gradient, weights });
+}
+
+struct WeightGradient<'a> {
+    level: Level,
+    geometry: Geometry,
+    padded: &'a [f32],
+    gradient: &'a [f32],
+    weights: &'a mut [f32],
+}
+
+impl Kernel for WeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(mut self) {
+        for (channel, vectors) in blocks(self.level, self.geometry.outputs) {
+            // SAFETY: `add_weight_gradient` has checked every length.
+            unsafe {
+                match (vectors, L::WIDTH) {
+                    (4, _) => self.block::<L, 6, 4>(channel),
+                    (2, 16) => self.block::<L, 12, 2>(channel),
+                    (2, _) => self.block::<L, 6, 2>(channel),
+                    (_, 16) => self.block::<L, 15, 1>(channel),
+                    _ => self.block::<L, 10, 1>(channel),
+                }
+            }
+        }
+    }
+}
+
+impl WeightGradient<'_> {
+    /// All taps and inputs of one block of output channels, J inputs at a time.
+    #[inline(always)]
+    unsafe fn block<L: Lanes, const J: usize, const V: usize>(&mut self, channel: usize) {
+        let inner = self.geometry.kernel * self.geometry.inputs;
+        for tap_row in 0..self.geometry.kernel {
+            let mut first = 0;
+            // SAFETY: J inputs from `first` on lie in the kernel's row.
+            unsafe {
+                while first + J <= inner {
+                    self.inputs::<L, J, V>(tap_row, first, channel);
+                    first += J;
+                }
+                while first + 3 <= inner {
+                    self.inputs::<L, 3, V>(tap_row, first, channel);
+                    first += 3;
+                }
+                while first < inner {
+                    self.inputs::<L, 1, V>(tap_row, first, channel);
+                    first += 1;
+                }
+            }
+        }
+    }
+
+    /// J neighbouring inputs of a kernel row × V vectors of outputs, summed over all pixels.
+    #[inline(always)]
+    unsafe fn inputs<L: Lanes, const J: usize, const V: usize>(
+        &mut self,
+        tap_row: usize,
+        first: usize,
+        channel: usize,
+    ) {
+        let Geometry { height, width, inputs, outputs, kernel } = self.geometry;
+        let (margin, padded_width) = (self.geometry.margin(), self.geometry.padded_width());
+        let lanes = |v: usize| (outputs - channel).saturating_sub(v * L::WIDTH).min(L::WIDTH);
+        // SAFETY: pixel and tap stay inside the padded images; a vector load behind the last pixel
+        // ends in the slack; `lanes` keeps stores inside the row of weights.
+        unsafe {
+            let mut sums = [[L::splat(0.0); V]; J];
+            for row in 0..height {
+                let mut input = self.padded.as_ptr().add((row + tap_row) * padded_width * inputs + first);
+                let mut gradient =
+                    self.gradient.as_ptr().add(((row + margin) * padded_width + margin) * outputs + channel);
+                for _ in 0..width {
+                    let mut vectors = [L::splat(0.0); V];
+                    for (v, vector) in vectors.iter_mut().enumerate() {
+                        *vector = L::load(gradient.add(v * L::WIDTH));
+                    }
+                    for (j, sums) in sums.iter_mut().enumerate() {
+                        let x = L::splat(*input.add(j));
+                        for (sum, vector) in sums.iter_mut().zip(vectors) {
+                            *sum = x.multiply_add(vector, *sum);
+                        }
+                    }
+                    input = input.add(inputs);
+                    gradient = gradient.add(outputs);
+                }
+            }
+            for (j, sums) in sums.iter().enumerate() {
+                let row = (tap_row * kernel * inputs + first + j) * outputs + channel;
+                let to = self.weights.as_mut_ptr().add(row);
+                for (v, sum) in sums.iter().enumerate() {
+                    let at = to.add(v * L::WIDTH);
+                    L::load_first(at, lanes(v)).add(*sum).store_first(at, lanes(v));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A vector of f32 lanes, the same arithmetic on every instruction set.
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{
+    __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_set1_ps,
+    _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_set1_ps,
+    _mm512_storeu_ps,
+};
+
+/// A vector of `WIDTH` lanes.
+///
+/// # Safety
+/// The methods may only be called on a processor that has the vector's instructions, with pointers
+/// that are valid for `WIDTH` floats (for `n` of them where one is given).
+pub(super) trait Lanes: Copy {
+    /// How many lanes.
+    const WIDTH: usize;
+    /// One number in every lane.
+    unsafe fn splat(x: f32) -> Self;
+    /// `WIDTH` floats from memory, aligned or not.
+    unsafe fn load(from: *const f32) -> Self;
+    /// `WIDTH` floats to memory.
+    unsafe fn store(self, to: *mut f32);
+    /// `self · b + c`, rounded once (twice in portable code).
+    unsafe fn multiply_add(self, b: Self, c: Self) -> Self;
+    /// `self + b`.
+    unsafe fn add(self, b: Self) -> Self;
+    /// The larger, lane by lane.
+    unsafe fn max(self, b: Self) -> Self;
+
+    /// The first `n ≤ WIDTH` floats to memory.
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, n: usize) {
+        // SAFETY: the buffer holds the widest vector, and the caller vouches for `n` floats at `to`.
+        unsafe {
+            if n >= Self::WIDTH {
+                self.store(to);
+            } else {
+                let mut all = [0f32; 16];
+                self.store(all.as_mut_ptr());
+                to.copy_from_nonoverlapping(all.as_ptr(), n);
+            }
+        }
+    }
+
+    /// The first `n ≤ WIDTH` floats from memory, zeros behind them.
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, n: usize) -> Self {
+        // SAFETY: as in `store_first`.
+        unsafe {
+            if n >= Self::WIDTH {
+                Self::load(from)
+            } else {
+                let mut all = [0f32; 16];
+                all.as_mut_ptr().copy_from_nonoverlapping(from, n);
+                Self::load(all.as_ptr())
+            }
+        }
+    }
+}
+
+/// Eight lanes of plain Rust.
+#[derive(Clone, Copy)]
+pub(super) struct Plain([f32; 8]);
+
+impl Lanes for Plain {
+    const WIDTH: usize = 8;
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        Self([x; 8])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller vouches for eight floats; an array of them needs no more alignment.
+        Self(unsafe { from.cast::<[f32; 8]>().read() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as in `load`.
+        unsafe { to.cast::<[f32; 8]>().write(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_add(self, b: Self, c: Self) -> Self {
+        // Not f32::mul_add: without the instruction that is a library call a lane.
+        Self(std::array::from_fn(|i| self.0[i] * b.0[i] + c.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn max(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| if self.0[i] > b.0[i] { self.0[i] } else { b.0[i] }))
+    }
+}
+
+/// Implements [`Lanes`] for a vector type by its instructions.
+#[cfg(target_arch = "x86_64")]
+macro_rules! lanes {
+    ($vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $max:ident) => {
+        // SAFETY (of every block): the trait's contract is the instruction's own.
+        impl Lanes for $vector {
+            const WIDTH: usize = $width;
+            #[inline(always)]
+            unsafe fn splat(x: f32) -> Self {
+                unsafe { $splat(x) }
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self {
+                unsafe { $load(from) }
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut f32) {
+                unsafe { $store(to, self) }
+            }
+            #[inline(always)]
+            unsafe fn multiply_add(self, b: Self, c: Self) -> Self {
+                unsafe { $fma(self, b, c) }
+            }
+            #[inline(always)]
+            unsafe fn add(self, b: Self) -> Self {
+                unsafe { $add(self, b) }
+            }
+            #[inline(always)]
+            unsafe fn max(self, b: Self) -> Self {
+                unsafe { $max(self, b) }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+lanes!(
+    __m512,
+    16,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_fmadd_ps,
+    _mm512_add_ps,
+    _mm512_max_ps
+);
+#[cfg(target_arch = "x86_64")]
+lanes!(
+    __m256,
+    8,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_fmadd_ps,
+    _mm256_add_ps,
+    _mm256_max_ps
+);

@@ -1,0 +1,114 @@
+//! Inner loops in the processor's widest vectors: AVX-512, AVX2 with FMA, or portable code, chosen
+//! at run time. The only room of the crate with `unsafe`; its public functions are safe.
+//!
+//! Each kernel is written once over [`lanes::Lanes`] and compiled for each [`Level`]. Images are
+//! NHWC: the channels of a pixel lie side by side.
+#![allow(unsafe_code)]
+
+pub(crate) mod conv;
+mod lanes;
+pub(crate) mod norm;
+pub(crate) mod pool;
+pub(crate) mod update;
+
+use std::sync::OnceLock;
+
+use lanes::Lanes;
+
+/// An instruction set that kernels are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// 16 lanes.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// 8 lanes.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// 8 lanes as plain Rust, on any processor.
+    Portable,
+}
+
+impl Level {
+    /// The widest level of this machine, looked up once.
+    pub(crate) fn best() -> Self {
+        static BEST: OnceLock<Level> = OnceLock::new();
+        *BEST.get_or_init(|| *Self::available().first().expect("the portable level is always there"))
+    }
+
+    /// All levels that this machine can run, widest first.
+    pub(crate) fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
+        let mut levels = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let fma = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if fma {
+                levels.insert(0, Self::Avx2);
+            }
+            if fma && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+                levels.insert(0, Self::Avx512);
+            }
+        }
+        levels
+    }
+
+    /// Lanes of a vector.
+    pub(crate) fn width(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 16,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => 8,
+            Self::Portable => 8,
+        }
+    }
+
+    /// Runs a kernel compiled for this level.
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            // SAFETY: a level is only made by `available`, which has detected these features.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { on_avx512(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { on_avx2(kernel) },
+            // SAFETY: plain Rust arithmetic runs anywhere.
+            Self::Portable => unsafe { kernel.run::<lanes::Plain>() },
+        }
+    }
+}
+
+/// A loop that can be compiled for every level. `run` must be `#[inline(always)]`, so that it takes
+/// on the instruction set of the function it is called from.
+trait Kernel {
+    /// What it returns.
+    type Output;
+    /// The loop.
+    ///
+    /// # Safety
+    /// The processor must have the instructions of `L`, and the kernel's slices the lengths that
+    /// its constructor has checked.
+    unsafe fn run<L: Lanes>(self) -> Self::Output;
+}
+
+/// Compiles a kernel for AVX-512.
+///
+/// # Safety
+/// The processor must have these features.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+unsafe fn on_avx512<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller vouches for the features; the kernel's constructor for its slices.
+    unsafe { kernel.run::<std::arch::x86_64::__m512>() }
+}
+
+/// Compiles a kernel for AVX2 with FMA.
+///
+/// # Safety
+/// The processor must have these features.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn on_avx2<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: as in `on_avx512`.
+    unsafe { kernel.run::<std::arch::x86_64::__m256>() }
+}

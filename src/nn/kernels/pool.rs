@@ -1,0 +1,82 @@
+//! Pooling of one image: 2 × 2 maximum and mean side by side, and the mean over all pixels.
+
+/// Where the four pixels of each 2 × 2 window lie: offsets into an image of `width × channels` rows.
+/// An odd last row or column belongs to no window, as in Keras's `valid` pooling.
+fn windows(height: usize, width: usize, channels: usize) -> impl Iterator<Item = [usize; 4]> {
+    (0..height / 2).flat_map(move |row| {
+        (0..width / 2).map(move |column| {
+            let corner = (2 * row * width + 2 * column) * channels;
+            let below = corner + width * channels;
+            [corner, corner + channels, below, below + channels]
+        })
+    })
+}
+
+/// Maximum and mean of each 2 × 2 window: `channels` of the one, then `channels` of the other.
+pub(crate) fn max_mean(height: usize, width: usize, channels: usize, image: &[f32], out: &mut [f32]) {
+    for (at, out) in windows(height, width, channels).zip(out.chunks_exact_mut(2 * channels)) {
+        let [a, b, c, d] = at.map(|start| &image[start..start + channels]);
+        let (max, mean) = out.split_at_mut(channels);
+        for k in 0..channels {
+            max[k] = a[k].max(b[k]).max(c[k].max(d[k]));
+            mean[k] = 0.25 * ((a[k] + b[k]) + (c[k] + d[k]));
+        }
+    }
+}
+
+/// Adds the gradient of [`max_mean`] to the image's: the maximum's goes to the first largest pixel.
+pub(crate) fn add_max_mean_gradient(
+    height: usize,
+    width: usize,
+    channels: usize,
+    image: &[f32],
+    gradient: &[f32],
+    out: &mut [f32],
+) {
+    for (at, gradient) in windows(height, width, channels).zip(gradient.chunks_exact(2 * channels)) {
+        let [a, b, c, d] = at.map(|start| &image[start..start + channels]);
+        let (max, mean) = gradient.split_at(channels);
+        for k in 0..channels {
+            let largest = a[k].max(b[k]).max(c[k].max(d[k]));
+            let first = if a[k] == largest {
+                0
+            } else if b[k] == largest {
+                1
+            } else if c[k] == largest {
+                2
+            } else {
+                3
+            };
+            out[at[first] + k] += max[k];
+            for start in at {
+                out[start + k] += 0.25 * mean[k];
+            }
+        }
+    }
+}
+
+/// The mean over all pixels, a channel.
+pub(crate) fn mean(image: &[f32], out: &mut [f32]) {
+    let channels = out.len();
+    out.fill(0.0);
+    for pixel in image.chunks_exact(channels) {
+        for (sum, x) in out.iter_mut().zip(pixel) {
+            *sum += x;
+        }
+    }
+    let pixels = (image.len() / channels) as f32;
+    for sum in out {
+        *sum /= pixels;
+    }
+}
+
+/// Adds the gradient of [`mean`] to the image's.
+pub(crate) fn add_mean_gradient(gradient: &[f32], out: &mut [f32]) {
+    let channels = gradient.len();
+    let share = channels as f32 / out.len() as f32;
+    for pixel in out.chunks_exact_mut(channels) {
+        for (x, g) in pixel.iter_mut().zip(gradient) {
+            *x += share * g;
+        }
+    }
+}

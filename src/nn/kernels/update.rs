@@ -1,0 +1,75 @@
+//! One optimiser step on the numbers of one tensor.
+
+use super::{Kernel, Lanes, Level};
+
+/// A step's rule with its factors worked out, so that one loop serves the whole family.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Step {
+    /// m ← m + (1 − β₁)(g − m), v ← v + (1 − β₂)(g² − v),
+    /// p ← p − (a·m + b·g) / (√(c·v) + ε).
+    Adaptive {
+        /// β₁.
+        beta1: f64,
+        /// β₂.
+        beta2: f64,
+        /// a: learning rate times the momentum's bias correction.
+        momentum: f64,
+        /// b: learning rate times the gradient's own share (Nesterov's look-ahead; 0 for Adam).
+        gradient: f64,
+        /// c: the bias correction of v.
+        square: f64,
+        /// ε.
+        epsilon: f64,
+    },
+    /// m ← μ·m + g, p ← p − η·m; with Nesterov's look-ahead p ← p − η·(g + μ·m).
+    Momentum {
+        /// η.
+        learning_rate: f64,
+        /// μ.
+        momentum: f64,
+        /// Whether the step looks ahead.
+        nesterov: bool,
+    },
+}
+
+/// Applies a step: parameters `p`, first moment `m`, second moment `v`, gradient `g`.
+pub(crate) fn apply(level: Level, step: Step, p: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]) {
+    assert!(p.len() == m.len() && p.len() == v.len() && p.len() == g.len(), "moments of another tensor");
+    level.run(Apply { step, p, m, v, g });
+}
+
+struct Apply<'a> {
+    step: Step,
+    p: &'a mut [f32],
+    m: &'a mut [f32],
+    v: &'a mut [f32],
+    g: &'a [f32],
+}
+
+impl Kernel for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let numbers = self.p.iter_mut().zip(self.m).zip(self.v).zip(self.g);
+        // Plain loops: the compiler turns them into this level's vectors.
+        match self.step {
+            Step::Adaptive { beta1, beta2, momentum, gradient, square, epsilon } => {
+                let (rest1, rest2) = ((1.0 - beta1) as f32, (1.0 - beta2) as f32);
+                let [a, b, c, epsilon] = [momentum, gradient, square, epsilon].map(|x| x as f32);
+                for (((p, m), v), &g) in numbers {
+                    *m += rest1 * (g - *m);
+                    *v += rest2 * (g * g - *v);
+                    *p -= (a * *m + b * g) / ((c * *v).sqrt() + epsilon);
+                }
+            }
+            Step::Momentum { learning_rate, momentum, nesterov } => {
+                let (rate, mu) = (learning_rate as f32, momentum as f32);
+                for (((p, m), _), &g) in numbers {
+                    *m = mu * *m + g;
+                    *p -= rate * if nesterov { g + mu * *m } else { *m };
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Layers: named parameters and the forward pass over them.
+
+use std::collections::BTreeMap;
+
+use dfdx::prelude::*;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
+
+use super::ops::{Backend, ConvNorm, Maps, Matrix, Rows, Statistics, Vector};
+use super::tape::{AnyTape, Taped};
+
+/// One forward pass: training (batch statistics, dropout) or inference (moving averages, none).
+pub(crate) struct Pass<E: Dtype, D: Backend<E>> {
+    training: Option<Training<E, D>>,
+}
+
+struct Training<E: Dtype, D: Backend<E>> {
+    random: ChaCha8Rng,
+    statistics: BTreeMap<String, Statistics<E, D>>,
+}
+
+impl<E: Dtype, D: Backend<E>> Pass<E, D> {
+    /// A pass that infers.
+    pub(crate) fn inference() -> Self {
+        Self { training: None }
+    }
+
+    /// A pass that trains; `random` draws the dropout.
+    pub(crate) fn training(random: ChaCha8Rng) -> Self {
+        Self { training: Some(Training { random, statistics: BTreeMap::new() }) }
+    }
+
+    /// The batch statistics that the pass has met, by layer.
+    pub(crate) fn into_statistics(self) -> BTreeMap<String, Statistics<E, D>> {
+        self.training.map(|training| training.statistics).unwrap_or_default()
+    }
+}
+
+/// Meets every number of a network, in one order, under the names that checkpoints use.
+pub(crate) trait Visitor<E: Dtype, D: Backend<E>> {
+    /// A matrix that training changes.
+    fn matrix(&mut self, name: &str, tensor: &mut Matrix<E, D>);
+    /// A vector that training changes.
+    fn vector(&mut self, name: &str, tensor: &mut Vector<E, D>);
+    /// A moving average of batch norm layer `layer`.
+    fn statistic(&mut self, layer: &str, kind: Moment, tensor: &mut Vector<E, D>);
+}
+
+/// Which moving average of a batch norm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    Mean,
+    Variance,
+}
+
+impl Moment {
+    /// The tensor's name behind the layer's.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "moving_mean",
+            Self::Variance => "moving_variance",
+        }
+    }
+}
+
+/// Numbers from He's normal distribution, truncated at two deviations as Keras's `he_normal` is
+/// (He et al. 2015): the deviation after truncation is √(2 / inputs).
+fn he_normal(random: &mut ChaCha8Rng, inputs: usize, len: usize) -> Vec<f64> {
+    /// Deviation of a standard normal truncated at ±2.
+    const TRUNCATED: f64 = 0.879_625_661_034_239_8;
+    let normal = Normal::new(0.0, 1.0).expect("a deviation of 1");
+    let scale = (2.0 / inputs as f64).sqrt() / TRUNCATED;
+    let mut draw = || loop {
+        let x: f64 = normal.sample(random);
+        if x.abs() <= 2.0 {
+            return scale * x;
+        }
+    };
+    (0..len).map(|_| draw()).collect()
+}
+
+/// Numbers in the network's own type.
+fn numbers<E: Dtype>(values: Vec<f64>) -> Vec<E> {
+    values.into_iter().map(|x| E::from_f64(x).expect("f32 and f64 hold any number")).collect()
+}
+
+/// Convolution, batch norm, ReLU; stride 1, `same` padding.
+#[derive(Clone)]
+pub(crate) struct ConvNormRelu<E: Dtype, D: Backend<E>> {
+    name: String,
+    kernel: usize,
+    epsilon: f64,
+    weight: Matrix<E, D>,
+    bias: Vector<E, D>,
+    scale: Vector<E, D>,
+    shift: Vector<E, D>,
+    mean: Vector<E, D>,
+    variance: Vector<E, D>,
+}
+
+impl<E: Dtype, D: Backend<E>> ConvNormRelu<E, D> {
+    /// A layer with He-normal weights; ε = 1e-3 as in Keras.
+    pub(crate) fn new(
+        name: impl Into<String>,
+        device: &D,
+        random: &mut ChaCha8Rng,
+        kernel: usize,
+        inputs: usize,
+        outputs: usize,
+    ) -> Self {
+        let taps = kernel * kernel * inputs;
+        Self {
+            name: name.into(),
+            kernel,
+            epsilon: 1e-3,
+            weight: device.tensor_from_vec(numbers(he_normal(random, taps, taps * outputs)), (taps, outputs)),
+            bias: device.zeros_like(&(outputs,)),
+            scale: device.ones_like(&(outputs,)),
+            shift: device.zeros_like(&(outputs,)),
+            mean: device.zeros_like(&(outputs,)),
+            variance: device.ones_like(&(outputs,)),
+        }
+    }
+
+    /// (B, H, W, inputs) → (B, H, W, outputs).
+    pub(crate) fn forward(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Maps<E, D> {
+        let layer = ConvNorm {
+            weight: &self.weight,
+            bias: &self.bias,
+            scale: &self.scale,
+            shift: &self.shift,
+            epsilon: self.epsilon,
+            kernel: self.kernel,
+        };
+        if let Some(training) = &mut pass.training {
+            let (out, statistics) = D::conv_norm_relu(x, &layer);
+            training.statistics.insert(self.name.clone(), statistics);
+            out
+        } else {
+            let statistics = Statistics { mean: self.mean.clone(), variance: self.variance.clone() };
+            D::conv_norm_relu_frozen(x, &layer, &statistics)
+        }
+    }
+
+    /// Meets the layer's tensors.
+    pub(crate) fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
+        let name = |part: &str| format!("{}.{part}", self.name);
+        visitor.matrix(&name("weight"), &mut self.weight);
+        visitor.vector(&name("bias"), &mut self.bias);
+        visitor.vector(&name("gamma"), &mut self.scale);
+        visitor.vector(&name("beta"), &mut self.shift);
+        visitor.statistic(&self.name, Moment::Mean, &mut self.mean);
+        visitor.statistic(&self.name, Moment::Variance, &mut self.variance);
+    }
+}
+
+/// y = x · w + b.
+#[derive(Clone)]
+pub(crate) struct Dense<E: Dtype, D: Backend<E>> {
+    name: String,
+    weight: Matrix<E, D>,
+    bias: Vector<E, D>,
+}
+
+impl<E: Dtype, D: Backend<E>> Dense<E, D> {
+    /// A layer with He-normal weights.
+    pub(crate) fn new(
+        name: impl Into<String>,
+        device: &D,
+        random: &mut ChaCha8Rng,
+        inputs: usize,
+        outputs: usize,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            weight: device
+                .tensor_from_vec(numbers(he_normal(random, inputs, inputs * outputs)), (inputs, outputs)),
+            bias: device.zeros_like(&(outputs,)),
+        }
+    }
+
+    /// (B, inputs) → (B, outputs).
+    pub(crate) fn forward(&self, x: Rows<E, D>) -> Rows<E, D> {
+        let y = x.matmul(self.weight.clone());
+        let shape = *y.shape();
+        y + self.bias.retaped::<AnyTape<E, D>>().broadcast_like::<_, Axis<0>>(&shape)
+    }
+
+    /// Meets the layer's tensors.
+    pub(crate) fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
+        visitor.matrix(&format!("{}.weight", self.name), &mut self.weight);
+        visitor.vector(&format!("{}.bias", self.name), &mut self.bias);
+    }
+}
+
+/// Sets a share `rate` of the numbers to zero while training, and scales the others so that the
+/// expectation stays (Srivastava et al. 2014). The draw is the pass's own, the same on every device.
+pub(crate) fn dropout<S: Shape, E: Dtype, D: Backend<E>>(
+    x: Taped<S, E, D>,
+    rate: f64,
+    pass: &mut Pass<E, D>,
+) -> Taped<S, E, D> {
+    let Some(training) = &mut pass.training else { return x };
+    if rate == 0.0 {
+        return x;
+    }
+    let shape = *x.shape();
+    let kept = 1.0 / (1.0 - rate);
+    let draw = |_| if training.random.r#gen::<f32>() < rate as f32 { 0.0 } else { kept };
+    let mask = numbers((0..shape.num_elements()).map(draw).collect());
+    let mask: Tensor<S, E, D> = x.device().tensor_from_vec(mask, shape);
+    x * mask
+}

@@ -1,0 +1,43 @@
+//! What training and inference need of a network, and how heads become log-probabilities.
+
+use dfdx::prelude::*;
+
+use super::layers::{Pass, Visitor};
+use super::ops::{Backend, Maps, Rows};
+use super::tape::Taped;
+
+/// A network: patches in, log-probabilities out.
+pub(crate) trait Module<E: Dtype, D: Backend<E>>: Clone {
+    /// ln p for each class: (B, S, S, C) → (B, K).
+    fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D>;
+    /// The penultimate layer in inference: (B, S, S, C) → (B, features).
+    fn features(&self, x: Maps<E, D>) -> Rows<E, D>;
+    /// Meets every tensor.
+    fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V);
+}
+
+/// ln of the mean of the heads' softmaxes, without leaving the logarithm:
+/// ln Σ_h exp(log_softmax(z_h)) − ln H.
+pub(crate) fn mean_of_softmaxes<E: Dtype, D: Backend<E>>(heads: Vec<Rows<E, D>>) -> Rows<E, D> {
+    let count = heads.len() as f64;
+    let heads: Vec<_> = heads.into_iter().map(|z| z.log_softmax::<Axis<1>>()).collect();
+    let stacked: Taped<(usize, usize, usize), E, D> = heads.stack(); // (H, B, K)
+    let sum: Rows<E, D> = stacked.logsumexp::<_, Axis<0>>();
+    sum - E::from_f64(count.ln()).expect("f32 and f64 hold any number")
+}
+
+/// log_softmax of the mean of the heads' logits.
+pub(crate) fn mean_of_logits<E: Dtype, D: Backend<E>>(heads: Vec<Rows<E, D>>) -> Rows<E, D> {
+    let stacked: Taped<(usize, usize, usize), E, D> = heads.stack(); // (H, B, K)
+    let mean: Rows<E, D> = stacked.mean::<_, Axis<0>>();
+    mean.log_softmax::<Axis<1>>()
+}
+
+/// Cross-entropy −mean Σ_k y_k ln p_k against distributions.
+pub(crate) fn cross_entropy<E: Dtype, D: Backend<E>>(
+    log_p: Rows<E, D>,
+    y: Tensor<(usize, usize), E, D>,
+) -> Taped<(), E, D> {
+    let batch = log_p.shape().0 as f64;
+    (log_p * y).sum::<(), _>() * E::from_f64(-1.0 / batch).expect("f32 and f64 hold any number")
+}

@@ -1,0 +1,92 @@
+//! The operations that dfdx lacks on stable Rust, attached to its tape.
+//!
+//! Each exists in a composed version made of dfdx's own operations ([`composed`]), which runs on any
+//! dfdx device in f32 and f64, and is the default of [`Backend`]. A device may bring a faster one:
+//! the CPU's fused operations in f32 are in [`fused`]. Tests hold the one against the other and both
+//! against finite differences.
+
+pub(crate) mod composed;
+mod fused;
+#[cfg(test)]
+mod tests;
+
+use dfdx::prelude::*;
+
+use super::kernels::update::Step;
+use super::tape::Taped;
+
+/// Maps: batch, rows, columns, channels (NHWC).
+pub(crate) type Maps<E, D> = Taped<(usize, usize, usize, usize), E, D>;
+/// One row a sample.
+pub(crate) type Rows<E, D> = Taped<(usize, usize), E, D>;
+/// A matrix of weights.
+pub(crate) type Matrix<E, D> = Tensor<(usize, usize), E, D>;
+/// One number a channel.
+pub(crate) type Vector<E, D> = Tensor<(usize,), E, D>;
+
+/// The parameters of a convolution with batch normalisation and ReLU.
+pub(crate) struct ConvNorm<'a, E: Dtype, D: Device<E>> {
+    /// (kernel · kernel · inputs, outputs): Keras's order, flattened.
+    pub(crate) weight: &'a Matrix<E, D>,
+    pub(crate) bias: &'a Vector<E, D>,
+    /// γ.
+    pub(crate) scale: &'a Vector<E, D>,
+    /// β.
+    pub(crate) shift: &'a Vector<E, D>,
+    /// ε, added to the variance.
+    pub(crate) epsilon: f64,
+    /// Side of the kernel.
+    pub(crate) kernel: usize,
+}
+
+/// Mean and (biased) variance of each channel.
+pub(crate) struct Statistics<E: Dtype, D: Device<E>> {
+    pub(crate) mean: Vector<E, D>,
+    pub(crate) variance: Vector<E, D>,
+}
+
+/// A device that networks run on. Every default is composed of dfdx's own operations.
+pub(crate) trait Backend<E: Dtype>: Device<E> {
+    /// relu(batch norm(x ∗ w + b)) with the batch's own statistics, which it also returns.
+    /// Stride 1, Keras's `same` padding.
+    fn conv_norm_relu(
+        x: Maps<E, Self>,
+        layer: &ConvNorm<'_, E, Self>,
+    ) -> (Maps<E, Self>, Statistics<E, Self>) {
+        composed::conv_norm_relu(x, layer)
+    }
+
+    /// relu(batch norm(x ∗ w + b)) with given statistics: inference.
+    fn conv_norm_relu_frozen(
+        x: Maps<E, Self>,
+        layer: &ConvNorm<'_, E, Self>,
+        statistics: &Statistics<E, Self>,
+    ) -> Maps<E, Self> {
+        composed::conv_norm_relu_frozen(x, layer, statistics)
+    }
+
+    /// Maximum and mean over 2 × 2 windows, side by side: (B, H, W, C) → (B, H/2, W/2, 2C).
+    fn max_mean_pool(x: Maps<E, Self>) -> Maps<E, Self> {
+        composed::max_mean_pool(x)
+    }
+
+    /// Mean over all pixels: (B, H, W, C) → (B, C).
+    fn global_mean(x: Maps<E, Self>) -> Rows<E, Self> {
+        composed::global_mean(x)
+    }
+
+    /// One optimiser step: parameters, both moments, gradient.
+    fn update<S: Shape>(
+        step: Step,
+        parameters: &mut Tensor<S, E, Self>,
+        moments: &mut [Tensor<S, E, Self>; 2],
+        gradients: &mut Gradients<E, Self>,
+    ) {
+        composed::update(step, parameters, moments, gradients);
+    }
+}
+
+impl Backend<f64> for Cpu {}
+
+#[cfg(feature = "cuda")]
+impl Backend<f32> for Cuda {}

@@ -1,0 +1,164 @@
+//! Optimisers and learning-rate schedules. The moments are the crate's own, a pair a tensor.
+
+use std::collections::BTreeMap;
+
+use dfdx::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::kernels::update::Step;
+use super::layers::{Moment, Visitor};
+use super::ops::{Backend, Vector};
+use crate::{Error, Result};
+
+/// An optimiser's rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimizer {
+    /// Adam with Nesterov's look-ahead and a warming momentum (Dozat 2016): β = 0.9, 0.999,
+    /// ε = 1e-7, μ_t = β₁ (1 − 0.5 · 0.96^(0.004 t)), as in the Keras that trained LCZ_LDL.
+    Nadam,
+    /// Kingma & Ba (2015): β = 0.9, 0.999, ε = 1e-7 (Keras's).
+    Adam,
+    /// Stochastic gradient descent with Nesterov momentum 0.9 (Sutskever et al. 2013).
+    Sgd,
+}
+
+/// How the learning rate falls over the epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "kind")]
+pub enum Schedule {
+    /// Not at all.
+    Constant,
+    /// Multiplied by `factor` after every `every` epochs.
+    Step {
+        /// Epochs between two steps.
+        every: usize,
+        /// The factor, 0.5 to halve.
+        factor: f64,
+    },
+}
+
+impl Schedule {
+    /// The learning rate's share in an epoch, counted from 1.
+    ///
+    /// ```
+    /// use lcz::Schedule;
+    /// let halved = Schedule::Step { every: 5, factor: 0.5 };
+    /// assert_eq!([1, 5, 6, 11].map(|epoch| halved.factor(epoch)), [1.0, 1.0, 0.5, 0.25]);
+    /// ```
+    pub fn factor(self, epoch: usize) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Step { every, factor } => factor.powi(((epoch - 1) / every) as i32),
+        }
+    }
+
+    /// Checks the schedule.
+    ///
+    /// # Errors
+    /// A step of 0 epochs, or a factor outside 0–1.
+    pub(crate) fn check(self) -> Result<()> {
+        match self {
+            Self::Step { every, factor } if every == 0 || !(factor > 0.0 && factor <= 1.0) => {
+                Err(Error::input(
+                    "training.schedule",
+                    format!("every = {every}, factor = {factor}"),
+                    "choose at least 1 epoch and a factor above 0, at most 1",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// β₁ and β₂ of Adam and Nadam.
+const BETA: [f64; 2] = [0.9, 0.999];
+/// ε of Adam and Nadam.
+const EPSILON: f64 = 1e-7;
+/// Momentum of SGD.
+const MOMENTUM: f64 = 0.9;
+
+impl Optimizer {
+    /// The factors of step `t`, counted from 1; `warmed` is the product of Nadam's μ up to t − 1.
+    fn step(self, t: u64, learning_rate: f64, warmed: f64) -> Step {
+        let [beta1, beta2] = BETA;
+        let square = 1.0 / (1.0 - beta2.powf(t as f64));
+        let adaptive = |momentum, gradient| Step::Adaptive {
+            beta1,
+            beta2,
+            momentum,
+            gradient,
+            square,
+            epsilon: EPSILON,
+        };
+        match self {
+            Self::Adam => adaptive(learning_rate / (1.0 - beta1.powf(t as f64)), 0.0),
+            Self::Nadam => {
+                let now = warmed * warming(t);
+                let next = now * warming(t + 1);
+                adaptive(
+                    learning_rate * warming(t + 1) / (1.0 - next),
+                    learning_rate * (1.0 - warming(t)) / (1.0 - now),
+                )
+            }
+            Self::Sgd => Step::Momentum { learning_rate, momentum: MOMENTUM, nesterov: true },
+        }
+    }
+}
+
+/// Nadam's momentum at step t.
+fn warming(t: u64) -> f64 {
+    BETA[0] * (1.0 - 0.5 * 0.96f64.powf(0.004 * t as f64))
+}
+
+/// An optimiser at work: its rule, its steps so far and its moments.
+pub(crate) struct OptimizerState<D: Backend<f32>> {
+    rule: Optimizer,
+    steps: u64,
+    /// The product of Nadam's μ over the steps so far.
+    warmed: f64,
+    vectors: BTreeMap<String, [Tensor<(usize,), f32, D>; 2]>,
+    matrices: BTreeMap<String, [Tensor<(usize, usize), f32, D>; 2]>,
+}
+
+impl<D: Backend<f32>> OptimizerState<D> {
+    pub(crate) fn new(rule: Optimizer) -> Self {
+        Self { rule, steps: 0, warmed: 1.0, vectors: BTreeMap::new(), matrices: BTreeMap::new() }
+    }
+
+    /// Starts a step; the visitor it returns applies it to each tensor.
+    pub(crate) fn step<'a>(
+        &'a mut self,
+        learning_rate: f64,
+        gradients: &'a mut Gradients<f32, D>,
+    ) -> impl Visitor<f32, D> + 'a {
+        self.steps += 1;
+        let step = self.rule.step(self.steps, learning_rate, self.warmed);
+        self.warmed *= warming(self.steps);
+        Apply { state: self, step, gradients }
+    }
+}
+
+struct Apply<'a, D: Backend<f32>> {
+    state: &'a mut OptimizerState<D>,
+    step: Step,
+    gradients: &'a mut Gradients<f32, D>,
+}
+
+impl<D: Backend<f32>> Visitor<f32, D> for Apply<'_, D> {
+    fn matrix(&mut self, name: &str, tensor: &mut Tensor<(usize, usize), f32, D>) {
+        let moments = self.state.matrices.entry(name.to_owned()).or_insert_with(|| zeros_like(tensor));
+        D::update(self.step, tensor, moments, self.gradients);
+    }
+
+    fn vector(&mut self, name: &str, tensor: &mut Vector<f32, D>) {
+        let moments = self.state.vectors.entry(name.to_owned()).or_insert_with(|| zeros_like(tensor));
+        D::update(self.step, tensor, moments, self.gradients);
+    }
+
+    fn statistic(&mut self, _: &str, _: Moment, _: &mut Vector<f32, D>) {}
+}
+
+fn zeros_like<S: Shape, D: Backend<f32>>(tensor: &Tensor<S, f32, D>) -> [Tensor<S, f32, D>; 2] {
+    std::array::from_fn(|_| tensor.device().zeros_like(tensor))
+}

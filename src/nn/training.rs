@@ -1,0 +1,422 @@
+//! Training: settings, the loop over epochs, and its history.
+//!
+//! The defaults are those of LCZ_LDL (Nadam, learning rate 0.002 halved every 5 epochs, batch 64, early
+//! stopping with patience 20, best epoch kept), but for the batch-norm momentum: see
+//! [`Training::batch_norm_momentum`].
+
+use std::time::Instant;
+
+use dfdx::prelude::*;
+use ndarray::{Array2, Array4, ArrayView2, Axis as NdAxis};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::layers::Pass;
+use super::module::{Module, cross_entropy};
+use super::ops::{Backend, Maps, Rows};
+use super::optimizer::{Optimizer, OptimizerState, Schedule};
+use super::tape::{AnyTape, backward};
+use super::weights::{self, MovingAverages, Weights};
+use crate::data::Patches;
+use crate::labels::first_largest;
+use crate::{Error, LabelDistributions, Progress, Result};
+
+/// Rows of a batch in inference.
+const INFERENCE_BATCH: usize = 256;
+
+/// How a network is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Training {
+    /// Passes over the training set, at most.
+    pub epochs: usize,
+    /// Patches a step.
+    pub batch_size: usize,
+    /// The optimiser's rule.
+    pub optimizer: Optimizer,
+    /// The learning rate of the first epoch.
+    pub learning_rate: f64,
+    /// How it falls.
+    pub schedule: Schedule,
+    /// Epochs without a better validation loss before training stops; 0 never stops early.
+    pub patience: usize,
+    /// Share that batch norm's moving averages keep at each step. Keras's default of 0.99 needs some
+    /// 500 steps to forget where it started: a shorter training tests near chance with it.
+    pub batch_norm_momentum: f64,
+    /// ε of label smoothing, (1 − ε) y + ε / K; 0 leaves the labels.
+    pub label_smoothing: f64,
+    /// What the first weights, the order of the patches and dropout are drawn from.
+    pub seed: u64,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            epochs: 300,
+            batch_size: 64,
+            optimizer: Optimizer::Nadam,
+            learning_rate: 0.002,
+            schedule: Schedule::Step { every: 5, factor: 0.5 },
+            patience: 20,
+            batch_norm_momentum: 0.9,
+            label_smoothing: 0.0,
+            seed: 0,
+        }
+    }
+}
+
+impl Training {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// A setting outside its range: names it.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |name: &str, value: String, advice: &str| {
+            Err(Error::input(format!("training.{name}"), value, advice.to_owned()))
+        };
+        if self.epochs == 0 {
+            return refuse("epochs", "0".into(), "choose at least 1");
+        }
+        if self.batch_size == 0 {
+            return refuse("batch_size", "0".into(), "choose at least 1 (64 is usual)");
+        }
+        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+            return refuse("learning_rate", self.learning_rate.to_string(), "choose a number above 0");
+        }
+        if !(0.0..1.0).contains(&self.batch_norm_momentum) {
+            let value = self.batch_norm_momentum.to_string();
+            return refuse("batch_norm_momentum", value, "choose 0 to below 1");
+        }
+        if !(0.0..=1.0).contains(&self.label_smoothing) {
+            return refuse("label_smoothing", self.label_smoothing.to_string(), "choose 0 to 1");
+        }
+        self.schedule.check()
+    }
+}
+
+/// Patches and their labels, row by row.
+#[derive(Debug, Clone, Copy)]
+pub struct Labelled<'a> {
+    /// The patches.
+    pub patches: &'a Patches,
+    /// A distribution for each.
+    pub labels: &'a LabelDistributions,
+}
+
+/// What is known of an epoch when it ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// The learning rate it ran with.
+    pub learning_rate: f64,
+    /// Cross-entropy over the epoch, while the weights moved, dropout on.
+    pub training_loss: f64,
+    /// Share of patches whose majority class was predicted, likewise.
+    pub training_accuracy: f64,
+    /// Cross-entropy on the validation set after the epoch.
+    pub validation_loss: Option<f64>,
+    /// Share of validation patches whose majority class is predicted.
+    pub validation_accuracy: Option<f64>,
+    /// Seconds, validation included.
+    pub seconds: f64,
+}
+
+/// All epochs of a training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// In order.
+    pub epochs: Vec<EpochRecord>,
+    /// The epoch whose weights were kept: the one with the lowest validation loss, or the last one
+    /// where there is no validation set.
+    pub best_epoch: usize,
+}
+
+/// Follows a training: its progress, and each epoch's end.
+pub trait Observer {
+    /// Where progress is reported.
+    fn progress(&mut self) -> &mut dyn Progress;
+
+    /// An epoch has ended; `best` holds the weights if they are the best so far.
+    ///
+    /// # Errors
+    /// Any error stops the training.
+    fn epoch(&mut self, record: &EpochRecord, best: Option<&Weights>) -> Result<()>;
+}
+
+/// Any [`Progress`] follows a training, and keeps nothing of it.
+impl<P: Progress> Observer for P {
+    fn progress(&mut self) -> &mut dyn Progress {
+        self
+    }
+
+    fn epoch(&mut self, _: &EpochRecord, _: Option<&Weights>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Per-band standardisation, (x − mean) / deviation, stored with a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Standardisation {
+    /// Mean of each band over the training set.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each band, above 0.
+    pub deviation: Vec<f64>,
+}
+
+impl Standardisation {
+    /// The bands of these patches as they are, brought to mean 0 and deviation 1. A constant band is
+    /// only centred.
+    ///
+    /// # Errors
+    /// Whatever reading the patches meets.
+    pub fn of(patches: &Patches, progress: &mut dyn Progress) -> Result<Self> {
+        let statistics = patches.band_statistics(progress)?;
+        let deviation =
+            statistics.standard_deviation.iter().map(|&s| if s > 0.0 { s } else { 1.0 }).collect();
+        Ok(Self { mean: statistics.mean, deviation })
+    }
+
+    /// Leaves so many bands as they are: for weights trained on plain reflectance.
+    pub fn identity(bands: usize) -> Self {
+        Self { mean: vec![0.0; bands], deviation: vec![1.0; bands] }
+    }
+
+    /// (x − mean) / deviation, in place. Shape: (N, S, S, C).
+    fn apply(&self, images: &mut Array4<f32>) {
+        let [mean, inverse]: [Vec<f32>; 2] = [
+            self.mean.iter().map(|m| *m as f32).collect(),
+            self.deviation.iter().map(|d| (1.0 / d) as f32).collect(),
+        ];
+        for mut pixel in images.lanes_mut(NdAxis(3)) {
+            for (x, (mean, inverse)) in pixel.iter_mut().zip(mean.iter().zip(&inverse)) {
+                *x = (*x - mean) * inverse;
+            }
+        }
+    }
+}
+
+/// Puts a batch on the device.
+fn maps<D: Backend<f32>>(
+    device: &D,
+    standardisation: &Standardisation,
+    mut images: Array4<f32>,
+    tape: AnyTape<f32, D>,
+) -> Maps<f32, D> {
+    standardisation.apply(&mut images);
+    let shape = images.dim();
+    let values = images.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
+    device.tensor_from_vec(values, shape).put_tape(tape)
+}
+
+/// Rows of a device back as an array.
+fn array<D: Backend<f32>>(rows: &Rows<f32, D>) -> Array2<f32> {
+    Array2::from_shape_vec(*rows.shape(), rows.as_vec())
+        .expect("a tensor has as many numbers as its shape says")
+}
+
+/// Runs `forward` on every batch in order and stacks the rows.
+pub(crate) fn infer<D: Backend<f32>>(
+    device: &D,
+    standardisation: &Standardisation,
+    patches: &Patches,
+    forward: impl Fn(Maps<f32, D>) -> Rows<f32, D>,
+) -> Result<Array2<f32>> {
+    let mut all: Option<Array2<f32>> = None;
+    for batch in patches.batches(INFERENCE_BATCH) {
+        let (range, images) = batch?;
+        let rows = array(&forward(maps(device, standardisation, images, AnyTape::off())));
+        let all = all.get_or_insert_with(|| Array2::zeros((patches.len(), rows.ncols())));
+        all.slice_mut(ndarray::s![range, ..]).assign(&rows);
+    }
+    all.ok_or_else(|| Error::input(patches.name(), "no patches", "give at least one row"))
+}
+
+/// ln p of every patch. Shape: (N, K).
+pub(crate) fn log_probabilities<D: Backend<f32>>(
+    module: &impl Module<f32, D>,
+    device: &D,
+    standardisation: &Standardisation,
+    patches: &Patches,
+) -> Result<Array2<f32>> {
+    infer(device, standardisation, patches, |x| module.log_probabilities(x, &mut Pass::inference()))
+}
+
+/// Sums over samples: cross-entropy, and how often the majority class is the predicted one.
+#[derive(Default)]
+struct Tally {
+    loss: f64,
+    correct: usize,
+    samples: usize,
+}
+
+impl Tally {
+    fn add(&mut self, log_p: ArrayView2<'_, f32>, y: ArrayView2<'_, f64>) {
+        for (log_p, y) in log_p.outer_iter().zip(y.outer_iter()) {
+            self.loss -= log_p
+                .iter()
+                .zip(y)
+                .map(|(l, y)| if *y == 0.0 { 0.0 } else { y * f64::from(*l) })
+                .sum::<f64>();
+            self.correct += usize::from(first_largest(log_p) == first_largest(y));
+            self.samples += 1;
+        }
+    }
+
+    fn mean_loss(&self) -> f64 {
+        self.loss / self.samples as f64
+    }
+
+    fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.samples as f64
+    }
+}
+
+/// Trains a module; it ends with the best epoch's weights.
+pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
+    module: &mut M,
+    device: &D,
+    standardisation: &Standardisation,
+    train: Labelled<'_>,
+    validation: Option<Labelled<'_>>,
+    training: &Training,
+    observer: &mut dyn Observer,
+) -> Result<History> {
+    training.check()?;
+    for set in [Some(train), validation].into_iter().flatten() {
+        if set.patches.len() != set.labels.len() || set.patches.is_empty() {
+            return Err(Error::input(
+                set.patches.name(),
+                format!("{} patches and {} labels", set.patches.len(), set.labels.len()),
+                "give each patch a label, and at least one",
+            ));
+        }
+    }
+    let targets = train.labels.smoothed(training.label_smoothing)?;
+    let mut optimizer = OptimizerState::new(training.optimizer);
+    let mut epochs = Vec::<EpochRecord>::new();
+    let mut best: Option<(f64, usize, Weights)> = None;
+    for epoch in 1..=training.epochs {
+        let started = Instant::now();
+        let learning_rate = training.learning_rate * training.schedule.factor(epoch);
+        let train_tally = {
+            let mut trainer = Trainer {
+                module,
+                device,
+                standardisation,
+                training,
+                optimizer: &mut optimizer,
+                epoch,
+                learning_rate,
+            };
+            trainer.run(train.patches, &targets, observer.progress())?
+        };
+        let tally = match validation {
+            Some(set) => {
+                let log_p = log_probabilities(module, device, standardisation, set.patches)?;
+                let mut tally = Tally::default();
+                tally.add(log_p.view(), set.labels.view());
+                Some(tally)
+            }
+            None => None,
+        };
+        let record = EpochRecord {
+            epoch,
+            learning_rate,
+            training_loss: train_tally.mean_loss(),
+            training_accuracy: train_tally.accuracy(),
+            validation_loss: tally.as_ref().map(Tally::mean_loss),
+            validation_accuracy: tally.as_ref().map(Tally::accuracy),
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        if let Some(loss) = record.validation_loss
+            && !loss.is_finite()
+        {
+            return Err(Error::Diverged { epoch, batch: 0, loss });
+        }
+        observer.progress().end(&summary(&record, train.patches.len()));
+        let loss = record.validation_loss.unwrap_or(f64::NEG_INFINITY);
+        let improved = best.as_ref().is_none_or(|(least, ..)| loss < *least || validation.is_none());
+        if improved {
+            best = Some((loss, epoch, weights::read(module)));
+        }
+        observer.epoch(&record, best.as_ref().filter(|_| improved).map(|(.., weights)| weights))?;
+        epochs.push(record);
+        let since_best = best.as_ref().map_or(0, |(_, best_epoch, _)| epoch - best_epoch);
+        if training.patience > 0 && since_best >= training.patience {
+            break;
+        }
+    }
+    let (_, best_epoch, weights) = best.expect("there is at least one epoch");
+    weights::write(module, &weights)?;
+    Ok(History { epochs, best_epoch })
+}
+
+/// One line on an epoch.
+fn summary(record: &EpochRecord, patches: usize) -> String {
+    let mut line = format!(
+        "epoch {}: loss {:.4}, accuracy {:.3}",
+        record.epoch, record.training_loss, record.training_accuracy
+    );
+    if let (Some(loss), Some(accuracy)) = (record.validation_loss, record.validation_accuracy) {
+        line += &format!("; validation loss {loss:.4}, accuracy {accuracy:.3}");
+    }
+    line + &format!("; {:.1} s, {:.0} patches/s", record.seconds, patches as f64 / record.seconds)
+}
+
+/// One epoch at work.
+struct Trainer<'a, D: Backend<f32>, M> {
+    module: &'a mut M,
+    device: &'a D,
+    standardisation: &'a Standardisation,
+    training: &'a Training,
+    optimizer: &'a mut OptimizerState<D>,
+    epoch: usize,
+    learning_rate: f64,
+}
+
+impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
+    fn run(
+        &mut self,
+        patches: &Patches,
+        targets: &LabelDistributions,
+        progress: &mut dyn Progress,
+    ) -> Result<Tally> {
+        let epochs = self.training.epochs;
+        progress.begin(&format!("epoch {}/{epochs}", self.epoch), patches.len() as u64);
+        let mut tally = Tally::default();
+        // Another order each epoch, from the seed alone.
+        let order = self.training.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(self.epoch as u64);
+        for (batch, rows) in patches.shuffled(self.training.batch_size, order).enumerate() {
+            let (positions, images) = rows?;
+            let y = targets.select(&positions);
+            let log_p = self.step(batch, images, y.view())?;
+            tally.add(log_p.view(), y.view());
+            if !tally.loss.is_finite() {
+                return Err(Error::Diverged { epoch: self.epoch, batch: batch + 1, loss: tally.loss });
+            }
+            progress.advance(positions.len() as u64, &format!("loss {:.4}", tally.mean_loss()));
+        }
+        Ok(tally)
+    }
+
+    /// One step; returns the batch's ln p before it.
+    fn step(&mut self, batch: usize, images: Array4<f32>, y: ArrayView2<'_, f64>) -> Result<Array2<f32>> {
+        // Each step draws from a stream of its own, so that training can start again anywhere.
+        let mut random = ChaCha8Rng::seed_from_u64(self.training.seed);
+        random.set_stream(((self.epoch as u64) << 32) | (batch as u64 + 1));
+        let mut pass = Pass::training(random);
+        let x = maps(self.device, self.standardisation, images, AnyTape::recording());
+        let log_p = self.module.log_probabilities(x, &mut pass);
+        let before = array(&log_p);
+        let y: Vec<f32> = y.iter().map(|y| *y as f32).collect();
+        let y = self.device.tensor_from_vec(y, *log_p.shape());
+        let loss = cross_entropy(log_p, y);
+        let mut gradients = backward(loss);
+        self.module.visit(&mut self.optimizer.step(self.learning_rate, &mut gradients));
+        let momentum = self.training.batch_norm_momentum;
+        self.module.visit(&mut MovingAverages { statistics: pass.into_statistics(), momentum });
+        Ok(before)
+    }
+}
