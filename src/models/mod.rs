@@ -2,6 +2,7 @@
 //! [`Classifier`] and [`Network`].
 
 mod network;
+pub mod pixel;
 pub mod sen2lcz;
 
 use serde::{Deserialize, Serialize};
