@@ -1,1 +1,109 @@
-//! Models on disk.
+//! Models on disk: safetensors with everything that a prediction needs, and Keras weight files.
+
+mod keras;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::models::{Architecture, Device, Network, build};
+use crate::nn::{Standardisation, Weight, Weights};
+use crate::{Classes, Error, Imagery, Result};
+
+pub use keras::import_keras;
+
+/// The key of [`Description`] among a file's metadata.
+const KEY: &str = "lcz";
+
+/// What a file says of its tensors: all that is needed to use them.
+#[derive(Debug, Serialize, Deserialize)]
+struct Description {
+    architecture: Architecture,
+    imagery: Imagery,
+    classes: Classes,
+    standardisation: Option<Standardisation>,
+    crate_version: String,
+}
+
+/// Writes a network as safetensors: its tensors, architecture, imagery, classes and
+/// standardisation. The file appears whole or not at all.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn save(network: &dyn Network, path: &Path) -> Result<()> {
+    save_weights(network, &network.weights(), path)
+}
+
+/// As [`save`], with other weights of the same network: those of an earlier epoch.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn save_weights(network: &dyn Network, weights: &Weights, path: &Path) -> Result<()> {
+    let description = Description {
+        architecture: network.architecture().clone(),
+        imagery: network.imagery().clone(),
+        classes: network.classes().clone(),
+        standardisation: network.standardisation().cloned(),
+        crate_version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let internal = |detail: String| Error::Internal { what: "writing safetensors", detail };
+    let description = serde_json::to_string(&description).map_err(|e| internal(e.to_string()))?;
+    let bytes: Vec<(&String, &Weight, Vec<u8>)> = weights
+        .iter()
+        .map(|(name, weight)| (name, weight, weight.values.iter().flat_map(|x| x.to_le_bytes()).collect()))
+        .collect();
+    let mut views = Vec::with_capacity(bytes.len());
+    for (name, weight, bytes) in &bytes {
+        let view =
+            TensorView::new(Dtype::F32, weight.shape.clone(), bytes).map_err(|e| internal(e.to_string()))?;
+        views.push((name.as_str(), view));
+    }
+    let metadata = HashMap::from([(KEY.to_owned(), description)]);
+    let file = safetensors::serialize(views, Some(metadata)).map_err(|e| internal(e.to_string()))?;
+    crate::write_whole(path, &file)
+}
+
+/// Reads a network that [`save`] has written.
+///
+/// # Errors
+/// A missing or truncated file, one that lcz did not write, or tensors that do not fit.
+pub fn load(path: &Path, device: Device) -> Result<Box<dyn Network>> {
+    let file = std::fs::read(path).map_err(Error::io(path))?;
+    let not_ours =
+        |problem: String| Error::file(path, problem, "use a model.safetensors that lcz has written");
+    let (_, metadata) =
+        SafeTensors::read_metadata(&file).map_err(|e| not_ours(format!("not safetensors ({e})")))?;
+    let tensors = SafeTensors::deserialize(&file).map_err(|e| not_ours(format!("not safetensors ({e})")))?;
+    let description = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(KEY))
+        .ok_or_else(|| not_ours("no description of the model".to_owned()))?;
+    let description: Description = serde_json::from_str(description)
+        .map_err(|e| not_ours(format!("a description of the model that cannot be read ({e})")))?;
+
+    let Description { architecture, imagery, classes, standardisation, .. } = description;
+    let mut network = build(&architecture, &imagery, &classes, 0, device)?;
+    let trainable: BTreeMap<String, bool> =
+        network.weights().iter().map(|(name, weight)| (name.clone(), weight.trainable)).collect();
+    let mut weights = BTreeMap::new();
+    for (name, view) in tensors.tensors() {
+        if view.dtype() != Dtype::F32 {
+            return Err(not_ours(format!("tensor '{name}' is {:?}, not F32", view.dtype())));
+        }
+        let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("chunks of four bytes"));
+        let weight = Weight {
+            shape: view.shape().to_vec(),
+            values: view.data().chunks_exact(4).map(number).collect(),
+            trainable: trainable.get(&name).copied().unwrap_or(true),
+        };
+        weights.insert(name, weight);
+    }
+    network.set_weights(&Weights::new(weights)).map_err(|e| not_ours(e.to_string()))?;
+    if let Some(standardisation) = standardisation {
+        network.set_standardisation(standardisation)?;
+    }
+    Ok(network)
+}

@@ -7,6 +7,7 @@ pub mod data;
 pub mod error;
 pub mod experiment;
 pub mod figures;
+mod files;
 pub mod labels;
 pub mod metrics;
 pub mod models;
@@ -17,6 +18,7 @@ pub mod progress;
 pub use bands::{Bands, Imagery};
 pub use classes::{Classes, Zone};
 pub use error::{Error, Result};
+use files::write_whole;
 pub use labels::{LabelDistributions, Labels, Votes};
 pub use nn::{
     EpochRecord, History, Labelled, Observer, Optimizer, ParameterCount, Schedule, Standardisation, Training,
