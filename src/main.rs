@@ -5,7 +5,7 @@
 
 mod cli;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,7 +27,13 @@ fn main() -> ExitCode {
 /// Log lines go to stderr; `LCZ_LOG=lcz=debug` overrules `-v`.
 fn start_logging(verbosity: &str) {
     let filter = EnvFilter::try_from_env("LCZ_LOG").unwrap_or_else(|_| EnvFilter::new(verbosity));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .init();
 }
 
 /// Whether stdout's reader went away, as `head` does: no error of ours.

@@ -3,9 +3,8 @@
 //!
 //! A verb is a `clap::Args` struct with `run(self, progress)`: it is named three times below.
 
-#[allow(dead_code)]
-pub mod output;
-#[allow(dead_code)]
+mod info;
+mod output;
 mod progress;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -31,7 +30,9 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    Info(info::Info),
+}
 
 impl Cli {
     /// What to log, in the words of `tracing`.
@@ -45,8 +46,10 @@ impl Cli {
 
     /// Does what the arguments say.
     pub fn run(self) -> anyhow::Result<()> {
-        let _progress = Terminal::new(self.quiet);
-        match self.verb {}
+        let mut progress = Terminal::new(self.quiet);
+        match self.verb {
+            Verb::Info(verb) => verb.run(&mut progress),
+        }
     }
 }
 

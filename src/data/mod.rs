@@ -6,8 +6,10 @@ mod patches;
 pub mod rasters;
 pub mod so2sat;
 mod statistics;
+mod summary;
 pub mod synthetic;
 
 pub use patches::Patches;
 pub use so2sat::So2Sat;
 pub use statistics::BandStatistics;
+pub use summary::{Agreement, ClassCount, Summary};

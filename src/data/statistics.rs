@@ -1,6 +1,7 @@
 //! Mean and standard deviation of each band, in one pass over patches that need not fit in memory.
 
 use ndarray::Array4;
+use serde::Serialize;
 
 use super::Patches;
 use crate::{Progress, Result};
@@ -9,7 +10,7 @@ use crate::{Progress, Result};
 const BATCH: usize = 256;
 
 /// What a network standardises its input with, and what tells reflectance from digital numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BandStatistics {
     /// Mean of each band over all pixels. Shape: C.
     pub mean: Vec<f64>,

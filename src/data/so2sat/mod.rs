@@ -21,12 +21,14 @@
 //! `y_distributional_urban` are those of Koller et al., *Going beyond one-hot encoding in
 //! classification: Can human uncertainty improve model performance in earth observation?*
 
+mod contents;
 mod reader;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use contents::{DatasetShape, datasets, files};
 pub(in crate::data) use reader::SourceFile;
 pub use writer::{Layout, Rows, Writer};
 
@@ -82,16 +84,13 @@ impl So2Sat {
     fn open_dataset(path: &Path, dataset: Option<&str>) -> Result<Self> {
         let open = |path: &Path| SourceFile::open(path, dataset).map(Arc::new);
         let files = if path.is_dir() {
+            let there = files(path)?;
             let mut files = [None, None, None];
             for (file, name) in files.iter_mut().zip(SPLITS) {
                 let path = path.join(name);
-                if path.exists() {
+                if there.contains(&path) {
                     *file = Some(open(&path)?);
                 }
-            }
-            if files.iter().all(Option::is_none) {
-                let problem = format!("no {}, {} or {} in this folder", SPLITS[0], SPLITS[1], SPLITS[2]);
-                return Err(Error::file(path, problem, "give the folder of the data set, or one .h5 file"));
             }
             Files::Folder(files)
         } else {

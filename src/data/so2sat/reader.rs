@@ -304,7 +304,7 @@ impl Chunks {
 }
 
 /// Opens an HDF5 file to read it, or says in one line why that cannot be.
-fn open_file(path: &Path) -> Result<File> {
+pub(super) fn open_file(path: &Path) -> Result<File> {
     let size = std::fs::metadata(path).map_err(Error::io(path))?.len();
     File::open(path).map_err(|e| {
         let (problem, advice) = if size == 0 {
@@ -450,7 +450,7 @@ fn at_attribute(path: &Path, name: &str, error: &Error) -> Error {
     )
 }
 
-fn unreadable(path: &Path, error: &hdf5::Error) -> Error {
+pub(super) fn unreadable(path: &Path, error: &hdf5::Error) -> Error {
     Error::file(path, cause(error), "check that the file is complete and may be read")
 }
 
@@ -471,7 +471,7 @@ fn place(path: &Path, dataset: &str) -> String {
 }
 
 /// `24188 x 32 x 32 x 10`.
-fn product(shape: &[usize]) -> String {
+pub(super) fn product(shape: &[usize]) -> String {
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
 }
 

@@ -1,0 +1,138 @@
+//! `lcz info`: what a data set holds, before anything is trained on it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use lcz::Progress;
+use lcz::data::so2sat::{self, So2Sat};
+use lcz::data::{BandStatistics, Summary};
+use serde::Serialize;
+
+use super::output::{self, Table};
+
+/// Say what an HDF5 file of patches holds, or a folder of training.h5, validation.h5, testing.h5.
+///
+/// Labels and votes are read and checked; pixels only with --statistics.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lcz info data/training.h5
+  lcz info data --statistics
+  lcz info data/testing.h5 --json | jq '.[0].patches'")]
+pub struct Info {
+    /// An HDF5 file, or a folder of a data set.
+    file: PathBuf,
+
+    /// Read every pixel, too: mean and standard deviation of each band.
+    #[arg(long)]
+    statistics: bool,
+
+    /// Print JSON: a list, one object a file.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is told of one file.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    summary: Summary,
+    datasets: Vec<so2sat::DatasetShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statistics: Option<BandStatistics>,
+    /// `training` of `training.h5`: what its columns are headed with.
+    #[serde(skip)]
+    stem: String,
+}
+
+impl Info {
+    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let files = so2sat::files(&self.file)?;
+        let reports = files
+            .iter()
+            .map(|file| Report::of(file, self.statistics, progress))
+            .collect::<lcz::Result<Vec<_>>>()?;
+        if self.json {
+            return output::json(&reports);
+        }
+        for report in &reports {
+            report.print()?;
+        }
+        let labelled: Vec<&Report> = reports.iter().filter(|report| report.summary.has_labels()).collect();
+        for alike in labelled.chunk_by(|a, b| a.has_classes_of(b)) {
+            print_classes(alike)?;
+        }
+        reports.iter().try_for_each(Report::print_statistics)
+    }
+}
+
+impl Report {
+    fn of(file: &Path, statistics: bool, progress: &mut dyn Progress) -> lcz::Result<Self> {
+        let patches = So2Sat::open(file)?.patches()?;
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self {
+            summary: Summary::of(&patches)?,
+            datasets: so2sat::datasets(file)?,
+            statistics: if statistics { Some(patches.band_statistics(progress)?) } else { None },
+            stem,
+        })
+    }
+
+    fn print(&self) -> anyhow::Result<()> {
+        let Summary { imagery, .. } = &self.summary;
+        let pixel = imagery.ground_sampling_distance.map_or("? m".to_owned(), |metres| format!("{metres} m"));
+        output::line(&self.summary.name)?;
+        output::line(format!(
+            "  patches     {} of {1} x {1} pixels ({pixel}, {2})",
+            self.summary.patches, imagery.patch_size, imagery.unit
+        ))?;
+        output::line(format!("  bands       {}", imagery.bands))?;
+        if !self.summary.has_labels() {
+            output::line("  labels      none")?;
+        }
+        output::line(format!("  provenance  {}", self.summary.provenance))?;
+        let datasets: Vec<String> = self.datasets.iter().map(ToString::to_string).collect();
+        output::line(format!("  datasets    {}", datasets.join(", ")))?;
+        if let Some(votes) = &self.summary.votes {
+            output::line(format!(
+                "  votes       mean entropy {:.3} nats, {:.1} % unanimous",
+                votes.mean_entropy,
+                100.0 * votes.unanimous
+            ))?;
+        }
+        if let Some(groups) = self.summary.groups {
+            output::line(format!("  groups      {groups}"))?;
+        }
+        output::line("")
+    }
+
+    fn has_classes_of(&self, other: &Self) -> bool {
+        let [these, those] =
+            [self, other].map(|report| report.summary.classes.iter().map(|class| &class.code));
+        these.eq(those)
+    }
+
+    fn print_statistics(&self) -> anyhow::Result<()> {
+        let Some(statistics) = &self.statistics else { return Ok(()) };
+        let mut table = Table::new(["band", "mean", "standard deviation"]);
+        let columns = statistics.mean.iter().zip(&statistics.standard_deviation);
+        for (band, (mean, deviation)) in self.summary.imagery.bands.names().iter().zip(columns) {
+            table.row([band.clone(), format!("{mean:.5}"), format!("{deviation:.5}")]);
+        }
+        output::line(format!("\n{}", self.summary.name))?;
+        table.print()
+    }
+}
+
+/// Patches a class and their share, a pair of columns a file.
+fn print_classes(reports: &[&Report]) -> anyhow::Result<()> {
+    let headings = reports.iter().flat_map(|report| [report.stem.clone(), "%".to_owned()]);
+    let mut table = Table::new(["class".to_owned()].into_iter().chain(headings));
+    for (k, class) in reports[0].summary.classes.iter().enumerate() {
+        let cells = reports.iter().flat_map(|report| {
+            let count = report.summary.classes[k].patches.unwrap_or_default();
+            [count.to_string(), format!("{:.1}", 100.0 * count as f64 / report.summary.patches as f64)]
+        });
+        table.row([class.name.clone()].into_iter().chain(cells));
+    }
+    table.print()
+}

@@ -1,0 +1,217 @@
+//! The command from outside: bad input ends with exit code 1 and one line on stderr that says where,
+//! what, and what to do; nothing half-written stays behind.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array, Array2, Array4, Dimension};
+use tempfile::TempDir;
+
+/// Held while a file is written and while a process starts: HDF5 locks files that it writes, and a
+/// process started meanwhile by another test would inherit the lock.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// Runs `lcz` with these arguments.
+fn lcz<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = {
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        command.spawn().expect("lcz can be run")
+    };
+    child.wait_with_output().expect("lcz ends")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("lcz writes UTF-8")
+}
+
+/// Asserts that a file is refused on one line with these words in it.
+fn info_refuses(file: &Path, wanted: &[&str]) {
+    let output = lcz([Path::new("info"), file]);
+    is_one_error(&output, wanted);
+    let message = text(&output.stderr);
+    assert!(message.contains(&*file.to_string_lossy()), "the file is not named: {message}");
+}
+
+fn is_one_error(output: &Output, wanted: &[&str]) {
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+    assert!(message.starts_with("error: ") && message.ends_with('\n'), "{message:?}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.contains("; "), "no advice: {message}");
+    for words in wanted {
+        assert!(message.contains(words), "'{words}' is missing: {message}");
+    }
+}
+
+/// A file of eight patches that is as it should be, for a test to spoil: datasets sen2, label, votes.
+struct Sample {
+    folder: TempDir,
+    images: Array4<f32>,
+    labels: Array2<f32>,
+    votes: Array2<f32>,
+}
+
+impl Sample {
+    fn new() -> Self {
+        let one_hot = |n: usize, k: usize| if n == k { 1.0 } else { 0.0 };
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            images: Array4::from_shape_fn((8, 4, 4, 10), |(n, y, x, c)| (n + y + x + c) as f32 / 100.0),
+            labels: Array2::from_shape_fn((8, 17), |(n, k)| one_hot(n, k)),
+            votes: Array2::from_shape_fn((8, 17), |(n, k)| 10.0 * one_hot(n, k)),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("training.h5")
+    }
+
+    /// Writes the file with the HDF5 library itself.
+    fn write(&self) -> PathBuf {
+        self.write_with(|file| {
+            add(file, "sen2", &self.images);
+            add(file, "label", &self.labels);
+            add(file, "votes", &self.votes);
+        })
+    }
+
+    fn write_with(&self, fill: impl FnOnce(&hdf5::File)) -> PathBuf {
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        fill(&hdf5::File::create(self.path()).unwrap());
+        self.path()
+    }
+}
+
+fn add<D: Dimension>(file: &hdf5::File, name: &str, data: &Array<f32, D>) {
+    file.new_dataset_builder().with_data(data).create(name).unwrap();
+}
+
+#[test]
+fn a_good_file_is_described() {
+    let output = lcz([Path::new("info"), &Sample::new().write()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    for words in ["8 of 4 x 4 pixels", "B2 B3 B4", "sen2 8 x 4 x 4 x 10", "100.0 % unanimous"] {
+        assert!(said.contains(words), "'{words}' is missing:\n{said}");
+    }
+    let row = |class: &str| said.lines().find(|line| line.starts_with(class)).unwrap().to_owned();
+    assert!(row("8 large low-rise").split_whitespace().eq(["8", "large", "low-rise", "1", "12.5"]), "{said}");
+    assert!(row("G water").split_whitespace().eq(["G", "water", "0", "0.0"]), "{said}");
+}
+
+#[test]
+fn a_folder_is_described_as_json_with_band_statistics() {
+    let sample = Sample::new();
+    sample.write();
+    let output =
+        lcz(["info".as_ref(), sample.folder.path().as_os_str(), "--json".as_ref(), "--statistics".as_ref()]);
+    let files: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(files[0]["patches"], 8);
+    assert_eq!(files[0]["votes"]["mean_entropy"], 0.0);
+    assert_eq!(files[0]["datasets"][0]["shape"], serde_json::json!([8, 17]));
+    // Band 0: n + y + x with n = 0 … 7 and y, x = 0 … 3: mean 3.5 + 1.5 + 1.5, variance 5.25 + 1.25 + 1.25.
+    let statistic = |name: &str| files[0]["statistics"][name][0].as_f64().unwrap();
+    assert!((statistic("mean") - 0.065).abs() < 1e-8);
+    assert!((statistic("standard_deviation") - 7.75f64.sqrt() / 100.0).abs() < 1e-8);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    info_refuses(&Sample::new().path(), &["No such file", "check the path"]);
+}
+
+#[test]
+fn an_empty_folder_says_which_files_belong_there() {
+    info_refuses(Sample::new().folder.path(), &["training.h5"]);
+}
+
+#[test]
+fn text_named_h5_is_not_an_hdf5_file() {
+    let sample = Sample::new();
+    std::fs::write(sample.path(), "patch,label\n1,17\n").unwrap();
+    info_refuses(&sample.path(), &["not an HDF5 file"]);
+}
+
+#[test]
+fn an_empty_file_is_called_empty() {
+    let sample = Sample::new();
+    std::fs::write(sample.path(), "").unwrap();
+    info_refuses(&sample.path(), &["empty"]);
+}
+
+#[test]
+fn a_file_cut_short_is_recognised() {
+    let sample = Sample::new();
+    let path = sample.write();
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    info_refuses(&path, &["cut short"]);
+}
+
+#[test]
+fn a_file_without_images_says_what_it_has() {
+    let sample = Sample::new();
+    let path = sample.write_with(|file| add(file, "label", &sample.labels));
+    info_refuses(&path, &["no dataset 'sen2'", "found: label", "README"]);
+}
+
+#[test]
+fn images_of_another_rank_are_refused() {
+    let sample = Sample::new();
+    let path = sample.write_with(|file| add(file, "sen2", &sample.labels));
+    info_refuses(&path, &["sen2", "rank 2", "8 x 17"]);
+}
+
+#[test]
+fn a_file_without_rows_is_refused() {
+    let sample = Sample { images: Array4::zeros((0, 4, 4, 10)), ..Sample::new() };
+    info_refuses(&sample.write(), &["sen2", "no rows"]);
+}
+
+#[test]
+fn patches_that_are_not_square_are_refused() {
+    let sample = Sample { images: Array4::zeros((8, 4, 5, 10)), ..Sample::new() };
+    info_refuses(&sample.write(), &["sen2", "4 x 5"]);
+}
+
+#[test]
+fn unequal_numbers_of_rows_are_refused() {
+    let sample = Sample { labels: Array2::eye(17), ..Sample::new() };
+    info_refuses(&sample.write(), &["label", "17", "8"]);
+}
+
+#[test]
+fn a_label_that_is_not_one_hot_is_refused_by_row() {
+    let mut sample = Sample::new();
+    sample.labels[[5, 2]] = 1.0;
+    info_refuses(&sample.write(), &["label", "row 5"]);
+}
+
+#[test]
+fn a_row_without_votes_is_refused_by_row() {
+    let mut sample = Sample::new();
+    sample.votes.row_mut(6).fill(0.0);
+    info_refuses(&sample.write(), &["votes", "row 6", "no expert"]);
+}
+
+#[test]
+fn pixels_that_are_not_numbers_are_refused_by_row() {
+    for value in [f32::NAN, f32::INFINITY] {
+        let mut sample = Sample::new();
+        sample.images[[3, 1, 2, 4]] = value;
+        let path = sample.write();
+        let output = lcz(["info".as_ref(), path.as_os_str(), "--statistics".as_ref()]);
+        is_one_error(&output, &["row 3", "B6"]);
+    }
+}
+
+#[test]
+fn a_command_that_is_not_one_ends_with_code_2() {
+    assert_eq!(lcz(["inform"]).status.code(), Some(2));
+    assert_eq!(lcz(["info"]).status.code(), Some(2));
+}
