@@ -5,6 +5,7 @@
 
 mod info;
 mod output;
+mod patches;
 mod progress;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -32,6 +33,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Info(info::Info),
+    Patches(Box<patches::Patches>),
 }
 
 impl Cli {
@@ -49,6 +51,7 @@ impl Cli {
         let mut progress = Terminal::new(self.quiet);
         match self.verb {
             Verb::Info(verb) => verb.run(&mut progress),
+            Verb::Patches(verb) => verb.run(&mut progress),
         }
     }
 }

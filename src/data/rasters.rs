@@ -1,1 +1,0 @@
-//! Patches cut from GeoTIFF bands at the labelled pixels of a raster.

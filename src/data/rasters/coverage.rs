@@ -1,0 +1,65 @@
+//! Whether a rectangle holds any marked pixel, in four look-ups: a summed-area table.
+
+use std::ops::Range;
+
+use ndarray::Array2;
+
+/// `sums[[r, c]]` = how many pixels above row r and left of column c are marked.
+pub(super) struct Coverage {
+    sums: Array2<u32>,
+}
+
+impl Coverage {
+    /// Counts the marks of a raster of this size.
+    pub fn of(rows: usize, columns: usize, marked: impl Fn(usize, usize) -> bool) -> Self {
+        let mut sums = Array2::zeros((rows + 1, columns + 1));
+        for row in 0..rows {
+            let mut in_row = 0;
+            for column in 0..columns {
+                in_row += u32::from(marked(row, column));
+                sums[[row + 1, column + 1]] = sums[[row, column + 1]] + in_row;
+            }
+        }
+        Self { sums }
+    }
+
+    /// Counts these pixels.
+    pub fn of_pixels(rows: usize, columns: usize, pixels: impl Iterator<Item = [usize; 2]>) -> Self {
+        let mut marks = Array2::from_elem((rows, columns), false);
+        for pixel in pixels {
+            marks[pixel] = true;
+        }
+        Self::of(rows, columns, |row, column| marks[[row, column]])
+    }
+
+    /// Whether any pixel in these rows and columns is marked; what lies outside the raster is not.
+    pub fn any(&self, rows: Range<usize>, columns: Range<usize>) -> bool {
+        let (height, width) = self.sums.dim();
+        let (top, bottom) = (rows.start.min(height - 1), rows.end.min(height - 1));
+        let (left, right) = (columns.start.min(width - 1), columns.end.min(width - 1));
+        let count = |row: usize, column: usize| u64::from(self.sums[[row, column]]);
+        count(bottom, right) + count(top, left) > count(top, right) + count(bottom, left)
+    }
+
+    /// Whether a marked pixel lies within `reach` rows and columns of this one.
+    pub fn any_near(&self, [row, column]: [usize; 2], reach: usize) -> bool {
+        let around = |middle: usize| middle.saturating_sub(reach)..middle.saturating_add(reach + 1);
+        self.any(around(row), around(column))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rectangle_is_covered_exactly_if_it_holds_a_marked_pixel() {
+        let coverage = Coverage::of_pixels(5, 7, [[0, 0], [2, 3], [4, 6]].into_iter());
+        assert!(coverage.any(2..3, 3..4));
+        assert!(!coverage.any(2..3, 4..7) && !coverage.any(3..5, 0..6) && !coverage.any(1..2, 0..7));
+        assert!(coverage.any(3..9, 5..99), "a rectangle may leave the raster");
+        assert!(!coverage.any(2..2, 3..4), "an empty one holds nothing");
+        assert!(coverage.any_near([1, 1], 1) && !coverage.any_near([2, 1], 1));
+        assert!(coverage.any_near([2, 1], 2));
+    }
+}

@@ -1,0 +1,375 @@
+//! GeoTIFF files: bands on a grid, and which pixels hold no data.
+//!
+//! Strips or tiles, chunky or planar; 8 to 64 bits, integer or float; uncompressed, LZW, deflate
+//! (both tags) or `PackBits`. Georeference: GeoTIFF 1.1 (OGC 19-008r4); no-data: GDAL's tag 42113.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use ndarray::Array3;
+use tiff::decoder::{Decoder, DecodingResult, Limits};
+use tiff::tags::{ByteOrder, Tag};
+use tiff::{TiffError, TiffResult};
+
+use super::grid::{Crs, Grid, Transform, Window};
+use crate::{Error, Result};
+
+/// GeoTIFF keys that say what the coordinates are (OGC 19-008r4, annex B).
+const MODEL_TYPE: u16 = 1024;
+const RASTER_TYPE: u16 = 1025;
+const GEOGRAPHIC_TYPE: u16 = 2048;
+const PROJECTED_TYPE: u16 = 3072;
+const LINEAR_UNITS: u16 = 3076;
+/// Metres in a unit, by EPSG code of the unit: metre, foot, US survey foot, kilometre.
+const METRES: [(u16, f64); 4] = [(9001, 1.0), (9002, 0.3048), (9003, 1200.0 / 3937.0), (9036, 1000.0)];
+/// Compression methods that can be read: none, LZW, deflate, deflate under its older number, `PackBits`.
+const COMPRESSIONS: [u16; 5] = [1, 5, 8, 32946, 32773];
+/// No compression method above packs more than this many bytes into one.
+const LARGEST_COMPRESSION_RATIO: u64 = 4096;
+
+/// An open GeoTIFF: what its header says. Pixels are read by [`read`](Self::read), a window at a time.
+#[derive(Debug, Clone)]
+pub struct GeoTiff {
+    path: PathBuf,
+    grid: Grid,
+    bands: usize,
+    planar: bool,
+    no_data: Option<f64>,
+    photometric: Photometric,
+    /// Bytes of each strip or tile; 0 where GDAL left an empty one out.
+    chunk_bytes: Vec<u64>,
+}
+
+impl GeoTiff {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// A missing file, one that is no TIFF, or one in an encoding that is not supported; names the
+    /// file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(Error::io(path))?;
+        let length = file.metadata().map_err(Error::io(path))?.len();
+        let refuse = |error: TiffError| unreadable(path, &error);
+        let mut decoder = Decoder::new(BufReader::new(file)).map_err(refuse)?.with_limits(limits());
+        let compression = decoder.find_tag_unsigned(Tag::Compression).map_err(refuse)?.unwrap_or(1u16);
+        if !COMPRESSIONS.contains(&compression) {
+            return Err(Error::file(
+                path,
+                format!("compression method {compression} is not supported"),
+                "convert it: gdal_translate -co COMPRESS=DEFLATE IN.tif OUT.tif",
+            ));
+        }
+        let bits = decoder.find_tag_unsigned_vec(Tag::BitsPerSample).map_err(refuse)?.unwrap_or(vec![1u16]);
+        let bits = bits.first().copied().unwrap_or(1);
+        if !matches!(bits, 8 | 16 | 32 | 64) {
+            return Err(Error::file(
+                path,
+                format!("pixels of {bits} bits are not supported"),
+                "convert it: gdal_translate -ot Byte -co NBITS=8 IN.tif OUT.tif",
+            ));
+        }
+        let (columns, rows) = decoder.dimensions().map_err(refuse)?;
+        let bands = decoder.find_tag_unsigned(Tag::SamplesPerPixel).map_err(refuse)?.unwrap_or(1u16);
+        let bytes = u64::from(columns) * u64::from(rows);
+        if bytes.saturating_mul(u64::from(bands) * u64::from(bits / 8))
+            > length.saturating_mul(LARGEST_COMPRESSION_RATIO)
+        {
+            let problem = format!("{length} bytes cannot hold its {rows} x {columns} pixels");
+            return Err(Error::file(path, problem, "the file is damaged: get it again"));
+        }
+        let planar = decoder.find_tag_unsigned(Tag::PlanarConfiguration).map_err(refuse)? == Some(2u16);
+        let no_data = match decoder.find_tag(Tag::GdalNodata).map_err(refuse)? {
+            Some(value) => parse_no_data(path, &value.into_string().map_err(refuse)?)?,
+            None => None,
+        };
+        let (transform, crs) = georeference(&mut decoder).map_err(refuse)?;
+        if transform.is_some_and(|transform| !transform.is_invertible()) {
+            let advice = "set the position again: gdal_edit.py -a_ullr LEFT TOP RIGHT BOTTOM FILE";
+            return Err(Error::file(path, "its pixels have no size on the ground", advice));
+        }
+        let photometric = Photometric::locate(&mut decoder).map_err(refuse)?;
+        let tag = match decoder.get_chunk_type() {
+            tiff::decoder::ChunkType::Strip => Tag::StripByteCounts,
+            tiff::decoder::ChunkType::Tile => Tag::TileByteCounts,
+        };
+        let chunk_bytes = decoder.find_tag_unsigned_vec(tag).map_err(refuse)?.unwrap_or_default();
+        Ok(Self {
+            path: path.to_owned(),
+            grid: Grid { rows: rows as usize, columns: columns as usize, transform, crs },
+            bands: bands.into(),
+            planar,
+            no_data,
+            photometric,
+            chunk_bytes,
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its pixels lie.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// How many bands (samples a pixel).
+    pub fn bands(&self) -> usize {
+        self.bands
+    }
+
+    /// The value that means no data, if the file names one (GDAL's tag 42113).
+    pub fn no_data(&self) -> Option<f64> {
+        self.no_data
+    }
+
+    /// The pixels of a window; those that equal `no_data` become NaN. The comparison is exact, in
+    /// the file's own number type. Pixels of a strip or tile that a sparse file leaves out are no
+    /// data if `no_data` is given, else 0, as GDAL reads them.
+    ///
+    /// # Shape
+    /// (bands, rows, columns) of the window.
+    ///
+    /// # Errors
+    /// A window that leaves the raster, a file that ends early or holds what cannot be decoded.
+    pub fn read(&self, window: &Window, no_data: Option<f64>) -> Result<Array3<f32>> {
+        if window.rows.end > self.grid.rows || window.columns.end > self.grid.columns {
+            return Err(Error::file(
+                &self.path,
+                format!("rows {:?}, columns {:?} leave the raster", window.rows, window.columns),
+                format!("it has {} x {} pixels", self.grid.rows, self.grid.columns),
+            ));
+        }
+        let shape = (self.bands, window.rows.len(), window.columns.len());
+        let count = shape.0 * shape.1 * shape.2;
+        let mut values = Vec::new();
+        if values.try_reserve_exact(count).is_err() {
+            let problem = format!("{count} pixels do not fit into memory");
+            return Err(Error::file(&self.path, problem, "cut the scene to the labelled area"));
+        }
+        let absent = if no_data.is_some() { f32::NAN } else { 0.0 };
+        values.resize(count, absent);
+        let mut pixels = Array3::from_shape_vec(shape, values)
+            .map_err(|error| Error::Internal { what: "reading a raster", detail: error.to_string() })?;
+        self.decode_into(&mut pixels, window, no_data).map_err(|error| unreadable(&self.path, &error))?;
+        Ok(pixels)
+    }
+
+    /// Decodes the strips or tiles that the window touches.
+    fn decode_into(&self, pixels: &mut Array3<f32>, window: &Window, no_data: Option<f64>) -> TiffResult<()> {
+        let file = Retouched { file: File::open(&self.path)?, position: 0, photometric: self.photometric };
+        let mut decoder = Decoder::new(BufReader::new(file))?.with_limits(limits());
+        let (width, height) = decoder.chunk_dimensions();
+        let (width, height) = (width as usize, height as usize);
+        let across = self.grid.columns.div_ceil(width);
+        let in_a_plane = across * self.grid.rows.div_ceil(height);
+        let samples = if self.planar { 1 } else { self.bands };
+        for (chunk, &bytes) in self.chunk_bytes.iter().enumerate() {
+            let (plane, place) = (chunk / in_a_plane, chunk % in_a_plane);
+            let (top, left) = (place / across * height, place % across * width);
+            let touched = top < window.rows.end
+                && top + height > window.rows.start
+                && left < window.columns.end
+                && left + width > window.columns.start;
+            if bytes == 0 || !touched {
+                continue;
+            }
+            let chunk = u32::try_from(chunk)?;
+            let data_width = decoder.chunk_data_dimensions(chunk).0 as usize;
+            let decoded = decoder.read_chunk(chunk)?;
+            each_sample(&decoded, no_data, |k, value| {
+                let (pixel, band) = (k / samples, plane + k % samples);
+                let (row, column) = (top + pixel / data_width, left + pixel % data_width);
+                if window.rows.contains(&row) && window.columns.contains(&column) {
+                    pixels[[band, row - window.rows.start, column - window.columns.start]] = value;
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Hands on every sample with its position in the chunk, as f32; no data as NaN.
+fn each_sample(chunk: &DecodingResult, no_data: Option<f64>, mut take: impl FnMut(usize, f32)) {
+    macro_rules! hand_on {
+        ($samples:expr, $to_f64:expr, $no_data:expr) => {{
+            let no_data: Option<f64> = $no_data;
+            for (k, &sample) in $samples.iter().enumerate() {
+                let value: f64 = $to_f64(sample);
+                take(k, if no_data == Some(value) { f32::NAN } else { value as f32 });
+            }
+        }};
+    }
+    match chunk {
+        DecodingResult::U8(samples) => hand_on!(samples, f64::from, no_data),
+        DecodingResult::I8(samples) => hand_on!(samples, f64::from, no_data),
+        DecodingResult::U16(samples) => hand_on!(samples, f64::from, no_data),
+        DecodingResult::I16(samples) => hand_on!(samples, f64::from, no_data),
+        DecodingResult::U32(samples) => hand_on!(samples, f64::from, no_data),
+        DecodingResult::I32(samples) => hand_on!(samples, f64::from, no_data),
+        DecodingResult::U64(samples) => hand_on!(samples, |sample| sample as f64, no_data),
+        DecodingResult::I64(samples) => hand_on!(samples, |sample| sample as f64, no_data),
+        DecodingResult::F64(samples) => hand_on!(samples, f64::from, no_data),
+        // The tag holds a decimal number: -3.4e38 must be rounded as the pixels were.
+        DecodingResult::F32(samples) => hand_on!(samples, f64::from, no_data.map(|v| f64::from(v as f32))),
+        DecodingResult::F16(samples) => {
+            for (k, sample) in samples.iter().enumerate() {
+                let value = sample.to_f64();
+                take(k, if no_data == Some(value) { f32::NAN } else { value as f32 });
+            }
+        }
+    }
+}
+
+/// The header's numbers are checked against the file's length before pixels are read, so only the
+/// chunk buffers need a bound: a large scene may be one strip.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.decoding_buffer_size = 4 << 30;
+    limits.intermediate_buffer_size = 4 << 30;
+    limits.ifd_value_size = 64 << 20;
+    limits
+}
+
+/// What a decoder's refusal means for the user.
+fn unreadable(path: &Path, error: &TiffError) -> Error {
+    use tiff::TiffFormatError::{TiffSignatureInvalid, TiffSignatureNotFound};
+    match error {
+        TiffError::FormatError(TiffSignatureInvalid | TiffSignatureNotFound) => {
+            Error::file(path, "not a TIFF file", "give a GeoTIFF")
+        }
+        TiffError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Error::file(path, "the file ends early", "get it again: the copy is incomplete")
+        }
+        TiffError::UnsupportedError(error) => Error::file(
+            path,
+            format!("{error}"),
+            "convert it: gdal_translate -co COMPRESS=DEFLATE IN.tif OUT.tif",
+        ),
+        error => Error::file(path, format!("{error}"), "the file is damaged: get it again"),
+    }
+}
+
+/// GDAL writes the no-data value as text, NaN as `nan`; a NaN pixel counts as no data anyway.
+fn parse_no_data(path: &Path, text: &str) -> Result<Option<f64>> {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        let problem = format!("its no-data value '{text}' is not a number");
+        Error::file(path, problem, "set it with gdal_edit.py -a_nodata VALUE FILE")
+    })
+}
+
+/// Transform and coordinate system from the GeoTIFF tags.
+fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<Transform>, Crs)> {
+    let keys = match decoder.find_tag(Tag::GeoKeyDirectoryTag)? {
+        Some(keys) => keys.into_u16_vec()?,
+        None => Vec::new(),
+    };
+    // Four numbers a key after a header of four: key, where its value is (0 = here), count, value.
+    let value = |wanted: u16| {
+        keys.chunks_exact(4).skip(1).find(|key| key[0] == wanted && key[1] == 0).map(|key| key[3])
+    };
+    // 32767 means "defined by other keys", 0 "undefined".
+    let code = |wanted: u16| value(wanted).filter(|&code| code != 32767 && code != 0);
+    let crs = match value(MODEL_TYPE) {
+        Some(1) => {
+            let unit = value(LINEAR_UNITS);
+            let metres = METRES.iter().find(|(code, _)| Some(*code) == unit).map_or(1.0, |row| row.1);
+            Crs::Projected { epsg: code(PROJECTED_TYPE), metres }
+        }
+        Some(2) => Crs::Geographic { epsg: code(GEOGRAPHIC_TYPE) },
+        _ => Crs::Unknown,
+    };
+    let numbers = |decoder: &mut Decoder<R>, tag| -> TiffResult<Vec<f64>> {
+        decoder.find_tag(tag)?.map_or(Ok(Vec::new()), tiff::decoder::ifd::Value::into_f64_vec)
+    };
+    let matrix = numbers(decoder, Tag::ModelTransformationTag)?;
+    let scale = numbers(decoder, Tag::ModelPixelScaleTag)?;
+    let tie = numbers(decoder, Tag::ModelTiepointTag)?;
+    let mut transform = if matrix.len() >= 8 {
+        [matrix[3], matrix[0], matrix[1], matrix[7], matrix[4], matrix[5]]
+    } else if scale.len() >= 2 && tie.len() >= 6 {
+        // A tie point is (column, row, height, x, y, z).
+        [tie[3] - tie[0] * scale[0], scale[0], 0.0, tie[4] + tie[1] * scale[1], 0.0, -scale[1]]
+    } else {
+        return Ok((None, crs));
+    };
+    if value(RASTER_TYPE) == Some(2) {
+        // Coordinates are those of pixel centres: move them to the corners.
+        transform[0] -= f64::midpoint(transform[1], transform[2]);
+        transform[3] -= f64::midpoint(transform[4], transform[5]);
+    }
+    Ok((Some(Transform(transform)), crs))
+}
+
+/// Where the file says how samples become colours, and the two bytes that mean "they do not".
+///
+/// A class raster with a colour table, or bands marked as red, green and blue, hold the same numbers
+/// as any other; the decoder would refuse the one and invert a "white is zero" band.
+#[derive(Debug, Clone, Copy)]
+struct Photometric {
+    offset: u64,
+    grey: [u8; 2],
+}
+
+impl Photometric {
+    /// Finds the entry in the first directory of a file.
+    fn locate<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<Self> {
+        let order = decoder.byte_order();
+        let start = decoder.ifd_pointer().map_or(0, |pointer| pointer.0);
+        decoder.goto_offset_u64(0)?;
+        decoder.read_short()?;
+        let big = decoder.read_short()? == 43;
+        decoder.goto_offset_u64(start)?;
+        // (bytes that count the entries, bytes of an entry, of its value's place in it)
+        let (counter, entry, value) = if big { (8, 20, 12) } else { (2, 12, 8) };
+        let count = if big { decoder.read_long8()? } else { decoder.read_short()?.into() };
+        for k in 0..count {
+            let offset = start + counter + k * entry;
+            decoder.goto_offset_u64(offset)?;
+            if decoder.read_short()? == Tag::PhotometricInterpretation.to_u16() {
+                let grey = match order {
+                    ByteOrder::LittleEndian => 1u16.to_le_bytes(),
+                    ByteOrder::BigEndian => 1u16.to_be_bytes(),
+                };
+                return Ok(Self { offset: offset + value, grey });
+            }
+        }
+        Err(TiffError::FormatError(tiff::TiffFormatError::RequiredTagNotFound(
+            Tag::PhotometricInterpretation,
+        )))
+    }
+}
+
+/// A file read as if its samples were plain numbers.
+struct Retouched {
+    file: File,
+    position: u64,
+    photometric: Photometric,
+}
+
+impl Read for Retouched {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        for (place, &byte) in (self.photometric.offset..).zip(&self.photometric.grey) {
+            if let Some(k) = place.checked_sub(self.position).filter(|&k| k < count as u64) {
+                buffer[k as usize] = byte;
+            }
+        }
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Retouched {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.position = self.file.seek(to)?;
+        Ok(self.position)
+    }
+}

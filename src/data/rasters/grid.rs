@@ -1,0 +1,243 @@
+//! Where a raster's pixels lie on the ground, and whether two rasters share one grid.
+
+use std::fmt;
+use std::ops::Range;
+
+/// Semi-major axis of the WGS 84 ellipsoid, in metres.
+const SEMI_MAJOR_AXIS: f64 = 6_378_137.0;
+/// First eccentricity of the WGS 84 ellipsoid, squared.
+const ECCENTRICITY_SQUARED: f64 = 0.006_694_379_990_141;
+/// Grids whose corners lie closer than this many pixels count as one.
+const TOLERANCE: f64 = 0.01;
+
+/// The affine map from pixels to coordinates, in GDAL's order:
+/// x = t₀ + t₁ column + t₂ row and y = t₃ + t₄ column + t₅ row, where whole numbers are the corners
+/// of pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Transform(pub [f64; 6]);
+
+impl Transform {
+    /// The coordinates of a corner (whole numbers) or a centre (halves) of a pixel.
+    pub fn coordinates(&self, row: f64, column: f64) -> (f64, f64) {
+        let t = &self.0;
+        (t[0] + t[1] * column + t[2] * row, t[3] + t[4] * column + t[5] * row)
+    }
+
+    /// Whether pixels have an area.
+    pub(super) fn is_invertible(&self) -> bool {
+        let t = &self.0;
+        t.iter().all(|number| number.is_finite()) && (t[1] * t[5] - t[2] * t[4]).abs() > 0.0
+    }
+
+    /// Width and height of a pixel, in the units of the coordinates.
+    pub fn pixel_size(&self) -> (f64, f64) {
+        let t = &self.0;
+        (t[1].hypot(t[4]), t[2].hypot(t[5]))
+    }
+}
+
+/// A coordinate reference system, as far as a GeoTIFF's keys name it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Crs {
+    /// Map coordinates: the EPSG code, where the file gives one, and the metres in a unit.
+    Projected {
+        /// EPSG code.
+        epsg: Option<u16>,
+        /// Metres in one unit of the coordinates.
+        metres: f64,
+    },
+    /// Longitude and latitude in degrees, with the EPSG code where the file gives one.
+    Geographic {
+        /// EPSG code.
+        epsg: Option<u16>,
+    },
+    /// The file does not say.
+    Unknown,
+}
+
+impl fmt::Display for Crs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Projected { epsg: Some(code), .. } | Self::Geographic { epsg: Some(code) } => {
+                write!(f, "EPSG:{code}")
+            }
+            Self::Projected { .. } => f.write_str("a projected system without EPSG code"),
+            Self::Geographic { .. } => f.write_str("a geographic system without EPSG code"),
+            Self::Unknown => f.write_str("no coordinate system"),
+        }
+    }
+}
+
+/// Size, position and coordinate system of a raster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid {
+    /// Height in pixels.
+    pub rows: usize,
+    /// Width in pixels.
+    pub columns: usize,
+    /// Where the pixels lie; `None` if the file does not say.
+    pub transform: Option<Transform>,
+    /// What the coordinates are.
+    pub crs: Crs,
+}
+
+impl Grid {
+    /// Metres on the ground a pixel: the square root of the pixel's area.
+    ///
+    /// In a projected system this is the pixel size. For longitude and latitude it is taken at the
+    /// latitude φ of the raster's centre on the WGS 84 ellipsoid: a radian of latitude is
+    /// a (1 − e²) / (1 − e² sin² φ)^{3/2} metres, a radian of longitude
+    /// a cos φ / √(1 − e² sin² φ).
+    ///
+    /// `None` without a transform or a coordinate system.
+    pub fn ground_sampling_distance(&self) -> Option<f64> {
+        let transform = self.transform?;
+        let t = transform.0;
+        let area = (t[1] * t[5] - t[2] * t[4]).abs();
+        match self.crs {
+            Crs::Projected { metres, .. } => Some(area.sqrt() * metres),
+            Crs::Geographic { .. } => {
+                let (_, latitude) = transform.coordinates(self.rows as f64 / 2.0, self.columns as f64 / 2.0);
+                let (sine, cosine) = latitude.to_radians().sin_cos();
+                let w = 1.0 - ECCENTRICITY_SQUARED * sine * sine;
+                let meridian = SEMI_MAJOR_AXIS * (1.0 - ECCENTRICITY_SQUARED) / w.powf(1.5);
+                let parallel = SEMI_MAJOR_AXIS * cosine.abs() / w.sqrt();
+                Some((area * meridian * parallel).sqrt() * 1f64.to_radians())
+            }
+            Crs::Unknown => None,
+        }
+    }
+
+    /// How many pixels of this grid make one of `coarse`, in each direction: 1 if the two are one
+    /// grid, 2 for 10 m and 20 m bands of one scene.
+    ///
+    /// # Errors
+    /// What differs, in words, if `coarse` is neither this grid nor a whole multiple of it from the
+    /// same corner.
+    pub(crate) fn multiple(&self, coarse: &Self) -> Result<usize, String> {
+        if self.crs != coarse.crs {
+            return Err(format!("{}, not {}", coarse.crs, self.crs));
+        }
+        let factor = match (self.transform, coarse.transform) {
+            (None, None) => 1,
+            (Some(fine), Some(wide)) => {
+                let ratio = wide.pixel_size().0 / fine.pixel_size().0;
+                let factor = ratio.round().max(1.0);
+                compare_corners(fine, wide, factor, coarse)?;
+                factor as usize
+            }
+            _ => return Err("one of the two says where its pixels lie, the other does not".to_owned()),
+        };
+        if self.rows.div_ceil(factor) != coarse.rows || self.columns.div_ceil(factor) != coarse.columns {
+            let pixels = if factor == 1 { String::new() } else { format!(" of {factor} times the size") };
+            return Err(format!(
+                "{} x {} pixels{pixels}, not {} x {}",
+                coarse.rows,
+                coarse.columns,
+                self.rows.div_ceil(factor),
+                self.columns.div_ceil(factor)
+            ));
+        }
+        Ok(factor)
+    }
+}
+
+/// The pixels of two grids must lie on each other at three corners, else says what differs.
+fn compare_corners(fine: Transform, wide: Transform, factor: f64, coarse: &Grid) -> Result<(), String> {
+    let (width, height) = fine.pixel_size();
+    let apart = |row: usize, column: usize| {
+        let (x, y) = wide.coordinates(row as f64, column as f64);
+        let (wanted_x, wanted_y) = fine.coordinates(row as f64 * factor, column as f64 * factor);
+        // A comparison that is false for NaN, too.
+        let near = (x - wanted_x).abs() <= TOLERANCE * width && (y - wanted_y).abs() <= TOLERANCE * height;
+        !near
+    };
+    if apart(0, 0) {
+        let (x, y) = wide.coordinates(0.0, 0.0);
+        let (wanted_x, wanted_y) = fine.coordinates(0.0, 0.0);
+        return Err(format!("upper left corner at {x} {y}, not {wanted_x} {wanted_y}"));
+    }
+    if apart(0, coarse.columns) || apart(coarse.rows, 0) {
+        let (given_width, given_height) = wide.pixel_size();
+        return Err(format!(
+            "pixels of {given_width} x {given_height}, not {width} x {height} or a whole multiple"
+        ));
+    }
+    Ok(())
+}
+/// A rectangle of pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Rows, from the top.
+    pub rows: Range<usize>,
+    /// Columns, from the left.
+    pub columns: Range<usize>,
+}
+
+impl Window {
+    /// A whole raster.
+    pub fn whole(grid: &Grid) -> Self {
+        Self { rows: 0..grid.rows, columns: 0..grid.columns }
+    }
+
+    /// The pixels of a raster `factor` times as coarse that cover this window.
+    pub(crate) fn coarser(&self, factor: usize) -> Self {
+        let shrink = |range: &Range<usize>| range.start / factor..range.end.div_ceil(factor);
+        Self { rows: shrink(&self.rows), columns: shrink(&self.columns) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utm(rows: usize, columns: usize, pixel: f64) -> Grid {
+        Grid {
+            rows,
+            columns,
+            transform: Some(Transform([500_000.0, pixel, 0.0, 5_000_000.0, 0.0, -pixel])),
+            crs: Crs::Projected { epsg: Some(32632), metres: 1.0 },
+        }
+    }
+
+    #[test]
+    fn twenty_metre_pixels_are_twice_ten_metre_ones() {
+        assert_eq!(utm(120, 120, 10.0).multiple(&utm(60, 60, 20.0)), Ok(2));
+        assert_eq!(utm(120, 120, 10.0).multiple(&utm(20, 20, 60.0)), Ok(6));
+        assert_eq!(utm(120, 120, 10.0).multiple(&utm(120, 120, 10.0)), Ok(1));
+        // A scene whose size is no whole multiple ends within the last coarse pixel.
+        assert_eq!(utm(121, 120, 10.0).multiple(&utm(61, 60, 20.0)), Ok(2));
+    }
+
+    #[test]
+    fn what_differs_between_grids_is_said() {
+        let grid = utm(120, 120, 10.0);
+        let differs = |other: &Grid| grid.multiple(other).unwrap_err();
+        assert_eq!(differs(&utm(119, 120, 10.0)), "119 x 120 pixels, not 120 x 120");
+        assert_eq!(differs(&utm(80, 80, 15.0)), "pixels of 15 x 15, not 10 x 10 or a whole multiple");
+        let mut moved = utm(120, 120, 10.0);
+        moved.transform = Some(Transform([500_005.0, 10.0, 0.0, 5_000_000.0, 0.0, -10.0]));
+        assert_eq!(differs(&moved), "upper left corner at 500005 5000000, not 500000 5000000");
+        let zone33 = Grid { crs: Crs::Projected { epsg: Some(32633), metres: 1.0 }, ..utm(120, 120, 10.0) };
+        assert_eq!(differs(&zone33), "EPSG:32633, not EPSG:32632");
+        let nowhere = Grid { transform: None, ..utm(120, 120, 10.0) };
+        assert!(differs(&nowhere).starts_with("one of the two says where"));
+        // The finer of two is no multiple of the coarser.
+        assert!(utm(60, 60, 20.0).multiple(&grid).unwrap_err().starts_with("pixels of 10 x 10"));
+    }
+
+    #[test]
+    fn a_degree_at_the_equator_is_111_km_and_shrinks_with_the_latitude() {
+        let degrees = |latitude: f64| Grid {
+            rows: 2,
+            columns: 2,
+            transform: Some(Transform([0.0, 1.0, 0.0, latitude + 1.0, 0.0, -1.0])),
+            crs: Crs::Geographic { epsg: Some(4326) },
+        };
+        // Lengths of a degree of longitude and of latitude (Snyder 1987, table of the ellipsoid):
+        // 111.320 km and 110.574 km at the equator, 55.800 km and 111.412 km at 60 degrees.
+        let distance = |latitude| degrees(latitude).ground_sampling_distance().unwrap();
+        assert!((distance(0.0) / (111_320f64 * 110_574.0).sqrt() - 1.0).abs() < 1e-4);
+        assert!((distance(60.0) / (55_800f64 * 111_412.0).sqrt() - 1.0).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,166 @@
+//! The label raster: a class number a pixel, and its connected regions.
+
+use std::path::Path;
+
+use ndarray::{Array2, Axis};
+
+use super::geotiff::GeoTiff;
+use super::grid::Window;
+use crate::{Classes, Error, Result};
+
+/// A labelled pixel of a raster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Site {
+    /// Row in the label raster, from the top.
+    pub row: usize,
+    /// Column in the label raster, from the left.
+    pub column: usize,
+    /// Index of its class.
+    pub class: usize,
+    /// Its connected region, counted from 1.
+    pub region: usize,
+}
+
+/// Labelled pixels and the connected regions that they form.
+///
+/// A region is a set of pixels of one class that touch at an edge or a corner (8-connectivity).
+/// Regions are numbered from 1 in the order of their first pixels, row by row.
+#[derive(Debug, Clone)]
+pub struct LabelRaster {
+    source: GeoTiff,
+    classes: Classes,
+    sites: Vec<Site>,
+    /// The class of each region.
+    regions: Vec<usize>,
+}
+
+impl LabelRaster {
+    /// Reads a raster whose value k = 1, 2, … means the k-th of `classes`, and 0, its no-data value
+    /// or NaN an unlabelled pixel.
+    ///
+    /// # Errors
+    /// A file that cannot be read or has several bands, a value that is no class (names the pixel),
+    /// or no labelled pixel at all.
+    pub fn open(path: impl AsRef<Path>, classes: &Classes) -> Result<Self> {
+        let source = GeoTiff::open(path)?;
+        if source.bands() != 1 {
+            let problem = format!("{} bands, where one of labels is expected", source.bands());
+            return Err(Error::file(
+                source.path(),
+                problem,
+                "extract it: gdal_translate -b 1 IN.tif OUT.tif",
+            ));
+        }
+        let values = source.read(&Window::whole(source.grid()), source.no_data())?;
+        let numbers = class_numbers(source.path(), &values.index_axis_move(Axis(0), 0), classes)?;
+        let (ids, regions) = connected_regions(&numbers);
+        let mut sites = Vec::new();
+        for ((row, column), &region) in ids.indexed_iter() {
+            if region > 0 {
+                let region = region as usize;
+                sites.push(Site { row, column, class: regions[region - 1], region });
+            }
+        }
+        if sites.is_empty() {
+            let advice = "give a raster with a class number at each labelled pixel";
+            return Err(Error::file(source.path(), "no pixel is labelled", advice));
+        }
+        Ok(Self { source, classes: classes.clone(), sites, regions })
+    }
+
+    /// The file.
+    pub fn source(&self) -> &GeoTiff {
+        &self.source
+    }
+
+    /// What the class indices mean.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// The labelled pixels, row by row.
+    pub fn sites(&self) -> &[Site] {
+        &self.sites
+    }
+
+    /// The class of each region: entry 0 is region 1.
+    pub fn regions(&self) -> &[usize] {
+        &self.regions
+    }
+}
+
+/// Checks that every value is a class number, and turns NaN into 0.
+fn class_numbers(path: &Path, values: &Array2<f32>, classes: &Classes) -> Result<Array2<u16>> {
+    let mut numbers = Array2::zeros(values.dim());
+    for ((row, column), &value) in values.indexed_iter() {
+        if value.is_nan() {
+            continue;
+        }
+        if value.fract() != 0.0 || value < 0.0 || value > classes.len() as f32 {
+            return Err(Error::file(
+                path,
+                format!(
+                    "label {value} at row {row}, column {column} is none of the {} classes",
+                    classes.len()
+                ),
+                "use 0 for unlabelled pixels and 1, 2, ... for the classes in order (LCZ A-G are 11-17)",
+            ));
+        }
+        numbers[[row, column]] = value as u16;
+    }
+    Ok(numbers)
+}
+
+/// Numbers the 8-connected regions of equal non-zero values from 1 (0 elsewhere), and says the class
+/// index (value − 1) of each.
+fn connected_regions(numbers: &Array2<u16>) -> (Array2<u32>, Vec<usize>) {
+    let (rows, columns) = numbers.dim();
+    let mut ids = Array2::zeros((rows, columns));
+    let mut classes = Vec::new();
+    let mut open = Vec::new();
+    for ((row, column), &number) in numbers.indexed_iter() {
+        if number == 0 || ids[[row, column]] != 0 {
+            continue;
+        }
+        classes.push(usize::from(number) - 1);
+        let id = classes.len() as u32;
+        ids[[row, column]] = id;
+        open.push((row, column));
+        while let Some((row, column)) = open.pop() {
+            for r in row.saturating_sub(1)..(row + 2).min(rows) {
+                for c in column.saturating_sub(1)..(column + 2).min(columns) {
+                    if numbers[[r, c]] == number && ids[[r, c]] == 0 {
+                        ids[[r, c]] = id;
+                        open.push((r, c));
+                    }
+                }
+            }
+        }
+    }
+    (ids, classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn pixels_of_one_class_that_touch_at_a_corner_are_one_region() {
+        let numbers = array![[1u16, 0, 0, 2], [0, 1, 2, 2], [1, 0, 0, 0], [0, 0, 0, 1]];
+        let (ids, classes) = connected_regions(&numbers);
+        assert_eq!(ids, array![[1, 0, 0, 2], [0, 1, 2, 2], [1, 0, 0, 0], [0, 0, 0, 3]]);
+        assert_eq!(classes, [0, 1, 0]);
+    }
+
+    #[test]
+    fn a_value_that_is_no_class_is_named_with_its_pixel() {
+        let path = Path::new("labels.tif");
+        for (value, shown) in [(18.0, "18"), (-1.0, "-1"), (2.5, "2.5")] {
+            let values = array![[0.0f32, f32::NAN, 17.0], [1.0, 3.0, value]];
+            let error = class_numbers(path, &values, &Classes::lcz()).unwrap_err().to_string();
+            let wanted = format!("labels.tif: label {shown} at row 1, column 2 is none of the 17 classes; ");
+            assert!(error.starts_with(&wanted), "{error}");
+        }
+    }
+}

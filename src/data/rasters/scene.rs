@@ -1,0 +1,163 @@
+//! The bands of one date, brought to one grid.
+
+use std::path::Path;
+
+use ndarray::{Array2, Axis};
+
+use super::geotiff::GeoTiff;
+use super::grid::{Grid, Window};
+use crate::{Bands, Error, Result};
+
+/// The bands of one place on one date: GeoTIFFs of one or more bands each.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    files: Vec<GeoTiff>,
+    bands: Bands,
+}
+
+impl Scene {
+    /// Opens the files; their order is that of the channels.
+    ///
+    /// A file of one band is named after the last part of its name that looks like a band
+    /// (`LC8…_B10.tif` → B10, `B02_10m.tif` → B2, `S2A_…_B8A.tif` → B8A), else after the whole name;
+    /// bands that share a file are `NAME 1`, `NAME 2`, ….
+    ///
+    /// # Errors
+    /// No file, one that cannot be read, or two bands of one name.
+    pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
+        let files = paths.into_iter().map(GeoTiff::open).collect::<Result<Vec<_>>>()?;
+        let names = files.iter().flat_map(|file| {
+            let name = band_name(file.path());
+            let numbered = |k: usize| if file.bands() == 1 { name.clone() } else { format!("{name} {k}") };
+            (1..=file.bands()).map(numbered).collect::<Vec<_>>()
+        });
+        let bands = Bands::named(names.collect::<Vec<_>>())?;
+        Ok(Self { files, bands })
+    }
+
+    /// The same bands under these names.
+    ///
+    /// # Errors
+    /// Another number of names than of bands.
+    pub fn with_band_names(self, bands: Bands) -> Result<Self> {
+        if bands.len() != self.bands.len() {
+            let problem = format!("{} names for {} bands ({})", bands.len(), self.bands.len(), self.bands);
+            return Err(Error::input("band names", problem, "give a name a band, in order"));
+        }
+        Ok(Self { bands, ..self })
+    }
+
+    /// The names, in the order of the channels.
+    pub fn bands(&self) -> &Bands {
+        &self.bands
+    }
+
+    /// The files, in the order of the channels.
+    pub fn files(&self) -> &[GeoTiff] {
+        &self.files
+    }
+
+    /// The bands in a window of `grid`, the finest of all; coarser ones by nearest neighbour. A pixel
+    /// without data is NaN: one that equals `no_data`, or, if that is `None`, the value that its file
+    /// names.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or whose grid is no whole multiple of `grid`.
+    pub(super) fn read(
+        &self,
+        grid: &Shared,
+        window: &Window,
+        no_data: Option<f64>,
+    ) -> Result<Vec<Array2<f32>>> {
+        let mut bands = Vec::with_capacity(self.bands.len());
+        for file in &self.files {
+            let factor = grid.multiple(file)?;
+            let coarse = window.coarser(factor);
+            let pixels = file.read(&coarse, no_data.or(file.no_data()))?;
+            for band in pixels.axis_iter(Axis(0)) {
+                if factor == 1 {
+                    bands.push(band.to_owned());
+                    continue;
+                }
+                let shape = (window.rows.len(), window.columns.len());
+                bands.push(Array2::from_shape_fn(shape, |(row, column)| {
+                    let (row, column) = (window.rows.start + row, window.columns.start + column);
+                    band[[row / factor - coarse.rows.start, column / factor - coarse.columns.start]]
+                }));
+            }
+        }
+        Ok(bands)
+    }
+}
+
+/// The finest grid of several files, which all others must fit, and the file that has it.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    file: GeoTiff,
+}
+
+impl Shared {
+    /// The finest grid of these files; the first where several are as fine.
+    ///
+    /// # Errors
+    /// A file whose grid is neither that one nor a whole multiple: names both files and what differs.
+    pub fn finest<'a>(files: impl Iterator<Item = &'a GeoTiff> + Clone) -> Result<Self> {
+        let width = |file: &GeoTiff| file.grid().transform.map_or(f64::INFINITY, |t| t.pixel_size().0);
+        let finest = files.clone().reduce(|a, b| if width(b) < width(a) * 0.999 { b } else { a });
+        let Some(finest) = finest else {
+            return Err(Error::input("bands", "no file is given", "name at least one GeoTIFF"));
+        };
+        let shared = Self { file: finest.clone() };
+        for file in files {
+            shared.multiple(file)?;
+        }
+        Ok(shared)
+    }
+
+    pub fn grid(&self) -> &Grid {
+        self.file.grid()
+    }
+
+    /// How many pixels of the grid make one of the file's, in each direction.
+    pub fn multiple(&self, file: &GeoTiff) -> Result<usize> {
+        self.grid().multiple(file.grid()).map_err(|difference| {
+            Error::file(
+                file.path(),
+                format!("not on the grid of {}: {difference}", self.file.path().display()),
+                "bring both to one grid: gdalwarp -t_srs, -te and -tr",
+            )
+        })
+    }
+}
+
+/// The band that a file's name names.
+fn band_name(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let parts = stem.split(['_', '-', '.', ' ']);
+    parts.rev().find_map(as_band).unwrap_or_else(|| stem.into_owned())
+}
+
+/// `B02` → `B2`, `b8a` → `B8A`; `None` for what is no band.
+fn as_band(part: &str) -> Option<String> {
+    let part = part.to_ascii_uppercase();
+    let rest = part.strip_prefix('B')?;
+    let digits = rest.strip_suffix('A').unwrap_or(rest);
+    let number: u32 = digits.parse().ok().filter(|_| digits.len() <= 2)?;
+    Some(format!("B{number}{}", &rest[digits.len()..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_band_is_named_after_its_file() {
+        let named = |path: &str| band_name(Path::new(path));
+        assert_eq!(named("landsat/LC81220442013333LGN00_B10.tif"), "B10");
+        assert_eq!(named("aquileia/B02.tif"), "B2");
+        assert_eq!(named("T32TMT_20190416T101031_B8A_20m.jp2.tif"), "B8A");
+        assert_eq!(named("S2A_MSIL2A_20170617T113321_36_85_B01.tif"), "B1");
+        assert_eq!(named("elevation.tif"), "elevation");
+        assert_eq!(named("Bremen_B.tif"), "Bremen_B");
+    }
+}

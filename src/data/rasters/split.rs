@@ -1,0 +1,382 @@
+//! Training, validation and test regions, with a buffer between them.
+//!
+//! Neighbouring pixels look alike and their windows overlap, so pixels split at random measure
+//! memory, not skill. Here whole regions are dealt to the three parts, and a window that overlaps
+//! one of a later part is dropped.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::coverage::Coverage;
+use super::regions::Site;
+use crate::{Error, Result};
+
+/// What a patch is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// To fit a model.
+    Training,
+    /// To stop training and to choose among models.
+    Validation,
+    /// To judge the chosen model.
+    Testing,
+}
+
+impl Part {
+    /// The three, in the order of their indices.
+    pub const ALL: [Self; 3] = [Self::Training, Self::Validation, Self::Testing];
+
+    /// The file's name without its ending: `training`, `validation`, `testing`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Training => "training",
+            Self::Validation => "validation",
+            Self::Testing => "testing",
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How much of each class goes to training, validation and testing, in percent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shares([f64; 3]);
+
+impl Shares {
+    /// Percentages of training, validation and test pixels.
+    ///
+    /// # Errors
+    /// One that is negative or not a number, none for training, or a sum that is not 100.
+    pub fn new(training: f64, validation: f64, testing: f64) -> Result<Self> {
+        let shares = Self([training, validation, testing]);
+        let place = || format!("split {shares}");
+        let advice = "give training/validation/testing in percent, such as 60/15/25";
+        if shares.0.iter().any(|share| !share.is_finite() || *share < 0.0) {
+            return Err(Error::input(place(), "a share is negative or not a number", advice));
+        }
+        let sum: f64 = shares.0.iter().sum();
+        if (sum - 100.0).abs() > 1e-6 {
+            return Err(Error::input(place(), format!("the shares sum to {sum}, not 100"), advice));
+        }
+        if training == 0.0 {
+            return Err(Error::input(place(), "nothing is left for training", advice));
+        }
+        Ok(shares)
+    }
+
+    /// The percentage of a part.
+    pub fn of(&self, part: Part) -> f64 {
+        self.0[part as usize]
+    }
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self([60.0, 15.0, 25.0])
+    }
+}
+
+impl fmt::Display for Shares {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.0[0], self.0[1], self.0[2])
+    }
+}
+
+impl FromStr for Shares {
+    type Err = Error;
+
+    /// `60/15/25`
+    fn from_str(text: &str) -> Result<Self> {
+        let numbers: Vec<f64> = text.split('/').filter_map(|number| number.trim().parse().ok()).collect();
+        match numbers[..] {
+            [training, validation, testing] if text.split('/').count() == 3 => {
+                Self::new(training, validation, testing)
+            }
+            _ => Err(Error::input(
+                format!("split '{text}'"),
+                "not three numbers with slashes between them",
+                "give training/validation/testing in percent, such as 60/15/25",
+            )),
+        }
+    }
+}
+
+/// What became of a labelled pixel whose window holds data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Kept(Part),
+    /// A window of training or validation that overlaps one of testing.
+    OverlapsTesting(Part),
+    /// A training window that overlaps one of validation.
+    OverlapsValidation,
+}
+
+/// Regions dealt to the parts, and what follows for each site.
+pub(super) struct Split {
+    pub fates: Vec<Fate>,
+}
+
+/// Of so many deals the best is kept,
+const DEALS: usize = 100;
+/// or fewer where they would look at more pixels than this in all.
+const MOST_PIXELS: usize = 1_000_000_000;
+
+impl Split {
+    /// Deals whole regions to the parts, class by class, and drops what overlaps: the rule is on the
+    /// module's page. Windows overlap if their centres lie within `reach` rows and `reach` columns.
+    pub fn draw(sites: &[Site], classes: usize, shares: Shares, reach: usize, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let hands = Hand::of_each_class(sites, classes);
+        let regions = sites.iter().map(|site| site.region).max().unwrap_or_default();
+        let ground = Ground::of(sites, reach);
+        let mut deal = || {
+            let mut parts = vec![Part::Training; regions + 1];
+            for hand in &hands {
+                hand.deal(shares, &mut rng, &mut parts);
+            }
+            let fates = ground.buffer(sites, &parts);
+            let dropped = fates.iter().filter(|fate| !matches!(fate, Fate::Kept(_))).count();
+            ((classes_lost(sites, classes, &parts, &fates), dropped), Self { fates })
+        };
+        let (mut fewest, mut best) = deal();
+        for _ in 1..DEALS.min(MOST_PIXELS / ground.pixels()) {
+            let (losses, split) = deal();
+            if losses < fewest {
+                (fewest, best) = (losses, split);
+            }
+        }
+        best
+    }
+}
+
+/// The regions of a class, each with its number of sites.
+#[derive(Default)]
+struct Hand(Vec<(usize, usize)>);
+
+impl Hand {
+    fn of_each_class(sites: &[Site], classes: usize) -> Vec<Self> {
+        let regions = sites.iter().map(|site| site.region).max().unwrap_or_default();
+        let mut sizes = vec![(0, 0); regions + 1];
+        for site in sites {
+            sizes[site.region] = (site.class, sizes[site.region].1 + 1);
+        }
+        let mut hands: Vec<Self> = (0..classes).map(|_| Self::default()).collect();
+        for (region, &(class, size)) in sizes.iter().enumerate().filter(|(_, (_, size))| *size > 0) {
+            hands[class].0.push((region, size));
+        }
+        hands
+    }
+
+    /// Notes in `parts` where each region of the class goes.
+    fn deal(&self, shares: Shares, rng: &mut ChaCha8Rng, parts: &mut [Part]) {
+        let open: Vec<Part> = Part::ALL
+            .into_iter()
+            .filter(|&part| shares.of(part) > 0.0)
+            .filter(|&part| match self.0.len() {
+                1 => part == Part::Training,
+                2 => part != Part::Validation || shares.of(Part::Testing) == 0.0,
+                _ => true,
+            })
+            .collect();
+        let total: usize = self.0.iter().map(|region| region.1).sum();
+        let whole: f64 = open.iter().map(|&part| shares.of(part)).sum();
+        let mut lacking = open.iter().map(|&part| shares.of(part) / whole * total as f64).collect::<Vec<_>>();
+        let mut held = vec![Vec::new(); open.len()];
+        let mut regions = self.0.clone();
+        regions.shuffle(rng);
+        for region in regions {
+            let neediest = (0..open.len()).fold(0, |a, b| if lacking[b] > lacking[a] { b } else { a });
+            lacking[neediest] -= region.1 as f64;
+            held[neediest].push(region);
+        }
+        while let Some(empty) = held.iter().position(Vec::is_empty) {
+            let Some(fullest) = (0..held.len()).max_by_key(|&k| held[k].len()).filter(|&k| held[k].len() > 1)
+            else {
+                break;
+            };
+            let smallest = (0..held[fullest].len()).min_by_key(|&k| held[fullest][k].1).unwrap_or_default();
+            let region = held[fullest].swap_remove(smallest);
+            held[empty].push(region);
+        }
+        for (part, regions) in open.iter().zip(held) {
+            for (region, _) in regions {
+                parts[region] = *part;
+            }
+        }
+    }
+}
+
+/// The smallest rectangle that holds all sites, and how far windows reach in it.
+struct Ground {
+    origin: [usize; 2],
+    size: [usize; 2],
+    reach: usize,
+}
+
+impl Ground {
+    fn of(sites: &[Site], reach: usize) -> Self {
+        let range = |axis: fn(&Site) -> usize| {
+            let first = sites.iter().map(axis).min().unwrap_or_default();
+            let last = sites.iter().map(axis).max().unwrap_or_default();
+            (first, last - first + 1)
+        };
+        let ((top, height), (left, width)) = (range(|site| site.row), range(|site| site.column));
+        Self { origin: [top, left], size: [height, width], reach }
+    }
+
+    fn pixels(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
+    fn place(&self, site: &Site) -> [usize; 2] {
+        [site.row - self.origin[0], site.column - self.origin[1]]
+    }
+
+    /// Where the chosen sites are.
+    fn mark(&self, sites: &[Site], chosen: impl Fn(usize) -> bool) -> Coverage {
+        let of_part = sites.iter().enumerate().filter(|(k, _)| chosen(*k));
+        Coverage::of_pixels(self.size[0], self.size[1], of_part.map(|(_, site)| self.place(site)))
+    }
+
+    /// Drops windows of training and validation that overlap a test window, then those of training
+    /// that overlap a remaining validation window.
+    fn buffer(&self, sites: &[Site], parts: &[Part]) -> Vec<Fate> {
+        let part = |k: usize| parts[sites[k].region];
+        let testing = self.mark(sites, |k| part(k) == Part::Testing);
+        let fate = |k: usize| match part(k) {
+            Part::Testing => Fate::Kept(Part::Testing),
+            part if testing.any_near(self.place(&sites[k]), self.reach) => Fate::OverlapsTesting(part),
+            part => Fate::Kept(part),
+        };
+        let mut fates: Vec<Fate> = (0..sites.len()).map(fate).collect();
+        let validation = self.mark(sites, |k| fates[k] == Fate::Kept(Part::Validation));
+        for (site, fate) in sites.iter().zip(&mut fates) {
+            if *fate == Fate::Kept(Part::Training) && validation.any_near(self.place(site), self.reach) {
+                *fate = Fate::OverlapsValidation;
+            }
+        }
+        fates
+    }
+}
+
+/// How often a part was dealt a class and has no window of it left.
+fn classes_lost(sites: &[Site], classes: usize, parts: &[Part], fates: &[Fate]) -> usize {
+    let mut dealt = vec![[false; 3]; classes];
+    let mut kept = vec![[false; 3]; classes];
+    for (site, fate) in sites.iter().zip(fates) {
+        dealt[site.class][parts[site.region] as usize] = true;
+        if let Fate::Kept(part) = fate {
+            kept[site.class][*part as usize] = true;
+        }
+    }
+    let lost = |(dealt, kept): (&[bool; 3], &[bool; 3])| (0..3).filter(|&k| dealt[k] && !kept[k]).count();
+    dealt.iter().zip(&kept).map(lost).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regions of `size` sites in a row each, `apart` rows from each other.
+    fn stripes(class: usize, count: usize, size: usize, apart: usize, first: usize) -> Vec<Site> {
+        let site = |region: usize, column: usize| Site {
+            row: (first + region) * apart,
+            column,
+            class,
+            region: first + region + 1,
+        };
+        (0..count).flat_map(|region| (0..size).map(move |column| site(region, column))).collect()
+    }
+
+    fn part_of(sites: &[Site], split: &Split, region: usize) -> Vec<Fate> {
+        let of_region = sites.iter().zip(&split.fates).filter(|(site, _)| site.region == region);
+        of_region.map(|(_, fate)| *fate).collect()
+    }
+
+    #[test]
+    fn regions_stay_whole_and_shares_are_met_where_nothing_overlaps() {
+        let sites = stripes(0, 20, 5, 100, 0);
+        for seed in 0..5 {
+            let split = Split::draw(&sites, 1, Shares::default(), 31, seed);
+            let mut counts = [0; 3];
+            for region in 1..=20 {
+                let fates = part_of(&sites, &split, region);
+                assert!(fates.iter().all(|fate| *fate == fates[0]), "region {region} is cut");
+                let Fate::Kept(part) = fates[0] else { panic!("nothing overlaps") };
+                counts[part as usize] += 1;
+            }
+            assert_eq!(counts, [12, 3, 5]);
+        }
+    }
+
+    #[test]
+    fn a_seed_decides_the_split() {
+        let sites = stripes(0, 20, 5, 100, 0);
+        let draw = |seed| Split::draw(&sites, 1, Shares::default(), 31, seed).fates;
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+
+    #[test]
+    fn one_region_is_for_training_and_two_are_for_training_and_testing() {
+        let mut sites = stripes(0, 1, 4, 100, 0);
+        sites.extend(stripes(1, 2, 4, 100, 1));
+        sites.extend(stripes(2, 3, 4, 100, 3));
+        let split = Split::draw(&sites, 3, Shares::default(), 31, 0);
+        let mut parts: Vec<_> = (1..=6).map(|region| part_of(&sites, &split, region)[0]).collect();
+        assert_eq!(parts[0], Fate::Kept(Part::Training));
+        parts[1..3].sort_by_key(|fate| format!("{fate:?}"));
+        assert_eq!(parts[1..3], [Fate::Kept(Part::Testing), Fate::Kept(Part::Training)]);
+        for part in Part::ALL {
+            assert!(parts[3..].contains(&Fate::Kept(part)), "class 3 has no {part} region");
+        }
+    }
+
+    #[test]
+    fn windows_that_overlap_a_later_part_are_dropped_and_those_that_touch_are_not() {
+        // A row of sites: testing at column 0, validation at 16 and 40, training at 15 to 56.
+        let site = |column, region| Site { row: 3, column, class: 0, region };
+        let mut sites = vec![site(0, 1), site(15, 2), site(40, 2)];
+        sites.extend([15, 16, 24, 25, 55, 56].map(|column| site(column, 3)));
+        let parts = [Part::Training, Part::Testing, Part::Validation, Part::Training];
+        // Windows of 16 pixels overlap if their centres are at most 15 pixels apart.
+        let fates = Ground::of(&sites, 15).buffer(&sites, &parts);
+        let wanted = [
+            Fate::Kept(Part::Testing),
+            Fate::OverlapsTesting(Part::Validation),
+            Fate::Kept(Part::Validation),
+            Fate::OverlapsTesting(Part::Training),
+            // Its neighbour in validation, column 15, was itself dropped.
+            Fate::Kept(Part::Training),
+            Fate::Kept(Part::Training),
+            Fate::OverlapsValidation,
+            Fate::OverlapsValidation,
+            Fate::Kept(Part::Training),
+        ];
+        assert_eq!(fates, wanted);
+    }
+
+    #[test]
+    fn shares_are_read_and_must_sum_to_100() {
+        assert_eq!("60/15/25".parse::<Shares>().unwrap(), Shares::default());
+        assert_eq!("75 / 0 / 25".parse::<Shares>().unwrap().to_string(), "75/0/25");
+        let refused = |text: &str| text.parse::<Shares>().unwrap_err().to_string();
+        assert!(refused("60/20/25").starts_with("split 60/20/25: the shares sum to 105, not 100; "));
+        assert!(refused("120/-20/0").contains("a share is negative"));
+        assert!(refused("nan/0/100").contains("not a number"));
+        assert!(refused("0/50/50").contains("nothing is left for training"));
+        for text in ["", "60/40", "a/b/c", "60/15/25/0", "60/15/25/"] {
+            assert!(refused(text).contains("not three numbers"), "{text}");
+        }
+    }
+}
