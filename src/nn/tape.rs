@@ -83,7 +83,8 @@ impl<E, D: Storage<E>> Tape<E, D> for AnyTape<E, D> {
 /// A tensor on its way through a network.
 pub(crate) type Taped<S, E, D> = Tensor<S, E, D, AnyTape<E, D>>;
 
-/// Two uses of one tensor, each with a tape: gradients of both add up.
+/// Two uses of one tensor, each with a tape: gradients of both add up. Both must reach the loss, for
+/// the second carries what was recorded so far; to look at a tensor only, use `retaped::<NoneTape>`.
 pub(crate) fn fork<S: Shape, E: Dtype, D: Storage<E>>(x: Taped<S, E, D>) -> (Taped<S, E, D>, Taped<S, E, D>) {
     let (x, tape) = x.split_tape();
     let branch = tape.branch();

@@ -67,16 +67,16 @@ pub(crate) fn conv_norm_relu<E: Dtype, D: Backend<E>>(
     let y = y + per_channel(layer.bias, &shape);
     let (y, for_mean) = fork(y);
     let mean: Taped<(usize,), E, D> = for_mean.mean::<_, Axes3<0, 1, 2>>();
-    let (mean, kept_mean) = fork(mean);
+    let kept_mean = mean.retaped::<NoneTape>();
     let centred = y - mean.broadcast_like::<_, Axes3<0, 1, 2>>(&shape);
     let (centred, for_variance) = fork(centred);
     let variance: Taped<(usize,), E, D> = for_variance.square().mean::<_, Axes3<0, 1, 2>>();
-    let (variance, kept_variance) = fork(variance);
+    let kept_variance = variance.retaped::<NoneTape>();
     let deviation = (variance + number::<E>(layer.epsilon)).sqrt();
     let scale = layer.scale.retaped::<AnyTape<E, D>>() / deviation;
     let normal = centred * scale.broadcast_like::<_, Axes3<0, 1, 2>>(&shape);
     let out = (normal + per_channel(layer.shift, &shape)).relu();
-    let statistics = Statistics { mean: kept_mean.split_tape().0, variance: kept_variance.split_tape().0 };
+    let statistics = Statistics { mean: kept_mean, variance: kept_variance };
     (out, statistics)
 }
 

@@ -1,1 +1,309 @@
+//! Composed operations in f64 against finite differences; fused ones in f32 against the composed.
 
+use dfdx::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Backend, ConvNorm, Maps, Rows, Statistics, composed};
+use crate::nn::module::{cross_entropy, mean_of_logits, mean_of_softmaxes};
+use crate::nn::tape::{AnyTape, Taped, backward};
+
+/// Numbers between −1 and 1.
+fn draw(random: &mut ChaCha8Rng, len: usize) -> Vec<f64> {
+    (0..len).map(|_| random.gen_range(-1.0..1.0)).collect()
+}
+
+/// An operation on several tensors, as Σ r · out with fixed random r, and its gradients.
+///
+/// `inputs` are flat; the operation gives them their shapes.
+type Loss<'a> = dyn Fn(&[Vec<f64>]) -> (f64, Vec<Vec<f64>>) + 'a;
+
+/// The largest difference between gradients and central differences, beside the largest gradient.
+fn against_differences(loss: &Loss<'_>, inputs: &[Vec<f64>]) -> f64 {
+    /// Central differences in f64 are best near the cube root of its precision.
+    const STEP: f64 = 1e-5;
+    let (_, gradients) = loss(inputs);
+    let mut worst = 0f64;
+    for (k, gradient) in gradients.iter().enumerate() {
+        let largest = gradient.iter().fold(1e-3f64, |a, g| a.max(g.abs()));
+        for i in 0..inputs[k].len() {
+            let at = |step: f64| {
+                let mut moved = inputs.to_vec();
+                moved[k][i] += step;
+                loss(&moved).0
+            };
+            let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+            worst = worst.max((difference - gradient[i]).abs() / largest);
+        }
+    }
+    worst
+}
+
+/// Numbers in E.
+fn cast<E: Dtype>(values: &[f64]) -> Vec<E> {
+    values.iter().map(|x| E::from_f64(*x).unwrap()).collect()
+}
+
+fn plain<E: Dtype>(values: Vec<E>) -> Vec<f64> {
+    values.into_iter().map(|x| x.to_f64().unwrap()).collect()
+}
+
+fn gradient_of<S: Shape, E: Dtype>(gradients: &mut Gradients<E, Cpu>, x: &Tensor<S, E, Cpu>) -> Vec<f64>
+where
+    Cpu: Backend<E>,
+{
+    gradients.get_or_alloc_mut(x).unwrap();
+    plain(gradients.get(x).as_vec())
+}
+
+/// Σ r · out, with r drawn anew from the same seed.
+fn weighted_sum<S: Shape, E: Dtype, D: Backend<E>>(out: Taped<S, E, D>) -> Taped<(), E, D> {
+    let shape = *out.shape();
+    let r = draw(&mut ChaCha8Rng::seed_from_u64(99), shape.num_elements());
+    let r: Tensor<S, E, D> = out.device().tensor_from_vec(cast(&r), shape);
+    (out * r).sum::<(), _>()
+}
+
+/// The shape of a convolution under test.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    batch: usize,
+    height: usize,
+    width: usize,
+    inputs: usize,
+    outputs: usize,
+    kernel: usize,
+}
+
+impl Case {
+    fn random(random: &mut ChaCha8Rng) -> Self {
+        Self {
+            batch: random.gen_range(1..5),
+            height: random.gen_range(1..10),
+            width: random.gen_range(1..20),
+            inputs: random.gen_range(1..20),
+            outputs: random.gen_range(1..80),
+            kernel: [1, 3, 5][random.gen_range(0..3)],
+        }
+    }
+
+    fn maps(self) -> (usize, usize, usize, usize) {
+        (self.batch, self.height, self.width, self.inputs)
+    }
+
+    /// Input, weight, bias, γ, β.
+    fn tensors(self, random: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
+        let Self { batch, height, width, inputs, outputs, kernel } = self;
+        [batch * height * width * inputs, kernel * kernel * inputs * outputs, outputs, outputs, outputs]
+            .map(|len| draw(random, len))
+            .to_vec()
+    }
+}
+
+/// Output and gradients of conv + batch norm + ReLU; with `statistics`, those are given.
+fn conv_norm_relu<E: Dtype>(
+    case: Case,
+    tensors: &[Vec<f64>],
+    frozen: Option<[&[f64]; 2]>,
+    run: impl Fn(Maps<E, Cpu>, &ConvNorm<'_, E, Cpu>, Option<Statistics<E, Cpu>>) -> Maps<E, Cpu>,
+) -> (Vec<f64>, f64, Vec<Vec<f64>>)
+where
+    Cpu: Backend<E>,
+{
+    let device = Cpu::default();
+    let vector = |values: &[f64]| device.tensor_from_vec(cast::<E>(values), (case.outputs,));
+    let x = device.tensor_from_vec(cast::<E>(&tensors[0]), case.maps());
+    let taps = case.kernel * case.kernel * case.inputs;
+    let weight = device.tensor_from_vec(cast::<E>(&tensors[1]), (taps, case.outputs));
+    let [bias, scale, shift] = [2, 3, 4].map(|k| vector(&tensors[k]));
+    let layer = ConvNorm {
+        weight: &weight,
+        bias: &bias,
+        scale: &scale,
+        shift: &shift,
+        epsilon: 1e-3,
+        kernel: case.kernel,
+    };
+    let statistics =
+        frozen.map(|[mean, variance]| Statistics { mean: vector(mean), variance: vector(variance) });
+    let out = run(x.clone().put_tape(AnyTape::recording()), &layer, statistics);
+    let values = plain(out.as_vec());
+    let loss = weighted_sum(out);
+    let value = loss.as_vec()[0].to_f64().unwrap();
+    let mut gradients = backward(loss);
+    let mut of = vec![gradient_of(&mut gradients, &x)];
+    of.push(gradient_of(&mut gradients, &weight));
+    for parameter in [&bias, &scale, &shift] {
+        of.push(gradient_of(&mut gradients, parameter));
+    }
+    (values, value, of)
+}
+
+#[test]
+fn composed_conv_norm_relu_has_the_gradient_of_finite_differences() {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    for kernel in [1, 2, 3, 5] {
+        let case = Case { batch: 2, height: 4, width: 3, inputs: 2, outputs: 3, kernel };
+        let tensors = case.tensors(&mut random);
+        let loss = |tensors: &[Vec<f64>]| {
+            let (_, value, gradients) = conv_norm_relu::<f64>(case, tensors, None, |x, layer, _| {
+                composed::conv_norm_relu(x, layer).0
+            });
+            (value, gradients)
+        };
+        let worst = against_differences(&loss, &tensors);
+        assert!(worst < 1e-6, "kernel {kernel}: {worst:e}");
+    }
+}
+
+#[test]
+fn composed_frozen_conv_norm_relu_has_the_gradient_of_finite_differences() {
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    let case = Case { batch: 2, height: 3, width: 4, inputs: 3, outputs: 2, kernel: 3 };
+    let tensors = case.tensors(&mut random);
+    let loss = |tensors: &[Vec<f64>]| {
+        let given: [&[f64]; 2] = [&[0.3, -0.2], &[0.5, 2.0]];
+        let (_, value, gradients) =
+            conv_norm_relu::<f64>(case, tensors, Some(given), |x, layer, statistics| {
+                composed::conv_norm_relu_frozen(x, layer, &statistics.unwrap())
+            });
+        (value, gradients)
+    };
+    let worst = against_differences(&loss, &tensors);
+    assert!(worst < 1e-6, "{worst:e}");
+}
+
+/// Output and input gradient of an operation on maps.
+fn on_maps<S: Shape, E: Dtype>(
+    shape: (usize, usize, usize, usize),
+    x: &[f64],
+    run: impl Fn(Maps<E, Cpu>) -> Taped<S, E, Cpu>,
+) -> (Vec<f64>, f64, Vec<f64>)
+where
+    Cpu: Backend<E>,
+{
+    let device = Cpu::default();
+    let x = device.tensor_from_vec(cast::<E>(x), shape);
+    let out = run(x.clone().put_tape(AnyTape::recording()));
+    let values = plain(out.as_vec());
+    let loss = weighted_sum(out);
+    let value = loss.as_vec()[0].to_f64().unwrap();
+    let mut gradients = backward(loss);
+    (values, value, gradient_of(&mut gradients, &x))
+}
+
+#[test]
+fn composed_pooling_has_the_gradient_of_finite_differences() {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    for (height, width) in [(4, 4), (5, 4), (2, 7)] {
+        let shape = (2, height, width, 3);
+        let x = [draw(&mut random, 2 * height * width * 3)];
+        let pool = |x: &[Vec<f64>]| {
+            let (_, value, gradient) = on_maps::<_, f64>(shape, &x[0], composed::max_mean_pool);
+            (value, vec![gradient])
+        };
+        let mean = |x: &[Vec<f64>]| {
+            let (_, value, gradient) = on_maps::<_, f64>(shape, &x[0], composed::global_mean);
+            (value, vec![gradient])
+        };
+        assert!(against_differences(&pool, &x) < 1e-6, "{height} × {width}");
+        assert!(against_differences(&mean, &x) < 1e-6, "{height} × {width}");
+    }
+}
+
+#[test]
+fn fused_heads_and_cross_entropy_have_the_gradient_of_finite_differences() {
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    let heads: Vec<Vec<f64>> = (0..3).map(|_| draw(&mut random, 4 * 5)).collect();
+    let y: Vec<f64> = draw(&mut random, 4 * 5).iter().map(|x| x.abs()).collect();
+    for fuse in [mean_of_softmaxes::<f64, Cpu>, mean_of_logits::<f64, Cpu>] {
+        let loss = |heads: &[Vec<f64>]| {
+            let device = Cpu::default();
+            let tensors: Vec<Tensor<(usize, usize), f64, Cpu>> =
+                heads.iter().map(|z| device.tensor_from_vec(z.clone(), (4usize, 5usize))).collect();
+            let taped: Vec<Rows<f64, Cpu>> =
+                tensors.iter().map(|z| z.clone().put_tape(AnyTape::recording())).collect();
+            let y = device.tensor_from_vec(y.clone(), (4usize, 5usize));
+            let loss = cross_entropy(fuse(taped), y);
+            let value = loss.as_vec()[0];
+            let mut gradients = backward(loss);
+            let of = tensors.iter().map(|z| gradient_of(&mut gradients, z)).collect();
+            (value, of)
+        };
+        let worst = against_differences(&loss, &heads);
+        assert!(worst < 1e-6, "{worst:e}");
+    }
+}
+
+/// The largest difference, beside the largest number of `expected`.
+fn relative(got: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(got.len(), expected.len());
+    let largest = expected.iter().fold(1e-3f64, |a, x| a.max(x.abs()));
+    got.iter().zip(expected).fold(0.0, |worst, (g, e)| f64::max(worst, (g - e).abs())) / largest
+}
+
+#[test]
+fn fused_conv_norm_relu_is_the_composed_one_on_random_shapes() {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    for round in 0..60 {
+        let mut case = Case::random(&mut random);
+        if round == 0 {
+            (case.height, case.width, case.batch) = (1, 1, 1);
+        }
+        let tensors = case.tensors(&mut random);
+        let (out, _, gradients) =
+            conv_norm_relu::<f32>(case, &tensors, None, |x, layer, _| Cpu::conv_norm_relu(x, layer).0);
+        let (expected, _, expected_gradients) =
+            conv_norm_relu::<f64>(case, &tensors, None, |x, layer, _| composed::conv_norm_relu(x, layer).0);
+        // A batch norm over a handful of pixels has gradients that cancel: there f32 says little.
+        let tolerance = if case.batch * case.height * case.width < 8 { 1e-2 } else { 1e-4 };
+        assert!(relative(&out, &expected) < tolerance, "{case:?}: {:e}", relative(&out, &expected));
+        for (k, (got, expected)) in gradients.iter().zip(&expected_gradients).enumerate() {
+            let error = relative(got, expected);
+            assert!(error < tolerance, "{case:?}, gradient {k}: {error:e}");
+        }
+    }
+}
+
+#[test]
+fn folded_conv_norm_relu_is_the_composed_one_on_random_shapes() {
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    for _ in 0..30 {
+        let case = Case::random(&mut random);
+        let tensors = case.tensors(&mut random);
+        let mean = draw(&mut random, case.outputs);
+        let variance: Vec<f64> = draw(&mut random, case.outputs).iter().map(|x| x.abs() + 0.1).collect();
+        let given = Some([mean.as_slice(), variance.as_slice()]);
+        let (out, ..) = conv_norm_relu::<f32>(case, &tensors, given, |x, layer, statistics| {
+            let (x, _) = x.split_tape();
+            let out = Cpu::conv_norm_relu_frozen(x.put_tape(AnyTape::off()), layer, &statistics.unwrap());
+            out.split_tape().0.put_tape(AnyTape::recording())
+        });
+        let (expected, ..) = conv_norm_relu::<f64>(case, &tensors, given, |x, layer, statistics| {
+            composed::conv_norm_relu_frozen(x, layer, &statistics.unwrap())
+        });
+        assert!(relative(&out, &expected) < 1e-5, "{case:?}: {:e}", relative(&out, &expected));
+    }
+}
+
+#[test]
+fn fused_pooling_is_the_composed_one_on_random_shapes() {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    for _ in 0..30 {
+        let shape =
+            (random.gen_range(1..5), random.gen_range(2..9), random.gen_range(2..9), random.gen_range(1..40));
+        let x = draw(&mut random, shape.0 * shape.1 * shape.2 * shape.3);
+        let (out, _, gradient) = on_maps::<_, f32>(shape, &x, Cpu::max_mean_pool);
+        let (expected, _, expected_gradient) = on_maps::<_, f64>(shape, &x, composed::max_mean_pool);
+        assert!(
+            relative(&out, &expected) < 1e-5 && relative(&gradient, &expected_gradient) < 1e-5,
+            "{shape:?}"
+        );
+        let (out, _, gradient) = on_maps::<_, f32>(shape, &x, Cpu::global_mean);
+        let (expected, _, expected_gradient) = on_maps::<_, f64>(shape, &x, composed::global_mean);
+        assert!(
+            relative(&out, &expected) < 1e-5 && relative(&gradient, &expected_gradient) < 1e-5,
+            "{shape:?}"
+        );
+    }
+}
