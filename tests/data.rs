@@ -1,12 +1,14 @@
-//! So2Sat-format files: what is written is read, what is wrong is refused in one line, and shuffled
-//! epochs give every patch once.
+//! So2Sat-format files: what others write is read, what is written is read back, what is wrong is
+//! refused in one line, and shuffled epochs give every patch once.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use lcz::data::Patches;
 use lcz::data::so2sat::{Layout, Rows, So2Sat, Writer};
-use lcz::{Bands, Classes, Imagery};
-use ndarray::{Array2, Array4};
+use lcz::data::{BandStatistics, Patches};
+use lcz::progress::Silent;
+use lcz::{Bands, Classes, Imagery, Labels, Votes, Zone};
+use ndarray::{Array1, Array2, Array4, array, s};
 
 /// Eight pixels a side and three bands keep the tests quick.
 fn small() -> Imagery {
@@ -20,29 +22,34 @@ fn small() -> Imagery {
 
 /// A pixel that tells its row, line, column and band, exact in f32.
 fn pixel(n: usize, y: usize, x: usize, c: usize) -> f32 {
-    (n * 1000 + y * 100 + x * 10 + c) as f32
+    (1000 * n + 100 * y + 10 * x + c) as f32
 }
 
-fn images(rows: std::ops::Range<usize>) -> Array4<f32> {
-    Array4::from_shape_fn((rows.len(), 8, 8, 3), |(n, y, x, c)| pixel(rows.start + n, y, x, c))
+fn images(rows: std::ops::Range<usize>, channels: usize) -> Array4<f32> {
+    Array4::from_shape_fn((rows.len(), 8, 8, channels), |(n, y, x, c)| pixel(rows.start + n, y, x, c))
 }
 
+/// Rows n of class n mod 17, eight votes for it and two for the next, fifty to a group.
 fn write(path: &Path, rows: usize, compression: Option<u8>) {
     let layout = Layout { compression, ..Layout::new("sen2", small(), Classes::lcz(), "a test") };
     let mut writer = Writer::create(path, &layout).unwrap();
-    for start in (0..rows).step_by(100) {
-        let range = start..rows.min(start + 100);
+    for start in (0..rows).step_by(99) {
+        let range = start..rows.min(start + 99);
         let labels: Vec<usize> = range.clone().map(|n| n % 17).collect();
         let groups: Vec<i32> = range.clone().map(|n| n as i32 / 50).collect();
-        let votes = Array2::from_shape_fn((range.len(), 17), |(n, k)| {
-            if k == (start + n) % 17 { 8.0 } else { f32::from(u8::from(k == (start + n + 1) % 17)) * 2.0 }
-        });
-        let pixels = images(range);
+        let votes =
+            Array2::from_shape_fn((range.len(), 17), |(n, k)| match (17 + k - (start + n) % 17) % 17 {
+                0 => 8.0,
+                1 => 2.0,
+                _ => 0.0,
+            });
+        let (sen2, sen1) = (images(range.clone(), 3), images(range, 8).mapv(|v| -v));
         let rows = Rows {
+            images: sen2.view(),
+            sen1: Some(sen1.view()),
             labels: Some(&labels),
             votes: Some(votes.view()),
             groups: Some(&groups),
-            ..Rows::of(pixels.view())
         };
         writer.append(rows).unwrap();
     }
@@ -52,6 +59,94 @@ fn write(path: &Path, rows: usize, compression: Option<u8>) {
 fn open(path: &Path) -> Patches {
     So2Sat::open(path).unwrap().patches().unwrap()
 }
+
+fn frozen(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)
+}
+
+/// What a frozen file's pixel is (tests/vectors/make_data.py).
+fn frozen_pixel(n: usize, y: usize, x: usize, c: usize) -> f32 {
+    pixel(n, y, x, c) / 16384.0
+}
+
+// Files that others wrote.
+
+#[test]
+fn a_file_as_so2sat_has_them_is_read_as_f32() {
+    let so2sat = So2Sat::open(frozen("data_so2sat.h5")).unwrap();
+    let patches = so2sat.patches().unwrap();
+    assert_eq!((patches.len(), patches.imagery().patch_size), (6, 4));
+    assert_eq!(patches.imagery().bands, Bands::sentinel2());
+    assert_eq!(patches.imagery().unit, "reflectance");
+    assert_eq!(patches.provenance(), "not stated");
+    assert_eq!(*patches.classes(), Classes::lcz());
+    assert_eq!(patches.labels().unwrap().indices(), [0, 16, 5, 16, 10, 2]);
+    assert!(!patches.has_votes() && patches.groups().is_none());
+    let expected = Array4::from_shape_fn((2, 4, 4, 10), |(n, y, x, c)| frozen_pixel(n + 3, y, x, c));
+    assert_eq!(patches.images(3..5).unwrap(), expected);
+
+    let radar = So2Sat::open_as(frozen("data_so2sat.h5"), "sen1").unwrap().patches().unwrap();
+    assert_eq!(radar.imagery().bands, Bands::sentinel1());
+    assert_eq!(radar.images(5..6).unwrap()[[0, 1, 2, 7]].to_bits(), (-frozen_pixel(5, 1, 2, 7)).to_bits());
+}
+
+#[test]
+fn big_endian_pixels_in_compressed_chunks_across_patches_are_read() {
+    let patches = open(&frozen("data_odd_chunks.h5"));
+    let expected = Array4::from_shape_fn((13, 6, 6, 5), |(n, y, x, c)| frozen_pixel(n, y, x, c));
+    assert_eq!(patches.images(0..13).unwrap(), expected);
+    assert_eq!(patches.images(4..11).unwrap(), expected.slice(s![4..11, .., .., ..]));
+    assert_eq!(patches.classes().codes(), ["forest", "river", "town"]);
+    assert_eq!(patches.labels().unwrap().counts(), [5, 4, 4]);
+    assert_eq!(patches.groups().unwrap(), [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3]);
+    assert_eq!(patches.provenance(), "h5py, frozen");
+    let scattered = patches.images_at(&[12, 0, 7, 7, 6]).unwrap();
+    for (n, row) in [12, 0, 7, 7, 6].into_iter().enumerate() {
+        assert_eq!(scattered.slice(s![n, .., .., ..]), expected.slice(s![row, .., .., ..]));
+    }
+}
+
+#[test]
+fn integers_and_fixed_length_attributes_are_read() {
+    let patches = open(&frozen("data_integers.h5"));
+    assert_eq!(patches.images(3..4).unwrap()[[0, 2, 1, 1]].to_bits(), 3211f32.to_bits());
+    assert_eq!(patches.imagery().bands, Bands::named(["B4", "B8"]).unwrap());
+    assert_eq!(patches.imagery().ground_sampling_distance, Some(30.0));
+    assert_eq!(patches.imagery().unit, "digital number");
+    assert_eq!(patches.classes().codes(), ["A", "G"]);
+    assert!(!patches.has_labels(), "a file without labels is valid");
+    assert_eq!(patches.votes().unwrap().counts().row(1).to_vec(), [1.0, 2.0]);
+}
+
+#[test]
+fn the_files_of_the_label_distribution_paper_hold_distributions_not_counts() {
+    let patches = open(&frozen("data_ldl.h5"));
+    assert_eq!(*patches.classes(), Classes::built());
+    assert_eq!(patches.labels().unwrap().indices(), [1, 7, 9]);
+    let y = patches.distributions().unwrap();
+    assert_eq!(y.view().row(2).to_vec(), [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.125, 0.25, 0.625]);
+    let without_8 = patches.without(Zone::LargeLowRise).unwrap();
+    assert_eq!(without_8.len(), 2);
+    let y = without_8.distributions().unwrap();
+    assert!((y.view()[[1, 8]] - 0.625 / 0.875).abs() < 1e-12, "the class left out leaves its share");
+}
+
+#[test]
+fn real_sentinel_2_patches_are_read() {
+    let stated = std::env::var_os("LCZ_REAL_DATA");
+    let folder = stated.clone().map_or_else(|| "../shared/data".into(), PathBuf::from);
+    let path = folder.join("sen2lcz/reference_patches.h5");
+    if stated.is_none() && !path.exists() {
+        eprintln!("skipped: no {} (set LCZ_REAL_DATA)", path.display());
+        return;
+    }
+    let patches = open(&path);
+    assert_eq!((patches.len(), patches.imagery().clone()), (72, Imagery::so2sat()));
+    let BandStatistics { mean, standard_deviation } = patches.band_statistics(&mut Silent).unwrap();
+    assert!(mean.iter().chain(&standard_deviation).all(|&v| v > 0.0 && v < 1.0), "reflectance: {mean:?}");
+}
+
+// Files that lcz wrote.
 
 #[test]
 fn what_is_written_is_read_back() {
@@ -64,12 +159,396 @@ fn what_is_written_is_read_back() {
         assert_eq!(*patches.imagery(), small());
         assert_eq!(*patches.classes(), Classes::lcz());
         assert_eq!(patches.provenance(), "a test");
-        assert_eq!(patches.images(0..250).unwrap(), images(0..250));
-        assert_eq!(patches.images(99..101).unwrap(), images(99..101));
+        assert_eq!(patches.images(0..250).unwrap(), images(0..250, 3));
+        assert_eq!(patches.images(99..101).unwrap(), images(99..101, 3));
         assert_eq!(patches.labels().unwrap().indices()[20], 3);
         assert!((patches.votes().unwrap().distributions().view()[[20, 4]] - 0.2).abs() < 1e-12);
         assert_eq!(patches.groups().unwrap()[149], 2);
         let batches: Vec<_> = patches.batches(64).map(|batch| batch.unwrap().0).collect();
         assert_eq!(batches, [0..64, 64..128, 128..192, 192..250]);
     }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left in the folder");
+}
+
+/// `./course test` then runs tests/h5py_reads_back.py on it.
+#[test]
+fn a_file_is_left_for_h5py_to_read() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("written_by_lcz.h5");
+    let _ = fs::remove_file(&path);
+    write(&path, 250, Some(4));
+    assert!(path.exists());
+}
+
+#[test]
+fn a_writer_that_does_not_finish_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("unfinished.h5");
+    let layout = Layout::new("sen2", small(), Classes::lcz(), "a test");
+    let mut writer = Writer::create(&path, &layout).unwrap();
+    writer.append(Rows::of(images(0..9, 3).view())).unwrap();
+    assert!(!path.exists());
+    drop(writer);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_is_replaced_only_on_request_and_only_by_a_whole_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("patches.h5");
+    write(&path, 20, None);
+    let refusing = Layout::new("sen2", small(), Classes::lcz(), "the second");
+    let error = Writer::create(&path, &refusing).err().unwrap().to_string();
+    assert!(
+        error.ends_with("patches.h5: the file exists; choose another name, or remove it first"),
+        "{error}"
+    );
+    let overwriting = Layout { overwrite: true, ..refusing };
+    let mut writer = Writer::create(&path, &overwriting).unwrap();
+    writer.append(Rows::of(images(0..3, 3).view())).unwrap();
+    assert_eq!(open(&path).len(), 20, "the old file stays until the new one is whole");
+    writer.finish().unwrap();
+    assert_eq!((open(&path).len(), open(&path).provenance()), (3, "the second"));
+}
+
+#[test]
+fn rows_that_would_spoil_a_file_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spoilt.h5");
+    let layout = Layout::new("sen2", small(), Classes::lcz(), "a test");
+    let mut writer = Writer::create(&path, &layout).unwrap();
+    let good = images(0..2, 3);
+    writer.append(Rows { labels: Some(&[0, 16]), ..Rows::of(good.view()) }).unwrap();
+    let mut refuse = |rows: Rows<'_>, words: &str| {
+        let error = writer.append(rows).unwrap_err().to_string();
+        assert!(error.contains(words) && error.lines().count() == 1, "{error}");
+    };
+    let mut holed = good.clone();
+    holed[[1, 0, 0, 0]] = f32::NAN;
+    refuse(Rows { labels: Some(&[0, 1]), ..Rows::of(holed.view()) }, "row 3: a pixel is NaN or infinite");
+    refuse(Rows { labels: Some(&[0, 17]), ..Rows::of(good.view()) }, "row 3: a label beyond the 17 classes");
+    refuse(Rows { labels: Some(&[0]), ..Rows::of(good.view()) }, "not 2 rows");
+    refuse(Rows::of(good.view()), "other datasets than in the first rows");
+    refuse(Rows::of(images(0..2, 4).view()), "pixels of shape (2, 8, 8, 4)");
+    writer.finish().unwrap();
+    assert_eq!(open(&path).len(), 2);
+
+    let nothing = Writer::create(&folder.path().join("none.h5"), &layout).unwrap().finish().unwrap_err();
+    assert!(nothing.to_string().contains("no rows were written"), "{nothing}");
+    let nowhere = Writer::create(Path::new("no/such/folder/a.h5"), &layout).err().unwrap().to_string();
+    assert!(nowhere.starts_with("no/such/folder/a.h5: "), "{nowhere}");
+    let layout = Layout { classes: Classes::named(["a,b", "c"]).unwrap(), ..layout };
+    assert!(Writer::create(&folder.path().join("a.h5"), &layout).is_err());
+}
+
+#[test]
+fn chunks_that_cut_through_many_patches_are_read_by_whole_blocks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hostile.h5");
+    let file = hdf5::File::create(&path).unwrap();
+    let all = images(0..230, 3);
+    let dataset = file.new_dataset::<f32>().shape((230, 8, 8, 3)).chunk((100, 2, 4, 2)).deflate(1);
+    dataset.create("sen2").unwrap().write(&all).unwrap();
+    file.close().unwrap();
+    let patches = open(&path);
+    for range in [0..230, 95..105, 199..230, 3..4, 99..201] {
+        assert_eq!(patches.images(range.clone()).unwrap(), all.slice(s![range, .., .., ..]));
+    }
+    assert_eq!(
+        patches.images_at(&[229, 0, 100, 99]).unwrap(),
+        all.select(ndarray::Axis(0), &[229, 0, 100, 99])
+    );
+    let mut order = epoch(&patches, 32, 3);
+    order.sort_unstable();
+    assert!(order.into_iter().eq(0..230));
+}
+
+// Views.
+
+#[test]
+fn leaving_water_out_drops_its_rows_its_column_and_its_votes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("training.h5");
+    write(&path, 100, None);
+    let patches = So2Sat::open(&path).unwrap().without(Zone::Water).patches().unwrap();
+    assert_eq!((patches.len(), patches.classes().len()), (95, 16));
+    // Row 17 of the file comes to position 16, where row 16 (water) was.
+    assert_eq!(patches.images(16..17).unwrap(), images(17..18, 3));
+    assert_eq!(patches.labels().unwrap().indices()[15..18], [15, 0, 1]);
+    // Row 15 has eight votes for F and two for water, which are gone.
+    assert_eq!(patches.votes().unwrap().distributions().view()[[15, 15]].to_bits(), 1f64.to_bits());
+    let twice = patches.without(Zone::CompactHighRise).unwrap();
+    assert_eq!((twice.len(), twice.labels().unwrap().indices()[0]), (89, 0));
+    assert_eq!(twice.images(0..1).unwrap(), images(1..2, 3));
+    assert_eq!(patches.without(Zone::Water).unwrap().len(), 95, "water is gone already");
+}
+
+#[test]
+fn rows_and_bands_are_chosen_among_those_chosen_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("training.h5");
+    write(&path, 400, Some(1));
+    let in_memory = Patches::in_memory(small(), Classes::lcz(), images(0..400, 3)).unwrap();
+    let labels = Labels::new(Classes::lcz(), (0..400).map(|n| n % 17).collect()).unwrap();
+    let in_memory = in_memory.with_labels(&labels).unwrap().with_groups((0..400).map(|n| n / 50).collect());
+    for patches in [open(&path), in_memory.unwrap()] {
+        let odd: Vec<usize> = (0..200).map(|n| 399 - 2 * n).collect();
+        let view = patches.select(&odd).unwrap().select(&[0, 199, 57, 57]).unwrap();
+        let view = view.bands(&Bands::named(["B4", "B2"]).unwrap()).unwrap();
+        assert_eq!(view.labels().unwrap().indices(), [399 % 17, 1, 285 % 17, 285 % 17]);
+        assert_eq!(view.groups().unwrap(), [7, 0, 5, 5]);
+        let expected =
+            Array4::from_shape_fn((4, 8, 8, 2), |(n, y, x, c)| pixel([399, 1, 285, 285][n], y, x, [2, 0][c]));
+        assert_eq!(view.images(0..4).unwrap(), expected);
+        let blue = view.bands(&Bands::named(["b02"]).unwrap()).unwrap();
+        assert_eq!(blue.imagery().bands.names(), ["B2"]);
+        assert_eq!(blue.images(1..3).unwrap(), expected.slice(s![1..3, .., .., 1..2]));
+        assert!(blue.bands(&Bands::named(["B4"]).unwrap()).is_err());
+        assert!(patches.select(&[400]).is_err() && patches.select(&[]).is_err());
+        assert!(patches.images(399..401).is_err());
+    }
+}
+
+#[test]
+fn labels_and_votes_may_be_attached_to_a_part_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("patches.h5");
+    write(&path, 40, None);
+    let part = So2Sat::open(&path).unwrap().without(Zone::CompactHighRise).patches().unwrap();
+    let part = part.select(&[30, 3, 12]).unwrap();
+    let labels = Labels::new(part.classes().clone(), vec![15, 0, 7]).unwrap();
+    let mut counts = Array2::zeros((3, 16));
+    counts.column_mut(4).fill(1.0);
+    counts[[1, 15]] = 3.0;
+    let votes = Votes::new(part.classes().clone(), counts.clone()).unwrap();
+    let part = part.with_labels(&labels).unwrap().with_votes(&votes).unwrap();
+    assert_eq!(part.labels().unwrap(), labels);
+    assert_eq!(part.votes().unwrap().counts(), counts);
+    assert_eq!(part.select(&[2, 1]).unwrap().labels().unwrap().indices(), [7, 0]);
+    let dry = part.without(Zone::Water).unwrap();
+    assert_eq!(dry.labels().unwrap().indices(), [0, 7]);
+    assert!(part.with_groups(vec![1]).is_err());
+}
+
+#[test]
+fn a_single_file_is_split_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("so2sat.h5");
+    write(&path, 203, None);
+    let so2sat = So2Sat::open(&path).unwrap();
+    let (training, test) = so2sat.split_80_20().unwrap();
+    assert_eq!((training.len(), test.len()), (163, 40));
+    assert_eq!(test.images(0..1).unwrap(), images(163..164, 3));
+    let (training, validation, test) = so2sat.splits().unwrap();
+    assert_eq!((training.len(), validation.len(), test.len()), (131, 32, 40));
+    assert_eq!(validation.images(0..32).unwrap(), images(131..163, 3));
+    assert_eq!(test.images(0..40).unwrap(), images(163..203, 3));
+}
+
+#[test]
+fn a_folder_gives_its_three_files_or_says_which_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = So2Sat::open(folder.path()).err().unwrap().to_string();
+    assert!(error.contains("no training.h5, validation.h5 or testing.h5 in this folder"), "{error}");
+    write(&folder.path().join("training.h5"), 30, None);
+    write(&folder.path().join("testing.h5"), 20, None);
+    let error = So2Sat::open(folder.path()).unwrap().splits().err().unwrap().to_string();
+    assert!(error.contains(": no validation.h5 in this folder; "), "{error}");
+    write(&folder.path().join("validation.h5"), 10, None);
+    let (training, validation, test) = So2Sat::open(folder.path()).unwrap().splits().unwrap();
+    assert_eq!([training.len(), validation.len(), test.len()], [30, 10, 20]);
+    fs::remove_file(folder.path().join("validation.h5")).unwrap();
+    fs::copy(frozen("data_so2sat.h5"), folder.path().join("validation.h5")).unwrap();
+    let error = So2Sat::open(folder.path()).unwrap().splits().err().unwrap().to_string();
+    assert!(error.contains("validation.h5") && error.contains("patches of 4×4 pixels, not 8×8"), "{error}");
+}
+
+// Epochs.
+
+/// Rows whose first pixel tells the position are checked on the way.
+fn epoch(patches: &Patches, batch: usize, seed: u64) -> Vec<usize> {
+    let mut order = Vec::new();
+    for batch in patches.shuffled(batch, seed) {
+        let (positions, images) = batch.unwrap();
+        for (&position, image) in positions.iter().zip(images.outer_iter()) {
+            assert_eq!(image[[0, 0, 0]].to_bits(), pixel(position, 0, 0, 0).to_bits());
+        }
+        order.extend(positions);
+    }
+    order
+}
+
+#[test]
+fn an_epoch_is_a_full_shuffle_of_what_fits_in_memory_wherever_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("training.h5");
+    write(&path, 500, Some(1));
+    let (on_disk, in_memory) =
+        (open(&path), Patches::in_memory(small(), Classes::lcz(), images(0..500, 3)).unwrap());
+    let order = epoch(&on_disk, 64, 7);
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    assert!(sorted.into_iter().eq(0..500), "every patch once");
+    assert_eq!(order, epoch(&on_disk, 33, 7), "the order is the seed's");
+    assert_eq!(order, epoch(&in_memory, 64, 7));
+    assert_ne!(order, epoch(&on_disk, 64, 8));
+    // Neighbours in the file are spread: mean distance n/3 in a uniform shuffle.
+    let distance: usize = order.windows(2).map(|w| w[0].abs_diff(w[1])).sum();
+    assert!((130..200).contains(&(distance / 499)), "{}", distance / 499);
+    let sizes: Vec<usize> = on_disk.shuffled(64, 7).map(|batch| batch.unwrap().0.len()).collect();
+    assert_eq!(sizes, [64, 64, 64, 64, 64, 64, 64, 52]);
+}
+
+#[test]
+fn statistics_of_bands_are_those_of_the_formula() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("training.h5");
+    write(&path, 300, None);
+    let BandStatistics { mean, standard_deviation } = open(&path).band_statistics(&mut Silent).unwrap();
+    // n, y and x are independent and uniform on 0..299, 0..7, 0..7: variance (k² - 1) / 12 each.
+    let variance = 1e6 * (9e4 - 1.0) / 12.0 + (1e4 + 1e2) * 63.0 / 12.0;
+    for c in 0..3 {
+        assert!((mean[c] - (149_500.0 + 385.0 + c as f64)).abs() < 1e-6, "{mean:?}");
+        assert!((standard_deviation[c] / f64::sqrt(variance) - 1.0).abs() < 1e-12, "{standard_deviation:?}");
+    }
+}
+
+// Bad input: one line each.
+
+/// A file with these datasets, and the message on opening it or on `ask`.
+fn message(make: impl Fn(&hdf5::File), ask: impl Fn(&Patches) -> lcz::Result<()>) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.h5");
+    let file = hdf5::File::create(&path).unwrap();
+    make(&file);
+    file.close().unwrap();
+    let opened = So2Sat::open(&path).and_then(|so2sat| so2sat.patches());
+    let error = opened.and_then(|patches| ask(&patches)).unwrap_err().to_string();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error.split_once("bad.h5").expect("the file is named").1.to_owned()
+}
+
+fn put<D: ndarray::Dimension>(file: &hdf5::File, name: &str, data: &ndarray::Array<f32, D>) {
+    file.new_dataset_builder().with_data(data).create(name).unwrap();
+}
+
+#[test]
+fn a_file_that_is_missing_or_not_hdf5_or_cut_short_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    let message = || {
+        let error = So2Sat::open(&path).err().unwrap().to_string();
+        assert_eq!(error.lines().count(), 1, "{error}");
+        error.split_once("a.h5: ").expect("the file is named").1.to_owned()
+    };
+    assert!(message().starts_with("No such file"), "{}", message());
+    fs::write(&path, "patch,class\n1,2\n").unwrap();
+    assert!(message().starts_with("not an HDF5 file; "), "{}", message());
+    fs::write(&path, "").unwrap();
+    assert!(message().starts_with("the file is empty; "), "{}", message());
+    let whole = fs::read(frozen("data_so2sat.h5")).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    assert!(message().starts_with("the HDF5 file is cut short; "), "{}", message());
+}
+
+#[test]
+fn datasets_that_are_missing_or_of_another_shape_are_refused() {
+    let pixels = Array4::<f32>::ones((4, 8, 8, 3));
+    let labels = Labels::new(Classes::lcz(), vec![3; 4]).unwrap().one_hot().view().mapv(|y| y as f32);
+    let on_opening = |make: &dyn Fn(&hdf5::File)| message(make, |_| Ok(()));
+    let error = on_opening(&|file| put(file, "label", &labels));
+    assert!(error.starts_with(": no dataset 'sen2' (found: label); see README"), "{error}");
+    let error = on_opening(&|file| put(file, "sen2", &labels));
+    assert!(error.starts_with(", dataset 'sen2': rank 2 (shape 4 x 17); "), "{error}");
+    let error = on_opening(&|file| put(file, "sen2", &Array4::ones((4, 8, 6, 3))));
+    assert!(error.starts_with(", dataset 'sen2': patches of 8 x 6 pixels; "), "{error}");
+    let error = on_opening(&|file| put(file, "sen2", &Array4::ones((0, 8, 8, 3))));
+    assert!(error.starts_with(", dataset 'sen2': no rows"), "{error}");
+    let error = on_opening(&|file| drop(file.create_group("sen2").unwrap()));
+    assert!(error.starts_with(", dataset 'sen2': a group, not a dataset; "), "{error}");
+    let with_pixels = |name: &str, data: Array2<f32>| {
+        message(
+            |file| {
+                put(file, "sen2", &pixels);
+                put(file, name, &data);
+            },
+            |_| Ok(()),
+        )
+    };
+    let error = with_pixels("label", Array2::ones((3, 17)));
+    assert!(error.starts_with(", dataset 'label': 3 rows where 'sen2' has 4; "), "{error}");
+    let error = with_pixels("votes", Array2::ones((5, 17)));
+    assert!(error.starts_with(", dataset 'votes': 5 rows where 'sen2' has 4; "), "{error}");
+    let error = with_pixels("group", Array2::ones((4, 1)));
+    assert!(error.starts_with(", dataset 'group': rank 2 (shape 4 x 1); "), "{error}");
+    let error = message(
+        |file| {
+            put(file, "sen2", &pixels);
+            put(file, "label", &Array1::ones(4));
+        },
+        |_| Ok(()),
+    );
+    assert!(error.starts_with(", dataset 'label': rank 1 (shape 4); "), "{error}");
+    let error = message(
+        |file| {
+            put(file, "sen2", &pixels);
+            put(file, "label", &labels);
+            let names: hdf5::types::VarLenUnicode = "1,2,3".parse().unwrap();
+            let attribute = file.new_attr::<hdf5::types::VarLenUnicode>().create("classes").unwrap();
+            attribute.write_scalar(&names).unwrap();
+        },
+        |_| Ok(()),
+    );
+    assert!(error.starts_with(", dataset 'label': 17 columns for the 3 classes 1 2 3; "), "{error}");
+}
+
+#[test]
+fn labels_votes_and_pixels_that_mean_nothing_name_their_row() {
+    let mut pixels = Array4::<f32>::ones((4, 8, 8, 3));
+    let labels = array![[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.5, 0.5]];
+    let votes = array![[1.0, 0.0], [4.0, 1.0], [0.0, 0.0], [2.0, 2.0]];
+    pixels[[3, 5, 6, 1]] = f32::INFINITY;
+    let make = |file: &hdf5::File| {
+        put(file, "sen2", &pixels);
+        put(file, "label", &labels.mapv(|v: f64| v as f32));
+        put(file, "votes", &votes.mapv(|v: f64| v as f32));
+    };
+    let error = message(make, |patches| patches.labels().map(drop));
+    assert!(error.starts_with(", dataset 'label', row 3: the label is not one-hot"), "{error}");
+    let error = message(make, |patches| patches.votes().map(drop));
+    assert!(error.starts_with(", dataset 'sen2', votes, row 2: no expert voted"), "{error}");
+    let infinite = ", dataset 'sen2', row 3: the pixel at line 5, column 6 of band 2 is inf; ";
+    let error = message(make, |patches| patches.images(1..4).map(drop));
+    assert!(error.starts_with(infinite), "{error}");
+    let error = message(make, |patches| patches.select(&[1, 3])?.images(0..2).map(drop));
+    assert!(error.starts_with(infinite), "a part of the file names the file's row: {error}");
+    let error = message(make, |patches| patches.shuffled(2, 0).collect::<lcz::Result<Vec<_>>>().map(drop));
+    assert!(error.starts_with(infinite), "{error}");
+    let error = message(
+        |file| {
+            put(file, "sen2", &Array4::ones((4, 8, 8, 3)));
+            put(file, "label", &labels.slice(s![..;1, ..]).mapv(|v: f64| f32::from(v > 0.5)));
+            put(file, "votes", &Array2::ones((4, 3)));
+        },
+        |patches| patches.votes().map(drop),
+    );
+    assert!(error.starts_with(", dataset 'votes': 3 columns for the 2 classes"), "{error}");
+    let error =
+        message(|file| put(file, "sen2", &Array4::ones((4, 8, 8, 3))), |patches| patches.labels().map(drop));
+    assert!(error.starts_with(": no dataset 'label'"), "{error}");
+    let error =
+        message(|file| put(file, "sen2", &Array4::ones((4, 8, 8, 3))), |p| p.distributions().map(drop));
+    assert!(error.starts_with(": no dataset 'votes' and none whose name starts with"), "{error}");
+}
+
+#[test]
+fn an_array_with_a_hole_or_of_another_shape_is_refused() {
+    let mut pixels = images(0..3, 3);
+    assert!(Patches::in_memory(Imagery::so2sat(), Classes::lcz(), pixels.clone()).is_err());
+    pixels[[2, 7, 0, 0]] = f32::NAN;
+    let error = Patches::in_memory(small(), Classes::lcz(), pixels).unwrap_err().to_string();
+    assert!(
+        error.starts_with("patches in memory, row 2: the pixel at line 7, column 0 of B2 is NaN"),
+        "{error}"
+    );
+    assert!(Patches::in_memory(small(), Classes::lcz(), Array4::zeros((0, 8, 8, 3))).is_err());
 }

@@ -57,23 +57,23 @@ impl Shuffled {
     pub(super) fn new(patches: Patches, batch: usize, seed: u64) -> Self {
         let imagery = patches.imagery();
         let patch_bytes = imagery.patch_size * imagery.patch_size * imagery.bands.len() * size_of::<f32>();
-        let capacity = (POOL_BYTES / patch_bytes.max(1)).max(2 * BLOCK);
-        Self::with_pool(patches, batch, seed, capacity)
+        let pool = (POOL_BYTES / patch_bytes.max(1)).max(2 * BLOCK);
+        // Whole chunks, so that none is decompressed twice.
+        let block = patches.rows_a_chunk().map_or(BLOCK, |chunk| BLOCK.div_ceil(chunk) * chunk);
+        Self::by_blocks(patches, batch, seed, block, pool)
     }
 
-    fn with_pool(patches: Patches, batch: usize, seed: u64, capacity: usize) -> Self {
+    /// With blocks of so many patches, as many as make a pool of so many.
+    fn by_blocks(patches: Patches, batch: usize, seed: u64, block: usize, pool: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let n = patches.len();
-        let chunk = patches.rows_a_chunk();
-        let in_memory = chunk.is_none();
-        // Whole chunks, so that none is decompressed twice.
-        let block = chunk.map_or(BLOCK, |chunk| BLOCK.div_ceil(chunk) * chunk);
+        let in_memory = patches.rows_a_chunk().is_none();
         let mut blocks: Vec<_> = (0..n).step_by(block).map(|start| start..n.min(start + block)).collect();
-        let blocks_a_pool = if in_memory || n <= capacity {
+        let blocks_a_pool = if in_memory || n <= pool {
             blocks.len().max(1)
         } else {
             blocks.shuffle(&mut rng);
-            (capacity / block).max(2)
+            (pool / block).max(2)
         };
         Self {
             patches,
@@ -111,7 +111,7 @@ impl Shuffled {
                 break;
             }
             let wanted = (self.batch - positions.len()).min(self.pool.order.len());
-            for (b, n) in self.pool.order.drain(self.pool.order.len() - wanted..) {
+            for (b, n) in self.pool.order.drain(self.pool.order.len() - wanted..).rev() {
                 positions.push(self.pool.blocks[b].start + n);
                 if let Some(images) = self.pool.images.get(b) {
                     pixels.extend(images.index_axis(Axis(0), n).iter());
@@ -142,5 +142,48 @@ impl Iterator for Shuffled {
         let batch = self.next_batch();
         self.failed = batch.is_err();
         batch.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::so2sat::{Layout, Rows, So2Sat, Writer};
+    use crate::{Bands, Classes, Imagery};
+
+    /// 2,000 patches of one pixel, whose value is their row.
+    fn numbered(folder: &std::path::Path) -> Patches {
+        let imagery = Imagery { patch_size: 1, bands: Bands::of_count(1), ..Imagery::so2sat() };
+        let path = folder.join("numbered.h5");
+        let mut writer =
+            Writer::create(&path, &Layout::new("sen2", imagery, Classes::lcz(), "a test")).unwrap();
+        let pixels = Array4::from_shape_fn((2000, 1, 1, 1), |(n, ..)| n as f32);
+        writer.append(Rows::of(pixels.view())).unwrap();
+        writer.finish().unwrap();
+        So2Sat::open(&path).unwrap().patches().unwrap()
+    }
+
+    #[test]
+    fn a_set_larger_than_the_pool_is_shuffled_by_blocks_and_given_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let patches = numbered(folder.path());
+        // Blocks are whole chunks: a view of scattered rows has its own.
+        let odd = patches.select(&(0..1000).map(|n| 2 * n + 1).collect::<Vec<_>>()).unwrap();
+        let shuffle = |seed| Shuffled::by_blocks(odd.clone(), 48, seed, 64, 300);
+        let mut order = Vec::new();
+        for batch in shuffle(1) {
+            let (positions, images) = batch.unwrap();
+            assert!(positions.len() == 48 || order.len() + positions.len() == 1000);
+            assert!(positions.iter().zip(&images).all(|(&n, &v)| v as usize == 2 * n + 1));
+            order.extend(positions);
+        }
+        // A pool is four blocks of 64, wherever they lie.
+        let blocks: std::collections::BTreeSet<usize> = order[..256].iter().map(|n| n / 64).collect();
+        assert!(blocks.len() <= 5 && blocks.iter().copied().ne(0..4), "{blocks:?}");
+        order.sort_unstable();
+        assert!(order.into_iter().eq(0..1000), "every patch once");
+        let first = |seed| shuffle(seed).next().unwrap().unwrap().0;
+        assert_eq!(first(1), first(1));
+        assert_ne!(first(1), first(2));
     }
 }

@@ -3,11 +3,13 @@
 //! A [`Patches`] is a view: some rows, some bands and some classes of an array in memory or of an
 //! HDF5 file. Views are cheap to make and to clone; pixels are read when they are asked for.
 
+mod reading;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{Array2, Array4, ArrayView3, Axis, s};
+use ndarray::{Array2, Array4, s};
 
 use super::batches::{self, Shuffled};
 use super::so2sat::SourceFile;
@@ -66,13 +68,6 @@ struct Given {
 
 /// Marks rows of a table that no view can reach: they were left out before the table was given.
 const NOT_GIVEN: usize = usize::MAX;
-
-/// Rows of a file that are read through rather than skipped when they lie between wanted ones: a row
-/// costs about what another call costs.
-const LARGEST_GAP: usize = 4;
-
-/// Rows read at once for a scattered selection; bounds the memory that gaps may waste.
-const LONGEST_RUN: usize = 256;
 
 impl Patches {
     /// Patches from an array of shape (N, S, S, C).
@@ -371,95 +366,6 @@ impl Patches {
         }
     }
 
-    /// Rows of the source, in this order.
-    fn read_rows(&self, rows: &[usize]) -> Result<Array4<f32>> {
-        if let Some(span) = consecutive(rows) {
-            return self.read_span(&span);
-        }
-        let (size, bands) = (self.imagery.patch_size, self.imagery.bands.len());
-        let mut images = Array4::zeros((rows.len(), size, size, bands));
-        if let Source::Memory(all) = &*self.source {
-            for (&row, target) in rows.iter().zip(images.outer_iter_mut()) {
-                self.pick_channels(all.index_axis(Axis(0), row), target);
-            }
-            return Ok(images);
-        }
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_unstable_by_key(|&n| rows[n]);
-        let mut start = 0;
-        while start < order.len() {
-            let first = rows[order[start]];
-            let mut end = start + 1;
-            while end < order.len()
-                && rows[order[end]] - rows[order[end - 1]] <= LARGEST_GAP
-                && rows[order[end]] - first < LONGEST_RUN
-            {
-                end += 1;
-            }
-            let run = first..rows[order[end - 1]] + 1;
-            let block = self.source.read(run)?;
-            for &n in &order[start..end] {
-                let image = block.index_axis(Axis(0), rows[n] - first);
-                self.pick_channels(image, images.index_axis_mut(Axis(0), n));
-            }
-            start = end;
-        }
-        self.check_read(&images, |n| rows[n])?;
-        Ok(images)
-    }
-
-    /// Consecutive rows of the source.
-    fn read_span(&self, span: &Range<usize>) -> Result<Array4<f32>> {
-        let block = self.source.read(span.clone())?;
-        let images = if self.channels.is_some() {
-            let size = self.imagery.patch_size;
-            let mut images = Array4::zeros((span.len(), size, size, self.imagery.bands.len()));
-            for (image, target) in block.outer_iter().zip(images.outer_iter_mut()) {
-                self.pick_channels(image, target);
-            }
-            images
-        } else {
-            block
-        };
-        self.check_read(&images, |n| span.start + n)?;
-        Ok(images)
-    }
-
-    /// (S, S, all bands) → (S, S, C). Picking from what was read is far cheaper than asking HDF5 for
-    /// single bands, which it would copy number by number.
-    fn pick_channels(&self, image: ArrayView3<'_, f32>, mut target: ndarray::ArrayViewMut3<'_, f32>) {
-        match &self.channels {
-            None => target.assign(&image),
-            Some(channels) => {
-                for (c, &channel) in channels.iter().enumerate() {
-                    target.slice_mut(s![.., .., c]).assign(&image.slice(s![.., .., channel]));
-                }
-            }
-        }
-    }
-
-    /// What lies in memory was checked when it came in.
-    fn check_read(&self, images: &Array4<f32>, row_of: impl Fn(usize) -> usize) -> Result<()> {
-        match &*self.source {
-            Source::Memory(_) => Ok(()),
-            Source::File(_) => self.check_finite(images, row_of),
-        }
-    }
-
-    fn check_finite(&self, images: &Array4<f32>, row_of: impl Fn(usize) -> usize) -> Result<()> {
-        if images.as_slice().is_some_and(all_finite) {
-            return Ok(());
-        }
-        let Some(((n, y, x, c), value)) = images.indexed_iter().find(|(_, value)| !value.is_finite()) else {
-            return Ok(());
-        };
-        Err(Error::input(
-            format!("{}, row {}", self.name(), row_of(n)),
-            format!("the pixel at line {y}, column {x} of band {} is {value}", self.imagery.bands.names()[c]),
-            "leave the row out or fill the gap",
-        ))
-    }
-
     /// Batches in the order of the view; the last may be smaller.
     ///
     /// The iterator owns what it needs and may move to another thread.
@@ -610,26 +516,4 @@ impl Rows {
 fn consecutive(rows: &[usize]) -> Option<Range<usize>> {
     let first = *rows.first()?;
     rows.iter().enumerate().all(|(n, &row)| row == first + n).then(|| first..first + rows.len())
-}
-
-/// Whether no number is NaN or infinite: those have all exponent bits set, and adding one to the
-/// exponent then carries into the sign. Compiles to vector instructions, unlike a search.
-fn all_finite(values: &[f32]) -> bool {
-    const EXPONENT: u32 = 0x7f80_0000;
-    const ONE: u32 = 0x0080_0000;
-    let carried = values.iter().fold(0u32, |seen, v| seen | ((v.to_bits() & EXPONENT) + ONE));
-    carried >> 31 == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_nan_and_the_infinities_are_not_finite() {
-        assert!(all_finite(&[0.0, -0.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE, 1e-45]));
-        for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert!(!all_finite(&[1.0, bad, 2.0]), "{bad}");
-        }
-    }
 }

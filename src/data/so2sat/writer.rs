@@ -68,6 +68,7 @@ pub struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     /// Pixels alone.
+    #[allow(clippy::needless_pass_by_value, reason = "a view is as small as a reference to it")]
     pub fn of(images: ArrayView4<'a, f32>) -> Self {
         Self { images, sen1: None, labels: None, votes: None, groups: None }
     }

@@ -1,0 +1,56 @@
+"""Writes the small HDF5 files that tests/data.rs reads: layouts that other writers use.
+
+    python tests/vectors/make_data.py        (h5py 3.16, numpy 2.4)
+
+Pixel (n, y, x, c) is (1000 n + 100 y + 10 x + c) / 16384, exact in 32 bits, unless said otherwise.
+"""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+HERE = Path(__file__).parent
+
+
+def pixels(n, size, channels):
+    n, y, x, c = np.ogrid[:n, :size, :size, :channels]
+    return (1000 * n + 100 * y + 10 * x + c) / 16384
+
+
+def one_hot(classes, k):
+    return np.eye(k)[classes]
+
+
+# So2Sat's own files: 64-bit floats in one piece, no attributes.
+with h5py.File(HERE / "data_so2sat.h5", "w") as f:
+    f["sen1"] = -pixels(6, 4, 8)
+    f["sen2"] = pixels(6, 4, 10)
+    f["label"] = one_hot([0, 16, 5, 16, 10, 2], 17)
+
+# Big-endian, compressed, in chunks that cut through the patches.
+with h5py.File(HERE / "data_odd_chunks.h5", "w") as f:
+    f.create_dataset("sen2", data=pixels(13, 6, 5).astype(">f4"), chunks=(5, 4, 3, 2), compression="gzip", shuffle=True)
+    f.create_dataset("label", data=one_hot(np.arange(13) % 3, 3).astype("u1"), compression="gzip", fletcher32=True)
+    f["group"] = (np.arange(13) // 4).astype(">i8")
+    f.attrs["classes"] = "forest,river,town"
+    f.attrs["provenance"] = "h5py, frozen"
+
+# Digital numbers as integers, lists as fixed-length ASCII, pixels called 'patches'.
+with h5py.File(HERE / "data_integers.h5", "w") as f:
+    f["patches"] = (pixels(4, 3, 2) * 16384).astype("u2")
+    f["votes"] = np.array([[3, 0], [1, 2], [0, 3], [2, 1]], "i1")
+    f.attrs["classes"] = np.bytes_("A, G")
+    f.attrs["bands"] = np.bytes_("B4, B8")
+    f.attrs["ground_sampling_distance"] = np.float32(30)
+    f.attrs["unit"] = np.bytes_("digital number")
+
+# The files of the label-distribution paper: ten urban classes.
+with h5py.File(HERE / "data_ldl.h5", "w") as f:
+    f["sen2"] = pixels(3, 4, 10).astype("f4")
+    f["y"] = one_hot([1, 7, 9], 10)
+    y = np.zeros((3, 10))
+    y[0, [1, 2]] = 0.75, 0.25
+    y[1, 7] = 1
+    y[2, [7, 8, 9]] = 0.125, 0.25, 0.625
+    f["y_distributional_urban"] = y
