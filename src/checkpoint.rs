@@ -93,10 +93,9 @@ pub fn load(path: &Path, device: Device) -> Result<Box<dyn Network>> {
         if view.dtype() != Dtype::F32 {
             return Err(not_ours(format!("tensor '{name}' is {:?}, not F32", view.dtype())));
         }
-        let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("chunks of four bytes"));
         let weight = Weight {
             shape: view.shape().to_vec(),
-            values: view.data().chunks_exact(4).map(number).collect(),
+            values: view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
             trainable: trainable.get(&name).copied().unwrap_or(true),
         };
         weights.insert(name, weight);

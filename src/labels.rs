@@ -30,6 +30,12 @@ impl Labels {
         Ok(Self { classes, indices })
     }
 
+    /// Class indices that are positions in rows of K numbers, and so are classes.
+    pub(crate) fn of_known(classes: Classes, indices: Vec<usize>) -> Self {
+        debug_assert!(indices.iter().all(|&k| k < classes.len()));
+        Self { classes, indices }
+    }
+
     /// What the indices mean.
     pub fn classes(&self) -> &Classes {
         &self.classes

@@ -139,7 +139,7 @@ impl Probabilities {
     /// The predicted class, argmax_k p_k; the first of equals.
     pub fn predicted(&self) -> Labels {
         let indices = self.p.outer_iter().map(first_largest).collect();
-        Labels::new(self.classes.clone(), indices).expect("an argmax is a class")
+        Labels::of_known(self.classes.clone(), indices)
     }
 
     /// The largest probability of each sample. Shape: N.

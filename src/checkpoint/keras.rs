@@ -75,7 +75,7 @@ impl Layers {
                 "give a Keras weight file",
             )
         };
-        let _quiet = hdf5::silence_errors(true);
+        hdf5::silence_errors(true);
         let file = File::open(path).map_err(unreadable)?;
         // `model.save` puts the weights in a group of their own, `save_weights` at the top.
         let root = file.group("model_weights").or_else(|_| file.group("/")).map_err(unreadable)?;

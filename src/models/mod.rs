@@ -15,7 +15,7 @@ pub use network::{Device, build};
 use sen2lcz::Sen2LczSettings;
 
 /// Anything that gives each patch a probability for each class.
-pub trait Classifier: Send {
+pub trait Classifier {
     /// What it is called in tables.
     fn name(&self) -> &str;
 

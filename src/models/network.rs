@@ -91,7 +91,7 @@ pub fn build(
     }
 }
 
-fn build_on<D: Backend<f32> + Send>(
+fn build_on<D: Backend<f32>>(
     device: &D,
     architecture: &Architecture,
     imagery: &Imagery,
@@ -143,7 +143,7 @@ impl<M, D> Trained<M, D> {
     }
 }
 
-impl<D: Backend<f32> + Send, M: Module<f32, D> + Send> Classifier for Trained<M, D> {
+impl<D: Backend<f32>, M: Module<f32, D>> Classifier for Trained<M, D> {
     fn name(&self) -> &str {
         self.architecture.name()
     }
@@ -161,7 +161,7 @@ impl<D: Backend<f32> + Send, M: Module<f32, D> + Send> Classifier for Trained<M,
     }
 }
 
-impl<D: Backend<f32> + Send, M: Module<f32, D> + Send> Network for Trained<M, D> {
+impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
     fn architecture(&self) -> &Architecture {
         &self.architecture
     }

@@ -20,7 +20,7 @@ pub(crate) trait Module<E: Dtype, D: Backend<E>>: Clone {
 /// ln Σ_h exp(log_softmax(z_h)) − ln H.
 pub(crate) fn mean_of_softmaxes<E: Dtype, D: Backend<E>>(heads: Vec<Rows<E, D>>) -> Rows<E, D> {
     let count = heads.len() as f64;
-    let heads: Vec<_> = heads.into_iter().map(|z| z.log_softmax::<Axis<1>>()).collect();
+    let heads: Vec<_> = heads.into_iter().map(Tensor::log_softmax::<Axis<1>>).collect();
     let stacked: Taped<(usize, usize, usize), E, D> = heads.stack(); // (H, B, K)
     let sum: Rows<E, D> = stacked.logsumexp::<_, Axis<0>>();
     sum - E::from_f64(count.ln()).expect("f32 and f64 hold any number")

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kernels::update::Step;
 use super::layers::{Moment, Visitor};
-use super::ops::{Backend, Vector};
+use super::ops::{Backend, Matrix, Vector};
 use crate::{Error, Result};
 
 /// An optimiser's rule.
@@ -111,14 +111,17 @@ fn warming(t: u64) -> f64 {
     BETA[0] * (1.0 - 0.5 * 0.96f64.powf(0.004 * t as f64))
 }
 
+/// First and second moment of each tensor, by the tensor's name.
+type Moments<T> = BTreeMap<String, [T; 2]>;
+
 /// An optimiser at work: its rule, its steps so far and its moments.
 pub(crate) struct OptimizerState<D: Backend<f32>> {
     rule: Optimizer,
     steps: u64,
     /// The product of Nadam's μ over the steps so far.
     warmed: f64,
-    vectors: BTreeMap<String, [Tensor<(usize,), f32, D>; 2]>,
-    matrices: BTreeMap<String, [Tensor<(usize, usize), f32, D>; 2]>,
+    vectors: Moments<Vector<f32, D>>,
+    matrices: Moments<Matrix<f32, D>>,
 }
 
 impl<D: Backend<f32>> OptimizerState<D> {
@@ -146,7 +149,7 @@ struct Apply<'a, D: Backend<f32>> {
 }
 
 impl<D: Backend<f32>> Visitor<f32, D> for Apply<'_, D> {
-    fn matrix(&mut self, name: &str, tensor: &mut Tensor<(usize, usize), f32, D>) {
+    fn matrix(&mut self, name: &str, tensor: &mut Matrix<f32, D>) {
         let moments = self.state.matrices.entry(name.to_owned()).or_insert_with(|| zeros_like(tensor));
         D::update(self.step, tensor, moments, self.gradients);
     }

@@ -355,14 +355,15 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
 
 /// One line on an epoch.
 fn summary(record: &EpochRecord, patches: usize) -> String {
-    let mut line = format!(
-        "epoch {}: loss {:.4}, accuracy {:.3}",
-        record.epoch, record.training_loss, record.training_accuracy
-    );
-    if let (Some(loss), Some(accuracy)) = (record.validation_loss, record.validation_accuracy) {
-        line += &format!("; validation loss {loss:.4}, accuracy {accuracy:.3}");
-    }
-    line + &format!("; {:.1} s, {:.0} patches/s", record.seconds, patches as f64 / record.seconds)
+    let EpochRecord { epoch, training_loss, training_accuracy, seconds, .. } = record;
+    let validation = match (record.validation_loss, record.validation_accuracy) {
+        (Some(loss), Some(accuracy)) => format!("; validation loss {loss:.4}, accuracy {accuracy:.3}"),
+        _ => String::new(),
+    };
+    let speed = patches as f64 / seconds;
+    format!(
+        "epoch {epoch}: loss {training_loss:.4}, accuracy {training_accuracy:.3}{validation}; {seconds:.1} s, {speed:.0} patches/s"
+    )
 }
 
 /// One epoch at work.
@@ -391,7 +392,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         for (batch, rows) in patches.shuffled(self.training.batch_size, order).enumerate() {
             let (positions, images) = rows?;
             let y = targets.select(&positions);
-            let log_p = self.step(batch, images, y.view())?;
+            let log_p = self.step(batch, images, y.view());
             tally.add(log_p.view(), y.view());
             if !tally.loss.is_finite() {
                 return Err(Error::Diverged { epoch: self.epoch, batch: batch + 1, loss: tally.loss });
@@ -402,7 +403,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     }
 
     /// One step; returns the batch's ln p before it.
-    fn step(&mut self, batch: usize, images: Array4<f32>, y: ArrayView2<'_, f64>) -> Result<Array2<f32>> {
+    fn step(&mut self, batch: usize, images: Array4<f32>, y: ArrayView2<'_, f64>) -> Array2<f32> {
         // Each step draws from a stream of its own, so that training can start again anywhere.
         let mut random = ChaCha8Rng::seed_from_u64(self.training.seed);
         random.set_stream(((self.epoch as u64) << 32) | (batch as u64 + 1));
@@ -417,6 +418,6 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         self.module.visit(&mut self.optimizer.step(self.learning_rate, &mut gradients));
         let momentum = self.training.batch_norm_momentum;
         self.module.visit(&mut MovingAverages { statistics: pass.into_statistics(), momentum });
-        Ok(before)
+        before
     }
 }

@@ -4,6 +4,8 @@
 //! Each kernel is written once over [`lanes::Lanes`] and compiled for each [`Level`]. Images are
 //! NHWC: the channels of a pixel lie side by side.
 #![allow(unsafe_code)]
+// A kernel is compiled for an instruction set by being inlined into a function that has it.
+#![allow(clippy::inline_always)]
 
 pub(crate) mod conv;
 mod lanes;

@@ -37,16 +37,14 @@ pub(crate) fn add_max_mean_gradient(
         let [a, b, c, d] = at.map(|start| &image[start..start + channels]);
         let (max, mean) = gradient.split_at(channels);
         for k in 0..channels {
-            let largest = a[k].max(b[k]).max(c[k].max(d[k]));
-            let first = if a[k] == largest {
-                0
-            } else if b[k] == largest {
-                1
-            } else if c[k] == largest {
-                2
-            } else {
-                3
-            };
+            // Strictly larger only: of equals, the first keeps the gradient.
+            let mut first = 0;
+            let mut largest = a[k];
+            for (place, x) in [(1, b[k]), (2, c[k]), (3, d[k])] {
+                if x > largest {
+                    (first, largest) = (place, x);
+                }
+            }
             out[at[first] + k] += max[k];
             for start in at {
                 out[start + k] += 0.25 * mean[k];

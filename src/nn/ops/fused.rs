@@ -23,7 +23,11 @@ impl Backend<f32> for Cpu {
         x: Maps<f32, Cpu>,
         layer: &ConvNorm<'_, f32, Cpu>,
     ) -> (Maps<f32, Cpu>, Statistics<f32, Cpu>) {
-        if layer.kernel % 2 == 0 { composed::conv_norm_relu(x, layer) } else { conv_norm_relu(x, layer) }
+        if layer.kernel.is_multiple_of(2) {
+            composed::conv_norm_relu(x, layer)
+        } else {
+            conv_norm_relu(x, layer)
+        }
     }
 
     fn conv_norm_relu_frozen(
