@@ -116,7 +116,7 @@ impl Patches {
 
 /// Patches a class, then what was dropped on each date.
 fn print(report: &Report) -> anyhow::Result<()> {
-    let distance = report.ground_sampling_distance.map(|metres| format!(", {metres:.4} m a pixel"));
+    let distance = report.ground_sampling_distance.map(|metres| format!(", {metres:.2} m a pixel"));
     output::line(format!(
         "{0} x {0} pixels{1}, {2} bands ({3}), {4}\n",
         report.patch_size,

@@ -121,14 +121,25 @@ pub(super) enum Fate {
     OverlapsValidation,
 }
 
-/// Regions dealt to the parts, and what follows for each site.
+/// Which part each region is for, and what follows for each site.
 pub(super) struct Split {
+    parts: Vec<Part>,
     pub fates: Vec<Fate>,
+    losses: Losses,
 }
 
-/// Of so many deals the best is kept,
-const DEALS: usize = 100;
-/// or fewer where they would look at more pixels than this in all.
+/// What the buffer costs; the first counts most.
+#[derive(PartialEq, PartialOrd)]
+struct Losses {
+    /// How often a part was dealt a class and has no window of it left.
+    classes: usize,
+    /// Windows dropped.
+    windows: usize,
+}
+
+/// Classes are dealt anew so many times in all,
+const DEALS: usize = 500;
+/// or fewer where that would look at more pixels than this.
 const MOST_PIXELS: usize = 1_000_000_000;
 
 impl Split {
@@ -139,20 +150,19 @@ impl Split {
         let hands = Hand::of_each_class(sites, classes);
         let regions = sites.iter().map(|site| site.region).max().unwrap_or_default();
         let ground = Ground::of(sites, reach);
-        let mut deal = || {
-            let mut parts = vec![Part::Training; regions + 1];
-            for hand in &hands {
+        let mut parts = vec![Part::Training; regions + 1];
+        for hand in &hands {
+            hand.deal(shares, &mut rng, &mut parts);
+        }
+        let mut best = ground.split(sites, classes, parts);
+        for _ in 0..DEALS.min(MOST_PIXELS / ground.pixels()) {
+            let mut parts = best.parts.clone();
+            if let Some(hand) = hands.choose(&mut rng) {
                 hand.deal(shares, &mut rng, &mut parts);
             }
-            let fates = ground.buffer(sites, &parts);
-            let dropped = fates.iter().filter(|fate| !matches!(fate, Fate::Kept(_))).count();
-            ((classes_lost(sites, classes, &parts, &fates), dropped), Self { fates })
-        };
-        let (mut fewest, mut best) = deal();
-        for _ in 1..DEALS.min(MOST_PIXELS / ground.pixels()) {
-            let (losses, split) = deal();
-            if losses < fewest {
-                (fewest, best) = (losses, split);
+            let other = ground.split(sites, classes, parts);
+            if other.losses <= best.losses {
+                best = other;
             }
         }
         best
@@ -174,6 +184,7 @@ impl Hand {
         for (region, &(class, size)) in sizes.iter().enumerate().filter(|(_, (_, size))| *size > 0) {
             hands[class].0.push((region, size));
         }
+        hands.retain(|hand| !hand.0.is_empty());
         hands
     }
 
@@ -246,6 +257,16 @@ impl Ground {
     fn mark(&self, sites: &[Site], chosen: impl Fn(usize) -> bool) -> Coverage {
         let of_part = sites.iter().enumerate().filter(|(k, _)| chosen(*k));
         Coverage::of_pixels(self.size[0], self.size[1], of_part.map(|(_, site)| self.place(site)))
+    }
+
+    /// What follows if regions are for these parts.
+    fn split(&self, sites: &[Site], classes: usize, parts: Vec<Part>) -> Split {
+        let fates = self.buffer(sites, &parts);
+        let losses = Losses {
+            classes: classes_lost(sites, classes, &parts, &fates),
+            windows: fates.iter().filter(|fate| !matches!(fate, Fate::Kept(_))).count(),
+        };
+        Split { parts, fates, losses }
     }
 
     /// Drops windows of training and validation that overlap a test window, then those of training
