@@ -1,0 +1,251 @@
+//! The confusion matrix as a heat map: rows are the reference, colour is the share of the row.
+
+use std::fmt::Write as _;
+
+use super::colours::{ABSENT, FAINT_INK, GRID, INK, ramp};
+use super::drawing::{Area, Drawing};
+use super::lettering::Lettering;
+use super::parts::{
+    COLOUR_BAR_WIDTH, Frame, LABEL, MARGIN, PAGE_WIDTH, colour_bar, csv_field, csv_head, grouped,
+};
+use super::{Caption, Figure};
+use crate::metrics::ConfusionMatrix;
+use crate::{Classes, Error, Result, Zone};
+
+/// More classes than this do not fit on a page.
+const MOST_CLASSES: usize = 64;
+
+/// Names and codes of classes.
+const NAME: Lettering = Lettering::new(LABEL, INK);
+/// Samples a class.
+const TOTAL: Lettering = Lettering::new(5.5, FAINT_INK);
+
+/// What is written in the cells of a confusion matrix; its colours show row percentages either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cells {
+    /// How many samples.
+    #[default]
+    Counts,
+    /// Which part of the reference class, in percent.
+    RowPercent,
+}
+
+/// Draws a confusion matrix: rows are the reference, columns the prediction.
+///
+/// A cell's colour is its share of its row, `100 C_ij / Σ_j C_ij` percent, on a scale from 0 to 100.
+/// Beside the names stand the samples a class, n. Cells of 0 stay empty; a row without a sample is grey.
+///
+/// The CSV has one line a cell: `reference,predicted,count,row_percent`, the last empty in a row
+/// without a sample.
+///
+/// # Errors
+/// More than 64 classes, which no page holds.
+pub fn confusion_matrix(confusion: &ConfusionMatrix, cells: Cells, caption: &Caption) -> Result<Figure> {
+    let k = confusion.classes().len();
+    if k > MOST_CLASSES {
+        let problem = format!("{k} classes; a page holds {MOST_CLASSES}");
+        return Err(Error::input(
+            "figure of a confusion matrix",
+            problem,
+            "merge classes or print the table",
+        ));
+    }
+    let layout = Layout::of(confusion, cells);
+    let mut notes = "Colour: share of the reference class (row).".to_owned();
+    if confusion.counts().iter().any(|count| *count == 0) {
+        notes.push_str(" Empty cell: 0.");
+    }
+    if confusion.reference_totals().contains(&0) {
+        notes.push_str(" Grey row: no reference sample.");
+    }
+    let frame = Frame::new(caption, &notes, layout.width);
+    let mut drawing = frame.around(layout.above + layout.side() + layout.below);
+    let matrix =
+        Area { x: layout.left, y: frame.above() + layout.above, width: layout.side(), height: layout.side() };
+    draw_cells(&mut drawing, matrix, confusion, &layout, cells);
+    draw_borders(&mut drawing, matrix, confusion.classes(), layout.cell);
+    draw_reference(&mut drawing, matrix, confusion, &layout);
+    draw_prediction(&mut drawing, matrix, confusion, &layout);
+    colour_bar(&mut drawing, matrix.right() + 10.0, matrix.y, matrix.height, "% of reference class");
+    drawing.into_figure(caption, csv(confusion, caption))
+}
+
+/// Sizes in points.
+struct Layout {
+    classes: usize,
+    cell: f64,
+    left: f64,
+    above: f64,
+    below: f64,
+    width: f64,
+    /// Room for the samples a class, left of the matrix.
+    totals: f64,
+    /// Whether the columns' samples, and their codes, are too wide for a cell and read upwards.
+    totals_upward: bool,
+    codes_upward: bool,
+    /// Room for the columns' samples below the matrix.
+    totals_below: f64,
+}
+
+impl Layout {
+    fn of(confusion: &ConfusionMatrix, cells: Cells) -> Self {
+        let classes = confusion.classes();
+        let k = classes.len();
+        let names: Vec<String> = (0..k).map(|class| classes.name(class)).collect();
+        let totals =
+            widest(TOTAL, confusion.reference_totals().into_iter().chain([confusion.total()]).map(grouped));
+        // Margin, the axis's title, the names, the samples a class.
+        let left = MARGIN + 12.0 + widest(NAME, names) + 4.0 + totals + 7.0;
+        let right = 10.0 + COLOUR_BAR_WIDTH + MARGIN;
+        let texts = (0..k * k).map(|at| cell_text(confusion, (at / k, at % k), cells));
+        // No number smaller than 5 points; no cell larger than looks well; room for the colour bar's title.
+        let needed = widest(Lettering { size: 5.0, ..NAME }, texts) + 3.0;
+        let largest = (66.0 / k as f64).max(30.0);
+        let cell = ((PAGE_WIDTH - left - right) / k as f64).min(largest).max(needed).max(9.0);
+        let codes = widest(NAME, classes.codes().iter().cloned());
+        let predicted = widest(TOTAL, confusion.predicted_totals().into_iter().map(grouped));
+        let (codes_upward, totals_upward) = (codes > cell - 2.0, predicted > cell - 1.0);
+        let totals_below = if totals_upward { predicted + 8.0 } else { 9.5 };
+        let codes_below = if codes_upward { codes + 3.0 } else { LABEL + 2.0 };
+        Self {
+            classes: k,
+            cell,
+            left,
+            above: 4.0,
+            below: totals_below + codes_below + 12.0,
+            width: (left + cell * k as f64 + right).max(200.0),
+            totals,
+            totals_upward,
+            codes_upward,
+            totals_below,
+        }
+    }
+
+    /// Width and height of the matrix.
+    fn side(&self) -> f64 {
+        self.cell * self.classes as f64
+    }
+}
+
+/// `100 C_ij / Σ_j C_ij`; None where the row is empty.
+fn row_percent(confusion: &ConfusionMatrix, truth: usize, predicted: usize) -> Option<f64> {
+    let row: u64 = confusion.counts().row(truth).sum();
+    (row > 0).then(|| 100.0 * confusion.count(truth, predicted) as f64 / row as f64)
+}
+
+/// What stands in a cell: nothing for 0.
+fn cell_text(confusion: &ConfusionMatrix, (truth, predicted): (usize, usize), cells: Cells) -> String {
+    let count = confusion.count(truth, predicted);
+    match (cells, row_percent(confusion, truth, predicted)) {
+        _ if count == 0 => String::new(),
+        (Cells::RowPercent, Some(percent)) if percent < 0.05 => "<0.1".to_owned(),
+        (Cells::RowPercent, Some(percent)) if percent < 99.95 => format!("{percent:.1}"),
+        (Cells::RowPercent, Some(_)) => "100".to_owned(),
+        _ if count >= 10_000_000 => format!("{:.1}M", count as f64 / 1e6),
+        _ => grouped(count),
+    }
+}
+
+/// The widest of some texts, in points.
+fn widest(lettering: Lettering, texts: impl IntoIterator<Item = String>) -> f64 {
+    texts.into_iter().map(|text| lettering.width(&text)).fold(0.0, f64::max)
+}
+
+fn draw_cells(
+    drawing: &mut Drawing,
+    matrix: Area,
+    confusion: &ConfusionMatrix,
+    layout: &Layout,
+    cells: Cells,
+) {
+    let cell = layout.cell;
+    let size = (cell * 0.36).clamp(5.0, 7.0);
+    for truth in 0..layout.classes {
+        for predicted in 0..layout.classes {
+            let (x, y) = (matrix.x + predicted as f64 * cell, matrix.y + truth as f64 * cell);
+            let area = Area { x, y, width: cell, height: cell };
+            let percent = row_percent(confusion, truth, predicted);
+            let colour = percent.map_or(ABSENT, |percent| ramp(percent / 100.0));
+            drawing.fill(area, colour);
+            let text = cell_text(confusion, (truth, predicted), cells);
+            if !text.is_empty() {
+                let lettering = Lettering::new(size, colour.text_on()).centred().fitting(&text, cell - 2.0);
+                drawing.text_at(&text, area.middle(), lettering);
+            }
+        }
+    }
+}
+
+/// Lines between cells, stronger between built and natural zones, around the diagonal and the whole.
+fn draw_borders(drawing: &mut Drawing, matrix: Area, classes: &Classes, cell: f64) {
+    let built = |class| classes.zone(class).map(Zone::is_built);
+    for class in 1..classes.len() {
+        let offset = class as f64 * cell;
+        let parted = matches!((built(class - 1), built(class)), (Some(a), Some(b)) if a != b);
+        let (width, colour) = if parted { (0.7, FAINT_INK) } else { (0.25, GRID) };
+        drawing.line((matrix.x, matrix.y + offset), (matrix.right(), matrix.y + offset), width, colour);
+        drawing.line((matrix.x + offset, matrix.y), (matrix.x + offset, matrix.bottom()), width, colour);
+    }
+    for class in 0..classes.len() {
+        let offset = class as f64 * cell;
+        let area = Area { x: matrix.x + offset, y: matrix.y + offset, width: cell, height: cell };
+        drawing.outline(area, 0.5, FAINT_INK);
+    }
+    drawing.outline(matrix, 0.6, INK);
+}
+
+/// The rows' names and samples, and the axis's title.
+fn draw_reference(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatrix, layout: &Layout) {
+    let totals_end = matrix.x - 4.0;
+    for (class, total) in confusion.reference_totals().into_iter().enumerate() {
+        let y = matrix.y + (class as f64 + 0.5) * layout.cell;
+        let colour = if total == 0 { FAINT_INK } else { INK };
+        let name = Lettering { colour, ..NAME }.ending();
+        drawing.text_at(&confusion.classes().name(class), (totals_end - layout.totals - 4.0, y), name);
+        drawing.text_at(&grouped(total), (totals_end, y), TOTAL.ending());
+    }
+    let title = NAME.bold().centred().upward();
+    drawing.text_at("Reference", (MARGIN + 4.0, matrix.middle().1), title);
+}
+
+/// The columns' samples and codes, and the axis's title.
+fn draw_prediction(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatrix, layout: &Layout) {
+    let codes_top = matrix.bottom() + layout.totals_below;
+    for (class, total) in confusion.predicted_totals().into_iter().enumerate() {
+        let x = matrix.x + (class as f64 + 0.5) * layout.cell;
+        if layout.totals_upward {
+            drawing.text_at(&grouped(total), (x, matrix.bottom() + 4.0), TOTAL.upward().ending());
+        } else {
+            drawing.text(&grouped(total), (x, matrix.bottom() + 7.5), TOTAL.centred());
+        }
+        let code = confusion.classes().code(class);
+        if layout.codes_upward {
+            drawing.text_at(code, (x, codes_top + 1.0), NAME.upward().ending());
+        } else {
+            drawing.text(code, (x, codes_top + LABEL), NAME.centred());
+        }
+    }
+    let total = format!("n = {}", grouped(confusion.total()));
+    drawing.text(&total, (matrix.x - 4.0, matrix.bottom() + 7.5), TOTAL.ending());
+    let title = NAME.bold().centred();
+    drawing.text("Prediction", (matrix.middle().0, matrix.bottom() + layout.below - 1.5), title);
+}
+
+fn csv(confusion: &ConfusionMatrix, caption: &Caption) -> String {
+    let classes = confusion.classes();
+    let mut csv = csv_head(caption, &[], &["reference", "predicted", "count", "row_percent"]);
+    for truth in 0..classes.len() {
+        for predicted in 0..classes.len() {
+            let percent = row_percent(confusion, truth, predicted);
+            let _ = writeln!(
+                csv,
+                "{},{},{},{}",
+                csv_field(classes.code(truth)),
+                csv_field(classes.code(predicted)),
+                confusion.count(truth, predicted),
+                percent.map_or_else(String::new, |percent| percent.to_string())
+            );
+        }
+    }
+    csv
+}

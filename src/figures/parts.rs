@@ -1,0 +1,206 @@
+//! What several figures share: title and source lines, colour bar, plot frame, legend, CSV head.
+
+use std::fmt::Write as _;
+
+use super::Caption;
+use super::axis::Axis;
+use super::colours::{Colour, FAINT_INK, GRID, INK, ramp};
+use super::drawing::{Area, Drawing, printable};
+use super::lettering::Lettering;
+
+/// The widest a figure gets unless its contents force more: a page's two columns, 183 mm.
+pub(super) const PAGE_WIDTH: f64 = 519.0;
+/// Space around a figure.
+pub(super) const MARGIN: f64 = 6.0;
+/// The width of an axis's line.
+pub(super) const AXIS_LINE: f64 = 0.6;
+/// What axes and legends are written in.
+pub(super) const LABEL: f64 = 7.0;
+
+/// The title above a figure and the source below it, broken into lines.
+pub(super) struct Frame {
+    title: Vec<String>,
+    source: Vec<String>,
+    title_type: Lettering,
+    source_type: Lettering,
+    width: f64,
+}
+
+impl Frame {
+    /// `notes` are what a reader must know to read the figure; they follow the data's provenance.
+    pub(super) fn new(caption: &Caption, notes: &str, width: f64) -> Self {
+        let title_type = Lettering::new(8.5, INK).bold();
+        let source_type = Lettering::new(6.0, FAINT_INK);
+        let inner = width - 2.0 * MARGIN;
+        let mut source = source_type.wrap(&printable(&format!("Data: {}", caption.data)), inner);
+        source.extend(source_type.wrap(notes, inner));
+        let title = title_type.wrap(&printable(&caption.title), inner);
+        Self { title, source, title_type, source_type, width }
+    }
+
+    /// Height of the title with the space below it.
+    pub(super) fn above(&self) -> f64 {
+        MARGIN + self.title.len() as f64 * 11.0 + 4.0
+    }
+
+    /// Height of the source lines with the space above them.
+    pub(super) fn below(&self) -> f64 {
+        MARGIN + self.source.len() as f64 * 8.0 + 3.0
+    }
+
+    /// A drawing that has room for contents of this height, with title and source set.
+    pub(super) fn around(&self, height: f64) -> Drawing {
+        let mut drawing = Drawing::new(self.width, self.above() + height + self.below());
+        for (line, text) in self.title.iter().enumerate() {
+            drawing.text(text, (MARGIN, MARGIN + 8.0 + line as f64 * 11.0), self.title_type);
+        }
+        let top = self.above() + height + MARGIN;
+        for (line, text) in self.source.iter().enumerate() {
+            drawing.text(text, (MARGIN, top + 5.0 + line as f64 * 8.0), self.source_type);
+        }
+        drawing
+    }
+}
+
+/// Room that a colour bar needs, with its numbers and its title.
+pub(super) const COLOUR_BAR_WIDTH: f64 = 36.0;
+
+/// The ramp from 0 to 100 %, upwards, with its title beside it.
+pub(super) fn colour_bar(drawing: &mut Drawing, x: f64, y: f64, height: f64, title: &str) {
+    let bar = Area { x, y, width: 7.0, height };
+    let steps = 100;
+    // Each step reaches down to the bar's end, for the next to cover: no seam shows between them.
+    for step in (0..steps).rev() {
+        let high = height * f64::from(step + 1) / f64::from(steps);
+        let area = Area { y: bar.bottom() - high, height: high, ..bar };
+        drawing.fill(area, ramp((f64::from(step) + 0.5) / f64::from(steps)));
+    }
+    drawing.outline(bar, 0.4, INK);
+    for percent in (0..=100).step_by(20) {
+        let y = bar.bottom() - f64::from(percent) / 100.0 * height;
+        drawing.line((bar.right(), y), (bar.right() + 2.0, y), 0.4, INK);
+        drawing.text_at(&percent.to_string(), (bar.right() + 3.5, y), Lettering::new(6.0, INK));
+    }
+    let title_type = Lettering::new(LABEL, INK).centred().upward();
+    drawing.text_at(title, (x + COLOUR_BAR_WIDTH - 7.0, bar.middle().1), title_type);
+}
+
+/// The frame of a plot: grid lines, ticks with their numbers, the axes' titles. `area` is where the
+/// data go; numbers and titles are drawn outside it.
+pub(super) fn plot_frame(drawing: &mut Drawing, area: Area, across: &Axis, up: &Axis, titles: [&str; 2]) {
+    let number = Lettering::new(6.5, INK);
+    let mut widest = 0.0_f64;
+    for (value, label) in &up.ticks {
+        let y = area.bottom() - up.position(*value) * area.height;
+        drawing.line((area.x, y), (area.right(), y), 0.4, GRID);
+        drawing.line((area.x - 2.5, y), (area.x, y), AXIS_LINE, INK);
+        drawing.text_at(label, (area.x - 4.0, y), number.ending());
+        widest = widest.max(number.width(label));
+    }
+    for (value, label) in &across.ticks {
+        let x = area.x + across.position(*value) * area.width;
+        drawing.line((x, area.bottom()), (x, area.bottom() + 2.5), AXIS_LINE, INK);
+        drawing.text(label, (x, area.bottom() + 9.5), number.centred());
+    }
+    drawing.line((area.x, area.y), (area.x, area.bottom()), AXIS_LINE, INK);
+    drawing.line((area.x - AXIS_LINE / 2.0, area.bottom()), (area.right(), area.bottom()), AXIS_LINE, INK);
+    let title = Lettering::new(LABEL, INK).centred();
+    let (middle_x, middle_y) = area.middle();
+    drawing.text(titles[0], (middle_x, area.bottom() + 19.5), title);
+    drawing.text_at(titles[1], (area.x - 10.0 - widest, middle_y), title.upward());
+}
+
+/// How a series is told from the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Marker {
+    Round(Colour),
+    Square(Colour),
+    /// A dashed upright line.
+    Dashed(Colour),
+}
+
+impl Marker {
+    pub(super) fn colour(self) -> Colour {
+        match self {
+            Self::Round(colour) | Self::Square(colour) | Self::Dashed(colour) => colour,
+        }
+    }
+
+    /// The mark of one point, `radius` points wide to each side.
+    pub(super) fn draw(self, drawing: &mut Drawing, (x, y): (f64, f64), radius: f64) {
+        match self {
+            Self::Round(colour) => drawing.disc((x, y), radius, colour),
+            Self::Square(colour) => {
+                let half = radius * 0.9;
+                let area = Area { x: x - half, y: y - half, width: 2.0 * half, height: 2.0 * half };
+                drawing.fill(area, colour);
+            }
+            Self::Dashed(colour) => drawing.dashes((x, y - 4.0), (x, y + 4.0), 0.7, colour),
+        }
+    }
+}
+
+/// Series side by side, from the point (x, y) on, their samples' middle at y.
+pub(super) fn legend(drawing: &mut Drawing, (x, y): (f64, f64), entries: &[(Marker, String)]) {
+    let lettering = Lettering::new(LABEL, INK);
+    let mut x = x;
+    for (marker, label) in entries {
+        let width = if matches!(marker, Marker::Dashed(_)) { 4.0 } else { 15.0 };
+        if width > 4.0 {
+            drawing.line((x, y), (x + width, y), 1.1, marker.colour());
+        }
+        marker.draw(drawing, (x + width / 2.0, y), 2.0);
+        drawing.text_at(label, (x + width + 3.0, y), lettering);
+        x += width + 3.0 + lettering.width(label) + 10.0;
+    }
+}
+
+/// A whole number with its thousands apart: `352,366`.
+pub(super) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (k, digit) in digits.chars().enumerate() {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The comment lines and the header of a figure's CSV.
+pub(super) fn csv_head<S: AsRef<str>>(caption: &Caption, notes: &[&str], columns: &[S]) -> String {
+    let mut csv = format!("# title: {}\n# data: {}\n", printable(&caption.title), printable(&caption.data));
+    for note in notes {
+        let _ = writeln!(csv, "# {}", printable(note));
+    }
+    let columns: Vec<String> = columns.iter().map(|column| csv_field(column.as_ref())).collect();
+    csv.push_str(&columns.join(","));
+    csv.push('\n');
+    csv
+}
+
+/// A text as one field of a CSV (RFC 4180).
+pub(super) fn csv_field(text: &str) -> String {
+    let text = printable(text);
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(
+            [0, 999, 1_000, 352_366, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "352,366", "1,234,567"]
+        );
+    }
+
+    #[test]
+    fn a_field_with_a_comma_is_quoted() {
+        assert_eq!(csv_field("bush, \"scrub\""), "\"bush, \"\"scrub\"\"\"");
+        assert_eq!(csv_field("two\nlines"), "two lines");
+    }
+}

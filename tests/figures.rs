@@ -1,0 +1,385 @@
+//! What is drawn is what was given: numbers, labels, sizes, and every byte twice.
+
+use std::path::Path;
+
+use lcz::data::Patches;
+use lcz::figures::{Caption, Cells, Curves, Figure, confusion_matrix, learning_curves, sample_patches};
+use lcz::metrics::ConfusionMatrix;
+use lcz::{Bands, Classes, Imagery, Labels, Result, Zone};
+use ndarray::{Array2, Array4, array};
+
+/// A decoded PNG: width, height, pixels a metre, and red, green, blue row by row.
+struct Decoded {
+    width: u32,
+    height: u32,
+    pixels_a_metre: u32,
+    rgb: Vec<[u8; 3]>,
+}
+
+impl Decoded {
+    fn of(png: &[u8]) -> Self {
+        let mut reader = png::Decoder::new(png).read_info().unwrap();
+        let mut bytes = vec![0; reader.output_buffer_size()];
+        let info = reader.next_frame(&mut bytes).unwrap();
+        assert_eq!(info.color_type, png::ColorType::Rgb);
+        Self {
+            width: info.width,
+            height: info.height,
+            pixels_a_metre: reader.info().pixel_dims.unwrap().xppu,
+            rgb: bytes.as_chunks::<3>().0.to_vec(),
+        }
+    }
+
+    fn at(&self, x: u32, y: u32) -> [u8; 3] {
+        self.rgb[(y * self.width + x) as usize]
+    }
+
+    /// How many pixels are exactly of this colour.
+    fn count(&self, colour: [u8; 3]) -> usize {
+        self.rgb.iter().filter(|pixel| **pixel == colour).count()
+    }
+}
+
+/// All texts of an SVG, in order.
+fn texts(figure: &Figure) -> Vec<String> {
+    let document = roxmltree::Document::parse(figure.svg()).unwrap();
+    let is_text = |node: &roxmltree::Node<'_, '_>| node.has_tag_name("text");
+    document.descendants().filter(is_text).map(|node| node.text().unwrap().trim().to_owned()).collect()
+}
+
+/// The lines of a CSV below its comments and its header, split at commas.
+fn rows(figure: &Figure) -> Vec<Vec<String>> {
+    let lines = figure.csv().lines().filter(|line| !line.starts_with('#')).skip(1);
+    lines.map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+fn caption() -> Caption {
+    Caption::new("Three classes & <more>", "made up, n = 1,000")
+}
+
+/// 17 classes with two absent from the reference, and counts up to 352,366.
+fn seventeen() -> ConfusionMatrix {
+    let mut counts = Array2::from_shape_fn((17, 17), |(i, j)| ((i * 31 + j * 17) % 97) as u64);
+    for k in 0..17 {
+        counts[[k, k]] = 1000 + 7 * k as u64;
+    }
+    counts[[16, 16]] = 352_366;
+    counts.row_mut(6).fill(0);
+    counts.row_mut(12).fill(0);
+    ConfusionMatrix::from_counts(Classes::lcz(), counts).unwrap()
+}
+
+fn curves() -> Curves {
+    Curves {
+        epochs: vec![1, 2, 3, 4],
+        training_loss: vec![2.5, 1.25, f64::NAN, 0.5],
+        validation_loss: vec![Some(2.75), None, Some(1.5), Some(f64::INFINITY)],
+        validation_accuracy: vec![Some(0.25), Some(0.5), Some(0.625), None],
+        best_epoch: Some(3),
+    }
+}
+
+/// Patches whose bands are constants a patch: band c of patch n is 0.01 (n + 1) (c + 1).
+fn flat_patches(n: usize, size: usize, bands: Bands) -> Patches {
+    let images = Array4::from_shape_fn((n, size, size, bands.len()), |(n, _, _, c)| {
+        0.01 * (n + 1) as f32 * (c + 1) as f32
+    });
+    let imagery = Imagery { patch_size: size, bands, ..Imagery::so2sat() };
+    Patches::in_memory(imagery, Classes::lcz(), images).unwrap()
+}
+
+#[test]
+fn the_csv_of_a_confusion_matrix_holds_every_count_and_row_percentage() {
+    let confusion = seventeen();
+    let figure = confusion_matrix(&confusion, Cells::Counts, &caption()).unwrap();
+    assert!(figure.csv().starts_with(
+        "# title: Three classes & <more>\n# data: made up, n = 1,000\nreference,predicted,count,row_percent\n"
+    ));
+    let rows = rows(&figure);
+    assert_eq!(rows.len(), 17 * 17);
+    for (at, row) in rows.iter().enumerate() {
+        let (truth, predicted) = (at / 17, at % 17);
+        assert_eq!(row[0], confusion.classes().code(truth));
+        assert_eq!(row[1], confusion.classes().code(predicted));
+        assert_eq!(row[2].parse::<u64>().unwrap(), confusion.count(truth, predicted));
+        let total = confusion.reference_totals()[truth];
+        if total == 0 {
+            assert_eq!(row[3], "");
+        } else {
+            let percent = confusion.count(truth, predicted) as f64 * 100.0 / total as f64;
+            assert!((row[3].parse::<f64>().unwrap() - percent).abs() < 1e-12);
+        }
+    }
+}
+
+#[test]
+fn a_confusion_matrix_names_its_classes_and_writes_its_numbers() {
+    let confusion = seventeen();
+    let counts = texts(&confusion_matrix(&confusion, Cells::Counts, &caption()).unwrap());
+    let percents = texts(&confusion_matrix(&confusion, Cells::RowPercent, &caption()).unwrap());
+    for zone in Zone::all() {
+        assert!(counts.contains(&zone.code().to_owned()), "no code of {zone}");
+        assert!(counts.contains(&zone.to_string()), "no name of {zone}");
+    }
+    assert!(counts.contains(&"352,366".to_owned()));
+    assert!(counts.contains(&"Three classes & <more>".to_owned()));
+    assert!(counts.contains(&"Data: made up, n = 1,000".to_owned()));
+    assert!(counts.contains(&"n = 378,354".to_owned()));
+    // Row A: 1070 of its total.
+    let total = confusion.reference_totals()[10];
+    assert!(percents.contains(&format!("{:.1}", 1070.0 * 100.0 / total as f64)));
+    assert!(!percents.contains(&"1,070".to_owned()));
+}
+
+#[test]
+fn cells_are_as_dark_as_their_share_of_the_row_and_absent_rows_are_grey() {
+    let classes = Classes::named(["a", "b", "c"]).unwrap();
+    let counts = array![[100, 0, 0], [0, 0, 0], [50, 0, 50]];
+    let confusion = ConfusionMatrix::from_counts(classes, counts).unwrap();
+    let figure = confusion_matrix(&confusion, Cells::Counts, &caption()).unwrap();
+    let document = roxmltree::Document::parse(figure.svg()).unwrap();
+    // After the page, nine cells row by row.
+    let fills: Vec<_> = document
+        .descendants()
+        .filter(|node| node.has_tag_name("rect"))
+        .skip(1)
+        .take(9)
+        .map(|node| node.attribute("fill").unwrap())
+        .collect();
+    assert_eq!(fills[1], "#FFFFFF");
+    assert_eq!(fills[3..6], ["#ECECEC"; 3]);
+    assert_eq!(fills[6], fills[8]);
+    let green = |fill: &str| u32::from_str_radix(&fill[3..5], 16).unwrap();
+    assert!(green(fills[0]) < green(fills[6]), "100 % is darker than 50 %");
+}
+
+#[test]
+fn the_png_is_a_printable_page_that_is_not_blank() {
+    let figure = confusion_matrix(&seventeen(), Cells::Counts, &caption()).unwrap();
+    let png = Decoded::of(figure.png());
+    assert_eq!((png.width, png.height), (figure.width(), figure.height()));
+    // 183 mm at 300 pixels an inch is 2161 pixels; a wide label may add a little.
+    assert!((2000..=2300).contains(&png.width), "{} pixels wide", png.width);
+    assert_eq!(png.pixels_a_metre, 11_811);
+    assert_eq!(png.at(0, 0), [255; 3]);
+    assert!(png.count([0xEC; 3]) > 15 * 2 * 60 * 60, "two grey rows");
+    assert!(png.count([0x1A; 3]) > 5000, "text and lines");
+    let margin = 15;
+    let inside = |x, y| x >= margin && y >= margin && x < png.width - margin && y < png.height - margin;
+    for y in 0..png.height {
+        for x in 0..png.width {
+            assert!(inside(x, y) || png.at(x, y) == [255; 3], "ink in the margin at {x}, {y}");
+        }
+    }
+}
+
+#[test]
+fn one_class_and_sixty_four_are_drawn_and_more_are_refused() {
+    let square = |k: usize| {
+        let counts = Array2::from_elem((k, k), 12_345);
+        ConfusionMatrix::from_counts(Classes::of_count(k), counts).unwrap()
+    };
+    for k in [1, 3, 10, 64] {
+        assert!(confusion_matrix(&square(k), Cells::RowPercent, &caption()).is_ok(), "{k} classes");
+    }
+    let error = confusion_matrix(&square(65), Cells::Counts, &caption()).unwrap_err();
+    assert!(error.to_string().contains("65 classes"), "{error}");
+}
+
+#[test]
+fn the_csv_of_learning_curves_holds_every_number_and_leaves_gaps_empty() {
+    let figure = learning_curves(&curves(), &caption()).unwrap();
+    assert!(figure.csv().contains("\n# best epoch: 3\n"));
+    let expected = [
+        ["1", "2.5", "2.75", "0.25"],
+        ["2", "1.25", "", "0.5"],
+        ["3", "NaN", "1.5", "0.625"],
+        ["4", "0.5", "inf", ""],
+    ];
+    assert_eq!(rows(&figure), expected);
+    assert!(texts(&figure).contains(&"epoch kept (3)".to_owned()));
+}
+
+#[test]
+fn a_curve_breaks_where_a_value_is_missing() {
+    let lines = |curves: &Curves| {
+        let figure = learning_curves(curves, &caption()).unwrap();
+        let document = roxmltree::Document::parse(figure.svg()).unwrap();
+        let of_training = |node: &roxmltree::Node<'_, '_>| {
+            node.has_tag_name("polyline") && node.attribute("stroke") == Some("#0072B2")
+        };
+        // The last is the sample in the legend.
+        document.descendants().filter(of_training).count() - 1
+    };
+    let mut whole = curves();
+    whole.training_loss[2] = 0.75;
+    assert_eq!(lines(&whole), 1);
+    whole.training_loss.extend([0.5, f64::NAN, 0.25, 0.25]);
+    whole.epochs.extend([5, 6, 7, 8]);
+    whole.validation_loss.extend([None; 4]);
+    whole.validation_accuracy.extend([None; 4]);
+    assert_eq!(lines(&whole), 2);
+}
+
+#[test]
+fn curves_of_any_length_and_of_no_finite_value_are_drawn() {
+    for epochs in [1, 2, 100, 1000] {
+        let curves = Curves {
+            epochs: (1..=epochs).collect(),
+            training_loss: (0..epochs).map(|k| 100.0 * 0.9_f64.powi(k as i32)).collect(),
+            validation_loss: vec![Some(1.0); epochs],
+            validation_accuracy: vec![None; epochs],
+            best_epoch: Some(1),
+        };
+        let figure = learning_curves(&curves, &caption()).unwrap();
+        assert!(texts(&figure).contains(&"not measured".to_owned()));
+    }
+    let none = Curves { training_loss: vec![f64::NAN; 4], validation_loss: vec![None; 4], ..curves() };
+    assert!(texts(&learning_curves(&none, &caption()).unwrap()).contains(&"no finite value".to_owned()));
+    for extreme in [0.0, -3.0, 1e-300, 1e29, 1e300, f64::MAX, f64::MIN] {
+        let curves = Curves { training_loss: vec![extreme, 1.0, 2.0, 3.0], ..curves() };
+        learning_curves(&curves, &caption()).unwrap();
+    }
+}
+
+#[test]
+fn curves_that_do_not_fit_together_are_refused_in_one_line() {
+    let refused = |curves: &Curves, what: &str| {
+        let error = learning_curves(curves, &caption()).unwrap_err().to_string();
+        assert!(error.contains(what) && !error.contains('\n'), "{error}");
+    };
+    refused(&Curves::default(), "no epoch");
+    refused(&Curves { training_loss: vec![1.0], ..curves() }, "1 training losses for 4 epochs");
+    refused(&Curves { epochs: vec![1, 2, 2, 3], ..curves() }, "epoch 2 follows epoch 2");
+    refused(&Curves { best_epoch: Some(9), ..curves() }, "the best epoch, 9,");
+}
+
+#[test]
+fn the_csv_of_patches_holds_their_place_class_group_and_mean_reflectance() -> Result<()> {
+    let labels = Labels::new(Classes::lcz(), vec![0, 16, 9, 12, 3])?;
+    let patches =
+        flat_patches(5, 32, Bands::sentinel2()).with_labels(&labels)?.with_groups(vec![4, 4, 7, 7, -1])?;
+    let figure = sample_patches(&patches, &[3, 1, 4], &caption())?;
+    assert!(figure.csv().contains("\nposition,class,group,mean_B4,mean_B3,mean_B2\n"));
+    let rows = rows(&figure);
+    let expected = [("3", "C", "7", 4.0), ("1", "G", "4", 2.0), ("4", "4", "-1", 5.0)];
+    for (row, (position, class, group, factor)) in rows.iter().zip(expected) {
+        assert_eq!(row[..3], [position, class, group]);
+        for (field, band) in row[3..].iter().zip([3.0, 2.0, 1.0]) {
+            assert!((field.parse::<f64>().unwrap() - 0.01 * factor * band).abs() < 1e-7);
+        }
+    }
+    assert_eq!(rows.len(), 3);
+    let texts = texts(&figure);
+    assert!(texts.contains(&"C bush, scrub".to_owned()) && texts.contains(&"G water".to_owned()));
+    Ok(())
+}
+
+#[test]
+fn all_patches_and_bands_share_one_stretch() -> Result<()> {
+    // Two patches: in the first, blue is 0, green 0.5 and red 1 everywhere; in the second, all are 0.5.
+    let images =
+        Array4::from_shape_fn((2, 16, 16, 3), |(n, _, _, c)| if n == 0 { c as f32 / 2.0 } else { 0.5 });
+    let imagery = Imagery { patch_size: 16, bands: Bands::named(["B2", "B3", "B4"])?, ..Imagery::so2sat() };
+    let labels = Labels::new(Classes::lcz(), vec![0, 1])?;
+    let patches = Patches::in_memory(imagery, Classes::lcz(), images)?.with_labels(&labels)?;
+    let png = Decoded::of(sample_patches(&patches, &[0, 1], &caption())?.png());
+    // Patches are 78.67 points wide, 300 / 72 pixels a point.
+    let area = 300 * 300;
+    assert!(png.count([255, 128, 0]) > area, "red 1, green 0.5, blue 0");
+    assert!(png.count([128, 128, 128]) > area, "the second patch is grey, not white or black");
+    Ok(())
+}
+
+#[test]
+fn an_svg_carries_each_patch_as_one_small_image() -> Result<()> {
+    let labels = Labels::new(Classes::lcz(), (0..17).collect())?;
+    let patches = flat_patches(17, 32, Bands::sentinel2()).with_labels(&labels)?;
+    let figure = sample_patches(&patches, &(0..17).collect::<Vec<_>>(), &caption())?;
+    let document = roxmltree::Document::parse(figure.svg()).unwrap();
+    let images = document.descendants().filter(|node| node.has_tag_name("image")).count();
+    assert_eq!(images, 17);
+    assert!(figure.svg().len() < 200_000, "{} bytes", figure.svg().len());
+    Ok(())
+}
+
+#[test]
+fn other_sensors_are_drawn_in_the_bands_they_have_and_say_so() -> Result<()> {
+    let title = |patches: &Patches| -> Result<String> {
+        let figure = sample_patches(patches, &[0], &Caption::new("Patches", "made up"))?;
+        Ok(figure.csv().lines().next().unwrap().to_owned())
+    };
+    let landsat = Bands::named(["B1", "B2", "B3", "B4", "B5", "B6", "B7"])?;
+    assert_eq!(title(&flat_patches(1, 16, landsat))?, "# title: Patches");
+    assert_eq!(
+        title(&flat_patches(1, 32, Bands::sentinel1()))?,
+        "# title: Patches: false colour (VH re, VH im, VV re as red, green, blue)"
+    );
+    assert_eq!(title(&flat_patches(1, 8, Bands::named(["height"])?))?, "# title: Patches: height in grey");
+    Ok(())
+}
+
+#[test]
+fn patches_that_are_not_there_are_refused() {
+    let patches = flat_patches(3, 8, Bands::sentinel2());
+    for positions in [vec![], vec![3], vec![0; 121]] {
+        assert!(sample_patches(&patches, &positions, &caption()).is_err(), "{positions:?}");
+    }
+}
+
+#[test]
+fn a_figure_drawn_twice_is_the_same_to_the_byte() -> Result<()> {
+    let patches = flat_patches(3, 16, Bands::sentinel2());
+    let draw = || -> Result<[Figure; 3]> {
+        Ok([
+            confusion_matrix(&seventeen(), Cells::Counts, &caption())?,
+            learning_curves(&curves(), &caption())?,
+            sample_patches(&patches, &[0, 2], &caption())?,
+        ])
+    };
+    assert!(draw()? == draw()?);
+    Ok(())
+}
+
+#[test]
+fn saving_writes_three_files_and_nothing_else() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let figures = folder.path().join("run").join("figures");
+    let figure = learning_curves(&curves(), &caption())?;
+    figure.save(&figures, "learning_curves")?;
+    figure.save(&figures, "learning_curves")?;
+    let read = |name: &str| std::fs::read(figures.join(name)).unwrap();
+    assert_eq!(read("learning_curves.svg"), figure.svg().as_bytes());
+    assert_eq!(read("learning_curves.png"), figure.png());
+    assert_eq!(read("learning_curves.csv"), figure.csv().as_bytes());
+    assert_eq!(std::fs::read_dir(&figures).unwrap().count(), 3);
+    Ok(())
+}
+
+#[test]
+fn a_figure_that_cannot_be_saved_says_where_and_leaves_nothing() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let figure = learning_curves(&curves(), &caption())?;
+    for stem in ["", "a/b", "../a", ".hidden"] {
+        assert!(figure.save(folder.path(), stem).is_err(), "{stem}");
+    }
+    std::fs::create_dir(folder.path().join("taken.png")).unwrap();
+    let error = figure.save(folder.path(), "taken").unwrap_err().to_string();
+    assert!(error.contains("taken.png") && !error.contains('\n'), "{error}");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("partial")), "{left:?}");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    assert!(figure.save(Path::new(&file), "stem").is_err());
+    Ok(())
+}
+
+#[test]
+fn text_that_xml_forbids_does_not_break_the_svg() {
+    let caption = Caption::new("a\u{0}b\nc", "\u{7}\"&<>'");
+    let classes = Classes::named(["\u{1}", "<&>"]).unwrap();
+    let confusion = ConfusionMatrix::from_counts(classes, array![[1, 2], [3, 4]]).unwrap();
+    let figure = confusion_matrix(&confusion, Cells::Counts, &caption).unwrap();
+    assert!(texts(&figure).contains(&"<&>".to_owned()));
+    assert!(figure.csv().starts_with("# title: a b c\n# data:  \"&<>'\n"));
+}
