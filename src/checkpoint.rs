@@ -14,12 +14,12 @@ use crate::{Classes, Error, Imagery, Result};
 
 pub use keras::import_keras;
 
-/// The key of [`Description`] among a file's metadata.
+/// The key of a [`Description`] among a file's metadata.
 const KEY: &str = "lcz";
 
 /// What a file says of its tensors: all that is needed to use them.
-#[derive(Debug, Serialize, Deserialize)]
-struct Description {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Description {
     architecture: Architecture,
     imagery: Imagery,
     classes: Classes,
@@ -33,36 +33,43 @@ struct Description {
 /// # Errors
 /// The file cannot be written.
 pub fn save(network: &dyn Network, path: &Path) -> Result<()> {
-    save_weights(network, &network.weights(), path)
+    Description::of(network).save(&network.weights(), path)
 }
 
-/// As [`save`], with other weights of the same network: those of an earlier epoch.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn save_weights(network: &dyn Network, weights: &Weights, path: &Path) -> Result<()> {
-    let description = Description {
-        architecture: network.architecture().clone(),
-        imagery: network.imagery().clone(),
-        classes: network.classes().clone(),
-        standardisation: network.standardisation().cloned(),
-        crate_version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let internal = |detail: String| Error::Internal { what: "writing safetensors", detail };
-    let description = serde_json::to_string(&description).map_err(|e| internal(e.to_string()))?;
-    let bytes: Vec<(&String, &Weight, Vec<u8>)> = weights
-        .iter()
-        .map(|(name, weight)| (name, weight, weight.values.iter().flat_map(|x| x.to_le_bytes()).collect()))
-        .collect();
-    let mut views = Vec::with_capacity(bytes.len());
-    for (name, weight, bytes) in &bytes {
-        let view =
-            TensorView::new(Dtype::F32, weight.shape.clone(), bytes).map_err(|e| internal(e.to_string()))?;
-        views.push((name.as_str(), view));
+impl Description {
+    /// All of a network but its weights.
+    pub fn of(network: &dyn Network) -> Self {
+        Self {
+            architecture: network.architecture().clone(),
+            imagery: network.imagery().clone(),
+            classes: network.classes().clone(),
+            standardisation: network.standardisation().cloned(),
+            crate_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
     }
-    let metadata = HashMap::from([(KEY.to_owned(), description)]);
-    let file = safetensors::serialize(views, Some(metadata)).map_err(|e| internal(e.to_string()))?;
-    crate::write_whole(path, &file)
+
+    /// As [`save`](fn@save), with the weights of any epoch.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, weights: &Weights, path: &Path) -> Result<()> {
+        let internal = |detail: String| Error::Internal { what: "writing safetensors", detail };
+        let description = serde_json::to_string(self).map_err(|e| internal(e.to_string()))?;
+        let bytes: Vec<(&String, &Weight, Vec<u8>)> = weights
+            .iter()
+            .map(|(name, weight)| {
+                (name, weight, weight.values.iter().flat_map(|x| x.to_le_bytes()).collect())
+            })
+            .collect();
+        let mut views = Vec::with_capacity(bytes.len());
+        for (name, weight, bytes) in &bytes {
+            let view = TensorView::new(Dtype::F32, weight.shape.clone(), bytes);
+            views.push((name.as_str(), view.map_err(|e| internal(e.to_string()))?));
+        }
+        let metadata = HashMap::from([(KEY.to_owned(), description)]);
+        let file = safetensors::serialize(views, Some(metadata)).map_err(|e| internal(e.to_string()))?;
+        crate::write_whole(path, &file)
+    }
 }
 
 /// Reads a network that [`save`] has written.

@@ -142,6 +142,11 @@ impl Probabilities {
         Labels::of_known(self.classes.clone(), indices)
     }
 
+    /// The mean of [`confidence`](Self::confidence); NaN without samples.
+    pub fn mean_confidence(&self) -> f64 {
+        self.confidence().iter().sum::<f64>() / self.len() as f64
+    }
+
     /// The largest probability of each sample. Shape: N.
     pub fn confidence(&self) -> Vec<f64> {
         self.p.outer_iter().map(|row| row[first_largest(row)]).collect()

@@ -3,10 +3,14 @@
 //!
 //! A verb is a `clap::Args` struct with `run(self, progress)`: it is named three times below.
 
+mod evaluate;
+mod import_keras;
 mod info;
 mod output;
 mod patches;
+mod predict;
 mod progress;
+mod train;
 
 use clap::{ArgAction, Parser, Subcommand};
 
@@ -34,6 +38,10 @@ pub struct Cli {
 enum Verb {
     Info(info::Info),
     Patches(Box<patches::Patches>),
+    ImportKeras(import_keras::ImportKeras),
+    Train(Box<train::Train>),
+    Evaluate(evaluate::Evaluate),
+    Predict(predict::Predict),
 }
 
 impl Cli {
@@ -52,6 +60,10 @@ impl Cli {
         match self.verb {
             Verb::Info(verb) => verb.run(&mut progress),
             Verb::Patches(verb) => verb.run(&mut progress),
+            Verb::ImportKeras(verb) => verb.run(),
+            Verb::Train(verb) => verb.run(&mut progress),
+            Verb::Evaluate(verb) => verb.run(&mut progress),
+            Verb::Predict(verb) => verb.run(&mut progress),
         }
     }
 }

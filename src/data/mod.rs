@@ -3,6 +3,7 @@
 
 mod batches;
 mod patches;
+pub mod predictions;
 pub mod rasters;
 pub mod so2sat;
 mod statistics;

@@ -1,0 +1,80 @@
+//! `lcz evaluate`: a run on labelled data, beside its baselines.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lcz::Progress;
+use lcz::experiment::{self, Run};
+use lcz::metrics::Scores;
+use lcz::models::Device;
+
+use super::output::{self, Table};
+
+/// Score a run on labelled data, beside the majority class and a per-pixel classifier; the scores are
+/// added to the run's metrics.json, and its figures are drawn.
+#[derive(Debug, Args)]
+#[command(after_help = "OA overall accuracy, AA average accuracy (mean recall), F1 macro and weighted,
+CE cross-entropy in nats against the labels and against the votes.
+
+Examples:
+  lcz evaluate runs/first --data data/testing.h5
+  lcz evaluate runs/first --data data                (its testing.h5)
+  lcz evaluate runs/first --data data/testing.h5 --json | jq '.models[-1].scores.kappa'")]
+pub struct Evaluate {
+    /// The run's folder.
+    run: PathBuf,
+
+    /// A labelled HDF5 file, or a folder with a testing.h5.
+    #[arg(long)]
+    data: PathBuf,
+
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Evaluate {
+    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let run = Run::open(&self.run)?;
+        let evaluation = experiment::evaluate(&run, &self.data, self.device, progress)?;
+        if self.json {
+            return output::json(&evaluation);
+        }
+        let Some(network) = evaluation.models.last() else { return Ok(()) };
+        output::line(format!(
+            "{}: {} patches ({})\n",
+            evaluation.data, network.scores.samples, evaluation.provenance
+        ))?;
+
+        let header = ["model", "OA", "AA", "kappa", "macro F1", "weighted F1", "CE", "CE votes", "Brier"];
+        let mut table = Table::new(header);
+        for row in &evaluation.models {
+            let Scores { votes, .. } = &row.scores;
+            let s = &row.scores;
+            let numbers =
+                [s.overall_accuracy, s.average_accuracy, s.kappa, s.macro_f1, s.weighted_f1, s.cross_entropy];
+            let cells = numbers.map(three).into_iter();
+            let votes = votes.as_ref().map_or("-".to_owned(), |votes| three(votes.cross_entropy));
+            table.row([row.model.clone()].into_iter().chain(cells).chain([votes, three(s.brier)]));
+        }
+        table.print()?;
+
+        output::line(format!("\n{}, by class", network.model))?;
+        let mut table = Table::new(["class", "patches", "precision", "recall", "F1"]);
+        for class in network.scores.classes.iter().filter(|class| class.support + class.predicted > 0) {
+            let [precision, recall, f1] = [class.precision, class.recall, class.f1].map(three);
+            table.row([class.class.clone(), class.support.to_string(), precision, recall, f1]);
+        }
+        table.print()?;
+        output::line(format!("\nfigures in {}", run.figures().display()))
+    }
+}
+
+/// A score in three decimals; one that is not defined is a dash.
+fn three(score: f64) -> String {
+    if score.is_finite() { format!("{score:.3}") } else { "-".to_owned() }
+}

@@ -1,0 +1,78 @@
+//! `lcz predict`: class probabilities for every patch of a file.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lcz::Progress;
+use lcz::data::predictions;
+use lcz::data::so2sat::So2Sat;
+use lcz::experiment::Run;
+use lcz::models::Device;
+use serde::Serialize;
+
+use super::output;
+
+/// Predict class probabilities; labels, votes and groups are copied where the file has them.
+#[derive(Debug, Args)]
+#[command(after_help = "The output holds `probabilities` [N, K] and the attribute `classes`.
+
+Examples:
+  lcz predict runs/first --data data/testing.h5 --out predictions.h5
+  lcz predict runs/imported --data unlabelled.h5 --out predictions.h5")]
+pub struct Predict {
+    /// The run's folder.
+    run: PathBuf,
+
+    /// An HDF5 file of patches; it needs no labels.
+    #[arg(long)]
+    data: PathBuf,
+
+    /// The HDF5 file to write.
+    #[arg(long)]
+    out: PathBuf,
+
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    patches: usize,
+    classes: Vec<String>,
+    /// How often each class was predicted.
+    predicted: Vec<usize>,
+    mean_confidence: f64,
+}
+
+impl Predict {
+    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let run = Run::open(&self.run)?;
+        predictions::check_free(&self.out)?;
+        let network = run.network(self.device)?;
+        let patches = run.choose(So2Sat::open(&self.data)?)?.patches()?;
+        progress.begin("predict", patches.len() as u64);
+        let p = network.predict(&patches)?;
+        progress.end("");
+        predictions::write(&self.out, &p, &patches)?;
+        let report = Report {
+            patches: p.len(),
+            classes: p.classes().codes().to_vec(),
+            predicted: p.predicted().counts(),
+            mean_confidence: p.mean_confidence(),
+        };
+        if self.json {
+            return output::json(&report);
+        }
+        output::line(format!(
+            "{}: {} patches, mean confidence {:.3}",
+            self.out.display(),
+            report.patches,
+            report.mean_confidence
+        ))
+    }
+}

@@ -1,0 +1,73 @@
+//! Files of predictions: `probabilities` [N, K], attribute `classes`, and the labels, votes and groups
+//! of the patches they are of, where there are any.
+
+use std::fs;
+use std::path::Path;
+use std::str::FromStr;
+
+use hdf5::File;
+use hdf5::types::VarLenUnicode;
+
+use super::Patches;
+use crate::{Error, Probabilities, Result};
+
+/// Checks that a file of predictions may be written there.
+///
+/// # Errors
+/// A file of that name exists.
+pub fn check_free(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::file(path, "the file exists", "choose another name, or remove it"));
+    }
+    Ok(())
+}
+
+/// Writes predictions beside what is known of their patches. The file appears whole or not at all.
+///
+/// # Errors
+/// A file that exists or cannot be written, or predictions of other patches.
+pub fn write(path: &Path, predicted: &Probabilities, patches: &Patches) -> Result<()> {
+    if predicted.len() != patches.len() {
+        let problem = format!("{} predictions for {} patches", predicted.len(), patches.len());
+        return Err(Error::file(path, problem, "write the predictions of these patches"));
+    }
+    check_free(path)?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let Some(name) = name else {
+        return Err(Error::file(path, "not the name of a file", "give one, such as predictions.h5"));
+    };
+    let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+    fs::File::create(&partial).map_err(Error::io(path))?;
+    let written =
+        fill(&partial, predicted, patches).and_then(|()| fs::rename(&partial, path).map_err(Error::io(path)));
+    if written.is_err() {
+        // The partial file is of no use, whether or not it can be removed.
+        let _ = fs::remove_file(&partial);
+    }
+    written
+}
+
+fn fill(partial: &Path, predicted: &Probabilities, patches: &Patches) -> Result<()> {
+    let failed = |e: hdf5::Error| Error::file(partial, format!("HDF5: {e}"), "check the free space");
+    let file = File::create(partial).map_err(failed)?;
+    let text = |name: &str, text: &str| {
+        let text = VarLenUnicode::from_str(text).map_err(|e| hdf5::Error::Internal(e.to_string()))?;
+        file.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&text)
+    };
+    text("classes", &predicted.classes().codes().join(",")).map_err(failed)?;
+    text("provenance", patches.provenance()).map_err(failed)?;
+    let put = |name: &str, table: ndarray::ArrayView2<'_, f32>| {
+        file.new_dataset_builder().with_data(&table).create(name).map(|_| ())
+    };
+    put("probabilities", predicted.view().mapv(|p| p as f32).view()).map_err(failed)?;
+    if patches.has_labels() {
+        put("label", patches.labels()?.one_hot().view().mapv(|y| y as f32).view()).map_err(failed)?;
+    }
+    if patches.has_votes() {
+        put("votes", patches.votes()?.counts()).map_err(failed)?;
+    }
+    if let Some(groups) = patches.groups() {
+        file.new_dataset_builder().with_data(&groups).create("group").map_err(failed)?;
+    }
+    file.flush().and_then(|()| file.close()).map_err(failed)
+}

@@ -1,0 +1,193 @@
+//! What an experiment is made of: the network, its training and its data, from a TOML file, the
+//! command line, or both.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::models::Architecture;
+use crate::nn::Training;
+use crate::{Bands, Error, Result};
+
+/// All settings of a training, as `config.toml` of a run holds them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The network.
+    pub model: Architecture,
+    /// Its training.
+    #[serde(default)]
+    pub training: Training,
+    /// Its data.
+    #[serde(default)]
+    pub data: DataSettings,
+}
+
+/// Which data, and what of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSettings {
+    /// A folder of `training.h5`, `validation.h5` and `testing.h5`, or one file.
+    pub path: PathBuf,
+    /// What the network learns.
+    pub labels: LabelKind,
+    /// The bands, in this order; all of them if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bands: Option<Bands>,
+    /// Zones left out, by code: patches and class.
+    pub without: Vec<String>,
+}
+
+/// What a network learns: one class a patch, or how the experts voted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelKind {
+    /// The label, all mass on one class.
+    #[default]
+    OneHot,
+    /// The share of the experts that chose each class.
+    Votes,
+}
+
+impl Config {
+    /// The configuration of a file (or the defaults), with settings `table.key=value` over it.
+    ///
+    /// `model` is the network's name; a file may give it too, but not another one.
+    ///
+    /// # Errors
+    /// A file that is missing or not TOML, a setting that does not exist or has the wrong type: names
+    /// file, line and key.
+    pub fn read(file: Option<&Path>, model: &str, settings: &[String]) -> Result<Self> {
+        let mut table = match file {
+            Some(path) => {
+                parse(&std::fs::read_to_string(path).map_err(Error::io(path))?, &path.display().to_string())?
+            }
+            None => Table::new(),
+        };
+        set(&mut table, "model.name", Value::String(model.to_owned()), true)?;
+        for setting in settings {
+            let place = format!("--set {setting}");
+            let Some((key, value)) = setting.split_once('=') else {
+                return Err(Error::input(
+                    place,
+                    "no '='",
+                    "write table.key=value, such as training.batch_size=32",
+                ));
+            };
+            // Numbers, lists and true/false are TOML's; any other word is itself.
+            let value = format!("x = {}", value.trim())
+                .parse::<Table>()
+                .ok()
+                .and_then(|mut parsed| parsed.remove("x"))
+                .unwrap_or_else(|| Value::String(value.trim().to_owned()));
+            set(&mut table, key.trim(), value, false)?;
+        }
+        let place = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
+        Self::of(table, &place)
+    }
+
+    /// The configuration in a run's `config.toml`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn load(path: &Path) -> Result<Self> {
+        let place = path.display().to_string();
+        Self::of(parse(&std::fs::read_to_string(path).map_err(Error::io(path))?, &place)?, &place)
+    }
+
+    fn of(table: Table, place: &str) -> Result<Self> {
+        let config: Self = table.try_into().map_err(|e: toml::de::Error| {
+            Error::input(place, e.message().replace('\n', " "), "see `lcz train --help` for the settings")
+        })?;
+        config.training.check()?;
+        Ok(config)
+    }
+
+    /// As TOML.
+    ///
+    /// # Errors
+    /// Never in practice: all settings have a form in TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string_pretty(self)
+            .map_err(|e| Error::Internal { what: "writing TOML", detail: e.to_string() })
+    }
+}
+
+fn parse(text: &str, place: &str) -> Result<Table> {
+    text.parse().map_err(|e: toml::de::Error| {
+        let line = e.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+        Error::input(format!("{place}, line {line}"), e.message().replace('\n', " "), "correct the TOML")
+    })
+}
+
+/// Puts a value at `table.key`; with `agree`, a different one that is there already is an error.
+fn set(table: &mut Table, key: &str, value: Value, agree: bool) -> Result<()> {
+    let (mut table, mut key) = (table, key);
+    let whole = key;
+    while let Some((head, rest)) = key.split_once('.') {
+        let entry = table.entry(head).or_insert_with(|| Value::Table(Table::new()));
+        let Value::Table(inner) = entry else {
+            return Err(Error::input(
+                format!("setting {whole}"),
+                format!("{head} is not a table"),
+                "check the name",
+            ));
+        };
+        (table, key) = (inner, rest);
+    }
+    if agree && let Some(there) = table.get(key).filter(|there| **there != value) {
+        let problem = format!("the file says {there}, the command {value}");
+        return Err(Error::input(format!("setting {whole}"), problem, "make them agree"));
+    }
+    table.insert(key.to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::sen2lcz::Fusion;
+    use crate::nn::Optimizer;
+
+    #[test]
+    fn settings_on_the_command_line_overrule_the_file() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("config.toml");
+        std::fs::write(&file, "[model]\nwidth = 8\n[training]\nepochs = 3\nbatch_size = 16\n").unwrap();
+        let settings =
+            ["training.epochs=5", "training.optimizer=adam", "model.fusion=logits", "data.without=[\"G\"]"];
+        let config = Config::read(Some(&file), "sen2lcz", &settings.map(str::to_owned)).unwrap();
+        assert_eq!((config.training.epochs, config.training.batch_size), (5, 16));
+        assert_eq!(config.training.optimizer, Optimizer::Adam);
+        assert_eq!(config.data.without, ["G"]);
+        let Architecture::Sen2lcz(model) = &config.model;
+        assert_eq!((model.width, model.depth, model.fusion), (8, 17, Fusion::Logits));
+    }
+
+    #[test]
+    fn a_configuration_survives_being_written_and_read() {
+        let settings = ["training.seed=7".to_owned(), "data.labels=votes".to_owned()];
+        let config = Config::read(None, "sen2lcz", &settings).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("config.toml");
+        std::fs::write(&file, config.to_toml().unwrap()).unwrap();
+        assert_eq!(Config::load(&file).unwrap(), config);
+    }
+
+    #[test]
+    fn an_unknown_or_impossible_setting_is_refused_on_one_line() {
+        for (setting, told) in [
+            ("training.epoch=5", "unknown field `epoch`"),
+            ("model.breadth=5", "unknown field `breadth`"),
+            ("training.epochs=many", "invalid type"),
+            ("training.epochs=0", "training.epochs: 0"),
+            ("training.optimizer=adagrad", "unknown variant `adagrad`"),
+            ("epochs", "no '='"),
+        ] {
+            let error = Config::read(None, "sen2lcz", &[setting.to_owned()]).unwrap_err().to_string();
+            assert!(error.contains(told) && !error.contains('\n'), "{setting}: {error}");
+        }
+        assert!(Config::read(None, "resnet99", &[]).is_err());
+    }
+}

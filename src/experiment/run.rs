@@ -1,0 +1,181 @@
+//! A run folder: `config.toml`, `history.csv`, `model.safetensors`, `baselines.json`, `metrics.json`,
+//! `figures/`.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Config;
+use crate::checkpoint;
+use crate::data::so2sat::So2Sat;
+use crate::models::pixel::{MajorityClass, PixelGaussian};
+use crate::models::{Device, Network};
+use crate::nn::EpochRecord;
+use crate::{Error, Result, write_whole};
+
+/// A run's folder and the names in it.
+#[derive(Debug, Clone)]
+pub struct Run {
+    folder: PathBuf,
+}
+
+/// The simple classifiers that a run is shown beside, fitted to its training set.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Baselines {
+    pub(super) majority: MajorityClass,
+    pub(super) pixel: PixelGaussian,
+}
+
+const HISTORY: &str =
+    "epoch,learning_rate,training_loss,training_accuracy,validation_loss,validation_accuracy,seconds";
+
+impl Run {
+    /// Checks that a folder is free for a new run, without making it.
+    ///
+    /// # Errors
+    /// It exists.
+    pub fn check_free(folder: &Path) -> Result<()> {
+        if folder.symlink_metadata().is_ok() {
+            return Err(Error::file(folder, "the run folder exists", "choose another, or remove it"));
+        }
+        Ok(())
+    }
+
+    /// Makes the folder of a new run.
+    ///
+    /// # Errors
+    /// It exists, or cannot be made.
+    pub fn create(folder: &Path) -> Result<Self> {
+        Self::check_free(folder)?;
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Opens the folder of a run that has a model.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let run = Self { folder: folder.to_owned() };
+        if !run.model_file().is_file() {
+            let advice = "give the folder that `lcz train` or `lcz import-keras` has made";
+            return Err(Error::file(folder, "no model.safetensors there", advice));
+        }
+        Ok(run)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where figures go.
+    pub fn figures(&self) -> PathBuf {
+        self.folder.join("figures")
+    }
+
+    pub(super) fn model_file(&self) -> PathBuf {
+        self.folder.join("model.safetensors")
+    }
+
+    /// The network with its best weights.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the device cannot be used.
+    pub fn network(&self, device: Device) -> Result<Box<dyn Network>> {
+        checkpoint::load(&self.model_file(), device)
+    }
+
+    /// Keeps a network that was trained elsewhere.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep(&self, network: &dyn Network) -> Result<()> {
+        checkpoint::save(network, &self.model_file())
+    }
+
+    /// The configuration that the run was trained with; an imported network has none.
+    ///
+    /// # Errors
+    /// A file that is there but cannot be read.
+    pub fn config(&self) -> Result<Option<Config>> {
+        let path = self.folder.join("config.toml");
+        if path.exists() { Config::load(&path).map(Some) } else { Ok(None) }
+    }
+
+    /// A data set with the bands and without the zones that the run was trained with.
+    ///
+    /// # Errors
+    /// A configuration that cannot be read.
+    pub fn choose(&self, so2sat: So2Sat) -> Result<So2Sat> {
+        match self.config()? {
+            Some(config) => config.data.choose(so2sat),
+            None => Ok(so2sat),
+        }
+    }
+
+    pub(super) fn write_config(&self, config: &Config) -> Result<()> {
+        write_whole(&self.folder.join("config.toml"), config.to_toml()?.as_bytes())
+    }
+
+    pub(super) fn write_history(&self, epochs: &[EpochRecord]) -> Result<()> {
+        let optional = |x: Option<f64>| x.map_or_else(String::new, |x| x.to_string());
+        let mut csv = format!("{HISTORY}\n");
+        for e in epochs {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                csv,
+                "{},{},{},{},{},{},{:.3}",
+                e.epoch,
+                e.learning_rate,
+                e.training_loss,
+                e.training_accuracy,
+                optional(e.validation_loss),
+                optional(e.validation_accuracy),
+                e.seconds
+            );
+        }
+        write_whole(&self.folder.join("history.csv"), csv.as_bytes())
+    }
+
+    pub(super) fn write_baselines(&self, baselines: &Baselines) -> Result<()> {
+        write_json(&self.folder.join("baselines.json"), baselines)
+    }
+
+    /// The baselines; an imported network has none.
+    pub(super) fn baselines(&self) -> Result<Option<Baselines>> {
+        let path = self.folder.join("baselines.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let parsed = serde_json::from_str(&text);
+        parsed
+            .map(Some)
+            .map_err(|e| Error::file(&path, format!("cannot be read ({e})"), "train the run again"))
+    }
+
+    /// Puts an evaluation into `metrics.json`, beside those of other files.
+    pub(super) fn add_metrics(&self, name: &str, evaluation: &impl Serialize) -> Result<()> {
+        let path = self.folder.join("metrics.json");
+        let mut all: serde_json::Map<String, serde_json::Value> = match fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text).map_err(|e| {
+                Error::file(&path, format!("cannot be read ({e})"), "remove it and evaluate again")
+            })?,
+            Err(_) => serde_json::Map::new(),
+        };
+        let value = serde_json::to_value(evaluation)
+            .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;
+        all.insert(name.to_owned(), value);
+        write_json(&path, &all)
+    }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;
+    text.push('\n');
+    write_whole(path, text.as_bytes())
+}
