@@ -1,1 +1,0 @@
-//! A small synthetic So2Sat.

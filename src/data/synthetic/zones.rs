@@ -1,0 +1,267 @@
+//! What each zone is built of: the published ranges, and a form for its buildings and its ground.
+//!
+//! Fractions and heights: Stewart & Oke (2012), *Local Climate Zones for Urban Temperature Studies*,
+//! Table 3. Layouts, block sizes, roofs and vegetation are our own reading of its pictures.
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::materials::{ROOFS, normal};
+use crate::Zone;
+
+/// How buildings stand on a block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Layout {
+    /// Around a courtyard, along the edges of the block.
+    Courtyards,
+    /// One on a lot, about square.
+    Lots,
+    /// One on a lot, long and narrow.
+    Slabs,
+}
+
+/// The ranges of a built zone.
+pub(super) struct Built {
+    /// Ground under buildings, 0–1.
+    building: (f32, f32),
+    /// Ground that is paved.
+    impervious: (f32, f32),
+    /// Ground that is planted or bare.
+    pervious: (f32, f32),
+    /// Metres.
+    height: (f32, f32),
+    /// Metres from street to street.
+    block: (f32, f32),
+    /// Metres from building to building.
+    lot: (f32, f32),
+    layout: Layout,
+    /// How often each roof occurs: tile, concrete, bitumen, bright, painted and rusty metal.
+    roofs: [f32; ROOFS],
+    /// Trees on pervious ground.
+    trees: (f32, f32),
+    /// Bare soil on pervious ground.
+    soil: (f32, f32),
+}
+
+/// LCZ 1–10. Ranges open in the source (< 10 %, > 25 m) are closed here.
+const BUILT: [Built; 10] = [
+    Built {
+        building: (0.40, 0.60),
+        impervious: (0.40, 0.60),
+        pervious: (0.00, 0.10),
+        height: (25.0, 110.0),
+        block: (70.0, 120.0),
+        lot: (28.0, 45.0),
+        layout: Layout::Lots,
+        roofs: [0.2, 5.0, 3.0, 1.2, 0.6, 0.1],
+        trees: (0.2, 0.6),
+        soil: (0.0, 0.2),
+    },
+    Built {
+        building: (0.40, 0.70),
+        impervious: (0.30, 0.50),
+        pervious: (0.00, 0.20),
+        height: (10.0, 25.0),
+        block: (60.0, 110.0),
+        lot: (18.0, 28.0),
+        layout: Layout::Courtyards,
+        roofs: [5.0, 3.0, 2.0, 0.6, 0.3, 0.2],
+        trees: (0.2, 0.6),
+        soil: (0.0, 0.2),
+    },
+    Built {
+        building: (0.40, 0.70),
+        impervious: (0.20, 0.50),
+        pervious: (0.00, 0.30),
+        height: (3.0, 10.0),
+        block: (40.0, 80.0),
+        lot: (10.0, 17.0),
+        layout: Layout::Lots,
+        roofs: [5.0, 3.0, 1.2, 0.8, 0.6, 0.8],
+        trees: (0.1, 0.5),
+        soil: (0.1, 0.5),
+    },
+    Built {
+        building: (0.20, 0.40),
+        impervious: (0.30, 0.40),
+        pervious: (0.30, 0.40),
+        height: (25.0, 75.0),
+        block: (110.0, 190.0),
+        lot: (42.0, 70.0),
+        layout: Layout::Lots,
+        roofs: [0.5, 5.0, 2.5, 0.7, 0.4, 0.1],
+        trees: (0.2, 0.6),
+        soil: (0.0, 0.3),
+    },
+    Built {
+        building: (0.20, 0.40),
+        impervious: (0.30, 0.50),
+        pervious: (0.20, 0.40),
+        height: (10.0, 25.0),
+        block: (90.0, 170.0),
+        lot: (34.0, 60.0),
+        layout: Layout::Slabs,
+        roofs: [2.5, 4.0, 2.5, 0.7, 0.3, 0.1],
+        trees: (0.2, 0.6),
+        soil: (0.0, 0.3),
+    },
+    Built {
+        building: (0.20, 0.40),
+        impervious: (0.20, 0.50),
+        pervious: (0.30, 0.60),
+        height: (3.0, 10.0),
+        block: (60.0, 120.0),
+        lot: (18.0, 30.0),
+        layout: Layout::Lots,
+        roofs: [4.5, 2.5, 2.0, 0.5, 0.3, 0.2],
+        trees: (0.3, 0.7),
+        soil: (0.0, 0.2),
+    },
+    Built {
+        building: (0.60, 0.90),
+        impervious: (0.00, 0.20),
+        pervious: (0.05, 0.30),
+        height: (2.0, 4.0),
+        block: (25.0, 60.0),
+        lot: (7.0, 11.0),
+        layout: Layout::Lots,
+        roofs: [1.0, 0.6, 0.6, 1.2, 1.2, 5.0],
+        trees: (0.0, 0.3),
+        soil: (0.5, 1.0),
+    },
+    Built {
+        building: (0.30, 0.50),
+        impervious: (0.40, 0.50),
+        pervious: (0.00, 0.20),
+        height: (3.0, 10.0),
+        block: (130.0, 260.0),
+        lot: (60.0, 110.0),
+        layout: Layout::Lots,
+        roofs: [0.6, 3.0, 2.0, 2.5, 1.2, 0.5],
+        trees: (0.0, 0.3),
+        soil: (0.1, 0.5),
+    },
+    Built {
+        building: (0.10, 0.20),
+        impervious: (0.00, 0.20),
+        pervious: (0.60, 0.80),
+        height: (3.0, 10.0),
+        block: (110.0, 260.0),
+        lot: (28.0, 55.0),
+        layout: Layout::Lots,
+        roofs: [4.0, 2.0, 2.0, 0.7, 0.3, 0.4],
+        trees: (0.3, 0.7),
+        soil: (0.0, 0.2),
+    },
+    Built {
+        building: (0.20, 0.30),
+        impervious: (0.20, 0.40),
+        pervious: (0.40, 0.50),
+        height: (5.0, 15.0),
+        block: (120.0, 260.0),
+        lot: (35.0, 90.0),
+        layout: Layout::Slabs,
+        roofs: [0.4, 2.5, 2.5, 1.2, 1.2, 2.0],
+        trees: (0.0, 0.3),
+        soil: (0.5, 1.0),
+    },
+];
+
+/// The ground of a natural zone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Ground {
+    /// Trees over so much of the ground, in clumps of some metres, on grass.
+    Trees { cover: (f32, f32), clump: (f32, f32) },
+    /// Shrubs among dry grass, soil and rock.
+    Scrub,
+    /// Fields and meadows.
+    Fields,
+    /// Rock, or a paved plain.
+    RockOrPaved,
+    /// Bare fields, or sand.
+    SoilOrSand,
+    /// Water.
+    Water,
+}
+
+/// What a zone is made of.
+pub(super) enum Form {
+    Built(&'static Built),
+    Natural(Ground),
+}
+
+impl Form {
+    pub(super) fn of(zone: Zone) -> Self {
+        match zone {
+            Zone::DenseTrees => Self::Natural(Ground::Trees { cover: (0.80, 1.0), clump: (9.0, 18.0) }),
+            Zone::ScatteredTrees => Self::Natural(Ground::Trees { cover: (0.20, 0.65), clump: (14.0, 40.0) }),
+            Zone::BushScrub => Self::Natural(Ground::Scrub),
+            Zone::LowPlants => Self::Natural(Ground::Fields),
+            Zone::BareRockOrPaved => Self::Natural(Ground::RockOrPaved),
+            Zone::BareSoilOrSand => Self::Natural(Ground::SoilOrSand),
+            Zone::Water => Self::Natural(Ground::Water),
+            built => Self::Built(&BUILT[built.number() - 1]),
+        }
+    }
+}
+
+/// One draw from the ranges of a built zone.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) building: f32,
+    pub(super) impervious: f32,
+    pub(super) height: (f32, f32),
+    pub(super) block: f32,
+    pub(super) lot: f32,
+    pub(super) layout: Layout,
+    pub(super) roofs: [f32; ROOFS],
+    pub(super) trees: f32,
+    pub(super) soil: f32,
+}
+
+impl Built {
+    pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> Plan {
+        let mut spread = |share: f32| (share * normal(rng)).exp();
+        // Districts that are told apart on the ground do not keep to the ranges of a table.
+        let [more_building, more_impervious, more_pervious] = [spread(0.2), spread(0.2), spread(0.3)];
+        let (tall, wide, apart) = (spread(0.2), spread(0.2), spread(0.2));
+        let mut within = |(low, high): (f32, f32)| low + (high - low) * rng.gen_range(0f32..1.0);
+        let building = within(self.building) * more_building;
+        let impervious = within(self.impervious) * more_impervious;
+        let pervious = within(self.pervious) * more_pervious;
+        let all = building + impervious + pervious;
+        Plan {
+            building: building / all,
+            impervious: impervious / all,
+            height: (self.height.0 * tall, self.height.1 * tall),
+            block: within(self.block) * wide,
+            lot: within(self.lot) * apart,
+            layout: self.layout,
+            roofs: self.roofs,
+            trees: within(self.trees),
+            soil: within(self.soil),
+        }
+    }
+}
+
+impl Plan {
+    /// A district between two zones, `share` of the way to the other.
+    pub(super) fn towards(mut self, other: &Self, share: f32, rng: &mut ChaCha8Rng) -> Self {
+        let blend = |a: &mut f32, b: f32| *a += share * (b - *a);
+        blend(&mut self.building, other.building);
+        blend(&mut self.impervious, other.impervious);
+        blend(&mut self.height.0, other.height.0);
+        blend(&mut self.height.1, other.height.1);
+        blend(&mut self.block, other.block);
+        blend(&mut self.lot, other.lot);
+        blend(&mut self.trees, other.trees);
+        blend(&mut self.soil, other.soil);
+        for (a, &b) in self.roofs.iter_mut().zip(&other.roofs) {
+            blend(a, b);
+        }
+        if rng.gen_range(0f32..1.0) < share {
+            self.layout = other.layout;
+        }
+        self
+    }
+}
