@@ -5,7 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lcz::data::so2sat::{Layout, Rows, So2Sat, Writer};
+use lcz::data::synthetic::Synthetic;
 use lcz::data::{BandStatistics, Patches};
+use lcz::metrics::ConfusionMatrix;
+use lcz::models::Classifier;
+use lcz::models::pixel::PixelGaussian;
 use lcz::progress::Silent;
 use lcz::{Bands, Classes, Imagery, Labels, Votes, Zone};
 use ndarray::{Array1, Array2, Array4, array, s};
@@ -410,6 +414,92 @@ fn statistics_of_bands_are_those_of_the_formula() {
         assert!((mean[c] - (149_500.0 + 385.0 + c as f64)).abs() < 1e-6, "{mean:?}");
         assert!((standard_deviation[c] / f64::sqrt(variance) - 1.0).abs() < 1e-12, "{standard_deviation:?}");
     }
+}
+
+// The synthetic set.
+
+/// Written once for the tests that read it.
+fn synthetic() -> &'static Path {
+    static FOLDER: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("synthetic");
+        let _ = fs::remove_dir_all(&folder);
+        Synthetic { patches: 2000, seed: 3 }.write(&folder, &mut Silent).unwrap();
+        folder
+    })
+}
+
+#[test]
+fn a_seed_gives_the_same_synthetic_files_byte_for_byte_with_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, seed: u64, threads: usize| {
+        let path = folder.path().join(name);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| Synthetic { patches: 90, seed }.write(&path, &mut Silent)).unwrap();
+        ["training.h5", "validation.h5", "testing.h5"].map(|name| fs::read(path.join(name)).unwrap())
+    };
+    let once = write("once", 1, 1);
+    assert!(once == write("again", 1, 3), "the same");
+    assert!(once != write("other", 2, 1), "another seed, another set");
+}
+
+#[test]
+fn the_synthetic_set_has_every_class_in_every_split_other_cities_to_test_on_and_says_what_it_is() {
+    let (training, validation, test) = So2Sat::open(synthetic()).unwrap().splits().unwrap();
+    assert_eq!([training.len(), validation.len(), test.len()], [1200, 300, 500]);
+    let mut cities = Vec::new();
+    for split in [&training, &validation, &test] {
+        assert_eq!(*split.imagery(), Imagery::so2sat());
+        assert!(split.labels().unwrap().counts().iter().all(|&count| count > 0));
+        assert!(
+            split.votes().unwrap().counts().rows().into_iter().all(|votes| votes.sum().round() as i32 == 10)
+        );
+        assert!(split.provenance().starts_with("synthetic (lcz ") && split.provenance().ends_with("seed 3)"));
+        cities.push(split.groups().unwrap().into_iter().collect::<std::collections::BTreeSet<_>>());
+    }
+    assert!(cities[0].is_disjoint(&cities[1]) && cities[0].is_disjoint(&cities[2]));
+    assert!(cities[1].is_disjoint(&cities[2]));
+    // 352,366 training patches of So2Sat: 14.0 % water, 12.2 % dense trees.
+    assert!((training.labels().unwrap().counts()[16] as f64 / 1200.0 - 0.14).abs() < 0.005);
+    let radar = So2Sat::open_as(synthetic().join("testing.h5"), "sen1").unwrap().patches().unwrap();
+    assert_eq!(radar.imagery().bands, Bands::sentinel1());
+}
+
+#[test]
+fn synthetic_bands_are_about_as_bright_and_varied_as_the_real_ones() {
+    // So2Sat's Sentinel-2 bands.
+    let mean = [0.12376, 0.10928, 0.10109, 0.11424, 0.15927, 0.18147, 0.17457, 0.19502, 0.15428, 0.10905];
+    let deviation =
+        [0.03959, 0.04778, 0.06637, 0.06359, 0.07744, 0.09102, 0.09218, 0.10165, 0.09992, 0.08781];
+    let training = So2Sat::open(synthetic().join("training.h5")).unwrap().patches().unwrap();
+    let made = training.band_statistics(&mut Silent).unwrap();
+    for c in 0..10 {
+        assert!((made.mean[c] / mean[c] - 1.0).abs() < 0.25, "{:?}", made.mean);
+        assert!(
+            (made.standard_deviation[c] / deviation[c] - 1.0).abs() < 0.3,
+            "{:?}",
+            made.standard_deviation
+        );
+    }
+}
+
+#[test]
+fn a_single_pixel_tells_synthetic_classes_apart_in_part_only() {
+    let (training, _, test) = So2Sat::open(synthetic()).unwrap().splits().unwrap();
+    let baseline = PixelGaussian::fit(&training, &training.labels().unwrap(), &mut Silent).unwrap();
+    let predicted = baseline.predict(&test).unwrap().predicted();
+    let accuracy = ConfusionMatrix::of(&test.labels().unwrap(), &predicted).unwrap().overall_accuracy_score();
+    assert!((0.35..0.65).contains(&accuracy), "neither chance (0.14) nor a toy: {accuracy}");
+}
+
+#[test]
+fn synthetic_files_do_not_replace_others_and_come_together() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("testing.h5"), 20, None);
+    let error = Synthetic { patches: 20, seed: 1 }.write(folder.path(), &mut Silent).unwrap_err().to_string();
+    assert!(error.contains("testing.h5: the file exists; "), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+    assert!(Synthetic { patches: 9, seed: 1 }.write(folder.path(), &mut Silent).is_err());
 }
 
 // Bad input: one line each.
