@@ -11,6 +11,8 @@ pub(crate) mod conv;
 mod lanes;
 pub(crate) mod norm;
 pub(crate) mod pool;
+#[cfg(test)]
+mod tests;
 pub(crate) mod update;
 
 use std::sync::OnceLock;
