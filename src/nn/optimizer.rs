@@ -17,7 +17,8 @@ pub enum Optimizer {
     /// Adam with Nesterov's look-ahead and a warming momentum (Dozat 2016): β = 0.9, 0.999,
     /// ε = 1e-7, μ_t = β₁ (1 − 0.5 · 0.96^(0.004 t)), as in the Keras that trained LCZ_LDL.
     Nadam,
-    /// Kingma & Ba (2015): β = 0.9, 0.999, ε = 1e-7 (Keras's).
+    /// Kingma & Ba (2015): β = 0.9, 0.999, ε = 1e-7 as in Keras, which adds it where the paper has
+    /// its ε̂, to √v before v's bias is corrected.
     Adam,
     /// Stochastic gradient descent with Nesterov momentum 0.9 (Sutskever et al. 2013).
     Sgd,
@@ -82,8 +83,9 @@ impl Optimizer {
     /// The factors of step `t`, counted from 1; `warmed` is the product of Nadam's μ up to t − 1.
     fn step(self, t: u64, learning_rate: f64, warmed: f64) -> Step {
         let [beta1, beta2] = BETA;
-        let square = 1.0 / (1.0 - beta2.powf(t as f64));
-        let adaptive = |momentum, gradient| Step::Adaptive {
+        // What m and v lack of a mean, as they start at 0.
+        let [seen1, seen2] = [beta1, beta2].map(|beta| 1.0 - beta.powf(t as f64));
+        let adaptive = |momentum, gradient, square| Step::Adaptive {
             beta1,
             beta2,
             momentum,
@@ -92,13 +94,14 @@ impl Optimizer {
             epsilon: EPSILON,
         };
         match self {
-            Self::Adam => adaptive(learning_rate / (1.0 - beta1.powf(t as f64)), 0.0),
+            Self::Adam => adaptive(learning_rate * seen2.sqrt() / seen1, 0.0, 1.0),
             Self::Nadam => {
                 let now = warmed * warming(t);
                 let next = now * warming(t + 1);
                 adaptive(
                     learning_rate * warming(t + 1) / (1.0 - next),
                     learning_rate * (1.0 - warming(t)) / (1.0 - now),
+                    1.0 / seen2,
                 )
             }
             Self::Sgd => Step::Momentum { learning_rate, momentum: MOMENTUM, nesterov: true },
@@ -165,3 +168,6 @@ impl<D: Backend<f32>> Visitor<f32, D> for Apply<'_, D> {
 fn zeros_like<S: Shape, D: Backend<f32>>(tensor: &Tensor<S, f32, D>) -> [Tensor<S, f32, D>; 2] {
     std::array::from_fn(|_| tensor.device().zeros_like(tensor))
 }
+
+#[cfg(test)]
+mod tests;
