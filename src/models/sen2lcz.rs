@@ -162,3 +162,6 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Sen2Lcz<E, D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

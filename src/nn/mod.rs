@@ -17,3 +17,5 @@ pub use optimizer::{Optimizer, Schedule};
 pub(crate) use tape::fork;
 pub use training::{EpochRecord, History, Labelled, Observer, Standardisation, Training};
 pub use weights::{ParameterCount, Weight, Weights};
+#[cfg(test)]
+pub(crate) use {layers::Moment, module::cross_entropy, tape::AnyTape, tape::backward};
