@@ -47,10 +47,10 @@ pub trait Network: Classifier {
     fn set_standardisation(&mut self, standardisation: Standardisation) -> Result<()>;
 
     /// Trains it, from the weights it has, and keeps those of the best epoch. A network without a
-    /// standardisation takes that of the training set first.
+    /// standardisation takes that of the training set first. After an error it is as it was before.
     ///
     /// # Errors
-    /// Unusable settings or data, a loss that is not finite, or an observer's error.
+    /// Unusable settings or data, a loss that is not finite or beyond return, or an observer's error.
     fn fit(
         &mut self,
         train: Labelled<'_>,

@@ -207,11 +207,13 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
                 ));
             }
         }
-        if self.standardisation.is_none() {
-            self.standardisation = Some(Standardisation::of(train.patches, observer.progress())?);
-        }
-        let input = self.input();
-        fit(&mut self.module, &self.device, &input, train, validation, training, observer)
+        let input = match &self.standardisation {
+            Some(input) => input.clone(),
+            None => Standardisation::of(train.patches, observer.progress())?,
+        };
+        let history = fit(&mut self.module, &self.device, &input, train, validation, training, observer)?;
+        self.standardisation = Some(input);
+        Ok(history)
     }
 
     fn logits(&self, patches: &Patches) -> Result<Logits> {

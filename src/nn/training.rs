@@ -25,6 +25,11 @@ use crate::{Error, LabelDistributions, Progress, Result};
 /// Rows of a batch in inference.
 const INFERENCE_BATCH: usize = 256;
 
+/// A batch's mean cross-entropy from which no training comes back, in nats: the labels' classes have
+/// probabilities of e^−10000. Batch norm keeps the loss finite at any learning rate, so that waiting
+/// for NaN may mean waiting for ever.
+const DIVERGED: f64 = 1e4;
+
 /// How a network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -264,6 +269,12 @@ impl Tally {
         }
     }
 
+    fn merge(&mut self, other: &Self) {
+        self.loss += other.loss;
+        self.correct += other.correct;
+        self.samples += other.samples;
+    }
+
     fn mean_loss(&self) -> f64 {
         self.loss / self.samples as f64
     }
@@ -273,7 +284,7 @@ impl Tally {
     }
 }
 
-/// Trains a module; it ends with the best epoch's weights.
+/// Trains a module; it ends with the best epoch's weights, or after an error with those it had.
 pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     module: &mut M,
     device: &D,
@@ -293,6 +304,24 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
             ));
         }
     }
+    let before = weights::read(module);
+    let history = run(module, device, standardisation, train, validation, training, observer);
+    if history.is_err() {
+        weights::write(module, &before)?;
+    }
+    history
+}
+
+/// The loop over epochs.
+fn run<D: Backend<f32>, M: Module<f32, D>>(
+    module: &mut M,
+    device: &D,
+    standardisation: &Standardisation,
+    train: Labelled<'_>,
+    validation: Option<Labelled<'_>>,
+    training: &Training,
+    observer: &mut dyn Observer,
+) -> Result<History> {
     let targets = train.labels.smoothed(training.label_smoothing)?;
     let mut optimizer = OptimizerState::new(training.optimizer);
     let mut epochs = Vec::<EpochRecord>::new();
@@ -330,16 +359,23 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
             validation_accuracy: tally.as_ref().map(Tally::accuracy),
             seconds: started.elapsed().as_secs_f64(),
         };
+        let diverged =
+            |loss| Error::Diverged { epoch, batch: train.patches.len().div_ceil(training.batch_size), loss };
         if let Some(loss) = record.validation_loss
             && !loss.is_finite()
         {
-            return Err(Error::Diverged { epoch, batch: 0, loss });
+            return Err(diverged(loss));
         }
         observer.progress().end(&summary(&record, train.patches.len()));
         let loss = record.validation_loss.unwrap_or(f64::NEG_INFINITY);
         let improved = best.as_ref().is_none_or(|(least, ..)| loss < *least || validation.is_none());
         if improved {
-            best = Some((loss, epoch, weights::read(module)));
+            let weights = weights::read(module);
+            // The last step's weights have met no loss yet.
+            if !weights.are_finite() {
+                return Err(diverged(f64::NAN));
+            }
+            best = Some((loss, epoch, weights));
         }
         observer.epoch(&record, best.as_ref().filter(|_| improved).map(|(.., weights)| weights))?;
         epochs.push(record);
@@ -393,10 +429,13 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
             let (positions, images) = rows?;
             let y = targets.select(&positions);
             let log_p = self.step(batch, images, y.view());
-            tally.add(log_p.view(), y.view());
-            if !tally.loss.is_finite() {
-                return Err(Error::Diverged { epoch: self.epoch, batch: batch + 1, loss: tally.loss });
+            let mut of_batch = Tally::default();
+            of_batch.add(log_p.view(), y.view());
+            let loss = of_batch.mean_loss();
+            if loss.is_nan() || loss >= DIVERGED {
+                return Err(Error::Diverged { epoch: self.epoch, batch: batch + 1, loss });
             }
+            tally.merge(&of_batch);
             progress.advance(positions.len() as u64, &format!("loss {:.4}", tally.mean_loss()));
         }
         Ok(tally)

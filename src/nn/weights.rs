@@ -40,6 +40,11 @@ impl Weights {
         self.0.get(name)
     }
 
+    /// Whether no number is NaN or infinite.
+    pub(crate) fn are_finite(&self) -> bool {
+        self.0.values().all(|weight| weight.values.iter().all(|x| x.is_finite()))
+    }
+
     /// How many numbers there are.
     pub fn count(&self) -> ParameterCount {
         let numbers = |only_trainable: bool| {
