@@ -215,3 +215,188 @@ fn a_command_that_is_not_one_ends_with_code_2() {
     assert_eq!(lcz(["inform"]).status.code(), Some(2));
     assert_eq!(lcz(["info"]).status.code(), Some(2));
 }
+
+/// A data set in a folder, with a place for a run beside it: in each of the three files eight patches
+/// of four classes.
+struct DataSet {
+    folder: TempDir,
+}
+
+impl DataSet {
+    /// `spoil` changes the sample of one of the files.
+    fn new(spoil: impl Fn(&str, &mut Sample)) -> Self {
+        let data_set = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(data_set.data()).unwrap();
+        for name in ["training", "validation", "testing"] {
+            let mut sample = Sample::new();
+            let pixel = |(n, y, x, c)| (n % 4 * c + y * x + n) as f32 / 100.0;
+            sample.images = Array4::from_shape_fn((8, 8, 8, 10), pixel);
+            sample.labels = Array2::from_shape_fn((8, 17), |(n, k)| if n % 4 == k { 1.0 } else { 0.0 });
+            sample.votes = 10.0 * &sample.labels;
+            spoil(name, &mut sample);
+            std::fs::rename(sample.write(), data_set.data().join(format!("{name}.h5"))).unwrap();
+        }
+        data_set
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn run(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    /// Trains a tiny network, with these further arguments.
+    fn train(&self, more: &[&str]) -> Output {
+        let [data, run] = [self.data(), self.run()].map(PathBuf::into_os_string);
+        let tiny = ["--quiet", "--epochs", "1", "--set", "model.depth=5", "--set", "model.width=2"];
+        let mut arguments = ["train", "sen2lcz", "--data"].map(OsStr::new).to_vec();
+        arguments.extend([&*data, OsStr::new("--run"), &*run]);
+        arguments.extend(tiny.iter().chain(more).map(OsStr::new));
+        lcz(arguments)
+    }
+
+    /// Asserts that training ends with this error, and that no run folder is left.
+    fn training_refuses(&self, more: &[&str], wanted: &[&str]) {
+        is_one_error(&self.train(more), wanted);
+        assert!(!self.run().exists(), "a run folder was left behind");
+    }
+}
+
+#[test]
+fn a_network_is_trained_evaluated_and_asked_for_predictions() {
+    let data_set = DataSet::new(|_, _| ());
+    let (run, data) = (data_set.run(), data_set.data());
+    let output = data_set.train(&["--labels", "votes"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(output.stderr.is_empty(), "quiet, but: {}", text(&output.stderr));
+    for file in ["config.toml", "history.csv", "model.safetensors"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+
+    let evaluate =
+        ["evaluate".as_ref(), run.as_os_str(), "--data".as_ref(), data.as_os_str(), "--json".as_ref()];
+    let output = lcz(evaluate);
+    let evaluation: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(evaluation["models"][2]["scores"]["samples"], 8, "{evaluation}");
+    assert!(run.join("metrics.json").is_file());
+
+    let (file, out) = (data.join("testing.h5"), data_set.folder.path().join("predictions.h5"));
+    let predict = [
+        "predict".as_ref(),
+        run.as_os_str(),
+        "--data".as_ref(),
+        file.as_os_str(),
+        "--out".as_ref(),
+        out.as_os_str(),
+    ];
+    let output = lcz(predict);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let written = std::fs::read(&out).unwrap();
+    is_one_error(&lcz(predict), &["predictions.h5", "exists"]);
+    assert_eq!(std::fs::read(&out).unwrap(), written, "the refused prediction changed the file");
+
+    let config = std::fs::read(run.join("config.toml")).unwrap();
+    is_one_error(&data_set.train(&["--seed", "9"]), &["the run folder exists", "choose another"]);
+    assert_eq!(
+        std::fs::read(run.join("config.toml")).unwrap(),
+        config,
+        "the refused training changed the run"
+    );
+
+    let small = Sample::new().write();
+    let predict = [
+        "predict".as_ref(),
+        run.as_os_str(),
+        "--data".as_ref(),
+        small.as_os_str(),
+        "--out".as_ref(),
+        "p.h5".as_ref(),
+    ];
+    is_one_error(&lcz(predict), &["training.h5"]);
+}
+
+#[test]
+fn training_on_pixels_that_are_not_numbers_leaves_no_run() {
+    for file in ["training", "validation"] {
+        let data_set = DataSet::new(|name, sample| {
+            if name == file {
+                sample.images[[5, 0, 0, 0]] = f32::NAN;
+            }
+        });
+        data_set.training_refuses(&[], &[&format!("{file}.h5"), "row 5", "NaN"]);
+    }
+}
+
+#[test]
+fn training_on_votes_needs_votes_in_every_row() {
+    let data_set = DataSet::new(|_, sample| sample.votes.row_mut(2).fill(0.0));
+    data_set.training_refuses(&["--labels", "votes"], &["votes", "row 2"]);
+    assert!(data_set.train(&[]).status.success(), "one-hot labels need no votes");
+}
+
+#[test]
+fn training_on_labels_that_are_not_one_hot_leaves_no_run() {
+    let data_set = DataSet::new(|_, sample| sample.labels.row_mut(7).fill(0.5));
+    data_set.training_refuses(&[], &["label", "row 7"]);
+}
+
+#[test]
+fn training_needs_all_three_files() {
+    let data_set = DataSet::new(|_, _| ());
+    std::fs::remove_file(data_set.data().join("validation.h5")).unwrap();
+    data_set.training_refuses(&[], &["no validation.h5"]);
+    std::fs::remove_dir_all(data_set.data()).unwrap();
+    data_set.training_refuses(&[], &["No such file"]);
+}
+
+#[test]
+fn settings_that_do_not_exist_or_make_no_sense_are_named() {
+    let data_set = DataSet::new(|_, _| ());
+    for (setting, wanted) in [
+        ("training.epoch=3", "epoch"),
+        ("training.batch_size=none", "batch_size"),
+        ("training.batch_size=0", "batch_size"),
+        ("training.learning_rate=-1", "learning_rate"),
+        ("model.depth=6", "depth"),
+        ("data.bands=[\"B99\"]", "B99"),
+        ("data.labels=wishes", "wishes"),
+        ("training.epochs", "no '='"),
+    ] {
+        data_set.training_refuses(&["--set", setting], &[wanted]);
+    }
+}
+
+#[test]
+fn a_folder_without_a_model_is_not_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().as_os_str();
+    let output = lcz(["evaluate".as_ref(), path, "--data".as_ref(), path]);
+    is_one_error(&output, &["lcz train"]);
+    std::fs::write(folder.path().join("model.safetensors"), "not a model").unwrap();
+    is_one_error(&lcz(["evaluate".as_ref(), path, "--data".as_ref(), path]), &["model.safetensors"]);
+}
+
+#[test]
+fn weights_that_are_none_make_no_run() {
+    let sample = Sample::new();
+    let (file, run) = (sample.write(), sample.folder.path().join("run"));
+    let output = lcz(["import-keras".as_ref(), file.as_os_str(), "--run".as_ref(), run.as_os_str()]);
+    is_one_error(&output, &["training.h5"]);
+    assert!(!run.exists());
+}
+
+#[test]
+fn a_synthetic_data_set_says_what_it_is_and_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["synth".as_ref(), folder.path().as_os_str(), "--patches".as_ref(), "40".as_ref(), "-q".as_ref()];
+    let output = lcz(arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("24 training, 6 validation and 10 test patches, synthetic"));
+    let training = folder.path().join("training.h5");
+    let written = std::fs::read(&training).unwrap();
+    is_one_error(&lcz(arguments), &["training.h5", "exists"]);
+    assert_eq!(std::fs::read(&training).unwrap(), written);
+}

@@ -10,6 +10,7 @@ mod output;
 mod patches;
 mod predict;
 mod progress;
+mod synth;
 mod train;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -36,6 +37,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Synth(synth::Synth),
     Info(info::Info),
     Patches(Box<patches::Patches>),
     ImportKeras(import_keras::ImportKeras),
@@ -58,6 +60,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         let mut progress = Terminal::new(self.quiet);
         match self.verb {
+            Verb::Synth(verb) => verb.run(&mut progress),
             Verb::Info(verb) => verb.run(&mut progress),
             Verb::Patches(verb) => verb.run(&mut progress),
             Verb::ImportKeras(verb) => verb.run(),

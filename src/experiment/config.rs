@@ -98,7 +98,8 @@ impl Config {
 
     fn of(table: Table, place: &str) -> Result<Self> {
         let config: Self = table.try_into().map_err(|e: toml::de::Error| {
-            Error::input(place, e.message().replace('\n', " "), "see `lcz train --help` for the settings")
+            let problem = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            Error::input(place, problem, "see `lcz train --help` for the settings")
         })?;
         config.training.check()?;
         Ok(config)

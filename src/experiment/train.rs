@@ -15,6 +15,9 @@ use crate::models::{Device, build};
 use crate::nn::{EpochRecord, History, Labelled, Observer, Standardisation, Weights};
 use crate::{Error, LabelDistributions, Progress, Result};
 
+/// Validation patches read at once to check them.
+const CHECKED_AT_ONCE: usize = 256;
+
 /// What a training came to.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
@@ -75,13 +78,17 @@ pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn 
     let mut network = build(&config.model, train.imagery(), train.classes(), seed, device)?;
     network.set_standardisation(Standardisation::of(&train, progress)?)?;
 
-    let run = Run::create(folder)?;
-    run.write_config(config)?;
     let majority = train.labels()?;
-    run.write_baselines(&Baselines {
+    let baselines = Baselines {
         majority: MajorityClass::fit(&train, &majority)?,
         pixel: PixelGaussian::fit(&train, &majority, progress)?,
-    })?;
+    };
+    // The training pixels have been read by now; these would else be met after the first epoch.
+    validation.batches(CHECKED_AT_ONCE).try_for_each(|batch| batch.map(drop))?;
+
+    let run = Run::create(folder)?;
+    run.write_config(config)?;
+    run.write_baselines(&baselines)?;
 
     let mut recorder =
         Recorder { run: &run, description: Description::of(&*network), epochs: Vec::new(), progress };
