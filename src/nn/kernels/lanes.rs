@@ -2,9 +2,9 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_set1_ps,
-    _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_set1_ps,
-    _mm512_storeu_ps,
+    __m256, __m512, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_max_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_cmp_ps_mask,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_set1_ps, _mm512_storeu_ps,
 };
 
 /// A vector of `WIDTH` lanes.
@@ -27,6 +27,9 @@ pub(super) trait Lanes: Copy {
     unsafe fn add(self, b: Self) -> Self;
     /// The larger, lane by lane.
     unsafe fn max(self, b: Self) -> Self;
+
+    /// `self` where `z` is above zero, zero elsewhere.
+    unsafe fn where_positive(self, z: Self) -> Self;
 
     /// The first `n ≤ WIDTH` floats to memory.
     #[inline(always)]
@@ -92,12 +95,32 @@ impl Lanes for Plain {
     unsafe fn max(self, b: Self) -> Self {
         Self(std::array::from_fn(|i| if self.0[i] > b.0[i] { self.0[i] } else { b.0[i] }))
     }
+    #[inline(always)]
+    unsafe fn where_positive(self, z: Self) -> Self {
+        Self(std::array::from_fn(|i| if z.0[i] > 0.0 { self.0[i] } else { 0.0 }))
+    }
+}
+
+/// [`Lanes::where_positive`] in AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn where_positive_512(x: __m512, z: __m512) -> __m512 {
+    // SAFETY: the caller has a processor with the instructions.
+    unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(z, _mm512_set1_ps(0.0)), x) }
+}
+
+/// [`Lanes::where_positive`] in AVX2.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn where_positive_256(x: __m256, z: __m256) -> __m256 {
+    // SAFETY: the caller has a processor with the instructions.
+    unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(z, _mm256_set1_ps(0.0)), x) }
 }
 
 /// Implements [`Lanes`] for a vector type by its instructions.
 #[cfg(target_arch = "x86_64")]
 macro_rules! lanes {
-    ($vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $max:ident) => {
+    ($vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $max:ident, $positive:ident) => {
         // SAFETY (of every block): the trait's contract is the instruction's own.
         impl Lanes for $vector {
             const WIDTH: usize = $width;
@@ -125,6 +148,10 @@ macro_rules! lanes {
             unsafe fn max(self, b: Self) -> Self {
                 unsafe { $max(self, b) }
             }
+            #[inline(always)]
+            unsafe fn where_positive(self, z: Self) -> Self {
+                unsafe { $positive(self, z) }
+            }
         }
     };
 }
@@ -138,7 +165,8 @@ lanes!(
     _mm512_storeu_ps,
     _mm512_fmadd_ps,
     _mm512_add_ps,
-    _mm512_max_ps
+    _mm512_max_ps,
+    where_positive_512
 );
 #[cfg(target_arch = "x86_64")]
 lanes!(
@@ -149,5 +177,6 @@ lanes!(
     _mm256_storeu_ps,
     _mm256_fmadd_ps,
     _mm256_add_ps,
-    _mm256_max_ps
+    _mm256_max_ps,
+    where_positive_256
 );

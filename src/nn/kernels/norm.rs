@@ -12,6 +12,33 @@ fn each_vector<L: Lanes>(channels: usize, mut body: impl FnMut(usize, usize)) {
     }
 }
 
+/// Sums kept apart, so that one addition need not wait for the one before it.
+const PARTS: usize = 4;
+
+/// Runs `body(pixel, part)` for each pixel; written so that `part` is known when it is compiled.
+#[inline(always)]
+fn each_pixel(pixels: usize, mut body: impl FnMut(usize, usize)) {
+    let whole = pixels - pixels % PARTS;
+    for first in (0..whole).step_by(PARTS) {
+        for part in 0..PARTS {
+            body(first + part, part);
+        }
+    }
+    for pixel in whole..pixels {
+        body(pixel, 0);
+    }
+}
+
+/// The sum of the parts.
+///
+/// # Safety
+/// The processor must have the vector's instructions.
+#[inline(always)]
+unsafe fn total<L: Lanes>(parts: [L; PARTS]) -> L {
+    // SAFETY: the caller's.
+    unsafe { parts[0].add(parts[1]).add(parts[2].add(parts[3])) }
+}
+
 /// Sum and sum of squared deviations from the image's own mean, a channel.
 ///
 /// Two passes over data that is still in the cache: the usual E\[y²\] − E\[y\]² in f32 loses the
@@ -39,18 +66,16 @@ impl Kernel for Moments<'_> {
             unsafe {
                 let at = |pixel: usize| L::load_first(self.y.as_ptr().add(pixel * channels + channel), n);
                 let zero = L::splat(0.0);
-                let mut parts = [zero; 4];
-                for pixel in 0..pixels {
-                    parts[pixel % 4] = parts[pixel % 4].add(at(pixel));
-                }
-                let sum = parts[0].add(parts[1]).add(parts[2].add(parts[3]));
+                let mut parts = [zero; PARTS];
+                each_pixel(pixels, |pixel, part| parts[part] = parts[part].add(at(pixel)));
+                let sum = total(parts);
                 let minus_mean = sum.multiply_add(L::splat(-1.0 / pixels as f32), zero);
-                let mut parts = [zero; 4];
-                for pixel in 0..pixels {
+                let mut parts = [zero; PARTS];
+                each_pixel(pixels, |pixel, part| {
                     let deviation = at(pixel).add(minus_mean);
-                    parts[pixel % 4] = deviation.multiply_add(deviation, parts[pixel % 4]);
-                }
-                let square = parts[0].add(parts[1]).add(parts[2].add(parts[3]));
+                    parts[part] = deviation.multiply_add(deviation, parts[part]);
+                });
+                let square = total(parts);
                 sum.store_first(self.sums.as_mut_ptr().add(channel), n);
                 square.store_first(self.squares.as_mut_ptr().add(channel), n);
             }
@@ -106,10 +131,9 @@ pub(crate) struct Applied<'a> {
 }
 
 impl Applied<'_> {
-    /// The gradient behind the ReLU, for channel `c` of a pixel.
-    #[inline(always)]
-    fn masked(self, c: usize, y: f32, gradient: f32) -> f32 {
-        if self.scale[c] * y + self.shift[c] > 0.0 { gradient } else { 0.0 }
+    /// Whether there is one of each a channel.
+    fn is_for(self, channels: usize) -> bool {
+        self.scale.len() == channels && self.shift.len() == channels
     }
 }
 
@@ -123,7 +147,12 @@ pub(crate) fn gradient_sums(
     sums: &mut [f32],
     products: &mut [f32],
 ) {
-    assert!(y.len() == gradient.len() && y.len().is_multiple_of(sums.len()), "unequal channels");
+    let channels = sums.len();
+    assert!(y.len() == gradient.len() && y.len().is_multiple_of(channels), "unequal channels");
+    assert!(
+        products.len() == channels && applied.is_for(channels) && mean.len() == channels,
+        "unequal channels"
+    );
     level.run(GradientSums { y, gradient, applied, mean, sums, products });
 }
 
@@ -142,18 +171,26 @@ impl Kernel for GradientSums<'_> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         let channels = self.sums.len();
-        let (mean, applied) = (&self.mean[..channels], self.applied);
-        let (sums, products) = (&mut self.sums[..channels], &mut self.products[..channels]);
-        sums.fill(0.0);
-        products.fill(0.0);
-        // Plain loops: the compiler turns them into this level's vectors.
-        for (y, gradient) in self.y.chunks_exact(channels).zip(self.gradient.chunks_exact(channels)) {
-            for c in 0..channels {
-                let g = applied.masked(c, y[c], gradient[c]);
-                sums[c] += g;
-                products[c] += g * (y[c] - mean[c]);
+        let pixels = self.y.len() / channels;
+        each_vector::<L>(channels, |channel, n| {
+            // SAFETY: `gradient_sums` has checked the lengths.
+            unsafe {
+                let of = |values: &[f32]| L::load_first(values.as_ptr().add(channel), n);
+                let (scale, shift) = (of(self.applied.scale), of(self.applied.shift));
+                let minus_mean = of(self.mean).multiply_add(L::splat(-1.0), L::splat(0.0));
+                let (mut sums, mut products) = ([L::splat(0.0); PARTS], [L::splat(0.0); PARTS]);
+                each_pixel(pixels, |pixel, part| {
+                    let at = pixel * channels + channel;
+                    let y = L::load_first(self.y.as_ptr().add(at), n);
+                    let gradient = L::load_first(self.gradient.as_ptr().add(at), n);
+                    let g = gradient.where_positive(y.multiply_add(scale, shift));
+                    sums[part] = sums[part].add(g);
+                    products[part] = g.multiply_add(y.add(minus_mean), products[part]);
+                });
+                total(sums).store_first(self.sums.as_mut_ptr().add(channel), n);
+                total(products).store_first(self.products.as_mut_ptr().add(channel), n);
             }
-        }
+        });
     }
 }
 
@@ -169,10 +206,8 @@ pub(crate) fn input_gradient(
 ) {
     let channels = mean.len();
     assert!(y.len() == gradient.len() && y.len() == out.len(), "unequal rows");
-    assert!(
-        y.len().is_multiple_of(channels) && factors.iter().all(|f| f.len() == channels),
-        "unequal channels"
-    );
+    assert!(y.len().is_multiple_of(channels) && applied.is_for(channels), "unequal channels");
+    assert!(factors.iter().all(|f| f.len() == channels), "unequal channels");
     level.run(InputGradient { y, gradient, applied, mean, factors, out });
 }
 
@@ -191,15 +226,50 @@ impl Kernel for InputGradient<'_> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         let channels = self.mean.len();
-        let [a, b, c0] = self.factors;
-        let (a, b, c0) = (&a[..channels], &b[..channels], &c0[..channels]);
-        let (mean, applied) = (self.mean, self.applied);
-        let pixels = self.y.chunks_exact(channels).zip(self.gradient.chunks_exact(channels));
-        for ((y, gradient), out) in pixels.zip(self.out.chunks_exact_mut(channels)) {
-            for c in 0..channels {
-                let g = applied.masked(c, y[c], gradient[c]);
-                out[c] = a[c] * g + b[c] * (y[c] - mean[c]) + c0[c];
+        let pixels = self.y.len() / channels;
+        each_vector::<L>(channels, |channel, n| {
+            // SAFETY: `input_gradient` has checked the lengths.
+            unsafe {
+                let of = |values: &[f32]| L::load_first(values.as_ptr().add(channel), n);
+                let (scale, shift) = (of(self.applied.scale), of(self.applied.shift));
+                let minus_mean = of(self.mean).multiply_add(L::splat(-1.0), L::splat(0.0));
+                let [a, b, c] = [0, 1, 2].map(|k: usize| of(&self.factors[k]));
+                for pixel in 0..pixels {
+                    let at = pixel * channels + channel;
+                    let y = L::load_first(self.y.as_ptr().add(at), n);
+                    let gradient = L::load_first(self.gradient.as_ptr().add(at), n);
+                    let g = gradient.where_positive(y.multiply_add(scale, shift));
+                    let dy = a.multiply_add(g, b.multiply_add(y.add(minus_mean), c));
+                    dy.store_first(self.out.as_mut_ptr().add(at), n);
+                }
             }
-        }
+        });
+    }
+}
+
+/// sum += part, number by number.
+pub(crate) fn add(level: Level, sum: &mut [f32], part: &[f32]) {
+    assert_eq!(sum.len(), part.len(), "unequal lengths");
+    level.run(Add { sum, part });
+}
+
+struct Add<'a> {
+    sum: &'a mut [f32],
+    part: &'a [f32],
+}
+
+impl Kernel for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        each_vector::<L>(self.sum.len(), |at, n| {
+            // SAFETY: both slices have the length that is walked over.
+            unsafe {
+                let to = self.sum.as_mut_ptr().add(at);
+                let part = L::load_first(self.part.as_ptr().add(at), n);
+                L::load_first(to, n).add(part).store_first(to, n);
+            }
+        });
     }
 }

@@ -59,12 +59,19 @@ impl Backend<f32> for Cpu {
         gradients: &mut Gradients<f32, Cpu>,
     ) {
         let g = gradients.get_or_alloc_mut(parameters).expect("memory for a gradient");
-        let [mut p, mut m, mut v] = [&*parameters, &moments[0], &moments[1]].map(Tensor::as_vec);
+        let [mut p, mut m, mut v] = [&*parameters, &moments[0], &moments[1]].map(numbers);
         update::apply(Level::best(), step, &mut p, &mut m, &mut v, g);
         parameters.copy_from(&p);
         moments[0].copy_from(&m);
         moments[1].copy_from(&v);
     }
+}
+
+/// A tensor's numbers, copied: dfdx does not lend them.
+fn numbers<S: Shape>(x: &Tensor<S, f32, Cpu>) -> Vec<f32> {
+    let mut numbers = vec![0f32; x.shape().num_elements()];
+    x.copy_into(&mut numbers);
+    numbers
 }
 
 /// Puts `y` on the tape as an operation on `x` and parameters.
@@ -148,13 +155,13 @@ fn conv_norm_relu_folded(
 ) -> Tensor<(usize, usize, usize, usize), f32, Cpu> {
     let geometry = geometry(*x.shape(), layer);
     let (batch, height, width, outputs) = (x.shape().0, geometry.height, geometry.width, geometry.outputs);
-    let [bias, gamma, beta] = [layer.bias, layer.scale, layer.shift].map(Tensor::as_vec);
-    let (mean, variance) = (statistics.mean.as_vec(), statistics.variance.as_vec());
+    let [bias, gamma, beta] = [layer.bias, layer.scale, layer.shift].map(numbers);
+    let (mean, variance) = (numbers(&statistics.mean), numbers(&statistics.variance));
     let scale: Vec<f32> = (0..outputs)
         .map(|c| (f64::from(gamma[c]) / (f64::from(variance[c]) + layer.epsilon).sqrt()) as f32)
         .collect();
     let shift: Vec<f32> = (0..outputs).map(|c| (bias[c] - mean[c]) * scale[c] + beta[c]).collect();
-    let mut weights = layer.weight.as_vec();
+    let mut weights = numbers(layer.weight);
     for row in weights.chunks_exact_mut(outputs) {
         for (w, s) in row.iter_mut().zip(&scale) {
             *w *= s;
@@ -162,7 +169,7 @@ fn conv_norm_relu_folded(
     }
     let weights = Packed::new(Level::best(), geometry, &weights);
     let mut y = vec![0f32; batch * height * width * outputs];
-    convolve_batch(geometry, &x.as_vec(), &weights, Finish::BiasRelu(&shift), &mut y);
+    convolve_batch(geometry, &numbers(x), &weights, Finish::BiasRelu(&shift), &mut y);
     x.device().tensor_from_vec(y, (batch, height, width, outputs))
 }
 
@@ -176,9 +183,9 @@ fn conv_norm_relu(
     let (batch, height, width, channels) = (x.shape().0, geometry.height, geometry.width, geometry.outputs);
     let (x, tape) = x.split_tape();
     let device = x.device().clone();
-    let pixels = x.as_vec();
-    let weights = layer.weight.as_vec();
-    let [bias, gamma, beta] = [layer.bias, layer.scale, layer.shift].map(Tensor::as_vec);
+    let pixels = numbers(&x);
+    let weights = numbers(layer.weight);
+    let [bias, gamma, beta] = [layer.bias, layer.scale, layer.shift].map(numbers);
 
     let mut y = vec![0f32; batch * height * width * channels];
     let packed = Packed::new(level, geometry, &weights);
@@ -323,9 +330,7 @@ fn add_conv_gradients(
         })
         .collect();
     for part in parts {
-        for (sum, part) in gw.iter_mut().zip(part) {
-            *sum += part;
-        }
+        norm::add(level, gw, &part);
     }
 }
 
@@ -333,7 +338,7 @@ fn add_conv_gradients(
 fn max_mean_pool(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
     let (batch, height, width, channels) = *x.shape();
     let (x, tape) = x.split_tape();
-    let pixels = x.as_vec();
+    let pixels = numbers(&x);
     let (image_in, image_out) = (height * width * channels, (height / 2) * (width / 2) * 2 * channels);
     let mut y = vec![0f32; batch * image_out];
     y.par_chunks_exact_mut(image_out)
@@ -350,7 +355,7 @@ fn max_mean_pool(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
 fn global_mean(x: Maps<f32, Cpu>) -> Rows<f32, Cpu> {
     let (batch, height, width, channels) = *x.shape();
     let (x, tape) = x.split_tape();
-    let pixels = x.as_vec();
+    let pixels = numbers(&x);
     let image = height * width * channels;
     let mut y = vec![0f32; batch * channels];
     y.par_chunks_exact_mut(channels)
