@@ -1,4 +1,39 @@
 //! Local Climate Zone classification of satellite images, with honest uncertainty.
+//!
+//! A Local Climate Zone is one of seventeen kinds of surface, built and natural, that a city's climate
+//! is mapped by ([`Zone`]). This crate trains small networks to tell them from satellite patches in the
+//! So2Sat LCZ42 format, learns from the votes of several experts where there are votes, and shows every
+//! result beside simple baselines.
+//!
+//! Data flow one way: [`data::Patches`] → [`Labels`], [`Votes`], [`LabelDistributions`] →
+//! [`models::Network`] → [`Logits`], [`Probabilities`] → [`metrics`] → [`figures`].
+//! [`experiment`] does all of it from one configuration, and the `lcz` command from a shell.
+//!
+//! ```
+//! use lcz::data::Patches;
+//! use lcz::metrics::Scores;
+//! use lcz::models::{self, Architecture, Classifier, Device, Network};
+//! use lcz::progress::Silent;
+//! use lcz::{Bands, Classes, Imagery, Labelled, Labels, Training};
+//! use ndarray::Array4;
+//!
+//! // 32 patches of 8 × 8 pixels in two bands: water is dark, sand is bright.
+//! let classes = Classes::named(["water", "sand"])?;
+//! let imagery = Imagery { patch_size: 8, bands: Bands::named(["red", "green"])?, ..Imagery::so2sat() };
+//! let images = Array4::from_shape_fn((32, 8, 8, 2), |(n, r, c, _)| (n % 2) as f32 + 0.01 * (r * c) as f32);
+//! let labels = Labels::new(classes.clone(), (0..32).map(|n| n % 2).collect())?;
+//! let patches = Patches::in_memory(imagery.clone(), classes.clone(), images)?.with_labels(&labels)?;
+//!
+//! let mut network = models::build(&Architecture::sen2lcz(), &imagery, &classes, 0, Device::Cpu)?;
+//! let y = labels.one_hot();
+//! let train = Labelled { patches: &patches, labels: &y };
+//! let training = Training { epochs: 3, batch_size: 8, ..Training::default() };
+//! network.fit(train, None, &training, &mut Silent)?;
+//!
+//! let scores = Scores::of(&network.predict(&patches)?, &labels, None)?;
+//! assert!(scores.overall_accuracy > 0.9);
+//! # Ok::<(), lcz::Error>(())
+//! ```
 
 pub mod bands;
 pub mod checkpoint;
@@ -21,8 +56,8 @@ pub use error::{Error, Result};
 use files::write_whole;
 pub use labels::{LabelDistributions, Labels, Votes};
 pub use nn::{
-    EpochRecord, History, Labelled, Observer, Optimizer, ParameterCount, Schedule, Standardisation, Training,
-    Weight, Weights,
+    Augmentation, EpochRecord, History, Labelled, Observer, Optimizer, ParameterCount, Schedule,
+    Standardisation, Training, Weight, Weights,
 };
 pub use predictions::{Features, Logits, Probabilities, Temperature};
 pub use progress::Progress;

@@ -16,6 +16,7 @@ use super::output;
   training.batch_size=64            training.learning_rate=0.002
   training.patience=20              training.schedule={kind=\"step\", every=5, factor=0.5}
   training.label_smoothing=0.0      training.batch_norm_momentum=0.9
+  training.augmentation=none        (flips-and-turns)
   training.seed=0                   model.fusion=softmaxes          (logits)
   model.depth=17  model.width=16    model.dropout=0.2
   data.bands=[\"B4\", \"B3\", \"B2\"]     data.without=[\"G\"]

@@ -1,6 +1,7 @@
 //! Networks on dfdx: devices, operations, layers, optimisers, training. dfdx is used here and in
 //! `models/` only.
 
+mod augmentation;
 mod kernels;
 mod layers;
 mod module;
@@ -10,6 +11,7 @@ mod tape;
 pub(crate) mod training;
 pub(crate) mod weights;
 
+pub use augmentation::Augmentation;
 pub(crate) use layers::{ConvNormRelu, Dense, Pass, Visitor, dropout};
 pub(crate) use module::{Module, mean_of_logits, mean_of_softmaxes};
 pub(crate) use ops::{Backend, Maps, Rows};

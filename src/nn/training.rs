@@ -12,6 +12,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::augmentation::Augmentation;
 use super::layers::Pass;
 use super::module::{Module, cross_entropy};
 use super::ops::{Backend, Maps, Rows};
@@ -51,6 +52,8 @@ pub struct Training {
     pub batch_norm_momentum: f64,
     /// ε of label smoothing, (1 − ε) y + ε / K; 0 leaves the labels.
     pub label_smoothing: f64,
+    /// What is done to each patch before it is learnt from.
+    pub augmentation: Augmentation,
     /// What the first weights, the order of the patches and dropout are drawn from.
     pub seed: u64,
 }
@@ -66,6 +69,7 @@ impl Default for Training {
             patience: 20,
             batch_norm_momentum: 0.9,
             label_smoothing: 0.0,
+            augmentation: Augmentation::None,
             seed: 0,
         }
     }
@@ -442,10 +446,11 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     }
 
     /// One step; returns the batch's ln p before it.
-    fn step(&mut self, batch: usize, images: Array4<f32>, y: ArrayView2<'_, f64>) -> Array2<f32> {
+    fn step(&mut self, batch: usize, mut images: Array4<f32>, y: ArrayView2<'_, f64>) -> Array2<f32> {
         // Each step draws from a stream of its own, so that training can start again anywhere.
         let mut random = ChaCha8Rng::seed_from_u64(self.training.seed);
         random.set_stream(((self.epoch as u64) << 32) | (batch as u64 + 1));
+        self.training.augmentation.apply(&mut images, &mut random);
         let mut pass = Pass::training(random);
         let x = maps(self.device, self.standardisation, images, AnyTape::recording());
         let log_p = self.module.log_probabilities(x, &mut pass);

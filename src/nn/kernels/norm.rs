@@ -2,31 +2,43 @@
 
 use super::{Kernel, Lanes, Level};
 
-/// Runs `body(channel, lanes)` for each vector of channels.
+/// The vectors that cover so many channels: first channel and lanes of each.
 #[inline(always)]
-fn each_vector<L: Lanes>(channels: usize, mut body: impl FnMut(usize, usize)) {
-    let mut channel = 0;
-    while channel < channels {
-        body(channel, L::WIDTH.min(channels - channel));
-        channel += L::WIDTH;
-    }
+fn vectors<L: Lanes>(channels: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..channels).step_by(L::WIDTH).map(move |channel| (channel, L::WIDTH.min(channels - channel)))
+}
+
+/// The `n` numbers of the channels from `channel` on.
+///
+/// # Safety
+/// There must be so many; the processor must have the vector's instructions.
+#[inline(always)]
+unsafe fn channel_of<L: Lanes>(values: &[f32], channel: usize, n: usize) -> L {
+    // SAFETY: the caller's.
+    unsafe { L::load_first(values.as_ptr().add(channel), n) }
 }
 
 /// Sums kept apart, so that one addition need not wait for the one before it.
 const PARTS: usize = 4;
 
-/// Runs `body(pixel, part)` for each pixel; written so that `part` is known when it is compiled.
-#[inline(always)]
-fn each_pixel(pixels: usize, mut body: impl FnMut(usize, usize)) {
-    let whole = pixels - pixels % PARTS;
-    for first in (0..whole).step_by(PARTS) {
-        for part in 0..PARTS {
-            body(first + part, part);
+/// Walks over the pixels, PARTS at a time, with `part` known when it is compiled. A macro, not a function
+/// of a closure: a closure that is not inlined loses the instruction set.
+macro_rules! each_pixel {
+    ($pixels:expr, |$pixel:ident, $part:ident| $body:block) => {{
+        let whole = $pixels - $pixels % PARTS;
+        let mut first = 0;
+        while first < whole {
+            for $part in 0..PARTS {
+                let $pixel = first + $part;
+                $body
+            }
+            first += PARTS;
         }
-    }
-    for pixel in whole..pixels {
-        body(pixel, 0);
-    }
+        for $pixel in whole..$pixels {
+            let $part = 0;
+            $body
+        }
+    }};
 }
 
 /// The sum of the parts.
@@ -61,25 +73,27 @@ impl Kernel for Moments<'_> {
     unsafe fn run<L: Lanes>(self) {
         let channels = self.sums.len();
         let pixels = self.y.len() / channels;
-        each_vector::<L>(channels, |channel, n| {
+        for (channel, n) in vectors::<L>(channels) {
             // SAFETY: `moments` has checked the lengths; `n` lanes from `channel` on exist.
             unsafe {
-                let at = |pixel: usize| L::load_first(self.y.as_ptr().add(pixel * channels + channel), n);
+                let start = self.y.as_ptr().add(channel);
                 let zero = L::splat(0.0);
                 let mut parts = [zero; PARTS];
-                each_pixel(pixels, |pixel, part| parts[part] = parts[part].add(at(pixel)));
+                each_pixel!(pixels, |pixel, part| {
+                    parts[part] = parts[part].add(L::load_first(start.add(pixel * channels), n));
+                });
                 let sum = total(parts);
                 let minus_mean = sum.multiply_add(L::splat(-1.0 / pixels as f32), zero);
                 let mut parts = [zero; PARTS];
-                each_pixel(pixels, |pixel, part| {
-                    let deviation = at(pixel).add(minus_mean);
+                each_pixel!(pixels, |pixel, part| {
+                    let deviation = L::load_first(start.add(pixel * channels), n).add(minus_mean);
                     parts[part] = deviation.multiply_add(deviation, parts[part]);
                 });
                 let square = total(parts);
                 sum.store_first(self.sums.as_mut_ptr().add(channel), n);
                 square.store_first(self.squares.as_mut_ptr().add(channel), n);
             }
-        });
+        }
     }
 }
 
@@ -104,7 +118,7 @@ impl Kernel for ScaleShiftRelu<'_> {
     unsafe fn run<L: Lanes>(self) {
         let channels = self.scale.len();
         let pixels = self.y.len() / channels;
-        each_vector::<L>(channels, |channel, n| {
+        for (channel, n) in vectors::<L>(channels) {
             // SAFETY: `scale_shift_relu` has checked the lengths.
             unsafe {
                 let scale = L::load_first(self.scale.as_ptr().add(channel), n);
@@ -116,7 +130,7 @@ impl Kernel for ScaleShiftRelu<'_> {
                     z.store_first(self.out.as_mut_ptr().add(at), n);
                 }
             }
-        });
+        }
     }
 }
 
@@ -172,14 +186,15 @@ impl Kernel for GradientSums<'_> {
     unsafe fn run<L: Lanes>(self) {
         let channels = self.sums.len();
         let pixels = self.y.len() / channels;
-        each_vector::<L>(channels, |channel, n| {
+        for (channel, n) in vectors::<L>(channels) {
             // SAFETY: `gradient_sums` has checked the lengths.
             unsafe {
-                let of = |values: &[f32]| L::load_first(values.as_ptr().add(channel), n);
-                let (scale, shift) = (of(self.applied.scale), of(self.applied.shift));
-                let minus_mean = of(self.mean).multiply_add(L::splat(-1.0), L::splat(0.0));
+                let scale = channel_of::<L>(self.applied.scale, channel, n);
+                let shift = channel_of::<L>(self.applied.shift, channel, n);
+                let mean = channel_of::<L>(self.mean, channel, n);
+                let minus_mean = mean.multiply_add(L::splat(-1.0), L::splat(0.0));
                 let (mut sums, mut products) = ([L::splat(0.0); PARTS], [L::splat(0.0); PARTS]);
-                each_pixel(pixels, |pixel, part| {
+                each_pixel!(pixels, |pixel, part| {
                     let at = pixel * channels + channel;
                     let y = L::load_first(self.y.as_ptr().add(at), n);
                     let gradient = L::load_first(self.gradient.as_ptr().add(at), n);
@@ -190,7 +205,7 @@ impl Kernel for GradientSums<'_> {
                 total(sums).store_first(self.sums.as_mut_ptr().add(channel), n);
                 total(products).store_first(self.products.as_mut_ptr().add(channel), n);
             }
-        });
+        }
     }
 }
 
@@ -227,13 +242,17 @@ impl Kernel for InputGradient<'_> {
     unsafe fn run<L: Lanes>(self) {
         let channels = self.mean.len();
         let pixels = self.y.len() / channels;
-        each_vector::<L>(channels, |channel, n| {
+        for (channel, n) in vectors::<L>(channels) {
             // SAFETY: `input_gradient` has checked the lengths.
             unsafe {
-                let of = |values: &[f32]| L::load_first(values.as_ptr().add(channel), n);
-                let (scale, shift) = (of(self.applied.scale), of(self.applied.shift));
-                let minus_mean = of(self.mean).multiply_add(L::splat(-1.0), L::splat(0.0));
-                let [a, b, c] = [0, 1, 2].map(|k: usize| of(&self.factors[k]));
+                let scale = channel_of::<L>(self.applied.scale, channel, n);
+                let shift = channel_of::<L>(self.applied.shift, channel, n);
+                let mean = channel_of::<L>(self.mean, channel, n);
+                let minus_mean = mean.multiply_add(L::splat(-1.0), L::splat(0.0));
+                let [a, b, c] = self.factors;
+                let a = channel_of::<L>(a, channel, n);
+                let b = channel_of::<L>(b, channel, n);
+                let c = channel_of::<L>(c, channel, n);
                 for pixel in 0..pixels {
                     let at = pixel * channels + channel;
                     let y = L::load_first(self.y.as_ptr().add(at), n);
@@ -243,7 +262,7 @@ impl Kernel for InputGradient<'_> {
                     dy.store_first(self.out.as_mut_ptr().add(at), n);
                 }
             }
-        });
+        }
     }
 }
 
@@ -263,13 +282,13 @@ impl Kernel for Add<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        each_vector::<L>(self.sum.len(), |at, n| {
+        for (at, n) in vectors::<L>(self.sum.len()) {
             // SAFETY: both slices have the length that is walked over.
             unsafe {
                 let to = self.sum.as_mut_ptr().add(at);
                 let part = L::load_first(self.part.as_ptr().add(at), n);
                 L::load_first(to, n).add(part).store_first(to, n);
             }
-        });
+        }
     }
 }
