@@ -150,7 +150,7 @@ impl Packed {
 pub(crate) enum Finish<'a> {
     /// out = sum + bias.
     Bias(&'a [f32]),
-    /// out = max(sum + bias, 0).
+    /// out = max(0, sum + bias); NaN stays NaN, so that a broken network shows.
     BiasRelu(&'a [f32]),
     /// out += sum.
     Accumulate,
@@ -282,7 +282,7 @@ impl Convolve<'_> {
             }
             for (p, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
-                    let sum = if self.relu { sum.max(L::splat(0.0)) } else { *sum };
+                    let sum = if self.relu { L::splat(0.0).max(*sum) } else { *sum };
                     sum.store_first(out.add(p * outputs + v * L::WIDTH), lanes(v));
                 }
             }

@@ -25,7 +25,7 @@ pub(super) trait Lanes: Copy {
     unsafe fn multiply_add(self, b: Self, c: Self) -> Self;
     /// `self + b`.
     unsafe fn add(self, b: Self) -> Self;
-    /// The larger, lane by lane.
+    /// The larger, lane by lane; `b` where either is NaN.
     unsafe fn max(self, b: Self) -> Self;
 
     /// `self` where `z` is above zero, zero elsewhere.

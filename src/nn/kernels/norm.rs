@@ -97,7 +97,7 @@ impl Kernel for Moments<'_> {
     }
 }
 
-/// out = max(scale · y + shift, 0), a channel.
+/// out = max(0, scale · y + shift), a channel; NaN stays NaN.
 pub(crate) fn scale_shift_relu(level: Level, y: &[f32], scale: &[f32], shift: &[f32], out: &mut [f32]) {
     assert!(scale.len() == shift.len() && y.len() == out.len(), "unequal channels");
     assert!(y.len().is_multiple_of(scale.len()), "unequal channels");
@@ -126,7 +126,7 @@ impl Kernel for ScaleShiftRelu<'_> {
                 for pixel in 0..pixels {
                     let at = pixel * channels + channel;
                     let y = L::load_first(self.y.as_ptr().add(at), n);
-                    let z = y.multiply_add(scale, shift).max(L::splat(0.0));
+                    let z = L::splat(0.0).max(y.multiply_add(scale, shift));
                     z.store_first(self.out.as_mut_ptr().add(at), n);
                 }
             }

@@ -258,6 +258,24 @@ fn scale_shift_relu_is_that() {
     });
 }
 
+#[test]
+fn a_relu_lets_nan_through() {
+    for level in Level::available() {
+        let y = [f32::NAN, -1.0, 2.0].repeat(11);
+        let mut out = vec![0.0; y.len()];
+        scale_shift_relu(level, &y, &[1.0; 11], &[0.0; 11], &mut out);
+        let g = Geometry { height: 1, width: 33, inputs: 1, outputs: 1, kernel: 1 };
+        let mut convolved = vec![0.0; y.len()];
+        let weights = Packed::new(level, g, &[1.0]);
+        convolve(&padded(g, 1, &y), &weights, Finish::BiasRelu(&[0.0]), &mut convolved);
+        for out in [out, convolved] {
+            for three in out.chunks_exact(3) {
+                assert!(three[0].is_nan() && three[1..] == [0.0, 2.0], "{level:?}: {three:?}");
+            }
+        }
+    }
+}
+
 /// Whether a pre-activation is too near 0 to say on which side f32 finds it.
 fn ambiguous(y: f32, scale: f32, shift: f32) -> bool {
     (f64::from(y) * f64::from(scale) + f64::from(shift)).abs() < 1e-6
