@@ -13,13 +13,16 @@ use crate::Zone::{
 /// Experts who vote on a patch.
 pub(super) const EXPERTS: usize = 10;
 
+/// Zones and their votes.
+type Others = &'static [(Zone, f32)];
+
 /// For each zone the share of its patches that are disputed, and the votes in per cent that all its
 /// patches together give to others.
 ///
 /// Votes: those released for So2Sat's European patches, by the zone of the majority. They leave LCZ 7
 /// out; its row is that of the ten-class urban set. Disputed: so many that ten votes are unanimous as
 /// often as the released ones are.
-const CONFUSED: [(Zone, f32, &[(Zone, f32)]); 17] = [
+const CONFUSED: [(Zone, f32, Others); 17] = [
     (CompactHighRise, 1.00, &[(OpenHighRise, 13.0), (CompactMidRise, 8.0)]),
     (CompactMidRise, 0.75, &[(OpenHighRise, 3.0), (CompactLowRise, 2.0), (OpenMidRise, 2.0)]),
     (CompactLowRise, 1.00, &[(CompactMidRise, 13.0), (OpenLowRise, 12.0)]),
