@@ -379,22 +379,20 @@ impl Plan<'_> {
         Layout::new("patches", imagery, self.labels.classes().clone(), &self.provenance())
     }
 
-    /// One line: from which files, and how split.
+    /// One line, short enough for a figure: from which labels, and how split. The files of each date
+    /// are in `report.json`.
     fn provenance(&self) -> String {
         let report = &self.report;
-        let dates: Vec<&str> = report.dates.iter().map(|date| date.files[0].as_str()).collect();
-        let parts: Vec<String> =
-            self.parts().map(|part| format!("{} {part}", report.patches(part))).collect();
+        let dates = match report.dates.len() {
+            1 => "1 date".to_owned(),
+            dates => format!("{dates} dates"),
+        };
         format!(
-            "real: {} at {} labelled pixels of {}, {} ({} first); split {} by region, seed {}: {} patches",
-            report.bands,
-            report.labelled_pixels(),
+            "real: {}, {} bands, {dates}; split {} by region, seed {}",
             report.labels,
-            if dates.len() == 1 { "1 date".to_owned() } else { format!("{} dates", dates.len()) },
-            dates.join(", "),
+            report.bands.len(),
             report.split,
             report.seed,
-            parts.join(", "),
         )
     }
 }
