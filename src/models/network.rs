@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use super::sen2lcz::Sen2Lcz;
 use super::{Architecture, Classifier, Network};
 use crate::data::Patches;
-use crate::nn::training::{fit, infer, log_probabilities};
+use crate::nn::inference::{infer, log_probabilities};
+use crate::nn::training::fit;
 use crate::nn::{
     Backend, History, Labelled, Module, Observer, ParameterCount, Standardisation, Training, Weights, weights,
 };

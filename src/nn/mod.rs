@@ -2,11 +2,13 @@
 //! `models/` only.
 
 mod augmentation;
+pub(crate) mod inference;
 mod kernels;
 mod layers;
 mod module;
 mod ops;
 mod optimizer;
+mod standardisation;
 mod tape;
 pub(crate) mod training;
 pub(crate) mod weights;
@@ -16,8 +18,9 @@ pub(crate) use layers::{ConvNormRelu, Dense, Pass, Visitor, dropout};
 pub(crate) use module::{Module, mean_of_logits, mean_of_softmaxes};
 pub(crate) use ops::{Backend, Maps, Rows};
 pub use optimizer::{Optimizer, Schedule};
+pub use standardisation::Standardisation;
 pub(crate) use tape::fork;
-pub use training::{EpochRecord, History, Labelled, Observer, Standardisation, Training};
+pub use training::{EpochRecord, History, Labelled, Observer, Training};
 pub use weights::{ParameterCount, Weight, Weights};
 #[cfg(test)]
 pub(crate) use {layers::Moment, module::cross_entropy, tape::AnyTape, tape::backward};

@@ -7,24 +7,23 @@
 use std::time::Instant;
 
 use dfdx::prelude::*;
-use ndarray::{Array2, Array4, ArrayView2, Axis as NdAxis};
+use ndarray::{Array2, Array4, ArrayView2};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::augmentation::Augmentation;
+use super::inference::{array, log_probabilities, maps};
 use super::layers::Pass;
 use super::module::{Module, cross_entropy};
-use super::ops::{Backend, Maps, Rows};
+use super::ops::Backend;
 use super::optimizer::{Optimizer, OptimizerState, Schedule};
+use super::standardisation::Standardisation;
 use super::tape::{AnyTape, backward};
 use super::weights::{self, MovingAverages, Weights};
 use crate::data::Patches;
 use crate::labels::first_largest;
 use crate::{Error, LabelDistributions, Progress, Result};
-
-/// Rows of a batch in inference.
-const INFERENCE_BATCH: usize = 256;
 
 /// A batch's mean cross-entropy from which no training comes back, in nats: the labels' classes have
 /// probabilities of e^−10000. Batch norm keeps the loss finite at any learning rate, so that waiting
@@ -165,93 +164,6 @@ impl<P: Progress> Observer for P {
     }
 }
 
-/// Per-band standardisation, (x − mean) / deviation, stored with a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Standardisation {
-    /// Mean of each band over the training set.
-    pub mean: Vec<f64>,
-    /// Standard deviation of each band, above 0.
-    pub deviation: Vec<f64>,
-}
-
-impl Standardisation {
-    /// The bands of these patches as they are, brought to mean 0 and deviation 1. A constant band is
-    /// only centred.
-    ///
-    /// # Errors
-    /// Whatever reading the patches meets.
-    pub fn of(patches: &Patches, progress: &mut dyn Progress) -> Result<Self> {
-        let statistics = patches.band_statistics(progress)?;
-        let deviation =
-            statistics.standard_deviation.iter().map(|&s| if s > 0.0 { s } else { 1.0 }).collect();
-        Ok(Self { mean: statistics.mean, deviation })
-    }
-
-    /// Leaves so many bands as they are: for weights trained on plain reflectance.
-    pub fn identity(bands: usize) -> Self {
-        Self { mean: vec![0.0; bands], deviation: vec![1.0; bands] }
-    }
-
-    /// (x − mean) / deviation, in place. Shape: (N, S, S, C).
-    fn apply(&self, images: &mut Array4<f32>) {
-        let [mean, inverse]: [Vec<f32>; 2] = [
-            self.mean.iter().map(|m| *m as f32).collect(),
-            self.deviation.iter().map(|d| (1.0 / d) as f32).collect(),
-        ];
-        for mut pixel in images.lanes_mut(NdAxis(3)) {
-            for (x, (mean, inverse)) in pixel.iter_mut().zip(mean.iter().zip(&inverse)) {
-                *x = (*x - mean) * inverse;
-            }
-        }
-    }
-}
-
-/// Puts a batch on the device.
-fn maps<D: Backend<f32>>(
-    device: &D,
-    standardisation: &Standardisation,
-    mut images: Array4<f32>,
-    tape: AnyTape<f32, D>,
-) -> Maps<f32, D> {
-    standardisation.apply(&mut images);
-    let shape = images.dim();
-    let values = images.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
-    device.tensor_from_vec(values, shape).put_tape(tape)
-}
-
-/// Rows of a device back as an array.
-fn array<D: Backend<f32>>(rows: &Rows<f32, D>) -> Array2<f32> {
-    Array2::from_shape_vec(*rows.shape(), rows.as_vec())
-        .expect("a tensor has as many numbers as its shape says")
-}
-
-/// Runs `forward` on every batch in order and stacks the rows.
-pub(crate) fn infer<D: Backend<f32>>(
-    device: &D,
-    standardisation: &Standardisation,
-    patches: &Patches,
-    forward: impl Fn(Maps<f32, D>) -> Rows<f32, D>,
-) -> Result<Array2<f32>> {
-    let mut all: Option<Array2<f32>> = None;
-    for batch in patches.batches(INFERENCE_BATCH) {
-        let (range, images) = batch?;
-        let rows = array(&forward(maps(device, standardisation, images, AnyTape::off())));
-        let all = all.get_or_insert_with(|| Array2::zeros((patches.len(), rows.ncols())));
-        all.slice_mut(ndarray::s![range, ..]).assign(&rows);
-    }
-    all.ok_or_else(|| Error::input(patches.name(), "no patches", "give at least one row"))
-}
-
-/// ln p of every patch. Shape: (N, K).
-pub(crate) fn log_probabilities<D: Backend<f32>>(
-    module: &impl Module<f32, D>,
-    device: &D,
-    standardisation: &Standardisation,
-    patches: &Patches,
-) -> Result<Array2<f32>> {
-    infer(device, standardisation, patches, |x| module.log_probabilities(x, &mut Pass::inference()))
-}
-
 /// Sums over samples: cross-entropy, and how often the majority class is the predicted one.
 #[derive(Default)]
 struct Tally {
@@ -316,6 +228,13 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     history
 }
 
+/// The weights of the epoch with the lowest validation loss so far; without validation, of the last.
+struct Best {
+    loss: f64,
+    epoch: usize,
+    weights: Weights,
+}
+
 /// The loop over epochs.
 fn run<D: Backend<f32>, M: Module<f32, D>>(
     module: &mut M,
@@ -327,70 +246,33 @@ fn run<D: Backend<f32>, M: Module<f32, D>>(
     observer: &mut dyn Observer,
 ) -> Result<History> {
     let targets = train.labels.smoothed(training.label_smoothing)?;
-    let mut optimizer = OptimizerState::new(training.optimizer);
+    let optimizer = OptimizerState::new(training.optimizer);
+    let mut trainer = Trainer { module, device, standardisation, training, optimizer };
     let mut epochs = Vec::<EpochRecord>::new();
-    let mut best: Option<(f64, usize, Weights)> = None;
+    let mut best: Option<Best> = None;
     for epoch in 1..=training.epochs {
-        let started = Instant::now();
-        let learning_rate = training.learning_rate * training.schedule.factor(epoch);
-        let train_tally = {
-            let mut trainer = Trainer {
-                module,
-                device,
-                standardisation,
-                training,
-                optimizer: &mut optimizer,
-                epoch,
-                learning_rate,
-            };
-            trainer.run(train.patches, &targets, observer.progress())?
-        };
-        let tally = match validation {
-            Some(set) => {
-                let log_p = log_probabilities(module, device, standardisation, set.patches)?;
-                let mut tally = Tally::default();
-                tally.add(log_p.view(), set.labels.view());
-                Some(tally)
-            }
-            None => None,
-        };
-        let record = EpochRecord {
-            epoch,
-            learning_rate,
-            training_loss: train_tally.mean_loss(),
-            training_accuracy: train_tally.accuracy(),
-            validation_loss: tally.as_ref().map(Tally::mean_loss),
-            validation_accuracy: tally.as_ref().map(Tally::accuracy),
-            seconds: started.elapsed().as_secs_f64(),
-        };
-        let diverged =
-            |loss| Error::Diverged { epoch, batch: train.patches.len().div_ceil(training.batch_size), loss };
-        if let Some(loss) = record.validation_loss
-            && !loss.is_finite()
-        {
-            return Err(diverged(loss));
-        }
+        let record = trainer.epoch(epoch, train.patches, &targets, validation, observer.progress())?;
         observer.progress().end(&summary(&record, train.patches.len()));
         let loss = record.validation_loss.unwrap_or(f64::NEG_INFINITY);
-        let improved = best.as_ref().is_none_or(|(least, ..)| loss < *least || validation.is_none());
+        let improved = best.as_ref().is_none_or(|best| loss < best.loss || validation.is_none());
         if improved {
-            let weights = weights::read(module);
+            let weights = weights::read(trainer.module);
             // The last step's weights have met no loss yet.
             if !weights.are_finite() {
-                return Err(diverged(f64::NAN));
+                return Err(Error::Diverged { epoch, batch: trainer.steps(train.patches), loss: f64::NAN });
             }
-            best = Some((loss, epoch, weights));
+            best = Some(Best { loss, epoch, weights });
         }
-        observer.epoch(&record, best.as_ref().filter(|_| improved).map(|(.., weights)| weights))?;
+        observer.epoch(&record, best.as_ref().filter(|_| improved).map(|best| &best.weights))?;
         epochs.push(record);
-        let since_best = best.as_ref().map_or(0, |(_, best_epoch, _)| epoch - best_epoch);
+        let since_best = best.as_ref().map_or(0, |best| epoch - best.epoch);
         if training.patience > 0 && since_best >= training.patience {
             break;
         }
     }
-    let (_, best_epoch, weights) = best.expect("there is at least one epoch");
-    weights::write(module, &weights)?;
-    Ok(History { epochs, best_epoch })
+    let best = best.ok_or(Error::Internal { what: "training", detail: "no epoch was run".to_owned() })?;
+    weights::write(trainer.module, &best.weights)?;
+    Ok(History { epochs, best_epoch: best.epoch })
 }
 
 /// One line on an epoch.
@@ -406,38 +288,81 @@ fn summary(record: &EpochRecord, patches: usize) -> String {
     )
 }
 
-/// One epoch at work.
+/// A training at work.
 struct Trainer<'a, D: Backend<f32>, M> {
     module: &'a mut M,
     device: &'a D,
     standardisation: &'a Standardisation,
     training: &'a Training,
-    optimizer: &'a mut OptimizerState<D>,
-    epoch: usize,
-    learning_rate: f64,
+    optimizer: OptimizerState<D>,
 }
 
 impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
-    fn run(
+    /// Steps of an epoch.
+    fn steps(&self, patches: &Patches) -> usize {
+        patches.len().div_ceil(self.training.batch_size)
+    }
+
+    /// One pass over the training set, and one over the validation set.
+    fn epoch(
         &mut self,
+        epoch: usize,
+        patches: &Patches,
+        targets: &LabelDistributions,
+        validation: Option<Labelled<'_>>,
+        progress: &mut dyn Progress,
+    ) -> Result<EpochRecord> {
+        let started = Instant::now();
+        let learning_rate = self.training.learning_rate * self.training.schedule.factor(epoch);
+        let trained = self.pass(epoch, learning_rate, patches, targets, progress)?;
+        let validated = validation.map(|set| self.validate(set)).transpose()?;
+        let record = EpochRecord {
+            epoch,
+            learning_rate,
+            training_loss: trained.mean_loss(),
+            training_accuracy: trained.accuracy(),
+            validation_loss: validated.as_ref().map(Tally::mean_loss),
+            validation_accuracy: validated.as_ref().map(Tally::accuracy),
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        match record.validation_loss {
+            Some(loss) if !loss.is_finite() => {
+                Err(Error::Diverged { epoch, batch: self.steps(patches), loss })
+            }
+            _ => Ok(record),
+        }
+    }
+
+    fn validate(&self, set: Labelled<'_>) -> Result<Tally> {
+        let log_p = log_probabilities(self.module, self.device, self.standardisation, set.patches)?;
+        let mut tally = Tally::default();
+        tally.add(log_p.view(), set.labels.view());
+        Ok(tally)
+    }
+
+    /// All batches of an epoch.
+    fn pass(
+        &mut self,
+        epoch: usize,
+        learning_rate: f64,
         patches: &Patches,
         targets: &LabelDistributions,
         progress: &mut dyn Progress,
     ) -> Result<Tally> {
-        let epochs = self.training.epochs;
-        progress.begin(&format!("epoch {}/{epochs}", self.epoch), patches.len() as u64);
+        let stage = format!("epoch {epoch}/{}", self.training.epochs);
+        progress.begin(&stage, patches.len() as u64);
         let mut tally = Tally::default();
         // Another order each epoch, from the seed alone.
-        let order = self.training.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(self.epoch as u64);
+        let order = self.training.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(epoch as u64);
         for (batch, rows) in patches.shuffled(self.training.batch_size, order).enumerate() {
             let (positions, images) = rows?;
             let y = targets.select(&positions);
-            let log_p = self.step(batch, images, y.view());
+            let log_p = self.step(epoch, batch, learning_rate, images, y.view());
             let mut of_batch = Tally::default();
             of_batch.add(log_p.view(), y.view());
             let loss = of_batch.mean_loss();
             if loss.is_nan() || loss >= DIVERGED {
-                return Err(Error::Diverged { epoch: self.epoch, batch: batch + 1, loss });
+                return Err(Error::Diverged { epoch, batch: batch + 1, loss });
             }
             tally.merge(&of_batch);
             progress.advance(positions.len() as u64, &format!("loss {:.4}", tally.mean_loss()));
@@ -446,10 +371,17 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     }
 
     /// One step; returns the batch's ln p before it.
-    fn step(&mut self, batch: usize, mut images: Array4<f32>, y: ArrayView2<'_, f64>) -> Array2<f32> {
+    fn step(
+        &mut self,
+        epoch: usize,
+        batch: usize,
+        learning_rate: f64,
+        mut images: Array4<f32>,
+        y: ArrayView2<'_, f64>,
+    ) -> Array2<f32> {
         // Each step draws from a stream of its own, so that training can start again anywhere.
         let mut random = ChaCha8Rng::seed_from_u64(self.training.seed);
-        random.set_stream(((self.epoch as u64) << 32) | (batch as u64 + 1));
+        random.set_stream(((epoch as u64) << 32) | (batch as u64 + 1));
         self.training.augmentation.apply(&mut images, &mut random);
         let mut pass = Pass::training(random);
         let x = maps(self.device, self.standardisation, images, AnyTape::recording());
@@ -459,7 +391,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         let y = self.device.tensor_from_vec(y, *log_p.shape());
         let loss = cross_entropy(log_p, y);
         let mut gradients = backward(loss);
-        self.module.visit(&mut self.optimizer.step(self.learning_rate, &mut gradients));
+        self.module.visit(&mut self.optimizer.step(learning_rate, &mut gradients));
         let momentum = self.training.batch_norm_momentum;
         self.module.visit(&mut MovingAverages { statistics: pass.into_statistics(), momentum });
         before
