@@ -249,7 +249,11 @@ impl DataSet {
 
     /// Trains a tiny network, with these further arguments.
     fn train(&self, more: &[&str]) -> Output {
-        let [data, run] = [self.data(), self.run()].map(PathBuf::into_os_string);
+        self.train_on(&self.data(), more)
+    }
+
+    fn train_on(&self, data: &Path, more: &[&str]) -> Output {
+        let [data, run] = [data.to_owned(), self.run()].map(PathBuf::into_os_string);
         let tiny = ["--quiet", "--epochs", "1", "--set", "model.depth=5", "--set", "model.width=2"];
         let mut arguments = ["train", "sen2lcz", "--data"].map(OsStr::new).to_vec();
         arguments.extend([&*data, OsStr::new("--run"), &*run]);
@@ -279,7 +283,8 @@ fn a_network_is_trained_evaluated_and_asked_for_predictions() {
         ["evaluate".as_ref(), run.as_os_str(), "--data".as_ref(), data.as_os_str(), "--json".as_ref()];
     let output = lcz(evaluate);
     let evaluation: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(evaluation["models"][2]["scores"]["samples"], 8, "{evaluation}");
+    assert_eq!(evaluation["network"]["scores"]["samples"], 8, "{evaluation}");
+    assert_eq!(evaluation["baselines"].as_array().unwrap().len(), 2, "{evaluation}");
     assert!(run.join("metrics.json").is_file());
 
     let (file, out) = (data.join("testing.h5"), data_set.folder.path().join("predictions.h5"));
@@ -315,6 +320,51 @@ fn a_network_is_trained_evaluated_and_asked_for_predictions() {
         "p.h5".as_ref(),
     ];
     is_one_error(&lcz(predict), &["training.h5"]);
+}
+
+#[test]
+fn a_run_trained_on_one_file_is_evaluated_on_the_rows_it_has_not_learnt() {
+    let data_set = DataSet::new(|_, _| ());
+    let (run, file) = (data_set.run(), data_set.data().join("training.h5"));
+    let output = data_set.train_on(&file, &[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let samples = |data: &Path| {
+        let output = lcz([
+            "evaluate".as_ref(),
+            run.as_os_str(),
+            "--data".as_ref(),
+            data.as_os_str(),
+            "--json".as_ref(),
+        ]);
+        let evaluation: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        evaluation["network"]["scores"]["samples"].as_u64().unwrap()
+    };
+    assert_eq!(samples(&file), 1, "not the test part of eight rows");
+    assert_eq!(samples(&data_set.data().join("validation.h5")), 8);
+}
+
+#[test]
+fn a_run_without_a_zone_predicts_every_row_of_a_file_and_needs_no_labels() {
+    let data_set = DataSet::new(|_, _| ());
+    let output = data_set.train(&["--set", "data.without=[\"4\"]"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let unlabelled = {
+        let file = data_set.data().join("testing.h5");
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = hdf5::File::open_rw(file).unwrap();
+        file.unlink("label").unwrap();
+        file.unlink("votes").unwrap();
+        data_set.data().join("testing.h5")
+    };
+    for (data, name) in [(unlabelled, "a.h5"), (data_set.data().join("validation.h5"), "b.h5")] {
+        let (run, out) = (data_set.run(), data_set.folder.path().join(name));
+        let flags = ["--data", "--out", "--json"].map(OsStr::new);
+        let [data, run, out] = [&data, &run, &out].map(|path| path.as_os_str());
+        let output = lcz(["predict".as_ref(), run, flags[0], data, flags[1], out, flags[2]]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&report["patches"], report["classes"].as_array().unwrap().len()), (&8.into(), 16));
+    }
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use lcz::Progress;
 use lcz::experiment::{self, Run};
-use lcz::metrics::Scores;
 use lcz::models::Device;
 
 use super::output::{self, Table};
@@ -19,7 +18,7 @@ CE cross-entropy in nats against the labels and against the votes.
 Examples:
   lcz evaluate runs/first --data data/testing.h5
   lcz evaluate runs/first --data data                (its testing.h5)
-  lcz evaluate runs/first --data data/testing.h5 --json | jq '.models[-1].scores.kappa'")]
+  lcz evaluate runs/first --data data/testing.h5 --json | jq '.network.scores.kappa'")]
 pub struct Evaluate {
     /// The run's folder.
     run: PathBuf,
@@ -44,7 +43,7 @@ impl Evaluate {
         if self.json {
             return output::json(&evaluation);
         }
-        let Some(network) = evaluation.models.last() else { return Ok(()) };
+        let network = &evaluation.network;
         output::line(format!(
             "{}: {} patches ({})\n",
             evaluation.data, network.scores.samples, evaluation.provenance
@@ -52,13 +51,12 @@ impl Evaluate {
 
         let header = ["model", "OA", "AA", "kappa", "macro F1", "weighted F1", "CE", "CE votes", "Brier"];
         let mut table = Table::new(header);
-        for row in &evaluation.models {
-            let Scores { votes, .. } = &row.scores;
+        for row in evaluation.baselines.iter().chain([network]) {
             let s = &row.scores;
             let numbers =
                 [s.overall_accuracy, s.average_accuracy, s.kappa, s.macro_f1, s.weighted_f1, s.cross_entropy];
             let cells = numbers.map(three).into_iter();
-            let votes = votes.as_ref().map_or("-".to_owned(), |votes| three(votes.cross_entropy));
+            let votes = s.votes.as_ref().map_or("-".to_owned(), |votes| three(votes.cross_entropy));
             table.row([row.model.clone()].into_iter().chain(cells).chain([votes, three(s.brier)]));
         }
         table.print()?;

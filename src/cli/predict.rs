@@ -54,7 +54,7 @@ impl Predict {
         let run = Run::open(&self.run)?;
         predictions::check_free(&self.out)?;
         let network = run.network(self.device)?;
-        let patches = run.choose(So2Sat::open(&self.data)?)?.patches()?;
+        let patches = So2Sat::open(&self.data)?.bands(&network.imagery().bands).patches()?;
         progress.begin("predict", patches.len() as u64);
         let p = network.predict(&patches)?;
         progress.end("");
@@ -67,6 +67,9 @@ impl Predict {
         };
         if self.json {
             return output::json(&report);
+        }
+        if !predictions::labels_fit(&p, &patches) {
+            output::line("labels and votes are not copied: the file's classes are not the model's")?;
         }
         output::line(format!(
             "{}: {} patches, mean confidence {:.3}",

@@ -19,12 +19,14 @@ use super::output;
   training.augmentation=none        (flips-and-turns)
   training.seed=0                   model.fusion=softmaxes          (logits)
   model.depth=17  model.width=16    model.dropout=0.2
-  data.bands=[\"B4\", \"B3\", \"B2\"]     data.without=[\"G\"]
+  data.bands (all, in the file's order)  data.without=[]
 
 Examples:
   lcz train sen2lcz --data data --run runs/first --epochs 20
   lcz train sen2lcz --data data --run runs/votes --labels votes --seed 1
   lcz train sen2lcz --data data --run runs/wide --set model.width=32 --set training.batch_size=32
+  lcz train sen2lcz --data data --run runs/rgb --set 'data.bands=[\"B4\", \"B3\", \"B2\"]'
+  lcz train sen2lcz --data data --run runs/land --set 'data.without=[\"G\"]'
   lcz train sen2lcz --config runs/first/config.toml --run runs/again")]
 pub struct Train {
     /// The network: sen2lcz.

@@ -77,7 +77,7 @@ impl Shuffled {
         };
         Self {
             patches,
-            batch: batch.max(1),
+            batch: batch.clamp(1, n.max(1)),
             rng,
             in_memory,
             blocks: blocks.into(),

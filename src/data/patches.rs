@@ -152,7 +152,7 @@ impl Patches {
         Ok(self)
     }
 
-    /// The same patches with the city or region of each; splits and leak checks go by it.
+    /// The same patches with the city or region of each, which goes along into files of predictions.
     ///
     /// # Errors
     /// Another number of groups than patches.
@@ -232,6 +232,11 @@ impl Patches {
     /// Whether [`votes`](Self::votes) has something to read.
     pub fn has_votes(&self) -> bool {
         self.given.votes.is_some() || self.source.file().is_some_and(SourceFile::has_votes)
+    }
+
+    /// Whether [`distributions`](Self::distributions) has something to read.
+    pub fn has_distributions(&self) -> bool {
+        self.has_votes() || self.source.file().is_some_and(SourceFile::has_distributions)
     }
 
     /// The class of each patch.

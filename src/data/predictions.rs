@@ -9,6 +9,7 @@ use hdf5::File;
 use hdf5::types::VarLenUnicode;
 
 use super::Patches;
+use super::so2sat::cause;
 use crate::{Error, Probabilities, Result};
 
 /// Checks that a file of predictions may be written there.
@@ -22,7 +23,13 @@ pub fn check_free(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes predictions beside what is known of their patches. The file appears whole or not at all.
+/// Whether labels and votes of the patches have the predictions' columns, and so can lie beside them.
+pub fn labels_fit(predicted: &Probabilities, patches: &Patches) -> bool {
+    predicted.classes() == patches.classes() || !(patches.has_labels() || patches.has_votes())
+}
+
+/// Writes predictions beside what is known of their patches: labels and votes if they are of the same
+/// classes ([`labels_fit`]), groups. The file appears whole or not at all.
 ///
 /// # Errors
 /// A file that exists or cannot be written, or predictions of other patches.
@@ -38,8 +45,8 @@ pub fn write(path: &Path, predicted: &Probabilities, patches: &Patches) -> Resul
     };
     let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
     fs::File::create(&partial).map_err(Error::io(path))?;
-    let written =
-        fill(&partial, predicted, patches).and_then(|()| fs::rename(&partial, path).map_err(Error::io(path)));
+    let written = fill(path, &partial, predicted, patches)
+        .and_then(|()| fs::rename(&partial, path).map_err(Error::io(path)));
     if written.is_err() {
         // The partial file is of no use, whether or not it can be removed.
         let _ = fs::remove_file(&partial);
@@ -47,8 +54,8 @@ pub fn write(path: &Path, predicted: &Probabilities, patches: &Patches) -> Resul
     written
 }
 
-fn fill(partial: &Path, predicted: &Probabilities, patches: &Patches) -> Result<()> {
-    let failed = |e: hdf5::Error| Error::file(partial, format!("HDF5: {e}"), "check the free space");
+fn fill(path: &Path, partial: &Path, predicted: &Probabilities, patches: &Patches) -> Result<()> {
+    let failed = |e: hdf5::Error| Error::file(path, cause(&e), "check the free space and the permissions");
     let file = File::create(partial).map_err(failed)?;
     let text = |name: &str, text: &str| {
         let text = VarLenUnicode::from_str(text).map_err(|e| hdf5::Error::Internal(e.to_string()))?;
@@ -60,10 +67,11 @@ fn fill(partial: &Path, predicted: &Probabilities, patches: &Patches) -> Result<
         file.new_dataset_builder().with_data(&table).create(name).map(|_| ())
     };
     put("probabilities", predicted.view().mapv(|p| p as f32).view()).map_err(failed)?;
-    if patches.has_labels() {
+    let fit = labels_fit(predicted, patches);
+    if fit && patches.has_labels() {
         put("label", patches.labels()?.one_hot().view().mapv(|y| y as f32).view()).map_err(failed)?;
     }
-    if patches.has_votes() {
+    if fit && patches.has_votes() {
         put("votes", patches.votes()?.counts()).map_err(failed)?;
     }
     if let Some(groups) = patches.groups() {

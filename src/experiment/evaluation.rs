@@ -9,8 +9,8 @@ use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption, Cells};
 use crate::metrics::{ConfusionMatrix, Scores};
-use crate::models::{Classifier, Device, Network};
-use crate::{Error, Labels, Progress, Result};
+use crate::models::{Classifier, Device};
+use crate::{Error, Labels, Probabilities, Progress, Result};
 
 /// Scores of a run and its baselines on one file.
 #[derive(Debug, Clone, Serialize)]
@@ -19,8 +19,10 @@ pub struct Evaluation {
     pub data: String,
     /// Where its patches are from, as it says.
     pub provenance: String,
-    /// The simplest first, the run's network last.
-    pub models: Vec<ModelScores>,
+    /// The simple classifiers fitted to the run's training set; none for an imported network.
+    pub baselines: Vec<ModelScores>,
+    /// The run's network.
+    pub network: ModelScores,
     /// The network's confusion matrix.
     #[serde(skip)]
     pub confusion: ConfusionMatrix,
@@ -36,10 +38,18 @@ pub struct ModelScores {
 }
 
 /// The labelled patches that a run is evaluated on: a file, or the `testing.h5` of a folder; with the
-/// bands and zones that the run was trained with.
-fn test_set(run: &Run, data: &Path) -> Result<Patches> {
-    let file = if data.is_dir() { data.join("testing.h5") } else { data.to_owned() };
-    run.choose(So2Sat::open(file)?)?.patches()
+/// bands and zones that the run was trained with. Of the one file that a run was trained on, its test
+/// part: never the rows that the network has learnt.
+fn test_set(run: &Run, file: &Path) -> Result<Patches> {
+    let so2sat = run.as_trained(So2Sat::open(file)?)?;
+    let same = |trained: &Path| match (trained.canonicalize(), file.canonicalize()) {
+        (Ok(trained), Ok(file)) => trained == file,
+        _ => false,
+    };
+    match run.config()? {
+        Some(config) if same(&config.data.path) => so2sat.splits().map(|(_, _, test)| test),
+        _ => so2sat.patches(),
+    }
 }
 
 /// Evaluates a run: returns the scores, adds them to its `metrics.json`, and draws its figures.
@@ -48,64 +58,58 @@ fn test_set(run: &Run, data: &Path) -> Result<Patches> {
 /// Data that is unusable, unlabelled, or unlike what the run was trained on.
 pub fn evaluate(run: &Run, data: &Path, device: Device, progress: &mut dyn Progress) -> Result<Evaluation> {
     let network = run.network(device)?;
-    let test = test_set(run, data)?;
+    let file = if data.is_dir() { data.join("testing.h5") } else { data.to_owned() };
+    let test = test_set(run, &file)?;
     let labels = test.labels()?;
     if labels.classes() != network.classes() {
         let problem = format!("classes {}, the model's are {}", labels.classes(), network.classes());
-        return Err(Error::file(data, problem, "evaluate on data of the model's classes"));
+        return Err(Error::file(&file, problem, "evaluate on data of the model's classes"));
     }
-    let votes = if test.has_votes() { Some(test.distributions()?) } else { None };
-
+    let votes = if test.has_distributions() { Some(test.distributions()?) } else { None };
     let baselines = run.baselines()?;
-    let mut models: Vec<(&str, &dyn Classifier)> = Vec::new();
-    if let Some(baselines) = &baselines {
-        models.push(("majority class", &baselines.majority));
-        models.push(("per-pixel Gaussian", &baselines.pixel));
-    }
-    models.push((network.name(), &*network));
 
-    progress.begin("evaluate", models.len() as u64);
-    let mut rows = Vec::new();
-    let mut confusion = ConfusionMatrix::empty(labels.classes().clone());
-    for (name, model) in &models {
-        let p = model.predict(&test)?;
-        confusion = ConfusionMatrix::of(&labels, &p.predicted())?;
-        rows.push(ModelScores {
-            model: (*name).to_owned(),
-            scores: Scores::of(&p, &labels, votes.as_ref())?,
-        });
+    progress.begin("evaluate", 1 + if baselines.is_some() { 2 } else { 0 });
+    let mut score = |name: &str, p: &Probabilities| {
         progress.advance(1, name);
+        let scores = Scores::of(p, &labels, votes.as_ref())?;
+        Ok::<_, Error>(ModelScores { model: name.to_owned(), scores })
+    };
+    let mut rows = Vec::new();
+    if let Some(baselines) = &baselines {
+        rows.push(score("majority class", &baselines.majority.predict(&test)?)?);
+        rows.push(score("per-pixel Gaussian", &baselines.pixel.predict(&test)?)?);
     }
+    let predicted = network.predict(&test)?;
+    let evaluation = Evaluation {
+        data: file.display().to_string(),
+        provenance: test.provenance().to_owned(),
+        baselines: rows,
+        network: score(network.name(), &predicted)?,
+        confusion: ConfusionMatrix::of(&labels, &predicted.predicted())?,
+    };
     progress.end("");
 
-    let provenance = test.provenance().to_owned();
-    let evaluation = Evaluation { data: data.display().to_string(), provenance, models: rows, confusion };
-    let stem = data.file_stem().map_or_else(|| "data".to_owned(), |s| s.to_string_lossy().into_owned());
-    run.add_metrics(&stem, &evaluation)?;
-    draw(run, &*network, &evaluation, &test, &labels)?;
+    run.add_metrics(&evaluation.data, &evaluation)?;
+    let stem = file.file_stem().map_or_else(|| "data".to_owned(), |s| s.to_string_lossy().into_owned());
+    draw(run, &stem, &evaluation, &test, &labels)?;
     Ok(evaluation)
 }
 
-/// Confusion matrix by counts and by shares, and a few patches.
-fn draw(
-    run: &Run,
-    network: &dyn Network,
-    evaluation: &Evaluation,
-    test: &Patches,
-    labels: &Labels,
-) -> Result<()> {
+/// Confusion matrix by counts and by shares, and a few patches; the file's name comes first in theirs.
+fn draw(run: &Run, file: &str, evaluation: &Evaluation, test: &Patches, labels: &Labels) -> Result<()> {
     let folder = run.figures();
     let data = format!("{}, n = {}", evaluation.provenance, test.len());
     let caption = |title: String| Caption::new(title, data.clone());
-    let name = network.name();
+    let name = &evaluation.network.model;
     for (cells, stem) in
         [(Cells::Counts, "confusion-matrix"), (Cells::RowPercent, "confusion-matrix-percent")]
     {
         let caption = caption(format!("Confusion matrix, {name}"));
-        figures::confusion_matrix(&evaluation.confusion, cells, &caption)?.save(&folder, stem)?;
+        figures::confusion_matrix(&evaluation.confusion, cells, &caption)?
+            .save(&folder, &format!("{file}-{stem}"))?;
     }
     let patches = figures::sample_patches(test, &one_of_each(labels), &caption("Sample patches".to_owned()))?;
-    patches.save(&folder, "sample-patches")
+    patches.save(&folder, &format!("{file}-sample-patches"))
 }
 
 /// The middle patch of each class that is present, in the order of the classes.

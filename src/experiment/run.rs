@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -109,7 +110,7 @@ impl Run {
     ///
     /// # Errors
     /// A configuration that cannot be read.
-    pub fn choose(&self, so2sat: So2Sat) -> Result<So2Sat> {
+    pub fn as_trained(&self, so2sat: So2Sat) -> Result<So2Sat> {
         match self.config()? {
             Some(config) => config.data.choose(so2sat),
             None => Ok(so2sat),
@@ -164,7 +165,8 @@ impl Run {
             Ok(text) => serde_json::from_str(&text).map_err(|e| {
                 Error::file(&path, format!("cannot be read ({e})"), "remove it and evaluate again")
             })?,
-            Err(_) => serde_json::Map::new(),
+            Err(e) if e.kind() == ErrorKind::NotFound => serde_json::Map::new(),
+            Err(e) => return Err(Error::io(&path)(e)),
         };
         let value = serde_json::to_value(evaluation)
             .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;

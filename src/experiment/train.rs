@@ -78,7 +78,7 @@ pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn 
     let mut network = build(&config.model, train.imagery(), train.classes(), seed, device)?;
     network.set_standardisation(Standardisation::of(&train, progress)?)?;
 
-    let majority = train.labels()?;
+    let majority = if train.has_labels() { train.labels()? } else { train_labels.majority() };
     let baselines = Baselines {
         majority: MajorityClass::fit(&train, &majority)?,
         pixel: PixelGaussian::fit(&train, &majority, progress)?,

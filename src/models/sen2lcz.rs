@@ -41,6 +41,9 @@ pub struct Sen2LczSettings {
     pub fusion: Fusion,
 }
 
+/// Layers and channels from which on a setting is a slip of the pen, not a network.
+const LARGEST: (usize, usize) = (401, 1024);
+
 impl Default for Sen2LczSettings {
     fn default() -> Self {
         Self { depth: 17, width: 16, dropout: 0.2, fusion: Fusion::Softmaxes }
@@ -51,14 +54,19 @@ impl Sen2LczSettings {
     /// Checks the settings for patches of this size.
     ///
     /// # Errors
-    /// A depth that is not 4 n + 1, a width of 0, a dropout outside 0–1, or patches under 8 pixels.
+    /// A depth that is not 4 n + 1, a width of 0, more of either than a machine can hold, a dropout outside 0–1, or patches under 8 pixels.
     pub fn check(&self, patch_size: usize) -> Result<()> {
         if self.depth < 5 || self.depth % 4 != 1 {
             let problem = format!("{} is not 4 n + 1", self.depth);
             return Err(Error::input("sen2lcz: depth", problem, "choose 5, 9, 13, 17, …"));
         }
-        if self.width == 0 {
-            return Err(Error::input("sen2lcz: width", "0 channels", "choose at least 1 (published: 16)"));
+        if self.depth > LARGEST.0 || self.width == 0 || self.width > LARGEST.1 {
+            let problem = format!("{} layers of {} channels and more", self.depth, self.width);
+            let advice = format!(
+                "choose 1 to {} channels and at most {} layers (published: 16, 17)",
+                LARGEST.1, LARGEST.0
+            );
+            return Err(Error::input("sen2lcz: depth and width", problem, advice));
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(Error::input("sen2lcz: dropout", format!("{}", self.dropout), "choose 0 to below 1"));

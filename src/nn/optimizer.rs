@@ -50,7 +50,7 @@ impl Schedule {
     pub fn factor(self, epoch: usize) -> f64 {
         match self {
             Self::Constant => 1.0,
-            Self::Step { every, factor } => factor.powi(((epoch - 1) / every) as i32),
+            Self::Step { every, factor } => factor.powi((epoch.saturating_sub(1) / every.max(1)) as i32),
         }
     }
 

@@ -6,8 +6,8 @@ use dfdx::prelude::*;
 
 /// A tape that records, or does not: decided at run time.
 ///
-/// A tape made by `default`, as dfdx's own compositions do in their middle, always records: what it
-/// records is merged into a recording tape, and dropped with one that is not.
+/// A tape made by `default`, as dfdx's own compositions do in their middle, records: merged with a
+/// recording tape it adds to it, merged with one that is off it is dropped.
 pub(crate) struct AnyTape<E, D: Storage<E>>(Option<OwnedTape<E, D>>);
 
 impl<E, D: Storage<E>> AnyTape<E, D> {
@@ -62,7 +62,7 @@ impl<E, D: Storage<E>> Merge<Self> for AnyTape<E, D> {
     fn merge(self, other: Self) -> Self {
         Self(match (self.0, other.0) {
             (Some(a), Some(b)) => Some(a.merge(b)),
-            (a, b) => a.or(b),
+            _ => None,
         })
     }
 }
@@ -95,4 +95,40 @@ pub(crate) fn fork<S: Shape, E: Dtype, D: Storage<E>>(x: Taped<S, E, D>) -> (Tap
 pub(crate) fn backward<E: Dtype, D: Device<E>>(loss: Taped<(), E, D>) -> Gradients<E, D> {
     let (loss, tape) = loss.split_tape();
     loss.put_tape(tape.into_recording()).backward()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::ops::{Backend, Maps, Statistics, Vector, composed};
+    use crate::nn::{Dense, mean_of_softmaxes};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    /// A frozen layer, a head and the fusion of two heads.
+    fn records<D: Backend<f32>>(device: &D, tape: AnyTape<f32, D>) -> bool {
+        let x: Maps<f32, D> = device.ones_like(&(2, 4, 4, 3)).put_tape(tape);
+        let weight = device.ones_like(&(27, 5));
+        let ones: Vector<f32, D> = device.ones_like(&(5,));
+        let layer = crate::nn::ops::ConvNorm {
+            weight: &weight,
+            bias: &ones,
+            scale: &ones,
+            shift: &ones,
+            epsilon: 1e-3,
+            kernel: 3,
+        };
+        let statistics = Statistics { mean: ones.clone(), variance: ones.clone() };
+        let (x, other) = fork(composed::conv_norm_relu_frozen(x, &layer, &statistics));
+        let head = Dense::new("head", device, &mut ChaCha8Rng::seed_from_u64(0), 5, 4);
+        let heads = [x, other].map(|x| head.forward(composed::global_mean(x)));
+        mean_of_softmaxes(heads.into()).split_tape().1.is_recording()
+    }
+
+    #[test]
+    fn inference_records_nothing_and_training_goes_on_recording() {
+        let device = Cpu::default();
+        assert!(!records(&device, AnyTape::off()));
+        assert!(records(&device, AnyTape::recording()));
+    }
 }

@@ -119,11 +119,11 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// The learning rate it ran with.
     pub learning_rate: f64,
-    /// Cross-entropy over the epoch, while the weights moved, dropout on.
+    /// Cross-entropy over the epoch, against the smoothed labels, while the weights moved, dropout on.
     pub training_loss: f64,
     /// Share of patches whose majority class was predicted, likewise.
     pub training_accuracy: f64,
-    /// Cross-entropy on the validation set after the epoch.
+    /// Cross-entropy on the validation set after the epoch, against its labels as they are.
     pub validation_loss: Option<f64>,
     /// Share of validation patches whose majority class is predicted.
     pub validation_accuracy: Option<f64>,

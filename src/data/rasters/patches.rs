@@ -160,6 +160,9 @@ impl Cutting {
 
     /// Settings that cannot work, and dates that do not match.
     fn check(&self, dates: &[Scene]) -> Result<()> {
+        if dates.is_empty() {
+            return Err(Error::input("bands", "no date", "give the bands of at least one"));
+        }
         if self.patch_size == 0 {
             return Err(Error::input("patch size", "0 pixels", "choose 1 or more, such as 32"));
         }

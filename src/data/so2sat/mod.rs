@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use contents::{DatasetShape, datasets, files};
-pub(in crate::data) use reader::SourceFile;
+pub(in crate::data) use reader::{SourceFile, cause};
 pub use writer::{Layout, Rows, Writer};
 
 use super::Patches;

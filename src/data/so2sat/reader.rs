@@ -170,6 +170,10 @@ impl SourceFile {
         self.votes.is_some()
     }
 
+    pub(in crate::data) fn has_distributions(&self) -> bool {
+        self.distributions.is_some()
+    }
+
     /// The file and its image dataset.
     pub(in crate::data) fn name(&self) -> String {
         place(&self.path, &self.dataset)
@@ -459,7 +463,7 @@ fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> Error {
 }
 
 /// The innermost words of HDF5, on one line.
-pub(super) fn cause(error: &hdf5::Error) -> String {
+pub(in crate::data) fn cause(error: &hdf5::Error) -> String {
     let words = error.stack().and_then(|stack| stack.last().map(|frame| frame.desc().to_owned()));
     let words = words.unwrap_or_else(|| error.to_string());
     format!("HDF5 says: {}", words.split_whitespace().collect::<Vec<_>>().join(" "))

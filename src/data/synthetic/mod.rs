@@ -96,7 +96,7 @@ impl Synthetic {
         format!("synthetic (lcz {}, seed {})", env!("CARGO_PKG_VERSION"), self.seed)
     }
 
-    /// Writes `training.h5`, `validation.h5` and `testing.h5`, all or none, with `sen2`, `sen1`,
+    /// Writes `training.h5`, `validation.h5` and `testing.h5`, each whole or not at all, with `sen2`, `sen1`,
     /// `label`, `votes` and `group` (the city). The folder is made if it is not there.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl Synthetic {
         for writer in writers {
             writer.finish()?;
         }
-        progress.end(&format!("{} {} patches in {}", self.patches, "synthetic", folder.display()));
+        progress.end(&format!("{} synthetic patches in {}", self.patches, folder.display()));
         Ok(())
     }
 

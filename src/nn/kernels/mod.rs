@@ -19,9 +19,13 @@ use std::sync::OnceLock;
 
 use lanes::Lanes;
 
-/// An instruction set that kernels are compiled for.
+/// An instruction set that kernels are compiled for and that this machine has: only
+/// [`available`](Self::available) makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+pub(crate) struct Level(Set);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
     /// 16 lanes.
     #[cfg(target_arch = "x86_64")]
     Avx512,
@@ -42,15 +46,15 @@ impl Level {
     /// All levels that this machine can run, widest first.
     pub(crate) fn available() -> Vec<Self> {
         #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
-        let mut levels = vec![Self::Portable];
+        let mut levels = vec![Self(Set::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
             let fma = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
             if fma {
-                levels.insert(0, Self::Avx2);
+                levels.insert(0, Self(Set::Avx2));
             }
             if fma && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-                levels.insert(0, Self::Avx512);
+                levels.insert(0, Self(Set::Avx512));
             }
         }
         levels
@@ -58,26 +62,26 @@ impl Level {
 
     /// Lanes of a vector.
     pub(crate) fn width(self) -> usize {
-        match self {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 16,
+            Set::Avx512 => 16,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => 8,
-            Self::Portable => 8,
+            Set::Avx2 => 8,
+            Set::Portable => 8,
         }
     }
 
     /// Runs a kernel compiled for this level.
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        match self {
-            // SAFETY: a level is only made by `available`, which has detected these features.
+        match self.0 {
+            // SAFETY: only `available` makes a level, and it has detected these features.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { on_avx512(kernel) },
+            Set::Avx512 => unsafe { on_avx512(kernel) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { on_avx2(kernel) },
+            Set::Avx2 => unsafe { on_avx2(kernel) },
             // SAFETY: plain Rust arithmetic runs anywhere.
-            Self::Portable => unsafe { kernel.run::<lanes::Plain>() },
+            Set::Portable => unsafe { kernel.run::<lanes::Plain>() },
         }
     }
 }

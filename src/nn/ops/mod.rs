@@ -45,7 +45,8 @@ pub(crate) struct Statistics<E: Dtype, D: Device<E>> {
     pub(crate) variance: Vector<E, D>,
 }
 
-/// A device that networks run on. Every default is composed of dfdx's own operations.
+/// A device that networks run on. Every default is composed of dfdx's own operations; its ReLU takes
+/// NaN to 0 where the fused one lets it through.
 pub(crate) trait Backend<E: Dtype>: Device<E> {
     /// relu(batch norm(x ∗ w + b)) with the batch's own statistics, which it also returns.
     /// Stride 1, Keras's `same` padding.
