@@ -154,6 +154,13 @@ fn a_file_cut_short_is_recognised() {
 }
 
 #[test]
+fn a_file_that_is_being_written_is_called_locked() {
+    let sample = Sample::new();
+    let _writer = hdf5::File::append(sample.write()).unwrap();
+    info_refuses(&sample.path(), &["locked", "HDF5_USE_FILE_LOCKING=FALSE"]);
+}
+
+#[test]
 fn a_file_without_images_says_what_it_has() {
     let sample = Sample::new();
     let path = sample.write_with(|file| add(file, "label", &sample.labels));
