@@ -1,23 +1,223 @@
-//! Files that appear whole or not at all.
+//! Files and folders that appear whole or not at all: written under a hidden name beside the final
+//! one, brought to disk, then renamed, which is one step of the file system.
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Error, Result};
 
-/// Writes a file under a temporary name beside it, then renames: a reader never meets half of it.
+/// What the hidden names end with.
+const ENDING: &str = ".partial";
+
+/// Writes a file that others meet whole or not at all; one of that name is replaced.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let Some(name) = name else {
-        return Err(Error::file(path, "not the name of a file", "give one"));
-    };
-    let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-    let written =
-        File::create(&partial).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.and_then(|()| fs::rename(&partial, path)).map_err(|error| {
-        // The partial file is of no use; that it cannot be removed either would hide the cause.
-        let _ = fs::remove_file(&partial);
-        Error::io(path)(error)
-    })
+    let partial = Partial::file(path)?;
+    File::create(partial.path()).and_then(|mut file| file.write_all(bytes)).map_err(Error::io(path))?;
+    partial.replace()
+}
+
+/// A file or folder on its way: fill what lies at [`path`](Self::path), then let it
+/// [`replace`](Self::replace) or [`become_new`](Self::become_new). Dropped before, it leaves nothing.
+///
+/// The hidden name tells the process, so that what a killed one has left is known and removed when the
+/// same file or folder is written again. A process of another machine that writes the same file at the
+/// same time into a shared folder looks like a dead one.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    path: PathBuf,
+    target: PathBuf,
+}
+
+impl Partial {
+    /// An empty file, to be filled.
+    pub(crate) fn file(target: &Path) -> Result<Self> {
+        let partial = Self::beside(target)?;
+        // Made here, so that the operating system's own reason is told if it cannot be.
+        File::create(&partial.path).map_err(Error::io(target))?;
+        Ok(partial)
+    }
+
+    /// An empty folder, to be filled; the folders above it are made where they are missing.
+    pub(crate) fn folder(target: &Path) -> Result<Self> {
+        let above = parent(target);
+        fs::create_dir_all(above).map_err(Error::io(above))?;
+        let partial = Self::beside(target)?;
+        fs::create_dir(&partial.path).map_err(Error::io(target))?;
+        Ok(partial)
+    }
+
+    fn beside(target: &Path) -> Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let Some(name) = target.file_name() else {
+            return Err(Error::file(target, "not the name of a file or folder", "give one"));
+        };
+        let hidden = format!(".{}.", name.to_string_lossy());
+        remove_left_behind(parent(target), &hidden);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = target.with_file_name(format!("{hidden}{}-{count}{ENDING}", process::id()));
+        Ok(Self { path, target: target.to_owned() })
+    }
+
+    /// Where to write.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes its final name, from a file that has it, too.
+    ///
+    /// # Errors
+    /// It cannot be brought to disk or renamed.
+    pub(crate) fn replace(self) -> Result<()> {
+        let finished = File::open(&self.path)
+            .and_then(|file| file.sync_all())
+            .and_then(|()| fs::rename(&self.path, &self.target));
+        finished.map_err(Error::io(&self.target))?;
+        // The new name is on disk when its folder is. Not every file system can be told so; the file
+        // is whole in any case.
+        let _ = File::open(parent(&self.target)).and_then(|folder| folder.sync_all());
+        Ok(())
+    }
+
+    /// Takes its final name, if nothing has it.
+    ///
+    /// # Errors
+    /// Something of that name exists, or as [`replace`](Self::replace).
+    pub(crate) fn become_new(self) -> Result<()> {
+        check_free(&self.target)?;
+        self.replace()
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Gone already if it has its final name; if not, an error led here, and that is the one to tell.
+        let _ = fs::remove_file(&self.path).or_else(|_| fs::remove_dir_all(&self.path));
+    }
+}
+
+/// Checks that nothing has this name.
+///
+/// # Errors
+/// Something has.
+pub(crate) fn check_free(path: &Path) -> Result<()> {
+    match path.symlink_metadata() {
+        Err(_) => Ok(()),
+        Ok(there) => {
+            let what = if there.is_dir() { "the folder exists" } else { "the file exists" };
+            Err(Error::file(path, what, "choose another name, or remove it first"))
+        }
+    }
+}
+
+/// The folder that something lies in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Removes what dead processes have left of a file or folder whose hidden names start with these words.
+fn remove_left_behind(folder: &Path, hidden: &str) {
+    // A folder that cannot be read cannot be written either, which is told there.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| {
+            let middle = name.strip_prefix(hidden)?.strip_suffix(ENDING)?;
+            middle.split_once('-')?.0.parse::<u32>().ok()
+        });
+        if process.is_some_and(|process| !is_alive(process)) {
+            let path = entry.path();
+            // What cannot be removed does no harm; it only takes space.
+            let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+        }
+    }
+}
+
+/// Whether a process of this machine is there; true if it cannot be told.
+fn is_alive(process: u32) -> bool {
+    if process == process::id() {
+        return true;
+    }
+    if Path::new("/proc/self").exists() {
+        return Path::new("/proc").join(process.to_string()).exists();
+    }
+    let mut ps = Command::new("ps");
+    ps.args(["-p", &process.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    ps.status().is_ok_and(|status| status.success()) || cfg!(not(unix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_has_its_name_when_it_is_whole_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.csv");
+        let partial = Partial::file(&target).unwrap();
+        fs::write(partial.path(), "half").unwrap();
+        assert!(!target.exists());
+        drop(partial);
+        assert!(names(folder.path()).is_empty(), "dropped, but something stays");
+
+        let partial = Partial::file(&target).unwrap();
+        fs::write(partial.path(), "whole").unwrap();
+        partial.become_new().unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "whole");
+        assert_eq!(names(folder.path()), ["a.csv"]);
+        let error = Partial::file(&target).unwrap().become_new().unwrap_err().to_string();
+        assert!(error.contains("a.csv: the file exists; "), "{error}");
+        write_whole(&target, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["a.csv"]);
+    }
+
+    #[test]
+    fn a_folder_appears_with_all_that_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("above/run");
+        let partial = Partial::folder(&target).unwrap();
+        fs::write(partial.path().join("a"), "a").unwrap();
+        assert!(!target.exists());
+        drop(partial);
+        assert!(names(&folder.path().join("above")).is_empty());
+        let partial = Partial::folder(&target).unwrap();
+        fs::write(partial.path().join("a"), "a").unwrap();
+        partial.become_new().unwrap();
+        assert_eq!(names(&target), ["a"]);
+        assert!(Partial::folder(&target).unwrap().become_new().is_err());
+    }
+
+    #[test]
+    fn what_dead_processes_left_is_removed_and_what_living_ones_write_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let ended = Command::new("true").spawn().map(|mut child| (child.id(), child.wait())).unwrap().0;
+        let leave = |name: String| fs::write(folder.path().join(name), "half").unwrap();
+        leave(format!(".a.csv.{ended}-0.partial"));
+        fs::create_dir(folder.path().join(format!(".a.csv.{ended}-1.partial"))).unwrap();
+        let living = format!(".a.csv.{}-7000.partial", process::id());
+        leave(living.clone());
+        let another = format!(".b.csv.{ended}-0.partial");
+        leave(another.clone());
+        write_whole(&folder.path().join("a.csv"), b"whole").unwrap();
+        assert_eq!(names(folder.path()), [living, another, "a.csv".to_owned()]);
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_written_is_told_as_it_was_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("no/such/folder/a.csv");
+        let error = write_whole(&target, b"").unwrap_err().to_string();
+        assert!(error.starts_with(&*target.to_string_lossy()), "{error}");
+        assert!(write_whole(Path::new("/"), b"").is_err());
+    }
 }

@@ -35,7 +35,7 @@ impl ImportKeras {
         Run::check_free(&self.run)?;
         let fusion = if self.fusion == "logits" { Fusion::Logits } else { Fusion::Softmaxes };
         let network = checkpoint::import_keras(&self.file, fusion, Device::Cpu)?;
-        Run::create(&self.run)?.keep(&*network)?;
+        Run::create(&self.run, |run| run.keep(&*network))?;
         output::line(format!(
             "{}: {} parameters, {} bands, classes {}",
             self.run.display(),

@@ -1,7 +1,6 @@
 //! Files of predictions: `probabilities` [N, K], attribute `classes`, and the labels, votes and groups
 //! of the patches they are of, where there are any.
 
-use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -10,17 +9,15 @@ use hdf5::types::VarLenUnicode;
 
 use super::Patches;
 use super::so2sat::cause;
+use crate::files::{self, Partial};
 use crate::{Error, Probabilities, Result};
 
 /// Checks that a file of predictions may be written there.
 ///
 /// # Errors
-/// A file of that name exists.
+/// Something of that name exists.
 pub fn check_free(path: &Path) -> Result<()> {
-    if path.symlink_metadata().is_ok() {
-        return Err(Error::file(path, "the file exists", "choose another name, or remove it"));
-    }
-    Ok(())
+    files::check_free(path)
 }
 
 /// Whether labels and votes of the patches have the predictions' columns, and so can lie beside them.
@@ -39,19 +36,9 @@ pub fn write(path: &Path, predicted: &Probabilities, patches: &Patches) -> Resul
         return Err(Error::file(path, problem, "write the predictions of these patches"));
     }
     check_free(path)?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let Some(name) = name else {
-        return Err(Error::file(path, "not the name of a file", "give one, such as predictions.h5"));
-    };
-    let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-    fs::File::create(&partial).map_err(Error::io(path))?;
-    let written = fill(path, &partial, predicted, patches)
-        .and_then(|()| fs::rename(&partial, path).map_err(Error::io(path)));
-    if written.is_err() {
-        // The partial file is of no use, whether or not it can be removed.
-        let _ = fs::remove_file(&partial);
-    }
-    written
+    let partial = Partial::file(path)?;
+    fill(path, partial.path(), predicted, patches)?;
+    partial.become_new()
 }
 
 fn fill(path: &Path, partial: &Path, predicted: &Probabilities, patches: &Patches) -> Result<()> {

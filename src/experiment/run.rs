@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Config;
 use crate::checkpoint;
 use crate::data::so2sat::So2Sat;
+use crate::files::Partial;
 use crate::models::pixel::{MajorityClass, PixelGaussian};
 use crate::models::{Device, Network};
 use crate::nn::EpochRecord;
@@ -44,13 +45,15 @@ impl Run {
         Ok(())
     }
 
-    /// Makes the folder of a new run.
+    /// Makes the folder of a new run, which appears with what `fill` puts into it, or not at all.
     ///
     /// # Errors
-    /// It exists, or cannot be made.
-    pub fn create(folder: &Path) -> Result<Self> {
+    /// It exists, or cannot be made; `fill`'s errors.
+    pub fn create(folder: &Path, fill: impl FnOnce(&Self) -> Result<()>) -> Result<Self> {
         Self::check_free(folder)?;
-        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        let partial = Partial::folder(folder)?;
+        fill(&Self { folder: partial.path().to_owned() })?;
+        partial.become_new()?;
         Ok(Self { folder: folder.to_owned() })
     }
 

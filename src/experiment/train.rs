@@ -86,9 +86,10 @@ pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn 
     // The training pixels have been read by now; these would else be met after the first epoch.
     validation.batches(CHECKED_AT_ONCE).try_for_each(|batch| batch.map(drop))?;
 
-    let run = Run::create(folder)?;
-    run.write_config(config)?;
-    run.write_baselines(&baselines)?;
+    let run = Run::create(folder, |run| {
+        run.write_config(config)?;
+        run.write_baselines(&baselines)
+    })?;
 
     let mut recorder =
         Recorder { run: &run, description: Description::of(&*network), epochs: Vec::new(), progress };

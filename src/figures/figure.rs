@@ -3,10 +3,11 @@
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine as _;
 
+use crate::files::Partial;
 use crate::{Error, Result};
 
 /// A figure's title, and the line that says which data it shows.
@@ -73,21 +74,16 @@ impl Figure {
             return Err(Error::input(format!("figure '{stem}'"), problem, "use letters, digits, - and _"));
         }
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        let files =
-            [("svg", self.svg.as_bytes()), ("png", self.png.as_slice()), ("csv", self.csv.as_bytes())].map(
-                |(extension, bytes)| {
-                    let partial = folder.join(format!(".{stem}.{extension}.{}.partial", std::process::id()));
-                    (partial, folder.join(format!("{stem}.{extension}")), bytes)
-                },
-            );
-        let written = write_all(&files);
-        if written.is_err() {
-            for (partial, ..) in &files {
-                // What is left of a failed attempt; it may not exist.
-                let _ = fs::remove_file(partial);
-            }
+        let mut partials = Vec::with_capacity(3);
+        for (extension, bytes) in
+            [("svg", self.svg.as_bytes()), ("png", self.png.as_slice()), ("csv", self.csv.as_bytes())]
+        {
+            let path = folder.join(format!("{stem}.{extension}"));
+            let partial = Partial::file(&path)?;
+            fs::write(partial.path(), bytes).map_err(Error::io(&path))?;
+            partials.push(partial);
         }
-        written
+        partials.into_iter().try_for_each(Partial::replace)
     }
 
     /// Shows the PNG below a notebook cell (evcxr calls this for a cell's value).
@@ -98,17 +94,6 @@ impl Figure {
         let _ = writeln!(out, "EVCXR_BEGIN_CONTENT image/png\n{png}\nEVCXR_END_CONTENT");
         let _ = out.flush();
     }
-}
-
-/// Writes each file under its temporary name, then renames all.
-fn write_all(files: &[(PathBuf, PathBuf, &[u8])]) -> Result<()> {
-    for (partial, _, bytes) in files {
-        fs::write(partial, bytes).map_err(Error::io(partial))?;
-    }
-    for (partial, path, _) in files {
-        fs::rename(partial, path).map_err(Error::io(path))?;
-    }
-    Ok(())
 }
 
 impl fmt::Debug for Figure {

@@ -1,6 +1,5 @@
 //! Writing files of the So2Sat layout: whole or not at all.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -9,6 +8,7 @@ use hdf5::{Dataset, File, H5Type};
 use ndarray::{Array2, ArrayView, ArrayView2, ArrayView4, Dimension, s};
 
 use super::reader::cause;
+use crate::files::{Partial, check_free};
 use crate::{Classes, Error, Imagery, Result};
 
 /// Bytes a chunk of pixels holds at most, unless a single patch is larger: it then fits HDF5's
@@ -96,11 +96,12 @@ impl<'a> Rows<'a> {
 /// ```
 pub struct Writer {
     target: PathBuf,
-    partial: PathBuf,
     layout: Layout,
     rows: usize,
-    file: Option<File>,
+    // Closed in this order: a file that is open cannot be removed everywhere.
     tables: Option<Tables>,
+    file: Option<File>,
+    partial: Partial,
 }
 
 /// The datasets, once the first rows have shown which there are.
@@ -120,19 +121,18 @@ impl Writer {
     /// be written, a name with a comma in a list, a compression that is not on offer.
     pub fn create(path: &Path, layout: &Layout) -> Result<Self> {
         check_layout(path, layout)?;
-        refuse_existing(path, layout)?;
-        let partial = partial_name(path)?;
-        // The operating system's reason is clearer than HDF5's.
-        fs::File::create(&partial).map_err(Error::io(path))?;
+        if !layout.overwrite {
+            check_free(path)?;
+        }
         let mut writer = Self {
             target: path.to_owned(),
-            partial: partial.clone(),
             layout: layout.clone(),
             rows: 0,
-            file: None,
             tables: None,
+            file: None,
+            partial: Partial::file(path)?,
         };
-        let file = File::create(&partial).map_err(|e| writer.failed(&e))?;
+        let file = File::create(writer.partial.path()).map_err(|e| writer.failed(&e))?;
         writer.describe(&file).map_err(|e| writer.failed(&e))?;
         writer.file = Some(file);
         Ok(writer)
@@ -267,23 +267,11 @@ impl Writer {
         if let Some(file) = self.file.take() {
             file.flush().and_then(|()| file.close()).map_err(|e| self.failed(&e))?;
         }
-        let on_disk = fs::File::open(&self.partial).and_then(|file| file.sync_all());
-        on_disk.map_err(Error::io(&self.target))?;
-        refuse_existing(&self.target, &self.layout)?;
-        fs::rename(&self.partial, &self.target).map_err(Error::io(&self.target))
+        if self.layout.overwrite { self.partial.replace() } else { self.partial.become_new() }
     }
 
     fn failed(&self, error: &hdf5::Error) -> Error {
         Error::file(&self.target, cause(error), "check the free space and the permissions")
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.tables = None;
-        self.file = None;
-        // After finish() the file has its name and there is nothing here.
-        let _ = fs::remove_file(&self.partial);
     }
 }
 
@@ -370,22 +358,4 @@ fn check_layout(path: &Path, layout: &Layout) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn refuse_existing(path: &Path, layout: &Layout) -> Result<()> {
-    if path.exists() && !layout.overwrite {
-        return Err(Error::file(path, "the file exists", "choose another name, or remove it first"));
-    }
-    Ok(())
-}
-
-/// A hidden name in the same folder, so that taking the final name is one step of the file system.
-fn partial_name(path: &Path) -> Result<PathBuf> {
-    let Some(name) = path.file_name() else {
-        return Err(Error::file(path, "not the name of a file", "give one that ends in .h5"));
-    };
-    let mut partial = std::ffi::OsString::from(".");
-    partial.push(name);
-    partial.push(format!(".{}.partial", std::process::id()));
-    Ok(path.with_file_name(partial))
 }
