@@ -1,6 +1,7 @@
 //! The networks and other classifiers, behind two traits: everything above this floor sees only
 //! [`Classifier`] and [`Network`].
 
+pub mod forest;
 mod network;
 pub mod pixel;
 pub mod sen2lcz;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Patches;
 use crate::nn::{History, Labelled, Observer, ParameterCount, Standardisation, Training, Weights};
-use crate::{Classes, Features, Imagery, Logits, Probabilities, Result};
+use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
 pub use network::{Device, build};
 use sen2lcz::Sen2LczSettings;
@@ -104,4 +105,16 @@ impl Architecture {
             Self::Sen2lcz(_) => "sen2lcz",
         }
     }
+}
+
+/// Refuses labels that are not one a patch, and sets without a patch.
+fn check_labels(patches: &Patches, labels: &Labels) -> Result<()> {
+    if patches.len() != labels.len() {
+        let problem = format!("{} labels for {} patches", labels.len(), patches.len());
+        return Err(Error::input(patches.name(), problem, "give one label a patch"));
+    }
+    if labels.is_empty() {
+        return Err(Error::input(patches.name(), "no patch", "give labelled patches"));
+    }
+    Ok(())
 }

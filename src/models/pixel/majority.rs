@@ -3,9 +3,9 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{check_labels, damaged};
+use super::damaged;
 use crate::data::Patches;
-use crate::models::Classifier;
+use crate::models::{Classifier, check_labels};
 use crate::{Classes, Error, Imagery, Labels, Probabilities, Result};
 
 /// Says of every sample that it is of the most frequent training class.

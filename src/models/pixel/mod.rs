@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::density::Shrinkage;
 use self::density::{Density, Moments, densities};
 pub use self::majority::MajorityClass;
-use super::Classifier;
+use super::{Classifier, check_labels};
 use crate::data::Patches;
 use crate::progress::Progress;
 use crate::{Classes, Error, Imagery, Labels, Logits, Probabilities, Result, Temperature};
@@ -182,17 +182,6 @@ impl TryFrom<StoredGaussian> for PixelGaussian {
 
 fn damaged(what: &str) -> Error {
     Error::input(what, "the stored numbers do not fit together", "fit it anew")
-}
-
-fn check_labels(patches: &Patches, labels: &Labels) -> Result<()> {
-    if patches.len() != labels.len() {
-        let problem = format!("{} labels for {} patches", labels.len(), patches.len());
-        return Err(Error::input(patches.name(), problem, "give one label a patch"));
-    }
-    if labels.is_empty() {
-        return Err(Error::input(patches.name(), "no patch", "give labelled patches"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
