@@ -1,17 +1,20 @@
 //! Models on disk: safetensors with everything that a prediction needs, and Keras weight files.
 
+mod forest;
 mod keras;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::models::{Architecture, Device, Network, build};
+use crate::models::{Architecture, Classifier, Device, Network, build};
 use crate::nn::{Standardisation, Weight, Weights};
 use crate::{Classes, Error, Imagery, Result};
 
+pub use forest::{load_forest, save_forest};
 pub use keras::import_keras;
 
 /// The key of a [`Description`] among a file's metadata.
@@ -75,28 +78,79 @@ impl Description {
 /// Reads a network that [`save`] has written.
 ///
 /// # Errors
-/// A missing or truncated file, one that lcz did not write, or tensors that do not fit.
+/// A missing or truncated file, one that lcz did not write or that holds a forest, or tensors that do not
+/// fit.
 pub fn load(path: &Path, device: Device) -> Result<Box<dyn Network>> {
     let file = std::fs::read(path).map_err(Error::io(path))?;
-    let not_ours =
-        |problem: String| Error::file(path, problem, "use a model.safetensors that lcz has written");
-    let (_, metadata) =
-        SafeTensors::read_metadata(&file).map_err(|e| not_ours(format!("not safetensors ({e})")))?;
-    let tensors = SafeTensors::deserialize(&file).map_err(|e| not_ours(format!("not safetensors ({e})")))?;
-    let description = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|metadata| metadata.get(KEY))
-        .ok_or_else(|| not_ours("no description of the model".to_owned()))?;
-    let description: Description = serde_json::from_str(description)
-        .map_err(|e| not_ours(format!("a description of the model that cannot be read ({e})")))?;
+    network(path, &Header::of(path, &file)?, device)
+}
 
+/// Reads a network or a forest.
+///
+/// # Errors
+/// As [`load`] and [`load_forest`].
+pub fn load_classifier(path: &Path, device: Device) -> Result<Box<dyn Classifier>> {
+    let file = std::fs::read(path).map_err(Error::io(path))?;
+    let header = Header::of(path, &file)?;
+    if header.architecture(path)? == forest::NAME {
+        return Ok(Box::new(forest::parse(path, &header)?));
+    }
+    Ok(network(path, &header, device)?)
+}
+
+/// A file of ours, taken apart.
+struct Header<'a> {
+    description: String,
+    tensors: SafeTensors<'a>,
+}
+
+impl<'a> Header<'a> {
+    fn of(path: &Path, file: &'a [u8]) -> Result<Self> {
+        let not_safetensors = |e| not_ours(path, format!("not safetensors ({e})"));
+        let (_, metadata) = SafeTensors::read_metadata(file).map_err(not_safetensors)?;
+        let tensors = SafeTensors::deserialize(file).map_err(not_safetensors)?;
+        let description = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).cloned();
+        let description =
+            description.ok_or_else(|| not_ours(path, "no description of the model".to_owned()))?;
+        Ok(Self { description, tensors })
+    }
+
+    fn description<T: DeserializeOwned>(&self, path: &Path) -> Result<T> {
+        serde_json::from_str(&self.description)
+            .map_err(|e| not_ours(path, format!("a description of the model that cannot be read ({e})")))
+    }
+
+    /// The name of the kind of model.
+    fn architecture(&self, path: &Path) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Named {
+            architecture: Name,
+        }
+        #[derive(Deserialize)]
+        struct Name {
+            name: String,
+        }
+        self.description::<Named>(path).map(|named| named.architecture.name)
+    }
+}
+
+fn not_ours(path: &Path, problem: String) -> Error {
+    Error::file(path, problem, "use a model.safetensors that lcz has written")
+}
+
+fn network(path: &Path, header: &Header<'_>, device: Device) -> Result<Box<dyn Network>> {
+    if header.architecture(path)? == forest::NAME {
+        let problem = "a random forest, which has no layers, logits or features";
+        return Err(Error::file(path, problem, "give the run of a network"));
+    }
+    let not_ours = |problem: String| not_ours(path, problem);
+    let description: Description = header.description(path)?;
     let Description { architecture, imagery, classes, standardisation, .. } = description;
     let mut network = build(&architecture, &imagery, &classes, 0, device)?;
     let trainable: BTreeMap<String, bool> =
         network.weights().iter().map(|(name, weight)| (name.clone(), weight.trainable)).collect();
     let mut weights = BTreeMap::new();
-    for (name, view) in tensors.tensors() {
+    for (name, view) in header.tensors.tensors() {
         if view.dtype() != Dtype::F32 {
             return Err(not_ours(format!("tensor '{name}' is {:?}, not F32", view.dtype())));
         }

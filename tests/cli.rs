@@ -330,6 +330,43 @@ fn a_network_is_trained_evaluated_and_asked_for_predictions() {
 }
 
 #[test]
+fn a_forest_is_trained_evaluated_and_asked_for_predictions_as_a_network_is() {
+    let data_set = DataSet::new(|_, _| ());
+    let [run, data] = [data_set.run(), data_set.data()].map(|path| path.to_string_lossy().into_owned());
+    let forest = |more: &[&str]| {
+        let arguments =
+            ["train", "forest", "--quiet", "--data", &data, "--run", &run, "--set", "model.trees=7"];
+        lcz(arguments.iter().chain(more))
+    };
+    for (more, wanted) in [
+        (&["--labels", "votes"][..], "one class a patch"),
+        (&["--epochs", "3"], "unknown field `epochs`"),
+        (&["--set", "model.max_features=log2"], "\"sqrt\", \"all\" or a number"),
+        (&["--set", "model.max_features=641"], "641 of 640 features"),
+    ] {
+        is_one_error(&forest(more), &[wanted]);
+        assert!(!data_set.run().exists(), "a run folder was left behind");
+    }
+    let output = forest(&["--seed", "3", "--json"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+    let outcome: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&outcome["trees"], &outcome["training_patches"]), (&7.into(), &8.into()), "{outcome}");
+    assert_eq!(outcome["importance"][9]["band"], "B12");
+    for file in ["config.toml", "model.safetensors", "baselines.json", "figures/band-importance.csv"] {
+        assert!(data_set.run().join(file).is_file(), "{file}");
+    }
+    is_one_error(&forest(&[]), &["the run folder exists"]);
+
+    let output = lcz(["evaluate", &run, "--data", &data, "--json"]);
+    let evaluation: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(evaluation["network"]["model"], "random forest", "{evaluation}");
+    let file = data_set.data().join("testing.h5").to_string_lossy().into_owned();
+    let out = data_set.folder.path().join("predictions.h5");
+    let output = lcz(["predict", &run, "--data", &file, "--out", &out.to_string_lossy()]);
+    assert!(output.status.success() && out.is_file(), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_run_trained_on_one_file_is_evaluated_on_the_rows_it_has_not_learnt() {
     let data_set = DataSet::new(|_, _| ());
     let (run, file) = (data_set.run(), data_set.data().join("training.h5"));

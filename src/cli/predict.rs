@@ -53,10 +53,10 @@ impl Predict {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let run = Run::open(&self.run)?;
         predictions::check_free(&self.out)?;
-        let network = run.network(self.device)?;
-        let patches = So2Sat::open(&self.data)?.bands(&network.imagery().bands).patches()?;
+        let model = run.classifier(self.device)?;
+        let patches = So2Sat::open(&self.data)?.bands(&model.imagery().bands).patches()?;
         progress.begin("predict", patches.len() as u64);
-        let p = network.predict(&patches)?;
+        let p = model.predict(&patches)?;
         progress.end("");
         predictions::write(&self.out, &p, &patches)?;
         let report = Report {

@@ -1,15 +1,16 @@
-//! `lcz train`: a network, from a data set to a run folder.
+//! `lcz train`: a network or a forest, from a data set to a run folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lcz::Progress;
-use lcz::experiment::{self, Config};
+use lcz::experiment::{self, Config, ForestConfig};
 use lcz::models::Device;
 
-use super::output;
+use super::output::{self, Table};
 
-/// Train a network; the run folder holds its configuration, history, best weights and figures.
+/// Train a network or a random forest; the run folder holds its configuration, history, best weights and
+/// figures.
 #[derive(Debug, Args)]
 #[command(after_help = "Settings, with their defaults:
   training.epochs=300               training.optimizer=nadam        (adam, sgd)
@@ -20,6 +21,10 @@ use super::output;
   training.seed=0                   model.fusion=softmaxes          (logits)
   model.depth=17  model.width=16    model.dropout=0.2
   data.bands (all, in the file's order)  data.without=[]
+Settings of a forest, beside data and training.seed:
+  model.trees=100    model.max_features=sqrt  (all, or a number)
+  model.min_leaf=1   model.max_depth          (none: full trees)
+  model.bootstrap=true  model.features=pixels (statistics: mean and deviation of each band)
 
 Examples:
   lcz train sen2lcz --data data --run runs/first --epochs 20
@@ -27,9 +32,10 @@ Examples:
   lcz train sen2lcz --data data --run runs/wide --set model.width=32 --set training.batch_size=32
   lcz train sen2lcz --data data --run runs/rgb --set 'data.bands=[\"B4\", \"B3\", \"B2\"]'
   lcz train sen2lcz --data data --run runs/land --set 'data.without=[\"G\"]'
+  lcz train forest --data data --run runs/forest --set model.trees=500
   lcz train sen2lcz --config runs/first/config.toml --run runs/again")]
 pub struct Train {
-    /// The network: sen2lcz.
+    /// The model: sen2lcz or forest.
     model: String,
 
     /// A folder of training.h5, validation.h5, testing.h5, or one file, which is split.
@@ -52,7 +58,7 @@ pub struct Train {
     #[arg(long)]
     epochs: Option<usize>,
 
-    /// What weights, order and dropout are drawn from [default: 0].
+    /// What weights, order and dropout are drawn from, or trees [default: 0].
     #[arg(long)]
     seed: Option<u64>,
 
@@ -75,11 +81,13 @@ impl Train {
         settings.extend(self.labels.map(|labels| format!("data.labels={labels}")));
         settings.extend(self.epochs.map(|epochs| format!("training.epochs={epochs}")));
         settings.extend(self.seed.map(|seed| format!("training.seed={seed}")));
-        let mut config = Config::read(self.config.as_deref(), &self.model, &settings)?;
-        if let Some(data) = self.data {
-            config.data.path = data;
+        if self.model == "forest" {
+            let mut config = ForestConfig::read(self.config.as_deref(), &settings)?;
+            config.data.path = given_or(self.data, config.data.path)?;
+            return forest(&config, &self.run, self.json, progress);
         }
-        anyhow::ensure!(!config.data.path.as_os_str().is_empty(), "--data: no data; give a folder or a file");
+        let mut config = Config::read(self.config.as_deref(), &self.model, &settings)?;
+        config.data.path = given_or(self.data, config.data.path)?;
         let outcome = experiment::train(&config, &self.run, self.device, progress)?;
         if self.json {
             return output::json(&outcome);
@@ -103,4 +111,32 @@ impl Train {
         ))?;
         output::line(format!("kept in {}", self.run.display()))
     }
+}
+
+/// The data of the command line, else of the configuration.
+fn given_or(given: Option<PathBuf>, configured: PathBuf) -> anyhow::Result<PathBuf> {
+    let path = given.unwrap_or(configured);
+    anyhow::ensure!(!path.as_os_str().is_empty(), "--data: no data; give a folder or a file");
+    Ok(path)
+}
+
+fn forest(config: &ForestConfig, run: &Path, json: bool, progress: &mut dyn Progress) -> anyhow::Result<()> {
+    let outcome = experiment::train_forest(config, run, progress)?;
+    if json {
+        return output::json(&outcome);
+    }
+    output::line(format!(
+        "forest: {} trees of {} nodes in all, {} training patches ({})",
+        outcome.trees, outcome.nodes, outcome.training_patches, outcome.provenance
+    ))?;
+    if let Some(out_of_bag) = outcome.out_of_bag {
+        let score = out_of_bag.score;
+        output::line(format!("out-of-bag accuracy {score:.3} on {} patches", out_of_bag.patches))?;
+    }
+    let mut table = Table::new(["band", "importance"]);
+    for row in &outcome.importance {
+        table.row([row.band.clone(), format!("{:.3}", row.importance)]);
+    }
+    table.print()?;
+    output::line(format!("kept in {}", run.display()))
 }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -50,6 +51,21 @@ pub enum LabelKind {
     Votes,
 }
 
+impl DataSettings {
+    /// Those in a run's `config.toml`, of whatever model.
+    ///
+    /// # Errors
+    /// A file that is missing or not TOML, or settings of the data that cannot be.
+    pub(super) fn load(path: &Path) -> Result<Self> {
+        let (mut table, place) = load_table(path)?;
+        match table.remove("data") {
+            Some(Value::Table(data)) => of_table(data, &place),
+            Some(_) => Err(Error::input(place, "data is not a table", "train the run again")),
+            None => Ok(Self::default()),
+        }
+    }
+}
+
 impl Config {
     /// The configuration of a file (or the defaults), with settings `table.key=value` over it.
     ///
@@ -59,31 +75,7 @@ impl Config {
     /// A file that is missing or not TOML, a setting that does not exist or has the wrong type: names
     /// file, line and key.
     pub fn read(file: Option<&Path>, model: &str, settings: &[String]) -> Result<Self> {
-        let mut table = match file {
-            Some(path) => {
-                parse(&std::fs::read_to_string(path).map_err(Error::io(path))?, &path.display().to_string())?
-            }
-            None => Table::new(),
-        };
-        set(&mut table, "model.name", Value::String(model.to_owned()), true)?;
-        for setting in settings {
-            let place = format!("--set {setting}");
-            let Some((key, value)) = setting.split_once('=') else {
-                return Err(Error::input(
-                    place,
-                    "no '='",
-                    "write table.key=value, such as training.batch_size=32",
-                ));
-            };
-            // Numbers, lists and true/false are TOML's; any other word is itself.
-            let value = format!("x = {}", value.trim())
-                .parse::<Table>()
-                .ok()
-                .and_then(|mut parsed| parsed.remove("x"))
-                .unwrap_or_else(|| Value::String(value.trim().to_owned()));
-            set(&mut table, key.trim(), value, false)?;
-        }
-        let place = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
+        let (table, place) = read_table(file, model, settings)?;
         Self::of(table, &place)
     }
 
@@ -92,27 +84,65 @@ impl Config {
     /// # Errors
     /// As [`read`](Self::read).
     pub(super) fn load(path: &Path) -> Result<Self> {
-        let place = path.display().to_string();
-        Self::of(parse(&std::fs::read_to_string(path).map_err(Error::io(path))?, &place)?, &place)
+        let (table, place) = load_table(path)?;
+        Self::of(table, &place)
     }
 
     fn of(table: Table, place: &str) -> Result<Self> {
-        let config: Self = table.try_into().map_err(|e: toml::de::Error| {
-            let problem = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-            Error::input(place, problem, "see `lcz train --help` for the settings")
-        })?;
+        let config: Self = of_table(table, place)?;
         config.training.check()?;
         Ok(config)
     }
+}
 
-    /// As TOML.
-    ///
-    /// # Errors
-    /// Never in practice: all settings have a form in TOML.
-    pub fn to_toml(&self) -> Result<String> {
-        toml::to_string_pretty(self)
-            .map_err(|e| Error::Internal { what: "writing TOML", detail: e.to_string() })
+/// The settings of a file with those of the command line over them, and a name for both in messages.
+pub(super) fn read_table(file: Option<&Path>, model: &str, settings: &[String]) -> Result<(Table, String)> {
+    let mut table = match file {
+        Some(path) => {
+            parse(&std::fs::read_to_string(path).map_err(Error::io(path))?, &path.display().to_string())?
+        }
+        None => Table::new(),
+    };
+    set(&mut table, "model.name", Value::String(model.to_owned()), true)?;
+    for setting in settings {
+        let place = format!("--set {setting}");
+        let Some((key, value)) = setting.split_once('=') else {
+            return Err(Error::input(
+                place,
+                "no '='",
+                "write table.key=value, such as training.batch_size=32",
+            ));
+        };
+        // Numbers, lists and true/false are TOML's; any other word is itself.
+        let value = format!("x = {}", value.trim())
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut parsed| parsed.remove("x"))
+            .unwrap_or_else(|| Value::String(value.trim().to_owned()));
+        set(&mut table, key.trim(), value, false)?;
     }
+    let place = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
+    Ok((table, place))
+}
+
+/// Settings as TOML; all of them have a form in it.
+pub(super) fn to_toml(settings: &impl Serialize) -> Result<String> {
+    toml::to_string_pretty(settings)
+        .map_err(|e| Error::Internal { what: "writing TOML", detail: e.to_string() })
+}
+
+/// A table of settings as what it should be.
+pub(super) fn of_table<T: DeserializeOwned>(table: Table, place: &str) -> Result<T> {
+    table.try_into().map_err(|e: toml::de::Error| {
+        let problem = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Error::input(place, problem, "see `lcz train --help` for the settings")
+    })
+}
+
+fn load_table(path: &Path) -> Result<(Table, String)> {
+    let place = path.display().to_string();
+    let table = parse(&std::fs::read_to_string(path).map_err(Error::io(path))?, &place)?;
+    Ok((table, place))
 }
 
 fn parse(text: &str, place: &str) -> Result<Table> {
@@ -172,7 +202,7 @@ mod tests {
         let config = Config::read(None, "sen2lcz", &settings).unwrap();
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("config.toml");
-        std::fs::write(&file, config.to_toml().unwrap()).unwrap();
+        std::fs::write(&file, to_toml(&config).unwrap()).unwrap();
         assert_eq!(Config::load(&file).unwrap(), config);
     }
 

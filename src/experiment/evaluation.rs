@@ -21,9 +21,9 @@ pub struct Evaluation {
     pub provenance: String,
     /// The simple classifiers fitted to the run's training set; none for an imported network.
     pub baselines: Vec<ModelScores>,
-    /// The run's network.
+    /// The run's model.
     pub network: ModelScores,
-    /// The network's confusion matrix.
+    /// Its confusion matrix.
     #[serde(skip)]
     pub confusion: ConfusionMatrix,
 }
@@ -39,15 +39,15 @@ pub struct ModelScores {
 
 /// The labelled patches that a run is evaluated on: a file, or the `testing.h5` of a folder; with the
 /// bands and zones that the run was trained with. Of the one file that a run was trained on, its test
-/// part: never the rows that the network has learnt.
+/// part: never the rows that the model has learnt.
 fn test_set(run: &Run, file: &Path) -> Result<Patches> {
     let so2sat = run.as_trained(So2Sat::open(file)?)?;
     let same = |trained: &Path| match (trained.canonicalize(), file.canonicalize()) {
         (Ok(trained), Ok(file)) => trained == file,
         _ => false,
     };
-    match run.config()? {
-        Some(config) if same(&config.data.path) => so2sat.splits().map(|(_, _, test)| test),
+    match run.data()? {
+        Some(data) if same(&data.path) => so2sat.splits().map(|(_, _, test)| test),
         _ => so2sat.patches(),
     }
 }
@@ -57,7 +57,7 @@ fn test_set(run: &Run, file: &Path) -> Result<Patches> {
 /// # Errors
 /// Data that is unusable, unlabelled, or unlike what the run was trained on.
 pub fn evaluate(run: &Run, data: &Path, device: Device, progress: &mut dyn Progress) -> Result<Evaluation> {
-    let network = run.network(device)?;
+    let network = run.classifier(device)?;
     let file = if data.is_dir() { data.join("testing.h5") } else { data.to_owned() };
     let test = test_set(run, &file)?;
     let labels = test.labels()?;

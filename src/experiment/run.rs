@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Config;
+use super::config::{Config, DataSettings, to_toml};
 use crate::checkpoint;
+use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::files::Partial;
 use crate::models::pixel::{MajorityClass, PixelGaussian};
-use crate::models::{Device, Network};
+use crate::models::{Classifier, Device, Network};
 use crate::nn::EpochRecord;
-use crate::{Error, Result, write_whole};
+use crate::{Error, Labels, Progress, Result, write_whole};
 
 /// A run's folder and the names in it.
 #[derive(Debug, Clone)]
@@ -28,6 +29,15 @@ pub struct Run {
 pub(super) struct Baselines {
     pub(super) majority: MajorityClass,
     pub(super) pixel: PixelGaussian,
+}
+
+impl Baselines {
+    pub(super) fn fit(train: &Patches, labels: &Labels, progress: &mut dyn Progress) -> Result<Self> {
+        Ok(Self {
+            majority: MajorityClass::fit(train, labels)?,
+            pixel: PixelGaussian::fit(train, labels, progress)?,
+        })
+    }
 }
 
 const HISTORY: &str =
@@ -87,9 +97,17 @@ impl Run {
     /// The network with its best weights.
     ///
     /// # Errors
-    /// The file cannot be read, or the device cannot be used.
+    /// The file cannot be read or holds a forest, or the device cannot be used.
     pub fn network(&self, device: Device) -> Result<Box<dyn Network>> {
         checkpoint::load(&self.model_file(), device)
+    }
+
+    /// The model, whatever it is.
+    ///
+    /// # Errors
+    /// As [`network`](Self::network).
+    pub fn classifier(&self, device: Device) -> Result<Box<dyn Classifier>> {
+        checkpoint::load_classifier(&self.model_file(), device)
     }
 
     /// Keeps a network that was trained elsewhere.
@@ -100,7 +118,7 @@ impl Run {
         checkpoint::save(network, &self.model_file())
     }
 
-    /// The configuration that the run was trained with; an imported network has none.
+    /// The configuration that the run's network was trained with; an imported network has none.
     ///
     /// # Errors
     /// A file that is there but cannot be read.
@@ -109,19 +127,28 @@ impl Run {
         if path.exists() { Config::load(&path).map(Some) } else { Ok(None) }
     }
 
+    /// Which data the run was trained on, and what of it; an imported network does not say.
+    ///
+    /// # Errors
+    /// A configuration that is there but cannot be read.
+    pub fn data(&self) -> Result<Option<DataSettings>> {
+        let path = self.folder.join("config.toml");
+        if path.exists() { DataSettings::load(&path).map(Some) } else { Ok(None) }
+    }
+
     /// A data set with the bands and without the zones that the run was trained with.
     ///
     /// # Errors
     /// A configuration that cannot be read.
     pub fn as_trained(&self, so2sat: So2Sat) -> Result<So2Sat> {
-        match self.config()? {
-            Some(config) => config.data.choose(so2sat),
+        match self.data()? {
+            Some(data) => data.choose(so2sat),
             None => Ok(so2sat),
         }
     }
 
-    pub(super) fn write_config(&self, config: &Config) -> Result<()> {
-        write_whole(&self.folder.join("config.toml"), config.to_toml()?.as_bytes())
+    pub(super) fn write_config(&self, config: &impl Serialize) -> Result<()> {
+        write_whole(&self.folder.join("config.toml"), to_toml(config)?.as_bytes())
     }
 
     pub(super) fn write_history(&self, epochs: &[EpochRecord]) -> Result<()> {

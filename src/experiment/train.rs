@@ -10,7 +10,6 @@ use crate::checkpoint::Description;
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption, Curves};
-use crate::models::pixel::{MajorityClass, PixelGaussian};
 use crate::models::{Device, build};
 use crate::nn::{EpochRecord, History, Labelled, Observer, Standardisation, Weights};
 use crate::{Error, LabelDistributions, Progress, Result};
@@ -79,10 +78,7 @@ pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn 
     network.set_standardisation(Standardisation::of(&train, progress)?)?;
 
     let majority = if train.has_labels() { train.labels()? } else { train_labels.majority() };
-    let baselines = Baselines {
-        majority: MajorityClass::fit(&train, &majority)?,
-        pixel: PixelGaussian::fit(&train, &majority, progress)?,
-    };
+    let baselines = Baselines::fit(&train, &majority, progress)?;
     // The training pixels have been read by now; these would else be met after the first epoch.
     validation.batches(CHECKED_AT_ONCE).try_for_each(|batch| batch.map(drop))?;
 

@@ -2,7 +2,7 @@
 //!
 //! Breiman (2001), *Random Forests*, Machine Learning 45, with the conventions of scikit-learn's
 //! `RandomForestClassifier`: trees vote with the class shares of their leaves, not with one class, and
-//! importance is the mean decrease in Gini impurity. Splits are exact (see [`columns`]).
+//! importance is the mean decrease in Gini impurity. Splits are exact: all values of a feature are compared.
 
 mod columns;
 mod grow;
@@ -61,6 +61,8 @@ pub struct RandomForest {
     pub(crate) classes: Classes,
     pub(crate) settings: ForestSettings,
     pub(crate) seed: u64,
+    /// Where the training patches are from.
+    pub(crate) provenance: String,
     pub(crate) trees: Vec<Tree>,
     pub(crate) out_of_bag: Option<OutOfBag>,
     pub(crate) importance: Vec<f64>,
@@ -125,6 +127,7 @@ impl RandomForest {
             classes: classes.clone(),
             settings: settings.clone(),
             seed,
+            provenance: patches.provenance().to_owned(),
             trees,
             out_of_bag,
             importance,

@@ -1,0 +1,113 @@
+//! What each band contributes to a random forest: a bar a band.
+
+use std::fmt::Write as _;
+
+use super::axis::Axis;
+use super::colours::{BLUE, FAINT_INK, GRID, INK};
+use super::drawing::Area;
+use super::lettering::Lettering;
+use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, csv_field, csv_head};
+use super::{Caption, Figure};
+use crate::{Bands, Error, Result};
+
+/// A column of a page, 89 mm.
+const WIDTH: f64 = 252.0;
+/// From one bar to the next.
+const STEP: f64 = 13.0;
+const BAR: f64 = 8.5;
+
+/// Draws the mean decrease in Gini impurity by band, in the order of the bands; a dashed line marks the
+/// share that each would have if all were alike, 1/C.
+///
+/// The CSV has one line a band: `band,importance`.
+///
+/// # Errors
+/// Another number of values than bands, or one that is negative or not finite.
+pub fn band_importance(bands: &Bands, importance: &[f64], caption: &Caption) -> Result<Figure> {
+    let refuse = |problem: String, advice: &str| Err(Error::input("band importance", problem, advice));
+    if importance.len() != bands.len() {
+        let problem = format!("{} values for {} bands", importance.len(), bands.len());
+        return refuse(problem, "give one a band");
+    }
+    if let Some(value) = importance.iter().find(|value| !value.is_finite() || **value < 0.0) {
+        return refuse(format!("{value} is no share"), "give shares of 0 or more");
+    }
+    let label = Lettering::new(LABEL, INK).ending();
+    let number = Lettering::new(6.5, FAINT_INK);
+    let widest = bands.names().iter().map(|name| label.width(name)).fold(0.0, f64::max);
+    let left = MARGIN + 4.0 + widest;
+    let right = WIDTH - MARGIN - number.width("0.000") - 5.0;
+    let height = STEP * bands.len() as f64;
+
+    let frame = Frame::new(caption, "Dashed: all bands alike.", WIDTH.max(left + 80.0));
+    let mut drawing = frame.around(height + 24.0);
+    let area = Area { x: left, y: frame.above(), width: (right - left).max(60.0), height };
+    let alike = 1.0 / bands.len() as f64;
+    let across = Axis::linear(0.0, importance.iter().copied().fold(alike, f64::max));
+    let x = |value: f64| area.x + across.position(value) * area.width;
+    for (value, text) in &across.ticks {
+        drawing.line((x(*value), area.y), (x(*value), area.bottom()), 0.4, GRID);
+        drawing.line((x(*value), area.bottom()), (x(*value), area.bottom() + 2.5), AXIS_LINE, INK);
+        drawing.text(text, (x(*value), area.bottom() + 9.5), Lettering::new(6.5, INK).centred());
+    }
+    for (k, (name, &value)) in bands.names().iter().zip(importance).enumerate() {
+        let middle = area.y + STEP * (k as f64 + 0.5);
+        let bar = Area { x: area.x, y: middle - BAR / 2.0, width: x(value) - area.x, height: BAR };
+        drawing.fill(bar, BLUE);
+        drawing.text_at(name, (area.x - 4.0, middle), label);
+    }
+    drawing.dashes((x(alike), area.bottom()), (x(alike), area.y), 0.7, INK);
+    for (k, &value) in importance.iter().enumerate() {
+        let middle = area.y + STEP * (k as f64 + 0.5);
+        let text = format!("{value:.3}");
+        // Before or behind the dashed line, not under it.
+        let crosses = x(value) < x(alike) && x(value) + 5.0 + number.width(&text) > x(alike);
+        let from = if crosses { x(alike) } else { x(value) };
+        drawing.text_at(&text, (from + 3.0, middle), number);
+    }
+    drawing.line((area.x, area.y), (area.x, area.bottom()), AXIS_LINE, INK);
+    drawing.line((area.x, area.bottom()), (area.right(), area.bottom()), AXIS_LINE, INK);
+    let title = Lettering::new(LABEL, INK).centred();
+    drawing.text("Share of the decrease in impurity", (area.middle().0, area.bottom() + 19.5), title);
+
+    let mut csv = csv_head(caption, &[], &["band", "importance"]);
+    for (name, value) in bands.names().iter().zip(importance) {
+        // Writing to a string does not fail.
+        let _ = writeln!(csv, "{},{value}", csv_field(name));
+    }
+    drawing.into_figure(caption, csv)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_band_has_a_bar_as_long_as_its_share() {
+        let bands = Bands::named(["B2", "B8", "B12"]).unwrap();
+        let caption = Caption::new("Bands", "made up");
+        let figure = band_importance(&bands, &[0.5, 0.125, 0.375], &caption).unwrap();
+        assert!(figure.csv().ends_with("band,importance\nB2,0.5\nB8,0.125\nB12,0.375\n"), "{}", figure.csv());
+        let document = roxmltree::Document::parse(figure.svg()).unwrap();
+        let bars: Vec<f64> = document
+            .descendants()
+            .filter(|node| node.has_tag_name("rect") && node.attribute("fill") == Some("#0072B2"))
+            .map(|bar| bar.attribute("width").unwrap().parse().unwrap())
+            .collect();
+        assert_eq!(bars.len(), 3);
+        assert!(
+            (bars[1] / bars[0] - 0.25).abs() < 0.01 && (bars[2] / bars[0] - 0.75).abs() < 0.01,
+            "{bars:?}"
+        );
+    }
+
+    #[test]
+    fn values_that_are_no_shares_are_refused() {
+        let (bands, caption) = (Bands::of_count(2), Caption::new("Bands", "made up"));
+        for values in [&[1.0][..], &[0.5, -0.5], &[0.5, f64::NAN]] {
+            assert!(band_importance(&bands, values, &caption).is_err(), "{values:?}");
+        }
+        // A forest without a split: all zero.
+        assert!(band_importance(&bands, &[0.0, 0.0], &caption).is_ok());
+    }
+}
