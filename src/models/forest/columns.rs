@@ -91,9 +91,10 @@ impl Column {
         let value = |key: u64| values[(key & 0xffff_ffff) as usize] + 0.0;
         let different = 1 + sorted.windows(2).filter(|pair| pair[0] >> 32 != pair[1] >> 32).count();
 
-        let mut column = Self { codes: vec![0; values.len()], low: Vec::new(), high: None };
-        let mut high = Vec::new();
         let exact = different <= codes;
+        let mut column =
+            Self { codes: vec![0; values.len()], low: Vec::with_capacity(different.min(codes)), high: None };
+        let mut high = Vec::with_capacity(if exact { 0 } else { codes });
         // The part of the column, in `codes` parts of equal size, that the last code began in.
         let mut part = 0;
         for (position, &key) in sorted.iter().enumerate() {
@@ -102,13 +103,14 @@ impl Column {
             if is_new && (position == 0 || exact || here > part) {
                 part = here;
                 column.low.push(value(key));
-                high.push(value(key));
             }
             let code = column.low.len() - 1;
-            high[code] = value(key);
             column.codes[(key & 0xffff_ffff) as usize] = code as u16;
+            if !exact {
+                high.resize(code + 1, 0.0);
+                high[code] = value(key);
+            }
         }
-        column.low.shrink_to_fit();
         column.high = (!exact).then_some(high);
         column
     }
