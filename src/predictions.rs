@@ -116,6 +116,42 @@ impl Probabilities {
         Ok(Self { classes, p })
     }
 
+    /// p̄ = 1/M Σ_m p_m, the mean of what several members say of the same samples.
+    ///
+    /// # Shape
+    /// M times (N, K) → (N, K).
+    ///
+    /// # Errors
+    /// No member, or members of other classes or another number of samples.
+    ///
+    /// ```
+    /// use lcz::{Classes, Probabilities};
+    /// let classes = Classes::named(["a", "b"])?;
+    /// let p = [[0.9, 0.1], [0.5, 0.5]].map(|p| Probabilities::new(classes.clone(), ndarray::array![p]));
+    /// let [first, second] = p;
+    /// let mean = Probabilities::mean_of(&[first?, second?])?;
+    /// assert!((mean.view()[[0, 0]] - 0.7).abs() < 1e-12);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn mean_of(members: &[Self]) -> Result<Self> {
+        let Some((first, others)) = members.split_first() else {
+            return Err(Error::input("mean of members", "no member", "give at least one"));
+        };
+        let mut sum = first.p.clone();
+        for (m, member) in others.iter().enumerate() {
+            if member.classes != first.classes || member.p.dim() != first.p.dim() {
+                return Err(Error::input(
+                    format!("mean of members, member {}", m + 1),
+                    format!("{} samples of classes {}", member.len(), member.classes),
+                    format!("give {} samples of classes {}, as the first has", first.len(), first.classes),
+                ));
+            }
+            sum += &member.p;
+        }
+        sum /= members.len() as f64;
+        Ok(Self { classes: first.classes.clone(), p: sum })
+    }
+
     /// What the columns mean.
     pub fn classes(&self) -> &Classes {
         &self.classes

@@ -367,6 +367,35 @@ fn a_forest_is_trained_evaluated_and_asked_for_predictions_as_a_network_is() {
 }
 
 #[test]
+fn an_ensemble_and_passes_with_dropout_predict_as_one_model() {
+    let data_set = DataSet::new(|_, _| ());
+    data_set.training_refuses(&["--ensemble", "1"], &["1 members", "2 to"]);
+    data_set.training_refuses(&["--ensemble", "2", "--labels", "none"], &["none"]);
+    let output = data_set.train(&["--ensemble", "2", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let outcomes: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(outcomes.as_array().unwrap().len(), 2, "{outcomes}");
+
+    let file = data_set.data().join("testing.h5").to_string_lossy().into_owned();
+    let predict = |run: &Path, out: &str, more: &[&str]| {
+        let [run, out] =
+            [run, &data_set.folder.path().join(out)].map(|path| path.to_string_lossy().into_owned());
+        lcz(["predict", &run, "--data", &file, "--out", &out, "--json"].iter().chain(more))
+    };
+    let output = predict(&data_set.run(), "mean.h5", &[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    is_one_error(
+        &predict(&data_set.run(), "none.h5", &["--mc-dropout", "3"]),
+        &["an ensemble of 2", "member-0"],
+    );
+    let member = data_set.run().join("member-1");
+    is_one_error(&predict(&member, "none.h5", &["--mc-dropout", "0"]), &["0 passes"]);
+    let output = predict(&member, "sampled.h5", &["--mc-dropout", "3", "--seed", "1"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(!data_set.folder.path().join("none.h5").exists());
+}
+
+#[test]
 fn a_run_trained_on_one_file_is_evaluated_on_the_rows_it_has_not_learnt() {
     let data_set = DataSet::new(|_, _| ());
     let (run, file) = (data_set.run(), data_set.data().join("training.h5"));

@@ -18,6 +18,7 @@ use super::output;
 
 Examples:
   lcz predict runs/first --data data/testing.h5 --out predictions.h5
+  lcz predict runs/first --data data/testing.h5 --out sampled.h5 --mc-dropout 20
   lcz predict runs/imported --data unlabelled.h5 --out predictions.h5")]
 pub struct Predict {
     /// The run's folder.
@@ -30,6 +31,14 @@ pub struct Predict {
     /// The HDF5 file to write.
     #[arg(long)]
     out: PathBuf,
+
+    /// Ask a network so many times, each with another draw of its dropout, and take the mean; 20 are usual.
+    #[arg(long, value_name = "PASSES")]
+    mc_dropout: Option<usize>,
+
+    /// What the passes with dropout are drawn from.
+    #[arg(long, default_value_t = 0, requires = "mc_dropout")]
+    seed: u64,
 
     /// Where it runs: cpu, or cuda:0 in a build for CUDA.
     #[arg(long, default_value = "cpu")]
@@ -53,7 +62,10 @@ impl Predict {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let run = Run::open(&self.run)?;
         predictions::check_free(&self.out)?;
-        let model = run.classifier(self.device)?;
+        let model = match self.mc_dropout {
+            Some(passes) => run.mc_dropout(passes, self.seed, self.device)?,
+            None => run.classifier(self.device)?,
+        };
         let patches = So2Sat::open(&self.data)?.bands(&model.imagery().bands).patches()?;
         progress.begin("predict", patches.len() as u64);
         let p = model.predict(&patches)?;

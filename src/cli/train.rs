@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lcz::Progress;
-use lcz::experiment::{self, Config, ForestConfig};
+use lcz::experiment::{self, Config, ForestConfig, Outcome};
 use lcz::models::Device;
 
 use super::output::{self, Table};
@@ -32,6 +32,7 @@ Examples:
   lcz train sen2lcz --data data --run runs/wide --set model.width=32 --set training.batch_size=32
   lcz train sen2lcz --data data --run runs/rgb --set 'data.bands=[\"B4\", \"B3\", \"B2\"]'
   lcz train sen2lcz --data data --run runs/land --set 'data.without=[\"G\"]'
+  lcz train sen2lcz --data data --run runs/five --ensemble 5 --epochs 20
   lcz train forest --data data --run runs/forest --set model.trees=500
   lcz train sen2lcz --config runs/first/config.toml --run runs/again")]
 pub struct Train {
@@ -62,6 +63,11 @@ pub struct Train {
     #[arg(long)]
     seed: Option<u64>,
 
+    /// Train so many networks, which differ by their seeds (this one's, the next, …) alone; the run is
+    /// then one model, whose prediction is their mean.
+    #[arg(long, value_name = "MEMBERS")]
+    ensemble: Option<usize>,
+
     /// Another setting, as often as needed.
     #[arg(long, value_name = "TABLE.KEY=VALUE")]
     set: Vec<String>,
@@ -82,12 +88,17 @@ impl Train {
         settings.extend(self.epochs.map(|epochs| format!("training.epochs={epochs}")));
         settings.extend(self.seed.map(|seed| format!("training.seed={seed}")));
         if self.model == "forest" {
+            anyhow::ensure!(self.ensemble.is_none(), "--ensemble: a forest is one; set model.trees instead");
             let mut config = ForestConfig::read(self.config.as_deref(), &settings)?;
             config.data.path = given_or(self.data, config.data.path)?;
             return forest(&config, &self.run, self.json, progress);
         }
         let mut config = Config::read(self.config.as_deref(), &self.model, &settings)?;
         config.data.path = given_or(self.data, config.data.path)?;
+        if let Some(members) = self.ensemble {
+            let outcomes = experiment::train_ensemble(&config, members, &self.run, self.device, progress)?;
+            return ensemble(&outcomes, &self.run, self.json);
+        }
         let outcome = experiment::train(&config, &self.run, self.device, progress)?;
         if self.json {
             return output::json(&outcome);
@@ -118,6 +129,27 @@ fn given_or(given: Option<PathBuf>, configured: PathBuf) -> anyhow::Result<PathB
     let path = given.unwrap_or(configured);
     anyhow::ensure!(!path.as_os_str().is_empty(), "--data: no data; give a folder or a file");
     Ok(path)
+}
+
+fn ensemble(members: &[Outcome], run: &Path, json: bool) -> anyhow::Result<()> {
+    if json {
+        return output::json(&members);
+    }
+    let mut table = Table::new(["member", "epochs", "best", "validation loss", "accuracy"]);
+    for (number, outcome) in members.iter().enumerate() {
+        let best = &outcome.best;
+        let [loss, accuracy] =
+            [best.validation_loss, best.validation_accuracy].map(|x| x.unwrap_or(f64::NAN));
+        table.row([
+            number.to_string(),
+            outcome.epochs.to_string(),
+            best.epoch.to_string(),
+            format!("{loss:.4}"),
+            format!("{accuracy:.3}"),
+        ]);
+    }
+    table.print()?;
+    output::line(format!("kept in {}", run.display()))
 }
 
 fn forest(config: &ForestConfig, run: &Path, json: bool, progress: &mut dyn Progress) -> anyhow::Result<()> {

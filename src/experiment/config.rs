@@ -139,7 +139,7 @@ pub(super) fn of_table<T: DeserializeOwned>(table: Table, place: &str) -> Result
     })
 }
 
-fn load_table(path: &Path) -> Result<(Table, String)> {
+pub(super) fn load_table(path: &Path) -> Result<(Table, String)> {
     let place = path.display().to_string();
     let table = parse(&std::fs::read_to_string(path).map_err(Error::io(path))?, &place)?;
     Ok((table, place))

@@ -1,12 +1,14 @@
 //! Experiments: a configuration trains a network or a forest into a run folder, and a run is evaluated.
 
 mod config;
+mod ensemble;
 mod evaluation;
 mod forest;
 mod run;
 mod train;
 
 pub use config::{Config, DataSettings, LabelKind};
+pub use ensemble::train_ensemble;
 pub use evaluation::{Evaluation, ModelScores, evaluate};
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
 pub use run::Run;

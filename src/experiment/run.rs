@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::config::{Config, DataSettings, to_toml};
+use super::ensemble;
 use crate::checkpoint;
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::files::Partial;
 use crate::models::pixel::{MajorityClass, PixelGaussian};
-use crate::models::{Classifier, Device, Network};
+use crate::models::{Classifier, Device, Ensemble, McDropout, Network};
 use crate::nn::EpochRecord;
 use crate::{Error, Labels, Progress, Result, write_whole};
 
@@ -73,6 +74,9 @@ impl Run {
     /// There is none.
     pub fn open(folder: &Path) -> Result<Self> {
         let run = Self { folder: folder.to_owned() };
+        if run.ensemble()?.is_some() {
+            return Ok(run);
+        }
         if !run.model_file().is_file() {
             let advice = "give the folder that `lcz train` or `lcz import-keras` has made";
             return Err(Error::file(folder, "no model.safetensors there", advice));
@@ -97,17 +101,44 @@ impl Run {
     /// The network with its best weights.
     ///
     /// # Errors
-    /// The file cannot be read or holds a forest, or the device cannot be used.
+    /// The file cannot be read or holds a forest, the run is an ensemble, or the device cannot be used.
     pub fn network(&self, device: Device) -> Result<Box<dyn Network>> {
+        if let Some(members) = self.ensemble()? {
+            let problem = format!("an ensemble of {}, not one network", members.len());
+            let advice = format!("give one of them, such as {}", members[0].folder.display());
+            return Err(Error::file(&self.folder, problem, advice));
+        }
         checkpoint::load(&self.model_file(), device)
     }
 
     /// The model, whatever it is.
     ///
     /// # Errors
-    /// As [`network`](Self::network).
+    /// The file, or one of the members' of an ensemble, cannot be read; the device cannot be used.
     pub fn classifier(&self, device: Device) -> Result<Box<dyn Classifier>> {
+        if let Some(members) = self.ensemble()? {
+            let members = members.iter().map(|member| member.classifier(device));
+            return Ok(Box::new(Ensemble::new(members.collect::<Result<_>>()?)?));
+        }
         checkpoint::load_classifier(&self.model_file(), device)
+    }
+
+    /// The network as Monte Carlo dropout asks it: so many passes, drawn from this seed.
+    ///
+    /// # Errors
+    /// As [`network`](Self::network).
+    pub fn mc_dropout(&self, passes: usize, seed: u64, device: Device) -> Result<Box<dyn Classifier>> {
+        Ok(Box::new(McDropout::new(self.network(device)?, passes, seed)))
+    }
+
+    /// The runs of the members, if this is the run of an ensemble.
+    ///
+    /// # Errors
+    /// A member that is missing or has no model yet.
+    pub fn ensemble(&self) -> Result<Option<Vec<Self>>> {
+        let Some(count) = ensemble::count(&self.folder)? else { return Ok(None) };
+        let member = |number| Self::open(&ensemble::member(&self.folder, number));
+        (0..count).map(member).collect::<Result<_>>().map(Some)
     }
 
     /// Keeps a network that was trained elsewhere.
@@ -177,6 +208,10 @@ impl Run {
 
     /// The baselines; an imported network has none.
     pub(super) fn baselines(&self) -> Result<Option<Baselines>> {
+        if let Some(members) = self.ensemble()? {
+            // All members were trained on the same patches.
+            return members[0].baselines();
+        }
         let path = self.folder.join("baselines.json");
         if !path.exists() {
             return Ok(None);

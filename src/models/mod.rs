@@ -1,6 +1,7 @@
 //! The networks and other classifiers, behind two traits: everything above this floor sees only
 //! [`Classifier`] and [`Network`].
 
+mod ensemble;
 pub mod forest;
 mod network;
 pub mod pixel;
@@ -12,6 +13,7 @@ use crate::data::Patches;
 use crate::nn::{History, Labelled, Observer, ParameterCount, Standardisation, Training, Weights};
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
+pub use ensemble::{Ensemble, McDropout};
 pub use network::{Device, build};
 use sen2lcz::Sen2LczSettings;
 
@@ -31,6 +33,15 @@ pub trait Classifier {
     /// # Errors
     /// Patches unlike those it was trained on, or that cannot be read.
     fn predict(&self, patches: &Patches) -> Result<Probabilities>;
+
+    /// What each of its members says, of which [`predict`](Self::predict) is the mean: the networks of an
+    /// ensemble, the passes of dropout; any other model is its own only member. Shape of each: (N, K).
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    fn members(&self, patches: &Patches) -> Result<Vec<Probabilities>> {
+        Ok(vec![self.predict(patches)?])
+    }
 }
 
 /// A neural network.
@@ -66,6 +77,15 @@ pub trait Network: Classifier {
     /// As [`Classifier::predict`].
     fn logits(&self, patches: &Patches) -> Result<Logits>;
 
+    /// Monte Carlo dropout (Gal & Ghahramani 2016): class probabilities of so many passes, in each of which
+    /// dropout is drawn anew; batch norm is as in inference. Shape of each: (N, K).
+    ///
+    /// The same seed gives the same passes. See [`McDropout`] for their mean.
+    ///
+    /// # Errors
+    /// No pass, a network without dropout, and as [`Classifier::predict`].
+    fn mc_dropout(&self, patches: &Patches, passes: usize, seed: u64) -> Result<Vec<Probabilities>>;
+
     /// The penultimate layer. Shape: (N, D).
     ///
     /// # Errors
@@ -97,6 +117,13 @@ impl Architecture {
     /// The published Sen2LCZ.
     pub fn sen2lcz() -> Self {
         Self::Sen2lcz(Sen2LczSettings::default())
+    }
+
+    /// The share of numbers that dropout sets to zero in training.
+    pub fn dropout(&self) -> f64 {
+        match self {
+            Self::Sen2lcz(settings) => settings.dropout,
+        }
     }
 
     /// What it is called.

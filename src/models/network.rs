@@ -4,13 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use dfdx::prelude::Cpu;
+use ndarray::Array2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::sen2lcz::Sen2Lcz;
 use super::{Architecture, Classifier, Network};
 use crate::data::Patches;
-use crate::nn::inference::{infer, log_probabilities};
+use crate::nn::inference::{infer, log_probabilities, sampled_log_probabilities};
 use crate::nn::training::fit;
 use crate::nn::{
     Backend, History, Labelled, Module, Observer, ParameterCount, Standardisation, Training, Weights, weights,
@@ -221,6 +222,27 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
         self.check(patches)?;
         let log_p = log_probabilities(&self.module, &self.device, &self.input(), patches)?;
         Logits::new(self.classes.clone(), log_p.mapv(f64::from))
+    }
+
+    fn mc_dropout(&self, patches: &Patches, passes: usize, seed: u64) -> Result<Vec<Probabilities>> {
+        self.check(patches)?;
+        if passes == 0 {
+            return Err(Error::input("MC dropout", "0 passes", "choose 1 or more; 20 are usual"));
+        }
+        if self.architecture.dropout() == 0.0 {
+            let problem = "the network has no dropout, so that all passes would be alike";
+            return Err(Error::input(
+                "MC dropout",
+                problem,
+                "train with model.dropout above 0, or an ensemble",
+            ));
+        }
+        let (input, module) = (self.input(), &self.module);
+        let sampled = sampled_log_probabilities(module, &self.device, &input, patches, passes, seed)?;
+        let p = |log_p: Array2<f32>| {
+            Ok(Logits::new(self.classes.clone(), log_p.mapv(f64::from))?.softmax(Temperature::ONE))
+        };
+        sampled.into_iter().map(p).collect()
     }
 
     fn features(&self, patches: &Patches) -> Result<Features> {

@@ -2,6 +2,8 @@
 
 use dfdx::prelude::*;
 use ndarray::{Array2, Array4};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 use super::layers::Pass;
 use super::module::Module;
@@ -58,4 +60,35 @@ pub(crate) fn log_probabilities<D: Backend<f32>>(
     patches: &Patches,
 ) -> Result<Array2<f32>> {
     infer(device, standardisation, patches, |x| module.log_probabilities(x, &mut Pass::inference()))
+}
+
+/// ln p of every patch, `passes` times, each with another draw of the dropout and with batch norm as in
+/// inference (Gal & Ghahramani 2016, *Dropout as a Bayesian Approximation*). Shape of each: (N, K).
+///
+/// Each pass over each batch has a stream of random numbers of its own: the draw depends on the seed, the
+/// pass, and which patches share a batch.
+pub(crate) fn sampled_log_probabilities<D: Backend<f32>>(
+    module: &impl Module<f32, D>,
+    device: &D,
+    standardisation: &Standardisation,
+    patches: &Patches,
+    passes: usize,
+    seed: u64,
+) -> Result<Vec<Array2<f32>>> {
+    let mut all: Vec<Array2<f32>> = Vec::new();
+    for (number, batch) in patches.batches(INFERENCE_BATCH).enumerate() {
+        let (range, images) = batch?;
+        let x = maps(device, standardisation, images, AnyTape::off());
+        for pass in 0..passes {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream((pass as u64) << 32 | number as u64);
+            let again = x.retaped::<NoneTape>().put_tape(AnyTape::off());
+            let rows = array(&module.log_probabilities(again, &mut Pass::sampling(random)));
+            if all.len() <= pass {
+                all.push(Array2::zeros((patches.len(), rows.ncols())));
+            }
+            all[pass].slice_mut(ndarray::s![range.clone(), ..]).assign(&rows);
+        }
+    }
+    Ok(all)
 }

@@ -10,30 +10,34 @@ use rand_distr::{Distribution, Normal};
 use super::ops::{Backend, ConvNorm, Maps, Matrix, Rows, Statistics, Vector};
 use super::tape::{AnyTape, Taped};
 
-/// One forward pass: training (batch statistics, dropout) or inference (moving averages, none).
+/// One forward pass: training (batch statistics, dropout), inference (moving averages, no dropout), or
+/// sampling (moving averages, dropout).
 pub(crate) struct Pass<E: Dtype, D: Backend<E>> {
-    training: Option<Training<E, D>>,
-}
-
-struct Training<E: Dtype, D: Backend<E>> {
-    random: ChaCha8Rng,
-    statistics: BTreeMap<String, Statistics<E, D>>,
+    /// Draws the dropout, where there is one.
+    random: Option<ChaCha8Rng>,
+    /// The batch statistics met so far, in training.
+    statistics: Option<BTreeMap<String, Statistics<E, D>>>,
 }
 
 impl<E: Dtype, D: Backend<E>> Pass<E, D> {
     /// A pass that infers.
     pub(crate) fn inference() -> Self {
-        Self { training: None }
+        Self { random: None, statistics: None }
     }
 
     /// A pass that trains; `random` draws the dropout.
     pub(crate) fn training(random: ChaCha8Rng) -> Self {
-        Self { training: Some(Training { random, statistics: BTreeMap::new() }) }
+        Self { random: Some(random), statistics: Some(BTreeMap::new()) }
+    }
+
+    /// A pass of Monte Carlo dropout: an inference in which `random` draws the dropout.
+    pub(crate) fn sampling(random: ChaCha8Rng) -> Self {
+        Self { random: Some(random), statistics: None }
     }
 
     /// The batch statistics that the pass has met, by layer.
     pub(crate) fn into_statistics(self) -> BTreeMap<String, Statistics<E, D>> {
-        self.training.map(|training| training.statistics).unwrap_or_default()
+        self.statistics.unwrap_or_default()
     }
 }
 
@@ -133,9 +137,9 @@ impl<E: Dtype, D: Backend<E>> ConvNormRelu<E, D> {
             epsilon: self.epsilon,
             kernel: self.kernel,
         };
-        if let Some(training) = &mut pass.training {
+        if let Some(met) = &mut pass.statistics {
             let (out, statistics) = D::conv_norm_relu(x, &layer);
-            training.statistics.insert(self.name.clone(), statistics);
+            met.insert(self.name.clone(), statistics);
             out
         } else {
             let statistics = Statistics { mean: self.mean.clone(), variance: self.variance.clone() };
@@ -194,20 +198,20 @@ impl<E: Dtype, D: Backend<E>> Dense<E, D> {
     }
 }
 
-/// Sets a share `rate` of the numbers to zero while training, and scales the others so that the
+/// Sets a share `rate` of the numbers to zero while training or sampling, and scales the others so that the
 /// expectation stays (Srivastava et al. 2014). The draw is the pass's own, the same on every device.
 pub(crate) fn dropout<S: Shape, E: Dtype, D: Backend<E>>(
     x: Taped<S, E, D>,
     rate: f64,
     pass: &mut Pass<E, D>,
 ) -> Taped<S, E, D> {
-    let Some(training) = &mut pass.training else { return x };
+    let Some(random) = &mut pass.random else { return x };
     if rate == 0.0 {
         return x;
     }
     let shape = *x.shape();
     let kept = 1.0 / (1.0 - rate);
-    let draw = |_| if training.random.r#gen::<f32>() < rate as f32 { 0.0 } else { kept };
+    let draw = |_| if random.r#gen::<f32>() < rate as f32 { 0.0 } else { kept };
     let mask = numbers((0..shape.num_elements()).map(draw).collect());
     let mask: Tensor<S, E, D> = x.device().tensor_from_vec(mask, shape);
     x * mask

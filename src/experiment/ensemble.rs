@@ -1,0 +1,82 @@
+//! Deep ensembles: runs that differ by their seed alone, in one run folder.
+//!
+//! The folder holds `config.toml` (with the first member's seed), `ensemble.toml` (how many members) and
+//! `member-0`, `member-1`, …, each a run of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Config, Outcome, Run, config, train};
+use crate::models::Device;
+use crate::{Error, Progress, Result, write_whole};
+
+/// Members, at most: more is a mistyped number.
+const MOST: usize = 1_000;
+
+/// `ensemble.toml`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ensemble {
+    members: usize,
+}
+
+/// The folder of a member.
+pub(super) fn member(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("member-{number}"))
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("ensemble.toml")
+}
+
+/// How many members the ensemble in a folder has; none if there is no ensemble.
+pub(super) fn count(folder: &Path) -> Result<Option<usize>> {
+    let file = file(folder);
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let (table, place) = config::load_table(&file)?;
+    let Ensemble { members } = config::of_table(table, &place)?;
+    check(members)?;
+    Ok(Some(members))
+}
+
+fn check(members: usize) -> Result<()> {
+    if (2..=MOST).contains(&members) {
+        return Ok(());
+    }
+    Err(Error::input("ensemble", format!("{members} members"), format!("choose 2 to {MOST}; 5 are usual")))
+}
+
+/// Trains networks with the seeds `s, s + 1, …` of a configuration with seed s into a new run folder.
+///
+/// # Errors
+/// As [`train`](super::train()), or fewer than two members.
+pub fn train_ensemble(
+    config: &Config,
+    members: usize,
+    folder: &Path,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Outcome>> {
+    check(members)?;
+    Run::create(folder, |run| {
+        run.write_config(config)?;
+        write_whole(&file(run.folder()), config::to_toml(&Ensemble { members })?.as_bytes())
+    })?;
+    let mut outcomes = Vec::with_capacity(members);
+    for number in 0..members {
+        let mut config = config.clone();
+        config.training.seed = config.training.seed.wrapping_add(number as u64);
+        let run = member(folder, number);
+        let outcome = train(&config, &run, device, progress);
+        if outcome.is_err() && number == 0 && !run.exists() {
+            // Refused before any work was done: nothing is left behind, as with a single network.
+            fs::remove_dir_all(folder).map_err(Error::io(folder))?;
+        }
+        outcomes.push(outcome?);
+    }
+    Ok(outcomes)
+}

@@ -1,0 +1,101 @@
+//! Several predictions for one: deep ensembles and Monte Carlo dropout.
+//!
+//! Lakshminarayanan, Pritzel & Blundell (2017), *Simple and Scalable Predictive Uncertainty Estimation using
+//! Deep Ensembles*: networks that differ by their seed alone, whose probabilities are averaged. Gal &
+//! Ghahramani (2016), *Dropout as a Bayesian Approximation*: one network, asked several times with
+//! dropout on.
+
+use super::{Classifier, Network};
+use crate::data::Patches;
+use crate::{Classes, Error, Imagery, Probabilities, Result};
+
+/// Models of one kind, trained apart: p̄ = 1/M Σ_m p_m.
+pub struct Ensemble {
+    name: String,
+    members: Vec<Box<dyn Classifier>>,
+}
+
+impl Ensemble {
+    /// An ensemble of these.
+    ///
+    /// # Errors
+    /// No member, or members that take other patches or tell other classes apart than the first.
+    pub fn new(members: Vec<Box<dyn Classifier>>) -> Result<Self> {
+        let Some(first) = members.first() else {
+            return Err(Error::input("ensemble", "no member", "give at least one"));
+        };
+        for (m, member) in members.iter().enumerate() {
+            let place = || format!("ensemble, member {m}");
+            let advice = "give models trained on the same data";
+            if member.classes() != first.classes() {
+                let problem = format!("classes {}, not {}", member.classes(), first.classes());
+                return Err(Error::input(place(), problem, advice));
+            }
+            if let Some(mismatch) = first.imagery().mismatch(member.imagery()) {
+                return Err(Error::input(place(), mismatch, advice));
+            }
+        }
+        let name = format!("ensemble of {} {}", members.len(), first.name());
+        Ok(Self { name, members })
+    }
+}
+
+impl Classifier for Ensemble {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn imagery(&self) -> &Imagery {
+        self.members[0].imagery()
+    }
+
+    fn classes(&self) -> &Classes {
+        self.members[0].classes()
+    }
+
+    fn predict(&self, patches: &Patches) -> Result<Probabilities> {
+        Probabilities::mean_of(&self.members(patches)?)
+    }
+
+    fn members(&self, patches: &Patches) -> Result<Vec<Probabilities>> {
+        self.members.iter().map(|member| member.predict(patches)).collect()
+    }
+}
+
+/// A network whose prediction is the mean of several passes with dropout.
+pub struct McDropout {
+    name: String,
+    network: Box<dyn Network>,
+    passes: usize,
+    seed: u64,
+}
+
+impl McDropout {
+    /// So many passes (20 are usual) of this network, drawn from this seed.
+    pub fn new(network: Box<dyn Network>, passes: usize, seed: u64) -> Self {
+        let name = format!("{}, {passes} passes with dropout", network.name());
+        Self { name, network, passes, seed }
+    }
+}
+
+impl Classifier for McDropout {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn imagery(&self) -> &Imagery {
+        self.network.imagery()
+    }
+
+    fn classes(&self) -> &Classes {
+        self.network.classes()
+    }
+
+    fn predict(&self, patches: &Patches) -> Result<Probabilities> {
+        Probabilities::mean_of(&self.members(patches)?)
+    }
+
+    fn members(&self, patches: &Patches) -> Result<Vec<Probabilities>> {
+        self.network.mc_dropout(patches, self.passes, self.seed)
+    }
+}
