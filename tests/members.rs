@@ -194,7 +194,7 @@ fn the_run_of_an_ensemble_is_evaluated_as_one_model_and_its_members_differ_by_th
     second.training.seed = 5;
     let alone = place.path().join("alone");
     experiment::train(&second, &alone, Device::Cpu, &mut Silent).unwrap();
-    let test = So2Sat::open(&place.path().join("testing.h5")).unwrap().patches().unwrap();
+    let test = So2Sat::open(place.path().join("testing.h5")).unwrap().patches().unwrap();
     let said = run.classifier(Device::Cpu).unwrap().members(&test).unwrap();
     let wanted = Run::open(&alone).unwrap().network(Device::Cpu).unwrap().predict(&test).unwrap();
     assert_eq!(said[1], wanted);
