@@ -9,6 +9,9 @@ use crate::{Error, Result};
 /// The ten Sentinel-2 bands of So2Sat LCZ42, in its order.
 const SENTINEL2: [&str; 10] = ["B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12"];
 
+/// Their central wavelengths in nanometres (Sentinel-2A; ESA, *Sentinel-2 Spectral Response Functions*).
+const WAVELENGTHS: [f64; 10] = [492.4, 559.8, 664.6, 704.1, 740.5, 782.8, 832.8, 864.7, 1613.7, 2202.4];
+
 /// The eight Sentinel-1 channels of So2Sat LCZ42, in its order: the unfiltered and the filtered
 /// scatter in both polarisations, then the entries of the refined covariance matrix.
 const SENTINEL1: [&str; 8] =
@@ -95,6 +98,14 @@ impl Bands {
             })
         };
         wanted.0.iter().map(find).collect()
+    }
+
+    /// Central wavelength of each band in nanometres, if they are Sentinel-2's: all among the ten, and
+    /// B8A or B12 among them, which no other sensor has (Landsat's B2 to B7 mean other colours).
+    pub fn sentinel2_wavelengths(&self) -> Option<Vec<f64>> {
+        let ten = Self::sentinel2();
+        self.position("B8A").or_else(|| self.position("B12"))?;
+        self.0.iter().map(|name| ten.position(name).map(|c| WAVELENGTHS[c])).collect()
     }
 
     /// The channels to show as red, green and blue: B4, B3, B2 (Sentinel-2 and Landsat 8 alike).
@@ -188,6 +199,15 @@ mod tests {
         assert_eq!(bands.position("b8a"), Some(7));
         assert_eq!(bands.position("B1"), None);
         assert_eq!(bands.true_colour(), Some([2, 1, 0]));
+    }
+
+    #[test]
+    fn only_sentinel_2_has_its_wavelengths() {
+        let two = Bands::named(["B12", "B02"]).unwrap();
+        assert_eq!(two.sentinel2_wavelengths(), Some(vec![2202.4, 492.4]));
+        let landsat = Bands::named(["B2", "B3", "B4", "B5", "B6", "B7"]).unwrap();
+        assert_eq!(landsat.sentinel2_wavelengths(), None);
+        assert_eq!(Bands::sentinel1().sentinel2_wavelengths(), None);
     }
 
     #[test]

@@ -38,7 +38,9 @@
 pub mod bands;
 pub mod checkpoint;
 pub mod classes;
+pub mod course;
 pub mod data;
+pub mod display;
 pub mod error;
 pub mod experiment;
 pub mod figures;
@@ -47,7 +49,9 @@ pub mod labels;
 pub mod metrics;
 pub mod models;
 mod nn;
+mod notebook;
 pub mod predictions;
+pub mod prelude;
 pub mod progress;
 
 pub use bands::{Bands, Imagery};

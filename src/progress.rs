@@ -1,6 +1,9 @@
 //! How long work reports where it stands: a terminal draws a bar, a notebook prints lines, a test
 //! hears nothing.
 
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
 /// Receives the stages of long work.
 pub trait Progress {
     /// A stage of `steps` steps begins; `stage` says what it does, in a few words.
@@ -19,4 +22,137 @@ impl Progress for Silent {
     fn begin(&mut self, _: &str, _: u64) {}
     fn advance(&mut self, _: u64, _: &str) {}
     fn end(&mut self, _: &str) {}
+}
+
+/// Prints whole lines: for notebooks, which lose a line that is drawn over, and for files.
+///
+/// A stage prints a line at most every five seconds, and then only where a tenth more is done or a
+/// minute has passed; a stage that is over sooner prints only its summary.
+///
+/// ```
+/// use lcz::progress::{Lines, Progress};
+/// let mut progress = Lines::on_stdout();
+/// progress.begin("counting", 2);
+/// progress.advance(2, "");
+/// progress.end("two things counted");
+/// ```
+#[derive(Debug)]
+pub struct Lines {
+    to: Stream,
+    stage: Option<Stage>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stream {
+    Stdout,
+    Stderr,
+}
+
+#[derive(Debug)]
+struct Stage {
+    name: String,
+    steps: u64,
+    done: u64,
+    began: Instant,
+    /// When the last line was printed, and after how many steps.
+    said: (Instant, u64),
+}
+
+impl Lines {
+    /// Lines in a notebook, where whatever comes on stderr means that something is wrong.
+    pub fn on_stdout() -> Self {
+        Self { to: Stream::Stdout, stage: None }
+    }
+
+    /// Lines beside a command's results.
+    pub fn on_stderr() -> Self {
+        Self { to: Stream::Stderr, stage: None }
+    }
+
+    fn print(&self, line: &str) {
+        // Whoever closed the stream does not want to know.
+        let _ = match self.to {
+            Stream::Stdout => writeln!(std::io::stdout(), "{line}"),
+            Stream::Stderr => writeln!(std::io::stderr(), "{line}"),
+        };
+    }
+}
+
+impl Progress for Lines {
+    fn begin(&mut self, name: &str, steps: u64) {
+        let now = Instant::now();
+        self.stage = Some(Stage { name: name.to_owned(), steps, done: 0, began: now, said: (now, 0) });
+    }
+
+    fn advance(&mut self, steps: u64, note: &str) {
+        let Some(stage) = &mut self.stage else { return };
+        stage.done += steps;
+        if stage.line_is_due(stage.said.0.elapsed()) {
+            let line = stage.line(stage.began.elapsed(), note);
+            stage.said = (Instant::now(), stage.done);
+            self.print(&line);
+        }
+    }
+
+    fn end(&mut self, summary: &str) {
+        self.stage = None;
+        if !summary.is_empty() {
+            self.print(summary);
+        }
+    }
+}
+
+impl Stage {
+    fn line_is_due(&self, silence: Duration) -> bool {
+        let tenth_more = (self.done - self.said.1) * 10 >= self.steps;
+        self.done < self.steps
+            && silence >= Duration::from_secs(5)
+            && (tenth_more || silence >= Duration::from_mins(1))
+    }
+
+    /// `training: 40 %, 2 min 5 s left, loss 1.234`
+    fn line(&self, elapsed: Duration, note: &str) -> String {
+        let share = self.done as f64 / self.steps.max(1) as f64;
+        let left = elapsed.mul_f64(self.steps.saturating_sub(self.done) as f64 / self.done.max(1) as f64);
+        let note = if note.is_empty() { String::new() } else { format!(", {note}") };
+        format!("{}: {:.0} %, {} left{note}", self.name, 100.0 * share, in_words(left))
+    }
+}
+
+/// `8 s`, `2 min 5 s`, `3 h 20 min`
+fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(done: u64) -> Stage {
+        let now = Instant::now();
+        Stage { name: "training".to_owned(), steps: 100, done, began: now, said: (now, 0) }
+    }
+
+    #[test]
+    fn a_line_says_how_much_is_done_and_how_long_it_still_takes() {
+        let at_a_quarter = stage(25).line(Duration::from_secs(25), "loss 1.2");
+        assert_eq!(at_a_quarter, "training: 25 %, 1 min 15 s left, loss 1.2");
+        assert_eq!(stage(50).line(Duration::from_secs(8), ""), "training: 50 %, 8 s left");
+        assert_eq!(in_words(Duration::from_secs(12_345)), "3 h 25 min");
+    }
+
+    #[test]
+    fn lines_come_every_tenth_but_not_within_five_seconds() {
+        let due = |seconds, done| stage(done).line_is_due(Duration::from_secs(seconds));
+        assert!(due(6, 10));
+        assert!(!due(4, 50), "too soon");
+        assert!(!due(30, 5), "too little done");
+        assert!(due(61, 5), "a minute of silence is enough");
+        assert!(!due(6, 100), "the end has its own line");
+    }
 }

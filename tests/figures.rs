@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use lcz::data::Patches;
-use lcz::figures::{Caption, Cells, Curves, Figure, confusion_matrix, learning_curves, sample_patches};
+use lcz::data::{Patches, Signatures};
+use lcz::figures::{
+    Caption, Cells, Composite, Curves, Figure, boxes, class_counts, composite_patches, confusion_matrix,
+    gallery, learning_curves, sample_patches, spectral_signatures,
+};
 use lcz::metrics::ConfusionMatrix;
 use lcz::{Bands, Classes, Imagery, Labels, Result, Zone};
 use ndarray::{Array2, Array4, array};
@@ -325,6 +328,75 @@ fn patches_that_are_not_there_are_refused() {
     for positions in [vec![], vec![3], vec![0; 121]] {
         assert!(sample_patches(&patches, &positions, &caption()).is_err(), "{positions:?}");
     }
+}
+
+/// Two patches of every zone but LCZ 7, whose bands are constants a patch.
+fn labelled(bands: Bands) -> Result<Patches> {
+    let zones: Vec<usize> = (0..17).chain(0..17).filter(|k| *k != 6).collect();
+    flat_patches(32, 8, bands).with_labels(&Labels::new(Classes::lcz(), zones)?)
+}
+
+#[test]
+fn a_gallery_has_a_row_for_every_class_and_says_where_there_is_no_patch() -> Result<()> {
+    let figure = gallery(&labelled(Bands::sentinel2())?, 2, Composite::NearInfrared, &caption())?;
+    let rows = rows(&figure);
+    assert_eq!(rows.len(), 32);
+    assert_eq!(rows[0][..2], ["0", "1"]);
+    assert_eq!(rows[1][..2], ["16", "1"]);
+    assert!(figure.csv().contains("\nposition,class,group,mean_B8,mean_B4,mean_B3\n"));
+    // Patch 16's band c is 0.17 (c + 1), and B8 is band 6.
+    assert!((rows[1][3].parse::<f64>().unwrap() - 0.17 * 7.0).abs() < 1e-6);
+    let document = roxmltree::Document::parse(figure.svg()).unwrap();
+    assert_eq!(document.descendants().filter(|node| node.has_tag_name("image")).count(), 32);
+    assert!(texts(&figure).contains(&"no patch".to_owned()));
+    assert!(gallery(&labelled(Bands::sentinel2())?, 7, Composite::TrueColour, &caption()).is_err());
+    let error = gallery(&labelled(Bands::sentinel1())?, 1, Composite::TrueColour, &caption()).unwrap_err();
+    assert!(error.to_string().starts_with("band 'B4'"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn radar_is_drawn_from_three_different_numbers() -> Result<()> {
+    let radar = labelled(Bands::sentinel1())?;
+    let figure = composite_patches(&radar, &[0, 9], Composite::Radar, &caption())?;
+    let rows = rows(&figure);
+    // VH intensity is band 4, VV band 5: 0.05 and 0.06 in patch 0, so VV / VH is 1.2 everywhere.
+    for (got, wanted) in rows[0][3..].iter().zip([0.06_f64, 0.05, 1.2]) {
+        assert!((got.parse::<f64>().unwrap() - 10.0 * wanted.log10()).abs() < 1e-4, "{got}");
+    }
+    assert_eq!(rows[1][5], rows[0][5]);
+    Ok(())
+}
+
+#[test]
+fn the_csv_of_signatures_has_wavelengths_means_and_deviations() -> Result<()> {
+    let patches = labelled(Bands::sentinel2())?;
+    let figure = spectral_signatures(&Signatures::of(&patches, &mut lcz::progress::Silent)?, &caption())?;
+    let rows = rows(&figure);
+    assert_eq!(rows.len(), 170);
+    assert_eq!(rows[0][..4], ["1", "2", "B2", "492.4"]);
+    // LCZ 1 is patches 0 and 16, whose B2 is 0.01 and 0.17: mean 0.09, deviation 0.08.
+    assert!((rows[0][4].parse::<f64>().unwrap() - 0.09).abs() < 1e-7);
+    assert!((rows[0][5].parse::<f64>().unwrap() - 0.08).abs() < 1e-7);
+    let seven = rows.iter().find(|row| row[0] == "7").unwrap();
+    assert_eq!(seven[1..], ["0", "B2", "492.4", "", ""]);
+    assert!(texts(&figure).contains(&"no patch".to_owned()));
+    Ok(())
+}
+
+#[test]
+fn bars_and_boxes_have_a_row_for_every_class() -> Result<()> {
+    let labels = labelled(Bands::sentinel2())?.labels()?;
+    let counts = class_counts(&[("training", &labels), ("test", &labels)], &caption())?;
+    assert_eq!(rows(&counts).len(), 34);
+    assert!(counts.csv().contains("test,7,0\n") && counts.csv().contains("training,G,2\n"));
+    assert!(texts(&counts).contains(&"training (n = 32)".to_owned()));
+    let values: Vec<f64> = (0..32).map(f64::from).collect();
+    let figure = boxes(&labels, &[("NDVI", &values)], &caption())?;
+    // LCZ 1 is samples 0 and 16: the median lies between.
+    assert_eq!(rows(&figure)[0], ["NDVI", "1", "2", "0.8", "4", "8", "12", "15.2"]);
+    assert_eq!(rows(&figure)[6], ["NDVI", "7", "0", "", "", "", "", ""]);
+    Ok(())
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Report {
             table.row([band.clone(), format!("{mean:.5}"), format!("{deviation:.5}")]);
         }
         output::line(format!("\n{}", self.summary.name))?;
-        table.print()
+        Ok(table.print()?)
     }
 }
 
@@ -134,5 +134,5 @@ fn print_classes(reports: &[&Report]) -> anyhow::Result<()> {
         });
         table.row([class.name.clone()].into_iter().chain(cells));
     }
-    table.print()
+    Ok(table.print()?)
 }

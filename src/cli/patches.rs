@@ -150,5 +150,5 @@ fn print(report: &Report) -> anyhow::Result<()> {
         row.extend([date.at_border, date.without_data, overlapping].map(|count| count.to_string()));
         dates.row(row);
     }
-    dates.print()
+    Ok(dates.print()?)
 }

@@ -5,12 +5,14 @@ mod batches;
 mod patches;
 pub mod predictions;
 pub mod rasters;
+mod signatures;
 pub mod so2sat;
 mod statistics;
 mod summary;
 pub mod synthetic;
 
 pub use patches::Patches;
+pub use signatures::Signatures;
 pub use so2sat::So2Sat;
 pub use statistics::BandStatistics;
 pub use summary::{Agreement, ClassCount, Summary};

@@ -1,6 +1,6 @@
 //! Mean and standard deviation of each band, in one pass over patches that need not fit in memory.
 
-use ndarray::Array4;
+use ndarray::{ArrayView, Dimension};
 use serde::Serialize;
 
 use super::Patches;
@@ -29,30 +29,31 @@ impl Patches {
         let mut total = Moments::none(self.imagery().bands.len());
         for batch in self.batches(BATCH) {
             let (range, images) = batch?;
-            total.merge(&Moments::of(&images));
+            total.merge(&Moments::of(images.view()));
             progress.advance(range.len() as u64, "");
         }
         progress.end("");
-        let pixels = total.pixels;
-        let standard_deviation = total.squares.iter().map(|square| (square / pixels).sqrt()).collect();
+        let standard_deviation = total.standard_deviation();
         Ok(BandStatistics { mean: total.mean, standard_deviation })
     }
 }
 
 /// Number of pixels, and for each band the mean and the sum of squared distances from it.
-struct Moments {
+#[derive(Clone)]
+pub(super) struct Moments {
     pixels: f64,
-    mean: Vec<f64>,
+    pub(super) mean: Vec<f64>,
     squares: Vec<f64>,
 }
 
 impl Moments {
-    fn none(bands: usize) -> Self {
+    pub(super) fn none(bands: usize) -> Self {
         Self { pixels: 0.0, mean: vec![0.0; bands], squares: vec![0.0; bands] }
     }
 
-    fn of(images: &Array4<f32>) -> Self {
-        let bands = images.dim().3;
+    /// Of pixels whose bands lie along the last axis.
+    pub(super) fn of<D: Dimension>(images: ArrayView<'_, f32, D>) -> Self {
+        let bands = images.shape().last().copied().unwrap_or(0);
         let pixels = (images.len() / bands) as f64;
         let mut moments = Self { pixels, ..Self::none(bands) };
         for pixel in images.rows() {
@@ -71,7 +72,7 @@ impl Moments {
         moments
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         let pixels = self.pixels + other.pixels;
         for c in 0..self.mean.len() {
             let apart = other.mean[c] - self.mean[c];
@@ -79,5 +80,10 @@ impl Moments {
             self.squares[c] += other.squares[c] + apart.powi(2) * self.pixels * other.pixels / pixels;
         }
         self.pixels = pixels;
+    }
+
+    /// Divisor: the number of pixels.
+    pub(super) fn standard_deviation(&self) -> Vec<f64> {
+        self.squares.iter().map(|square| (square / self.pixels).sqrt()).collect()
     }
 }

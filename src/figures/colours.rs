@@ -27,6 +27,12 @@ impl Colour {
         BackendColor { alpha: 1.0, rgb: (red, green, blue) }
     }
 
+    /// This colour with a share (0 to 1) of another.
+    pub(super) fn mixed(self, other: Self, share: f64) -> Self {
+        let mix = |c: usize| f64::from(self.0[c]) * (1.0 - share) + f64::from(other.0[c]) * share;
+        Self([0, 1, 2].map(|c| mix(c).round() as u8))
+    }
+
     /// Ink or paper, whichever stands out more on this colour (WCAG 2 contrast ratio).
     pub(super) fn text_on(self) -> Self {
         let contrast = |a: f64, b: f64| (a.max(b) + 0.05) / (a.min(b) + 0.05);

@@ -47,6 +47,7 @@ impl Area {
 enum Part {
     Filled(Area, Colour),
     Path { points: Vec<(f64, f64)>, width: f64, colour: Colour },
+    Polygon { corners: Vec<(f64, f64)>, colour: Colour },
     Disc { centre: (f64, f64), radius: f64, colour: Colour },
     Text { text: String, baseline: (f64, f64), lettering: Lettering },
 }
@@ -108,6 +109,11 @@ impl Drawing {
         self.line((x - half, bottom), (right + half, bottom), width, colour);
         self.line((x, y - half), (x, bottom + half), width, colour);
         self.line((right, y - half), (right, bottom + half), width, colour);
+    }
+
+    /// The area between these corners, filled.
+    pub(super) fn polygon(&mut self, corners: Vec<(f64, f64)>, colour: Colour) {
+        self.parts.push(Part::Polygon { corners, colour });
     }
 
     pub(super) fn disc(&mut self, centre: (f64, f64), radius: f64, colour: Colour) {
@@ -188,7 +194,8 @@ impl Drawing {
         for (area, picture) in &self.pictures {
             picture.paint(*area, scale, &mut fine, size);
         }
-        Ok((encode(&halved(&fine, width), width, height)?, width, height))
+        let png = encode(&halved(&fine, width), width, height, PNG_SCALE * 72.0)?;
+        Ok((png, width, height))
     }
 }
 
@@ -201,7 +208,7 @@ impl Picture {
             (0..self.columns * factor).map(move |column| self.pixels[row * self.columns + column / factor])
         });
         let bytes: Vec<u8> = pixels.flatten().collect();
-        encode(&bytes, (self.columns * factor) as u32, (self.rows * factor) as u32)
+        encode(&bytes, (self.columns * factor) as u32, (self.rows * factor) as u32, PNG_SCALE * 72.0)
     }
 
     /// Paints the picture into a bitmap at `scale` pixels a point, by nearest neighbour.
@@ -304,6 +311,9 @@ fn play<B: Surface>(
                 let width = ((width * scale).round() as u32).max(1);
                 backend.polyline(&points, &Stroke { width, colour: colour.opaque() })?;
             }
+            Part::Polygon { corners, colour } => {
+                backend.fill_polygon(corners.iter().copied().map(pixel), &colour.opaque())?;
+            }
             Part::Disc { centre, radius, colour } => {
                 let radius = (radius * scale).round() as u32;
                 backend.draw_circle(pixel(*centre), radius, &colour.opaque(), true)?;
@@ -319,7 +329,7 @@ fn play<B: Surface>(
 }
 
 /// The mean of each block of 2 × 2 pixels of red, green, blue.
-fn halved(fine: &[u8], width: u32) -> Vec<u8> {
+pub(super) fn halved(fine: &[u8], width: u32) -> Vec<u8> {
     let fine_row = width as usize * 2 * 3;
     let mut coarse = Vec::with_capacity(fine.len() / 4);
     for rows in fine.chunks_exact(2 * fine_row) {
@@ -337,15 +347,15 @@ fn halved(fine: &[u8], width: u32) -> Vec<u8> {
     coarse
 }
 
-/// A PNG of 300 pixels an inch.
-fn encode(rgb: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
+/// A PNG of so many pixels an inch.
+pub(super) fn encode(rgb: &[u8], width: u32, height: u32, pixels_an_inch: f64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Default);
     encoder.set_filter(png::FilterType::NoFilter);
-    let per_metre = (PNG_SCALE * 72.0 / 0.0254).round() as u32;
+    let per_metre = (pixels_an_inch / 0.0254).round() as u32;
     encoder.set_pixel_dims(Some(png::PixelDimensions {
         xppu: per_metre,
         yppu: per_metre,

@@ -18,7 +18,9 @@
 //! 183 mm) at 300 pixels an inch, and is the same to the byte whenever it is drawn anew.
 
 mod axis;
+mod class_rows;
 mod colours;
+mod composites;
 mod confusion;
 mod curves;
 mod drawing;
@@ -27,9 +29,13 @@ mod importance;
 mod lettering;
 mod parts;
 mod patches;
+mod signatures;
 
+pub use class_rows::{boxes, class_counts};
+pub use composites::Composite;
 pub use confusion::{Cells, confusion_matrix};
 pub use curves::{Curves, learning_curves};
 pub use figure::{Caption, Figure};
 pub use importance::band_importance;
-pub use patches::sample_patches;
+pub use patches::{composite_patches, gallery, sample_patches};
+pub use signatures::spectral_signatures;

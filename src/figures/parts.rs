@@ -7,6 +7,7 @@ use super::axis::Axis;
 use super::colours::{Colour, FAINT_INK, GRID, INK, ramp};
 use super::drawing::{Area, Drawing, printable};
 use super::lettering::Lettering;
+pub(super) use crate::display::grouped;
 
 /// The widest a figure gets unless its contents force more: a page's two columns, 183 mm.
 pub(super) const PAGE_WIDTH: f64 = 519.0;
@@ -155,19 +156,6 @@ pub(super) fn legend(drawing: &mut Drawing, (x, y): (f64, f64), entries: &[(Mark
     }
 }
 
-/// A whole number with its thousands apart: `352,366`.
-pub(super) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (k, digit) in digits.chars().enumerate() {
-        if k > 0 && (digits.len() - k).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// The comment lines and the header of a figure's CSV.
 pub(super) fn csv_head<S: AsRef<str>>(caption: &Caption, notes: &[&str], columns: &[S]) -> String {
     let mut csv = format!("# title: {}\n# data: {}\n", printable(&caption.title), printable(&caption.data));
@@ -189,14 +177,6 @@ pub(super) fn csv_field(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!(
-            [0, 999, 1_000, 352_366, 1_234_567].map(grouped),
-            ["0", "999", "1,000", "352,366", "1,234,567"]
-        );
-    }
 
     #[test]
     fn a_field_with_a_comma_is_quoted() {

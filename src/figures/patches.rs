@@ -1,14 +1,13 @@
-//! Sample patches in true colour.
-
-use ndarray::{Array4, Axis, s};
+//! Sample patches as pictures: some, or a row of every class.
 
 use super::colours::{Colour, FAINT_INK, INK};
-use super::drawing::{Area, Picture};
+use super::composites::{Composed, Composite};
+use super::drawing::Area;
 use super::lettering::Lettering;
 use super::parts::{Frame, MARGIN, PAGE_WIDTH, csv_field, csv_head, grouped};
 use super::{Caption, Figure};
 use crate::data::Patches;
-use crate::{Bands, Error, Labels, Result};
+use crate::{Classes, Error, Labels, Result};
 
 /// More patches than this do not fit on a page.
 const MOST_PATCHES: usize = 120;
@@ -20,8 +19,8 @@ const GAP: f64 = 7.0;
 const LEAST_WIDTH: f64 = 250.0;
 /// Height of a class's colour bar above its patch.
 const CLASS_BAR: f64 = 2.5;
-/// The share of pixels that the stretch lets run into black, and as many into white.
-const CLIPPED: f64 = 0.02;
+/// Patches of a class side by side in a gallery, at most.
+const MOST_EACH: usize = 6;
 
 /// Draws patches of a set as the eye would see them, each under the name and colour of its class.
 ///
@@ -37,25 +36,60 @@ const CLIPPED: f64 = 0.02;
 /// # Errors
 /// No position or more than 120, a position that the set does not have, or pixels that cannot be read.
 pub fn sample_patches(patches: &Patches, positions: &[usize], caption: &Caption) -> Result<Figure> {
+    let chosen = choose(patches, positions)?;
+    let composed = Composed::as_seen(&chosen)?;
+    Samples::of(&chosen, positions, composed)?.draw_in_lines(caption)
+}
+
+/// Draws patches of a set in the colours of a [`Composite`], otherwise as [`sample_patches`] does.
+///
+/// # Errors
+/// As there, and bands that the composite needs and the set lacks.
+pub fn composite_patches(
+    patches: &Patches,
+    positions: &[usize],
+    composite: Composite,
+    caption: &Caption,
+) -> Result<Figure> {
+    let chosen = choose(patches, positions)?;
+    let composed = Composed::of(&chosen, composite)?;
+    Samples::of(&chosen, positions, composed)?.draw_in_lines(caption)
+}
+
+/// Draws every class with up to `each` patches in a row, in the colours of a [`Composite`].
+///
+/// The patches of a class are taken at even distances over the set, so that they come from different
+/// cities in a file sorted by city. Otherwise as [`sample_patches`], the CSV too.
+///
+/// # Errors
+/// As [`composite_patches`]; no labels; `each` of 0 or above 6.
+pub fn gallery(patches: &Patches, each: usize, composite: Composite, caption: &Caption) -> Result<Figure> {
+    if !(1..=MOST_EACH).contains(&each) {
+        let problem = format!("{each} patches a class");
+        return Err(Error::input("gallery", problem, format!("choose 1 to {MOST_EACH}")));
+    }
+    let labels = patches.labels()?;
+    let positions: Vec<usize> =
+        (0..labels.classes().len()).flat_map(|k| spread(labels.indices(), k, each)).collect();
+    let chosen = choose(patches, &positions)?;
+    let composed = Composed::of(&chosen, composite)?;
+    Samples::of(&chosen, &positions, composed)?.draw_by_class(labels.classes(), each, caption)
+}
+
+/// Up to `each` of the positions where `indices` is `k`, at even distances.
+fn spread(indices: &[usize], k: usize, each: usize) -> Vec<usize> {
+    let all: Vec<usize> = (0..indices.len()).filter(|&n| indices[n] == k).collect();
+    let each = each.min(all.len());
+    (0..each).map(|n| all[(2 * n + 1) * all.len() / (2 * each)]).collect()
+}
+
+fn choose(patches: &Patches, positions: &[usize]) -> Result<Patches> {
     if positions.is_empty() || positions.len() > MOST_PATCHES {
         let problem = format!("{} patches to draw", positions.len());
         let place = format!("figure of {}", patches.name());
         return Err(Error::input(place, problem, format!("choose 1 to {MOST_PATCHES}")));
     }
-    let chosen = patches.select(positions)?;
-    let labels = if chosen.has_labels() { Some(chosen.labels()?) } else { None };
-    let bands = &patches.imagery().bands;
-    let shown = Shown::of(bands);
-    let pixels = chosen.images(0..chosen.len())?.select(Axis(3), &shown.channels); // (n, S, S, 3 or 1)
-    let stretch = Stretch::over(&pixels);
-    let samples = Samples { positions, labels, groups: chosen.groups(), pixels, stretch };
-
-    let notes = notes(patches, &shown.in_words(bands), stretch);
-    let mut caption = caption.clone();
-    if !shown.true_colour {
-        caption.title = format!("{}: {}", caption.title, shown.in_words(bands));
-    }
-    samples.draw(&caption, &notes, samples.csv(&caption, &notes, &shown.names(bands)))
+    patches.select(positions)
 }
 
 /// What the drawing and the CSV are made of.
@@ -63,13 +97,30 @@ struct Samples<'a> {
     positions: &'a [usize],
     labels: Option<Labels>,
     groups: Option<Vec<i32>>,
-    /// The bands drawn. Shape: (n, S, S, 3), or (n, S, S, 1) in grey.
-    pixels: Array4<f32>,
-    stretch: Stretch,
+    composed: Composed,
+    /// How the pixels became colours, and how large the patches are.
+    notes: String,
 }
 
-impl Samples<'_> {
-    fn draw(&self, caption: &Caption, notes: &str, csv: String) -> Result<Figure> {
+impl<'a> Samples<'a> {
+    fn of(chosen: &Patches, positions: &'a [usize], composed: Composed) -> Result<Self> {
+        let labels = if chosen.has_labels() { Some(chosen.labels()?) } else { None };
+        let imagery = chosen.imagery();
+        let size = imagery.patch_size;
+        let distance = imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {d} m"));
+        let mut letters = composed.words.chars();
+        let shown: String =
+            letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
+        let notes = format!("{shown}, {} {size} × {size} pixels{distance}.", composed.stretched);
+        Ok(Self { positions, labels, groups: chosen.groups(), composed, notes })
+    }
+
+    /// Six patches a line, each under its class.
+    fn draw_in_lines(&self, caption: &Caption) -> Result<Figure> {
+        let mut caption = caption.clone();
+        if !self.composed.as_asked {
+            caption.title = format!("{}: {}", caption.title, self.composed.words);
+        }
         let columns = self.positions.len().min(COLUMNS);
         let side = (PAGE_WIDTH - 2.0 * MARGIN - (COLUMNS - 1) as f64 * GAP) / COLUMNS as f64;
         let width = 2.0 * MARGIN + columns as f64 * (side + GAP) - GAP;
@@ -77,7 +128,7 @@ impl Samples<'_> {
             (0..self.positions.len()).map(|k| HEADING.wrap(&self.heading(k), side)).collect();
         let heading = headings.iter().map(Vec::len).max().unwrap_or(1) as f64 * 8.0;
         let line = heading + CLASS_BAR + 1.5 + side + GAP;
-        let frame = Frame::new(caption, notes, width.max(LEAST_WIDTH));
+        let frame = Frame::new(&caption, &self.notes, width.max(LEAST_WIDTH));
         let mut drawing = frame.around(line * self.positions.len().div_ceil(columns) as f64 - GAP);
         for (k, words) in headings.iter().enumerate() {
             let x = MARGIN + (k % columns) as f64 * (side + GAP);
@@ -88,9 +139,43 @@ impl Samples<'_> {
             }
             drawing.fill(Area { x, y, width: side, height: CLASS_BAR }, self.colour(k));
             let area = Area { x, y: y + CLASS_BAR + 1.5, width: side, height: side };
-            drawing.picture(area, self.picture(k));
+            drawing.picture(area, self.composed.picture(k));
         }
-        drawing.into_figure(caption, csv)
+        drawing.into_figure(&caption, self.csv(&caption))
+    }
+
+    /// A row a class, in two columns of classes.
+    fn draw_by_class(&self, classes: &Classes, each: usize, caption: &Caption) -> Result<Figure> {
+        let (gap, name_width, between) = (3.0, 58.0, 14.0);
+        let block = (PAGE_WIDTH - 2.0 * MARGIN - between) / 2.0;
+        let side = ((block - name_width) / each as f64 - gap).min(60.0);
+        let rows = classes.len().div_ceil(2);
+        let frame = Frame::new(caption, &self.notes, PAGE_WIDTH);
+        let mut drawing = frame.around(rows as f64 * (side + gap) - gap);
+        for class in 0..classes.len() {
+            let x = MARGIN + (class / rows) as f64 * (block + between);
+            let y = frame.above() + (class % rows) as f64 * (side + gap);
+            let colour = Colour(classes.colour(class));
+            drawing.fill(Area { x, y, width: CLASS_BAR, height: side }, colour);
+            let words = HEADING.wrap(&classes.name(class), name_width - 10.0);
+            let first = y + side / 2.0 - (words.len() - 1) as f64 * 4.0;
+            for (line, text) in words.iter().enumerate() {
+                let lettering = HEADING.fitting(text, name_width - 10.0);
+                drawing.text_at(text, (x + CLASS_BAR + 3.0, first + line as f64 * 8.0), lettering);
+            }
+            let is_of_class =
+                |k: &usize| self.labels.as_ref().is_some_and(|labels| labels.indices()[*k] == class);
+            let of_class: Vec<usize> = (0..self.positions.len()).filter(is_of_class).collect();
+            for (place, &k) in of_class.iter().enumerate() {
+                let x = x + name_width + place as f64 * (side + gap);
+                drawing.picture(Area { x, y, width: side, height: side }, self.composed.picture(k));
+            }
+            if of_class.is_empty() {
+                let middle = (x + name_width + 4.0, y + side / 2.0);
+                drawing.text_at("no patch", middle, Lettering::new(6.5, FAINT_INK));
+            }
+        }
+        drawing.into_figure(caption, self.csv(caption))
     }
 
     fn heading(&self, k: usize) -> String {
@@ -104,23 +189,10 @@ impl Samples<'_> {
         self.labels.as_ref().map_or(FAINT_INK, |labels| Colour(labels.classes().colour(labels.indices()[k])))
     }
 
-    /// Patch `k`, stretched; one band gives red, green and blue alike.
-    fn picture(&self, k: usize) -> Picture {
-        let (_, rows, columns, bands) = self.pixels.dim();
-        let mut pixels = Vec::with_capacity(rows * columns);
-        for row in 0..rows {
-            for column in 0..columns {
-                let shade = |band: usize| self.stretch.shade(self.pixels[[k, row, column, band % bands]]);
-                pixels.push([shade(0), shade(1), shade(2)]);
-            }
-        }
-        Picture { columns, rows, pixels }
-    }
-
-    fn csv(&self, caption: &Caption, notes: &str, bands: &[&str]) -> String {
+    fn csv(&self, caption: &Caption) -> String {
         let mut columns = vec!["position".to_owned(), "class".to_owned(), "group".to_owned()];
-        columns.extend(bands.iter().map(|band| format!("mean_{band}")));
-        let mut csv = csv_head(caption, &[notes], &columns);
+        columns.extend(self.composed.names.iter().map(|name| format!("mean_{name}")));
+        let mut csv = csv_head(caption, &[&self.notes], &columns);
         for (k, position) in self.positions.iter().enumerate() {
             let mut fields = vec![position.to_string(), String::new(), String::new()];
             if let Some(labels) = &self.labels {
@@ -129,11 +201,7 @@ impl Samples<'_> {
             if let Some(groups) = &self.groups {
                 fields[2] = groups[k].to_string();
             }
-            for band in 0..bands.len() {
-                let values = self.pixels.slice(s![k, .., .., band]);
-                let sum: f64 = values.iter().map(|&value| f64::from(value)).sum();
-                fields.push((sum / values.len() as f64).to_string());
-            }
+            fields.extend(self.composed.means(k).iter().map(f64::to_string));
             csv.push_str(&fields.join(","));
             csv.push('\n');
         }
@@ -144,105 +212,16 @@ impl Samples<'_> {
 /// What a patch is called.
 const HEADING: Lettering = Lettering::new(6.5, INK);
 
-/// The channels drawn, and whether they are the true colours.
-struct Shown {
-    channels: Vec<usize>,
-    true_colour: bool,
-}
-
-impl Shown {
-    fn of(bands: &Bands) -> Self {
-        match bands.true_colour() {
-            Some(channels) => Self { channels: channels.to_vec(), true_colour: true },
-            None if bands.len() >= 3 => Self { channels: vec![0, 1, 2], true_colour: false },
-            None => Self { channels: vec![0], true_colour: false },
-        }
-    }
-
-    fn names<'a>(&self, bands: &'a Bands) -> Vec<&'a str> {
-        self.channels.iter().map(|&channel| bands.names()[channel].as_str()).collect()
-    }
-
-    fn in_words(&self, bands: &Bands) -> String {
-        let names = self.names(bands).join(", ");
-        match (self.true_colour, self.channels.len()) {
-            (true, _) => format!("true colour ({names})"),
-            (false, 3) => format!("false colour ({names} as red, green, blue)"),
-            _ => format!("{names} in grey"),
-        }
-    }
-}
-
-/// The value that becomes black and the one that becomes white.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Stretch {
-    black: f32,
-    white: f32,
-}
-
-impl Stretch {
-    /// The 2nd and the 98th percentile of all values, the nearest value below each.
-    fn over(pixels: &Array4<f32>) -> Self {
-        let mut values: Vec<f32> = pixels.iter().copied().collect();
-        let last = values.len() - 1;
-        let clipped = (CLIPPED * last as f64) as usize;
-        let (_, black, _) = values.select_nth_unstable_by(clipped, f32::total_cmp);
-        let black = *black;
-        let (_, white, _) = values.select_nth_unstable_by(last - clipped, f32::total_cmp);
-        Self { black, white: *white }
-    }
-
-    /// 0 for black to 255 for white; a set of one value only is drawn in medium grey.
-    fn shade(self, value: f32) -> u8 {
-        let range = self.white - self.black;
-        let share = if range > 0.0 { (value - self.black) / range } else { 0.5 };
-        (share.clamp(0.0, 1.0) * 255.0).round() as u8
-    }
-}
-
-/// How the pixels became colours, and how large the patches are.
-fn notes(patches: &Patches, shown: &str, Stretch { black, white }: Stretch) -> String {
-    let imagery = patches.imagery();
-    let size = imagery.patch_size;
-    let distance = imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {d} m"));
-    let shown = {
-        let mut letters = shown.chars();
-        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-    };
-    format!(
-        "{shown}, one linear stretch for all bands and patches: black {black:.3}, white {white:.3} \
-         ({}), the 2nd and 98th percentiles. {size} × {size} pixels{distance}.",
-        imagery.unit
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_stretch_clips_two_percent_at_either_end() {
-        let pixels = Array4::from_shape_fn((1, 1, 101, 1), |(_, _, column, _)| 100.0 - column as f32);
-        assert_eq!(Stretch::over(&pixels), Stretch { black: 2.0, white: 98.0 });
-    }
-
-    #[test]
-    fn black_and_white_are_the_ends_of_the_stretch() {
-        let stretch = Stretch { black: 0.25, white: 0.75 };
-        assert_eq!([0.0, 0.25, 0.5, 0.75, 9.0].map(|value| stretch.shade(value)), [0, 0, 128, 255, 255]);
-        assert_eq!(Stretch { black: 0.2, white: 0.2 }.shade(0.2), 128);
-    }
-
-    #[test]
-    fn bands_without_the_visible_three_are_named_for_what_they_are() {
-        let radar = Bands::sentinel1();
-        assert_eq!(
-            Shown::of(&radar).in_words(&radar),
-            "false colour (VH re, VH im, VV re as red, green, blue)"
-        );
-        let two = Bands::named(["B8", "B11"]).unwrap();
-        assert_eq!(Shown::of(&two).in_words(&two), "B8 in grey");
-        let all = Bands::sentinel2();
-        assert_eq!(Shown::of(&all).in_words(&all), "true colour (B4, B3, B2)");
+    fn a_gallery_takes_its_patches_from_all_over_the_set() {
+        let indices: Vec<usize> = (0..40).map(|n| n % 4).collect();
+        assert_eq!(spread(&indices, 1, 2), [9, 29]);
+        assert_eq!(spread(&indices, 3, 1), [23]);
+        assert_eq!(spread(&indices[..8], 0, 6), [0, 4], "there are only two");
+        assert!(spread(&indices, 5, 3).is_empty());
     }
 }

@@ -10,6 +10,7 @@ pub mod sen2lcz;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Patches;
+use crate::display::{Table, grouped};
 use crate::nn::{History, Labelled, Observer, ParameterCount, Standardisation, Training, Weights};
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
@@ -103,6 +104,49 @@ pub trait Network: Classifier {
     /// # Errors
     /// Weights of another architecture.
     fn set_weights(&mut self, weights: &Weights) -> Result<()>;
+}
+
+impl dyn Network {
+    /// Its layers with the shape of what they give and their parameters, as Keras's `summary` shows them.
+    ///
+    /// ```
+    /// use lcz::{Classes, Imagery, models};
+    /// let sen2lcz = models::Architecture::sen2lcz();
+    /// let network = models::build(&sen2lcz, &Imagery::so2sat(), &Classes::lcz(), 0, models::Device::Cpu)?;
+    /// assert!(network.summary().to_string().contains("793,348"));
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn summary(&self) -> Table {
+        let Architecture::Sen2lcz(settings) = self.architecture();
+        let ParameterCount { total, trainable } = self.parameters();
+        let weights = self.weights();
+        let of = |layer: &str| -> usize {
+            let named = weights
+                .iter()
+                .filter(|(name, _)| name.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.')));
+            named.map(|(_, weight)| weight.values.len()).sum()
+        };
+        let shape = |sides: &[usize]| sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
+        let Imagery { patch_size, bands, .. } = self.imagery();
+        let mut table = Table::new(["layer", "output", "parameters"]).captioned(format!(
+            "{}: {} classes",
+            self.name(),
+            self.classes().len()
+        ));
+        table.row(["input".to_owned(), shape(&[*patch_size, *patch_size, bands.len()]), String::new()]);
+        for (name, output, prefix) in settings.layers(self.imagery(), self.classes()) {
+            let parameters = if prefix.is_empty() { String::new() } else { grouped(of(&prefix) as u64) };
+            table.row([name, shape(&output), parameters]);
+        }
+        table.row(["all".to_owned(), String::new(), grouped(total as u64)]);
+        table.row(["of these trained".to_owned(), String::new(), grouped(trainable as u64)]);
+        table
+    }
+
+    /// Shows the [`summary`](Self::summary) below a notebook cell.
+    pub fn evcxr_display(&self) {
+        self.summary().evcxr_display();
+    }
 }
 
 /// The kind of a network and its size, as a configuration file gives it.

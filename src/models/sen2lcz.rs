@@ -13,7 +13,7 @@ use crate::nn::{
     Backend, ConvNormRelu, Dense, Maps, Module, Pass, Rows, Visitor, dropout, fork, mean_of_logits,
     mean_of_softmaxes,
 };
-use crate::{Error, Result};
+use crate::{Classes, Error, Imagery, Result};
 
 /// How the four heads become one prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -76,6 +76,39 @@ impl Sen2LczSettings {
             return Err(Error::input("sen2lcz", problem, "cut patches of at least 8 pixels"));
         }
         Ok(())
+    }
+}
+
+impl Sen2LczSettings {
+    /// Names and output shapes of the layers, in the order in which data pass them, each with the
+    /// beginning of its weights' names; empty where it has none.
+    pub(super) fn layers(&self, imagery: &Imagery, classes: &Classes) -> Vec<(String, Vec<usize>, String)> {
+        let mut layers = Vec::new();
+        let mut size = imagery.patch_size;
+        let k = classes.len();
+        for block in 0..4 {
+            let width = self.width << block;
+            for layer in 1..=(self.depth - 1) / 4 {
+                let weights = format!("block{}.conv{layer}", block + 1);
+                let name = format!("{weights}: convolution 3 × 3, batch norm, ReLU");
+                layers.push((name, vec![size, size, width], weights));
+            }
+            let head = if block < 3 {
+                size /= 2;
+                let name = format!("merge{}: maximum and mean of 2 × 2", block + 1);
+                layers.push((name, vec![size, size, 2 * width], String::new()));
+                format!("head.merge{}", block + 1)
+            } else {
+                "head.final".to_owned()
+            };
+            layers.push((format!("{head}: mean over the map, dense"), vec![k], head));
+        }
+        let fused = match self.fusion {
+            Fusion::Softmaxes => "mean of the four heads' softmaxes",
+            Fusion::Logits => "softmax of the mean of the four heads' logits",
+        };
+        layers.push((fused.to_owned(), vec![k], String::new()));
+        layers
     }
 }
 

@@ -1,0 +1,294 @@
+//! From bands to colours: which band, or which number made of bands, becomes red, green and blue, and
+//! which value becomes black and which white.
+
+use ndarray::{Array4, Axis, s};
+
+use super::drawing::Picture;
+use crate::data::Patches;
+use crate::{Bands, Imagery, Result};
+
+/// The share of values that a stretch lets run into black, and as many into white.
+const CLIPPED: f64 = 0.02;
+
+/// Below this an intensity is as good as none: −50 dB.
+const FAINTEST: f32 = 1e-5;
+
+/// What red, green and blue of a picture show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Composite {
+    /// Sentinel-2 and Landsat 8: B4, B3, B2, as the eye would see it.
+    #[default]
+    TrueColour,
+    /// The same bands, each divided by its own largest value, as the course on So2Sat does it. That shifts
+    /// the colours and lets one bright roof darken a whole band: it is here for comparison only.
+    TrueColourByMaxima,
+    /// Sentinel-2: near infrared, red, green (B8, B4, B3); healthy plants are red.
+    NearInfrared,
+    /// Sentinel-1: the intensities VV and VH and their ratio VV / VH, in decibels. The course's own radar
+    /// composite takes one channel twice.
+    Radar,
+}
+
+/// How one of the three colours comes from the bands.
+enum Channel {
+    Band(usize),
+    /// 10 log₁₀ of an intensity.
+    Decibels(usize),
+    /// 10 log₁₀ of the ratio of two intensities.
+    RatioDecibels(usize, usize),
+}
+
+impl Channel {
+    fn value(&self, pixel: &[f32]) -> f32 {
+        let decibels = |c: usize| 10.0 * pixel[c].max(FAINTEST).log10();
+        match *self {
+            Self::Band(c) => pixel[c],
+            Self::Decibels(c) => decibels(c),
+            Self::RatioDecibels(a, b) => decibels(a) - decibels(b),
+        }
+    }
+}
+
+/// Numbers that become colours, and how.
+pub(super) struct Composed {
+    /// Shape: (n, S, S, 3), or (n, S, S, 1) in grey.
+    pub pixels: Array4<f32>,
+    /// What each colour is, for a CSV's columns.
+    pub names: Vec<String>,
+    /// What is shown, in words: `true colour (B4, B3, B2)`.
+    pub words: String,
+    /// Whether it is what was asked for; else the bands do not allow it.
+    pub as_asked: bool,
+    /// One a colour.
+    stretches: Vec<Stretch>,
+    /// How the values became colours, in a sentence.
+    pub stretched: String,
+}
+
+impl Composed {
+    /// The composite of these patches.
+    ///
+    /// # Errors
+    /// A band that is not there, or pixels that cannot be read.
+    pub(super) fn of(patches: &Patches, composite: Composite) -> Result<Self> {
+        let bands = &patches.imagery().bands;
+        let find = |names: [&str; 3]| {
+            let wanted = Bands::named(names)?;
+            Ok::<_, crate::Error>((bands.positions(&wanted)?, names.map(str::to_owned).to_vec()))
+        };
+        let (channels, names, words) = match composite {
+            Composite::TrueColour | Composite::TrueColourByMaxima => {
+                let (at, names) = find(["B4", "B3", "B2"])?;
+                (at.into_iter().map(Channel::Band).collect(), names, "true colour (B4, B3, B2)".to_owned())
+            }
+            Composite::NearInfrared => {
+                let (at, names) = find(["B8", "B4", "B3"])?;
+                let words = "false colour (B8, B4, B3 as red, green, blue)".to_owned();
+                (at.into_iter().map(Channel::Band).collect(), names, words)
+            }
+            Composite::Radar => {
+                let at = bands.positions(&Bands::named(["VV intensity", "VH intensity"])?)?;
+                let channels = vec![
+                    Channel::Decibels(at[0]),
+                    Channel::Decibels(at[1]),
+                    Channel::RatioDecibels(at[0], at[1]),
+                ];
+                let names = ["VV_dB", "VH_dB", "VV_over_VH_dB"].map(str::to_owned).to_vec();
+                (channels, names, "false colour (VV, VH, VV / VH in dB as red, green, blue)".to_owned())
+            }
+        };
+        let images = patches.images(0..patches.len())?;
+        let (n, rows, columns, _) = images.dim();
+        let mut pixels = Array4::zeros((n, rows, columns, channels.len()));
+        for (from, mut to) in images.rows().into_iter().zip(pixels.rows_mut()) {
+            let from = from.to_vec();
+            for (channel, to) in channels.iter().zip(to.iter_mut()) {
+                *to = channel.value(&from);
+            }
+        }
+        let (stretches, stretched) = match composite {
+            Composite::TrueColour | Composite::NearInfrared => joint(&pixels, patches.imagery()),
+            Composite::TrueColourByMaxima => by_maxima(&pixels, &names),
+            Composite::Radar => apart(&pixels, &names),
+        };
+        Ok(Self { pixels, names, words, as_asked: true, stretches, stretched })
+    }
+
+    /// True colour, or what comes nearest to it: the first three bands, or the first in grey.
+    ///
+    /// # Errors
+    /// Pixels that cannot be read.
+    pub(super) fn as_seen(patches: &Patches) -> Result<Self> {
+        let bands = &patches.imagery().bands;
+        if bands.true_colour().is_some() {
+            return Self::of(patches, Composite::TrueColour);
+        }
+        let channels = if bands.len() >= 3 { vec![0, 1, 2] } else { vec![0] };
+        let names: Vec<String> = channels.iter().map(|&c| bands.names()[c].clone()).collect();
+        let words = match names.len() {
+            3 => format!("false colour ({} as red, green, blue)", names.join(", ")),
+            _ => format!("{} in grey", names[0]),
+        };
+        let pixels = patches.images(0..patches.len())?.select(Axis(3), &channels);
+        let (stretches, stretched) = joint(&pixels, patches.imagery());
+        Ok(Self { pixels, names, words, as_asked: false, stretches, stretched })
+    }
+
+    /// Patch `k` in colours; one band gives red, green and blue alike.
+    pub(super) fn picture(&self, k: usize) -> Picture {
+        let (_, rows, columns, bands) = self.pixels.dim();
+        let mut pixels = Vec::with_capacity(rows * columns);
+        for row in 0..rows {
+            for column in 0..columns {
+                let shade = |band: usize| {
+                    let band = band % bands;
+                    self.stretches[band].shade(self.pixels[[k, row, column, band]])
+                };
+                pixels.push([shade(0), shade(1), shade(2)]);
+            }
+        }
+        Picture { columns, rows, pixels }
+    }
+
+    /// Mean of each colour's numbers over patch `k`, before the stretch.
+    pub(super) fn means(&self, k: usize) -> Vec<f64> {
+        let mean = |band: usize| {
+            let values = self.pixels.slice(s![k, .., .., band]);
+            values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64
+        };
+        (0..self.names.len()).map(mean).collect()
+    }
+}
+
+/// One stretch for all bands and patches, so that colours and brightness compare.
+fn joint(pixels: &Array4<f32>, imagery: &Imagery) -> (Vec<Stretch>, String) {
+    let stretch = Stretch::over(pixels.iter().copied());
+    let Stretch { black, white } = stretch;
+    let words = format!(
+        "one linear stretch for all bands and patches: black {black:.3}, white {white:.3} ({}), the 2nd and \
+         98th percentiles.",
+        imagery.unit
+    );
+    (vec![stretch; pixels.dim().3], words)
+}
+
+/// A stretch a colour, for numbers that are not of one kind.
+fn apart(pixels: &Array4<f32>, names: &[String]) -> (Vec<Stretch>, String) {
+    let stretches: Vec<Stretch> =
+        (0..names.len()).map(|c| Stretch::over(pixels.index_axis(Axis(3), c).iter().copied())).collect();
+    let ends: Vec<String> = ["red", "green", "blue"]
+        .iter()
+        .zip(&stretches)
+        .map(|(colour, Stretch { black, white })| format!("{colour} {black:.1} to {white:.1}"))
+        .collect();
+    let words = format!(
+        "each with a linear stretch of its own, the same for all patches, from the 2nd to the 98th percentile: \
+         {} dB.",
+        ends.join(", ")
+    );
+    (stretches, words)
+}
+
+/// Black is 0, white each band's own largest value.
+fn by_maxima(pixels: &Array4<f32>, names: &[String]) -> (Vec<Stretch>, String) {
+    let largest = |c: usize| pixels.index_axis(Axis(3), c).iter().copied().fold(f32::MIN, f32::max);
+    let stretches: Vec<Stretch> =
+        (0..names.len()).map(|c| Stretch { black: 0.0, white: largest(c) }).collect();
+    let ends: Vec<String> =
+        names.iter().zip(&stretches).map(|(name, stretch)| format!("{name} {:.3}", stretch.white)).collect();
+    let words = format!(
+        "each band divided by its own largest value ({}): not how it should be done.",
+        ends.join(", ")
+    );
+    (stretches, words)
+}
+
+/// The value that becomes black and the one that becomes white.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Stretch {
+    black: f32,
+    white: f32,
+}
+
+impl Stretch {
+    /// The 2nd and the 98th percentile of all values, the nearest value below each.
+    fn over(values: impl Iterator<Item = f32>) -> Self {
+        let mut values: Vec<f32> = values.collect();
+        let last = values.len() - 1;
+        let clipped = (CLIPPED * last as f64) as usize;
+        let (_, black, _) = values.select_nth_unstable_by(clipped, f32::total_cmp);
+        let black = *black;
+        let (_, white, _) = values.select_nth_unstable_by(last - clipped, f32::total_cmp);
+        Self { black, white: *white }
+    }
+
+    /// 0 for black to 255 for white; a set of one value only is drawn in medium grey.
+    fn shade(self, value: f32) -> u8 {
+        let range = self.white - self.black;
+        let share = if range > 0.0 { (value - self.black) / range } else { 0.5 };
+        (share.clamp(0.0, 1.0) * 255.0).round() as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Classes;
+
+    fn patches(bands: Bands, pixels: Vec<f32>) -> Patches {
+        let n = pixels.len() / bands.len();
+        let shape = (n, 1, 1, bands.len());
+        let imagery = Imagery { patch_size: 1, bands, ..Imagery::so2sat() };
+        Patches::in_memory(imagery, Classes::lcz(), Array4::from_shape_vec(shape, pixels).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_stretch_clips_two_percent_at_either_end() {
+        let values = (0..=100).rev().map(|value| value as f32);
+        assert_eq!(Stretch::over(values), Stretch { black: 2.0, white: 98.0 });
+    }
+
+    #[test]
+    fn black_and_white_are_the_ends_of_the_stretch() {
+        let stretch = Stretch { black: 0.25, white: 0.75 };
+        assert_eq!([0.0, 0.25, 0.5, 0.75, 9.0].map(|value| stretch.shade(value)), [0, 0, 128, 255, 255]);
+        assert_eq!(Stretch { black: 0.2, white: 0.2 }.shade(0.2), 128);
+    }
+
+    #[test]
+    fn radar_is_shown_as_vv_vh_and_their_ratio_in_decibels() {
+        // VV 0.1 = -10 dB, VH 0.01 = -20 dB; an intensity of 0 is as faint as can be shown.
+        let bands = Bands::named(["VH intensity", "VV intensity"]).unwrap();
+        let composed = Composed::of(&patches(bands, vec![0.01, 0.1, 0.0, 1.0]), Composite::Radar).unwrap();
+        for (got, wanted) in composed.means(0).into_iter().zip([-10.0, -20.0, 10.0]) {
+            assert!((got - wanted).abs() < 1e-4, "{got}, not {wanted}");
+        }
+        for (got, wanted) in composed.means(1).into_iter().zip([0.0, -50.0, 50.0]) {
+            assert!((got - wanted).abs() < 1e-4, "{got}, not {wanted}");
+        }
+    }
+
+    #[test]
+    fn dividing_each_band_by_its_maximum_turns_a_red_patch_white() {
+        // Twice as much red as blue everywhere: the joint stretch keeps that, the course's loses it.
+        let bands = Bands::named(["B2", "B3", "B4"]).unwrap();
+        let set = patches(bands, vec![0.1, 0.15, 0.2, 0.05, 0.075, 0.1]);
+        let colour = |composite| Composed::of(&set, composite).unwrap().picture(0).pixels[0];
+        assert_eq!(colour(Composite::TrueColourByMaxima), [255, 255, 255]);
+        let [red, green, blue] = colour(Composite::TrueColour);
+        assert!(red > green && green > blue, "{red} {green} {blue}");
+    }
+
+    #[test]
+    fn bands_without_the_visible_three_are_named_for_what_they_are() {
+        let words = |bands: Bands| {
+            let pixels = vec![0.1; bands.len()];
+            Composed::as_seen(&patches(bands, pixels)).unwrap().words
+        };
+        assert_eq!(words(Bands::sentinel1()), "false colour (VH re, VH im, VV re as red, green, blue)");
+        assert_eq!(words(Bands::named(["B8", "B11"]).unwrap()), "B8 in grey");
+        assert_eq!(words(Bands::sentinel2()), "true colour (B4, B3, B2)");
+        let radar = patches(Bands::sentinel1(), vec![0.1; 8]);
+        assert!(Composed::of(&radar, Composite::TrueColour).is_err());
+    }
+}
