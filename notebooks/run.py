@@ -84,8 +84,8 @@ class Kernel:
 
 def newest_cell():
     """When the machine code of the latest cell came to its place."""
-    libraries = CELLS.glob("*/debug/deps/libcode_*")
-    return max((library.stat().st_ctime for library in libraries), default=0.0)
+    libraries = CELLS.glob("*/debug/libcode_*")
+    return max((library.stat().st_mtime for library in libraries), default=0.0)
 
 
 def add(outputs, output):
@@ -128,7 +128,7 @@ def trouble(cell, outputs):
     return found
 
 
-def run(path, timeout, write):
+def run(path, timeout, write, verbose=False):
     """Runs a notebook; its row of the table."""
     notebook = nbformat.read(path, as_version=4)
     row = {"name": path.stem, "cells": 0, "setup": None, "overheads": [], "seconds": 0.0, "failure": None}
@@ -153,6 +153,8 @@ def run(path, timeout, write):
                 row["setup"] = seconds
             else:
                 row["overheads"].append(overhead)
+            if verbose:
+                print(f"  cell {position}: {overhead:.2f} s to build, {seconds - overhead:.2f} s to run", flush=True)
             failure = trouble(cell, outputs)
             if failure:
                 row["failure"] = f"cell {position}: {failure}"
@@ -217,6 +219,7 @@ def main():
     parser.add_argument("names", nargs="*", help="names or beginnings of names; all if none is given")
     parser.add_argument("--write", action="store_true", help="write the outputs into the notebooks")
     parser.add_argument("--timeout", type=int, default=1800, help="seconds a cell may take")
+    parser.add_argument("--verbose", action="store_true", help="say how long each cell takes")
     parser.add_argument("--warm", action="store_true", help="only build what the first cell builds")
     arguments = parser.parse_args()
     if arguments.warm:
@@ -224,7 +227,7 @@ def main():
         return
     rows = []
     for path in find(arguments.names):
-        row = run(path, arguments.timeout, arguments.write)
+        row = run(path, arguments.timeout, arguments.write, arguments.verbose)
         rows.append(row)
         outcome = f"FAILED {row['failure']}" if row["failure"] else "ok"
         print(f"{row['name']}: {row['cells']} cells, {row['seconds']:.1f} s, {outcome}", flush=True)

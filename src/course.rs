@@ -10,10 +10,11 @@ use ndarray::Array2;
 use crate::data::synthetic::Synthetic;
 use crate::data::{Patches, So2Sat};
 use crate::display::{Table, escaped, grouped, show};
+use crate::figures::Figure;
 use crate::files::Partial;
 use crate::labels::x_ln_y;
 use crate::progress::Lines;
-use crate::{Classes, Error, Result, Votes, Zone};
+use crate::{Classes, Error, Progress, Result, Votes, Zone};
 
 /// Synthetic patches of the notebooks, and how many where they are only tried out.
 const PATCHES: [usize; 2] = [3400, 680];
@@ -52,9 +53,27 @@ fn data_folder() -> Result<PathBuf> {
         return Ok(folder);
     }
     let partial = Partial::folder(&folder)?;
-    synthetic.write(partial.path(), &mut Lines::on_stdout())?;
+    synthetic.write(partial.path(), &mut WithoutSummary(Lines::on_stdout()))?;
     partial.replace()?;
+    println!("{} synthetic patches made in {}", grouped(synthetic.patches as u64), folder.display());
     Ok(folder)
+}
+
+/// Progress whose summary would name a folder that is about to get another name.
+struct WithoutSummary(Lines);
+
+impl Progress for WithoutSummary {
+    fn begin(&mut self, stage: &str, steps: u64) {
+        self.0.begin(stage, steps);
+    }
+
+    fn advance(&mut self, steps: u64, note: &str) {
+        self.0.advance(steps, note);
+    }
+
+    fn end(&mut self, _: &str) {
+        self.0.end("");
+    }
 }
 
 /// 72 real Sentinel-2 patches without labels, where `LCZ_REAL_DATA` names a folder that has them
@@ -119,6 +138,34 @@ fn vote_patterns(text: &str) -> std::result::Result<Votes, String> {
     let rows = counts.len() / classes.len().max(1);
     let counts = Array2::from_shape_vec((rows, classes.len()), counts).map_err(|error| error.to_string())?;
     Votes::new(classes, counts).map_err(|error| error.to_string())
+}
+
+/// What a cell about real data shows: a figure, or a note where there are none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// Drawn from real data.
+    Figure(Figure),
+    /// What to do to see it.
+    Note(&'static str),
+}
+
+impl Shown {
+    /// Shows the figure or the note below a notebook cell.
+    pub fn evcxr_display(&self) {
+        match self {
+            Self::Figure(figure) => figure.evcxr_display(),
+            Self::Note(note) => println!("{note}"),
+        }
+    }
+}
+
+/// Draws real data where they are at hand, else says how to get them there.
+///
+/// # Errors
+/// Those of `draw`.
+pub fn with_real<T>(data: Option<T>, draw: impl FnOnce(&T) -> Result<Figure>) -> Result<Shown> {
+    let note = "No real data here: set LCZ_REAL_DATA to a folder that has them, then start ./course lab.";
+    data.map_or(Ok(Shown::Note(note)), |data| draw(&data).map(Shown::Figure))
 }
 
 /// How far experts agree on each zone, in one or several sets of votes: patches whose majority chose the

@@ -59,6 +59,8 @@ pub use classes::{Classes, Zone};
 pub use error::{Error, Result};
 use files::write_whole;
 pub use labels::{LabelDistributions, Labels, Votes};
+/// The arrays of every signature, under the version that this crate uses.
+pub use ndarray;
 pub use nn::{
     Augmentation, EpochRecord, History, Labelled, Observer, Optimizer, ParameterCount, Schedule,
     Standardisation, Training, Weight, Weights,

@@ -194,7 +194,8 @@ impl Drawing {
         for (area, picture) in &self.pictures {
             picture.paint(*area, scale, &mut fine, size);
         }
-        let png = encode(&halved(&fine, width), width, height, PNG_SCALE * 72.0)?;
+        let fine = halved(&fine, width);
+        let png = encode(&fine, (width, height), PNG_SCALE * 72.0, png::FilterType::NoFilter)?;
         Ok((png, width, height))
     }
 }
@@ -208,7 +209,8 @@ impl Picture {
             (0..self.columns * factor).map(move |column| self.pixels[row * self.columns + column / factor])
         });
         let bytes: Vec<u8> = pixels.flatten().collect();
-        encode(&bytes, (self.columns * factor) as u32, (self.rows * factor) as u32, PNG_SCALE * 72.0)
+        let size = ((self.columns * factor) as u32, (self.rows * factor) as u32);
+        encode(&bytes, size, PNG_SCALE * 72.0, png::FilterType::NoFilter)
     }
 
     /// Paints the picture into a bitmap at `scale` pixels a point, by nearest neighbour.
@@ -348,13 +350,18 @@ pub(super) fn halved(fine: &[u8], width: u32) -> Vec<u8> {
 }
 
 /// A PNG of so many pixels an inch.
-pub(super) fn encode(rgb: &[u8], width: u32, height: u32, pixels_an_inch: f64) -> Result<Vec<u8>> {
+pub(super) fn encode(
+    rgb: &[u8],
+    (width, height): (u32, u32),
+    pixels_an_inch: f64,
+    filter: png::FilterType,
+) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Default);
-    encoder.set_filter(png::FilterType::NoFilter);
+    encoder.set_filter(filter);
     let per_metre = (pixels_an_inch / 0.0254).round() as u32;
     encoder.set_pixel_dims(Some(png::PixelDimensions {
         xppu: per_metre,

@@ -19,6 +19,8 @@ const GAP: f64 = 7.0;
 const LEAST_WIDTH: f64 = 250.0;
 /// Height of a class's colour bar above its patch.
 const CLASS_BAR: f64 = 2.5;
+/// A pixel of a figure on a screen (150 an inch) in points; two by two of a PNG file's.
+const SCREEN_PIXEL: f64 = 72.0 / 150.0;
 /// Patches of a class side by side in a gallery, at most.
 const MOST_EACH: usize = 6;
 
@@ -122,7 +124,7 @@ impl<'a> Samples<'a> {
             caption.title = format!("{}: {}", caption.title, self.composed.words);
         }
         let columns = self.positions.len().min(COLUMNS);
-        let side = (PAGE_WIDTH - 2.0 * MARGIN - (COLUMNS - 1) as f64 * GAP) / COLUMNS as f64;
+        let side = self.side((PAGE_WIDTH - 2.0 * MARGIN - (COLUMNS - 1) as f64 * GAP) / COLUMNS as f64);
         let width = 2.0 * MARGIN + columns as f64 * (side + GAP) - GAP;
         let headings: Vec<Vec<String>> =
             (0..self.positions.len()).map(|k| HEADING.wrap(&self.heading(k), side)).collect();
@@ -131,43 +133,44 @@ impl<'a> Samples<'a> {
         let frame = Frame::new(&caption, &self.notes, width.max(LEAST_WIDTH));
         let mut drawing = frame.around(line * self.positions.len().div_ceil(columns) as f64 - GAP);
         for (k, words) in headings.iter().enumerate() {
-            let x = MARGIN + (k % columns) as f64 * (side + GAP);
-            let y = frame.above() + (k / columns) as f64 * line + heading;
+            let x = whole(MARGIN + (k % columns) as f64 * (side + GAP));
+            let y = whole(frame.above() + (k / columns) as f64 * line + heading + CLASS_BAR + 1.5);
             for (from_last, text) in words.iter().rev().enumerate() {
                 let lettering = HEADING.fitting(text, side);
-                drawing.text(text, (x, y - 2.5 - from_last as f64 * 8.0), lettering);
+                let baseline = y - CLASS_BAR - 4.0 - from_last as f64 * 8.0;
+                drawing.text(text, (x, baseline), lettering);
             }
-            drawing.fill(Area { x, y, width: side, height: CLASS_BAR }, self.colour(k));
-            let area = Area { x, y: y + CLASS_BAR + 1.5, width: side, height: side };
-            drawing.picture(area, self.composed.picture(k));
+            let bar = Area { x, y: y - CLASS_BAR - 1.5, width: side, height: CLASS_BAR };
+            drawing.fill(bar, self.colour(k));
+            drawing.picture(Area { x, y, width: side, height: side }, self.composed.picture(k));
         }
         drawing.into_figure(&caption, self.csv(&caption))
     }
 
     /// A row a class, in two columns of classes.
     fn draw_by_class(&self, classes: &Classes, each: usize, caption: &Caption) -> Result<Figure> {
-        let (gap, name_width, between) = (3.0, 58.0, 14.0);
+        let (gap, name_width, between) = (2.88, 50.0, 10.0);
         let block = (PAGE_WIDTH - 2.0 * MARGIN - between) / 2.0;
-        let side = ((block - name_width) / each as f64 - gap).min(60.0);
+        let side = self.side(((block - name_width + gap) / each as f64 - gap).min(60.0));
         let rows = classes.len().div_ceil(2);
         let frame = Frame::new(caption, &self.notes, PAGE_WIDTH);
         let mut drawing = frame.around(rows as f64 * (side + gap) - gap);
         for class in 0..classes.len() {
             let x = MARGIN + (class / rows) as f64 * (block + between);
-            let y = frame.above() + (class % rows) as f64 * (side + gap);
+            let y = whole(frame.above() + (class % rows) as f64 * (side + gap));
             let colour = Colour(classes.colour(class));
             drawing.fill(Area { x, y, width: CLASS_BAR, height: side }, colour);
-            let words = HEADING.wrap(&classes.name(class), name_width - 10.0);
+            let words = HEADING.wrap(&classes.name(class), name_width - 7.0);
             let first = y + side / 2.0 - (words.len() - 1) as f64 * 4.0;
             for (line, text) in words.iter().enumerate() {
-                let lettering = HEADING.fitting(text, name_width - 10.0);
+                let lettering = HEADING.fitting(text, name_width - 7.0);
                 drawing.text_at(text, (x + CLASS_BAR + 3.0, first + line as f64 * 8.0), lettering);
             }
             let is_of_class =
                 |k: &usize| self.labels.as_ref().is_some_and(|labels| labels.indices()[*k] == class);
             let of_class: Vec<usize> = (0..self.positions.len()).filter(is_of_class).collect();
             for (place, &k) in of_class.iter().enumerate() {
-                let x = x + name_width + place as f64 * (side + gap);
+                let x = whole(x + name_width + place as f64 * (side + gap));
                 drawing.picture(Area { x, y, width: side, height: side }, self.composed.picture(k));
             }
             if of_class.is_empty() {
@@ -176,6 +179,14 @@ impl<'a> Samples<'a> {
             }
         }
         drawing.into_figure(caption, self.csv(caption))
+    }
+
+    /// The largest side up to `most` at which a patch's pixels are whole pixels of a screen, so that no
+    /// pixel is blended with its neighbour; `most` where the patch has too many for that.
+    fn side(&self, most: f64) -> f64 {
+        let one_to_one = self.composed.pixels.dim().1 as f64 * SCREEN_PIXEL;
+        let factor = (most / one_to_one).floor();
+        if factor >= 1.0 { factor * one_to_one } else { most }
     }
 
     fn heading(&self, k: usize) -> String {
@@ -207,6 +218,11 @@ impl<'a> Samples<'a> {
         }
         csv
     }
+}
+
+/// The next whole pixel of a screen.
+fn whole(points: f64) -> f64 {
+    (points / SCREEN_PIXEL).ceil() * SCREEN_PIXEL
 }
 
 /// What a patch is called.

@@ -12,9 +12,9 @@ use crate::Result;
 use crate::data::Signatures;
 
 /// Panels side by side, and their sizes in points.
-const COLUMNS: usize = 5;
+const COLUMNS: usize = 6;
 const GAP: f64 = 8.0;
-const PANEL_HEIGHT: f64 = 66.0;
+const PANEL_HEIGHT: f64 = 70.0;
 const HEADING: f64 = 11.0;
 
 /// Draws the spectral signature of each class: the mean of each band as a line in the class's colour, one
@@ -89,14 +89,13 @@ impl Plot {
             let ticks = names.iter().enumerate().map(|(c, name)| (position(c), name.clone())).collect();
             ((0..names.len()).map(position).collect(), ticks)
         };
-        let ends = (0..signatures.classes().len()).filter_map(|k| {
-            let (mean, deviation) = (signatures.mean(k)?, signatures.standard_deviation(k)?);
-            let ends = mean.iter().zip(&deviation);
-            let low = ends.clone().map(|(m, d)| m - d).fold(f64::INFINITY, f64::min);
-            Some((low, ends.map(|(m, d)| m + d).fold(f64::NEG_INFINITY, f64::max)))
-        });
-        let (low, high) =
-            ends.fold((0.0_f64, f64::MIN_POSITIVE), |(a, b), (low, high)| (a.min(low), b.max(high)));
+        let of_class = |k| Some((signatures.mean(k)?, signatures.standard_deviation(k)?));
+        let (mut low, mut high) = (0.0_f64, f64::MIN_POSITIVE);
+        for (mean, deviation) in (0..signatures.classes().len()).filter_map(of_class) {
+            // A ribbon may reach below 0, where there is no reflectance: the means decide there.
+            low = mean.iter().copied().fold(low, f64::min);
+            high = mean.iter().zip(&deviation).map(|(m, d)| m + d).fold(high, f64::max);
+        }
         Self { bands, ticks, up: Axis::linear(low, high) }
     }
 
@@ -124,7 +123,8 @@ impl Plot {
     fn curves(&self, drawing: &mut Drawing, area: Area, signatures: &Signatures, class: usize) {
         let at = |values: &[f64]| -> Vec<(f64, f64)> {
             let point = |(x, value): (&f64, &f64)| {
-                (area.x + x * area.width, area.bottom() - self.up.position(*value) * area.height)
+                let height = self.up.position(*value).max(0.0) * area.height;
+                (area.x + x * area.width, area.bottom() - height)
             };
             self.bands.iter().zip(values).map(point).collect()
         };

@@ -143,7 +143,7 @@ impl dyn Network {
         table
     }
 
-    /// Shows the [`summary`](Self::summary) below a notebook cell.
+    /// Shows its summary below a notebook cell.
     pub fn evcxr_display(&self) {
         self.summary().evcxr_display();
     }
