@@ -45,6 +45,7 @@ pub mod error;
 pub mod experiment;
 pub mod figures;
 mod files;
+mod hash;
 pub mod labels;
 pub mod metrics;
 pub mod models;

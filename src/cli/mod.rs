@@ -12,6 +12,7 @@ mod predict;
 mod progress;
 mod synth;
 mod train;
+mod verify;
 
 use clap::{ArgAction, Parser, Subcommand};
 
@@ -44,6 +45,7 @@ enum Verb {
     Train(Box<train::Train>),
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
+    Verify(verify::Verify),
 }
 
 impl Cli {
@@ -67,6 +69,7 @@ impl Cli {
             Verb::Train(verb) => verb.run(&mut progress),
             Verb::Evaluate(verb) => verb.run(&mut progress),
             Verb::Predict(verb) => verb.run(&mut progress),
+            Verb::Verify(verb) => verb.run(&mut progress),
         }
     }
 }

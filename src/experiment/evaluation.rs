@@ -1,13 +1,13 @@
 //! A run held against labelled data, its baselines beside it: scores, `metrics.json`, figures.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::Run;
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
-use crate::figures::{self, Caption, Cells};
+use crate::figures::{self, Caption, Cells, Figure, Source};
 use crate::metrics::{ConfusionMatrix, Scores};
 use crate::models::{Classifier, Device};
 use crate::{Error, Labels, Probabilities, Progress, Result};
@@ -57,59 +57,88 @@ fn test_set(run: &Run, file: &Path) -> Result<Patches> {
 /// # Errors
 /// Data that is unusable, unlabelled, or unlike what the run was trained on.
 pub fn evaluate(run: &Run, data: &Path, device: Device, progress: &mut dyn Progress) -> Result<Evaluation> {
-    let network = run.classifier(device)?;
-    let file = if data.is_dir() { data.join("testing.h5") } else { data.to_owned() };
-    let test = test_set(run, &file)?;
-    let labels = test.labels()?;
-    if labels.classes() != network.classes() {
-        let problem = format!("classes {}, the model's are {}", labels.classes(), network.classes());
-        return Err(Error::file(&file, problem, "evaluate on data of the model's classes"));
+    let assessment = Assessment::of(run, data, device, progress)?;
+    run.add_metrics(&assessment.evaluation.data, &assessment.evaluation)?;
+    for (stem, figure) in assessment.figures(run)? {
+        figure.save(&run.figures(), &stem)?;
     }
-    let votes = if test.has_distributions() { Some(test.distributions()?) } else { None };
-    let baselines = run.baselines()?;
-
-    progress.begin("evaluate", 1 + if baselines.is_some() { 2 } else { 0 });
-    let mut score = |name: &str, p: &Probabilities| {
-        progress.advance(1, name);
-        let scores = Scores::of(p, &labels, votes.as_ref())?;
-        Ok::<_, Error>(ModelScores { model: name.to_owned(), scores })
-    };
-    let mut rows = Vec::new();
-    if let Some(baselines) = &baselines {
-        rows.push(score("majority class", &baselines.majority.predict(&test)?)?);
-        rows.push(score("per-pixel Gaussian", &baselines.pixel.predict(&test)?)?);
-    }
-    let predicted = network.predict(&test)?;
-    let evaluation = Evaluation {
-        data: file.display().to_string(),
-        provenance: test.provenance().to_owned(),
-        baselines: rows,
-        network: score(network.name(), &predicted)?,
-        confusion: ConfusionMatrix::of(&labels, &predicted.predicted())?,
-    };
-    progress.end("");
-
-    run.add_metrics(&evaluation.data, &evaluation)?;
-    let stem = file.file_stem().map_or_else(|| "data".to_owned(), |s| s.to_string_lossy().into_owned());
-    draw(run, &stem, &evaluation, &test, &labels)?;
-    Ok(evaluation)
+    Ok(assessment.evaluation)
 }
 
-/// Confusion matrix by counts and by shares, and a few patches; the file's name comes first in theirs.
-fn draw(run: &Run, file: &str, evaluation: &Evaluation, test: &Patches, labels: &Labels) -> Result<()> {
-    let folder = run.figures();
-    let data = format!("{}, n = {}", evaluation.provenance, test.len());
-    let caption = |title: String| Caption::new(title, data.clone());
-    let name = &evaluation.network.model;
-    for (cells, stem) in
-        [(Cells::Counts, "confusion-matrix"), (Cells::RowPercent, "confusion-matrix-percent")]
-    {
-        let caption = caption(format!("Confusion matrix, {name}"));
-        figures::confusion_matrix(&evaluation.confusion, cells, &caption)?
-            .save(&folder, &format!("{file}-{stem}"))?;
+/// An evaluation, and what its figures need besides.
+pub(super) struct Assessment {
+    evaluation: Evaluation,
+    file: PathBuf,
+    test: Patches,
+    labels: Labels,
+}
+
+impl Assessment {
+    /// Predicts and scores; writes nothing.
+    pub(super) fn of(run: &Run, data: &Path, device: Device, progress: &mut dyn Progress) -> Result<Self> {
+        let network = run.classifier(device)?;
+        let file = if data.is_dir() { data.join("testing.h5") } else { data.to_owned() };
+        let test = test_set(run, &file)?;
+        let labels = test.labels()?;
+        if labels.classes() != network.classes() {
+            let problem = format!("classes {}, the model's are {}", labels.classes(), network.classes());
+            return Err(Error::file(&file, problem, "evaluate on data of the model's classes"));
+        }
+        let votes = if test.has_distributions() { Some(test.distributions()?) } else { None };
+        let baselines = run.baselines()?;
+
+        progress.begin("evaluate", 1 + if baselines.is_some() { 2 } else { 0 });
+        let mut score = |name: &str, p: &Probabilities| {
+            progress.advance(1, name);
+            let scores = Scores::of(p, &labels, votes.as_ref())?;
+            Ok::<_, Error>(ModelScores { model: name.to_owned(), scores })
+        };
+        let mut rows = Vec::new();
+        if let Some(baselines) = &baselines {
+            rows.push(score("majority class", &baselines.majority.predict(&test)?)?);
+            rows.push(score("per-pixel Gaussian", &baselines.pixel.predict(&test)?)?);
+        }
+        let predicted = network.predict(&test)?;
+        let evaluation = Evaluation {
+            data: file.display().to_string(),
+            provenance: test.provenance().to_owned(),
+            baselines: rows,
+            network: score(network.name(), &predicted)?,
+            confusion: ConfusionMatrix::of(&labels, &predicted.predicted())?,
+        };
+        progress.end("");
+        Ok(Self { evaluation, file, test, labels })
     }
-    let patches = figures::sample_patches(test, &one_of_each(labels), &caption("Sample patches".to_owned()))?;
-    patches.save(&folder, &format!("{file}-sample-patches"))
+
+    /// The figures and the names of their files, in which the data file's name comes first: confusion
+    /// matrix by counts and by shares, and a few patches.
+    pub(super) fn figures(&self, run: &Run) -> Result<Vec<(String, Figure)>> {
+        let Self { evaluation, file, test, labels } = self;
+        let data = format!("{}, n = {}", evaluation.provenance, test.len());
+        let caption = |title: String| Caption::new(title, data.clone());
+        let confusion = |cells| {
+            let title = format!("Confusion matrix, {}", evaluation.network.model);
+            figures::confusion_matrix(&evaluation.confusion, cells, &caption(title))
+        };
+        let patches =
+            figures::sample_patches(test, &one_of_each(labels), &caption("Sample patches".to_owned()));
+
+        let source =
+            Source::Evaluation { run: run.folder().display().to_string(), file: evaluation.data.clone() };
+        let provenance = run.provenance(test, source)?;
+        let stem = file.file_stem().map_or_else(|| "data".to_owned(), |s| s.to_string_lossy().into_owned());
+        let named = |(name, figure): (&str, Result<Figure>)| {
+            Ok((format!("{stem}-{name}"), figure?.with_provenance(&provenance)))
+        };
+        [
+            ("confusion-matrix", confusion(Cells::Counts)),
+            ("confusion-matrix-percent", confusion(Cells::RowPercent)),
+            ("sample-patches", patches),
+        ]
+        .map(named)
+        .into_iter()
+        .collect()
+    }
 }
 
 /// The middle patch of each class that is present, in the order of the classes.

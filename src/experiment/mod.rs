@@ -4,8 +4,10 @@ mod config;
 mod ensemble;
 mod evaluation;
 mod forest;
+mod provenance;
 mod run;
 mod train;
+mod verification;
 
 pub use config::{Config, DataSettings, LabelKind};
 pub use ensemble::train_ensemble;
@@ -13,3 +15,4 @@ pub use evaluation::{Evaluation, ModelScores, evaluate};
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
 pub use run::Run;
 pub use train::{Outcome, train};
+pub use verification::{Check, Verification, verify};

@@ -13,6 +13,7 @@ use super::ensemble;
 use crate::checkpoint;
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
+use crate::figures::Curves;
 use crate::files::Partial;
 use crate::models::pixel::{MajorityClass, PixelGaussian};
 use crate::models::{Classifier, Device, Ensemble, McDropout, Network};
@@ -200,6 +201,43 @@ impl Run {
             );
         }
         write_whole(&self.folder.join("history.csv"), csv.as_bytes())
+    }
+
+    /// The history as its figure takes it.
+    ///
+    /// # Errors
+    /// No history, or one that is not as `lcz train` writes it: names the line.
+    pub(super) fn curves(&self) -> Result<Curves> {
+        let path = self.folder.join("history.csv");
+        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let mut lines = text.lines();
+        let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+        let mut curves = Curves::default();
+        for (n, line) in lines.enumerate() {
+            let fields: Vec<&str> = line.split(',').collect();
+            let bad = |name: &str| {
+                let problem = format!("line {}: no {name}", n + 2);
+                Error::file(&path, problem, "give a history that `lcz train` has written")
+            };
+            let field = |name: &str| {
+                let column = header.iter().position(|column| *column == name);
+                column.and_then(|column| fields.get(column)).copied().ok_or_else(|| bad(name))
+            };
+            let optional = |name: &str| match field(name)? {
+                "" => Ok(None),
+                number => number.parse().map(Some).map_err(|_| bad(name)),
+            };
+            curves.epochs.push(field("epoch")?.parse().map_err(|_| bad("epoch"))?);
+            curves.training_loss.push(optional("training_loss")?.ok_or_else(|| bad("training_loss"))?);
+            curves.validation_loss.push(optional("validation_loss")?);
+            curves.validation_accuracy.push(optional("validation_accuracy")?);
+        }
+        // The first of equals, as training keeps it; without validation, the last epoch.
+        let loss = |n: &usize| curves.validation_loss[*n].unwrap_or(f64::INFINITY);
+        let best = (0..curves.epochs.len()).min_by(|a, b| loss(a).total_cmp(&loss(b)));
+        let validated = curves.validation_loss.iter().any(Option::is_some);
+        let kept = if validated { best.map(|n| curves.epochs[n]) } else { curves.epochs.last().copied() };
+        Ok(Curves { best_epoch: kept, ..curves })
     }
 
     pub(super) fn write_baselines(&self, baselines: &Baselines) -> Result<()> {

@@ -9,9 +9,9 @@ use super::{Config, DataSettings, LabelKind, Run};
 use crate::checkpoint::Description;
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
-use crate::figures::{self, Caption, Curves};
+use crate::figures::{self, Caption, Source};
 use crate::models::{Device, build};
-use crate::nn::{EpochRecord, History, Labelled, Observer, Standardisation, Weights};
+use crate::nn::{EpochRecord, Labelled, Observer, Standardisation, Weights};
 use crate::{Error, LabelDistributions, Progress, Result};
 
 /// Validation patches read at once to check them.
@@ -103,7 +103,10 @@ pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn 
         format!("Learning curves, {}", config.model.name()),
         format!("{}, n = {}, seed {seed}", train.provenance(), train.len()),
     );
-    figures::learning_curves(&curves(&history), &caption)?.save(&run.figures(), "learning-curves")?;
+    let source = Source::Training { run: folder.display().to_string() };
+    figures::learning_curves(&run.curves()?, &caption)?
+        .with_provenance(&run.provenance(&train, source)?)
+        .save(&run.figures(), "learning-curves")?;
     Ok(Outcome {
         training_patches: train.len(),
         validation_patches: validation.len(),
@@ -113,18 +116,6 @@ pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn 
         epochs: history.epochs.len(),
         seconds: history.epochs.iter().map(|e| e.seconds).sum(),
     })
-}
-
-/// A history as its figure takes it.
-fn curves(history: &History) -> Curves {
-    let epochs = &history.epochs;
-    Curves {
-        epochs: epochs.iter().map(|e| e.epoch).collect(),
-        training_loss: epochs.iter().map(|e| e.training_loss).collect(),
-        validation_loss: epochs.iter().map(|e| e.validation_loss).collect(),
-        validation_accuracy: epochs.iter().map(|e| e.validation_accuracy).collect(),
-        best_epoch: Some(history.best_epoch),
-    }
 }
 
 /// Writes each epoch down as it ends.

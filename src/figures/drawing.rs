@@ -385,7 +385,8 @@ pub(super) fn printable(text: &str) -> String {
         .collect()
 }
 
-fn escaped(text: &str) -> String {
+/// As the text of an XML element.
+pub(super) fn escaped(text: &str) -> String {
     printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

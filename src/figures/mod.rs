@@ -29,6 +29,7 @@ mod importance;
 mod lettering;
 mod parts;
 mod patches;
+mod provenance;
 mod signatures;
 
 pub use class_rows::{boxes, class_counts};
@@ -38,4 +39,6 @@ pub use curves::{Curves, learning_curves};
 pub use figure::{Caption, Figure};
 pub use importance::band_importance;
 pub use patches::{composite_patches, gallery, sample_patches};
+pub use provenance::{Provenance, Record, Source};
+pub(crate) use provenance::{number_lines, numbers_checksum};
 pub use signatures::spectral_signatures;
