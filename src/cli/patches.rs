@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lcz::data::rasters::{Cutting, LabelRaster, Part, Report, Scene};
+use lcz::data::rasters::{Cutting, Labelling, Part, Report, Scene};
 use lcz::{Bands, Classes, Progress};
 
 use super::output::{self, Table};
@@ -17,19 +17,42 @@ use super::output::{self, Table};
 ///
 /// Bands share one grid; coarser ones may be whole multiples of the finest (Sentinel-2's 20 m and
 /// 60 m bands beside its 10 m ones) and are upsampled by nearest neighbour.
+///
+/// Labels are a raster, or the polygons of a shapefile: a pixel has the class of the polygon that its
+/// centre lies in (of the later one where several do). Labels on another coordinate system than the
+/// bands are reprojected with --reproject.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels lcz.tif --size 32 --out patches
   lcz patches --bands 2013_B4.tif,2013_B5.tif --bands 2014_B4.tif,2014_B5.tif --labels lcz.tif \\
-      --size 16 --scale 2e-5 --offset -0.1 --split 60/15/25 --seed 1 --out patches")]
+      --size 16 --scale 2e-5 --offset -0.1 --split 60/15/25 --seed 1 --out patches
+  lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels polygons.shp --label-field VALUE \\
+      --group-field polygon_id --reproject --buffer 500m --size 32 --out patches")]
 pub struct Patches {
     /// GeoTIFFs of the bands, with commas between them; once more for each further date.
     #[arg(long, value_name = "A.tif,B.tif,...", required = true)]
     bands: Vec<String>,
 
-    /// GeoTIFF of the labels: 0 = unlabelled, 1-17 = LCZ 1-10, A-G.
+    /// GeoTIFF or shapefile of the labels: 0 = unlabelled, 1-17 = LCZ 1-10, A-G.
     #[arg(long, value_name = "FILE")]
     labels: PathBuf,
+
+    /// The polygons' field of classes (numbers, codes or names) [default: VALUE, LCZ, class, ...]
+    #[arg(long, value_name = "FIELD")]
+    label_field: Option<String>,
+
+    /// The polygons' field that says what stays in one part and becomes `group` [default: none, split
+    /// by connected regions]
+    #[arg(long, value_name = "FIELD")]
+    group_field: Option<String>,
+
+    /// The labels' coordinate system [default: what the file says]
+    #[arg(long, value_name = "EPSG:n")]
+    label_crs: Option<String>,
+
+    /// Bring labels on another coordinate system or grid to that of the bands.
+    #[arg(long)]
+    reproject: bool,
 
     /// Rows and columns of a patch, in pixels of the finest band.
     #[arg(long, value_name = "PIXELS")]
@@ -59,6 +82,10 @@ pub struct Patches {
     #[arg(long, default_value = "60/15/25")]
     split: String,
 
+    /// Least distance between windows of different parts, in metres or pixels.
+    #[arg(long, value_name = "500m|16px", default_value = "0px")]
+    buffer: String,
+
     /// Chooses the regions of each part.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -67,7 +94,7 @@ pub struct Patches {
     #[arg(long, value_name = "B2,B3,...", value_delimiter = ',')]
     band_names: Option<Vec<String>>,
 
-    /// Names of the classes 1, 2, ... of the label raster [default: the 17 zones]
+    /// Names of the classes 1, 2, ... of the labels [default: the 17 zones]
     #[arg(long, value_name = "NAME,NAME,...", value_delimiter = ',')]
     classes: Option<Vec<String>>,
 
@@ -89,8 +116,14 @@ impl Patches {
                 None => date,
             });
         }
-        let classes = self.classes.map_or_else(|| Ok(Classes::lcz()), Classes::named)?;
-        let labels = LabelRaster::open(&self.labels, &classes)?;
+        let labelling = Labelling {
+            classes: self.classes.map_or_else(|| Ok(Classes::lcz()), Classes::named)?,
+            label_field: self.label_field,
+            group_field: self.group_field,
+            crs: self.label_crs.map(|crs| crs.parse()).transpose()?,
+            reproject: self.reproject,
+        };
+        let labels = labelling.open(&self.labels, &dates, progress)?;
         let report = cutting.cut(&dates, &labels, &self.out, progress)?;
         if self.json {
             return output::json(&report);
@@ -109,6 +142,7 @@ impl Patches {
             unit: self.unit.clone().unwrap_or_else(|| unit.to_owned()),
             no_data: self.nodata,
             shares: self.split.parse()?,
+            buffer: self.buffer.parse()?,
             seed: self.seed,
         })
     }
@@ -125,6 +159,16 @@ fn print(report: &Report) -> anyhow::Result<()> {
         report.bands,
         report.unit
     ))?;
+    if let Some(polygons) = &report.labels.polygons {
+        output::line(format!(
+            "{} polygons with a class in {} ({} without, {} outside, {} between the pixels' centres)\n",
+            polygons.labelled,
+            polygons.label_field,
+            polygons.unlabelled,
+            polygons.outside,
+            polygons.between_centres
+        ))?;
+    }
     let mut classes = Table::new(["class", "labelled", "regions", "training", "validation", "testing"]);
     for class in &report.classes {
         let mut row = vec![class.name.clone(), class.pixels.to_string(), class.regions.to_string()];

@@ -12,7 +12,8 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{ByteOrder, Tag};
 use tiff::{TiffError, TiffResult};
 
-use super::grid::{Crs, Grid, Transform, Window};
+use super::crs::Crs;
+use super::grid::{Grid, Transform, Window};
 use crate::{Error, Result};
 
 /// GeoTIFF keys that say what the coordinates are (OGC 19-008r4, annex B).
@@ -21,10 +22,30 @@ const RASTER_TYPE: u16 = 1025;
 const GEOGRAPHIC_TYPE: u16 = 2048;
 const PROJECTED_TYPE: u16 = 3072;
 const LINEAR_UNITS: u16 = 3076;
+/// Keys whose text names the system: of the map, of the degrees, of either.
+const PROJECTED_CITATION: u16 = 3073;
+const GEOGRAPHIC_CITATION: u16 = 2049;
+const CITATION: u16 = 1026;
+/// Where keys have their text: `GeoAsciiParams`.
+const ASCII_PARAMETERS: u16 = 34737;
 /// Metres in a unit, by EPSG code of the unit: metre, foot, US survey foot, kilometre.
 const METRES: [(u16, f64); 4] = [(9001, 1.0), (9002, 0.3048), (9003, 1200.0 / 3937.0), (9036, 1000.0)];
 /// Compression methods that can be read: none, LZW, deflate, deflate under its older number, `PackBits`.
 const COMPRESSIONS: [u16; 5] = [1, 5, 8, 32946, 32773];
+/// The names that GDAL gives to others.
+const OTHER_COMPRESSIONS: [(u16, &str); 9] = [
+    (2, "CCITTRLE"),
+    (3, "CCITTFAX3"),
+    (4, "CCITTFAX4"),
+    (6, "old-style JPEG"),
+    (7, "JPEG"),
+    (34887, "LERC"),
+    (34925, "LZMA"),
+    (50000, "ZSTD"),
+    (50001, "WEBP"),
+];
+/// What mends most of what cannot be read.
+const MEND_COMPRESSION: &str = "convert it: gdal_translate -co COMPRESS=DEFLATE IN.tif OUT.tif";
 /// No compression method above packs more than this many bytes into one.
 const LARGEST_COMPRESSION_RATIO: u64 = 4096;
 
@@ -33,7 +54,10 @@ const LARGEST_COMPRESSION_RATIO: u64 = 4096;
 pub struct GeoTiff {
     path: PathBuf,
     grid: Grid,
-    bands: usize,
+    /// Samples of a pixel in the file.
+    samples: usize,
+    /// Those that are bands, in order.
+    bands: Vec<usize>,
     planar: bool,
     no_data: Option<f64>,
     photometric: Photometric,
@@ -55,11 +79,10 @@ impl GeoTiff {
         let mut decoder = Decoder::new(BufReader::new(file)).map_err(refuse)?.with_limits(limits());
         let compression = decoder.find_tag_unsigned(Tag::Compression).map_err(refuse)?.unwrap_or(1u16);
         if !COMPRESSIONS.contains(&compression) {
-            return Err(Error::file(
-                path,
-                format!("compression method {compression} is not supported"),
-                "convert it: gdal_translate -co COMPRESS=DEFLATE IN.tif OUT.tif",
-            ));
+            let name = OTHER_COMPRESSIONS.iter().find(|(code, _)| *code == compression);
+            let name = name.map_or_else(|| format!("method {compression}"), |(_, name)| (*name).to_owned());
+            let problem = format!("compression {name} is not supported");
+            return Err(Error::file(path, problem, MEND_COMPRESSION));
         }
         let bits = decoder.find_tag_unsigned_vec(Tag::BitsPerSample).map_err(refuse)?.unwrap_or(vec![1u16]);
         let bits = bits.first().copied().unwrap_or(1);
@@ -67,13 +90,24 @@ impl GeoTiff {
             return Err(Error::file(
                 path,
                 format!("pixels of {bits} bits are not supported"),
-                "convert it: gdal_translate -ot Byte -co NBITS=8 IN.tif OUT.tif",
+                match bits {
+                    ..8 => "convert it: gdal_translate -ot Byte -co NBITS=8 IN.tif OUT.tif",
+                    8..16 => "convert it: gdal_translate -ot UInt16 -co NBITS=16 IN.tif OUT.tif",
+                    _ => "convert it: gdal_translate -ot Float32 -co NBITS=32 IN.tif OUT.tif",
+                },
             ));
         }
+        let formats = decoder.find_tag_unsigned_vec(Tag::SampleFormat).map_err(refuse)?.unwrap_or(vec![1u16]);
+        if let Some(5 | 6) = formats.first() {
+            let advice = "take the real part: gdal_translate -ot Float32 IN.tif OUT.tif";
+            return Err(Error::file(path, "complex pixels are not supported", advice));
+        }
         let (columns, rows) = decoder.dimensions().map_err(refuse)?;
-        let bands = decoder.find_tag_unsigned(Tag::SamplesPerPixel).map_err(refuse)?.unwrap_or(1u16);
+        let samples = decoder.find_tag_unsigned(Tag::SamplesPerPixel).map_err(refuse)?.unwrap_or(1u16);
+        let extra = decoder.find_tag_unsigned_vec(Tag::ExtraSamples).map_err(refuse)?.unwrap_or_default();
+        let bands = bands_without_alpha(samples.into(), &extra);
         let bytes = u64::from(columns) * u64::from(rows);
-        if bytes.saturating_mul(u64::from(bands) * u64::from(bits / 8))
+        if bytes.saturating_mul(u64::from(samples) * u64::from(bits / 8))
             > length.saturating_mul(LARGEST_COMPRESSION_RATIO)
         {
             let problem = format!("{length} bytes cannot hold its {rows} x {columns} pixels");
@@ -98,7 +132,8 @@ impl GeoTiff {
         Ok(Self {
             path: path.to_owned(),
             grid: Grid { rows: rows as usize, columns: columns as usize, transform, crs },
-            bands: bands.into(),
+            samples: samples.into(),
+            bands,
             planar,
             no_data,
             photometric,
@@ -116,9 +151,9 @@ impl GeoTiff {
         &self.grid
     }
 
-    /// How many bands (samples a pixel).
+    /// How many bands: samples a pixel, without those that are marked as opacity (alpha).
     pub fn bands(&self) -> usize {
-        self.bands
+        self.bands.len()
     }
 
     /// The value that means no data, if the file names one (GDAL's tag 42113).
@@ -143,7 +178,7 @@ impl GeoTiff {
                 format!("it has {} x {} pixels", self.grid.rows, self.grid.columns),
             ));
         }
-        let shape = (self.bands, window.rows.len(), window.columns.len());
+        let shape = (self.bands.len(), window.rows.len(), window.columns.len());
         let count = shape.0 * shape.1 * shape.2;
         let mut values = Vec::new();
         if values.try_reserve_exact(count).is_err() {
@@ -166,7 +201,11 @@ impl GeoTiff {
         let (width, height) = (width as usize, height as usize);
         let across = self.grid.columns.div_ceil(width);
         let in_a_plane = across * self.grid.rows.div_ceil(height);
-        let samples = if self.planar { 1 } else { self.bands };
+        let samples = if self.planar { 1 } else { self.samples };
+        let mut band_of = vec![None; self.samples];
+        for (band, &sample) in self.bands.iter().enumerate() {
+            band_of[sample] = Some(band);
+        }
         for (chunk, &bytes) in self.chunk_bytes.iter().enumerate() {
             let (plane, place) = (chunk / in_a_plane, chunk % in_a_plane);
             let (top, left) = (place / across * height, place % across * width);
@@ -174,22 +213,37 @@ impl GeoTiff {
                 && top + height > window.rows.start
                 && left < window.columns.end
                 && left + width > window.columns.start;
-            if bytes == 0 || !touched {
+            let only_alpha = self.planar && band_of.get(plane).copied().flatten().is_none();
+            if bytes == 0 || !touched || only_alpha {
                 continue;
             }
             let chunk = u32::try_from(chunk)?;
             let data_width = decoder.chunk_data_dimensions(chunk).0 as usize;
             let decoded = decoder.read_chunk(chunk)?;
             each_sample(&decoded, no_data, |k, value| {
-                let (pixel, band) = (k / samples, plane + k % samples);
+                let (pixel, sample) = (k / samples, plane + k % samples);
                 let (row, column) = (top + pixel / data_width, left + pixel % data_width);
-                if window.rows.contains(&row) && window.columns.contains(&column) {
+                if let Some(band) = band_of[sample]
+                    && window.rows.contains(&row)
+                    && window.columns.contains(&column)
+                {
                     pixels[[band, row - window.rows.start, column - window.columns.start]] = value;
                 }
             });
         }
         Ok(())
     }
+}
+
+/// The samples of a pixel that are bands: all but those that the tag, which is about the last samples,
+/// calls opacity (1 or 2). If that is all of them, they are bands after all.
+fn bands_without_alpha(samples: usize, extra: &[u16]) -> Vec<usize> {
+    let first = samples.saturating_sub(extra.len());
+    let opacity = |sample: usize| {
+        sample.checked_sub(first).and_then(|k| extra.get(k)).is_some_and(|&e| e == 1 || e == 2)
+    };
+    let bands: Vec<usize> = (0..samples).filter(|&sample| !opacity(sample)).collect();
+    if bands.is_empty() { (0..samples).collect() } else { bands }
 }
 
 /// Hands on every sample with its position in the chunk, as f32; no data as NaN.
@@ -244,11 +298,7 @@ fn unreadable(path: &Path, error: &TiffError) -> Error {
         TiffError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             Error::file(path, "the file ends early", "get it again: the copy is incomplete")
         }
-        TiffError::UnsupportedError(error) => Error::file(
-            path,
-            format!("{error}"),
-            "convert it: gdal_translate -co COMPRESS=DEFLATE IN.tif OUT.tif",
-        ),
+        TiffError::UnsupportedError(error) => Error::file(path, format!("{error}"), MEND_COMPRESSION),
         error => Error::file(path, format!("{error}"), "the file is damaged: get it again"),
     }
 }
@@ -277,13 +327,35 @@ fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<
     };
     // 32767 means "defined by other keys", 0 "undefined".
     let code = |wanted: u16| value(wanted).filter(|&code| code != 32767 && code != 0);
+    let texts = match decoder.find_tag(Tag::GeoAsciiParamsTag)? {
+        Some(texts) => texts.into_string()?,
+        None => String::new(),
+    };
+    let name = |wanted: u16| {
+        let key = keys.chunks_exact(4).skip(1).find(|key| key[0] == wanted && key[1] == ASCII_PARAMETERS)?;
+        let text = texts.get(usize::from(key[3])..usize::from(key[3]) + usize::from(key[2]))?;
+        let text = text.split(['|', '\0', '\n']).next()?.trim();
+        // Esri writes `PCS Name = …`.
+        let text = text.rsplit_once(" Name = ").map_or(text, |(_, name)| name);
+        (!text.is_empty()).then(|| text.to_owned())
+    };
     let crs = match value(MODEL_TYPE) {
         Some(1) => {
+            let epsg = code(PROJECTED_TYPE);
             let unit = value(LINEAR_UNITS);
-            let metres = METRES.iter().find(|(code, _)| Some(*code) == unit).map_or(1.0, |row| row.1);
-            Crs::Projected { epsg: code(PROJECTED_TYPE), metres }
+            let metres = match METRES.iter().find(|(code, _)| Some(*code) == unit) {
+                Some((_, metres)) => *metres,
+                None => match epsg.map(Crs::from_epsg) {
+                    Some(Ok(Crs::Projected { metres, .. })) => metres,
+                    _ => 1.0,
+                },
+            };
+            Crs::Projected { epsg, metres, name: name(PROJECTED_CITATION).or_else(|| name(CITATION)) }
         }
-        Some(2) => Crs::Geographic { epsg: code(GEOGRAPHIC_TYPE) },
+        Some(2) => {
+            let name = name(GEOGRAPHIC_CITATION).or_else(|| name(CITATION));
+            Crs::Geographic { epsg: code(GEOGRAPHIC_TYPE), name }
+        }
         _ => Crs::Unknown,
     };
     let numbers = |decoder: &mut Decoder<R>, tag| -> TiffResult<Vec<f64>> {

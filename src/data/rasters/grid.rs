@@ -1,7 +1,8 @@
 //! Where a raster's pixels lie on the ground, and whether two rasters share one grid.
 
-use std::fmt;
 use std::ops::Range;
+
+use super::crs::Crs;
 
 /// Semi-major axis of the WGS 84 ellipsoid, in metres.
 const SEMI_MAJOR_AXIS: f64 = 6_378_137.0;
@@ -23,6 +24,14 @@ impl Transform {
         (t[0] + t[1] * column + t[2] * row, t[3] + t[4] * column + t[5] * row)
     }
 
+    /// Row and column at these coordinates: whole numbers are corners of pixels, halves centres.
+    pub fn pixel(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        let t = &self.0;
+        let area = t[1] * t[5] - t[2] * t[4];
+        let (x, y) = (x - t[0], y - t[3]);
+        ((t[1] * y - t[4] * x) / area, (t[5] * x - t[2] * y) / area)
+    }
+
     /// Whether pixels have an area.
     pub(super) fn is_invertible(&self) -> bool {
         let t = &self.0;
@@ -33,38 +42,6 @@ impl Transform {
     pub fn pixel_size(&self) -> (f64, f64) {
         let t = &self.0;
         (t[1].hypot(t[4]), t[2].hypot(t[5]))
-    }
-}
-
-/// A coordinate reference system, as far as a GeoTIFF's keys name it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Crs {
-    /// Map coordinates: the EPSG code, where the file gives one, and the metres in a unit.
-    Projected {
-        /// EPSG code.
-        epsg: Option<u16>,
-        /// Metres in one unit of the coordinates.
-        metres: f64,
-    },
-    /// Longitude and latitude in degrees, with the EPSG code where the file gives one.
-    Geographic {
-        /// EPSG code.
-        epsg: Option<u16>,
-    },
-    /// The file does not say.
-    Unknown,
-}
-
-impl fmt::Display for Crs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Projected { epsg: Some(code), .. } | Self::Geographic { epsg: Some(code) } => {
-                write!(f, "EPSG:{code}")
-            }
-            Self::Projected { .. } => f.write_str("a projected system without EPSG code"),
-            Self::Geographic { .. } => f.write_str("a geographic system without EPSG code"),
-            Self::Unknown => f.write_str("no coordinate system"),
-        }
     }
 }
 
@@ -91,18 +68,30 @@ impl Grid {
     ///
     /// `None` without a transform or a coordinate system.
     pub fn ground_sampling_distance(&self) -> Option<f64> {
-        let transform = self.transform?;
-        let t = transform.0;
-        let area = (t[1] * t[5] - t[2] * t[4]).abs();
+        let t = self.transform?.0;
+        let [east, north] = self.metres_in_a_unit()?;
+        Some(((t[1] * t[5] - t[2] * t[4]).abs() * east * north).sqrt())
+    }
+
+    /// The shorter of a pixel's width and height, in metres on the ground.
+    pub(super) fn shorter_side(&self) -> Option<f64> {
+        let t = self.transform?.0;
+        let [east, north] = self.metres_in_a_unit()?;
+        Some((t[1] * east).hypot(t[4] * north).min((t[2] * east).hypot(t[5] * north)))
+    }
+
+    /// Metres on the ground in a unit of x and of y.
+    fn metres_in_a_unit(&self) -> Option<[f64; 2]> {
         match self.crs {
-            Crs::Projected { metres, .. } => Some(area.sqrt() * metres),
+            Crs::Projected { metres, .. } => Some([metres, metres]),
             Crs::Geographic { .. } => {
-                let (_, latitude) = transform.coordinates(self.rows as f64 / 2.0, self.columns as f64 / 2.0);
+                let middle = (self.rows as f64 / 2.0, self.columns as f64 / 2.0);
+                let (_, latitude) = self.transform?.coordinates(middle.0, middle.1);
                 let (sine, cosine) = latitude.to_radians().sin_cos();
                 let w = 1.0 - ECCENTRICITY_SQUARED * sine * sine;
                 let meridian = SEMI_MAJOR_AXIS * (1.0 - ECCENTRICITY_SQUARED) / w.powf(1.5);
                 let parallel = SEMI_MAJOR_AXIS * cosine.abs() / w.sqrt();
-                Some((area * meridian * parallel).sqrt() * 1f64.to_radians())
+                Some([parallel * 1f64.to_radians(), meridian * 1f64.to_radians()])
             }
             Crs::Unknown => None,
         }
@@ -196,7 +185,7 @@ mod tests {
             rows,
             columns,
             transform: Some(Transform([500_000.0, pixel, 0.0, 5_000_000.0, 0.0, -pixel])),
-            crs: Crs::Projected { epsg: Some(32632), metres: 1.0 },
+            crs: Crs::from_epsg(32632).unwrap(),
         }
     }
 
@@ -218,7 +207,7 @@ mod tests {
         let mut moved = utm(120, 120, 10.0);
         moved.transform = Some(Transform([500_005.0, 10.0, 0.0, 5_000_000.0, 0.0, -10.0]));
         assert_eq!(differs(&moved), "upper left corner at 500005 5000000, not 500000 5000000");
-        let zone33 = Grid { crs: Crs::Projected { epsg: Some(32633), metres: 1.0 }, ..utm(120, 120, 10.0) };
+        let zone33 = Grid { crs: Crs::from_epsg(32633).unwrap(), ..utm(120, 120, 10.0) };
         assert_eq!(differs(&zone33), "EPSG:32633, not EPSG:32632");
         let nowhere = Grid { transform: None, ..utm(120, 120, 10.0) };
         assert!(differs(&nowhere).starts_with("one of the two says where"));
@@ -227,17 +216,27 @@ mod tests {
     }
 
     #[test]
+    fn the_pixel_of_coordinates_undoes_the_coordinates_of_a_pixel() {
+        let transform = Transform([3e5, 8.0, 6.0, 5e6, 6.0, -8.0]);
+        let (x, y) = transform.coordinates(7.25, -3.5);
+        let (row, column) = transform.pixel((x, y));
+        assert!((row - 7.25).abs() < 1e-9 && (column + 3.5).abs() < 1e-9);
+    }
+
+    #[test]
     fn a_degree_at_the_equator_is_111_km_and_shrinks_with_the_latitude() {
         let degrees = |latitude: f64| Grid {
             rows: 2,
             columns: 2,
             transform: Some(Transform([0.0, 1.0, 0.0, latitude + 1.0, 0.0, -1.0])),
-            crs: Crs::Geographic { epsg: Some(4326) },
+            crs: Crs::from_epsg(4326).unwrap(),
         };
         // Lengths of a degree of longitude and of latitude (Snyder 1987, table of the ellipsoid):
         // 111.320 km and 110.574 km at the equator, 55.800 km and 111.412 km at 60 degrees.
         let distance = |latitude| degrees(latitude).ground_sampling_distance().unwrap();
         assert!((distance(0.0) / (111_320f64 * 110_574.0).sqrt() - 1.0).abs() < 1e-4);
         assert!((distance(60.0) / (55_800f64 * 111_412.0).sqrt() - 1.0).abs() < 1e-4);
+        assert!((degrees(60.0).shorter_side().unwrap() / 55_800.0 - 1.0).abs() < 1e-4);
+        assert!((utm(2, 2, 10.0).shorter_side().unwrap() - 10.0).abs() < 1e-12);
     }
 }

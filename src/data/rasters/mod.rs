@@ -1,8 +1,27 @@
-//! Patches cut from GeoTIFF bands at the labelled pixels of a raster, split by region.
+//! Patches cut from GeoTIFF bands at labelled pixels, split by region.
 //!
-//! Bands ([`Scene`], one a date) and labels ([`LabelRaster`]) are GeoTIFFs on one grid, or on whole
-//! multiples of the finest. [`Cutting`] takes a window around each labelled pixel and deals whole
-//! connected regions to training, validation and testing.
+//! Bands ([`Scene`], one a date) are GeoTIFFs on one grid, or on whole multiples of the finest. Labels
+//! ([`Labelling`]) are such a raster or the polygons of a shapefile. [`Cutting`] takes a window around
+//! each labelled pixel and deals whole connected regions (or groups of polygons) to training, validation
+//! and testing.
+//!
+//! # Which GeoTIFFs are read
+//! Each row is checked against GDAL's values for files that rasterio has written
+//! (`tests/vectors/make_rasters.py`).
+//!
+//! | | read |
+//! |---|---|
+//! | layout | strips and tiles; bands pixel by pixel or plane by plane; sparse files |
+//! | pixels | 8, 16, 32, 64 bits, signed and unsigned; 32 and 64 bits floating |
+//! | compression | none, LZW, deflate (numbers 8 and 32946), PackBits |
+//! | predictor | none, 2 (horizontal; integers and 32-bit floats), 3 (floating point) |
+//! | bytes | little-endian and big-endian, classic and BigTIFF |
+//! | samples | colour table and "white is zero" as plain numbers; opacity (alpha) is ignored |
+//! | no data | GDAL's tag 42113, compared exactly; NaN |
+//! | position | scale and tie point, or matrix; pixels as areas or as points; projected, geographic |
+//!
+//! Not read, but named in the refusal with the `gdal_translate` command that mends the file: ZSTD, WebP,
+//! JPEG, LZMA, LERC and CCITT compression, pixels of 1, 2, 4 or 12 bits, complex pixels.
 //!
 //! # How regions are split
 //! Within a class, regions come in random (seeded) order, and each goes to the part that lacks most
@@ -11,7 +30,7 @@
 //!
 //! Then a buffer is laid between the parts: windows of training and validation that overlap any test
 //! window are dropped and counted, and training windows that overlap a remaining validation window.
-//! No pixel is in two parts.
+//! No pixel is in two parts, and with a [`Buffer`] the parts lie at least that far apart.
 //!
 //! To lose little to the buffer, one class at a time, chosen at random, is dealt anew 500 times
 //! (fewer times where that would look at more than 10⁹ pixels), and a new deal is kept if it is no
@@ -20,31 +39,37 @@
 //! of such a split lie further apart than those of a plain draw.
 //!
 //! ```no_run
-//! use lcz::Classes;
-//! use lcz::data::rasters::{Cutting, LabelRaster, Scene};
+//! use lcz::data::rasters::{Cutting, Labelling, Scene};
 //! use lcz::progress::Silent;
 //!
-//! let autumn = Scene::open(["2013_B4.tif", "2013_B3.tif", "2013_B2.tif"])?;
-//! let labels = LabelRaster::open("lcz.tif", &Classes::lcz())?;
+//! let dates = [Scene::open(["2013_B4.tif", "2013_B3.tif", "2013_B2.tif"])?];
+//! let labels = Labelling::default().open("polygons.shp", &dates, &mut Silent)?;
 //! let cutting = Cutting { patch_size: 16, ..Cutting::default() };
-//! let report = cutting.cut(&[autumn], &labels, "patches".as_ref(), &mut Silent)?;
+//! let report = cutting.cut(&dates, &labels, "patches".as_ref(), &mut Silent)?;
 //! println!("{} labelled pixels", report.labelled_pixels());
 //! # Ok::<(), lcz::Error>(())
 //! ```
 
+mod burn;
 mod coverage;
+mod crs;
 mod geotiff;
 mod grid;
+mod labelling;
 mod patches;
+mod polygons;
 mod regions;
 mod report;
 mod scene;
 mod split;
+mod wkt;
 
+pub use crs::Crs;
 pub use geotiff::GeoTiff;
-pub use grid::{Crs, Grid, Transform, Window};
-pub use patches::{Cutting, Plan};
+pub use grid::{Grid, Transform, Window};
+pub use labelling::Labelling;
+pub use patches::{Buffer, Cutting, Plan};
 pub use regions::{LabelRaster, Site};
-pub use report::{ClassCount, DateCount, PartCount, Report};
+pub use report::{ClassCount, DateCount, LabelReport, PartCount, PolygonReport, Report};
 pub use scene::Scene;
 pub use split::{Part, Shares};

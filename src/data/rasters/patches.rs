@@ -1,17 +1,20 @@
 //! Patches around labelled pixels, split by region, and written as So2Sat-format HDF5 files.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::str::FromStr;
 
 use ndarray::{Array2, Array4};
 
 use super::coverage::Coverage;
-use super::grid::Window;
+use super::grid::{Grid, Window};
 use super::regions::{LabelRaster, Site};
-use super::report::{ClassCount, DateCount, Report};
+use super::report::{ClassCount, DateCount, Report, shown};
 use super::scene::{Scene, Shared};
 use super::split::{Fate, Part, Shares, Split};
 use crate::data::so2sat::{Layout, Rows, Writer};
+use crate::files::{Partial, check_free};
 use crate::{Error, Imagery, Progress, Result};
 
 /// Patches written at a time.
@@ -37,6 +40,8 @@ pub struct Cutting {
     pub no_data: Option<f64>,
     /// How much of each class goes to each part.
     pub shares: Shares,
+    /// The least distance between windows of different parts.
+    pub buffer: Buffer,
     /// Chooses the regions of each part.
     pub seed: u64,
 }
@@ -51,8 +56,44 @@ impl Default for Cutting {
             unit: "digital number".to_owned(),
             no_data: None,
             shares: Shares::default(),
+            buffer: Buffer::default(),
             seed: 0,
         }
+    }
+}
+
+/// The least distance between windows of different parts. Windows that do not overlap but touch are
+/// 0 apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Buffer {
+    /// Pixels of the finest band, in rows or in columns.
+    Pixels(usize),
+    /// Metres on the ground, rounded up to whole pixels by the shorter side of a pixel.
+    Metres(f64),
+}
+
+impl Default for Buffer {
+    /// Windows may touch.
+    fn default() -> Self {
+        Self::Pixels(0)
+    }
+}
+
+impl FromStr for Buffer {
+    type Err = Error;
+
+    /// `500m` or `16px`
+    fn from_str(text: &str) -> Result<Self> {
+        let number = |ending| text.trim().strip_suffix(ending).map(str::trim);
+        let pixels = number("px").and_then(|number| number.parse().ok()).map(Self::Pixels);
+        let metres = number("m").and_then(|number| number.parse().ok()).map(Self::Metres);
+        pixels
+            .or(metres)
+            .filter(|buffer| !matches!(buffer, Self::Metres(m) if !(0.0..1e9).contains(m)))
+            .ok_or_else(|| {
+                let advice = "give metres or pixels, such as 500m or 16px";
+                Error::input(format!("buffer '{text}'"), "not a distance", advice)
+            })
     }
 }
 
@@ -77,7 +118,8 @@ struct Frame {
 
 impl Cutting {
     /// Cuts patches and writes them to a new folder: `training.h5`, `validation.h5`, `testing.h5`
-    /// (a part whose share is 0 gets none) and `report.json`. The folder appears whole or not at all.
+    /// (a part whose share is 0 gets none) and `report.json`, whose text each HDF5 file also carries as its
+    /// attribute `report`. The folder appears whole or not at all.
     ///
     /// Several dates are separate samples with one split. A pixel without data on one date is left
     /// out on that date only. Rows are in the order of the dates, and row by row within a date.
@@ -92,7 +134,7 @@ impl Cutting {
         folder: &Path,
         progress: &mut dyn Progress,
     ) -> Result<Report> {
-        refuse_existing(folder)?;
+        check_free(folder)?;
         let plan = self.plan(dates, labels, progress)?;
         plan.write(folder, progress)?;
         Ok(plan.report)
@@ -113,9 +155,10 @@ impl Cutting {
         progress: &mut dyn Progress,
     ) -> Result<Plan<'a>> {
         self.check(dates)?;
-        let files = dates.iter().flat_map(Scene::files);
-        let shared = Shared::finest(files.chain([labels.source()]))?;
-        let frame = Frame { factor: shared.multiple(labels.source())?, shared, size: self.patch_size };
+        let bands = dates.iter().flat_map(Scene::grids);
+        let shared = Shared::finest(bands.chain([(labels.path(), labels.grid())]))?;
+        let factor = shared.multiple(labels.path(), labels.grid())?;
+        let frame = Frame { factor, shared, size: self.patch_size };
         frame.check()?;
 
         let (inside, at_border): (Vec<Site>, Vec<Site>) =
@@ -135,10 +178,12 @@ impl Cutting {
         // A place that is seen on any date takes part in the split: dates share the ground.
         let seen: Vec<usize> = (0..inside.len()).filter(|&k| with_data.iter().any(|date| date[k])).collect();
         let sites: Vec<Site> = seen.iter().map(|&k| inside[k]).collect();
-        let reach = (self.patch_size - 1) / frame.factor;
+        let buffer = self.buffer_in_pixels(frame.shared.grid())?;
+        // Centres so far apart are of windows that lie less than the buffer apart.
+        let reach = (self.patch_size - 1).saturating_add(buffer) / frame.factor;
         let split = Split::draw(&sites, labels.classes().len(), self.shares, reach, self.seed);
 
-        let mut report = self.report(dates, labels, &frame);
+        let mut report = self.report(dates, labels, &frame, buffer);
         let mut windows = vec![Vec::new(); dates.len()];
         for ((count, with_data), windows) in report.dates.iter_mut().zip(&with_data).zip(&mut windows) {
             count.at_border = at_border.len();
@@ -189,19 +234,37 @@ impl Cutting {
         date.read(&frame.shared, window, self.no_data)
     }
 
+    fn buffer_in_pixels(&self, grid: &Grid) -> Result<usize> {
+        match (self.buffer, grid.shorter_side()) {
+            (Buffer::Pixels(pixels), _) => Ok(pixels),
+            (Buffer::Metres(metres), Some(side)) => Ok((metres / side).ceil() as usize),
+            (Buffer::Metres(_), None) => {
+                let problem = "metres, where the bands do not say how large their pixels are";
+                Err(Error::input("buffer", problem, "give it in pixels, such as 16px"))
+            }
+        }
+    }
+
     /// The report, with nothing counted yet a date.
-    fn report(&self, dates: &[Scene], labels: &LabelRaster, frame: &Frame) -> Report {
+    fn report(&self, dates: &[Scene], labels: &LabelRaster, frame: &Frame, buffer: usize) -> Report {
         let classes = labels.classes();
+        let mut pixels = vec![0; classes.len()];
+        let mut regions = BTreeSet::new();
+        for site in labels.sites() {
+            pixels[site.class] += 1;
+            regions.insert((site.class, site.region));
+        }
         let count = |index: usize| ClassCount {
             code: classes.code(index).to_owned(),
             name: classes.name(index),
             index,
-            pixels: labels.sites().iter().filter(|site| site.class == index).count(),
-            regions: labels.regions().iter().filter(|&&class| class == index).count(),
+            pixels: pixels[index],
+            regions: regions.range((index, 0)..(index + 1, 0)).count(),
         };
         let files = |date: &Scene| date.files().iter().map(|file| shown(file.path())).collect();
         Report {
-            labels: shown(labels.source().path()),
+            labels: labels.report().clone(),
+            crs: frame.shared.grid().crs.to_string(),
             patch_size: self.patch_size,
             bands: dates[0].bands().clone(),
             ground_sampling_distance: frame.shared.grid().ground_sampling_distance(),
@@ -209,6 +272,7 @@ impl Cutting {
             scale: self.scale,
             offset: self.offset,
             split: self.shares.to_string(),
+            buffer,
             seed: self.seed,
             classes: (0..classes.len()).map(count).filter(|class| class.pixels > 0).collect(),
             dates: dates.iter().map(|date| DateCount::new(files(date), classes.len())).collect(),
@@ -300,7 +364,7 @@ impl Plan<'_> {
             }
         }
         Err(Error::file(
-            self.labels.source().path(),
+            self.labels.path(),
             format!(
                 "no {empty} patch is left (windows dropped at the border {border}, without data {data}, \
                  overlapping another part {overlap})"
@@ -314,12 +378,14 @@ impl Plan<'_> {
     /// # Errors
     /// A folder that exists or cannot be written, or a file that can no longer be read.
     pub fn write(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
-        refuse_existing(folder)?;
-        let partial = Partial::create(folder)?;
-        let layout = self.layout();
+        check_free(folder)?;
+        let report = serde_json::to_string_pretty(&self.report)
+            .map_err(|error| Error::Internal { what: "writing the report", detail: error.to_string() })?;
+        let partial = Partial::folder(folder)?;
+        let layout = Layout { report: Some(report.clone()), ..self.layout() };
         let mut writers = Vec::new();
         for part in self.parts() {
-            let path = partial.path.join(format!("{part}.h5"));
+            let path = partial.path().join(format!("{part}.h5"));
             writers.push((part, Writer::create(&path, &layout)?));
         }
         let total: usize = self.windows.iter().map(Vec::len).sum();
@@ -333,7 +399,7 @@ impl Plan<'_> {
                     windows.iter().filter(|(_, of)| of == part).map(|(site, _)| *site).collect();
                 for sites in of_part.chunks(BATCH) {
                     let labels: Vec<usize> = sites.iter().map(|site| site.class).collect();
-                    let groups: Vec<i32> = sites.iter().map(|site| site.region as i32).collect();
+                    let groups: Vec<i32> = sites.iter().map(|site| self.labels.group(site)).collect();
                     let images = self.images(sites, &bands, &extent);
                     writer.append(Rows {
                         images: images.view(),
@@ -349,11 +415,9 @@ impl Plan<'_> {
         for (_, writer) in writers {
             writer.finish()?;
         }
-        let path = partial.path.join(REPORT);
-        let text = serde_json::to_string_pretty(&self.report)
-            .map_err(|error| Error::Internal { what: "writing the report", detail: error.to_string() })?;
-        fs::write(&path, text + "\n").map_err(Error::io(&path))?;
-        partial.become_real()?;
+        let path = partial.path().join(REPORT);
+        fs::write(&path, report + "\n").map_err(Error::io(&path))?;
+        partial.become_new()?;
         progress.end("");
         Ok(())
     }
@@ -392,55 +456,10 @@ impl Plan<'_> {
         };
         format!(
             "real: {}, {} bands, {dates}; split {} by region, seed {}",
-            report.labels,
+            report.labels.file,
             report.bands.len(),
             report.split,
             report.seed,
         )
-    }
-}
-
-/// A path's last part, which names the file without telling where it lay.
-fn shown(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-fn refuse_existing(folder: &Path) -> Result<()> {
-    if folder.symlink_metadata().is_ok() {
-        return Err(Error::file(folder, "exists already", "choose another folder or remove it first"));
-    }
-    Ok(())
-}
-
-/// A folder under a temporary name, removed unless it becomes real.
-struct Partial {
-    path: PathBuf,
-    wanted: PathBuf,
-}
-
-impl Partial {
-    fn create(folder: &Path) -> Result<Self> {
-        let Some(name) = folder.file_name() else {
-            return Err(Error::file(folder, "not the name of a folder", "name a new one"));
-        };
-        let parent = folder.parent().unwrap_or(Path::new(""));
-        if !parent.as_os_str().is_empty() {
-            fs::create_dir_all(parent).map_err(Error::io(parent))?;
-        }
-        let path = parent.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
-        fs::create_dir(&path).map_err(Error::io(&path))?;
-        Ok(Self { path, wanted: folder.to_owned() })
-    }
-
-    fn become_real(self) -> Result<()> {
-        refuse_existing(&self.wanted)?;
-        fs::rename(&self.path, &self.wanted).map_err(Error::io(&self.wanted))
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // Gone already if it became real; otherwise the error that led here is the one to tell.
-        let _ = fs::remove_dir_all(&self.path);
     }
 }

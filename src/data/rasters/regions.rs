@@ -1,11 +1,13 @@
-//! The label raster: a class number a pixel, and its connected regions.
+//! Labelled pixels of a raster, and the regions that stay whole when they are split.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Axis};
 
+use super::crs::Crs;
 use super::geotiff::GeoTiff;
-use super::grid::Window;
+use super::grid::{Grid, Window};
+use super::report::LabelReport;
 use crate::{Classes, Error, Result};
 
 /// A labelled pixel of a raster.
@@ -17,21 +19,25 @@ pub struct Site {
     pub column: usize,
     /// Index of its class.
     pub class: usize,
-    /// Its connected region, counted from 1.
+    /// Its region, counted from 1: see [`LabelRaster`].
     pub region: usize,
 }
 
-/// Labelled pixels and the connected regions that they form.
+/// Labelled pixels and the regions that they form, from a raster ([`open`](Self::open)) or from either a
+/// raster or polygons, brought to the grid of the bands ([`Labelling`](super::Labelling)).
 ///
-/// A region is a set of pixels of one class that touch at an edge or a corner (8-connectivity).
-/// Regions are numbered from 1 in the order of their first pixels, row by row.
+/// A region is a set of pixels of one class that touch at an edge or a corner (8-connectivity), or, where
+/// polygons name their groups, all pixels of one group. Regions are numbered from 1: connected ones in
+/// the order of their first pixels, row by row, groups in the order of their numbers.
 #[derive(Debug, Clone)]
 pub struct LabelRaster {
-    source: GeoTiff,
+    path: PathBuf,
+    grid: Grid,
     classes: Classes,
     sites: Vec<Site>,
-    /// The class of each region.
-    regions: Vec<usize>,
+    /// The number of each region in the `group` column of the patches.
+    groups: Vec<i32>,
+    report: LabelReport,
 }
 
 impl LabelRaster {
@@ -53,7 +59,17 @@ impl LabelRaster {
         }
         let values = source.read(&Window::whole(source.grid()), source.no_data())?;
         let numbers = class_numbers(source.path(), &values.index_axis_move(Axis(0), 0), classes)?;
-        let (ids, regions) = connected_regions(&numbers);
+        let labels = Self::of_connected(source.path(), source.grid(), classes, &numbers);
+        if labels.sites.is_empty() {
+            let advice = "give a raster with a class number at each labelled pixel";
+            return Err(Error::file(source.path(), "no pixel is labelled", advice));
+        }
+        Ok(labels)
+    }
+
+    /// Regions of touching pixels; 0 is unlabelled, k the k-th class.
+    pub(super) fn of_connected(path: &Path, grid: &Grid, classes: &Classes, numbers: &Array2<u16>) -> Self {
+        let (ids, regions) = connected_regions(numbers);
         let mut sites = Vec::new();
         for ((row, column), &region) in ids.indexed_iter() {
             if region > 0 {
@@ -61,16 +77,46 @@ impl LabelRaster {
                 sites.push(Site { row, column, class: regions[region - 1], region });
             }
         }
-        if sites.is_empty() {
-            let advice = "give a raster with a class number at each labelled pixel";
-            return Err(Error::file(source.path(), "no pixel is labelled", advice));
-        }
-        Ok(Self { source, classes: classes.clone(), sites, regions })
+        Self::of_groups(path, grid, classes, sites, (1..=regions.len() as i32).collect())
+    }
+
+    /// Regions that are given: the r-th has the number `groups[r − 1]`.
+    pub(super) fn of_groups(
+        path: &Path,
+        grid: &Grid,
+        classes: &Classes,
+        sites: Vec<Site>,
+        groups: Vec<i32>,
+    ) -> Self {
+        let report = LabelReport::new(path, &grid.crs, false);
+        Self { path: path.to_owned(), grid: grid.clone(), classes: classes.clone(), sites, groups, report }
+    }
+
+    /// The same labels, in these coordinates.
+    pub(super) fn with_crs(mut self, crs: Crs) -> Self {
+        self.report = LabelReport::new(&self.path, &crs, false);
+        self.grid.crs = crs;
+        self
+    }
+
+    /// The same labels, with these words on where they come from.
+    pub(super) fn described(self, report: LabelReport) -> Self {
+        Self { report, ..self }
     }
 
     /// The file.
-    pub fn source(&self) -> &GeoTiff {
-        &self.source
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the pixels lie.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// Where they come from.
+    pub fn report(&self) -> &LabelReport {
+        &self.report
     }
 
     /// What the class indices mean.
@@ -83,9 +129,10 @@ impl LabelRaster {
         &self.sites
     }
 
-    /// The class of each region: entry 0 is region 1.
-    pub fn regions(&self) -> &[usize] {
-        &self.regions
+    /// The number that patches of a site carry as their `group`: that of its region, or the one that
+    /// polygons give.
+    pub fn group(&self, site: &Site) -> i32 {
+        self.groups[site.region - 1]
     }
 }
 

@@ -1,15 +1,20 @@
 //! What was cut, and what was left out for which reason.
 
+use std::path::Path;
+
 use serde::Serialize;
 
+use super::crs::Crs;
 use super::split::{Fate, Part};
 use crate::Bands;
 
 /// What was cut, and what was left out for which reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// The label raster's file.
-    pub labels: String,
+    /// Where the labels come from.
+    pub labels: LabelReport,
+    /// The coordinate system of the bands.
+    pub crs: String,
     /// Rows and columns of a patch.
     pub patch_size: usize,
     /// The bands in the order of the channels.
@@ -24,15 +29,87 @@ pub struct Report {
     pub offset: f64,
     /// The percentages of training/validation/testing that were aimed at.
     pub split: String,
+    /// Pixels of the finest band that lie at least between windows of different parts.
+    pub buffer: usize,
     /// The seed of the split.
     pub seed: u64,
-    /// Classes that the raster holds, with their pixels and regions.
+    /// Classes that the labels hold, with their pixels and regions.
     pub classes: Vec<ClassCount>,
     /// What each date gave.
     pub dates: Vec<DateCount>,
 }
 
-/// A class of the label raster.
+/// Where labels come from, and how they were brought to the grid of the bands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LabelReport {
+    /// The file's name.
+    pub file: String,
+    /// Its coordinate system.
+    pub crs: String,
+    /// Whether it was reprojected to the grid of the bands.
+    pub reprojected: bool,
+    /// For polygons: which fields, and what they cover.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub polygons: Option<PolygonReport>,
+}
+
+/// What became of polygons.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PolygonReport {
+    /// The field that holds the classes.
+    pub label_field: String,
+    /// The field that holds the groups.
+    pub group_field: Option<String>,
+    /// What the group numbers 1, 2, … mean, if the groups are not numbers themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub group_names: Vec<String>,
+    /// Polygons with a class.
+    pub labelled: usize,
+    /// Polygons of class 0, without class or without shape.
+    pub unlabelled: usize,
+    /// Polygons with a class that lie outside the bands.
+    pub outside: usize,
+    /// Polygons with a class that lie between the centres of pixels and so cover none.
+    pub between_centres: usize,
+    /// Pixels that polygons of different classes cover: the later polygon counts.
+    pub disputed_pixels: usize,
+}
+
+impl LabelReport {
+    pub(super) fn new(path: &Path, crs: &Crs, reprojected: bool) -> Self {
+        Self { file: shown(path), crs: crs.to_string(), reprojected, polygons: None }
+    }
+}
+
+impl PolygonReport {
+    /// Logs what a user should know of.
+    pub(super) fn warn(&self, path: &Path) {
+        let path = path.display();
+        if self.disputed_pixels > 0 {
+            tracing::warn!(
+                "{path}: polygons of different classes overlap in {} pixels: the later one counts",
+                self.disputed_pixels
+            );
+        }
+        if self.outside > 0 {
+            tracing::warn!("{path}: {} of {} polygons lie outside the bands", self.outside, self.labelled);
+        }
+        if self.between_centres > 0 {
+            tracing::warn!(
+                "{path}: {} of {} polygons are so small or thin that they cover no pixel's centre",
+                self.between_centres,
+                self.labelled
+            );
+        }
+    }
+}
+
+/// A path's last part, which names the file without telling where it lay.
+pub(super) fn shown(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// A class of the labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClassCount {
     /// The class's code.
@@ -43,7 +120,7 @@ pub struct ClassCount {
     pub index: usize,
     /// Labelled pixels.
     pub pixels: usize,
-    /// Connected regions.
+    /// Regions: connected ones, or groups of polygons.
     pub regions: usize,
 }
 

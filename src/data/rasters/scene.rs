@@ -1,6 +1,6 @@
 //! The bands of one date, brought to one grid.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Axis};
 
@@ -57,6 +57,11 @@ impl Scene {
         &self.files
     }
 
+    /// Each file with its grid.
+    pub(super) fn grids(&self) -> impl Iterator<Item = (&Path, &Grid)> + Clone {
+        self.files.iter().map(|file| (file.path(), file.grid()))
+    }
+
     /// The bands in a window of `grid`, the finest of all; coarser ones by nearest neighbour. A pixel
     /// without data is NaN: one that equals `no_data`, or, if that is `None`, the value that its file
     /// names.
@@ -71,7 +76,7 @@ impl Scene {
     ) -> Result<Vec<Array2<f32>>> {
         let mut bands = Vec::with_capacity(self.bands.len());
         for file in &self.files {
-            let factor = grid.multiple(file)?;
+            let factor = grid.multiple(file.path(), file.grid())?;
             let coarse = window.coarser(factor);
             let pixels = file.read(&coarse, no_data.or(file.no_data()))?;
             for band in pixels.axis_iter(Axis(0)) {
@@ -93,7 +98,8 @@ impl Scene {
 /// The finest grid of several files, which all others must fit, and the file that has it.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
-    file: GeoTiff,
+    path: PathBuf,
+    grid: Grid,
 }
 
 impl Shared {
@@ -101,30 +107,39 @@ impl Shared {
     ///
     /// # Errors
     /// A file whose grid is neither that one nor a whole multiple: names both files and what differs.
-    pub fn finest<'a>(files: impl Iterator<Item = &'a GeoTiff> + Clone) -> Result<Self> {
-        let width = |file: &GeoTiff| file.grid().transform.map_or(f64::INFINITY, |t| t.pixel_size().0);
-        let finest = files.clone().reduce(|a, b| if width(b) < width(a) * 0.999 { b } else { a });
-        let Some(finest) = finest else {
+    pub fn finest<'a>(files: impl Iterator<Item = (&'a Path, &'a Grid)> + Clone) -> Result<Self> {
+        let width = |grid: &Grid| grid.transform.map_or(f64::INFINITY, |t| t.pixel_size().0);
+        let finest = files.clone().reduce(|a, b| if width(b.1) < width(a.1) * 0.999 { b } else { a });
+        let Some((path, grid)) = finest else {
             return Err(Error::input("bands", "no file is given", "name at least one GeoTIFF"));
         };
-        let shared = Self { file: finest.clone() };
-        for file in files {
-            shared.multiple(file)?;
+        let shared = Self { path: path.to_owned(), grid: grid.clone() };
+        for (path, grid) in files {
+            shared.multiple(path, grid)?;
         }
         Ok(shared)
     }
 
+    /// The finest grid of all bands.
+    pub fn of_bands(dates: &[Scene]) -> Result<Self> {
+        Self::finest(dates.iter().flat_map(Scene::grids))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub fn grid(&self) -> &Grid {
-        self.file.grid()
+        &self.grid
     }
 
     /// How many pixels of the grid make one of the file's, in each direction.
-    pub fn multiple(&self, file: &GeoTiff) -> Result<usize> {
-        self.grid().multiple(file.grid()).map_err(|difference| {
+    pub fn multiple(&self, path: &Path, grid: &Grid) -> Result<usize> {
+        self.grid.multiple(grid).map_err(|difference| {
             Error::file(
-                file.path(),
-                format!("not on the grid of {}: {difference}", self.file.path().display()),
-                "bring both to one grid: gdalwarp -t_srs, -te and -tr",
+                path,
+                format!("not on the grid of {}: {difference}", self.path.display()),
+                "bring both to one grid: gdalwarp -t_srs, -te and -tr (labels: --reproject)",
             )
         })
     }

@@ -4,6 +4,7 @@
 //! memory, not skill. Here whole regions are dealt to the three parts, and a window that overlaps
 //! one of a later part is dropped.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -169,20 +170,24 @@ impl Split {
     }
 }
 
-/// The regions of a class, each with its number of sites.
+/// The regions of a class, each with its number of sites. A region of several classes belongs to that
+/// of which it has most sites, the first of several such.
 #[derive(Default)]
 struct Hand(Vec<(usize, usize)>);
 
 impl Hand {
     fn of_each_class(sites: &[Site], classes: usize) -> Vec<Self> {
         let regions = sites.iter().map(|site| site.region).max().unwrap_or_default();
-        let mut sizes = vec![(0, 0); regions + 1];
+        let mut sizes = vec![BTreeMap::<usize, usize>::new(); regions + 1];
         for site in sites {
-            sizes[site.region] = (site.class, sizes[site.region].1 + 1);
+            *sizes[site.region].entry(site.class).or_default() += 1;
         }
         let mut hands: Vec<Self> = (0..classes).map(|_| Self::default()).collect();
-        for (region, &(class, size)) in sizes.iter().enumerate().filter(|(_, (_, size))| *size > 0) {
-            hands[class].0.push((region, size));
+        for (region, sizes) in sizes.iter().enumerate() {
+            let most = sizes.iter().max_by_key(|&(&class, &size)| (size, std::cmp::Reverse(class)));
+            if let Some((&class, _)) = most {
+                hands[class].0.push((region, sizes.values().sum()));
+            }
         }
         hands.retain(|hand| !hand.0.is_empty());
         hands
@@ -361,6 +366,27 @@ mod tests {
         for part in Part::ALL {
             assert!(parts[3..].contains(&Fate::Kept(part)), "class 3 has no {part} region");
         }
+    }
+
+    #[test]
+    fn a_group_of_several_classes_stays_whole_and_counts_for_its_largest() {
+        // Twenty groups of three pixels of class 1 and two of class 0, far from each other.
+        let site = |region: usize, column: usize| Site {
+            row: region * 100,
+            column,
+            class: usize::from(column > 1),
+            region: region + 1,
+        };
+        let sites: Vec<Site> = (0..20).flat_map(|region| (0..5).map(move |c| site(region, c))).collect();
+        let split = Split::draw(&sites, 2, Shares::default(), 31, 3);
+        let mut counts = [0; 3];
+        for region in 1..=20 {
+            let fates = part_of(&sites, &split, region);
+            let Fate::Kept(part) = fates[0] else { panic!("nothing overlaps") };
+            assert_eq!(fates, [Fate::Kept(part); 5]);
+            counts[part as usize] += 1;
+        }
+        assert_eq!(counts, [12, 3, 5]);
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Layout {
     pub classes: Classes,
     /// Where the data come from: mission and place, or that they are synthetic.
     pub provenance: String,
+    /// How the rows were made, as JSON, for the attribute `report`.
+    pub report: Option<String>,
     /// Whether a file of that name is replaced.
     pub overwrite: bool,
 }
@@ -46,6 +48,7 @@ impl Layout {
             imagery,
             classes,
             provenance: provenance.to_owned(),
+            report: None,
             overwrite: false,
         }
     }
@@ -148,6 +151,9 @@ impl Writer {
         text("bands", &imagery.bands.names().join(","))?;
         text("unit", &imagery.unit)?;
         text("provenance", &self.layout.provenance)?;
+        if let Some(report) = &self.layout.report {
+            text("report", report)?;
+        }
         if let Some(metres) = imagery.ground_sampling_distance {
             file.new_attr::<f64>().create("ground_sampling_distance")?.write_scalar(&metres)?;
         }

@@ -4,12 +4,14 @@
 // Pixels are whole numbers, or come from the very operations that they are compared with.
 #![allow(clippy::float_cmp)]
 
+mod failures;
+mod labelling;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use lcz::Classes;
-use lcz::data::rasters::{Crs, Cutting, GeoTiff, LabelRaster, Part, Scene, Shares, Window};
+use lcz::data::rasters::{Cutting, GeoTiff, LabelRaster, Part, Scene, Shares, Window};
 use lcz::data::so2sat::So2Sat;
 use lcz::progress::Silent;
 use serde_json::Value;
@@ -48,8 +50,7 @@ fn assert_as_gdal(path: &Path, known: &Value) {
     for (given, wanted) in grid.transform.unwrap().0.iter().zip(known["transform"].as_array().unwrap()) {
         assert!((given - wanted.as_f64().unwrap()).abs() < 1e-9, "{name}: {given} {wanted}");
     }
-    let (Crs::Projected { epsg, .. } | Crs::Geographic { epsg }) = grid.crs else { panic!("{name}") };
-    assert_eq!(epsg.map(u64::from), known["epsg"].as_u64(), "{name}");
+    assert_eq!(grid.crs.epsg().map(u64::from), known["epsg"].as_u64(), "{name}");
 
     let pixels = raster.read(&Window::whole(grid), raster.no_data()).unwrap();
     let missing = pixels.iter().filter(|value| value.is_nan()).count();
@@ -72,10 +73,35 @@ fn assert_as_gdal(path: &Path, known: &Value) {
 fn every_encoding_is_read_as_gdal_reads_it() {
     let known = known();
     let files = known["synthetic"].as_object().unwrap();
-    assert_eq!(files.len(), 18);
-    for (name, known) in files.iter().filter(|(name, _)| *name != "zstd") {
+    assert_eq!(files.len(), 47);
+    for (name, known) in files {
         assert_as_gdal(&vectors().join(format!("rasters/{name}.tif")), known);
     }
+}
+
+#[test]
+fn an_encoding_that_is_not_read_is_named_with_the_command_that_mends_it() {
+    let known = known();
+    let refused = known["unsupported"].as_object().unwrap();
+    assert_eq!(refused.len(), 8);
+    for (name, word) in refused {
+        let path = vectors().join(format!("rasters/refused_{name}.tif"));
+        let message = GeoTiff::open(&path).unwrap_err().to_string();
+        let wanted = format!("{}: {} are not supported; ", path.display(), word.as_str().unwrap());
+        let wanted = if wanted.contains("pixels") { wanted } else { wanted.replace(" are not", " is not") };
+        assert!(message.starts_with(&wanted) && message.contains("gdal_translate -"), "{message}");
+        assert!(!message.contains('\n'), "{message}");
+    }
+}
+
+#[test]
+fn a_system_without_code_is_told_by_its_name() {
+    let crs = |name: &str| {
+        let file = GeoTiff::open(vectors().join(format!("rasters/{name}.tif"))).unwrap();
+        file.grid().crs.to_string()
+    };
+    assert_eq!(crs("geographic"), "EPSG:4326");
+    assert_eq!(crs("user_defined"), "the projected system 'unknown' without EPSG code");
 }
 
 #[test]
@@ -130,11 +156,12 @@ struct Raster<'a> {
     rows: u32,
     corner: [f64; 2],
     pixel: f64,
+    epsg: u16,
     values: &'a dyn Fn(u32, u32) -> f32,
 }
 
 const PLAIN: Raster<'_> =
-    Raster { columns: 60, rows: 50, corner: [5e5, 5e6], pixel: 10.0, values: &|_, _| 1.0 };
+    Raster { columns: 60, rows: 50, corner: [5e5, 5e6], pixel: 10.0, epsg: 32632, values: &|_, _| 1.0 };
 
 fn write(folder: &TempDir, name: &str, raster: &Raster<'_>) -> PathBuf {
     let path = folder.path().join(name);
@@ -144,7 +171,7 @@ fn write(folder: &TempDir, name: &str, raster: &Raster<'_>) -> PathBuf {
     let tie = [0.0, 0.0, 0.0, raster.corner[0], raster.corner[1], 0.0];
     tags.write_tag(Tag::ModelPixelScaleTag, &[raster.pixel, raster.pixel, 0.0][..]).unwrap();
     tags.write_tag(Tag::ModelTiepointTag, &tie[..]).unwrap();
-    let keys = [1u16, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32632];
+    let keys = [1u16, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, raster.epsg];
     tags.write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).unwrap();
     tags.write_tag(Tag::GdalNodata, "-1").unwrap();
     let pixels = (0..raster.rows).flat_map(|row| (0..raster.columns).map(move |column| (row, column)));
@@ -226,6 +253,58 @@ fn labels_coarser_than_the_bands_give_a_patch_a_label_pixel() {
     let plan = cutting.plan(&scene, &labels, &mut Silent).unwrap();
     assert_eq!(plan.corners(0, Part::Training), [[20, 30]]);
     assert_eq!(plan.report().ground_sampling_distance, Some(10.0));
+}
+
+#[test]
+fn bands_of_bigearthnet_are_upsampled_as_rasterio_upsamples_them() {
+    let Some(data) = real_data() else { return };
+    let known = known();
+    let patches = known["upsampled"].as_object().unwrap();
+    assert_eq!(patches.len(), 2);
+    for (name, bands) in patches {
+        let bands = bands.as_object().unwrap();
+        let files = bands.keys().map(|band| data.join(format!("bigearthnet/{name}/{name}_{band}.tif")));
+        let scene = [Scene::open(files).unwrap()];
+        assert_eq!(scene[0].bands().len(), 12);
+        // A label in the middle of the window that starts at row 34, column 61.
+        let folder = TempDir::new().unwrap();
+        let file = scene[0].files().iter().find(|file| file.grid().rows == 120).unwrap();
+        let transform = file.grid().transform.unwrap().0;
+        let one = |row, column| if (row, column) == (50, 77) { 11.0 } else { 0.0 };
+        let corner = [transform[0], transform[3]];
+        let epsg = file.grid().crs.epsg().unwrap();
+        let labels = Raster { rows: 120, columns: 120, corner, pixel: 10.0, epsg, values: &one };
+        let labels = LabelRaster::open(write(&folder, "labels.tif", &labels), &Classes::lcz()).unwrap();
+        let shares = Shares::new(100.0, 0.0, 0.0).unwrap();
+        let out = folder.path().join("out");
+        let cutting = Cutting { patch_size: 32, shares, ..Cutting::default() };
+        let report = cutting.cut(&scene, &labels, &out, &mut Silent).unwrap();
+        assert_eq!((report.ground_sampling_distance, report.patches(Part::Training)), (Some(10.0), 1));
+        let images = So2Sat::open(out.join("training.h5")).unwrap().patches().unwrap().images(0..1).unwrap();
+        for (k, (band, sums)) in bands.iter().enumerate() {
+            let pixels = images.index_axis(ndarray::Axis(3), k);
+            let sum: f64 = pixels.iter().map(|&x| f64::from(x)).sum();
+            let weighted: f64 = pixels.iter().enumerate().map(|(n, &x)| n as f64 * f64::from(x)).sum();
+            assert_eq!(serde_json::json!([sum, weighted]), *sums, "{name}, {band}");
+        }
+    }
+}
+
+#[test]
+fn an_lcz_map_is_read_as_labels() {
+    let Some(data) = real_data() else { return };
+    // 32-bit integers with -999 for no data, in longitude and latitude.
+    let labels = LabelRaster::open(data.join("lcz_maps/lcz_zaragoza.tif"), &Classes::lcz()).unwrap();
+    let known = known();
+    let classes = known["zaragoza"].as_object().unwrap();
+    assert_eq!(classes.len(), 13);
+    for (number, known) in classes {
+        let of: Vec<_> =
+            labels.sites().iter().filter(|site| (site.class + 1).to_string() == *number).collect();
+        let regions: std::collections::BTreeSet<_> = of.iter().map(|site| site.region).collect();
+        assert_eq!(serde_json::json!([of.len(), regions.len()]), *known, "class {number}");
+    }
+    assert_eq!(labels.sites().len(), 765 * 1210);
 }
 
 #[test]
@@ -378,7 +457,7 @@ fn patches_of_hong_kong_hold_the_reflectances_and_regions_of_their_places() {
             }
             let site = labels.sites().iter().find(|site| (site.row, site.column) == (top + 8, left + 8));
             let site = site.unwrap();
-            assert_eq!((classes.indices()[n], groups[n]), (site.class, site.region as i32), "patch {n}");
+            assert_eq!((classes.indices()[n], groups[n]), (site.class, labels.group(site)), "patch {n}");
             n += 1;
         }
     }
@@ -386,129 +465,9 @@ fn patches_of_hong_kong_hold_the_reflectances_and_regions_of_their_places() {
 
     let report: Value = serde_json::from_str(&fs::read_to_string(out.join("report.json")).unwrap()).unwrap();
     assert_eq!(report, serde_json::to_value(plan.report()).unwrap());
-}
-
-fn lcz(folder: &TempDir, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
-    command.current_dir(folder.path()).args(["patches", "--quiet"]).args(arguments).output().unwrap()
-}
-
-/// The files of a small scene that works.
-fn small_scene() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    write(&folder, "B2.tif", &PLAIN);
-    write(&folder, "B3.tif", &PLAIN);
-    write(&folder, "labels.tif", &Raster { values: &blocks, ..PLAIN });
-    folder
-}
-
-#[test]
-fn the_command_writes_the_folder_and_prints_what_became_of_the_pixels() {
-    let folder = small_scene();
-    let works = ["--bands", "B2.tif,B3.tif", "--labels", "labels.tif", "--size", "4", "--out", "out"];
-    let output = lcz(&folder, &works);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && text.contains("compact high-rise"), "{text}");
-    let names = |folder: &Path| {
-        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect();
-        names.sort();
-        names
-    };
-    let wanted = ["report.json", "testing.h5", "training.h5", "validation.h5"];
-    assert_eq!(names(&folder.path().join("out")), wanted);
-
-    let output = lcz(&folder, &[&works[..7], &["again", "--json"]].concat());
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["bands"], serde_json::json!(["B2", "B3"]));
-    assert_eq!(report["unit"], "digital number");
-}
-
-#[test]
-fn every_bad_input_is_told_on_one_line_and_leaves_nothing_behind() {
-    let folder = small_scene();
-    let at = |name: &str| folder.path().join(name);
-    fs::write(at("text.tif"), "no raster, but words\n").unwrap();
-    let whole = fs::read(at("B2.tif")).unwrap();
-    fs::write(at("short.tif"), &whole[..whole.len() / 2]).unwrap();
-    write(&folder, "coarse.tif", &Raster { pixel: 15.0, ..PLAIN });
-    write(&folder, "moved.tif", &Raster { corner: [5e5 + 4.0, 5e6], ..PLAIN });
-    write(&folder, "small.tif", &Raster { rows: 49, values: &blocks, ..PLAIN });
-    let spoilt = |row, column| if (row, column) == (7, 9) { 18.0 } else { 1.0 };
-    write(&folder, "spoilt.tif", &Raster { values: &spoilt, ..PLAIN });
-    write(&folder, "blank.tif", &Raster { values: &|_, _| 0.0, ..PLAIN });
-    write(&folder, "one_region.tif", &Raster { values: &|_, _| 1.0, ..PLAIN });
-    fs::create_dir(at("there")).unwrap();
-    fs::copy(vectors().join("rasters/zstd.tif"), at("zstd.tif")).unwrap();
-    let before = fs::read_dir(folder.path()).unwrap().count();
-
-    let cases: [(&str, &[&str], &str); 20] = [
-        ("B2.tif,none.tif", &[], "none.tif: No such file"),
-        ("text.tif", &[], "text.tif: not a TIFF file; "),
-        ("short.tif", &[], "short.tif: the file ends early; "),
-        ("zstd.tif", &[], "zstd.tif: compression method 50000 is not supported; "),
-        ("B2.tif,coarse.tif", &[], "coarse.tif: not on the grid of B2.tif: pixels of 15 x 15, not 10 x 10"),
-        (
-            "B2.tif,moved.tif",
-            &[],
-            "moved.tif: not on the grid of B2.tif: upper left corner at 500004 5000000",
-        ),
-        ("B2.tif,B2.tif", &[], "bands: band 2 is called 'B2', which is empty or taken; "),
-        ("", &[], "bands: none is named; "),
-        (
-            "B2.tif",
-            &["--labels", "small.tif"],
-            "small.tif: not on the grid of B2.tif: 49 x 60 pixels, not 50 x 60",
-        ),
-        (
-            "B2.tif",
-            &["--labels", "spoilt.tif"],
-            "spoilt.tif: label 18 at row 7, column 9 is none of the 17 classes",
-        ),
-        ("B2.tif", &["--labels", "blank.tif"], "blank.tif: no pixel is labelled; "),
-        ("B2.tif", &["--labels", "one_region.tif"], "one_region.tif: no validation patch is left"),
-        (
-            "B2.tif",
-            &["--classes", "field"],
-            "labels.tif: label 2 at row 0, column 12 is none of the 1 classes",
-        ),
-        ("B2.tif", &["--size", "0"], "patch size: 0 pixels; "),
-        ("B2.tif", &["--size", "51"], "patch size: 51 x 51 pixels in a scene of 50 x 60; "),
-        ("B2.tif", &["--split", "60/15/20"], "split 60/15/20: the shares sum to 95, not 100; "),
-        ("B2.tif", &["--scale", "0"], "scale 0, offset 0: they would make every pixel alike or infinite; "),
-        ("B2.tif", &["--nodata", "1"], "labels.tif: no training patch is left"),
-        ("B2.tif", &["--band-names", "B2,B3"], "band names: 2 names for 1 bands (B2); "),
-        ("B2.tif", &["--bands", "B3.tif"], "date 2: bands B3, where date 1 has B2; "),
-    ];
-    for (bands, further, wanted) in cases {
-        let mut arguments = vec!["--bands", bands, "--out", "out"];
-        for (option, value) in [("--labels", "labels.tif"), ("--size", "4")] {
-            if !further.contains(&option) {
-                arguments.extend([option, value]);
-            }
-        }
-        arguments.extend(further);
-        let output = lcz(&folder, &arguments);
-        let message = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success(), "{arguments:?}");
-        assert!(message.starts_with(&format!("error: {wanted}")), "{arguments:?}: {message}");
-        assert_eq!(message.lines().count(), 1, "{message}");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before, "{arguments:?}");
-    }
-    let there = ["--bands", "B2.tif", "--labels", "labels.tif", "--size", "4", "--out", "there"];
-    let message = String::from_utf8(lcz(&folder, &there).stderr).unwrap();
-    assert!(message.starts_with("error: there: exists already; "), "{message}");
-}
-
-#[test]
-fn a_file_cut_short_anywhere_is_refused() {
-    let folder = TempDir::new().unwrap();
-    for name in ["u16_strips_lzw_predictor", "u8_tiles_deflate", "big_tiff", "i16_three_bands_planar_tiles"] {
-        let bytes = fs::read(vectors().join(format!("rasters/{name}.tif"))).unwrap();
-        let path = folder.path().join("short.tif");
-        for length in (0..bytes.len()).step_by(37) {
-            fs::write(&path, &bytes[..length]).unwrap();
-            let read = GeoTiff::open(&path).and_then(|file| file.read(&Window::whole(file.grid()), None));
-            assert!(read.is_err(), "{name}, {length} of {} bytes", bytes.len());
-        }
-    }
+    assert_eq!(report["crs"], "EPSG:32649");
+    // The HDF5 files carry it, too.
+    let bytes = fs::read(out.join("testing.h5")).unwrap();
+    let text = b"\"without_data\": ";
+    assert_eq!(bytes.windows(text.len()).filter(|window| window == text).count(), 4);
 }

@@ -1,0 +1,115 @@
+//! Which pixels a polygon covers: those whose centres lie inside it.
+//!
+//! Inside is what an odd number of edges lies left of (the even-odd rule), over all rings of a polygon
+//! together: holes, islands in holes and several parts need no telling apart, and where a ring crosses
+//! itself, what it goes round twice is outside. A centre exactly on an edge is inside if the inside is
+//! left of it or below it, so polygons that share an edge share no pixel.
+
+use std::ops::Range;
+
+/// A vertex in pixels: (row, column), whole numbers at the corners of pixels.
+pub(super) type Vertex = (f64, f64);
+
+/// Hands on each run of covered pixels: a row and its columns. Runs come row by row, from the left.
+pub(super) fn runs(
+    rings: &[Vec<Vertex>],
+    rows: usize,
+    columns: usize,
+    mut take: impl FnMut(usize, Range<usize>),
+) {
+    let mut crossings: Vec<(usize, f64)> = Vec::new();
+    for ring in rings {
+        let following = ring.iter().cycle().skip(1);
+        for (&a, &b) in ring.iter().zip(following) {
+            // From top to bottom, so that neighbours compute the same crossings of a shared edge.
+            let (above, below) = if a.0 < b.0 { (a, b) } else { (b, a) };
+            for row in first_centre(above.0, rows)..first_centre(below.0, rows) {
+                let share = (row as f64 + 0.5 - above.0) / (below.0 - above.0);
+                crossings.push((row, above.1 + share * (below.1 - above.1)));
+            }
+        }
+    }
+    crossings.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    for pair in crossings.chunks_exact(2) {
+        // The centre of column c is inside if left < c + 1/2 <= right.
+        let bound = |x: f64| ((x + 0.5).floor().max(0.0) as usize).min(columns);
+        let covered = bound(pair[0].1)..bound(pair[1].1);
+        if !covered.is_empty() {
+            take(pair[0].0, covered);
+        }
+    }
+}
+
+/// The first row whose centre is at or below this height, at most `rows`.
+fn first_centre(height: f64, rows: usize) -> usize {
+    ((height - 0.5).ceil().max(0.0) as usize).min(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng};
+
+    /// The covered pixels as text, `#` for inside.
+    fn drawn(rings: &[Vec<Vertex>], rows: usize, columns: usize) -> Vec<String> {
+        let mut pixels = vec![vec!['.'; columns]; rows];
+        runs(rings, rows, columns, |row, covered| pixels[row][covered].fill('#'));
+        pixels.into_iter().map(String::from_iter).collect()
+    }
+
+    fn rectangle(rows: [f64; 2], columns: [f64; 2]) -> Vec<Vertex> {
+        vec![(rows[0], columns[0]), (rows[0], columns[1]), (rows[1], columns[1]), (rows[1], columns[0])]
+    }
+
+    #[test]
+    fn a_pixel_is_covered_if_its_centre_is() {
+        let polygon = [rectangle([0.6, 2.6], [0.4, 3.4])];
+        assert_eq!(drawn(&polygon, 4, 5), [".....", "###..", "###..", "....."]);
+        let smaller_than_a_pixel = [rectangle([1.6, 1.9], [1.0, 1.9])];
+        assert_eq!(drawn(&smaller_than_a_pixel, 3, 3), ["...", "...", "..."]);
+    }
+
+    #[test]
+    fn holes_islands_and_parts_are_told_apart_by_counting_edges() {
+        let lake = rectangle([1.0, 6.0], [1.0, 6.0]);
+        let island = rectangle([3.0, 4.0], [3.0, 4.0]);
+        let other = rectangle([0.0, 2.0], [8.0, 9.0]);
+        let polygon = [rectangle([0.0, 7.0], [0.0, 7.0]), lake, island, other];
+        let wanted =
+            ["#######.#", "#.....#.#", "#.....#..", "#..#..#..", "#.....#..", "#.....#..", "#######.."];
+        assert_eq!(drawn(&polygon, 7, 9), wanted);
+    }
+
+    #[test]
+    fn a_ring_that_crosses_itself_is_read_by_the_even_odd_rule() {
+        // A bow tie, and a square that is gone round twice.
+        let bow = [vec![(0.0, 0.0), (4.0, 6.0), (0.0, 6.0), (4.0, 0.0)]];
+        assert_eq!(drawn(&bow, 4, 6), ["#....#", "##..##", "##..##", "#....#"]);
+        let once = rectangle([0.0, 2.0], [0.0, 2.0]);
+        assert_eq!(drawn(&[[once.clone(), once].concat()], 2, 2), ["..", ".."]);
+    }
+
+    #[test]
+    fn what_leaves_the_raster_is_cut_off() {
+        let polygon = [rectangle([-1e30, 1.0], [1.0, 1e30])];
+        assert_eq!(drawn(&polygon, 2, 3), [".##", "..."]);
+        assert_eq!(drawn(&[rectangle([5.0, 9.0], [5.0, 9.0])], 2, 3), ["...", "..."]);
+        assert_eq!(drawn(&[vec![], vec![(0.5, 0.5)], vec![(0.0, 0.0), (2.0, 3.0)]], 2, 3), ["...", "..."]);
+    }
+
+    #[test]
+    fn triangles_that_fill_a_rectangle_cover_each_pixel_once() {
+        // Vertices at corners and centres of pixels, where edges meet centres exactly.
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+        for _ in 0..200 {
+            let middle = (f64::from(rng.gen_range(0..=16)) / 2.0, f64::from(rng.gen_range(0..=20)) / 2.0);
+            let corners = rectangle([0.0, 8.0], [0.0, 10.0]);
+            let mut covered = [[0; 10]; 8];
+            for k in 0..4 {
+                let triangle = vec![corners[k], corners[(k + 1) % 4], middle];
+                runs(&[triangle], 8, 10, |row, run| run.for_each(|column| covered[row][column] += 1));
+            }
+            assert_eq!(covered, [[1; 10]; 8], "{middle:?}");
+        }
+    }
+}
