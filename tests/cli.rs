@@ -523,3 +523,20 @@ fn a_synthetic_data_set_says_what_it_is_and_replaces_nothing() {
     is_one_error(&lcz(arguments), &["training.h5", "exists"]);
     assert_eq!(std::fs::read(&training).unwrap(), written);
 }
+
+#[test]
+fn a_synthetic_scene_appears_whole_and_its_size_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let city = folder.path().join("city");
+    let scene = |size: &str| lcz(["synth".as_ref(), city.as_os_str(), "--scene".as_ref(), size.as_ref()]);
+    is_one_error(&scene("65x64"), &["65 x 64 pixels", "even numbers"]);
+    assert!(text(&scene("large").stderr).contains("write lines and columns like 600x600"));
+    let output = scene("64x70");
+    assert!(
+        text(&output.stdout).contains("64 x 70 pixels of 10 m, synthetic (lcz "),
+        "{}",
+        text(&output.stdout)
+    );
+    assert!(city.join("B2.tif").exists() && city.join("districts.shp").exists());
+    is_one_error(&scene("64x70"), &["city", "exists"]);
+}

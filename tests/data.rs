@@ -457,8 +457,9 @@ fn the_synthetic_set_has_every_class_in_every_split_other_cities_to_test_on_and_
         assert!(split.provenance().starts_with("synthetic (lcz ") && split.provenance().ends_with("seed 3)"));
         cities.push(split.groups().unwrap().into_iter().collect::<std::collections::BTreeSet<_>>());
     }
-    assert!(cities[0].is_disjoint(&cities[1]) && cities[0].is_disjoint(&cities[2]));
-    assert!(cities[1].is_disjoint(&cities[2]));
+    assert_eq!([&cities[0], &cities[1], &cities[2]].map(std::collections::BTreeSet::len), [42, 10, 10]);
+    assert!(cities[0].is_disjoint(&cities[1]));
+    assert_eq!(cities[1], cities[2], "validation and test are the two halves of the same ten cities");
     // 352,366 training patches of So2Sat: 14.0 % water, 12.2 % dense trees.
     assert!((training.labels().unwrap().counts()[16] as f64 / 1200.0 - 0.14).abs() < 0.005);
     let radar = So2Sat::open_as(synthetic().join("testing.h5"), "sen1").unwrap().patches().unwrap();
@@ -474,9 +475,9 @@ fn synthetic_bands_are_about_as_bright_and_varied_as_the_real_ones() {
     let training = So2Sat::open(synthetic().join("training.h5")).unwrap().patches().unwrap();
     let made = training.band_statistics(&mut Silent).unwrap();
     for c in 0..10 {
-        assert!((made.mean[c] / mean[c] - 1.0).abs() < 0.25, "{:?}", made.mean);
+        assert!((made.mean[c] / mean[c] - 1.0).abs() < 0.15, "{:?}", made.mean);
         assert!(
-            (made.standard_deviation[c] / deviation[c] - 1.0).abs() < 0.3,
+            (made.standard_deviation[c] / deviation[c] - 1.0).abs() < 0.25,
             "{:?}",
             made.standard_deviation
         );

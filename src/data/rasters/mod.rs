@@ -54,6 +54,7 @@ mod burn;
 mod coverage;
 mod crs;
 mod geotiff;
+mod geotiff_writer;
 mod grid;
 mod labelling;
 mod patches;
@@ -66,6 +67,7 @@ mod wkt;
 
 pub use crs::Crs;
 pub use geotiff::GeoTiff;
+pub(super) use geotiff_writer::{Band, GeoTiffFile, Gray8, Gray16};
 pub use grid::{Grid, Transform, Window};
 pub use labelling::Labelling;
 pub use patches::{Buffer, Cutting, Plan};

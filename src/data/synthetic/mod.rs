@@ -1,27 +1,41 @@
-//! A small synthetic So2Sat: made-up ground in the likeness of each zone, seen by made-up satellites.
+//! A synthetic So2Sat: made-up ground in the likeness of each zone, seen by made-up satellites.
 //!
 //! It lets everything run without the real data, and it is honest about what it is: each file says
 //! that it is synthetic, and results on it say nothing about real cities.
 //!
-//! **How a patch comes about.** Its zone's fractions of buildings, paved and open ground and its
-//! building heights are drawn from the published ranges (Stewart & Oke 2012), streets and buildings
-//! are laid out on cells of 5 m, trees and fields are grown from smooth noise, and shadows fall as the
-//! sun stands. An ambiguous patch lies between two zones that experts confuse, and ten votes are drawn
-//! from the mixture; some patches have something else at their edge that nobody voted for. Materials reflect by
-//! hand-written spectra, which vary by city and day; haze, blur, the coarser 20 m bands, noise and
-//! rounding to 0.0001 make an image of it. The radar image is simpler: speckle on the materials'
-//! backscatter, with far fewer very bright points than real radar shows.
+//! **How a patch comes about.** Its zone's fractions of buildings, paved and open ground and its building
+//! heights are drawn from the published ranges (Stewart & Oke 2012). Streets, blocks, lots and buildings,
+//! or woods, fields and shores are laid out on cells of 3.3 m, and shadows fall as the sun stands. Ten
+//! votes are drawn as experts vote on such a zone; where some dissent, the patch lies between the two zones,
+//! the more so the more dissent — but now and then votes have nothing to do with the ground. Some patches
+//! have something else at their edge that nobody voted for. Materials reflect by hand-written spectra, which
+//! vary by city and day; haze, blur, the coarser 20 m bands, noise and rounding to 0.0001 make an
+//! image of it. The radar sees rough and smooth surfaces, walls, and now and then a corner that sends
+//! back thousands of times as much.
 //!
-//! **What it is like.** Classes have So2Sat's proportions, each split has at least one patch of each
-//! class if it has patches enough, and validation and test cities are not among the training cities.
-//! Means and standard deviations of the optical bands are near the real ones; the shares of the votes
-//! are those of the released votes.
+//! **What it is like.** Classes have So2Sat's proportions, and each split has at least one patch of each
+//! class if it has patches enough. As in So2Sat there are 42 cities to train on, and ten others, of which the
+//! western halves are for validation and the eastern ones for testing. Means and standard deviations
+//! of the bands are near the real ones; the shares of the votes and their entropies are those of the
+//! released votes. `figures/synthetic.md` has the table of both, and pictures.
 
+mod built;
+mod city;
+mod clouds;
+mod fabric;
+mod ground;
 mod materials;
+mod natural;
+mod noise;
+mod outlines;
+mod radar;
 mod scene;
 mod sensor;
+mod town;
 mod votes;
 mod zones;
+
+pub use scene::SyntheticScene;
 
 use std::fs;
 use std::path::Path;
@@ -32,11 +46,18 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use self::materials::{BANDS, City};
-use self::scene::Scene;
-use self::sensor::{RADAR, SIZE};
+use self::city::City;
+use self::materials::BANDS;
+use self::noise::{CELLS_A_PIXEL, Window};
+use self::votes::Ballot;
 use super::so2sat::{Layout, Rows, SPLITS, Writer};
 use crate::{Classes, Error, Imagery, Progress, Result, Zone};
+
+/// Pixels along a patch.
+const SIZE: usize = 32;
+/// The ground of a patch.
+const PATCH: Window =
+    Window { top: 0, left: 0, rows: SIZE * CELLS_A_PIXEL, columns: SIZE * CELLS_A_PIXEL, stride: 1 };
 
 /// So2Sat's training patches of each class, LCZ 1 to G.
 const CLASS_COUNTS: [usize; 17] = [
@@ -46,8 +67,10 @@ const CLASS_COUNTS: [usize; 17] = [
 
 /// Per cent of the patches in each split: training, validation, test.
 const SHARES: [usize; 3] = [60, 15, 25];
-/// Cities of each split; they are numbered through.
-const CITIES: [u64; 3] = [32, 8, 12];
+/// Cities to train on, and others for validation (their western halves) and testing (the eastern ones),
+/// as in So2Sat. They are numbered through.
+const TRAINING_CITIES: u64 = 42;
+const OTHER_CITIES: u64 = 10;
 
 /// Zones that lie beside others often enough to be caught at the edge of a patch.
 const SURROUNDINGS: [Zone; 8] = [
@@ -130,10 +153,17 @@ impl Synthetic {
     }
 
     fn write_split(&self, split: usize, writer: &mut Writer, progress: &mut dyn Progress) -> Result<()> {
-        let first_city: u64 = CITIES[..split].iter().sum();
-        let cities: Vec<City> = (0..CITIES[split])
-            .map(|city| City::draw(&mut self.rng(Stream::City, 0, first_city + city)))
-            .collect();
+        let numbers = match split {
+            0 => 0..TRAINING_CITIES,
+            _ => TRAINING_CITIES..TRAINING_CITIES + OTHER_CITIES,
+        };
+        let city = |number| City::draw(&mut self.rng(Stream::City, 0, number));
+        let cities: Vec<(i32, City)> = match split {
+            0 => numbers.map(|number| (number as i32, city(number))).collect(),
+            _ => numbers
+                .map(|number| (number as i32, city(number).half(&mut self.rng(Stream::Half, split, number))))
+                .collect(),
+        };
         let mut zones = apportion(self.count(split));
         zones.shuffle(&mut self.rng(Stream::Order, split, 0));
         for (batch, zones) in zones.chunks(BATCH).enumerate() {
@@ -142,7 +172,7 @@ impl Synthetic {
                 Patch::draw(zone, &cities, &mut rng)
             };
             let patches: Vec<Patch> = zones.par_iter().enumerate().map(patch).collect();
-            append(writer, &patches, first_city as i32)?;
+            append(writer, &patches)?;
             progress.advance(patches.len() as u64, "");
         }
         Ok(())
@@ -164,6 +194,7 @@ enum Stream {
     City = 1,
     Order = 2,
     Patch = 3,
+    Half = 4,
 }
 
 /// One patch of the data set.
@@ -176,36 +207,34 @@ struct Patch {
 }
 
 impl Patch {
-    fn draw(zone: Zone, cities: &[City], rng: &mut ChaCha8Rng) -> Self {
-        let place = rng.gen_range(0..cities.len());
-        let city = &cities[place];
-        let ambiguity = votes::ambiguity(zone, rng);
-        let votes = votes::votes(zone, ambiguity, rng);
-        let mut scene = match ambiguity {
-            Some((other, share)) => Scene::between(zone, other, share, city, rng),
-            None => Scene::of(zone, city, rng),
+    fn draw(zone: Zone, cities: &[(i32, City)], rng: &mut ChaCha8Rng) -> Self {
+        let (number, city) = &cities[rng.gen_range(0..cities.len())];
+        let ballot = Ballot::draw(zone, rng);
+        let mut ground = match ballot.beside {
+            Some((other, share)) => fabric::ground_between((zone, other), share, PATCH, city, rng),
+            None => fabric::ground_of(zone, PATCH, city, rng),
         };
         if rng.gen_bool(0.4) {
             let beside = SURROUNDINGS[rng.gen_range(0..SURROUNDINGS.len())];
             let share = rng.gen_range(0.05..0.3);
-            scene = scene.invaded(&Scene::of(beside, city, rng), share, rng);
+            fabric::invade(&mut ground, &fabric::ground_of(beside, PATCH, city, rng), share, rng);
         }
-        let spectra = city.spectra_of_a_day(rng);
-        let sen2 = sensor::sentinel2(&scene, city, &spectra, rng);
-        let sen1 = sensor::sentinel1(&scene, rng);
-        Self { sen2, sen1, zone, votes, city: place as i32 }
+        let (spectra, sky) = (city.spectra_of_a_day(rng), city.sky_of_a_day(rng));
+        let sen2 = sensor::sentinel2(&ground, city, &spectra, sky, rng);
+        let sen1 = radar::sentinel1(&ground, rng);
+        Self { sen2, sen1, zone, votes: ballot.votes, city: *number }
     }
 }
 
-fn append(writer: &mut Writer, patches: &[Patch], first_city: i32) -> Result<()> {
+fn append(writer: &mut Writer, patches: &[Patch]) -> Result<()> {
     let n = patches.len();
     let sen2: Vec<f32> = patches.iter().flat_map(|patch| &patch.sen2).copied().collect();
     let sen1: Vec<f32> = patches.iter().flat_map(|patch| &patch.sen1).copied().collect();
     let labels: Vec<usize> = patches.iter().map(|patch| patch.zone.number() - 1).collect();
     let votes = Array2::from_shape_fn((n, 17), |(n, k)| patches[n].votes[k]);
-    let groups: Vec<i32> = patches.iter().map(|patch| first_city + patch.city).collect();
+    let groups: Vec<i32> = patches.iter().map(|patch| patch.city).collect();
     let image = |pixels, channels| ArrayView4::from_shape((n, SIZE, SIZE, channels), pixels);
-    let (Ok(images), Ok(sen1)) = (image(&sen2, BANDS), image(&sen1, RADAR)) else {
+    let (Ok(images), Ok(sen1)) = (image(&sen2, BANDS), image(&sen1, radar::CHANNELS)) else {
         return Err(Error::Internal {
             what: "making patches",
             detail: "an image of another size".to_owned(),

@@ -1,395 +1,417 @@
-//! A patch of ground: 64 × 64 cells of 5 m, each of one material and height.
+//! A whole synthetic scene: a city as GeoTIFFs, with the rasters and polygons that maps are checked by.
 
-use std::f32::consts::FRAC_PI_2;
+use std::path::Path;
 
-use rand::Rng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
-use super::materials::{
-    ASPHALT, BROADLEAF, CLEAR_WATER, CONCRETE, CONIFER, CROP, City, GRASS, Material, ROCK, ROOFS, SAND,
-    SHRUB, SOIL, STUBBLE, TURBID_WATER, normal,
-};
-use super::zones::{Form, Ground, Layout, Plan};
-use crate::Zone;
+use super::Synthetic;
+use super::city::{City, Sky};
+use super::clouds::{Clouds, veiled};
+use super::ground::Ground;
+use super::materials::{ASPHALT, BANDS, CONCRETE, ROCK, Spectra, is_plant, is_water};
+use super::noise::{CELLS_A_PIXEL, Window};
+use super::outlines::{self, Outline};
+use super::sensor::{self, COARSE, Light};
+use super::town::{self, District, REACH, Town, Way};
+use crate::data::rasters::{Band, Crs, GeoTiffFile, Gray8, Gray16, Grid, Transform};
+use crate::files::{Partial, check_free};
+use crate::{Bands, Error, Progress, Result};
 
-/// Cells a side.
-pub(super) const CELLS: usize = 64;
-/// Metres a cell.
-pub(super) const METRES: f32 = 5.0;
-const AREA: usize = CELLS * CELLS;
+/// Pixels along the tiles that are drawn at a time; and beyond them, so that what stands there throws its
+/// shadow in: 110 m at the lowest sun reach 176 m.
+const TILE: usize = 128;
+const MARGIN: usize = 20;
+/// Fewer pixels than this are no city.
+const LEAST: usize = 64;
+/// Metres a pixel.
+const PIXEL: f64 = 10.0;
+/// UTM zone 25 north, in the middle of the Atlantic: nobody takes it for a place.
+const EPSG: u16 = 32625;
+const CORNER: (f64, f64) = (500_000.0, 5_300_000.0);
 
-/// What stands on each cell.
-pub(super) struct Scene {
-    pub(super) material: Vec<Material>,
-    /// Metres above the ground.
-    pub(super) height: Vec<f32>,
-    /// Brightness relative to the material's.
-    pub(super) tint: Vec<f32>,
+/// Scene classes of Sentinel-2's SCL band.
+mod scl {
+    pub(super) const SHADOW: u8 = 3;
+    pub(super) const VEGETATION: u8 = 4;
+    pub(super) const NOT_VEGETATED: u8 = 5;
+    pub(super) const WATER: u8 = 6;
+    pub(super) const CLOUD_MEDIUM: u8 = 8;
+    pub(super) const CLOUD_HIGH: u8 = 9;
+    pub(super) const CIRRUS: u8 = 10;
 }
 
-impl Scene {
-    /// Ground of one zone.
-    pub(super) fn of(zone: Zone, city: &City, rng: &mut ChaCha8Rng) -> Self {
-        match Form::of(zone) {
-            Form::Built(built) => Self::built(&built.draw(rng), city, rng),
-            Form::Natural(ground) => Self::natural(ground, city, rng),
+/// A synthetic scene to be written: a city with its river, parks, works, fields and woods.
+///
+/// The folder holds
+/// - `B2.tif` … `B12.tif`: top-of-atmosphere reflectance times 10,000 (0 = no data), one band a file, B2 B3 B4
+///   B8 in pixels of 10 m, the others in pixels of 20 m;
+/// - `LCZ.tif`: the zone of each pixel of 10 m, 1–17 (0 = none);
+/// - `SCL.tif`: scene classes of each pixel of 20 m as in Sentinel-2's level 2A: clouds 8 and 9, thin ones 10, cloud
+///   shadows 3, vegetation 4, bare or built 5, water 6;
+/// - `districts.shp` (with `.shx`, `.dbf`, `.prj`, `.cpg`): the same zones as polygons along the pixels' edges, with the
+///   fields `VALUE` (the zone, 1–17), `LCZ`, `NAME`, `polygon_id`, and a land cover after Urban Atlas
+///   (`LC_CODE`, `LC_NAME`).
+///
+/// Coordinates are UTM zone 25 north (EPSG:32625), in the middle of the Atlantic.
+///
+/// ```
+/// use lcz::data::{rasters::GeoTiff, synthetic::SyntheticScene};
+/// let folder = tempfile::tempdir()?;
+/// let scene = SyntheticScene { rows: 64, columns: 96, ..SyntheticScene::default() };
+/// scene.write(&folder.path().join("city"), &mut lcz::progress::Silent)?;
+/// let zones = GeoTiff::open(folder.path().join("city/LCZ.tif"))?;
+/// assert_eq!((zones.grid().rows, zones.grid().columns), (64, 96));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SyntheticScene {
+    /// Lines of 10 m, an even number.
+    pub rows: usize,
+    /// Columns of 10 m, an even number.
+    pub columns: usize,
+    /// The same seed gives the same files, with any number of threads.
+    pub seed: u64,
+    /// Share of the sky that is clouded, 0–0.9.
+    pub clouds: f32,
+}
+
+impl Default for SyntheticScene {
+    /// 600 × 600 pixels, seed 1, a tenth of the sky clouded.
+    fn default() -> Self {
+        Self { rows: 600, columns: 600, seed: 1, clouds: 0.1 }
+    }
+}
+
+/// What the parts of a scene share.
+struct World {
+    town: Town,
+    city: City,
+    clouds: Clouds,
+    spectra: Spectra,
+    sky: Sky,
+    seed: u64,
+}
+
+/// The pixels of a tile, in lines.
+struct Tile {
+    columns: usize,
+    fine: Vec<[u16; BANDS]>,
+    coarse: Vec<[u16; BANDS]>,
+    zones: Vec<u8>,
+    classes: Vec<u8>,
+}
+
+impl SyntheticScene {
+    /// What the files say of themselves.
+    pub fn provenance(&self) -> String {
+        Synthetic { patches: 0, seed: self.seed }.provenance()
+    }
+
+    /// Writes the scene into a new folder, which appears whole or not at all. Memory grows with the
+    /// number of columns and hardly with that of the lines.
+    ///
+    /// # Errors
+    /// Odd or too few pixels, a cloud cover that is no share, a folder that exists or may not be written,
+    /// a full disk.
+    pub fn write(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
+        self.check()?;
+        check_free(folder)?;
+        let partial = Partial::folder(folder)?;
+        let world = self.world();
+        progress.begin("synthetic scene", (self.rows * self.columns) as u64);
+        self.write_rasters(partial.path(), &world, progress)?;
+        let outlines = self.outlines(&world);
+        outlines::write(&partial.path().join("districts.shp"), &outlines, &self.provenance())?;
+        partial.become_new()?;
+        progress.end(&format!("a synthetic scene of {} districts in {}", outlines.len(), folder.display()));
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        let refuse = |problem: String, advice: &str| Err(Error::input("synthetic scene", problem, advice));
+        let size = format!("{} x {} pixels", self.rows, self.columns);
+        if self.rows < LEAST || self.columns < LEAST {
+            return refuse(size, "ask for at least 64 x 64");
+        }
+        if !self.rows.is_multiple_of(2) || !self.columns.is_multiple_of(2) {
+            return refuse(size, "ask for even numbers: some bands have pixels of 20 m");
+        }
+        if self.rows > 30_000 || self.columns > 30_000 {
+            return refuse(size, "ask for at most 30000 x 30000");
+        }
+        if !(0.0..=0.9).contains(&self.clouds) {
+            return refuse(format!("clouds over {} of the sky", self.clouds), "choose 0 to 0.9");
+        }
+        Ok(())
+    }
+
+    fn world(&self) -> World {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x5C3E_3E00);
+        let mut city = City::draw(&mut rng);
+        // North of the equator the sun is in the south.
+        city.sun.0 = city.sun.0.abs();
+        let (spectra, sky) = (city.spectra_of_a_day(&mut rng), city.sky_of_a_day(&mut rng));
+        World {
+            town: Town::draw(self.extent(), &mut rng),
+            clouds: Clouds::new(self.clouds, &city, rng.r#gen()),
+            city,
+            spectra,
+            sky,
+            seed: self.seed,
         }
     }
 
-    /// Ground between two zones, `share` of it the other's: two built zones grow into one another,
-    /// any others lie side by side.
-    pub(super) fn between(zone: Zone, other: Zone, share: f32, city: &City, rng: &mut ChaCha8Rng) -> Self {
-        match (Form::of(zone), Form::of(other)) {
-            (Form::Built(a), Form::Built(b)) => {
-                let other = b.draw(rng);
-                let plan = a.draw(rng).towards(&other, share, rng);
-                Self::built(&plan, city, rng)
-            }
-            _ => Self::of(zone, city, rng).invaded(&Self::of(other, city, rng), share, rng),
+    /// Metres southward and eastward.
+    fn extent(&self) -> (f32, f32) {
+        (self.rows as f32 * PIXEL as f32, self.columns as f32 * PIXEL as f32)
+    }
+
+    fn grid(&self, every: usize) -> Grid {
+        let pixel = PIXEL * every as f64;
+        Grid {
+            rows: self.rows / every,
+            columns: self.columns / every,
+            transform: Some(Transform([CORNER.0, pixel, 0.0, CORNER.1, 0.0, -pixel])),
+            crs: Crs::Projected { epsg: Some(EPSG), metres: 1.0, name: None },
         }
     }
 
-    /// With `share` of the area taken by another scene, along an irregular border.
-    pub(super) fn invaded(mut self, other: &Self, share: f32, rng: &mut ChaCha8Rng) -> Self {
-        let (down, right) = (rng.gen_range(-1f32..1.0), rng.gen_range(-1f32..1.0));
-        let mut where_to = noise(120.0, rng);
-        for (cell, value) in where_to.iter_mut().enumerate() {
-            let (y, x) = position(cell);
-            *value += (down * y + right * x) / 60.0;
+    fn write_rasters(&self, folder: &Path, world: &World, progress: &mut dyn Progress) -> Result<()> {
+        let says = self.provenance();
+        let names = Bands::sentinel2();
+        let create = |name: &str| GeoTiffFile::create(&folder.join(format!("{name}.tif")));
+        let mut files = names.names().iter().map(|name| create(name)).collect::<Result<Vec<_>>>()?;
+        let (mut zones_file, mut classes_file) = (create("LCZ")?, create("SCL")?);
+        let mut bands: Vec<Band<'_, Gray16>> = Vec::with_capacity(BANDS);
+        for (c, file) in files.iter_mut().enumerate() {
+            let about = format!("{}, reflectance = value / 10000, {says}", names.names()[c]);
+            bands.push(file.band(&self.grid(if COARSE[c] { 2 } else { 1 }), 0, &about)?);
         }
-        standardise(&mut where_to);
-        let border = quantile(share);
-        for (cell, &value) in where_to.iter().enumerate() {
-            if value < border {
-                self.material[cell] = other.material[cell];
-                self.height[cell] = other.height[cell];
-                self.tint[cell] = other.tint[cell];
-            }
-        }
-        self
-    }
+        let about = format!("Local Climate Zone 1-17, {says}");
+        let mut zones: Band<'_, Gray8> = zones_file.band(&self.grid(1), 0, &about)?;
+        let about = format!("scene classes of Sentinel-2, {says}");
+        let mut classes: Band<'_, Gray8> = classes_file.band(&self.grid(2), 0, &about)?;
 
-    fn bare(material: Material) -> Self {
-        Self { material: vec![material; AREA], height: vec![0.0; AREA], tint: vec![1.0; AREA] }
-    }
-
-    fn natural(ground: Ground, city: &City, rng: &mut ChaCha8Rng) -> Self {
-        match ground {
-            Ground::Trees { cover, clump } => {
-                let mut scene = Self::meadow(city, rng);
-                let (cover, clump) = (rng.gen_range(cover.0..cover.1), rng.gen_range(clump.0..clump.1));
-                scene.plant(cover, clump, city, rng, |_| true);
-                scene.mottle(0.10, 12.0, rng);
-                scene
-            }
-            Ground::Scrub => {
-                let ground = if rng.gen_bool(0.7) { STUBBLE } else { ROCK };
-                let mut scene = Self::bare(ground);
-                scene.scatter(SOIL, rng.gen_range(0.1..0.5), 30.0, rng);
-                scene.scatter(GRASS, rng.gen_range(0.0..0.3), 40.0, rng);
-                scene.scatter(SHRUB, rng.gen_range(0.3..0.7), rng.gen_range(10.0..22.0), rng);
-                scene.plant(rng.gen_range(0.0..0.15), 10.0, city, rng, |_| true);
-                scene.mottle(0.10, 15.0, rng);
-                scene
-            }
-            Ground::Fields => {
-                let mut scene =
-                    Self::fields(&[(GRASS, 4.0), (CROP, 3.0), (STUBBLE, 1.5), (SOIL, 0.5)], city, rng);
-                scene.plant(rng.gen_range(0.0..0.10), 14.0, city, rng, |_| true);
-                scene.mottle(0.06, 40.0, rng);
-                scene
-            }
-            Ground::RockOrPaved => {
-                let mut scene = if rng.gen_bool(0.4) {
-                    Self::bare(ROCK)
+        for top in (0..self.rows).step_by(TILE) {
+            let rows = TILE.min(self.rows - top);
+            let lefts: Vec<usize> = (0..self.columns).step_by(TILE).collect();
+            let tiles: Vec<Tile> = lefts
+                .into_par_iter()
+                .map(|left| world.tile((top, left), (rows, TILE.min(self.columns - left))))
+                .collect();
+            for (c, band) in bands.iter_mut().enumerate() {
+                let lines = if COARSE[c] {
+                    side_by_side(&tiles, rows / 2, |tile| (&tile.coarse, tile.columns / 2), |pixel| pixel[c])
                 } else {
-                    Self::fields(&[(ASPHALT, 3.0), (CONCRETE, 3.0), (ROCK, 0.5)], city, rng)
+                    side_by_side(&tiles, rows, |tile| (&tile.fine, tile.columns), |pixel| pixel[c])
                 };
-                scene.scatter(SOIL, rng.gen_range(0.0..0.12), 25.0, rng);
-                scene.scatter(GRASS, rng.gen_range(0.0..0.12), 25.0, rng);
-                scene.mottle(0.12, 20.0, rng);
-                scene
+                band.append(&lines)?;
             }
-            Ground::SoilOrSand => {
-                let mut scene = if rng.gen_bool(0.4) {
-                    Self::bare(SAND)
-                } else {
-                    Self::fields(&[(SOIL, 5.0), (SAND, 1.0), (STUBBLE, 0.7)], city, rng)
+            zones.append(&side_by_side(&tiles, rows, |tile| (&tile.zones, tile.columns), |zone| *zone))?;
+            classes.append(&side_by_side(
+                &tiles,
+                rows / 2,
+                |tile| (&tile.classes, tile.columns / 2),
+                |class| *class,
+            ))?;
+            progress.advance((rows * self.columns) as u64, "");
+        }
+        bands.into_iter().try_for_each(Band::finish)?;
+        zones.finish()?;
+        classes.finish()
+    }
+
+    /// The districts' polygons, each along the edges of its pixels.
+    fn outlines(&self, world: &World) -> Vec<Outline> {
+        let squares: Vec<(i64, i64)> = town::districts_of(self.extent()).collect();
+        let of_square = |&(line, column): &(i64, i64)| self.outlines_of(line, column, world);
+        squares.par_iter().map(of_square).flatten_iter().collect()
+    }
+
+    /// The dry part of a district and the wet one.
+    fn outlines_of(&self, line: i64, column: i64, world: &World) -> Vec<Outline> {
+        let centre = town::centre_of(line, column);
+        let range = |centre: f32, count: usize| {
+            let pixel = |metres: f32| (metres / PIXEL as f32).clamp(0.0, count as f32) as usize;
+            (pixel(centre - REACH), pixel(centre + REACH + PIXEL as f32))
+        };
+        let ((top, bottom), (left, right)) = (range(centre.0, self.rows), range(centre.1, self.columns));
+        if top == bottom || left == right {
+            return Vec::new();
+        }
+        let districts = world.town.districts(&middles((top, left), (bottom - top, right - left)));
+        let outline = |water: bool| {
+            let own = District { line, column, water };
+            let mask: Vec<bool> = districts.iter().map(|district| *district == own).collect();
+            let rings = outlines::trace(&mask, right - left);
+            let placed = |ring: Vec<(usize, usize)>| {
+                let corner = |(row, column): (usize, usize)| {
+                    (CORNER.0 + PIXEL * (left + column) as f64, CORNER.1 - PIXEL * (top + row) as f64)
                 };
-                scene.scatter(GRASS, rng.gen_range(0.0..0.10), 30.0, rng);
-                scene.scatter(ROCK, rng.gen_range(0.0..0.15), 30.0, rng);
-                scene.mottle(0.10, 50.0, rng);
-                scene
-            }
-            Ground::Water => {
-                let mut scene = Self::bare(CLEAR_WATER);
-                if rng.gen_bool(0.5) {
-                    scene.scatter(TURBID_WATER, rng.gen_range(0.1..1.0), 150.0, rng);
-                }
-                scene.mottle(0.05, 90.0, rng);
-                scene
-            }
-        }
-    }
-
-    /// Grass, with some bare ground where the city is dry.
-    fn meadow(city: &City, rng: &mut ChaCha8Rng) -> Self {
-        let mut scene = Self::bare(GRASS);
-        scene.scatter(SOIL, 0.25 * city.dryness * rng.gen_range(0f32..1.0), 30.0, rng);
-        scene.scatter(SHRUB, rng.gen_range(0.0..0.25), 25.0, rng);
-        scene
-    }
-
-    /// Rectangular parcels, each of one material.
-    fn fields(choice: &[(Material, f32)], city: &City, rng: &mut ChaCha8Rng) -> Self {
-        let mut scene = Self::bare(choice[0].0);
-        let axes = Axes::draw(city, rng);
-        let (long, short) = (rng.gen_range(90f32..320.0), rng.gen_range(50f32..180.0));
-        let key: u64 = rng.r#gen();
-        for cell in 0..AREA {
-            let (u, v) = axes.along(position(cell));
-            let mut hash = Hash::of(key, (u / long) as u64, (v / short) as u64);
-            scene.material[cell] = pick(choice, hash.unit());
-            scene.tint[cell] = 0.8 + 0.4 * hash.unit();
-        }
-        scene
-    }
-
-    /// Covers `share` of the ground with a material, in patches of some metres.
-    fn scatter(&mut self, material: Material, share: f32, metres: f32, rng: &mut ChaCha8Rng) {
-        if share < 0.01 {
-            return;
-        }
-        let border = quantile(share);
-        for (cell, value) in noise(metres, rng).into_iter().enumerate() {
-            if value < border {
-                self.material[cell] = material;
-            }
-        }
-    }
-
-    /// Trees over `share` of the cells that may have some.
-    fn plant(
-        &mut self,
-        share: f32,
-        clump: f32,
-        city: &City,
-        rng: &mut ChaCha8Rng,
-        may: impl Fn(Material) -> bool,
-    ) {
-        if share < 0.01 {
-            return;
-        }
-        let (crowns, kinds) = (noise(clump, rng), noise(80.0, rng));
-        let (border, conifers) = (quantile(share), quantile(city.conifers));
-        let tall = rng.gen_range(4f32..14.0);
-        for cell in 0..AREA {
-            if crowns[cell] < border && may(self.material[cell]) {
-                self.material[cell] = if kinds[cell] < conifers { CONIFER } else { BROADLEAF };
-                // Crowns are rounded: tallest where the noise is deepest.
-                self.height[cell] = tall * (border - crowns[cell]).min(1.2);
-            }
-        }
-    }
-
-    /// Uneven brightness.
-    fn mottle(&mut self, share: f32, metres: f32, rng: &mut ChaCha8Rng) {
-        for (tint, value) in self.tint.iter_mut().zip(noise(metres, rng)) {
-            *tint *= (1.0 + share * value).max(0.3);
-        }
-    }
-
-    fn built(plan: &Plan, city: &City, rng: &mut ChaCha8Rng) -> Self {
-        let mut scene = Self::bare(GRASS);
-        let axes = Axes::draw(city, rng);
-        let key: u64 = rng.r#gen();
-        // Streets take part of the paved ground, courts and car parks the rest.
-        let streets = (0.6 * plan.impervious).min(0.35);
-        let street = plan.block * (1.0 - (1.0 - streets).sqrt());
-        let inner = plan.block - street;
-        let cover = (plan.building / (1.0 - streets)).min(0.97);
-        let lots = (inner / plan.lot).round().max(1.0);
-        let roofs: [(Material, f32); ROOFS] =
-            std::array::from_fn(|k| (k as Material, plan.roofs[k] * city.roofs[k]));
-        // A district has a dominant roof; single houses differ.
-        let usual = pick(&roofs, rng.gen_range(0f32..1.0));
-        for cell in 0..AREA {
-            let (u, v) = axes.along(position(cell));
-            let (block_u, block_v) = ((u / plan.block) as u64, (v / plan.block) as u64);
-            let (u, v) = (u - block_u as f32 * plan.block - street, v - block_v as f32 * plan.block - street);
-            if u < 0.0 || v < 0.0 {
-                scene.material[cell] = ASPHALT;
-                continue;
-            }
-            let (a, b) = (u / inner * lots, v / inner * lots);
-            let (lot_u, lot_v) = (a as u64, b as u64);
-            let mut hash = Hash::of(key, block_u << 16 | lot_u, block_v << 16 | lot_v);
-            let (a, b) = (a - lot_u as f32, b - lot_v as f32);
-            let stands = match plan.layout {
-                Layout::Courtyards => {
-                    let depth = 0.5 * inner * (1.0 - (1.0 - cover).sqrt());
-                    u.min(v).min(inner - u).min(inner - v) < depth
-                }
-                Layout::Lots => footprint(a, b, cover, 1.3, &mut hash),
-                Layout::Slabs => footprint(a, b, cover, 3.0, &mut hash),
+                ring.into_iter().map(corner).collect()
             };
-            if stands {
-                let common = hash.unit() < 0.55;
-                scene.material[cell] = if common { usual } else { pick(&roofs, hash.unit()) };
-                scene.height[cell] = plan.height.0 + (plan.height.1 - plan.height.0) * hash.unit().powi(2);
-                scene.tint[cell] = 0.75 + 0.5 * hash.unit();
-            }
+            (!rings.is_empty()).then(|| Outline {
+                zone: world.town.zone(own),
+                rings: rings.into_iter().map(placed).collect(),
+            })
+        };
+        [false, true].into_iter().filter_map(outline).collect()
+    }
+}
+
+/// The middle cells of a rectangle of pixels.
+fn middles((top, left): (usize, usize), (rows, columns): (usize, usize)) -> Window {
+    let middle = |pixel: usize| (pixel * CELLS_A_PIXEL + CELLS_A_PIXEL / 2) as i64;
+    Window { top: middle(top), left: middle(left), rows, columns, stride: CELLS_A_PIXEL }
+}
+
+impl World {
+    /// A rectangle of pixels; all four numbers are even.
+    fn tile(&self, (top, left): (usize, usize), (rows, columns): (usize, usize)) -> Tile {
+        let margin = MARGIN * CELLS_A_PIXEL;
+        let window = Window {
+            top: (top * CELLS_A_PIXEL) as i64 - margin as i64,
+            left: (left * CELLS_A_PIXEL) as i64 - margin as i64,
+            rows: rows * CELLS_A_PIXEL + 2 * margin,
+            columns: columns * CELLS_A_PIXEL + 2 * margin,
+            stride: 1,
+        };
+        let districts = self.town.districts(&window);
+        let ground = self.lay(window, &districts);
+        let light = Light::of(&ground, &self.city, &self.spectra);
+        let inner = Window { top: top as i64, left: left as i64, rows, columns, stride: 1 };
+        let veil = self.clouds.over(&inner);
+
+        let within = |row: usize, column: usize| (row + MARGIN) * light.columns + column + MARGIN;
+        let pixels = (0..rows * columns).map(|at| {
+            veiled(light.pixels[within(at / columns, at % columns)], veil.cloud[at], veil.shadow[at])
+        });
+        let seen = Light { rows, columns, pixels: pixels.collect() };
+        // Each tile has random numbers of its own.
+        let mut key = [0; 32];
+        for (bytes, word) in key.chunks_exact_mut(8).zip([self.seed, 5, top as u64, left as u64]) {
+            bytes.copy_from_slice(&word.to_le_bytes());
         }
-        scene.fill_between(plan, streets, city, rng);
-        scene.mottle(0.06, 15.0, rng);
-        scene
+        let mut rng = ChaCha8Rng::from_seed(key);
+        let mut measure = |pixels: &[[f32; BANDS]], coarse: bool| -> Vec<[u16; BANDS]> {
+            let mut measured = vec![[0; BANDS]; pixels.len()];
+            for (steps, pixel) in measured.iter_mut().zip(pixels) {
+                for c in (0..BANDS).filter(|&c| COARSE[c] == coarse) {
+                    steps[c] = sensor::through_air(pixel[c], c, self.sky, &mut rng);
+                }
+            }
+            measured
+        };
+        let (fine, coarse) = (measure(&seen.pixels, false), measure(&seen.halved(), true));
+        let middle = |row: usize, column: usize| {
+            let cell = |pixel: usize| (pixel + MARGIN) * CELLS_A_PIXEL + CELLS_A_PIXEL / 2;
+            districts[cell(row) * window.columns + cell(column)]
+        };
+        let zones = (0..rows * columns)
+            .map(|at| self.town.zone(middle(at / columns, at % columns)).number() as u8)
+            .collect();
+        Tile { columns, fine, coarse, zones, classes: classes(&ground, &veil, rows, columns) }
     }
 
-    /// Paves, bares and plants the ground that buildings and streets have left as grass.
-    fn fill_between(&mut self, plan: &Plan, streets: f32, city: &City, rng: &mut ChaCha8Rng) {
-        let open = (1.0 - plan.building - streets).max(0.05);
-        let paved = quantile(((plan.impervious - streets) / open).clamp(0.0, 1.0));
-        let bare = quantile((plan.soil * (0.5 + city.dryness)).clamp(0.0, 1.0));
-        let paving = if rng.gen_bool(0.5) { CONCRETE } else { ASPHALT };
-        let (where_paved, where_bare) = (noise(25.0, rng), noise(30.0, rng));
-        for cell in 0..AREA {
-            if self.material[cell] == GRASS {
-                if where_paved[cell] < paved {
-                    self.material[cell] = paving;
-                } else if where_bare[cell] < bare {
-                    self.material[cell] = SOIL;
+    /// What lies on the ground: each district's fabric, and the roads across.
+    fn lay(&self, window: Window, districts: &[District]) -> Ground {
+        let mut boxes: Vec<(District, [usize; 4])> = Vec::new();
+        let mut last = 0;
+        for (cell, &district) in districts.iter().enumerate() {
+            let (row, column) = (cell / window.columns, cell % window.columns);
+            if boxes.get(last).is_none_or(|(known, _)| *known != district) {
+                last = boxes.iter().position(|(known, _)| *known == district).unwrap_or(boxes.len());
+            }
+            if last == boxes.len() {
+                boxes.push((district, [row, row + 1, column, column + 1]));
+            }
+            let [top, bottom, left, right] = &mut boxes[last].1;
+            (*top, *bottom) = ((*top).min(row), (*bottom).max(row + 1));
+            (*left, *right) = ((*left).min(column), (*right).max(column + 1));
+        }
+        let mut ground = Ground::bare(window, ASPHALT);
+        for (district, [top, bottom, left, right]) in boxes {
+            let part = Window {
+                top: window.top + top as i64,
+                left: window.left + left as i64,
+                rows: bottom - top,
+                columns: right - left,
+                stride: 1,
+            };
+            let laid = self.town.fabric(district, &self.city).lay(part, &self.city);
+            for row in top..bottom {
+                for column in left..right {
+                    let (cell, from) =
+                        (row * window.columns + column, (row - top) * part.columns + column - left);
+                    if districts[cell] == district {
+                        ground.material[cell] = laid.material[from];
+                        ground.height[cell] = laid.height[from];
+                        ground.tint[cell] = laid.tint[from];
+                    }
                 }
             }
         }
-        let trees = (plan.trees * city.greenness).min(0.95);
-        self.plant(trees, 12.0, city, rng, |material| material == GRASS);
+        for (cell, way) in self.town.ways(&window).into_iter().enumerate() {
+            let Some(way) = way else { continue };
+            // Over water it is a bridge.
+            let (material, height) = match (way, districts[cell].water) {
+                (Way::Road, true) => (CONCRETE, 9.0),
+                (Way::Road, false) => (ASPHALT, 0.0),
+                (Way::Railway, water) => (ROCK, if water { 9.0 } else { 0.0 }),
+            };
+            ground.material[cell] = material;
+            ground.height[cell] = height;
+            ground.tint[cell] = if way == Way::Road { 1.15 } else { 0.8 };
+        }
+        ground
     }
 }
 
-/// Whether (a, b) in the unit square of a lot is under its building, which covers `cover` of the lot
-/// and is up to `longest` times as long as wide. One lot in twelve is free.
-fn footprint(a: f32, b: f32, cover: f32, longest: f32, hash: &mut Hash) -> bool {
-    let free = hash.unit() < 1.0 / 12.0;
-    let cover = (cover * 12.0 / 11.0).min(0.97);
-    let ratio = 1.0 + (longest - 1.0) * (0.5 + 0.5 * hash.unit());
-    let long = (cover * ratio).sqrt().min(0.98);
-    let short = (cover / long).min(0.98);
-    let (a, b) = if hash.unit() < 0.7 { (a, b) } else { (b, a) };
-    let (from_a, from_b) = ((1.0 - long) * hash.unit(), (1.0 - short) * hash.unit());
-    !free && (from_a..from_a + long).contains(&a) && (from_b..from_b + short).contains(&b)
+/// The scene class of each pixel of 20 m.
+fn classes(ground: &Ground, veil: &super::clouds::Veil, rows: usize, columns: usize) -> Vec<u8> {
+    const SIDE: usize = 2 * CELLS_A_PIXEL;
+    let margin = MARGIN * CELLS_A_PIXEL;
+    let of = |row: usize, column: usize| {
+        let mean = |values: &[f32]| {
+            let at = |down: usize, right: usize| values[(2 * row + down) * columns + 2 * column + right];
+            0.25 * (at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1))
+        };
+        let (cloud, shadow) = (mean(&veil.cloud), mean(&veil.shadow));
+        let (mut plants, mut water) = (0, 0);
+        for cell in 0..SIDE * SIDE {
+            let (y, x) = (margin + row * SIDE + cell / SIDE, margin + column * SIDE + cell % SIDE);
+            let material = ground.material[y * ground.window.columns + x];
+            plants += usize::from(is_plant(material));
+            water += usize::from(is_water(material));
+        }
+        match () {
+            () if cloud > 0.65 => scl::CLOUD_HIGH,
+            () if cloud > 0.3 => scl::CLOUD_MEDIUM,
+            () if cloud > 0.1 => scl::CIRRUS,
+            () if shadow > 0.25 => scl::SHADOW,
+            () if 2 * water > SIDE * SIDE => scl::WATER,
+            () if 2 * plants > SIDE * SIDE => scl::VEGETATION,
+            () => scl::NOT_VEGETATED,
+        }
+    };
+    (0..rows / 2 * (columns / 2)).map(|at| of(at / (columns / 2), at % (columns / 2))).collect()
 }
 
-/// Rotated and shifted axes: the directions of streets and field borders.
-struct Axes {
-    cos: f32,
-    sin: f32,
-    shift: (f32, f32),
-}
-
-impl Axes {
-    /// Mostly the city's own direction.
-    fn draw(city: &City, rng: &mut ChaCha8Rng) -> Self {
-        let angle =
-            if rng.gen_bool(0.6) { city.grid + 0.08 * normal(rng) } else { rng.gen_range(0.0..FRAC_PI_2) };
-        // Far enough that no place of the scene has a negative coordinate.
-        let shift = (rng.gen_range(1000f32..2000.0), rng.gen_range(1000f32..2000.0));
-        Self { cos: angle.cos(), sin: angle.sin(), shift }
-    }
-
-    /// Metres along the two axes.
-    fn along(&self, (y, x): (f32, f32)) -> (f32, f32) {
-        let (y, x) = (y * METRES, x * METRES);
-        (x * self.cos + y * self.sin + self.shift.0, y * self.cos - x * self.sin + self.shift.1)
-    }
-}
-
-/// Line and column of a cell's centre, in cells from the middle.
-fn position(cell: usize) -> (f32, f32) {
-    let middle = CELLS as f32 / 2.0 - 0.5;
-    ((cell / CELLS) as f32 - middle, (cell % CELLS) as f32 - middle)
-}
-
-/// Random numbers that belong to a place: `SplitMix64` from its coordinates.
-struct Hash(u64);
-
-impl Hash {
-    fn of(key: u64, u: u64, v: u64) -> Self {
-        let place = u.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ v.wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
-        Self(key ^ place)
-    }
-
-    /// The next number in 0–1.
-    fn unit(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 24) as f32
-    }
-}
-
-/// One of several, by weight.
-fn pick(choice: &[(Material, f32)], at: f32) -> Material {
-    let mut left = at * choice.iter().map(|(_, weight)| weight).sum::<f32>();
-    for &(material, weight) in choice {
-        left -= weight;
-        if left < 0.0 {
-            return material;
+/// The lines of tiles that lie side by side.
+fn side_by_side<P: Sync, V: Send>(
+    tiles: &[Tile],
+    rows: usize,
+    pixels: impl Fn(&Tile) -> (&Vec<P>, usize),
+    value: impl Fn(&P) -> V,
+) -> Vec<V> {
+    let mut lines = Vec::new();
+    for row in 0..rows {
+        for tile in tiles {
+            let (pixels, columns) = pixels(tile);
+            lines.extend(pixels[row * columns..(row + 1) * columns].iter().map(&value));
         }
     }
-    choice[choice.len() - 1].0
-}
-
-/// Smooth noise of mean 0 and standard deviation 1, whose features are about `metres` wide: a random
-/// lattice interpolated with a smooth step, and one of half the width and strength upon it.
-fn noise(metres: f32, rng: &mut ChaCha8Rng) -> Vec<f32> {
-    let mut field = vec![0.0; AREA];
-    for (metres, strength) in [(metres, 1.0), (metres / 2.0, 0.5)] {
-        let step = (metres / METRES).max(1.5);
-        let points = (CELLS as f32 / step).ceil() as usize + 2;
-        let lattice: Vec<f32> = (0..points * points).map(|_| strength * rng.gen_range(-1f32..1.0)).collect();
-        let shift = rng.gen_range(0f32..1.0);
-        let places: Vec<(usize, f32)> = (0..CELLS)
-            .map(|cell| {
-                let at = cell as f32 / step + shift;
-                let t = at.fract();
-                (at as usize, t * t * (3.0 - 2.0 * t))
-            })
-            .collect();
-        for (line, &(y, ty)) in field.chunks_exact_mut(CELLS).zip(&places) {
-            let (upper, lower) = (&lattice[y * points..(y + 1) * points], &lattice[(y + 1) * points..]);
-            for (value, &(x, tx)) in line.iter_mut().zip(&places) {
-                let left = upper[x] + ty * (lower[x] - upper[x]);
-                let right = upper[x + 1] + ty * (lower[x + 1] - upper[x + 1]);
-                *value += left + tx * (right - left);
-            }
-        }
-    }
-    standardise(&mut field);
-    field
-}
-
-/// To mean 0 and standard deviation 1. Eight sums side by side use the processor's vectors.
-fn standardise(field: &mut [f32]) {
-    let n = field.len() as f32;
-    let (mut sums, mut squares) = ([0f32; 8], [0f32; 8]);
-    for eight in field.chunks_exact(8) {
-        for lane in 0..8 {
-            sums[lane] += eight[lane];
-            squares[lane] += eight[lane] * eight[lane];
-        }
-    }
-    let mean = sums.iter().sum::<f32>() / n;
-    let variance = squares.iter().sum::<f32>() / n - mean * mean;
-    let scale = 1.0 / variance.max(1e-12).sqrt();
-    for value in field {
-        *value = (*value - mean) * scale;
-    }
-}
-
-/// Below which `share` of standardised noise lies, about: the logistic approximation to the normal
-/// quantile.
-fn quantile(share: f32) -> f32 {
-    let share = share.clamp(1e-4, 1.0 - 1e-4);
-    (share / (1.0 - share)).ln() / 1.702
+    lines
 }

@@ -1,4 +1,4 @@
-//! What each zone is built of: the published ranges, and a form for its buildings and its ground.
+//! What each built zone is made of: the published ranges, and a form for its streets and buildings.
 //!
 //! Fractions and heights: Stewart & Oke (2012), *Local Climate Zones for Urban Temperature Studies*,
 //! Table 3. Layouts, block sizes, roofs and vegetation are our own reading of its pictures.
@@ -6,7 +6,8 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::materials::{ROOFS, normal};
+use super::city::normal;
+use super::materials::ROOFS;
 use crate::Zone;
 
 /// How buildings stand on a block.
@@ -18,6 +19,10 @@ pub(super) enum Layout {
     Lots,
     /// One on a lot, long and narrow.
     Slabs,
+    /// Sheds, tanks and heaps.
+    Works,
+    /// One on a lot, and only beside the streets; fields and meadows elsewhere.
+    Countryside,
 }
 
 /// The ranges of a built zone.
@@ -35,6 +40,9 @@ pub(super) struct Built {
     /// Metres from building to building.
     lot: (f32, f32),
     layout: Layout,
+    /// How crooked the streets are, in metres, and how uneven their distances (0-0.8).
+    crooked: f32,
+    uneven: f32,
     /// How often each roof occurs: tile, concrete, bitumen, bright, painted and rusty metal.
     roofs: [f32; ROOFS],
     /// Trees on pervious ground.
@@ -53,6 +61,8 @@ const BUILT: [Built; 10] = [
         block: (70.0, 120.0),
         lot: (28.0, 45.0),
         layout: Layout::Lots,
+        crooked: 4.0,
+        uneven: 0.3,
         roofs: [0.2, 5.0, 3.0, 1.2, 0.6, 0.1],
         trees: (0.2, 0.6),
         soil: (0.0, 0.2),
@@ -65,6 +75,8 @@ const BUILT: [Built; 10] = [
         block: (60.0, 110.0),
         lot: (18.0, 28.0),
         layout: Layout::Courtyards,
+        crooked: 14.0,
+        uneven: 0.5,
         roofs: [5.0, 3.0, 2.0, 0.6, 0.3, 0.2],
         trees: (0.2, 0.6),
         soil: (0.0, 0.2),
@@ -77,6 +89,8 @@ const BUILT: [Built; 10] = [
         block: (40.0, 80.0),
         lot: (10.0, 17.0),
         layout: Layout::Lots,
+        crooked: 12.0,
+        uneven: 0.5,
         roofs: [5.0, 3.0, 1.2, 0.8, 0.6, 0.8],
         trees: (0.1, 0.5),
         soil: (0.1, 0.5),
@@ -89,6 +103,8 @@ const BUILT: [Built; 10] = [
         block: (110.0, 190.0),
         lot: (42.0, 70.0),
         layout: Layout::Lots,
+        crooked: 10.0,
+        uneven: 0.4,
         roofs: [0.5, 5.0, 2.5, 0.7, 0.4, 0.1],
         trees: (0.2, 0.6),
         soil: (0.0, 0.3),
@@ -101,6 +117,8 @@ const BUILT: [Built; 10] = [
         block: (90.0, 170.0),
         lot: (34.0, 60.0),
         layout: Layout::Slabs,
+        crooked: 14.0,
+        uneven: 0.4,
         roofs: [2.5, 4.0, 2.5, 0.7, 0.3, 0.1],
         trees: (0.2, 0.6),
         soil: (0.0, 0.3),
@@ -113,6 +131,8 @@ const BUILT: [Built; 10] = [
         block: (60.0, 120.0),
         lot: (18.0, 30.0),
         layout: Layout::Lots,
+        crooked: 22.0,
+        uneven: 0.5,
         roofs: [4.5, 2.5, 2.0, 0.5, 0.3, 0.2],
         trees: (0.3, 0.7),
         soil: (0.0, 0.2),
@@ -125,6 +145,8 @@ const BUILT: [Built; 10] = [
         block: (25.0, 60.0),
         lot: (7.0, 11.0),
         layout: Layout::Lots,
+        crooked: 10.0,
+        uneven: 0.6,
         roofs: [1.0, 0.6, 0.6, 1.2, 1.2, 5.0],
         trees: (0.0, 0.3),
         soil: (0.5, 1.0),
@@ -137,6 +159,8 @@ const BUILT: [Built; 10] = [
         block: (130.0, 260.0),
         lot: (60.0, 110.0),
         layout: Layout::Lots,
+        crooked: 6.0,
+        uneven: 0.4,
         roofs: [0.6, 3.0, 2.0, 2.5, 1.2, 0.5],
         trees: (0.0, 0.3),
         soil: (0.1, 0.5),
@@ -148,7 +172,9 @@ const BUILT: [Built; 10] = [
         height: (3.0, 10.0),
         block: (110.0, 260.0),
         lot: (28.0, 55.0),
-        layout: Layout::Lots,
+        layout: Layout::Countryside,
+        crooked: 45.0,
+        uneven: 0.6,
         roofs: [4.0, 2.0, 2.0, 0.7, 0.3, 0.4],
         trees: (0.3, 0.7),
         soil: (0.0, 0.2),
@@ -160,49 +186,18 @@ const BUILT: [Built; 10] = [
         height: (5.0, 15.0),
         block: (120.0, 260.0),
         lot: (35.0, 90.0),
-        layout: Layout::Slabs,
+        layout: Layout::Works,
+        crooked: 6.0,
+        uneven: 0.5,
         roofs: [0.4, 2.5, 2.5, 1.2, 1.2, 2.0],
         trees: (0.0, 0.3),
         soil: (0.5, 1.0),
     },
 ];
 
-/// The ground of a natural zone.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Ground {
-    /// Trees over so much of the ground, in clumps of some metres, on grass.
-    Trees { cover: (f32, f32), clump: (f32, f32) },
-    /// Shrubs among dry grass, soil and rock.
-    Scrub,
-    /// Fields and meadows.
-    Fields,
-    /// Rock, or a paved plain.
-    RockOrPaved,
-    /// Bare fields, or sand.
-    SoilOrSand,
-    /// Water.
-    Water,
-}
-
-/// What a zone is made of.
-pub(super) enum Form {
-    Built(&'static Built),
-    Natural(Ground),
-}
-
-impl Form {
-    pub(super) fn of(zone: Zone) -> Self {
-        match zone {
-            Zone::DenseTrees => Self::Natural(Ground::Trees { cover: (0.80, 1.0), clump: (9.0, 18.0) }),
-            Zone::ScatteredTrees => Self::Natural(Ground::Trees { cover: (0.20, 0.65), clump: (14.0, 40.0) }),
-            Zone::BushScrub => Self::Natural(Ground::Scrub),
-            Zone::LowPlants => Self::Natural(Ground::Fields),
-            Zone::BareRockOrPaved => Self::Natural(Ground::RockOrPaved),
-            Zone::BareSoilOrSand => Self::Natural(Ground::SoilOrSand),
-            Zone::Water => Self::Natural(Ground::Water),
-            built => Self::Built(&BUILT[built.number() - 1]),
-        }
-    }
+/// The ranges of a built zone; none for a natural one.
+pub(super) fn built(zone: Zone) -> Option<&'static Built> {
+    BUILT.get(zone.number() - 1)
 }
 
 /// One draw from the ranges of a built zone.
@@ -214,6 +209,8 @@ pub(super) struct Plan {
     pub(super) block: f32,
     pub(super) lot: f32,
     pub(super) layout: Layout,
+    pub(super) crooked: f32,
+    pub(super) uneven: f32,
     pub(super) roofs: [f32; ROOFS],
     pub(super) trees: f32,
     pub(super) soil: f32,
@@ -237,6 +234,8 @@ impl Built {
             block: within(self.block) * wide,
             lot: within(self.lot) * apart,
             layout: self.layout,
+            crooked: self.crooked,
+            uneven: self.uneven,
             roofs: self.roofs,
             trees: within(self.trees),
             soil: within(self.soil),
@@ -254,6 +253,8 @@ impl Plan {
         blend(&mut self.height.1, other.height.1);
         blend(&mut self.block, other.block);
         blend(&mut self.lot, other.lot);
+        blend(&mut self.crooked, other.crooked);
+        blend(&mut self.uneven, other.uneven);
         blend(&mut self.trees, other.trees);
         blend(&mut self.soil, other.soil);
         for (a, &b) in self.roofs.iter_mut().zip(&other.roofs) {
