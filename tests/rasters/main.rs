@@ -73,7 +73,7 @@ fn assert_as_gdal(path: &Path, known: &Value) {
 fn every_encoding_is_read_as_gdal_reads_it() {
     let known = known();
     let files = known["synthetic"].as_object().unwrap();
-    assert_eq!(files.len(), 47);
+    assert_eq!(files.len(), 50);
     for (name, known) in files {
         assert_as_gdal(&vectors().join(format!("rasters/{name}.tif")), known);
     }

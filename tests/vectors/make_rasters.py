@@ -126,6 +126,9 @@ write("i16_three_bands_chunky", "int16", 3, interleave="pixel", compress="deflat
 write("i16_three_bands_chunky_predictor", "int16", 3, interleave="pixel", compress="lzw", predictor=2)
 write("i16_three_bands_planar_tiles", "int16", 3, interleave="band", **tiles)
 write("i16_three_bands_planar_predictor", "int16", 3, interleave="band", compress="deflate", predictor=2, **tiles)
+write("u16_tiles_lzw", "uint16", compress="lzw", **tiles)
+write("u16_tiles_lzw_predictor", "uint16", compress="lzw", predictor=2, **tiles)
+write("i16_three_bands_tiles_lzw_predictor", "int16", 3, interleave="pixel", compress="lzw", predictor=2, **tiles)
 write("u32_strips", "uint32")
 write("i32_tiles_lzw", "int32", compress="lzw", tiled=True, blockxsize=32, blockysize=16, nodata=-2147483648)
 write("i32_deflate_predictor", "int32", compress="deflate", predictor=2)
@@ -143,7 +146,7 @@ write("big_endian_lzw_predictor", "int16", compress="lzw", predictor=2, ENDIANNE
 write("big_endian_float_predictor", "float32", compress="deflate", predictor=3, ENDIANNESS="BIG")
 write("big_endian_f64_tiles", "float64", compress="deflate", ENDIANNESS="BIG", **tiles)
 write("big_tiff", "uint16", BIGTIFF="YES", compress="deflate")
-write("big_tiff_big_endian_tiles", "uint16", BIGTIFF="YES", compress="deflate", ENDIANNESS="BIG", **tiles)
+write("big_tiff_big_endian_tiles", "uint16", BIGTIFF="YES", compress="lzw", ENDIANNESS="BIG", **tiles)
 write("rgb_alpha_chunky", "uint8", 4, photometric="rgb", alpha="yes", interleave="pixel", compress="lzw")
 write("rgb_alpha_planar", "uint8", 4, photometric="rgb", alpha="premultiplied", interleave="band",
       compress="deflate", **tiles)

@@ -60,7 +60,7 @@ pub struct GeoTiff {
     bands: Vec<usize>,
     planar: bool,
     no_data: Option<f64>,
-    photometric: Photometric,
+    retouches: Retouches,
     /// Bytes of each strip or tile; 0 where GDAL left an empty one out.
     chunk_bytes: Vec<u64>,
 }
@@ -123,7 +123,7 @@ impl GeoTiff {
             let advice = "set the position again: gdal_edit.py -a_ullr LEFT TOP RIGHT BOTTOM FILE";
             return Err(Error::file(path, "its pixels have no size on the ground", advice));
         }
-        let photometric = Photometric::locate(&mut decoder).map_err(refuse)?;
+        let retouches = retouches(&mut decoder).map_err(refuse)?;
         let tag = match decoder.get_chunk_type() {
             tiff::decoder::ChunkType::Strip => Tag::StripByteCounts,
             tiff::decoder::ChunkType::Tile => Tag::TileByteCounts,
@@ -136,7 +136,7 @@ impl GeoTiff {
             bands,
             planar,
             no_data,
-            photometric,
+            retouches,
             chunk_bytes,
         })
     }
@@ -195,7 +195,8 @@ impl GeoTiff {
 
     /// Decodes the strips or tiles that the window touches.
     fn decode_into(&self, pixels: &mut Array3<f32>, window: &Window, no_data: Option<f64>) -> TiffResult<()> {
-        let file = Retouched { file: File::open(&self.path)?, position: 0, photometric: self.photometric };
+        let (file, retouches) = (File::open(&self.path)?, self.retouches.clone());
+        let file = Retouched { file, position: 0, retouches };
         let mut decoder = Decoder::new(BufReader::new(file))?.with_limits(limits());
         let (width, height) = decoder.chunk_dimensions();
         let (width, height) = (width as usize, height as usize);
@@ -380,58 +381,75 @@ fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<
     Ok((Some(Transform(transform)), crs))
 }
 
-/// Where the file says how samples become colours, and the two bytes that mean "they do not".
+/// What a header is read as saying, where the decoder would stumble over what it says: bytes and the
+/// place of the first.
 ///
-/// A class raster with a colour table, or bands marked as red, green and blue, hold the same numbers
-/// as any other; the decoder would refuse the one and invert a "white is zero" band.
-#[derive(Debug, Clone, Copy)]
-struct Photometric {
-    offset: u64,
-    grey: [u8; 2],
-}
+/// Samples are plain numbers ("black is zero"): a class raster with a colour table, or bands marked as red,
+/// green and blue, hold the same numbers as any other; the decoder would refuse the one and invert a
+/// "white is zero" band.
+///
+/// A tiled raster is as wide as its tiles: the decoder cannot skip the rest of a tile that reaches beyond
+/// the raster where LZW has already yielded all its bytes, which it reports as a missing end of the data.
+type Retouches = Vec<(u64, Vec<u8>)>;
 
-impl Photometric {
-    /// Finds the entry in the first directory of a file.
-    fn locate<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<Self> {
-        let order = decoder.byte_order();
-        let start = decoder.ifd_pointer().map_or(0, |pointer| pointer.0);
-        decoder.goto_offset_u64(0)?;
-        decoder.read_short()?;
-        let big = decoder.read_short()? == 43;
-        decoder.goto_offset_u64(start)?;
-        // (bytes that count the entries, bytes of an entry, of its value's place in it)
-        let (counter, entry, value) = if big { (8, 20, 12) } else { (2, 12, 8) };
-        let count = if big { decoder.read_long8()? } else { decoder.read_short()?.into() };
-        for k in 0..count {
-            let offset = start + counter + k * entry;
-            decoder.goto_offset_u64(offset)?;
-            if decoder.read_short()? == Tag::PhotometricInterpretation.to_u16() {
-                let grey = match order {
-                    ByteOrder::LittleEndian => 1u16.to_le_bytes(),
-                    ByteOrder::BigEndian => 1u16.to_be_bytes(),
-                };
-                return Ok(Self { offset: offset + value, grey });
-            }
+/// Finds the entries in the first directory of a file.
+fn retouches<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<Retouches> {
+    /// Field types: 16 and 32 bits.
+    const SHORT: u16 = 3;
+    const LONG: u16 = 4;
+    let bytes_of = |order: ByteOrder, number: u32, kind: u16| match (order, kind, u16::try_from(number)) {
+        (ByteOrder::LittleEndian, SHORT, Ok(number)) => Some(number.to_le_bytes().to_vec()),
+        (ByteOrder::BigEndian, SHORT, Ok(number)) => Some(number.to_be_bytes().to_vec()),
+        (ByteOrder::LittleEndian, LONG, _) => Some(number.to_le_bytes().to_vec()),
+        (ByteOrder::BigEndian, LONG, _) => Some(number.to_be_bytes().to_vec()),
+        _ => None,
+    };
+    let order = decoder.byte_order();
+    let width = decoder.dimensions()?.0;
+    let tile = decoder.find_tag_unsigned::<u32>(Tag::TileWidth)?.filter(|&tile| tile > 0);
+    let whole_tiles = tile.and_then(|tile| width.checked_next_multiple_of(tile));
+    let start = decoder.ifd_pointer().map_or(0, |pointer| pointer.0);
+    decoder.goto_offset_u64(0)?;
+    decoder.read_short()?;
+    let big = decoder.read_short()? == 43;
+    decoder.goto_offset_u64(start)?;
+    // (bytes that count the entries, bytes of an entry, of its value's place in it)
+    let (counter, entry, value) = if big { (8, 20, 12) } else { (2, 12, 8) };
+    let count = if big { decoder.read_long8()? } else { decoder.read_short()?.into() };
+    let mut retouches = Retouches::new();
+    for k in 0..count {
+        let offset = start + counter + k * entry;
+        decoder.goto_offset_u64(offset)?;
+        let (tag, kind) = (decoder.read_short()?, decoder.read_short()?);
+        let number = if tag == Tag::PhotometricInterpretation.to_u16() {
+            Some(1)
+        } else if tag == Tag::ImageWidth.to_u16() {
+            whole_tiles
+        } else {
+            None
+        };
+        if let Some(bytes) = number.and_then(|number| bytes_of(order, number, kind)) {
+            retouches.push((offset + value, bytes));
         }
-        Err(TiffError::FormatError(tiff::TiffFormatError::RequiredTagNotFound(
-            Tag::PhotometricInterpretation,
-        )))
     }
+    Ok(retouches)
 }
 
-/// A file read as if its samples were plain numbers.
+/// A file read with some bytes replaced.
 struct Retouched {
     file: File,
     position: u64,
-    photometric: Photometric,
+    retouches: Retouches,
 }
 
 impl Read for Retouched {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.file.read(buffer)?;
-        for (place, &byte) in (self.photometric.offset..).zip(&self.photometric.grey) {
-            if let Some(k) = place.checked_sub(self.position).filter(|&k| k < count as u64) {
-                buffer[k as usize] = byte;
+        for (first, bytes) in &self.retouches {
+            for (place, &byte) in (*first..).zip(bytes) {
+                if let Some(k) = place.checked_sub(self.position).filter(|&k| k < count as u64) {
+                    buffer[k as usize] = byte;
+                }
             }
         }
         self.position += count as u64;
