@@ -188,7 +188,17 @@ fn every_bad_shapefile_is_told_on_one_line() {
     record.insert("value".to_owned(), FieldValue::Numeric(Some(1.0)));
     writer.write_shape_and_record(&Point::new(5e5, 5e6), &record).unwrap();
     drop(writer);
+    // The keys that say where it lies, gone: a directory entry of another number.
+    let mut bytes = fs::read(at("B2.tif")).unwrap();
+    let keys = bytes.windows(4).position(|window| window == [0xAF, 0x87, 3, 0]).unwrap();
+    bytes[keys] = 0xAE;
+    fs::write(at("nowhere.tif"), bytes).unwrap();
     let before = fs::read_dir(folder.path()).unwrap().count();
+
+    let nowhere = [&["--bands", "nowhere.tif", "--labels", "good.shp"][..], &CUT[4..]].concat();
+    let message = String::from_utf8(lcz(&folder, &nowhere).stderr).unwrap();
+    let wanted = "error: nowhere.tif: it does not say in which coordinate system its pixels lie; set it: ";
+    assert!(message.starts_with(wanted), "{message}");
 
     let kind = ["--label-field", "kind", "--label-crs", "EPSG:32632"];
     let cases: [(&str, &[&str], &str); 17] = [

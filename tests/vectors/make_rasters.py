@@ -230,6 +230,12 @@ places = [(value, [[grid * (c, r) for r, c in ring + ring[:1]] for ring in rings
 burnt = rasterize([({"type": "Polygon", "coordinates": rings}, value) for value, rings in places],
                   out_shape=(21, 37), transform=grid)
 
+# Pixels that polygons of different classes cover.
+alone = np.stack([value * rasterize([{"type": "Polygon", "coordinates": rings}], out_shape=(21, 37), transform=grid)
+                  for value, rings in places if rings[0][0][1] > 4999750])
+highest, lowest = alone.max(0), np.where(alone > 0, alone, 99).min(0)
+disputed = int(((highest > 0) & (highest != lowest)).sum())
+
 # Coordinates of the same points in several systems.
 generator = np.random.default_rng(5)
 points = []
@@ -291,5 +297,6 @@ zaragoza = {str(k): [int((zaragoza == k).sum()), ndimage.label(zaragoza == k, st
 
 json.dump({"real": real, "regions": regions, "pixels": pixels_of_classes, "windows_without_data": windows,
            "synthetic": synthetic, "unsupported": {name: word for name, (_, word) in unsupported.items()},
-           "polygon_pixels": polygon_pixels, "burnt": burnt.tolist(), "points": points, "warped": warped,
+           "polygon_pixels": polygon_pixels, "burnt": burnt.tolist(), "disputed": disputed,
+           "points": points, "warped": warped,
            "upsampled": upsampled, "zaragoza": zaragoza}, sys.stdout, indent=1)

@@ -99,6 +99,10 @@ impl Labelling {
             None => std::mem::replace(&mut polygons.crs, Ok(Crs::Unknown))?,
         };
         let grid = bands.grid();
+        if grid.crs == Crs::Unknown {
+            let problem = "it does not say in which coordinate system its pixels lie";
+            return Err(Error::file(bands.path(), problem, "set it: gdal_edit.py -a_srs EPSG:n FILE"));
+        }
         let to_bands = if crs == grid.crs {
             None
         } else if self.reproject {
