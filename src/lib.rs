@@ -36,6 +36,7 @@
 //! ```
 
 pub mod bands;
+pub mod calibration;
 pub mod checkpoint;
 pub mod classes;
 pub mod course;
@@ -54,6 +55,8 @@ mod notebook;
 pub mod predictions;
 pub mod prelude;
 pub mod progress;
+pub mod scorecard;
+pub mod uncertainty;
 
 pub use bands::{Bands, Imagery};
 pub use classes::{Classes, Zone};

@@ -1,12 +1,14 @@
 //! What a model says of samples (or pixels): logits, probabilities, features.
 
 use ndarray::{Array2, ArrayView2};
+use serde::Serialize;
 
 use crate::labels::{check_distributions, first_largest};
 use crate::{Classes, Error, Labels, Result};
 
 /// A softmax temperature, T > 0. Above 1 it softens a prediction, below 1 it sharpens it.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
 pub struct Temperature(f64);
 
 impl Temperature {

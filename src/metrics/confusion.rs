@@ -130,6 +130,12 @@ impl ConfusionMatrix {
         Ok(Self { classes, counts })
     }
 
+    /// Counts that are of the right shape because of how they were made.
+    pub(crate) fn of_known(classes: Classes, counts: Array2<u64>) -> Self {
+        debug_assert_eq!(counts.dim(), (classes.len(), classes.len()));
+        Self { classes, counts }
+    }
+
     /// Counts these samples too.
     ///
     /// # Errors
@@ -248,6 +254,18 @@ impl ConfusionMatrix {
     /// The mean of the classes' precisions, each weighted by its share of the reference.
     pub fn weighted_precision_score(&self) -> f64 {
         self.weighted_mean(OneAgainstRest::precision)
+    }
+
+    /// "maa", the average accuracy of the label distribution paper's code: it is the macro *precision* over
+    /// the classes present; [`average_accuracy_score`](Self::average_accuracy_score) is what the name means.
+    pub fn maa_as_in_ldl_paper(&self) -> f64 {
+        self.macro_precision_score(ClassSet::Present)
+    }
+
+    /// "waa", the weighted accuracy of the label distribution paper's code: it is the weighted *precision*;
+    /// [`weighted_accuracy_score`](Self::weighted_accuracy_score) weighs errors by similarity.
+    pub fn waa_as_in_ldl_paper(&self) -> f64 {
+        self.weighted_precision_score()
     }
 
     /// The mean of the classes' recalls, each weighted by its share of the reference: the same number

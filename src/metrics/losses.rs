@@ -58,6 +58,11 @@ impl Floor {
     /// nats a sample.
     pub const SCIKIT_LEARN: Self = Self(f64::EPSILON);
 
+    /// `max(p, ε)`.
+    pub(crate) fn raise(self, p: f64) -> f64 {
+        p.max(self.0)
+    }
+
     /// A floor of one's own.
     ///
     /// # Errors
@@ -90,7 +95,7 @@ impl Floor {
 /// # Ok::<(), lcz::Error>(())
 /// ```
 pub fn cross_entropy_loss(p: &Probabilities, y: &impl Target, floor: Floor) -> Result<f64> {
-    mean_over_terms(p, y, |y, p| -x_ln_y(y, p.max(floor.0)))
+    mean_over_terms(p, y, |y, p| -x_ln_y(y, floor.raise(p)))
 }
 
 /// Cross-entropy of logits z, by way of the log-softmax: `(1/N) Σ_n [ln Σ_j exp z_nj − Σ_k y_nk z_nk]`,
@@ -100,7 +105,7 @@ pub fn cross_entropy_loss(p: &Probabilities, y: &impl Target, floor: Floor) -> R
 /// # Errors
 /// No sample, or unlike lengths or class lists.
 pub fn logits_cross_entropy_loss(z: &Logits, y: &impl Target) -> Result<f64> {
-    check((z.view().nrows(), z.classes()), y.extent())?;
+    check_samples((z.view().nrows(), z.classes()), y.extent())?;
     let mut sum = 0.0;
     for (n, row) in z.view().outer_iter().enumerate() {
         let largest = row.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
@@ -121,7 +126,7 @@ pub fn logits_cross_entropy_loss(z: &Logits, y: &impl Target) -> Result<f64> {
 /// # Errors
 /// No sample, or unlike lengths or class lists.
 pub fn kl_divergence_loss(p: &Probabilities, y: &impl Target, floor: Floor) -> Result<f64> {
-    mean_over_terms(p, y, |y, p| x_ln_y(y, y / p.max(floor.0)))
+    mean_over_terms(p, y, |y, p| x_ln_y(y, y / floor.raise(p)))
 }
 
 /// Brier's loss `(1/N) Σ_n Σ_k (p_nk − y_nk)²`, from 0 to 2 (Brier 1950, *Verification of Forecasts
@@ -135,12 +140,13 @@ pub fn brier_loss(p: &Probabilities, y: &impl Target) -> Result<f64> {
 
 /// `(1/N) Σ_n Σ_k term(y_nk, p_nk)`.
 fn mean_over_terms(p: &Probabilities, y: &impl Target, term: impl Fn(f64, f64) -> f64) -> Result<f64> {
-    check((p.len(), p.classes()), y.extent())?;
+    check_samples((p.len(), p.classes()), y.extent())?;
     let terms = p.view().indexed_iter().map(|((n, k), &p)| term(y.y(n, k), p)).sum::<f64>();
     Ok(terms / p.len() as f64)
 }
 
-fn check(predictions: (usize, &Classes), labels: (usize, &Classes)) -> Result<()> {
+/// Labels and predictions must be of the same samples, one at least, over the same classes.
+pub(crate) fn check_samples(predictions: (usize, &Classes), labels: (usize, &Classes)) -> Result<()> {
     check_alike(labels, predictions)?;
     if labels.0 == 0 {
         return Err(Error::input("scores", "no sample", "give at least one label and its prediction"));

@@ -32,15 +32,22 @@
 //! In an average, a precision or recall with denominator 0 counts as 0 (scikit-learn's
 //! `zero_division=0`); in the table of classes ([`ClassScores`]) it is NaN, which JSON writes as `null`.
 
+mod agreement;
 mod confusion;
+mod distances;
 mod losses;
 mod scores;
+mod similarity;
 
+pub use agreement::fleiss_kappa_score;
 pub use confusion::{ClassScores, ClassSet, ConfusionMatrix};
+pub use distances::DistributionDistances;
+pub(crate) use losses::check_samples;
 pub use losses::{
     Floor, Target, brier_loss, cross_entropy_loss, kl_divergence_loss, logits_cross_entropy_loss,
 };
 pub use scores::{Scores, VoteScores};
+pub use similarity::Similarity;
 
 use crate::{Classes, Error, Result};
 

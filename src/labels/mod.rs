@@ -3,6 +3,12 @@
 //! Votes as labels follow Koller, Shahzad & Zhu, *Uncertainty-guided representation learning in local
 //! climate zone classification*: a sample's label is the distribution of its experts' votes.
 
+mod panel;
+mod summary;
+
+pub use panel::Opinion;
+pub use summary::{ENTROPY_CUTS, EntropyHistogram, VotingConfusion};
+
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::{Classes, Error, Result};
@@ -188,6 +194,12 @@ impl LabelDistributions {
     pub fn new(classes: Classes, mut y: Array2<f64>) -> Result<Self> {
         check_distributions("label distributions", &classes, &mut y)?;
         Ok(Self { classes, y })
+    }
+
+    /// Rows that are distributions because of how they were made.
+    pub(crate) fn of_known(classes: Classes, y: Array2<f64>) -> Self {
+        debug_assert_eq!(y.ncols(), classes.len());
+        Self { classes, y }
     }
 
     /// What the columns mean.

@@ -1,0 +1,42 @@
+//! How far several experts agree.
+
+use crate::{Error, Result, Votes};
+
+/// Fleiss' kappa `κ = (P̄ − P̄_e) / (1 − P̄_e)` of M votes a sample (Fleiss 1971, *Measuring Nominal Scale
+/// Agreement Among Many Raters*): `P̄` is the share of pairs of experts that agree, the mean over samples of
+/// `Σ_k v_k (v_k − 1) / (M (M − 1))`, and `P̄_e = Σ_k p_k²` that of experts who vote at random with the
+/// overall shares p. 1 is unanimity, 0 chance; NaN where all votes go to one class.
+///
+/// # Errors
+/// No sample, counts that are no whole numbers, or samples of unlike numbers of votes, or of fewer than
+/// two: names the row.
+///
+/// ```
+/// use lcz::metrics::fleiss_kappa_score;
+/// use lcz::{Classes, Votes};
+/// let classes = Classes::named(["forest", "river"])?;
+/// let votes = Votes::new(classes, ndarray::array![[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]])?;
+/// // Two of three pairs agree; at random half of them would.
+/// assert!((fleiss_kappa_score(&votes)? - (2.0 / 3.0 - 0.5) / 0.5).abs() < 1e-12);
+/// # Ok::<(), lcz::Error>(())
+/// ```
+pub fn fleiss_kappa_score(votes: &Votes) -> Result<f64> {
+    let counts = votes.counts().mapv(f64::from);
+    let Some(panel) = counts.outer_iter().next().map(|row| row.sum()) else {
+        return Err(Error::input("votes", "no sample", "give the votes of at least one"));
+    };
+    for (n, row) in counts.outer_iter().enumerate() {
+        let whole = row.iter().all(|v| v.fract() == 0.0);
+        if !whole || row.sum().total_cmp(&panel).is_ne() || panel < 2.0 {
+            let problem = format!("{} votes, and {panel} in row 0", row.sum());
+            let advice = "give the same whole number of votes a sample, two at least";
+            return Err(Error::input(format!("votes, row {n}"), problem, advice));
+        }
+    }
+    let samples = counts.nrows() as f64;
+    let pairs = counts.iter().map(|v| v * (v - 1.0)).sum::<f64>();
+    let agreement = pairs / (samples * panel * (panel - 1.0));
+    let shares = counts.columns().into_iter().map(|column| column.sum() / (samples * panel));
+    let chance = shares.map(|p| p * p).sum::<f64>();
+    Ok((agreement - chance) / (1.0 - chance))
+}

@@ -1,0 +1,251 @@
+//! Conformal prediction sets: as many classes as it takes to hold the true one in a share 1 − α of cases.
+//!
+//! The promise needs calibration data drawn as the test data are: patches of other cities break it, and so
+//! do neighbouring patches of one polygon.
+
+use ndarray::{Array2, ArrayView1, ArrayView2};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use crate::metrics::{Target, check_samples};
+use crate::{Classes, Error, Labels, Probabilities, Result};
+
+/// How strange a class would be as the truth: the nonconformity score s(x, k). Ranks count from 1, by
+/// falling probability; of equals the first class comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SetScore {
+    /// Least ambiguous: `1 − p_k` (Sadinle et al. 2019). The smallest sets; hard samples may get none.
+    Lac,
+    /// Adaptive: the sum of the probabilities from the largest down to `p_k`, the last of them times u when
+    /// randomised (Romano et al. 2020).
+    Aps,
+    /// Regularised adaptive: APS plus `λ (rank − k_reg)₊`, which keeps long tails out (Angelopoulos et al.
+    /// 2021).
+    Raps {
+        /// λ ≥ 0.
+        lambda: f64,
+        /// Ranks up to this one cost nothing.
+        k_reg: usize,
+    },
+}
+
+impl SetScore {
+    /// RAPS with λ = 0.01 and `k_reg` = 2.
+    pub const RAPS: Self = Self::Raps { lambda: 0.01, k_reg: 2 };
+}
+
+/// How sets are made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ConformalSettings {
+    /// The score.
+    pub score: SetScore,
+    /// α: the share of samples whose set may miss the truth.
+    pub alpha: f64,
+    /// Seed of the uniform number u that each sample's APS or RAPS score is randomised with: coverage is
+    /// then 1 − α and hardly more. None: not randomised, sets a little too large.
+    pub randomised: Option<u64>,
+    /// Whether a set may be empty. If not, it then holds the predicted class, and covers a little more.
+    pub allow_empty: bool,
+}
+
+impl Default for ConformalSettings {
+    /// LAC at α = 0.1, not randomised, no empty set.
+    fn default() -> Self {
+        Self { score: SetScore::Lac, alpha: 0.1, randomised: None, allow_empty: false }
+    }
+}
+
+/// A threshold q̂ fitted to calibration data: sets are {k : s(x, k) ≤ q̂}.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Conformal {
+    /// How sets are made.
+    pub settings: ConformalSettings,
+    /// q̂; infinite (`null` in JSON) where the calibration data are too few for α, and every set then holds
+    /// every class.
+    pub threshold: f64,
+    classes: Classes,
+}
+
+impl Conformal {
+    /// q̂ = the ⌈(n + 1)(1 − α)⌉-th smallest score of n labelled samples (Vovk et al. 2005).
+    ///
+    /// With label distributions each class of a sample counts with its share: q̂ is the least s with
+    /// `Σ_n Σ_k y_nk [s_nk ≤ s] ≥ (n + 1)(1 − α)`, the limit of drawing ever more labels from the votes
+    /// (Stutz et al. 2023, *Conformal Prediction under Ambiguous Ground Truth*); what is covered is then
+    /// [the share of the votes](PredictionSets::coverage).
+    ///
+    /// # Shape
+    /// (n, K) probabilities, n labels or (n, K) label distributions → one threshold.
+    ///
+    /// # Errors
+    /// No sample, unlike lengths or class lists, α outside 0–1, or a negative λ.
+    ///
+    /// ```
+    /// use lcz::uncertainty::{Conformal, ConformalSettings};
+    /// use lcz::{Classes, Labels, Probabilities};
+    /// let classes = Classes::named(["forest", "river"])?;
+    /// let p = ndarray::array![[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]];
+    /// let p = Probabilities::new(classes.clone(), p)?;
+    /// let y = Labels::new(classes, vec![0, 0, 1, 1])?;
+    /// // Scores 1 − p_y are 0.1, 0.2, 0.6, 0.3; of five (n + 1), four fifths is the 4th smallest.
+    /// let conformal = Conformal::fit(&p, &y, ConformalSettings { alpha: 0.2, ..Default::default() })?;
+    /// assert!((conformal.threshold - 0.6).abs() < 1e-12);
+    /// let sets = conformal.sets(&p)?;
+    /// assert_eq!(sets.sizes(), [1, 1, 2, 1]);
+    /// assert_eq!(sets.coverage(&y)?, 1.0);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn fit(p: &Probabilities, y: &impl Target, settings: ConformalSettings) -> Result<Self> {
+        check_samples((p.len(), p.classes()), y.extent())?;
+        if !(0.0..1.0).contains(&settings.alpha) {
+            let advice = "choose 0 to 1, such as 0.1";
+            return Err(Error::input("conformal alpha", format!("{}", settings.alpha), advice));
+        }
+        if let SetScore::Raps { lambda, .. } = settings.score
+            && !(0.0..f64::INFINITY).contains(&lambda)
+        {
+            return Err(Error::input("RAPS lambda", format!("{lambda}"), "choose 0 or more, such as 0.01"));
+        }
+        let scores = scores(p, settings, 0);
+        let mut weighted: Vec<(f64, f64)> =
+            scores.indexed_iter().map(|((n, k), &s)| (s, y.y(n, k))).filter(|(_, y)| *y > 0.0).collect();
+        weighted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // Half of a millionth of a sample is less than any vote, and more than the rounding of many.
+        let wanted = (p.len() + 1) as f64 * (1.0 - settings.alpha) - 5e-7;
+        let mut so_far = 0.0;
+        let reached = weighted.iter().find(|(_, y)| {
+            so_far += y;
+            so_far >= wanted
+        });
+        let threshold = reached.map_or(f64::INFINITY, |(score, _)| *score);
+        Ok(Self { settings, threshold, classes: p.classes().clone() })
+    }
+
+    /// The sets of other samples. Shape: (N, K) probabilities → N sets.
+    ///
+    /// # Errors
+    /// Another class list than the one that was calibrated.
+    pub fn sets(&self, p: &Probabilities) -> Result<PredictionSets> {
+        if *p.classes() != self.classes {
+            let problem = format!("classes {}, calibrated on {}", p.classes(), self.classes);
+            return Err(Error::input("conformal sets", problem, "use predictions of the same classes"));
+        }
+        let mut inside = scores(p, self.settings, 1).mapv(|score| score <= self.threshold);
+        if !self.settings.allow_empty {
+            for (mut set, &top) in inside.outer_iter_mut().zip(p.predicted().indices()) {
+                if !set.iter().any(|&inside| inside) {
+                    set[top] = true;
+                }
+            }
+        }
+        Ok(PredictionSets { classes: self.classes.clone(), inside })
+    }
+}
+
+/// s(x, k) of each sample and class. Calibration and use draw their u from two streams of the seed.
+fn scores(p: &Probabilities, settings: ConformalSettings, stream: u64) -> Array2<f64> {
+    let mut random = settings.randomised.map(|seed| {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(stream);
+        random
+    });
+    let mut scores = Array2::zeros(p.view().dim());
+    for (p, mut row) in p.view().outer_iter().zip(scores.outer_iter_mut()) {
+        let u = random.as_mut().map_or(1.0, Rng::r#gen::<f64>);
+        match settings.score {
+            SetScore::Lac => row.assign(&p.mapv(|p| 1.0 - p)),
+            SetScore::Aps => row.assign(&adaptive(p, u, 0.0, 0)),
+            SetScore::Raps { lambda, k_reg } => row.assign(&adaptive(p, u, lambda, k_reg)),
+        }
+    }
+    scores
+}
+
+fn adaptive(p: ArrayView1<'_, f64>, u: f64, lambda: f64, k_reg: usize) -> ndarray::Array1<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[b].total_cmp(&p[a])); // stable: of equals, the first class first
+    let mut scores = ndarray::Array1::zeros(p.len());
+    let mut above = 0.0;
+    for (rank, k) in (1_usize..).zip(order) {
+        scores[k] = above + u * p[k] + lambda * rank.saturating_sub(k_reg) as f64;
+        above += p[k];
+    }
+    scores
+}
+
+/// A set of classes for each sample. Shape: (N, K) of true and false.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PredictionSets {
+    classes: Classes,
+    inside: Array2<bool>,
+}
+
+/// The sets of the samples of one class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SetsOfClass {
+    /// Code of the class.
+    pub class: String,
+    /// Samples of the class.
+    pub samples: usize,
+    /// Share of their sets that hold the class; NaN (`null` in JSON) of no sample.
+    pub coverage: f64,
+    /// Mean size of their sets; NaN (`null` in JSON) of no sample.
+    pub mean_size: f64,
+}
+
+impl PredictionSets {
+    /// What the columns mean.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// Whether class k is in the set of sample n. Shape: (N, K).
+    pub fn view(&self) -> ArrayView2<'_, bool> {
+        self.inside.view()
+    }
+
+    /// Classes in each set. Shape: N.
+    pub fn sizes(&self) -> Vec<usize> {
+        self.inside.outer_iter().map(|set| set.iter().filter(|inside| **inside).count()).collect()
+    }
+
+    /// The mean of the sizes; NaN without samples.
+    pub fn mean_size(&self) -> f64 {
+        self.sizes().iter().sum::<usize>() as f64 / self.inside.nrows() as f64
+    }
+
+    /// Share of the sets that hold the truth; with label distributions, the mean share of the votes that
+    /// they hold, `(1/N) Σ_n Σ_{k in set} y_nk`.
+    ///
+    /// # Errors
+    /// No sample, or unlike lengths or class lists.
+    pub fn coverage(&self, y: &impl Target) -> Result<f64> {
+        check_samples((self.inside.nrows(), &self.classes), y.extent())?;
+        let held = self.inside.indexed_iter().filter(|(_, inside)| **inside).map(|((n, k), _)| y.y(n, k));
+        Ok(held.sum::<f64>() / self.inside.nrows() as f64)
+    }
+
+    /// Coverage and size for the samples of each class, in the order of the classes. A promise of 90 % for
+    /// all may be 99 % of water and 60 % of a rare zone.
+    ///
+    /// # Errors
+    /// No sample, or unlike lengths or class lists.
+    pub fn by_class(&self, y: &Labels) -> Result<Vec<SetsOfClass>> {
+        check_samples((self.inside.nrows(), &self.classes), (y.len(), y.classes()))?;
+        let sizes = self.sizes();
+        let mut sums = vec![(0_usize, 0_usize, 0_usize); self.classes.len()];
+        for (n, &k) in y.indices().iter().enumerate() {
+            let sum = &mut sums[k];
+            *sum = (sum.0 + 1, sum.1 + usize::from(self.inside[[n, k]]), sum.2 + sizes[n]);
+        }
+        let row = |((samples, held, size), class): ((usize, usize, usize), &String)| SetsOfClass {
+            class: class.clone(),
+            samples,
+            coverage: held as f64 / samples as f64,
+            mean_size: size as f64 / samples as f64,
+        };
+        Ok(sums.into_iter().zip(self.classes.codes()).map(row).collect())
+    }
+}
