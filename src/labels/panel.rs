@@ -164,7 +164,7 @@ mod tests {
         let variance = a.mapv(|v| (v - mean).powi(2)).mean().unwrap();
         assert!((mean - 6.0).abs() < 0.05 && (variance - 2.4).abs() < 0.1, "{mean} {variance}");
         assert!(drawn.counts().column(2).iter().all(|&v| v == 0.0), "nobody votes for what nobody saw");
-        assert!(drawn.counts().outer_iter().all(|row| row.sum() == 10.0));
+        assert!(drawn.counts().outer_iter().all(|row| row.sum() as usize == 10));
     }
 
     #[test]
