@@ -135,7 +135,7 @@ fn the_papers_sce_splits_by_the_truth_and_so_is_not_zero_for_a_calibrated_classi
     let y = Labels::new(classes, vec![0, 0, 0, 1]).unwrap();
     assert_close(classwise_calibration_error(&p, &y, Bins::EqualWidth(20)).unwrap(), 0.0, "calibrated");
     // Class a: 3 samples, all right, p_a = 0.75: 3/4 · 0.25; class b: 1 sample, wrong, p_b = 0.25: 1/4 · 0.25.
-    assert_close(sce_as_in_ldl_paper(&p, &y, 20).unwrap(), (0.75 * 0.25 + 0.25 * 0.25) / 2.0, "SCE");
+    assert_close(sce_as_in_ldl_paper(&p, &y, 20).unwrap(), 0.5 * (0.75 * 0.25 + 0.25 * 0.25), "SCE");
 }
 
 #[test]
