@@ -13,6 +13,7 @@ mod progress;
 mod synth;
 mod train;
 mod verify;
+mod votes;
 
 use clap::{ArgAction, Parser, Subcommand};
 
@@ -46,6 +47,7 @@ enum Verb {
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
     Verify(verify::Verify),
+    Votes(votes::Votes),
 }
 
 impl Cli {
@@ -70,6 +72,7 @@ impl Cli {
             Verb::Evaluate(verb) => verb.run(&mut progress),
             Verb::Predict(verb) => verb.run(&mut progress),
             Verb::Verify(verb) => verb.run(&mut progress),
+            Verb::Votes(verb) => verb.run(),
         }
     }
 }

@@ -15,7 +15,8 @@ use super::output;
 
 Examples:
   lcz verify runs/first/figures/testing-confusion-matrix.svg
-  lcz verify paper/figure-3.png --run runs/first        (the run has moved)")]
+  lcz verify paper/figure-3.png --run runs/first        (the run has moved)
+  lcz verify figures/voting-entropy.svg --data so2sat_vote_patterns.csv")]
 pub struct Verify {
     /// The figure's .svg, .png or .csv; the other two stand beside it.
     figure: PathBuf,
@@ -23,6 +24,10 @@ pub struct Verify {
     /// The run's folder [default: where the figure says it is].
     #[arg(long)]
     run: Option<PathBuf>,
+
+    /// The file that it was computed from [default: where the figure says it is].
+    #[arg(long)]
+    data: Option<PathBuf>,
 
     /// Where it runs: cpu, or cuda:0 in a build for CUDA.
     #[arg(long, default_value = "cpu")]
@@ -35,7 +40,13 @@ pub struct Verify {
 
 impl Verify {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let verification = experiment::verify(&self.figure, self.run.as_deref(), self.device, progress)?;
+        let verification = experiment::verify(
+            &self.figure,
+            self.run.as_deref(),
+            self.data.as_deref(),
+            self.device,
+            progress,
+        )?;
         if self.json {
             output::json(&verification)?;
         } else {

@@ -10,9 +10,11 @@ pub mod so2sat;
 mod statistics;
 mod summary;
 pub mod synthetic;
+mod votes;
 
 pub use patches::Patches;
 pub use signatures::Signatures;
 pub use so2sat::So2Sat;
 pub use statistics::BandStatistics;
 pub use summary::{Agreement, ClassCount, Summary};
+pub use votes::read_votes;

@@ -8,6 +8,7 @@ mod provenance;
 mod run;
 mod train;
 mod verification;
+mod votes;
 
 pub use config::{Config, DataSettings, LabelKind};
 pub use ensemble::train_ensemble;
@@ -16,3 +17,4 @@ pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, Fores
 pub use run::Run;
 pub use train::{Outcome, train};
 pub use verification::{Check, Verification, verify};
+pub use votes::sum_up_votes;

@@ -8,7 +8,10 @@ use serde::Serialize;
 
 use super::Run;
 use super::evaluation::Assessment;
+use super::votes::vote_figures;
+use crate::data::read_votes;
 use crate::figures::{self, Caption, Figure, Record, Source, number_lines, numbers_checksum};
+use crate::metrics::VoteSummary;
 use crate::models::Device;
 use crate::{Error, Progress, Result};
 
@@ -45,13 +48,14 @@ impl Verification {
 /// Verifies a figure, given as its SVG, PNG or CSV: do the three files say the same of themselves, are the
 /// numbers in the CSV those that were drawn, and does the run give them again?
 ///
-/// `run` is where the run is now, if not where the figure says. Nothing is written.
+/// `run` and `data` are where the run and its data are now, if not where the figure says. Nothing is written.
 ///
 /// # Errors
 /// A figure without provenance or without its CSV; a run or data that are not there.
 pub fn verify(
     figure: &Path,
     run: Option<&Path>,
+    data: Option<&Path>,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Verification> {
@@ -84,7 +88,7 @@ pub fn verify(
         },
     );
 
-    let again = redrawn(figure, &csv, &record, run, device, progress)?;
+    let again = redrawn((figure, &csv), &record, (run, data), device, progress)?;
     let (agrees, finding) = compare(&csv, again.csv());
     verification.note(agrees, finding);
     if agrees {
@@ -106,14 +110,12 @@ pub fn verify(
 
 /// The figure, drawn anew from what it was computed from.
 fn redrawn(
-    figure: &Path,
-    csv: &str,
+    (figure, csv): (&Path, &str),
     record: &Record,
-    run: Option<&Path>,
+    (run, data): (Option<&Path>, Option<&Path>),
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Figure> {
-    let stem = figure.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let place = |recorded: &str| find_run(figure, run, recorded);
     match &record.provenance.source {
         Source::Training { run } => {
@@ -122,18 +124,29 @@ fn redrawn(
         }
         Source::Evaluation { run, file } => {
             let run = place(run)?;
-            let assessment = Assessment::of(&run, Path::new(file), device, progress)?;
-            let mut figures = assessment.figures(&run)?.into_iter();
-            figures.find(|(name, _)| *name == stem).map(|(_, figure)| figure).ok_or_else(|| {
-                let advice = "give the figure under the name that `lcz evaluate` gave it";
-                Error::file(figure, format!("an evaluation draws no '{stem}'"), advice)
-            })
+            let assessment = Assessment::of(&run, data.unwrap_or(Path::new(file)), device, progress)?;
+            named(figure, assessment.figures(&run)?)
         }
-        Source::Votes { .. } | Source::Other => {
+        Source::Votes { file } => {
+            let file = data.unwrap_or(Path::new(file));
+            let summary = VoteSummary::of(&read_votes(file)?)?;
+            named(figure, vote_figures(file, Some(&record.provenance.data), &summary)?)
+        }
+        Source::Other => {
             let advice = "run the command that made it again, and compare";
             Err(Error::file(figure, "its numbers are not those of one run", advice))
         }
     }
+}
+
+/// The one of several figures that has a file's name.
+fn named<S: AsRef<str>>(file: &Path, figures: Vec<(S, Figure)>) -> Result<Figure> {
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let found = figures.into_iter().find(|(name, _)| name.as_ref() == stem);
+    found.map(|(_, figure)| figure).ok_or_else(|| {
+        let problem = format!("no figure of what it was drawn from is called '{stem}'");
+        Error::file(file, problem, "give the figure under the name that it was drawn with")
+    })
 }
 
 /// The caption that stands in a figure's CSV.

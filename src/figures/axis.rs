@@ -30,6 +30,11 @@ impl Axis {
         Self { low: first * step, high: last * step, logarithmic: false, ticks: ticks.collect() }
     }
 
+    /// An axis whose places are named otherwise than by numbers.
+    pub(super) fn of_names() -> Self {
+        Self { low: 0.0, high: 1.0, logarithmic: false, ticks: Vec::new() }
+    }
+
     /// A logarithmic axis for positive values, with ticks at 1, 2 and 5 times powers of ten.
     pub(super) fn logarithmic(low: f64, high: f64) -> Self {
         let (low, high) = (low / 1.1, high * 1.1);

@@ -1,6 +1,9 @@
-//! The confusion matrix as a heat map: rows are the reference, colour is the share of the row.
+//! Confusion as a heat map, of a classifier or of experts: rows are the reference (or the majority), colour
+//! is the share of the row.
 
 use std::fmt::Write as _;
+
+use ndarray::Array2;
 
 use super::colours::{ABSENT, FAINT_INK, GRID, INK, ramp};
 use super::drawing::{Area, Drawing};
@@ -9,6 +12,7 @@ use super::parts::{
     COLOUR_BAR_WIDTH, Frame, LABEL, MARGIN, PAGE_WIDTH, colour_bar, csv_field, csv_head, grouped,
 };
 use super::{Caption, Figure};
+use crate::labels::VotingConfusion;
 use crate::metrics::ConfusionMatrix;
 use crate::{Classes, Error, Result, Zone};
 
@@ -41,6 +45,69 @@ pub enum Cells {
 /// # Errors
 /// More than 64 classes, which no page holds.
 pub fn confusion_matrix(confusion: &ConfusionMatrix, cells: Cells, caption: &Caption) -> Result<Figure> {
+    draw(confusion, cells, &OF_PREDICTIONS, caption)
+}
+
+/// Draws which classes experts voted for, by the class of their majority: the label distribution paper's
+/// voting confusion, in row percent.
+///
+/// A cell is `100 Y_ij / Σ_j Y_ij` percent, `Y_ij` the votes for class j on samples whose majority is i.
+///
+/// The CSV has one line a cell: `majority,voted,votes,row_percent`, the last empty in a row without a vote.
+///
+/// # Errors
+/// More than 64 classes, or votes that are no whole numbers.
+///
+/// ```
+/// use lcz::figures::{self, Caption};
+/// use lcz::labels::VotingConfusion;
+/// use lcz::{Classes, Votes};
+/// let votes = Votes::new(Classes::named(["forest", "river"])?, ndarray::array![[9.0, 1.0], [0.0, 10.0]])?;
+/// let confusion = VotingConfusion::of(&votes, &votes.majority(None)?)?;
+/// let figure = figures::voting_confusion(&confusion, &Caption::new("Votes", "made up"))?;
+/// assert!(figure.csv().contains("forest,river,1,10\n"));
+/// # Ok::<(), lcz::Error>(())
+/// ```
+pub fn voting_confusion(votes: &VotingConfusion, caption: &Caption) -> Result<Figure> {
+    let k = votes.classes().len();
+    let counts = Array2::from_shape_fn((k, k), |(i, j)| votes.votes(i, j));
+    if counts.iter().any(|votes| votes.fract() != 0.0) {
+        let advice = "give how many experts chose each class";
+        return Err(Error::input("figure of voting confusion", "votes that are no whole numbers", advice));
+    }
+    let confusion = ConfusionMatrix::from_counts(votes.classes().clone(), counts.mapv(|votes| votes as u64))?;
+    draw(&confusion, Cells::RowPercent, &OF_VOTES, caption)
+}
+
+/// What the parts of a matrix are called.
+struct Words {
+    rows: &'static str,
+    columns: &'static str,
+    colour: &'static str,
+    colour_bar: &'static str,
+    empty_row: &'static str,
+    csv: [&'static str; 4],
+}
+
+const OF_PREDICTIONS: Words = Words {
+    rows: "Reference",
+    columns: "Prediction",
+    colour: "Colour: share of the reference class (row).",
+    colour_bar: "% of reference class",
+    empty_row: "Grey row: no reference sample.",
+    csv: ["reference", "predicted", "count", "row_percent"],
+};
+
+const OF_VOTES: Words = Words {
+    rows: "Majority of the experts",
+    columns: "Votes",
+    colour: "Colour: share of the votes on patches of that majority (row); grey numbers: votes.",
+    colour_bar: "% of votes",
+    empty_row: "Grey row: never the majority.",
+    csv: ["majority", "voted", "votes", "row_percent"],
+};
+
+fn draw(confusion: &ConfusionMatrix, cells: Cells, words: &Words, caption: &Caption) -> Result<Figure> {
     let k = confusion.classes().len();
     if k > MOST_CLASSES {
         let problem = format!("{k} classes; a page holds {MOST_CLASSES}");
@@ -51,12 +118,13 @@ pub fn confusion_matrix(confusion: &ConfusionMatrix, cells: Cells, caption: &Cap
         ));
     }
     let layout = Layout::of(confusion, cells);
-    let mut notes = "Colour: share of the reference class (row).".to_owned();
+    let mut notes = words.colour.to_owned();
     if confusion.counts().iter().any(|count| *count == 0) {
         notes.push_str(" Empty cell: 0.");
     }
     if confusion.reference_totals().contains(&0) {
-        notes.push_str(" Grey row: no reference sample.");
+        notes.push(' ');
+        notes.push_str(words.empty_row);
     }
     let frame = Frame::new(caption, &notes, layout.width);
     let mut drawing = frame.around(layout.above + layout.side() + layout.below);
@@ -64,10 +132,10 @@ pub fn confusion_matrix(confusion: &ConfusionMatrix, cells: Cells, caption: &Cap
         Area { x: layout.left, y: frame.above() + layout.above, width: layout.side(), height: layout.side() };
     draw_cells(&mut drawing, matrix, confusion, &layout, cells);
     draw_borders(&mut drawing, matrix, confusion.classes(), layout.cell);
-    draw_reference(&mut drawing, matrix, confusion, &layout);
-    draw_prediction(&mut drawing, matrix, confusion, &layout);
-    colour_bar(&mut drawing, matrix.right() + 10.0, matrix.y, matrix.height, "% of reference class");
-    drawing.into_figure(caption, csv(confusion, caption))
+    draw_rows(&mut drawing, matrix, confusion, &layout, words.rows);
+    draw_columns(&mut drawing, matrix, confusion, &layout, words.columns);
+    colour_bar(&mut drawing, matrix.right() + 10.0, matrix.y, matrix.height, words.colour_bar);
+    drawing.into_figure(caption, csv(confusion, words, caption))
 }
 
 /// Sizes in points.
@@ -195,7 +263,7 @@ fn draw_borders(drawing: &mut Drawing, matrix: Area, classes: &Classes, cell: f6
 }
 
 /// The rows' names and samples, and the axis's title.
-fn draw_reference(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatrix, layout: &Layout) {
+fn draw_rows(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatrix, layout: &Layout, name: &str) {
     let totals_end = matrix.x - 4.0;
     for (class, total) in confusion.reference_totals().into_iter().enumerate() {
         let y = matrix.y + (class as f64 + 0.5) * layout.cell;
@@ -205,11 +273,17 @@ fn draw_reference(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatr
         drawing.text_at(&grouped(total), (totals_end, y), TOTAL.ending());
     }
     let title = NAME.bold().centred().upward();
-    drawing.text_at("Reference", (MARGIN + 4.0, matrix.middle().1), title);
+    drawing.text_at(name, (MARGIN + 4.0, matrix.middle().1), title);
 }
 
 /// The columns' samples and codes, and the axis's title.
-fn draw_prediction(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatrix, layout: &Layout) {
+fn draw_columns(
+    drawing: &mut Drawing,
+    matrix: Area,
+    confusion: &ConfusionMatrix,
+    layout: &Layout,
+    name: &str,
+) {
     let codes_top = matrix.bottom() + layout.totals_below;
     for (class, total) in confusion.predicted_totals().into_iter().enumerate() {
         let x = matrix.x + (class as f64 + 0.5) * layout.cell;
@@ -228,12 +302,12 @@ fn draw_prediction(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMat
     let total = format!("n = {}", grouped(confusion.total()));
     drawing.text(&total, (matrix.x - 4.0, matrix.bottom() + 7.5), TOTAL.ending());
     let title = NAME.bold().centred();
-    drawing.text("Prediction", (matrix.middle().0, matrix.bottom() + layout.below - 1.5), title);
+    drawing.text(name, (matrix.middle().0, matrix.bottom() + layout.below - 1.5), title);
 }
 
-fn csv(confusion: &ConfusionMatrix, caption: &Caption) -> String {
+fn csv(confusion: &ConfusionMatrix, words: &Words, caption: &Caption) -> String {
     let classes = confusion.classes();
-    let mut csv = csv_head(caption, &[], &["reference", "predicted", "count", "row_percent"]);
+    let mut csv = csv_head(caption, &[], &words.csv);
     for truth in 0..classes.len() {
         for predicted in 0..classes.len() {
             let percent = row_percent(confusion, truth, predicted);

@@ -24,6 +24,7 @@ mod composites;
 mod confusion;
 mod curves;
 mod drawing;
+mod entropy;
 mod figure;
 mod importance;
 mod lettering;
@@ -34,8 +35,9 @@ mod signatures;
 
 pub use class_rows::{boxes, class_counts};
 pub use composites::Composite;
-pub use confusion::{Cells, confusion_matrix};
+pub use confusion::{Cells, confusion_matrix, voting_confusion};
 pub use curves::{Curves, learning_curves};
+pub use entropy::entropy_bars;
 pub use figure::{Caption, Figure};
 pub use importance::band_importance;
 pub use patches::{composite_patches, gallery, sample_patches};

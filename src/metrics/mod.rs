@@ -38,6 +38,7 @@ mod distances;
 mod losses;
 mod scores;
 mod similarity;
+mod votes;
 
 pub use agreement::fleiss_kappa_score;
 pub use confusion::{ClassScores, ClassSet, ConfusionMatrix};
@@ -48,6 +49,7 @@ pub use losses::{
 };
 pub use scores::{Scores, VoteScores};
 pub use similarity::Similarity;
+pub use votes::{ClassVotes, VoteSummary};
 
 use crate::{Classes, Error, Result};
 

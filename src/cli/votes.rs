@@ -1,0 +1,87 @@
+//! `lcz votes`: how far experts agree.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lcz::experiment;
+use lcz::metrics::VoteSummary;
+
+use super::output::{self, Table};
+
+/// Sum up the votes of several experts: how often they agree, how unsure they are, and of what.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Files: patterns of votes as CSV (columns X1 ... X17 or zone codes, and Freq for how many
+patches have them), counts as .npy, or an HDF5 file of patches with votes.
+
+Examples:
+  lcz votes data/training.h5
+  lcz votes so2sat_vote_patterns.csv --data 'real votes of So2Sat LCZ42' --figures figures"
+)]
+pub struct Votes {
+    /// The file.
+    file: PathBuf,
+
+    /// Draw the entropy bars and the voting confusion into this folder.
+    #[arg(long)]
+    figures: Option<PathBuf>,
+
+    /// What the figures say of where the votes are from [default: what the file says, or its name].
+    #[arg(long)]
+    data: Option<String>,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Votes {
+    pub fn run(self) -> anyhow::Result<()> {
+        let summary = experiment::sum_up_votes(&self.file, self.data.as_deref(), self.figures.as_deref())?;
+        if self.json {
+            return output::json(&summary);
+        }
+        let VoteSummary { samples, votes_a_sample: [fewest, most], unanimous, .. } = &summary;
+        let panel = if fewest < most { format!("{fewest} to {most}") } else { most.to_string() };
+        output::line(format!("{}: {samples} samples of {panel} votes", self.file.display()))?;
+        let kappa = summary.fleiss_kappa.map_or_else(|| "-".to_owned(), |kappa| format!("{kappa:.3}"));
+        output::line(format!("unanimous {:.1} %, Fleiss' kappa {kappa}\n", 100.0 * unanimous))?;
+
+        let mut table = Table::new(["voting entropy", "samples", "mean, nats"]);
+        for (name, entropy) in [
+            ("all", Some(&summary.entropy)),
+            ("urban", summary.urban.as_ref()),
+            ("natural", summary.natural.as_ref()),
+        ] {
+            let Some(entropy) = entropy.filter(|entropy| entropy.samples() > 0) else { continue };
+            table.row([name.to_owned(), entropy.samples().to_string(), format!("{:.4}", entropy.mean)]);
+        }
+        table.print()?;
+
+        output::line("")?;
+        let mut table = Table::new(["majority", "samples", "unanimous", "entropy", "votes in %"]);
+        for class in summary.classes.iter().filter(|class| class.samples > 0) {
+            let mut votes: Vec<(f64, &str)> = class
+                .percent
+                .iter()
+                .copied()
+                .zip(summary.classes.iter().map(|class| &*class.class))
+                .collect();
+            votes.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let votes = votes.iter().filter(|(percent, _)| *percent >= 0.5);
+            let votes: Vec<String> = votes.map(|(percent, class)| format!("{class}:{percent:.0}")).collect();
+            table.row([
+                class.class.clone(),
+                class.samples.to_string(),
+                format!("{:.1} %", 100.0 * class.unanimous),
+                format!("{:.3}", class.entropy),
+                votes.join(" "),
+            ]);
+        }
+        table.print()?;
+        match self.figures {
+            Some(folder) => output::line(format!("\nfigures in {}", folder.display())),
+            None => Ok(()),
+        }
+    }
+}

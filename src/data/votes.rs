@@ -1,0 +1,255 @@
+//! Files of expert votes without images: released vote patterns as CSV, counts as NumPy's `.npy`, and the
+//! votes of an HDF5 file of patches.
+
+use std::fs;
+use std::path::Path;
+
+use ndarray::Array2;
+
+use super::so2sat::So2Sat;
+use crate::{Classes, Error, Result, Votes, Zone};
+
+/// The column that says how many samples have a pattern.
+const FREQUENCY: &str = "Freq";
+/// More samples than this are not read from a CSV or `.npy`: 1.4 GB of counts of 17 classes.
+const MOST_SAMPLES: u64 = 20_000_000;
+
+/// Reads votes, one row a sample.
+///
+/// - `.csv`: one row a sample, or a pattern of votes with the number of its samples in a column `Freq`, as
+///   the released votes of So2Sat LCZ42 have it. Columns are zones (`X1` … `X17`, or codes `1` … `10`, `A` … `G`);
+///   zones without a column are left out.
+/// - `.npy`: an N × K array of counts, as CIFAR-10H has it; its classes have no names.
+/// - anything else: an HDF5 file of patches with `votes`.
+///
+/// # Errors
+/// A file that cannot be read or holds no votes, an unknown column, a count that is none, or a row without a vote:
+/// names the line.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("votes.csv");
+/// std::fs::write(&path, "X1,X17,Freq\n9,1,2\n0,10,1\n")?;
+/// let votes = lcz::data::read_votes(&path)?;
+/// assert_eq!(votes.classes().codes(), ["1", "G"]);
+/// assert_eq!(votes.counts(), ndarray::array![[9.0, 1.0], [9.0, 1.0], [0.0, 10.0]]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_votes(path: &Path) -> Result<Votes> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => {
+            let text = fs::read_to_string(path).map_err(Error::io(path))?;
+            of_csv(&text, path)
+        }
+        Some("npy") => {
+            let bytes = fs::read(path).map_err(Error::io(path))?;
+            of_npy(&bytes, path)
+        }
+        _ => So2Sat::open(path)?.patches()?.votes(),
+    }
+}
+
+fn of_csv(text: &str, path: &Path) -> Result<Votes> {
+    let refuse = |line: usize, problem: String, advice: &str| {
+        let name = path.display();
+        Error::input(format!("{name}, line {line}"), problem, advice.to_owned())
+    };
+    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let (at, header) =
+        lines.next().ok_or_else(|| Error::file(path, "it is empty", "give a file of votes"))?;
+    let mut columns = Vec::new();
+    for name in header.split(',').map(unquoted) {
+        columns.push(match zone(name) {
+            Some(zone) => Some(zone),
+            None if name == FREQUENCY => None,
+            None => {
+                let problem = format!("column '{name}' is no zone");
+                return Err(refuse(
+                    at + 1,
+                    problem,
+                    "name columns X1 to X17, and Freq for the number of samples",
+                ));
+            }
+        });
+    }
+    let zones: Vec<Zone> = columns.iter().flatten().copied().collect();
+    let unique: std::collections::BTreeSet<usize> = zones.iter().map(|zone| zone.number()).collect();
+    if unique.len() != zones.len() || zones.is_empty() || columns.len() - zones.len() > 1 {
+        let problem = "no zone, or a column twice".to_owned();
+        return Err(refuse(at + 1, problem, "give each column once"));
+    }
+
+    let mut counts = Vec::new();
+    let mut samples = 0_u64;
+    for (at, line) in lines {
+        let fields: Vec<&str> = line.split(',').map(unquoted).collect();
+        if fields.len() != columns.len() {
+            let problem = format!("{} fields, the header has {}", fields.len(), columns.len());
+            return Err(refuse(at + 1, problem, "give one number a column"));
+        }
+        let (mut pattern, mut frequency) = (Vec::with_capacity(zones.len()), 1_u64);
+        for (field, column) in fields.iter().zip(&columns) {
+            let bad = || refuse(at + 1, format!("'{field}' is no count"), "give whole numbers of 0 or more");
+            match column {
+                Some(_) => pattern.push(f32::from(field.parse::<u16>().map_err(|_| bad())?)),
+                None => frequency = field.parse().map_err(|_| bad())?,
+            }
+        }
+        if pattern.iter().sum::<f32>() <= 0.0 {
+            return Err(refuse(at + 1, "no expert voted".to_owned(), "leave the line out"));
+        }
+        samples = samples.saturating_add(frequency);
+        if samples > MOST_SAMPLES {
+            let problem = format!("more than {MOST_SAMPLES} samples");
+            return Err(refuse(at + 1, problem, "give fewer at a time"));
+        }
+        for _ in 0..frequency {
+            counts.extend_from_slice(&pattern);
+        }
+    }
+    rows(path, Classes::of_zones(zones), counts)
+}
+
+/// `X7` or `7` or `"G"`.
+fn zone(name: &str) -> Option<Zone> {
+    match name.strip_prefix('X') {
+        Some(number) => number.parse().ok().and_then(Zone::from_number),
+        None => name.parse().ok(),
+    }
+}
+
+fn unquoted(field: &str) -> &str {
+    let field = field.trim();
+    field.strip_prefix('"').and_then(|field| field.strip_suffix('"')).unwrap_or(field)
+}
+
+/// Counts of K classes, row after row.
+fn rows(path: &Path, classes: Classes, counts: Vec<f32>) -> Result<Votes> {
+    let k = classes.len();
+    if counts.is_empty() {
+        return Err(Error::file(path, "no row of votes", "give at least one"));
+    }
+    let counts = Array2::from_shape_vec((counts.len() / k, k), counts)
+        .map_err(|e| Error::Internal { what: "reading votes", detail: e.to_string() })?;
+    Votes::new(classes, counts)
+}
+
+/// NumPy's format, versions 1 to 3: a magic string, a header that is a Python literal, the numbers.
+fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
+    let refuse = |problem: &str| {
+        let advice = "save a two-dimensional array of counts with numpy.save";
+        Error::file(path, problem.to_owned(), advice)
+    };
+    let cut = || refuse("not a .npy file, or cut short");
+    let length_bytes = match bytes.get(..8).ok_or_else(cut)? {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _] => 2,
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _] => 4,
+        _ => return Err(cut()),
+    };
+    let length = bytes.get(8..8 + length_bytes).ok_or_else(cut)?;
+    let length = length.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte));
+    let start = 8 + length_bytes;
+    let header = bytes.get(start..start + length).and_then(|header| std::str::from_utf8(header).ok());
+    let header = header.ok_or_else(cut)?;
+    let body = &bytes[start + length..];
+
+    let value = |key: &str| header.split_once(key).map(|(_, rest)| rest.trim_start());
+    let kind = value("'descr':").and_then(|rest| rest.split('\'').nth(1)).ok_or_else(cut)?;
+    let shape = value("'shape':").and_then(|rest| rest.strip_prefix('(')?.split_once(')')).ok_or_else(cut)?.0;
+    let shape: Vec<usize> = shape.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+    let [n, k] = shape[..] else {
+        return Err(refuse(&format!("its shape is {shape:?}, not (samples, classes)")));
+    };
+    if header.contains("'fortran_order': True") {
+        return Err(refuse("it is stored column by column"));
+    }
+    if n == 0 || k < 2 || n as u64 > MOST_SAMPLES {
+        return Err(refuse(&format!("{n} samples of {k} classes")));
+    }
+    let numbers =
+        numbers(kind, body).ok_or_else(|| refuse(&format!("its numbers are of the kind '{kind}'")))?;
+    if n.checked_mul(k) != Some(numbers.len()) {
+        return Err(cut());
+    }
+    // Nothing says that ten columns are zones.
+    rows(path, Classes::named((1..=k).map(|k| format!("class {k}")))?, numbers)
+}
+
+/// Little-endian numbers; none of an unknown kind.
+fn numbers(kind: &str, body: &[u8]) -> Option<Vec<f32>> {
+    fn each<const N: usize>(body: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+        body.chunks_exact(N).filter_map(|bytes| bytes.try_into().ok()).map(number).collect()
+    }
+    Some(match kind {
+        "|u1" => each(body, |b: [u8; 1]| f32::from(b[0])),
+        "<i2" => each(body, |b| f32::from(i16::from_le_bytes(b))),
+        "<i4" => each(body, |b| i32::from_le_bytes(b) as f32),
+        "<i8" => each(body, |b| i64::from_le_bytes(b) as f32),
+        "<f4" => each(body, f32::from_le_bytes),
+        "<f8" => each(body, |b| f64::from_le_bytes(b) as f32),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn csv(text: &str) -> Result<Votes> {
+        of_csv(text, Path::new("votes.csv"))
+    }
+
+    #[test]
+    fn a_pattern_stands_for_its_samples_and_zones_without_a_column_are_left_out() {
+        let votes = csv("\"X6\",\"X8\",\"Freq\"\n11,0,1\n3,8,2\n").unwrap();
+        assert_eq!(votes.classes().codes(), ["6", "8"]);
+        assert_eq!(votes.counts(), array![[11.0, 0.0], [3.0, 8.0], [3.0, 8.0]]);
+        assert_eq!(csv("A,G\n1,2\n").unwrap().classes().codes(), ["A", "G"]);
+    }
+
+    #[test]
+    fn a_bad_line_is_named() {
+        for (text, wanted) in [
+            ("", "votes.csv: it is empty"),
+            ("X1,X18\n1,2\n", "votes.csv, line 1: column 'X18' is no zone"),
+            ("X1,X1\n1,2\n", "line 1: no zone, or a column twice"),
+            ("X1,X2,Freq\n1,2\n", "line 2: 2 fields, the header has 3"),
+            ("X1,X2,Freq\n1,-2,1\n", "line 2: '-2' is no count"),
+            ("X1,X2,Freq\n1,2,1\n0,0,3\n", "line 3: no expert voted"),
+            ("X1,X2,Freq\n1,2,99999999\n", "line 2: more than 20000000 samples"),
+            ("X1,X2\n", "no row of votes"),
+        ] {
+            let error = csv(text).unwrap_err().to_string();
+            assert!(error.contains(wanted) && !error.contains('\n'), "{error}");
+        }
+    }
+
+    /// What `numpy.save` writes of a 2 × 3 array, before the numbers.
+    fn npy(kind: &str, body: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': (2, 3), }}");
+        let header = format!("{header:<117}\n");
+        [b"\x93NUMPY\x01\x00".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), body]
+            .concat()
+    }
+
+    #[test]
+    fn numpys_arrays_are_read_in_each_kind_of_number() {
+        let wanted = array![[1.0, 2.0, 7.0], [10.0, 0.0, 0.0]];
+        let counts = [1_i64, 2, 7, 10, 0, 0];
+        let bytes = |of: fn(i64) -> Vec<u8>| counts.iter().flat_map(|&n| of(n)).collect::<Vec<u8>>();
+        for file in [
+            npy("<i8", &bytes(|n| n.to_le_bytes().to_vec())),
+            npy("<i4", &bytes(|n| (n as i32).to_le_bytes().to_vec())),
+            npy("|u1", &bytes(|n| vec![n as u8])),
+            npy("<f8", &bytes(|n| (n as f64).to_le_bytes().to_vec())),
+        ] {
+            assert_eq!(of_npy(&file, Path::new("a.npy")).unwrap().counts(), wanted);
+            for length in 0..file.len() {
+                assert!(of_npy(&file[..length], Path::new("a.npy")).is_err(), "cut at {length}");
+            }
+        }
+        let error = of_npy(&npy("<c8", &[]), Path::new("a.npy")).unwrap_err().to_string();
+        assert!(error.contains("of the kind '<c8'"), "{error}");
+    }
+}

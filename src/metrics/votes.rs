@@ -1,0 +1,117 @@
+//! What there is to say of a set of expert votes, gathered for a table or a JSON file.
+
+use serde::Serialize;
+
+use super::fleiss_kappa_score;
+use crate::labels::{EntropyHistogram, VotingConfusion};
+use crate::{Error, LabelDistributions, Result, Votes};
+
+/// How far experts agree on a set of samples.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VoteSummary {
+    /// How many samples, N.
+    pub samples: usize,
+    /// Fewest and most votes a sample.
+    pub votes_a_sample: [f64; 2],
+    /// Share of samples on which all votes agree, 0-1.
+    pub unanimous: f64,
+    /// Fleiss' kappa; none where samples have unlike numbers of votes, or one vote.
+    pub fleiss_kappa: Option<f64>,
+    /// Voting entropy of all samples, its mean in nats.
+    pub entropy: EntropyHistogram,
+    /// Of those whose majority is a built zone (LCZ 1-10); none where classes are no zones.
+    pub urban: Option<EntropyHistogram>,
+    /// Of those whose majority is a natural zone (LCZ A-G).
+    pub natural: Option<EntropyHistogram>,
+    /// The samples of each class, by their majority.
+    pub classes: Vec<ClassVotes>,
+    /// Who was voted for, by majority.
+    #[serde(skip)]
+    pub confusion: VotingConfusion,
+}
+
+/// The votes on the samples of one majority.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassVotes {
+    /// The class's code.
+    pub class: String,
+    /// Samples.
+    pub samples: usize,
+    /// Mean voting entropy, in nats; NaN (`null` in JSON) of no sample.
+    pub entropy: f64,
+    /// Share of them on which all votes agree.
+    pub unanimous: f64,
+    /// Votes for each class, in percent, in the order of the classes.
+    pub percent: Vec<f64>,
+}
+
+impl VoteSummary {
+    /// Sums votes up. The majority of a tied vote is the first of the tied classes.
+    ///
+    /// # Shape
+    /// (N, K) votes.
+    ///
+    /// # Errors
+    /// No sample.
+    ///
+    /// ```
+    /// use lcz::metrics::VoteSummary;
+    /// use lcz::{Classes, Votes};
+    /// let classes = Classes::named(["forest", "river"])?;
+    /// let summary = VoteSummary::of(&Votes::new(classes, ndarray::array![[10.0, 0.0], [5.0, 5.0]])?)?;
+    /// assert_eq!(summary.unanimous, 0.5);
+    /// assert!((summary.entropy.mean - 2f64.ln() / 2.0).abs() < 1e-12);
+    /// assert_eq!(summary.classes[0].percent, [75.0, 25.0]);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn of(votes: &Votes) -> Result<Self> {
+        let counts = votes.counts();
+        if counts.nrows() == 0 {
+            return Err(Error::input("votes", "no sample", "give the votes of at least one"));
+        }
+        let classes = votes.classes();
+        let majority = votes.majority(None)?;
+        let entropy = LabelDistributions::entropy(&votes.distributions());
+        let unanimous: Vec<bool> =
+            counts.outer_iter().map(|row| row.iter().filter(|votes| **votes > 0.0).count() == 1).collect();
+        let totals: Vec<f64> =
+            counts.outer_iter().map(|row| row.iter().map(|votes| f64::from(*votes)).sum()).collect();
+        let fewest = totals.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = totals.iter().copied().fold(0.0, f64::max);
+
+        let share = |of: &dyn Fn(usize) -> bool| {
+            let rows: Vec<usize> = (0..totals.len()).filter(|&n| of(majority.indices()[n])).collect();
+            let agreed = rows.iter().filter(|&&n| unanimous[n]).count();
+            (rows.iter().map(|&n| entropy[n]).collect::<Vec<f64>>(), agreed as f64 / rows.len() as f64)
+        };
+        let all_zones = (0..classes.len()).all(|k| classes.zone(k).is_some());
+        let kind = |built: bool| -> Result<Option<EntropyHistogram>> {
+            let of = |k| classes.zone(k).is_some_and(|zone| zone.is_built() == built);
+            all_zones.then(|| EntropyHistogram::of(&share(&of).0)).transpose()
+        };
+
+        let confusion = VotingConfusion::of(votes, &majority)?;
+        let percent = confusion.row_percent();
+        let class = |k: usize| {
+            let (entropy, unanimous) = share(&|other| other == k);
+            ClassVotes {
+                class: classes.code(k).to_owned(),
+                samples: entropy.len(),
+                entropy: entropy.iter().sum::<f64>() / entropy.len() as f64,
+                unanimous,
+                percent: percent.row(k).to_vec(),
+            }
+        };
+        Ok(Self {
+            samples: totals.len(),
+            votes_a_sample: [fewest, most],
+            unanimous: share(&|_| true).1,
+            fleiss_kappa: if fewest < most { None } else { fleiss_kappa_score(votes).ok() },
+            entropy: EntropyHistogram::of(&entropy)?,
+            urban: kind(true)?,
+            natural: kind(false)?,
+            classes: (0..classes.len()).map(class).collect(),
+            confusion,
+        })
+    }
+}
