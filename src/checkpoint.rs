@@ -27,7 +27,22 @@ pub struct Description {
     imagery: Imagery,
     classes: Classes,
     standardisation: Option<Standardisation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    temperature: Option<StoredTemperature>,
     crate_version: String,
+}
+
+/// The temperature that a network's logits are divided by, and where it is from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredTemperature {
+    /// T, above 0.
+    pub temperature: f64,
+    /// How it was fitted: `exact` or `ldl-paper`.
+    pub procedure: String,
+    /// The file that it was fitted to.
+    pub data: String,
+    /// How many patches that is.
+    pub patches: usize,
 }
 
 /// Writes a network as safetensors: its tensors, architecture, imagery, classes and
@@ -47,6 +62,7 @@ impl Description {
             imagery: network.imagery().clone(),
             classes: network.classes().clone(),
             standardisation: network.standardisation().cloned(),
+            temperature: None,
             crate_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -96,6 +112,36 @@ pub fn load_classifier(path: &Path, device: Device) -> Result<Box<dyn Classifier
         return Ok(Box::new(forest::parse(path, &header)?));
     }
     Ok(network(path, &header, device)?)
+}
+
+/// The temperature that a network's file holds, if one was fitted.
+///
+/// # Errors
+/// As [`load`].
+pub fn temperature(path: &Path) -> Result<Option<StoredTemperature>> {
+    #[derive(Deserialize)]
+    struct Scaled {
+        #[serde(default)]
+        temperature: Option<StoredTemperature>,
+    }
+    let file = std::fs::read(path).map_err(Error::io(path))?;
+    Header::of(path, &file)?.description::<Scaled>(path).map(|scaled| scaled.temperature)
+}
+
+/// Puts a temperature into a network's file, in place of one that is there; the weights stay as they are.
+///
+/// # Errors
+/// As [`load`]; the file cannot be written.
+pub fn store_temperature(path: &Path, temperature: StoredTemperature) -> Result<()> {
+    let file = std::fs::read(path).map_err(Error::io(path))?;
+    let header = Header::of(path, &file)?;
+    let mut description: Description = header.description(path)?;
+    description.temperature = Some(temperature);
+    let internal = |detail: String| Error::Internal { what: "writing safetensors", detail };
+    let text = serde_json::to_string(&description).map_err(|e| internal(e.to_string()))?;
+    let metadata = HashMap::from([(KEY.to_owned(), text)]);
+    let bytes = safetensors::serialize(header.tensors.tensors(), Some(metadata));
+    crate::write_whole(path, &bytes.map_err(|e| internal(e.to_string()))?)
 }
 
 /// A file of ours, taken apart.

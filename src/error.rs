@@ -63,6 +63,16 @@ impl Error {
         Self::input(path.display().to_string(), problem, advice)
     }
 
+    /// An error of values, with the file that they were read from before its place.
+    pub(crate) fn within(self, path: &Path) -> Self {
+        match self {
+            Self::Input { place, problem, advice } => {
+                Self::Input { place: format!("{}, {place}", path.display()), problem, advice }
+            }
+            other => other,
+        }
+    }
+
     /// For `map_err`: ties an I/O error to the file that it concerns.
     ///
     /// ```

@@ -9,6 +9,7 @@ use lcz::experiment::{self, Config, Run};
 use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
 use lcz::models::{Architecture, Classifier, Device, Ensemble, McDropout, Network, build};
 use lcz::progress::Silent;
+use lcz::scorecard::ScorecardSettings;
 use lcz::{Bands, Classes, Imagery, Probabilities, Standardisation, Weight, Weights};
 use ndarray::Array4;
 use rand::{Rng, SeedableRng};
@@ -200,7 +201,14 @@ fn the_run_of_an_ensemble_is_evaluated_as_one_model_and_its_members_differ_by_th
     assert_eq!(said[1], wanted);
     assert_ne!(said[0], said[1]);
 
-    let evaluation = experiment::evaluate(&run, place.path(), Device::Cpu, &mut Silent).unwrap();
+    let evaluation = experiment::evaluate(
+        &run,
+        place.path(),
+        ScorecardSettings { rounds: 0, ..Default::default() },
+        Device::Cpu,
+        &mut Silent,
+    )
+    .unwrap();
     assert_eq!(evaluation.network.model, "ensemble of 2 sen2lcz");
     assert_eq!(evaluation.baselines.len(), 2);
     let error = run.network(Device::Cpu).err().unwrap().to_string();

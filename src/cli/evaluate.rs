@@ -8,6 +8,7 @@ use lcz::experiment::{self, Run};
 use lcz::models::Device;
 
 use super::output::{self, Table};
+use super::scorecard::{self, Settings};
 
 /// Score a run on labelled data, beside the majority class and a per-pixel classifier; the scores are
 /// added to the run's metrics.json, and its figures are drawn.
@@ -27,6 +28,9 @@ pub struct Evaluate {
     #[arg(long)]
     data: PathBuf,
 
+    #[command(flatten)]
+    settings: Settings,
+
     /// Where it runs: cpu, or cuda:0 in a build for CUDA.
     #[arg(long, default_value = "cpu")]
     device: Device,
@@ -39,7 +43,7 @@ pub struct Evaluate {
 impl Evaluate {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let run = Run::open(&self.run)?;
-        let evaluation = experiment::evaluate(&run, &self.data, self.device, progress)?;
+        let evaluation = experiment::evaluate(&run, &self.data, self.settings.get(), self.device, progress)?;
         if self.json {
             return output::json(&evaluation);
         }
@@ -60,6 +64,17 @@ impl Evaluate {
             table.row([row.model.clone()].into_iter().chain(cells).chain([votes, three(s.brier)]));
         }
         table.print()?;
+
+        output::line(format!("\n{}, measure by measure", network.model))?;
+        let heading;
+        let after = match &evaluation.scaled {
+            Some(scaled) => {
+                heading = format!("at T = {:.3}", scaled.by.temperature);
+                Some((heading.as_str(), &scaled.scorecard))
+            }
+            None => None,
+        };
+        scorecard::print(&evaluation.scorecard, after)?;
 
         output::line(format!("\n{}, by class", network.model))?;
         let mut table = Table::new(["class", "patches", "precision", "recall", "F1"]);

@@ -10,7 +10,10 @@ mod output;
 mod patches;
 mod predict;
 mod progress;
+mod score;
+mod scorecard;
 mod synth;
+mod temp_scale;
 mod train;
 mod verify;
 mod votes;
@@ -46,6 +49,8 @@ enum Verb {
     Train(Box<train::Train>),
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
+    Score(score::Score),
+    TempScale(temp_scale::TempScale),
     Verify(verify::Verify),
     Votes(votes::Votes),
 }
@@ -71,6 +76,8 @@ impl Cli {
             Verb::Train(verb) => verb.run(&mut progress),
             Verb::Evaluate(verb) => verb.run(&mut progress),
             Verb::Predict(verb) => verb.run(&mut progress),
+            Verb::Score(verb) => verb.run(),
+            Verb::TempScale(verb) => verb.run(&mut progress),
             Verb::Verify(verb) => verb.run(&mut progress),
             Verb::Votes(verb) => verb.run(),
         }

@@ -1,16 +1,140 @@
 //! Files of predictions: `probabilities` [N, K], attribute `classes`, and the labels, votes and groups
-//! of the patches they are of, where there are any.
+//! of the patches they are of, where there are any. Predictions made elsewhere are read as CSV too.
 
+mod csv;
+
+use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
 use hdf5::File;
 use hdf5::types::VarLenUnicode;
+use ndarray::Array2;
 
 use super::Patches;
 use super::so2sat::cause;
 use crate::files::{self, Partial};
-use crate::{Error, Probabilities, Result};
+use crate::labels::first_largest;
+use crate::{Classes, Error, Labels, Probabilities, Result, Votes};
+
+/// What an HDF5 file starts with.
+const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// Predictions and what they are held against.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predictions {
+    /// What was predicted, as far as the file tells.
+    pub predicted: Stated,
+    /// One class a sample.
+    pub labels: Labels,
+    /// The experts' votes.
+    pub votes: Option<Votes>,
+    /// The city or polygon of each sample.
+    pub groups: Option<Vec<i32>>,
+    /// Where the samples are from, as the file says.
+    pub provenance: String,
+}
+
+/// What a file tells of predictions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stated {
+    /// The classes alone.
+    Classes(Labels),
+    /// The classes, and how sure each is, from 0 to 1.
+    Confidences(Labels, Vec<f64>),
+    /// All probabilities.
+    Probabilities(Probabilities),
+}
+
+/// Reads predictions that have labels beside them: an HDF5 file as [`write`] makes it, or a CSV with one
+/// of the headers
+///
+/// | header | what can be computed |
+/// |---|---|
+/// | `true,pred` | accuracies; the classes are zones, by number or code, unless given |
+/// | `true_label,pred_label,confidence` | and the calibration of the predicted class; any class names |
+/// | `label,p_1,…,p_K` | everything that needs no votes; the columns name the classes |
+///
+/// # Errors
+/// Another header, a line of another width, a label that is no class, a number that is no probability,
+/// rows that do not sum to 1, no sample: names the file and the line or row.
+pub fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions> {
+    let mut start = Vec::new();
+    let opened = std::fs::File::open(path).map_err(Error::io(path))?;
+    opened.take(HDF5.len() as u64).read_to_end(&mut start).map_err(Error::io(path))?;
+    if start == HDF5 { read_hdf5(path) } else { csv::read(path, classes) }
+}
+
+fn read_hdf5(path: &Path) -> Result<Predictions> {
+    let advice = "give what `lcz predict` has written for labelled patches";
+    let failed = |e: hdf5::Error| Error::file(path, cause(&e), advice);
+    let file = File::open(path).map_err(failed)?;
+    let found = || file.member_names().map(|names| names.join(", ")).unwrap_or_default();
+    let text = |name: &str| {
+        file.attr(name).and_then(|attr| attr.read_scalar::<VarLenUnicode>()).map(|text| text.to_string())
+    };
+    let table = |name: &str| -> Result<Array2<f64>> {
+        if !file.link_exists(name) {
+            return Err(Error::file(path, format!("no dataset '{name}' (found: {})", found()), advice));
+        }
+        file.dataset(name).and_then(|dataset| dataset.read_2d()).map_err(failed)
+    };
+    let p = table("probabilities")?;
+    let classes = match text("classes") {
+        Ok(codes) => Classes::named(codes.split(',')).map_err(|e| e.within(path))?,
+        Err(_) => Classes::of_count(p.ncols()),
+    };
+    let p = Probabilities::new(classes.clone(), p).map_err(|e| e.within(path))?;
+    if p.is_empty() {
+        return Err(Error::file(path, "no sample", advice));
+    }
+    let unlike = |name: &str, rows: usize, columns: usize| {
+        let problem = format!(
+            "'{name}' is {rows} × {columns} for {} predictions of {} classes",
+            p.len(),
+            classes.len()
+        );
+        Error::file(path, problem, "write labels and votes of the same samples and classes")
+    };
+    let label = table("label")?;
+    if label.dim() != p.view().dim() {
+        return Err(unlike("label", label.nrows(), label.ncols()));
+    }
+    let one_hot = |(row, y): (usize, ndarray::ArrayView1<'_, f64>)| {
+        let k = first_largest(y);
+        if (y[k] - 1.0).abs() < 1e-6 && y.iter().filter(|y| **y != 0.0).count() == 1 {
+            return Ok(k);
+        }
+        let place = format!("{}, label, row {row}", path.display());
+        Err(Error::input(place, "not one-hot", "give each sample one class"))
+    };
+    let labels = label.outer_iter().enumerate().map(one_hot).collect::<Result<_>>()?;
+    let votes = if file.link_exists("votes") {
+        let votes = table("votes")?;
+        if votes.nrows() != p.len() {
+            return Err(unlike("votes", votes.nrows(), votes.ncols()));
+        }
+        Some(Votes::new(classes.clone(), votes.mapv(|v| v as f32)).map_err(|e| e.within(path))?)
+    } else {
+        None
+    };
+    let groups = if file.link_exists("group") {
+        let groups = file.dataset("group").and_then(|dataset| dataset.read_raw::<i32>()).map_err(failed)?;
+        if groups.len() != p.len() {
+            return Err(unlike("group", groups.len(), 1));
+        }
+        Some(groups)
+    } else {
+        None
+    };
+    Ok(Predictions {
+        predicted: Stated::Probabilities(p),
+        labels: Labels::new(classes, labels)?,
+        votes,
+        groups,
+        provenance: text("provenance").unwrap_or_else(|_| format!("predictions of {}", path.display())),
+    })
+}
 
 /// Checks that a file of predictions may be written there.
 ///

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Run;
+use crate::checkpoint::StoredTemperature;
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption, Cells, Figure, Source};
 use crate::metrics::{ConfusionMatrix, Scores};
 use crate::models::{Classifier, Device};
-use crate::{Error, Labels, Probabilities, Progress, Result};
+use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
+use crate::{Error, Labels, Probabilities, Progress, Result, Temperature};
 
 /// Scores of a run and its baselines on one file.
 #[derive(Debug, Clone, Serialize)]
@@ -23,9 +25,23 @@ pub struct Evaluation {
     pub baselines: Vec<ModelScores>,
     /// The run's model.
     pub network: ModelScores,
+    /// Its table of measures, with intervals and the human ceiling.
+    pub scorecard: Scorecard,
+    /// The same after temperature scaling, where the run has a temperature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<Scaled>,
     /// Its confusion matrix.
     #[serde(skip)]
     pub confusion: ConfusionMatrix,
+}
+
+/// What a run's temperature makes of its predictions.
+#[derive(Debug, Clone, Serialize)]
+pub struct Scaled {
+    /// The temperature, and where it is from.
+    pub by: StoredTemperature,
+    /// The table of measures.
+    pub scorecard: Scorecard,
 }
 
 /// One classifier's scores.
@@ -56,8 +72,14 @@ fn test_set(run: &Run, file: &Path) -> Result<Patches> {
 ///
 /// # Errors
 /// Data that is unusable, unlabelled, or unlike what the run was trained on.
-pub fn evaluate(run: &Run, data: &Path, device: Device, progress: &mut dyn Progress) -> Result<Evaluation> {
-    let assessment = Assessment::of(run, data, device, progress)?;
+pub fn evaluate(
+    run: &Run,
+    data: &Path,
+    settings: ScorecardSettings,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<Evaluation> {
+    let assessment = Assessment::of(run, data, settings, device, progress)?;
     run.add_metrics(&assessment.evaluation.data, &assessment.evaluation)?;
     for (stem, figure) in assessment.figures(run)? {
         figure.save(&run.figures(), &stem)?;
@@ -75,7 +97,13 @@ pub(super) struct Assessment {
 
 impl Assessment {
     /// Predicts and scores; writes nothing.
-    pub(super) fn of(run: &Run, data: &Path, device: Device, progress: &mut dyn Progress) -> Result<Self> {
+    pub(super) fn of(
+        run: &Run,
+        data: &Path,
+        settings: ScorecardSettings,
+        device: Device,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
         let network = run.classifier(device)?;
         let file = if data.is_dir() { data.join("testing.h5") } else { data.to_owned() };
         let test = test_set(run, &file)?;
@@ -84,10 +112,16 @@ impl Assessment {
             let problem = format!("classes {}, the model's are {}", labels.classes(), network.classes());
             return Err(Error::file(&file, problem, "evaluate on data of the model's classes"));
         }
-        let votes = if test.has_distributions() { Some(test.distributions()?) } else { None };
+        let counts = if test.has_votes() { Some(test.votes()?) } else { None };
+        let votes = match &counts {
+            Some(counts) => Some(counts.distributions()),
+            None if test.has_distributions() => Some(test.distributions()?),
+            None => None,
+        };
+        let groups = test.groups();
         let baselines = run.baselines()?;
 
-        progress.begin("evaluate", 1 + if baselines.is_some() { 2 } else { 0 });
+        progress.begin("evaluate", 2 + if baselines.is_some() { 2 } else { 0 });
         let mut score = |name: &str, p: &Probabilities| {
             progress.advance(1, name);
             let scores = Scores::of(p, &labels, votes.as_ref())?;
@@ -99,11 +133,36 @@ impl Assessment {
             rows.push(score("per-pixel Gaussian", &baselines.pixel.predict(&test)?)?);
         }
         let predicted = network.predict(&test)?;
+        let network_scores = score(network.name(), &predicted)?;
+        progress.advance(1, "intervals");
+        let mut reference = Reference::new(&labels);
+        if let Some(counts) = &counts {
+            reference = reference.with_votes(counts);
+        } else if let Some(votes) = &votes {
+            reference = reference.with_distributions(votes);
+        }
+        if let Some(groups) = &groups {
+            reference = reference.with_groups(groups);
+        }
+        let table = |p: &Probabilities| Scorecard::of(Predicted::Probabilities(p), reference, settings);
+        let after = match run.temperature()? {
+            Some(by) => {
+                let z = run.network(device)?.logits(&test)?;
+                Some((z.softmax(Temperature::new(by.temperature)?), by))
+            }
+            None => None,
+        };
+        let scaled = match &after {
+            Some((p, by)) => Some(Scaled { by: by.clone(), scorecard: table(p)? }),
+            None => None,
+        };
         let evaluation = Evaluation {
             data: file.display().to_string(),
             provenance: test.provenance().to_owned(),
             baselines: rows,
-            network: score(network.name(), &predicted)?,
+            network: network_scores,
+            scorecard: table(&predicted)?,
+            scaled,
             confusion: ConfusionMatrix::of(&labels, &predicted.predicted())?,
         };
         progress.end("");

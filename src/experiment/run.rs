@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{Config, DataSettings, to_toml};
 use super::ensemble;
-use crate::checkpoint;
+use crate::checkpoint::{self, StoredTemperature};
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::figures::Curves;
@@ -130,6 +130,14 @@ impl Run {
     /// As [`network`](Self::network).
     pub fn mc_dropout(&self, passes: usize, seed: u64, device: Device) -> Result<Box<dyn Classifier>> {
         Ok(Box::new(McDropout::new(self.network(device)?, passes, seed)))
+    }
+
+    /// The temperature that was fitted to the run's network, if one was; an ensemble has none of its own.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn temperature(&self) -> Result<Option<StoredTemperature>> {
+        if self.ensemble()?.is_some() { Ok(None) } else { checkpoint::temperature(&self.model_file()) }
     }
 
     /// The runs of the members, if this is the run of an ensemble.

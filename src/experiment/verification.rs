@@ -13,6 +13,7 @@ use crate::data::read_votes;
 use crate::figures::{self, Caption, Figure, Record, Source, number_lines, numbers_checksum};
 use crate::metrics::VoteSummary;
 use crate::models::Device;
+use crate::scorecard::ScorecardSettings;
 use crate::{Error, Progress, Result};
 
 /// Numbers computed again on another kind of processor agree to about this much.
@@ -124,7 +125,10 @@ fn redrawn(
         }
         Source::Evaluation { run, file } => {
             let run = place(run)?;
-            let assessment = Assessment::of(&run, data.unwrap_or(Path::new(file)), device, progress)?;
+            // No figure shows intervals.
+            let settings = ScorecardSettings { rounds: 0, panels: 0, ..ScorecardSettings::default() };
+            let data = data.unwrap_or(Path::new(file));
+            let assessment = Assessment::of(&run, data, settings, device, progress)?;
             named(figure, assessment.figures(&run)?)
         }
         Source::Votes { file } => {

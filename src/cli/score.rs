@@ -1,0 +1,50 @@
+//! `lcz score`: predictions that a file holds, ours or those of any other program.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lcz::data::predictions;
+use lcz::{Classes, experiment};
+
+use super::output;
+use super::scorecard::{self, Settings};
+
+/// Score predictions made by `lcz predict` or elsewhere against the labels beside them.
+#[derive(Debug, Args)]
+#[command(after_help = "The file is what `lcz predict` writes for labelled patches, or a CSV with the header
+  true,pred                            zones by number or code; accuracies alone
+  true_label,pred_label,confidence     any classes; and calibration of the predicted class
+  label,p_1,...,p_K                    probabilities: everything that needs no votes
+
+Examples:
+  lcz score predictions.h5
+  lcz score predictions.csv --bins 20
+  lcz score predictions.csv --classes forest,river,road --json | jq '.rows[0]'")]
+pub struct Score {
+    /// The HDF5 or CSV file.
+    file: PathBuf,
+
+    /// The classes of a CSV, in order [default: see below].
+    #[arg(long, value_delimiter = ',')]
+    classes: Option<Vec<String>>,
+
+    #[command(flatten)]
+    settings: Settings,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Score {
+    pub fn run(self) -> anyhow::Result<()> {
+        let classes = self.classes.map(Classes::named).transpose()?;
+        let predictions = predictions::read(&self.file, classes.as_ref())?;
+        let card = experiment::score(&predictions, self.settings.get())?;
+        if self.json {
+            return output::json(&card);
+        }
+        output::line(format!("{} ({})\n", self.file.display(), predictions.provenance))?;
+        scorecard::print(&card, None)
+    }
+}

@@ -1,0 +1,90 @@
+//! `lcz temp-scale`: one number that makes a network as sure as it is right.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use lcz::Progress;
+use lcz::calibration::Bound;
+use lcz::experiment::{self, LabelKind, Run};
+use lcz::models::Device;
+
+use super::output;
+
+/// Fit the temperature of a run's network to validation data; it is kept in the run's
+/// model.safetensors, and `lcz evaluate` then shows the scores before and after.
+#[derive(Debug, Args)]
+#[command(after_help = "The data must not be those that the network learnt from: it would come out too sure.
+
+Examples:
+  lcz temp-scale runs/first --data data                  (its validation.h5)
+  lcz temp-scale runs/first --data data/validation.h5 --procedure ldl-paper")]
+pub struct TempScale {
+    /// The run's folder.
+    run: PathBuf,
+
+    /// A labelled HDF5 file, or a folder with a validation.h5.
+    #[arg(long)]
+    data: PathBuf,
+
+    /// What the loss is taken against [default: what the run learnt].
+    #[arg(long)]
+    labels: Option<Labels>,
+
+    /// The exact minimum, or the label distribution paper's 10,000 steps of Adam.
+    #[arg(long, default_value = "exact")]
+    procedure: Procedure,
+
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Labels {
+    OneHot,
+    Votes,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Procedure {
+    Exact,
+    LdlPaper,
+}
+
+impl TempScale {
+    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let run = Run::open(&self.run)?;
+        let labels = self.labels.map(|labels| match labels {
+            Labels::OneHot => LabelKind::OneHot,
+            Labels::Votes => LabelKind::Votes,
+        });
+        let procedure = match self.procedure {
+            Procedure::Exact => experiment::Procedure::Exact,
+            Procedure::LdlPaper => experiment::Procedure::LdlPaper,
+        };
+        let fit = experiment::temp_scale(&run, &self.data, labels, procedure, self.device, progress)?;
+        if self.json {
+            return output::json(&fit);
+        }
+        output::line(format!(
+            "T = {:.4}: cross-entropy {:.4} before, {:.4} after; kept in {}",
+            fit.temperature.value(),
+            fit.loss_before,
+            fit.loss_after,
+            self.run.display()
+        ))?;
+        match fit.bound {
+            Some(Bound::Coldest) => {
+                output::line("the search ended at its coldest: every prediction is right")
+            }
+            Some(Bound::Hottest) => {
+                output::line("the search ended at its hottest: a uniform prediction would be as good")
+            }
+            None => Ok(()),
+        }
+    }
+}

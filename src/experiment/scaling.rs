@@ -1,0 +1,73 @@
+//! Temperature scaling of a run: fitted on validation data, kept in its checkpoint.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{LabelKind, Run};
+use crate::calibration::TemperatureFit;
+use crate::checkpoint::{self, StoredTemperature};
+use crate::data::so2sat::So2Sat;
+use crate::models::Device;
+use crate::{Progress, Result};
+
+/// How a temperature is fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Procedure {
+    /// [`TemperatureFit::of`].
+    Exact,
+    /// [`TemperatureFit::as_in_ldl_paper`].
+    LdlPaper,
+}
+
+impl Procedure {
+    /// The name on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::LdlPaper => "ldl-paper",
+        }
+    }
+}
+
+/// Fits the temperature of a run's network to labelled patches that it has not learnt from, and keeps it
+/// in the run's checkpoint, where evaluation finds it. A folder stands for its `validation.h5`.
+///
+/// Without `labels`, the loss is that of the labels that the run learnt from.
+///
+/// # Errors
+/// A run that is not one network; data that is unusable, unlabelled, or unlike what the run was trained
+/// on; a file that cannot be written.
+pub fn temp_scale(
+    run: &Run,
+    data: &Path,
+    labels: Option<LabelKind>,
+    procedure: Procedure,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<TemperatureFit> {
+    let network = run.network(device)?;
+    let file = if data.is_dir() { data.join("validation.h5") } else { data.to_owned() };
+    let patches = run.as_trained(So2Sat::open(&file)?)?.patches()?;
+    let learnt = run.data()?.unwrap_or_default();
+    let settings = super::DataSettings { labels: labels.unwrap_or(learnt.labels), ..learnt };
+    let y = settings.labels_of(&patches)?;
+    progress.begin("temp-scale", 2);
+    let z = network.logits(&patches)?;
+    progress.advance(1, "fitting");
+    let fit = match procedure {
+        Procedure::Exact => TemperatureFit::of(&z, &y),
+        Procedure::LdlPaper => TemperatureFit::as_in_ldl_paper(&z, &y),
+    }
+    .map_err(|e| e.within(&file))?;
+    let stored = StoredTemperature {
+        temperature: fit.temperature.value(),
+        procedure: procedure.name().to_owned(),
+        data: file.display().to_string(),
+        patches: patches.len(),
+    };
+    checkpoint::store_temperature(&run.model_file(), stored)?;
+    progress.end("");
+    Ok(fit)
+}

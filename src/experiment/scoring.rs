@@ -1,0 +1,26 @@
+//! Predictions that a file holds, held against the labels beside them.
+
+use crate::Result;
+use crate::data::predictions::{Predictions, Stated};
+use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
+
+/// The evaluation table of stored predictions, of ours or of anyone's: as many of its rows as can be
+/// computed from what the file tells.
+///
+/// # Errors
+/// Settings that [`Scorecard::of`] refuses.
+pub fn score(predictions: &Predictions, settings: ScorecardSettings) -> Result<Scorecard> {
+    let predicted = match &predictions.predicted {
+        Stated::Classes(labels) => Predicted::Classes(labels),
+        Stated::Confidences(labels, confidence) => Predicted::Confidences(labels, confidence),
+        Stated::Probabilities(p) => Predicted::Probabilities(p),
+    };
+    let mut reference = Reference::new(&predictions.labels);
+    if let Some(votes) = &predictions.votes {
+        reference = reference.with_votes(votes);
+    }
+    if let Some(groups) = &predictions.groups {
+        reference = reference.with_groups(groups);
+    }
+    Scorecard::of(predicted, reference, settings)
+}
