@@ -1,7 +1,7 @@
 //! The evaluation table as `lcz evaluate` and `lcz score` print it, and its settings.
 
 use clap::Args;
-use lcz::scorecard::{Ceiling, Interval, Scorecard, ScorecardSettings};
+use lcz::scorecard::{Ceiling, Interval, Measure, Scorecard, ScorecardSettings};
 
 use super::output::{self, Table};
 
@@ -62,6 +62,10 @@ pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Res
         None => "patches".to_owned(),
     };
     output::line(format!("\n{} samples; intervals from drawing {drawn} anew", card.samples))?;
+    let calibration = [Measure::ExpectedCalibrationError, Measure::ClasswiseCalibrationError];
+    if card.settings.rounds > 0 && calibration.iter().any(|&measure| card.row(measure).is_some()) {
+        output::line("calibration errors grow with noise: their intervals lie high, even above the value")?;
+    }
     if votes {
         let panel = card.settings.panel;
         output::line(format!(

@@ -46,7 +46,7 @@ pub enum Stated {
     Probabilities(Probabilities),
 }
 
-/// Reads predictions that have labels beside them: an HDF5 file as [`write`] makes it, or a CSV with one
+/// Reads predictions that have labels beside them: an HDF5 file as [`write()`] makes it, or a CSV with one
 /// of the headers
 ///
 /// | header | what can be computed |
@@ -132,7 +132,7 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
         labels: Labels::new(classes, labels)?,
         votes,
         groups,
-        provenance: text("provenance").unwrap_or_else(|_| format!("predictions of {}", path.display())),
+        provenance: text("provenance").unwrap_or_else(|_| "the file does not say of what".to_owned()),
     })
 }
 

@@ -67,8 +67,8 @@ impl<'a> Lines<'a> {
         Error::input(format!("{}, line {line}", self.path.display()), problem, advice)
     }
 
-    fn stated(&self, predicted: Stated, labels: Labels) -> Predictions {
-        let provenance = format!("predictions of {}", self.path.display());
+    fn stated(predicted: Stated, labels: Labels) -> Predictions {
+        let provenance = "the file does not say of what".to_owned();
         Predictions { predicted, labels, votes: None, groups: None, provenance }
     }
 
@@ -77,7 +77,7 @@ impl<'a> Lines<'a> {
         let lcz = Classes::lcz();
         let classes = classes.unwrap_or(&lcz);
         let labels = self.column(0, classes)?;
-        Ok(self.stated(Stated::Classes(self.column(1, classes)?), labels))
+        Ok(Self::stated(Stated::Classes(self.column(1, classes)?), labels))
     }
 
     /// `true_label,pred_label,confidence`: any names, unless classes are given.
@@ -101,7 +101,7 @@ impl<'a> Lines<'a> {
         let predicted = self.column(1, classes)?;
         let confidence = |(line, row): &(usize, Vec<&str>)| self.share(*line, "confidence", row[2]);
         let confidence = self.rows.iter().map(confidence).collect::<Result<_>>()?;
-        Ok(self.stated(Stated::Confidences(predicted, confidence), labels))
+        Ok(Self::stated(Stated::Confidences(predicted, confidence), labels))
     }
 
     /// `label,p_1,…,p_K`: the columns name the classes; `p_1` to `p_17` are the zones.
@@ -137,7 +137,7 @@ impl<'a> Lines<'a> {
                 return Err(self.error(*line, problem, "give a softmax's output, whose rows sum to 1"));
             }
         }
-        Ok(self.stated(Stated::Probabilities(Probabilities::new(classes, p)?), labels))
+        Ok(Self::stated(Stated::Probabilities(Probabilities::new(classes, p)?), labels))
     }
 
     /// A number from 0 to 1.

@@ -1,0 +1,194 @@
+//! Predictions from files: known answers of real ones, and what is said of bad ones.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use lcz::checkpoint::{self, StoredTemperature};
+use lcz::data::Patches;
+use lcz::data::predictions::{self, Stated};
+use lcz::experiment;
+use lcz::models::{Architecture, Device, build};
+use lcz::scorecard::{Measure, Scorecard, ScorecardSettings};
+use lcz::{Classes, Imagery, Labels, Probabilities, Votes};
+use ndarray::{Array2, Array4, array};
+use support::{assert_near, real_file};
+use tempfile::{TempDir, tempdir};
+
+const NO_INTERVALS: ScorecardSettings =
+    ScorecardSettings { bins: 15, sce_bins: 20, rounds: 0, level: 0.95, panel: 10, panels: 0, seed: 0 };
+
+fn scored(path: &Path, bins: usize) -> Scorecard {
+    let predictions = predictions::read(path, None).unwrap();
+    experiment::score(&predictions, ScorecardSettings { bins, ..NO_INTERVALS }).unwrap()
+}
+
+fn value(card: &Scorecard, measure: Measure) -> f64 {
+    card.row(measure).unwrap().value
+}
+
+#[test]
+fn the_published_calibration_errors_of_two_networks_are_found() {
+    // github.com/hollance/reliability-diagrams, its own numbers.
+    let known = [
+        ("calibration/resnet110_cifar10.csv", [(10, 0.047_504), (15, 0.047_504), (20, 0.047_504)]),
+        ("calibration/snacks.csv", [(10, 0.024_427), (15, 0.027_979), (20, 0.026_191)]),
+    ];
+    for (name, errors) in known {
+        let Some(path) = real_file(name) else { return };
+        for (bins, error) in errors {
+            assert_near(value(&scored(&path, bins), Measure::ExpectedCalibrationError), error, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn classes_alone_give_accuracies_and_nothing_else() {
+    let Some(path) = real_file("so2sat_test/sen2lcz_true_pred.csv") else { return };
+    let card = scored(&path, 15);
+    assert_eq!((card.samples, card.rows.len()), (24_188, 3));
+    // Counted with exact fractions in Python.
+    assert_near(value(&card, Measure::OverallAccuracy), 0.693_691_086_489_168_2, 1e-12);
+    assert_near(value(&card, Measure::AverageAccuracy), 0.586_747_577_870_301_6, 1e-12);
+    assert_near(value(&card, Measure::Kappa), 0.664_367_872_975_057, 1e-12);
+}
+
+/// A folder, and a file in it.
+fn file(text: &str) -> (TempDir, PathBuf) {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("p.csv");
+    fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn lcz(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lcz")).args(arguments).output().unwrap()
+}
+
+#[test]
+fn a_bad_file_is_refused_on_one_line_that_names_it_and_the_line_and_the_mend() {
+    let bad = [
+        ("", "p.csv: an empty file; write true,pred"),
+        ("true,pred\n", "p.csv: no line below the header; "),
+        ("truth,pred\n1,1\n", "p.csv, line 1: header 'truth,pred'; write true,pred"),
+        ("true,pred\n1,1\n\n1,18\n", "p.csv, line 4: pred is '18', none of 1 2 3"),
+        ("true,pred\n0,1\n", "p.csv, line 2: true is '0', none of"),
+        ("true,pred\n1,1\n1,1,1\n", "p.csv, line 3: 3 fields, the header has 2; "),
+        (
+            "true_label,pred_label,confidence\na,b,1.5\n",
+            "line 2: confidence is '1.5'; give a number from 0 to 1",
+        ),
+        ("true_label,pred_label,confidence\na,b,NaN\n", "line 2: confidence is 'NaN'; "),
+        ("true_label,pred_label,confidence\na,,0.5\n", "line 2: a label is missing; "),
+        ("label,p_1,p_2\n1,0.5,0.5\n2,0.5,0.4\n", "line 3: probabilities that sum to 0.900000; "),
+        ("label,p_1,p_2\n1,nan,0.5\n", "line 2: p_1 is 'nan'; "),
+        ("label,p_1,p_2\n1,-0.5,1.5\n", "line 2: p_1 is '-0.5'; "),
+        ("label,p_1,p_2\n3,0.5,0.5\n", "line 2: label is '3', none of 1 2; "),
+        ("label,p_1,q_2\n1,0.5,0.5\n", "line 1: column 'q_2'; "),
+        ("label,p_1,p_1\n1,0.5,0.5\n", "line 1: two columns of one name; "),
+    ];
+    for (text, wanted) in bad {
+        let (_folder, path) = file(text);
+        let output = lcz(&["score", path.to_str().unwrap()]);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text:?}");
+        assert!(message.contains(wanted) && message.lines().count() == 1, "{text:?}: {message}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_text_or_not_there_is_refused() {
+    let (_folder, path) = file("");
+    fs::write(&path, [0xff, 0xfe, 0x00]).unwrap();
+    let message = predictions::read(&path, None).unwrap_err().to_string();
+    assert!(message.contains("neither HDF5 nor text"), "{message}");
+    assert!(predictions::read(Path::new("no/such.csv"), None).is_err());
+}
+
+#[test]
+fn columns_name_the_classes_and_seventeen_numbers_are_zones() {
+    let (_folder, path) = file("label,p_river,p_road\nroad,0.25,0.75\nriver,0.5,0.5\n");
+    let read = predictions::read(&path, None).unwrap();
+    assert_eq!(read.labels.indices(), [1, 0]);
+    assert_eq!(
+        read.predicted,
+        Stated::Probabilities(
+            Probabilities::new(Classes::named(["river", "road"]).unwrap(), array![[0.25, 0.75], [0.5, 0.5]])
+                .unwrap()
+        )
+    );
+    let columns: Vec<String> = (1..=17).map(|k| format!("p_{k}")).collect();
+    let row = |k: usize| (1..=17).map(|j| if j == k { "1" } else { "0" }).collect::<Vec<_>>().join(",");
+    let (_folder, path) = file(&format!("label,{}\nG,{}\n17,{}\n", columns.join(","), row(17), row(1)));
+    let read = predictions::read(&path, None).unwrap();
+    assert_eq!(*read.labels.classes(), Classes::lcz());
+    assert_eq!(read.labels.indices(), [16, 16]);
+}
+
+/// Two classes, four patches, with votes and groups.
+fn patches() -> Patches {
+    let classes = Classes::named(["forest", "river"]).unwrap();
+    let imagery = Imagery { patch_size: 8, ..Imagery::so2sat() };
+    let images = Array4::from_shape_fn((4, 8, 8, 10), |(n, r, c, b)| (n * 7 + r * 3 + c + b) as f32 / 40.0);
+    let votes = Votes::new(classes.clone(), array![[10., 0.], [6., 4.], [3., 7.], [0., 10.]]).unwrap();
+    let labels = Labels::new(classes.clone(), vec![0, 0, 1, 1]).unwrap();
+    let patches = Patches::in_memory(imagery, classes, images).unwrap().with_labels(&labels).unwrap();
+    patches.with_votes(&votes).unwrap().with_groups(vec![1, 1, 2, 2]).unwrap()
+}
+
+#[test]
+fn what_predict_writes_is_what_score_reads() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("p.h5");
+    let patches = patches();
+    let p = array![[0.75, 0.25], [0.25, 0.75], [0.25, 0.75], [0.5, 0.5]];
+    let p = Probabilities::new(patches.classes().clone(), p).unwrap();
+    predictions::write(&path, &p, &patches).unwrap();
+    let read = predictions::read(&path, None).unwrap();
+    assert_eq!(read.predicted, Stated::Probabilities(p));
+    assert_eq!(read.labels, patches.labels().unwrap());
+    assert_eq!(read.votes.as_ref(), Some(&patches.votes().unwrap()));
+    assert_eq!(read.groups, Some(vec![1, 1, 2, 2]));
+    let card = experiment::score(&read, NO_INTERVALS).unwrap();
+    assert_near(value(&card, Measure::OverallAccuracy), 0.5, 1e-12); // the tie goes to forest
+    let by_hand = -(0.75f64.ln() + 0.25f64.ln() + 0.75f64.ln() + 0.5f64.ln()) / 4.0;
+    assert_near(value(&card, Measure::CrossEntropy), by_hand, 1e-12);
+    assert_eq!(card.rows.len(), Measure::ALL.len());
+    assert_eq!(card.groups, Some(2));
+
+    let unlabelled = Patches::in_memory(
+        patches.imagery().clone(),
+        patches.classes().clone(),
+        patches.images(0..4).unwrap(),
+    );
+    let path = folder.path().join("unlabelled.h5");
+    let Stated::Probabilities(p) = &read.predicted else { unreachable!() };
+    predictions::write(&path, p, &unlabelled.unwrap()).unwrap();
+    let message = predictions::read(&path, None).unwrap_err().to_string();
+    assert!(message.contains("unlabelled.h5: no dataset 'label' (found: probabilities)"), "{message}");
+}
+
+#[test]
+fn a_temperature_is_kept_beside_weights_that_stay_as_they_are() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let patches = patches();
+    let network =
+        build(&Architecture::sen2lcz(), patches.imagery(), patches.classes(), 3, Device::Cpu).unwrap();
+    checkpoint::save(&*network, &path).unwrap();
+    assert_eq!(checkpoint::temperature(&path).unwrap(), None);
+    let stored = StoredTemperature {
+        temperature: 1.25,
+        procedure: "exact".to_owned(),
+        data: "validation.h5".to_owned(),
+        patches: 4,
+    };
+    checkpoint::store_temperature(&path, stored.clone()).unwrap();
+    assert_eq!(checkpoint::temperature(&path).unwrap(), Some(stored));
+    let again = checkpoint::load(&path, Device::Cpu).unwrap();
+    let bits = |z: &Array2<f64>| z.iter().map(|z| z.to_bits()).collect::<Vec<_>>();
+    let before = network.logits(&patches).unwrap().view().to_owned();
+    assert_eq!(bits(&again.logits(&patches).unwrap().view().to_owned()), bits(&before));
+}
