@@ -1,7 +1,9 @@
-//! Models on disk: safetensors with everything that a prediction needs, and Keras weight files.
+//! Models on disk: safetensors with everything that a prediction needs, checkpoints of trainings, and
+//! Keras weight files.
 
 mod forest;
 mod keras;
+mod training;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -16,6 +18,7 @@ use crate::{Classes, Error, Imagery, Result};
 
 pub use forest::{load_forest, save_forest};
 pub use keras::import_keras;
+pub(crate) use training::{load_training, save_training};
 
 /// The key of a [`Description`] among a file's metadata.
 const KEY: &str = "lcz";
@@ -72,23 +75,42 @@ impl Description {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, weights: &Weights, path: &Path) -> Result<()> {
-        let internal = |detail: String| Error::Internal { what: "writing safetensors", detail };
-        let description = serde_json::to_string(self).map_err(|e| internal(e.to_string()))?;
-        let bytes: Vec<(&String, &Weight, Vec<u8>)> = weights
-            .iter()
-            .map(|(name, weight)| {
-                (name, weight, weight.values.iter().flat_map(|x| x.to_le_bytes()).collect())
-            })
-            .collect();
-        let mut views = Vec::with_capacity(bytes.len());
-        for (name, weight, bytes) in &bytes {
-            let view = TensorView::new(Dtype::F32, weight.shape.clone(), bytes);
-            views.push((name.as_str(), view.map_err(|e| internal(e.to_string()))?));
-        }
-        let metadata = HashMap::from([(KEY.to_owned(), description)]);
-        let file = safetensors::serialize(views, Some(metadata)).map_err(|e| internal(e.to_string()))?;
-        crate::write_whole(path, &file)
+        let description = serde_json::to_string(self)
+            .map_err(|e| Error::Internal { what: "writing safetensors", detail: e.to_string() })?;
+        write_tensors(
+            path,
+            weights.iter().map(|(name, weight)| (name.as_str(), weight)),
+            [(KEY, description)],
+        )
     }
+
+    /// What is done to the network's input first.
+    pub(crate) fn standardisation(&self) -> Option<&Standardisation> {
+        self.standardisation.as_ref()
+    }
+}
+
+/// Writes tensors and texts as safetensors; the file appears whole or not at all.
+fn write_tensors<'a>(
+    path: &Path,
+    tensors: impl Iterator<Item = (&'a str, &'a Weight)>,
+    metadata: impl IntoIterator<Item = (&'static str, String)>,
+) -> Result<()> {
+    let internal = |e: safetensors::SafeTensorError| Error::Internal {
+        what: "writing safetensors",
+        detail: e.to_string(),
+    };
+    let bytes: Vec<(&str, &Weight, Vec<u8>)> = tensors
+        .map(|(name, weight)| (name, weight, weight.values.iter().flat_map(|x| x.to_le_bytes()).collect()))
+        .collect();
+    let mut views = Vec::with_capacity(bytes.len());
+    for (name, weight, bytes) in &bytes {
+        views.push((*name, TensorView::new(Dtype::F32, weight.shape.clone(), bytes).map_err(internal)?));
+    }
+    let metadata: HashMap<String, String> =
+        metadata.into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
+    let file = safetensors::serialize(views, Some(metadata)).map_err(internal)?;
+    crate::write_whole(path, &file)
 }
 
 /// Reads a network that [`save`] has written.
@@ -193,23 +215,27 @@ fn network(path: &Path, header: &Header<'_>, device: Device) -> Result<Box<dyn N
     let description: Description = header.description(path)?;
     let Description { architecture, imagery, classes, standardisation, .. } = description;
     let mut network = build(&architecture, &imagery, &classes, 0, device)?;
-    let trainable: BTreeMap<String, bool> =
-        network.weights().iter().map(|(name, weight)| (name.clone(), weight.trainable)).collect();
-    let mut weights = BTreeMap::new();
-    for (name, view) in header.tensors.tensors() {
-        if view.dtype() != Dtype::F32 {
-            return Err(not_ours(format!("tensor '{name}' is {:?}, not F32", view.dtype())));
+    let mut weights = numbers(&header.tensors).map_err(not_ours)?;
+    for (name, weight) in network.weights().iter() {
+        if let Some(read) = weights.get_mut(name) {
+            read.trainable = weight.trainable;
         }
-        let weight = Weight {
-            shape: view.shape().to_vec(),
-            values: view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-            trainable: trainable.get(&name).copied().unwrap_or(true),
-        };
-        weights.insert(name, weight);
     }
     network.set_weights(&Weights::new(weights)).map_err(|e| not_ours(e.to_string()))?;
     if let Some(standardisation) = standardisation {
         network.set_standardisation(standardisation)?;
     }
     Ok(network)
+}
+
+/// All tensors of a file by name, which are to be of f32; or what is wrong with them.
+fn numbers(tensors: &SafeTensors<'_>) -> std::result::Result<BTreeMap<String, Weight>, String> {
+    let read = |(name, view): (String, TensorView<'_>)| {
+        if view.dtype() != Dtype::F32 {
+            return Err(format!("tensor '{name}' is {:?}, not F32", view.dtype()));
+        }
+        let values = view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        Ok((name, Weight { shape: view.shape().to_vec(), values, trainable: true }))
+    };
+    tensors.tensors().into_iter().map(read).collect()
 }

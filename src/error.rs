@@ -39,6 +39,12 @@ pub enum Error {
         /// The loss that was met.
         loss: f64,
     },
+    /// Whoever watched the work asked it to stop ([`Progress::interrupted`](crate::Progress::interrupted)).
+    #[error("interrupted {place}")]
+    Interrupted {
+        /// How far it had come.
+        place: String,
+    },
     /// A numerical library failed (memory, or a broken invariant): not a user's mistake.
     #[error("{what} failed: {detail}; please report this with the command that led here")]
     Internal {

@@ -67,7 +67,7 @@ pub use labels::{LabelDistributions, Labels, Votes};
 pub use ndarray;
 pub use nn::{
     Augmentation, EpochRecord, History, Labelled, Observer, Optimizer, ParameterCount, Schedule,
-    Standardisation, Training, Weight, Weights,
+    Standardisation, Training, TrainingState, Weight, Weights,
 };
 pub use predictions::{Features, Logits, Probabilities, Temperature};
 pub use progress::Progress;

@@ -11,12 +11,20 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+/// What a shell calls the end by Ctrl-C: 128 and the signal's number.
+const INTERRUPTED: u8 = 130;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     start_logging(cli.verbosity());
+    cli::let_large_files_fail();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
+        Err(error) if is_interruption(&error) => {
+            eprintln!("{}", on_one_line(&error));
+            ExitCode::from(INTERRUPTED)
+        }
         Err(error) => {
             eprintln!("error: {}", on_one_line(&error));
             ExitCode::FAILURE
@@ -40,6 +48,11 @@ fn start_logging(verbosity: &str) {
 fn reader_is_gone(error: &anyhow::Error) -> bool {
     let broken = |io: &io::Error| io.kind() == io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| cause.downcast_ref().is_some_and(broken))
+}
+
+/// Whether the user asked the work to stop, and it did.
+fn is_interruption(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(lcz::Error::Interrupted { .. })))
 }
 
 /// The error and its causes, each said once, without line breaks.

@@ -156,6 +156,7 @@ mod tests {
             validation_loss: None,
             validation_accuracy: None,
             seconds: 2.0,
+            waiting: 0.0,
         };
         let table = History { epochs: vec![record(1), record(2)], best_epoch: 1 }.table().to_string();
         let lines: Vec<&str> = table.lines().collect();

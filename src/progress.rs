@@ -12,6 +12,11 @@ pub trait Progress {
     fn advance(&mut self, steps: u64, note: &str);
     /// The stage is over; `summary` is one line to keep, or empty.
     fn end(&mut self, summary: &str);
+    /// Whether the work is to stop at the next good place: a training keeps a checkpoint and ends with
+    /// [`Error::Interrupted`](crate::Error::Interrupted).
+    fn interrupted(&self) -> bool {
+        false
+    }
 }
 
 /// Says nothing.

@@ -1,13 +1,15 @@
 //! Training: the same bits from the same seed, a loss that falls, and what is kept when it does not.
 
+use std::cell::Cell;
+
 use lcz::data::Patches;
 use lcz::metrics::logits_cross_entropy_loss;
 use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
 use lcz::models::{Architecture, Device, Network, build};
 use lcz::progress::Silent;
 use lcz::{
-    Bands, Classes, EpochRecord, History, Imagery, LabelDistributions, Labelled, Labels, Observer, Optimizer,
-    Progress, Result, Schedule, Standardisation, Training, Weights,
+    Augmentation, Bands, Classes, EpochRecord, History, Imagery, LabelDistributions, Labelled, Labels,
+    Observer, Optimizer, Progress, Result, Schedule, Standardisation, Training, TrainingState, Weights,
 };
 use ndarray::{Array2, Array4};
 use rand::seq::SliceRandom;
@@ -231,6 +233,115 @@ fn an_observer_s_error_stops_the_training() {
     let error =
         network(8, 3, small(), 1).fit(train, None, &constant(5, 4, 0.01), &mut Full(Silent)).unwrap_err();
     assert_eq!(error.to_string(), "run/history.csv: no space left; free some");
+}
+
+/// Interrupts a training at the n-th time that it asks, and keeps every state that it is handed.
+struct Interruption {
+    at: usize,
+    asked: Cell<usize>,
+    states: Vec<TrainingState>,
+    records: Vec<EpochRecord>,
+}
+
+impl Interruption {
+    fn at(at: usize) -> Self {
+        Self { at, asked: Cell::new(0), states: Vec::new(), records: Vec::new() }
+    }
+}
+
+impl Progress for Interruption {
+    fn begin(&mut self, _: &str, _: u64) {}
+    fn advance(&mut self, _: u64, _: &str) {}
+    fn end(&mut self, _: &str) {}
+    fn interrupted(&self) -> bool {
+        self.asked.set(self.asked.get() + 1);
+        self.asked.get() == self.at
+    }
+}
+
+/// Keeps what [`Interruption`] keeps; a type of its own, as any `Progress` is an observer already.
+struct Interrupted(Interruption);
+
+impl Observer for Interrupted {
+    fn progress(&mut self) -> &mut dyn Progress {
+        &mut self.0
+    }
+    fn epoch(&mut self, record: &EpochRecord, _: Option<&Weights>) -> Result<()> {
+        self.0.records.push(record.clone());
+        Ok(())
+    }
+    fn wants_checkpoint(&mut self, epoch_ended: bool) -> bool {
+        epoch_ended
+    }
+    fn checkpoint(&mut self, state: &TrainingState) -> Result<()> {
+        self.0.states.push(state.clone());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_training_that_goes_on_from_any_step_ends_with_the_same_bits() {
+    let (patches, labels) = landscapes(1, 40, 8, 3);
+    let (validation, validation_labels) = landscapes(2, 20, 8, 3);
+    let (labels, validation_labels) = (labels.one_hot(), validation_labels.one_hot());
+    let train = Labelled { patches: &patches, labels: &labels };
+    let held_out = Labelled { patches: &validation, labels: &validation_labels };
+    let without_times = |history: &History| {
+        let mut history = history.clone();
+        for epoch in &mut history.epochs {
+            (epoch.seconds, epoch.waiting) = (0.0, 0.0);
+        }
+        history
+    };
+    for (optimizer, validation) in
+        [(Optimizer::Nadam, Some(held_out)), (Optimizer::Adam, None), (Optimizer::Sgd, Some(held_out))]
+    {
+        // Early stopping ends it in its fourth epoch or later.
+        let schedule = Schedule::Step { every: 1, factor: 0.8 };
+        let augmentation = Augmentation::FlipsAndTurns;
+        let training =
+            Training { optimizer, schedule, augmentation, patience: 3, seed: 4, ..constant(5, 16, 0.02) };
+        let make = |seed| {
+            let mut network = network(8, 3, Sen2LczSettings { dropout: 0.3, ..small() }, seed);
+            network.set_standardisation(Standardisation::identity(BANDS)).unwrap();
+            network
+        };
+        let mut alone = make(1);
+        let mut watch = Interrupted(Interruption::at(0));
+        let history = alone.fit(train, validation, &training, &mut watch).unwrap();
+        let asked = watch.0.asked.get();
+        assert!(asked >= 15, "{asked}");
+        for at in 1..=asked {
+            let mut begun = make(1);
+            let before = begun.weights();
+            let mut watch = Interrupted(Interruption::at(at));
+            let error = begun.fit(train, validation, &training, &mut watch).unwrap_err();
+            assert!(matches!(error, lcz::Error::Interrupted { .. }), "{error}");
+            assert_eq!(begun.weights(), before);
+            let state = watch.0.states.pop().unwrap();
+            // Another process: other weights until the state is taken up.
+            let mut resumed = make(99);
+            let rest = resumed.fit_from(state, train, validation, &training, &mut Silent).unwrap();
+            assert_eq!(resumed.weights(), alone.weights(), "{optimizer:?}, interrupted at {at}");
+            assert_eq!(without_times(&rest), without_times(&history), "{optimizer:?}, {at}");
+        }
+    }
+}
+
+#[test]
+fn a_state_of_another_network_is_refused_and_leaves_the_network_as_it_was() {
+    let (patches, labels) = landscapes(1, 40, 8, 3);
+    let labels = labels.one_hot();
+    let train = Labelled { patches: &patches, labels: &labels };
+    let mut watch = Interrupted(Interruption::at(2));
+    let mut wide = network(8, 3, Sen2LczSettings { width: 8, ..small() }, 1);
+    wide.fit(train, None, &constant(2, 16, 0.01), &mut watch).unwrap_err();
+    let mut narrow = network(8, 3, small(), 1);
+    let before = narrow.weights();
+    let state = watch.0.states.pop().unwrap();
+    let error = narrow.fit_from(state, train, None, &constant(2, 16, 0.01), &mut Silent).unwrap_err();
+    assert!(error.to_string().contains("use weights of this architecture"), "{error}");
+    assert_eq!(narrow.weights(), before);
 }
 
 /// Mean and variance of each channel of x ∗ w + b over all patches, by plain loops in f64.

@@ -12,6 +12,7 @@ mod predict;
 mod progress;
 mod score;
 mod scorecard;
+mod signals;
 mod synth;
 mod temp_scale;
 mod train;
@@ -21,6 +22,7 @@ mod votes;
 use clap::{ArgAction, Parser, Subcommand};
 
 use progress::Terminal;
+pub use signals::let_large_files_fail;
 
 /// Local Climate Zones from satellite images, with honest uncertainty.
 ///
@@ -73,7 +75,7 @@ impl Cli {
             Verb::Info(verb) => verb.run(&mut progress),
             Verb::Patches(verb) => verb.run(&mut progress),
             Verb::ImportKeras(verb) => verb.run(),
-            Verb::Train(verb) => verb.run(&mut progress),
+            Verb::Train(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Evaluate(verb) => verb.run(&mut progress),
             Verb::Predict(verb) => verb.run(&mut progress),
             Verb::Score(verb) => verb.run(),

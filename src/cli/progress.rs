@@ -1,13 +1,20 @@
 //! Progress on stderr: a bar with the time left on a terminal, now and then a whole line elsewhere.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lcz::Progress;
 use lcz::progress::{Lines, Silent};
 
 /// Reports to whoever reads stderr.
-pub enum Terminal {
+pub struct Terminal {
+    manner: Manner,
+    interrupted: Arc<AtomicBool>,
+}
+
+enum Manner {
     /// For a terminal.
     Bar(Bar),
     /// For a file or a pipe.
@@ -19,18 +26,24 @@ pub enum Terminal {
 impl Terminal {
     /// A bar on a terminal, lines elsewhere, nothing if `quiet`.
     pub fn new(quiet: bool) -> Self {
-        match (quiet, io::stderr().is_terminal()) {
-            (true, _) => Self::Silent(Silent),
-            (false, true) => Self::Bar(Bar::default()),
-            (false, false) => Self::Lines(Lines::on_stderr()),
-        }
+        let manner = match (quiet, io::stderr().is_terminal()) {
+            (true, _) => Manner::Silent(Silent),
+            (false, true) => Manner::Bar(Bar::default()),
+            (false, false) => Manner::Lines(Lines::on_stderr()),
+        };
+        Self { manner, interrupted: Arc::default() }
+    }
+
+    /// Work that looks at [`Progress::interrupted`] stops when this becomes true.
+    pub fn until(self, interrupted: Arc<AtomicBool>) -> Self {
+        Self { interrupted, ..self }
     }
 
     fn inner(&mut self) -> &mut dyn Progress {
-        match self {
-            Self::Bar(bar) => bar,
-            Self::Lines(lines) => lines,
-            Self::Silent(silent) => silent,
+        match &mut self.manner {
+            Manner::Bar(bar) => bar,
+            Manner::Lines(lines) => lines,
+            Manner::Silent(silent) => silent,
         }
     }
 }
@@ -46,6 +59,10 @@ impl Progress for Terminal {
 
     fn end(&mut self, summary: &str) {
         self.inner().end(summary);
+    }
+
+    fn interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 }
 

@@ -3,14 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lcz::Progress;
-use lcz::experiment::{self, Config, ForestConfig, Outcome};
+use lcz::experiment::{self, Changes, Config, ForestConfig, Outcome};
 use lcz::models::Device;
+use lcz::{Error, Progress};
 
 use super::output::{self, Table};
 
 /// Train a network or a random forest; the run folder holds its configuration, history, best weights and
 /// figures.
+///
+/// Ctrl-C ends the training of a network after the current step and keeps a checkpoint (a second Ctrl-C
+/// ends it at once); checkpoints are also written at the end of each epoch and every five minutes.
+/// `--resume` goes on from the last one, and ends with the same weights, bit by bit, as if training had
+/// never stopped.
 #[derive(Debug, Args)]
 #[command(after_help = "Settings, with their defaults:
   training.epochs=300               training.optimizer=nadam        (adam, sgd)
@@ -18,7 +23,8 @@ use super::output::{self, Table};
   training.patience=20              training.schedule={kind=\"step\", every=5, factor=0.5}
   training.label_smoothing=0.0      training.batch_norm_momentum=0.9
   training.augmentation=none        (flips-and-turns)
-  training.seed=0                   model.fusion=softmaxes          (logits)
+  training.seed=0                   training.checkpoint_seconds=300.0
+  model.fusion=softmaxes            (logits)
   model.depth=17  model.width=16    model.dropout=0.2
   data.bands (all, in the file's order)  data.without=[]
 Settings of a forest, beside data and training.seed:
@@ -34,18 +40,26 @@ Examples:
   lcz train sen2lcz --data data --run runs/land --set 'data.without=[\"G\"]'
   lcz train sen2lcz --data data --run runs/five --ensemble 5 --epochs 20
   lcz train forest --data data --run runs/forest --set model.trees=500
-  lcz train sen2lcz --config runs/first/config.toml --run runs/again")]
+  lcz train sen2lcz --config runs/first/config.toml --run runs/again
+  lcz train --resume runs/first                      (go on after Ctrl-C, or a power cut)
+  lcz train --resume runs/first --epochs 40          (more epochs than the run had)")]
 pub struct Train {
     /// The model: sen2lcz or forest.
-    model: String,
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    model: Option<String>,
 
     /// A folder of training.h5, validation.h5, testing.h5, or one file, which is split.
     #[arg(long)]
     data: Option<PathBuf>,
 
     /// The folder to make for this run.
-    #[arg(long)]
-    run: PathBuf,
+    #[arg(long, required_unless_present = "resume", conflicts_with = "resume")]
+    run: Option<PathBuf>,
+
+    /// The folder of a network's run to go on with, with its own settings. --epochs may ask for more
+    /// epochs, and --data say where the same data are now.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "labels", "seed", "set"])]
+    resume: Option<PathBuf>,
 
     /// A TOML file of settings; what the command line says overrules it.
     #[arg(long)]
@@ -83,45 +97,74 @@ pub struct Train {
 
 impl Train {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        if let Some(folder) = self.resume {
+            let changes = Changes { epochs: self.epochs, data: self.data };
+            let outcome = experiment::resume(&folder, &changes, self.device, progress);
+            return print(outcome, &folder, self.json);
+        }
+        let (Some(model), Some(folder)) = (self.model, self.run) else {
+            anyhow::bail!("no model and no run; name both, or give --resume");
+        };
         let mut settings = self.set;
         settings.extend(self.labels.map(|labels| format!("data.labels={labels}")));
         settings.extend(self.epochs.map(|epochs| format!("training.epochs={epochs}")));
         settings.extend(self.seed.map(|seed| format!("training.seed={seed}")));
-        if self.model == "forest" {
+        if model == "forest" {
             anyhow::ensure!(self.ensemble.is_none(), "--ensemble: a forest is one; set model.trees instead");
             let mut config = ForestConfig::read(self.config.as_deref(), &settings)?;
             config.data.path = given_or(self.data, config.data.path)?;
-            return forest(&config, &self.run, self.json, progress);
+            return forest(&config, &folder, self.json, progress);
         }
-        let mut config = Config::read(self.config.as_deref(), &self.model, &settings)?;
+        let mut config = Config::read(self.config.as_deref(), &model, &settings)?;
         config.data.path = given_or(self.data, config.data.path)?;
         if let Some(members) = self.ensemble {
-            let outcomes = experiment::train_ensemble(&config, members, &self.run, self.device, progress)?;
-            return ensemble(&outcomes, &self.run, self.json);
+            let outcomes = experiment::train_ensemble(&config, members, &folder, self.device, progress)?;
+            return ensemble(&outcomes, &folder, self.json);
         }
-        let outcome = experiment::train(&config, &self.run, self.device, progress)?;
-        if self.json {
-            return output::json(&outcome);
-        }
-        let best = &outcome.best;
-        output::line(format!(
-            "{}: {} parameters, {} training and {} validation patches ({})",
-            self.model,
-            outcome.parameters,
-            outcome.training_patches,
-            outcome.validation_patches,
-            outcome.provenance
-        ))?;
-        output::line(format!(
-            "best of {} epochs in {:.0} s: epoch {}, validation loss {:.4}, accuracy {:.3}",
-            outcome.epochs,
-            outcome.seconds,
-            best.epoch,
-            best.validation_loss.unwrap_or(f64::NAN),
-            best.validation_accuracy.unwrap_or(f64::NAN)
-        ))?;
-        output::line(format!("kept in {}", self.run.display()))
+        let outcome = experiment::train(&config, &folder, self.device, progress);
+        print(outcome, &folder, self.json)
     }
+}
+
+/// An interrupted training that has a run says how to go on with it.
+fn how_to_go_on(error: Error, folder: &Path) -> anyhow::Error {
+    if matches!(error, Error::Interrupted { .. }) && folder.exists() {
+        let advice = format!("{error}; go on with: lcz train --resume {}", folder.display());
+        return anyhow::Error::from(error).context(advice);
+    }
+    error.into()
+}
+
+fn print(outcome: lcz::Result<Outcome>, folder: &Path, json: bool) -> anyhow::Result<()> {
+    let outcome = outcome.map_err(|error| how_to_go_on(error, folder))?;
+    if json {
+        return output::json(&outcome);
+    }
+    let Outcome { best, resumed, .. } = &outcome;
+    output::line(format!(
+        "{}: {} parameters, {} training and {} validation patches ({})",
+        outcome.model,
+        outcome.parameters,
+        outcome.training_patches,
+        outcome.validation_patches,
+        outcome.provenance
+    ))?;
+    match resumed {
+        Some(at) if at.was_over => output::line(
+            "nothing was left to do: all epochs were done, or too many in a row without a better one",
+        )?,
+        Some(at) => output::line(format!("went on in epoch {} after batch {}", at.epoch, at.batch))?,
+        None => {}
+    }
+    output::line(format!(
+        "best of {} epochs in {:.0} s: epoch {}, validation loss {:.4}, accuracy {:.3}",
+        outcome.epochs,
+        outcome.seconds,
+        best.epoch,
+        best.validation_loss.unwrap_or(f64::NAN),
+        best.validation_accuracy.unwrap_or(f64::NAN)
+    ))?;
+    output::line(format!("kept in {}", folder.display()))
 }
 
 /// The data of the command line, else of the configuration.

@@ -1,4 +1,5 @@
-//! Batches of patches, in order or shuffled, from sets that need not fit in memory.
+//! Batches of patches, in order or shuffled, from sets that need not fit in memory; those of a file are
+//! read ahead while the ones before are worked on.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -9,6 +10,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::Patches;
+use super::ahead::Ahead;
 use crate::Result;
 
 /// Patches of a shuffle block, at least: 64 So2Sat patches are 5 MB in the file, which a disk reads
@@ -18,27 +20,40 @@ const BLOCK: usize = 64;
 /// Bytes of pixels that a shuffle pools. More mixes better and takes more memory.
 const POOL_BYTES: usize = 256 << 20;
 
+/// Shuffled batches that wait to be used: enough to bridge a step's whims, little beside a pool.
+const BATCHES_AHEAD: usize = 2;
+
+/// Positions in the view, and the pixels there.
+pub(super) type Batch<P> = Result<(P, Array4<f32>)>;
+
+/// Batches, wherever they come from.
+pub(super) type Batches<P> = Box<dyn Iterator<Item = Batch<P>> + Send>;
+
 /// Batches in the order of the view.
-pub(super) fn in_order(
-    patches: Patches,
-    size: usize,
-) -> impl Iterator<Item = Result<(Range<usize>, Array4<f32>)>> + Send {
-    let (n, size) = (patches.len(), size.max(1));
-    (0..n).step_by(size).map(move |start| {
+pub(super) fn in_order(patches: Patches, size: usize) -> Batches<Range<usize>> {
+    let (n, size, in_memory) = (patches.len(), size.max(1), patches.rows_a_chunk().is_none());
+    let batches = (0..n).step_by(size).map(move |start| {
         let range = start..n.min(start + size);
         Ok((range.clone(), patches.images(range)?))
-    })
+    });
+    if in_memory || n <= size { Box::new(batches) } else { Box::new(Ahead::of(1, batches)) }
 }
 
-/// One epoch in random order; see [`Patches::shuffled`].
-pub(super) struct Shuffled {
+/// One epoch in random order without its first batches, which are not read; see [`Patches::shuffled`].
+pub(super) fn shuffled(patches: Patches, batch: usize, seed: u64, skip: usize) -> Batches<Vec<usize>> {
+    let imagery = patches.imagery();
+    let patch_bytes = imagery.patch_size * imagery.patch_size * imagery.bands.len() * size_of::<f32>();
+    let pool = (POOL_BYTES / patch_bytes.max(1)).max(2 * BLOCK);
+    let in_memory = patches.rows_a_chunk().is_none();
+    let shuffled = Shuffled::by_blocks(patches.clone(), batch, seed, skip, patches.blocks(BLOCK), pool);
+    if in_memory { Box::new(shuffled) } else { Box::new(Ahead::of(BATCHES_AHEAD, shuffled)) }
+}
+
+/// One epoch in random order.
+struct Shuffled {
     patches: Patches,
     batch: usize,
-    rng: ChaCha8Rng,
-    in_memory: bool,
-    /// Blocks yet to be read, in the order of reading.
-    blocks: VecDeque<Range<usize>>,
-    blocks_a_pool: usize,
+    pools: Box<dyn Iterator<Item = Result<Pool>> + Send>,
     pool: Pool,
     failed: bool,
 }
@@ -53,53 +68,94 @@ struct Pool {
     order: Vec<(usize, usize)>,
 }
 
-impl Shuffled {
-    pub(super) fn new(patches: Patches, batch: usize, seed: u64) -> Self {
-        let imagery = patches.imagery();
-        let patch_bytes = imagery.patch_size * imagery.patch_size * imagery.bands.len() * size_of::<f32>();
-        let pool = (POOL_BYTES / patch_bytes.max(1)).max(2 * BLOCK);
-        // Whole chunks, so that none is decompressed twice.
-        let block = patches.rows_a_chunk().map_or(BLOCK, |chunk| BLOCK.div_ceil(chunk) * chunk);
-        Self::by_blocks(patches, batch, seed, block, pool)
-    }
+/// The pools of an epoch, one after the other.
+struct Pools {
+    patches: Patches,
+    in_memory: bool,
+    rng: ChaCha8Rng,
+    /// Blocks yet to be read, in the order of reading.
+    blocks: VecDeque<Range<usize>>,
+    blocks_a_pool: usize,
+    /// Patches that are not wanted any more, from the start.
+    skip: usize,
+}
 
-    /// With blocks of so many patches, as many as make a pool of so many.
-    fn by_blocks(patches: Patches, batch: usize, seed: u64, block: usize, pool: usize) -> Self {
+impl Pools {
+    fn next_pool(&mut self) -> Result<Option<Pool>> {
+        loop {
+            let count = self.blocks_a_pool.min(self.blocks.len());
+            let mut pool = Pool { blocks: self.blocks.drain(..count).collect(), ..Pool::default() };
+            let blocks = pool.blocks.iter().enumerate();
+            pool.order = blocks.flat_map(|(b, block)| (0..block.len()).map(move |n| (b, n))).collect();
+            if pool.order.is_empty() {
+                return Ok(None);
+            }
+            pool.order.shuffle(&mut self.rng);
+            let skipped = self.skip.min(pool.order.len());
+            self.skip -= skipped;
+            pool.order.truncate(pool.order.len() - skipped);
+            if pool.order.is_empty() {
+                continue;
+            }
+            if !self.in_memory {
+                let read = |block: &Range<usize>| self.patches.images(block.clone());
+                pool.images = pool.blocks.iter().map(read).collect::<Result<_>>()?;
+            }
+            return Ok(Some(pool));
+        }
+    }
+}
+
+impl Iterator for Pools {
+    type Item = Result<Pool>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_pool().transpose()
+    }
+}
+
+impl Shuffled {
+    /// With these blocks, as many as make a pool of so many patches.
+    fn by_blocks(
+        patches: Patches,
+        batch: usize,
+        seed: u64,
+        skip: usize,
+        mut blocks: Vec<Range<usize>>,
+        pool: usize,
+    ) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let n = patches.len();
+        let batch = batch.clamp(1, n.max(1));
         let in_memory = patches.rows_a_chunk().is_none();
-        let mut blocks: Vec<_> = (0..n).step_by(block).map(|start| start..n.min(start + block)).collect();
-        let blocks_a_pool = if in_memory || n <= pool {
-            blocks.len().max(1)
-        } else {
+        let (mut blocks_a_pool, mut ahead) = (blocks.len().max(1), false);
+        if !in_memory && n > pool {
             blocks.shuffle(&mut rng);
-            (pool / block).max(2)
-        };
-        Self {
-            patches,
-            batch: batch.clamp(1, n.max(1)),
-            rng,
-            in_memory,
-            blocks: blocks.into(),
-            blocks_a_pool,
-            pool: Pool::default(),
-            failed: false,
+            let block = blocks.iter().map(Range::len).max().unwrap_or(1);
+            blocks_a_pool = (pool / block).max(1);
+            // Blocks of hostile chunks may be larger than a pool: then one in memory is enough.
+            ahead = block <= pool;
         }
+        let blocks = blocks.into();
+        let skip = skip.saturating_mul(batch);
+        let pools = Pools { patches: patches.clone(), in_memory, rng, blocks, blocks_a_pool, skip };
+        // The next pool is read while this one is handed out, and waits in the reader's hands.
+        let pools: Box<dyn Iterator<Item = _> + Send> =
+            if ahead { Box::new(Ahead::of(0, pools)) } else { Box::new(pools) };
+        Self { patches, batch, pools, pool: Pool::default(), failed: false }
     }
 
-    /// Reads the next blocks and shuffles their patches; false if there is none left.
+    /// Takes the next pool; false if there is none left.
     fn refill(&mut self) -> Result<bool> {
-        let count = self.blocks_a_pool.min(self.blocks.len());
-        // The old pool goes before the new one comes, so that there is never more than one.
-        self.pool = Pool { blocks: self.blocks.drain(..count).collect(), ..Pool::default() };
-        if !self.in_memory {
-            let read = |block: &Range<usize>| self.patches.images(block.clone());
-            self.pool.images = self.pool.blocks.iter().map(read).collect::<Result<_>>()?;
+        // The old pool goes before the new one comes.
+        self.pool = Pool::default();
+        match self.pools.next().transpose()? {
+            Some(pool) => {
+                self.pool = pool;
+                Ok(true)
+            }
+            None => Ok(false),
         }
-        let blocks = self.pool.blocks.iter().enumerate();
-        self.pool.order = blocks.flat_map(|(b, block)| (0..block.len()).map(move |n| (b, n))).collect();
-        self.pool.order.shuffle(&mut self.rng);
-        Ok(!self.pool.order.is_empty())
     }
 
     fn next_batch(&mut self) -> Result<Option<(Vec<usize>, Array4<f32>)>> {
@@ -121,7 +177,7 @@ impl Shuffled {
         if positions.is_empty() {
             return Ok(None);
         }
-        if self.in_memory {
+        if self.pool.images.is_empty() {
             let images = self.patches.images_at(&positions)?;
             return Ok(Some((positions, images)));
         }
@@ -132,7 +188,7 @@ impl Shuffled {
 }
 
 impl Iterator for Shuffled {
-    type Item = Result<(Vec<usize>, Array4<f32>)>;
+    type Item = Batch<Vec<usize>>;
 
     /// After an error there is nothing more.
     fn next(&mut self) -> Option<Self::Item> {
@@ -163,15 +219,19 @@ mod tests {
         So2Sat::open(&path).unwrap().patches().unwrap()
     }
 
+    /// Every second of them, in blocks of 64 and pools of four blocks.
+    fn odd(patches: &Patches, seed: u64, skip: usize) -> Shuffled {
+        let odd = patches.select(&(0..1000).map(|n| 2 * n + 1).collect::<Vec<_>>()).unwrap();
+        let blocks = (0..1000).step_by(64).map(|start| start..1000.min(start + 64)).collect();
+        Shuffled::by_blocks(odd, 48, seed, skip, blocks, 300)
+    }
+
     #[test]
     fn a_set_larger_than_the_pool_is_shuffled_by_blocks_and_given_once() {
         let folder = tempfile::tempdir().unwrap();
         let patches = numbered(folder.path());
-        // Blocks are whole chunks: a view of scattered rows has its own.
-        let odd = patches.select(&(0..1000).map(|n| 2 * n + 1).collect::<Vec<_>>()).unwrap();
-        let shuffle = |seed| Shuffled::by_blocks(odd.clone(), 48, seed, 64, 300);
         let mut order = Vec::new();
-        for batch in shuffle(1) {
+        for batch in odd(&patches, 1, 0) {
             let (positions, images) = batch.unwrap();
             assert!(positions.len() == 48 || order.len() + positions.len() == 1000);
             assert!(positions.iter().zip(&images).all(|(&n, &v)| v as usize == 2 * n + 1));
@@ -182,8 +242,28 @@ mod tests {
         assert!(blocks.len() <= 5 && blocks.iter().copied().ne(0..4), "{blocks:?}");
         order.sort_unstable();
         assert!(order.into_iter().eq(0..1000), "every patch once");
-        let first = |seed| shuffle(seed).next().unwrap().unwrap().0;
+        let first = |seed| odd(&patches, seed, 0).next().unwrap().unwrap().0;
         assert_eq!(first(1), first(1));
         assert_ne!(first(1), first(2));
+    }
+
+    #[test]
+    fn an_epoch_goes_on_after_any_batch_as_if_it_had_not_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let patches = numbered(folder.path());
+        let whole: Vec<_> = odd(&patches, 3, 0).map(Result::unwrap).collect();
+        assert_eq!(whole.len(), 21);
+        for skip in [1, 5, 6, 20, 21, 400] {
+            let rest: Vec<_> = odd(&patches, 3, skip).map(Result::unwrap).collect();
+            assert_eq!(rest, whole[skip.min(21)..], "after {skip} batches");
+        }
+        // What is all in one pool, in a file and in memory.
+        let in_memory =
+            Patches::in_memory(patches.imagery().clone(), Classes::lcz(), patches.images(0..2000).unwrap());
+        for patches in [patches.clone(), in_memory.unwrap()] {
+            let whole: Vec<_> = shuffled(patches.clone(), 96, 5, 0).map(Result::unwrap).collect();
+            let rest: Vec<_> = shuffled(patches, 96, 5, 13).map(Result::unwrap).collect();
+            assert_eq!(rest, whole[13..]);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Where patches come from: So2Sat-format HDF5 files, rasters, a generator. HDF5 and GeoTIFF are
 //! read and written here only.
 
+mod ahead;
 mod batches;
 mod patches;
 pub mod predictions;

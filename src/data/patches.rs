@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Array4, s};
 
-use super::batches::{self, Shuffled};
+use super::batches;
 use super::so2sat::SourceFile;
 use crate::{Bands, Classes, Error, Imagery, LabelDistributions, Labels, Result, Votes, Zone};
 
@@ -373,7 +373,8 @@ impl Patches {
 
     /// Batches in the order of the view; the last may be smaller.
     ///
-    /// The iterator owns what it needs and may move to another thread.
+    /// The iterator owns what it needs and may move to another thread. The next batch of a file is read
+    /// while this one is worked on.
     pub fn batches(
         &self,
         size: usize,
@@ -388,7 +389,7 @@ impl Patches {
     /// patches are read in random order, as many as fill 256 MiB are pooled, and the pool is handed
     /// out in random order before the next is read. A batch then mixes patches of some hundred
     /// random places of the file, each read in one piece, at a memory that does not grow with the
-    /// file. In a file sorted by class or city a pool is therefore a little uneven from the next
+    /// file: two pools, as a thread reads the next one ahead. In a file sorted by class or city a pool is therefore a little uneven from the next
     /// one; files whose chunks span many patches have larger blocks and suffer more of it.
     ///
     /// The order depends on `seed`, on the number of patches, their size and the file's chunks,
@@ -399,7 +400,40 @@ impl Patches {
         batch: usize,
         seed: u64,
     ) -> impl Iterator<Item = Result<(Vec<usize>, Array4<f32>)>> + Send + use<> {
-        Shuffled::new(self.clone(), batch, seed)
+        self.shuffled_from(batch, seed, 0)
+    }
+
+    /// As [`shuffled`](Self::shuffled), without the first batches, which are not read.
+    pub(crate) fn shuffled_from(
+        &self,
+        batch: usize,
+        seed: u64,
+        skip: usize,
+    ) -> impl Iterator<Item = Result<(Vec<usize>, Array4<f32>)>> + Send + use<> {
+        batches::shuffled(self.clone(), batch, seed, skip)
+    }
+
+    /// Consecutive positions that are cheap to read together, at least so many: they end where a chunk
+    /// of the file ends, so that no chunk is decoded twice.
+    pub(super) fn blocks(&self, at_least: usize) -> Vec<Range<usize>> {
+        let chunk = self.rows_a_chunk().unwrap_or(1);
+        let chunk_of = |position: usize| self.rows.get(position) / chunk;
+        let longest = 2 * at_least.max(chunk);
+        let (mut blocks, mut start) = (Vec::new(), 0);
+        for end in 1..=self.len() {
+            let length = end - start;
+            let whole = length >= at_least && end < self.len() && chunk_of(end) != chunk_of(end - 1);
+            if whole || length == longest || end == self.len() {
+                blocks.push(start..end);
+                start = end;
+            }
+        }
+        blocks
+    }
+
+    /// Size of the file behind the patches; none for patches in memory.
+    pub(crate) fn file_bytes(&self) -> Option<u64> {
+        std::fs::metadata(self.source.file()?.path()).ok().map(|file| file.len())
     }
 
     /// Rows that the file stores together, at least 1; none for patches in memory.

@@ -4,7 +4,7 @@ use ndarray::{ArrayView, Dimension};
 use serde::Serialize;
 
 use super::Patches;
-use crate::{Progress, Result};
+use crate::{Error, Progress, Result};
 
 /// Patches read at a time.
 const BATCH: usize = 256;
@@ -31,6 +31,9 @@ impl Patches {
             let (range, images) = batch?;
             total.merge(&Moments::of(images.view()));
             progress.advance(range.len() as u64, "");
+            if progress.interrupted() {
+                return Err(Error::Interrupted { place: "before the first epoch".to_owned() });
+            }
         }
         progress.end("");
         let standard_deviation = total.standard_deviation();

@@ -93,6 +93,17 @@ impl Config {
         config.training.check()?;
         Ok(config)
     }
+
+    /// The first setting that another configuration has otherwise, by its name; how many epochs there
+    /// are, how often checkpoints are written and where the data lie does not count.
+    pub(super) fn difference(&self, other: &Self) -> Result<Option<String>> {
+        let mut same = other.clone();
+        same.training.epochs = self.training.epochs;
+        same.training.checkpoint_seconds = self.training.checkpoint_seconds;
+        same.data.path.clone_from(&self.data.path);
+        let [these, those] = [self, &same].map(|config| parse(&to_toml(config)?, "settings"));
+        Ok(first_difference(&these?, &those?))
+    }
 }
 
 /// The settings of a file with those of the command line over them, and a name for both in messages.
@@ -149,6 +160,17 @@ fn parse(text: &str, place: &str) -> Result<Table> {
     text.parse().map_err(|e: toml::de::Error| {
         let line = e.span().map_or(0, |span| text[..span.start].lines().count().max(1));
         Error::input(format!("{place}, line {line}"), e.message().replace('\n', " "), "correct the TOML")
+    })
+}
+
+/// The name of the first value, `table.key`, that is not in both tables alike.
+fn first_difference(these: &Table, those: &Table) -> Option<String> {
+    let keys = these.keys().chain(those.keys().filter(|key| !these.contains_key(*key)));
+    keys.into_iter().find_map(|key| match (these.get(key), those.get(key)) {
+        (Some(Value::Table(this)), Some(Value::Table(that))) => {
+            first_difference(this, that).map(|inner| format!("{key}.{inner}"))
+        }
+        (this, that) => (this != that).then(|| key.clone()),
     })
 }
 

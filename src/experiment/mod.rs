@@ -3,6 +3,7 @@
 mod config;
 mod ensemble;
 mod evaluation;
+mod fingerprint;
 mod forest;
 mod provenance;
 mod run;
@@ -19,6 +20,6 @@ pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, Fores
 pub use run::Run;
 pub use scaling::{Procedure, temp_scale};
 pub use scoring::score;
-pub use train::{Outcome, train};
+pub use train::{Changes, Outcome, Resumed, resume, train};
 pub use verification::{Check, Verification, verify};
 pub use votes::sum_up_votes;

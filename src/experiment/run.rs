@@ -1,5 +1,5 @@
-//! A run folder: `config.toml`, `history.csv`, `model.safetensors`, `baselines.json`, `metrics.json`,
-//! `figures/`.
+//! A run folder: `config.toml`, `history.csv`, `model.safetensors`, `checkpoint.safetensors`,
+//! `baselines.json`, `metrics.json`, `figures/`.
 
 use std::fmt::Write;
 use std::fs;
@@ -43,7 +43,7 @@ impl Baselines {
 }
 
 const HISTORY: &str =
-    "epoch,learning_rate,training_loss,training_accuracy,validation_loss,validation_accuracy,seconds";
+    "epoch,learning_rate,training_loss,training_accuracy,validation_loss,validation_accuracy,seconds,waiting";
 
 impl Run {
     /// Checks that a folder is free for a new run, without making it.
@@ -69,16 +69,34 @@ impl Run {
         Ok(Self { folder: folder.to_owned() })
     }
 
+    /// Opens the folder of a run whose training is to go on.
+    ///
+    /// # Errors
+    /// There is no checkpoint.
+    pub(super) fn open_training(folder: &Path) -> Result<Self> {
+        let run = Self { folder: folder.to_owned() };
+        if !run.checkpoint_file().is_file() {
+            let problem = "no checkpoint.safetensors there";
+            return Err(Error::file(folder, problem, "give the folder that `lcz train` has made"));
+        }
+        Ok(run)
+    }
+
     /// Opens the folder of a run that has a model.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none, or none yet: the first epoch has not ended.
     pub fn open(folder: &Path) -> Result<Self> {
         let run = Self { folder: folder.to_owned() };
         if run.ensemble()?.is_some() {
             return Ok(run);
         }
         if !run.model_file().is_file() {
+            if run.checkpoint_file().is_file() {
+                let problem = "no epoch has ended yet, so that there is no model";
+                let advice = "wait for the first one, or go on with `lcz train --resume`";
+                return Err(Error::file(folder, problem, advice));
+            }
             let advice = "give the folder that `lcz train` or `lcz import-keras` has made";
             return Err(Error::file(folder, "no model.safetensors there", advice));
         }
@@ -93,6 +111,11 @@ impl Run {
     /// Where figures go.
     pub fn figures(&self) -> PathBuf {
         self.folder.join("figures")
+    }
+
+    /// Where a training keeps what it takes to go on.
+    pub(super) fn checkpoint_file(&self) -> PathBuf {
+        self.folder.join("checkpoint.safetensors")
     }
 
     pub(super) fn model_file(&self) -> PathBuf {
@@ -198,14 +221,15 @@ impl Run {
             // Writing to a string does not fail.
             let _ = writeln!(
                 csv,
-                "{},{},{},{},{},{},{:.3}",
+                "{},{},{},{},{},{},{:.3},{:.3}",
                 e.epoch,
                 e.learning_rate,
                 e.training_loss,
                 e.training_accuracy,
                 optional(e.validation_loss),
                 optional(e.validation_accuracy),
-                e.seconds
+                e.seconds,
+                e.waiting
             );
         }
         write_whole(&self.folder.join("history.csv"), csv.as_bytes())

@@ -1,17 +1,20 @@
-//! From a configuration to a run: data, network, training, baselines, learning curves.
+//! From a configuration to a run: data, network, training, baselines, learning curves; and on with a run
+//! that was interrupted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::fingerprint::Fingerprint;
 use super::run::Baselines;
 use super::{Config, DataSettings, LabelKind, Run};
-use crate::checkpoint::Description;
+use crate::checkpoint::{Description, load_training, save_training};
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption, Source};
-use crate::models::{Device, build};
-use crate::nn::{EpochRecord, Labelled, Observer, Standardisation, Weights};
+use crate::models::{Device, Network, build};
+use crate::nn::{EpochRecord, Labelled, Observer, Standardisation, TrainingState, Weights};
 use crate::{Error, LabelDistributions, Progress, Result};
 
 /// Validation patches read at once to check them.
@@ -20,6 +23,8 @@ const CHECKED_AT_ONCE: usize = 256;
 /// What a training came to.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
+    /// The network.
+    pub model: String,
     /// Patches trained on.
     pub training_patches: usize,
     /// Patches the best epoch was chosen by.
@@ -34,6 +39,45 @@ pub struct Outcome {
     pub epochs: usize,
     /// Seconds in all epochs.
     pub seconds: f64,
+    /// Seconds of them that training waited for patches to be read.
+    pub waiting: f64,
+    /// Where it went on from, if it was not begun.
+    pub resumed: Option<Resumed>,
+}
+
+/// Where a training went on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Resumed {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// Steps of it that were done.
+    pub batch: usize,
+    /// Whether nothing was left to do.
+    pub was_over: bool,
+}
+
+/// What may change when a training goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Epochs in all. The learning rate of an epoch does not depend on how many there are, so that a
+    /// run of 20 epochs that goes on to 40 ends as one of 40 does.
+    pub epochs: Option<usize>,
+    /// Where the data are now, if they have moved.
+    pub data: Option<PathBuf>,
+}
+
+/// The sets that a training needs, with what is learnt of them.
+struct Sets {
+    train: (Patches, LabelDistributions),
+    validation: (Patches, LabelDistributions),
+}
+
+/// What a checkpoint says beside the training's state.
+#[derive(Serialize, Deserialize)]
+struct Notes {
+    config: Config,
+    train: Fingerprint,
+    validation: Fingerprint,
 }
 
 impl DataSettings {
@@ -63,35 +107,119 @@ impl DataSettings {
     }
 }
 
+impl Sets {
+    fn open(data: &DataSettings) -> Result<Self> {
+        let (train, validation, _) = data.choose(So2Sat::open(&data.path)?)?.splits()?;
+        let labels = (data.labels_of(&train)?, data.labels_of(&validation)?);
+        Ok(Self { train: (train, labels.0), validation: (validation, labels.1) })
+    }
+
+    fn fingerprints(&self) -> Result<[Fingerprint; 2]> {
+        let [train, validation] = [&self.train, &self.validation].map(|(p, y)| Fingerprint::of(p, y));
+        Ok([train?, validation?])
+    }
+}
+
 /// Trains a network into a new run folder. The folder is made when data and settings have been
-/// checked; `model.safetensors` is the best epoch so far at any time.
+/// checked; `model.safetensors` is the best epoch so far at any time, and `checkpoint.safetensors` what
+/// it takes to [`resume`].
 ///
 /// # Errors
-/// A folder that exists, unusable data or settings, or a loss that is not finite.
+/// A folder that exists, unusable data or settings, a loss that is not finite, or
+/// [`Error::Interrupted`].
 pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn Progress) -> Result<Outcome> {
     Run::check_free(folder)?;
-    let (train, validation, _) = config.data.choose(So2Sat::open(&config.data.path)?)?.splits()?;
-    let (train_labels, validation_labels) =
-        (config.data.labels_of(&train)?, config.data.labels_of(&validation)?);
-    let seed = config.training.seed;
-    let mut network = build(&config.model, train.imagery(), train.classes(), seed, device)?;
-    network.set_standardisation(Standardisation::of(&train, progress)?)?;
+    let sets = Sets::open(&config.data)?;
+    let (train, train_labels) = &sets.train;
+    let mut network = build(&config.model, train.imagery(), train.classes(), config.training.seed, device)?;
+    network.set_standardisation(Standardisation::of(train, progress)?)?;
 
     let majority = if train.has_labels() { train.labels()? } else { train_labels.majority() };
-    let baselines = Baselines::fit(&train, &majority, progress)?;
+    let baselines = Baselines::fit(train, &majority, progress)?;
     // The training pixels have been read by now; these would else be met after the first epoch.
-    validation.batches(CHECKED_AT_ONCE).try_for_each(|batch| batch.map(drop))?;
+    sets.validation.0.batches(CHECKED_AT_ONCE).try_for_each(|batch| batch.map(drop))?;
 
+    let [train, validation] = sets.fingerprints()?;
+    let notes = Notes { config: config.clone(), train, validation };
+    let description = Description::of(&*network);
+    let state = TrainingState::start(network.weights());
     let run = Run::create(folder, |run| {
         run.write_config(config)?;
-        run.write_baselines(&baselines)
+        run.write_baselines(&baselines)?;
+        save_training(&run.checkpoint_file(), &description, &state, &notes)
     })?;
+    let recorder = Recorder::new(&run, description, notes, &state, progress);
+    go_on(&sets, network, state, recorder)
+}
 
-    let mut recorder =
-        Recorder { run: &run, description: Description::of(&*network), epochs: Vec::new(), progress };
-    let history = network.fit(
-        Labelled { patches: &train, labels: &train_labels },
-        Some(Labelled { patches: &validation, labels: &validation_labels }),
+/// Goes on with a training that was interrupted or killed, from its last checkpoint, and ends with the
+/// same weights, bit by bit, as if it had never stopped. One that is over is left as it is.
+///
+/// # Errors
+/// No checkpoint, settings or data that are not those it began with, and as [`train`].
+pub fn resume(
+    folder: &Path,
+    changes: &Changes,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    let run = Run::open_training(folder)?;
+    let (description, state, mut notes) = load_training::<Notes>(&run.checkpoint_file())?;
+    let Some(mut config) = run.config()? else {
+        return Err(Error::file(folder, "no config.toml there", "give the folder that `lcz train` has made"));
+    };
+    let file = folder.join("config.toml");
+    if let Some(key) = notes.config.difference(&config)? {
+        let problem = format!("{key} is not what the run began with");
+        return Err(Error::file(&file, problem, "set it back, or train anew with --config"));
+    }
+    config.training.epochs = changes.epochs.unwrap_or(config.training.epochs);
+    config.data.path = changes.data.clone().unwrap_or(config.data.path);
+    config.training.check()?;
+    let done = state.epochs().len();
+    if config.training.epochs < done {
+        let problem = format!("{} epochs where {done} are done", config.training.epochs);
+        return Err(Error::file(folder, problem, "ask for more"));
+    }
+
+    let sets = Sets::open(&config.data)?;
+    let [train, validation] = sets.fingerprints()?;
+    for (before, now, set) in
+        [(&notes.train, &train, &sets.train.0), (&notes.validation, &validation, &sets.validation.0)]
+    {
+        if let Some(change) = before.change(now) {
+            let problem = format!("not the data that the run began with: {change}");
+            return Err(Error::input(set.name(), problem, "give those with --data, or train anew"));
+        }
+    }
+    let (patches, _) = &sets.train;
+    let mut network =
+        build(&config.model, patches.imagery(), patches.classes(), config.training.seed, device)?;
+    if let Some(standardisation) = description.standardisation() {
+        network.set_standardisation(standardisation.clone())?;
+    }
+    run.write_config(&config)?;
+    notes.config = config;
+    let recorder = Recorder::new(&run, description, notes, &state, progress);
+    go_on(&sets, network, state, recorder)
+}
+
+/// Trains from a state to the end, and draws the learning curves.
+fn go_on(
+    sets: &Sets,
+    mut network: Box<dyn Network>,
+    state: TrainingState,
+    mut recorder: Recorder<'_>,
+) -> Result<Outcome> {
+    let config = recorder.notes.config.clone();
+    let [(train, train_labels), (validation, validation_labels)] = [&sets.train, &sets.validation];
+    let (epoch, batch) = state.position();
+    let was_over = state.is_over(&config.training);
+    let resumed = ((epoch, batch) != (1, 0)).then_some(Resumed { epoch, batch, was_over });
+    let history = network.fit_from(
+        state,
+        Labelled { patches: train, labels: train_labels },
+        Some(Labelled { patches: validation, labels: validation_labels }),
         &config.training,
         &mut recorder,
     )?;
@@ -101,13 +229,15 @@ pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn 
 
     let caption = Caption::new(
         format!("Learning curves, {}", config.model.name()),
-        format!("{}, n = {}, seed {seed}", train.provenance(), train.len()),
+        format!("{}, n = {}, seed {}", train.provenance(), train.len(), config.training.seed),
     );
-    let source = Source::Training { run: folder.display().to_string() };
+    let run = recorder.run;
+    let source = Source::Training { run: run.folder().display().to_string() };
     figures::learning_curves(&run.curves()?, &caption)?
-        .with_provenance(&run.provenance(&train, source)?)
+        .with_provenance(&run.provenance(train, source)?)
         .save(&run.figures(), "learning-curves")?;
     Ok(Outcome {
+        model: config.model.name().to_owned(),
         training_patches: train.len(),
         validation_patches: validation.len(),
         provenance: train.provenance().to_owned(),
@@ -115,15 +245,32 @@ pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn 
         best: best.clone(),
         epochs: history.epochs.len(),
         seconds: history.epochs.iter().map(|e| e.seconds).sum(),
+        waiting: history.epochs.iter().map(|e| e.waiting).sum(),
+        resumed,
     })
 }
 
-/// Writes each epoch down as it ends.
+/// Writes each epoch down as it ends, and checkpoints now and then.
 struct Recorder<'a> {
     run: &'a Run,
     description: Description,
+    notes: Notes,
     epochs: Vec<EpochRecord>,
+    checkpoint_at: Instant,
     progress: &'a mut dyn Progress,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(
+        run: &'a Run,
+        description: Description,
+        notes: Notes,
+        state: &TrainingState,
+        progress: &'a mut dyn Progress,
+    ) -> Self {
+        let epochs = state.epochs().to_vec();
+        Self { run, description, notes, epochs, checkpoint_at: Instant::now(), progress }
+    }
 }
 
 impl Observer for Recorder<'_> {
@@ -138,5 +285,15 @@ impl Observer for Recorder<'_> {
             Some(weights) => self.description.save(weights, &self.run.model_file()),
             None => Ok(()),
         }
+    }
+
+    fn wants_checkpoint(&mut self, epoch_ended: bool) -> bool {
+        let passed = self.checkpoint_at.elapsed().as_secs_f64();
+        epoch_ended || passed >= self.notes.config.training.checkpoint_seconds
+    }
+
+    fn checkpoint(&mut self, state: &TrainingState) -> Result<()> {
+        self.checkpoint_at = Instant::now();
+        save_training(&self.run.checkpoint_file(), &self.description, state, &self.notes)
     }
 }

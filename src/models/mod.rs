@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Patches;
 use crate::display::{Table, grouped};
-use crate::nn::{History, Labelled, Observer, ParameterCount, Standardisation, Training, Weights};
+use crate::nn::{
+    History, Labelled, Observer, ParameterCount, Standardisation, Training, TrainingState, Weights,
+};
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
 pub use ensemble::{Ensemble, McDropout};
@@ -66,6 +68,23 @@ pub trait Network: Classifier {
     /// Unusable settings or data, a loss that is not finite or beyond return, or an observer's error.
     fn fit(
         &mut self,
+        train: Labelled<'_>,
+        validation: Option<Labelled<'_>>,
+        training: &Training,
+        observer: &mut dyn Observer,
+    ) -> Result<History> {
+        self.fit_from(TrainingState::start(self.weights()), train, validation, training, observer)
+    }
+
+    /// As [`fit`](Self::fit), from a state that such a training, on the same data with the same
+    /// settings, has handed its observer: it ends with the same weights, bit by bit, as if it had never
+    /// stopped. The network's own weights do not matter; its standardisation does.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit); a state of another network.
+    fn fit_from(
+        &mut self,
+        start: TrainingState,
         train: Labelled<'_>,
         validation: Option<Labelled<'_>>,
         training: &Training,

@@ -14,7 +14,8 @@ use crate::data::Patches;
 use crate::nn::inference::{infer, log_probabilities, sampled_log_probabilities};
 use crate::nn::training::fit;
 use crate::nn::{
-    Backend, History, Labelled, Module, Observer, ParameterCount, Standardisation, Training, Weights, weights,
+    Backend, History, Labelled, Module, Observer, ParameterCount, Standardisation, Training, TrainingState,
+    Weights, weights,
 };
 use crate::{Classes, Error, Features, Imagery, Logits, Probabilities, Result, Temperature};
 
@@ -192,8 +193,9 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
         Ok(())
     }
 
-    fn fit(
+    fn fit_from(
         &mut self,
+        start: TrainingState,
         train: Labelled<'_>,
         validation: Option<Labelled<'_>>,
         training: &Training,
@@ -213,7 +215,8 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
             Some(input) => input.clone(),
             None => Standardisation::of(train.patches, observer.progress())?,
         };
-        let history = fit(&mut self.module, &self.device, &input, train, validation, training, observer)?;
+        let (module, device) = (&mut self.module, &self.device);
+        let history = fit(module, device, &input, train, validation, training, start, observer)?;
         self.standardisation = Some(input);
         Ok(history)
     }
@@ -247,7 +250,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
 
     fn features(&self, patches: &Patches) -> Result<Features> {
         self.check(patches)?;
-        let h = infer(&self.device, &self.input(), patches, |x| self.module.features(x))?;
+        let h = infer(&self.device, &self.input(), patches, |x| Ok(self.module.features(x)))?;
         Ok(Features::new(h))
     }
 

@@ -40,12 +40,12 @@ pub(crate) fn infer<D: Backend<f32>>(
     device: &D,
     standardisation: &Standardisation,
     patches: &Patches,
-    forward: impl Fn(Maps<f32, D>) -> Rows<f32, D>,
+    mut forward: impl FnMut(Maps<f32, D>) -> Result<Rows<f32, D>>,
 ) -> Result<Array2<f32>> {
     let mut all: Option<Array2<f32>> = None;
     for batch in patches.batches(INFERENCE_BATCH) {
         let (range, images) = batch?;
-        let rows = array(&forward(maps(device, standardisation, images, AnyTape::off())));
+        let rows = array(&forward(maps(device, standardisation, images, AnyTape::off()))?);
         let all = all.get_or_insert_with(|| Array2::zeros((patches.len(), rows.ncols())));
         all.slice_mut(ndarray::s![range, ..]).assign(&rows);
     }
@@ -59,7 +59,7 @@ pub(crate) fn log_probabilities<D: Backend<f32>>(
     standardisation: &Standardisation,
     patches: &Patches,
 ) -> Result<Array2<f32>> {
-    infer(device, standardisation, patches, |x| module.log_probabilities(x, &mut Pass::inference()))
+    infer(device, standardisation, patches, |x| Ok(module.log_probabilities(x, &mut Pass::inference())))
 }
 
 /// ln p of every patch, `passes` times, each with another draw of the dropout and with batch norm as in

@@ -20,7 +20,8 @@ pub(crate) use ops::{Backend, Maps, Rows};
 pub use optimizer::{Optimizer, Schedule};
 pub use standardisation::Standardisation;
 pub(crate) use tape::fork;
-pub use training::{EpochRecord, History, Labelled, Observer, Training};
+pub(crate) use training::Position;
+pub use training::{EpochRecord, History, Labelled, Observer, Training, TrainingState};
 pub use weights::{ParameterCount, Weight, Weights};
 #[cfg(test)]
 pub(crate) use {layers::Moment, module::cross_entropy, tape::AnyTape, tape::backward};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::kernels::update::Step;
 use super::layers::{Moment, Visitor};
 use super::ops::{Backend, Matrix, Vector};
+use super::weights::{Weight, Weights};
 use crate::{Error, Result};
 
 /// An optimiser's rule.
@@ -130,6 +131,62 @@ pub(crate) struct OptimizerState<D: Backend<f32>> {
 impl<D: Backend<f32>> OptimizerState<D> {
     pub(crate) fn new(rule: Optimizer) -> Self {
         Self { rule, steps: 0, warmed: 1.0, vectors: BTreeMap::new(), matrices: BTreeMap::new() }
+    }
+
+    /// One that has made steps before: how many, with Nadam's product, and the moments they left
+    /// behind of tensors like these.
+    ///
+    /// # Errors
+    /// A moment of a tensor that is not there or has another shape.
+    pub(crate) fn restored(
+        rule: Optimizer,
+        device: &D,
+        (steps, warmed): (u64, f64),
+        [first, second]: &[Weights; 2],
+        tensors: &Weights,
+    ) -> Result<Self> {
+        let mut state = Self { steps, warmed, ..Self::new(rule) };
+        for (name, first) in first.iter() {
+            let fits = |moment: &Weight| tensors.get(name).is_some_and(|t| t.shape == moment.shape);
+            let (Some(second), true) = (second.get(name).filter(|m| fits(m)), fits(first)) else {
+                let problem = "the optimiser's moments do not fit";
+                return Err(Error::input(format!("weight '{name}'"), problem, "start the training anew"));
+            };
+            let pair = [first, second].map(|moment| moment.values.clone());
+            match first.shape[..] {
+                [length] => {
+                    let pair = pair.map(|values| device.tensor_from_vec(values, (length,)));
+                    state.vectors.insert(name.clone(), pair);
+                }
+                [rows, columns] => {
+                    let pair = pair.map(|values| device.tensor_from_vec(values, (rows, columns)));
+                    state.matrices.insert(name.clone(), pair);
+                }
+                _ => return Err(Error::Internal { what: "reading moments", detail: name.clone() }),
+            }
+        }
+        Ok(state)
+    }
+
+    /// Steps so far, and Nadam's product over them.
+    pub(crate) fn steps(&self) -> (u64, f64) {
+        (self.steps, self.warmed)
+    }
+
+    /// First and second moment of each tensor.
+    pub(crate) fn moments(&self) -> [Weights; 2] {
+        [0, 1].map(|k| {
+            let moment = |shape, values| Weight { shape, values, trainable: true };
+            let vectors = self
+                .vectors
+                .iter()
+                .map(|(name, pair)| (name.clone(), moment(vec![pair[k].shape().0], pair[k].as_vec())));
+            let matrices = self.matrices.iter().map(|(name, pair)| {
+                let (rows, columns) = *pair[k].shape();
+                (name.clone(), moment(vec![rows, columns], pair[k].as_vec()))
+            });
+            Weights::new(vectors.chain(matrices).collect())
+        })
     }
 
     /// Starts a step; the visitor it returns applies it to each tensor.

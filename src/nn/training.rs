@@ -3,6 +3,11 @@
 //! The defaults are those of LCZ_LDL (Nadam, learning rate 0.002 halved every 5 epochs, batch 64, early
 //! stopping with patience 20, best epoch kept), but for the batch-norm momentum: see
 //! [`Training::batch_norm_momentum`].
+//!
+//! A training may stop between any two steps and go on from its [`TrainingState`]: it ends with the
+//! bits that it would have ended with.
+
+mod state;
 
 use std::time::Instant;
 
@@ -13,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::augmentation::Augmentation;
-use super::inference::{array, log_probabilities, maps};
+use super::inference::{array, infer, maps};
 use super::layers::Pass;
 use super::module::{Module, cross_entropy};
 use super::ops::Backend;
@@ -24,6 +29,9 @@ use super::weights::{self, MovingAverages, Weights};
 use crate::data::Patches;
 use crate::labels::first_largest;
 use crate::{Error, LabelDistributions, Progress, Result};
+
+pub(crate) use state::Position;
+pub use state::TrainingState;
 
 /// A batch's mean cross-entropy from which no training comes back, in nats: the labels' classes have
 /// probabilities of e^−10000. Batch norm keeps the loss finite at any learning rate, so that waiting
@@ -55,6 +63,9 @@ pub struct Training {
     pub augmentation: Augmentation,
     /// What the first weights, the order of the patches and dropout are drawn from.
     pub seed: u64,
+    /// Seconds after which a checkpoint is written in the middle of an epoch; 0 after each step. One
+    /// is written at the end of each epoch in any case, and where training is interrupted.
+    pub checkpoint_seconds: f64,
 }
 
 impl Default for Training {
@@ -70,6 +81,7 @@ impl Default for Training {
             label_smoothing: 0.0,
             augmentation: Augmentation::None,
             seed: 0,
+            checkpoint_seconds: 300.0,
         }
     }
 }
@@ -98,6 +110,10 @@ impl Training {
         }
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             return refuse("label_smoothing", self.label_smoothing.to_string(), "choose 0 to 1");
+        }
+        if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {
+            let value = self.checkpoint_seconds.to_string();
+            return refuse("checkpoint_seconds", value, "choose 0 or more, inf for epochs only");
         }
         self.schedule.check()
     }
@@ -129,6 +145,8 @@ pub struct EpochRecord {
     pub validation_accuracy: Option<f64>,
     /// Seconds, validation included.
     pub seconds: f64,
+    /// Seconds of them that training waited for patches to be read.
+    pub waiting: f64,
 }
 
 /// All epochs of a training.
@@ -151,6 +169,20 @@ pub trait Observer {
     /// # Errors
     /// Any error stops the training.
     fn epoch(&mut self, record: &EpochRecord, best: Option<&Weights>) -> Result<()>;
+
+    /// Whether the training's state is wanted now, after a step or at the end of an epoch (after
+    /// [`epoch`](Self::epoch)).
+    fn wants_checkpoint(&mut self, _epoch_ended: bool) -> bool {
+        false
+    }
+
+    /// The training's state: as wanted, and where [`Progress::interrupted`] ends it.
+    ///
+    /// # Errors
+    /// Any error stops the training.
+    fn checkpoint(&mut self, _state: &TrainingState) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Any [`Progress`] follows a training, and keeps nothing of it.
@@ -165,8 +197,8 @@ impl<P: Progress> Observer for P {
 }
 
 /// Sums over samples: cross-entropy, and how often the majority class is the predicted one.
-#[derive(Default)]
-struct Tally {
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Tally {
     loss: f64,
     correct: usize,
     samples: usize,
@@ -200,7 +232,9 @@ impl Tally {
     }
 }
 
-/// Trains a module; it ends with the best epoch's weights, or after an error with those it had.
+/// Trains a module from a state on; it ends with the best epoch's weights, or after an error with those
+/// it had.
+#[allow(clippy::too_many_arguments, reason = "one caller, which has them all apart")]
 pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     module: &mut M,
     device: &D,
@@ -208,6 +242,7 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     train: Labelled<'_>,
     validation: Option<Labelled<'_>>,
     training: &Training,
+    start: TrainingState,
     observer: &mut dyn Observer,
 ) -> Result<History> {
     training.check()?;
@@ -221,58 +256,23 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
         }
     }
     let before = weights::read(module);
-    let history = run(module, device, standardisation, train, validation, training, observer);
+    weights::write(module, &start.weights)?;
+    let optimizer = OptimizerState::restored(
+        training.optimizer,
+        device,
+        (start.position.steps, start.position.warmed),
+        &start.moments,
+        &before,
+    );
+    let history = optimizer.and_then(|optimizer| {
+        let TrainingState { position, best, .. } = start;
+        let trainer = Trainer { module, device, standardisation, training, optimizer, position, best };
+        trainer.run(train, validation, observer)
+    });
     if history.is_err() {
         weights::write(module, &before)?;
     }
     history
-}
-
-/// The weights of the epoch with the lowest validation loss so far; without validation, of the last.
-struct Best {
-    loss: f64,
-    epoch: usize,
-    weights: Weights,
-}
-
-/// The loop over epochs.
-fn run<D: Backend<f32>, M: Module<f32, D>>(
-    module: &mut M,
-    device: &D,
-    standardisation: &Standardisation,
-    train: Labelled<'_>,
-    validation: Option<Labelled<'_>>,
-    training: &Training,
-    observer: &mut dyn Observer,
-) -> Result<History> {
-    let targets = train.labels.smoothed(training.label_smoothing)?;
-    let optimizer = OptimizerState::new(training.optimizer);
-    let mut trainer = Trainer { module, device, standardisation, training, optimizer };
-    let mut epochs = Vec::<EpochRecord>::new();
-    let mut best: Option<Best> = None;
-    for epoch in 1..=training.epochs {
-        let record = trainer.epoch(epoch, train.patches, &targets, validation, observer.progress())?;
-        observer.progress().end(&summary(&record, train.patches.len()));
-        let loss = record.validation_loss.unwrap_or(f64::NEG_INFINITY);
-        let improved = best.as_ref().is_none_or(|best| loss < best.loss || validation.is_none());
-        if improved {
-            let weights = weights::read(trainer.module);
-            // The last step's weights have met no loss yet.
-            if !weights.are_finite() {
-                return Err(Error::Diverged { epoch, batch: trainer.steps(train.patches), loss: f64::NAN });
-            }
-            best = Some(Best { loss, epoch, weights });
-        }
-        observer.epoch(&record, best.as_ref().filter(|_| improved).map(|best| &best.weights))?;
-        epochs.push(record);
-        let since_best = best.as_ref().map_or(0, |best| epoch - best.epoch);
-        if training.patience > 0 && since_best >= training.patience {
-            break;
-        }
-    }
-    let best = best.ok_or(Error::Internal { what: "training", detail: "no epoch was run".to_owned() })?;
-    weights::write(trainer.module, &best.weights)?;
-    Ok(History { epochs, best_epoch: best.epoch })
 }
 
 /// One line on an epoch.
@@ -295,27 +295,78 @@ struct Trainer<'a, D: Backend<f32>, M> {
     standardisation: &'a Standardisation,
     training: &'a Training,
     optimizer: OptimizerState<D>,
+    position: Position,
+    /// The weights of the epoch with the lowest validation loss so far; without validation, of the last.
+    best: Option<Weights>,
 }
 
 impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
-    /// Steps of an epoch.
-    fn steps(&self, patches: &Patches) -> usize {
-        patches.len().div_ceil(self.training.batch_size)
+    /// The loop over epochs.
+    fn run(
+        mut self,
+        train: Labelled<'_>,
+        validation: Option<Labelled<'_>>,
+        observer: &mut dyn Observer,
+    ) -> Result<History> {
+        let targets = train.labels.smoothed(self.training.label_smoothing)?;
+        while !self.position.is_over(self.training) {
+            let record = self.epoch(train.patches, &targets, validation, observer)?;
+            observer.progress().end(&summary(&record, train.patches.len()));
+            tracing::info!(
+                "epoch {}: {:.1} % of the time waiting for patches",
+                record.epoch,
+                100.0 * record.waiting / record.seconds
+            );
+            let improved = self.position.is_best(record.validation_loss);
+            if improved {
+                let weights = weights::read(self.module);
+                // The last step's weights have met no loss yet.
+                if !weights.are_finite() {
+                    let (epoch, batch) = (record.epoch, self.position.batch);
+                    return Err(Error::Diverged { epoch, batch, loss: f64::NAN });
+                }
+                self.best = Some(weights);
+                self.position.best_epoch = Some(record.epoch);
+            }
+            observer.epoch(&record, self.best.as_ref().filter(|_| improved))?;
+            self.position.end_epoch(record);
+            if observer.wants_checkpoint(true) {
+                observer.checkpoint(&self.state(Instant::now()))?;
+            }
+        }
+        let (Some(best), Some(best_epoch)) = (&self.best, self.position.best_epoch) else {
+            return Err(Error::Internal { what: "training", detail: "no epoch was run".to_owned() });
+        };
+        weights::write(self.module, best)?;
+        Ok(History { epochs: self.position.epochs, best_epoch })
     }
 
-    /// One pass over the training set, and one over the validation set.
+    /// What it takes to go on from here; `since` is when this epoch began or went on.
+    fn state(&self, since: Instant) -> TrainingState {
+        let (steps, warmed) = self.optimizer.steps();
+        let seconds = self.position.seconds + since.elapsed().as_secs_f64();
+        TrainingState {
+            position: Position { seconds, steps, warmed, ..self.position.clone() },
+            weights: weights::read(self.module),
+            moments: self.optimizer.moments(),
+            best: self.best.clone(),
+        }
+    }
+
+    /// What is left of an epoch: batches, then the validation set.
     fn epoch(
         &mut self,
-        epoch: usize,
         patches: &Patches,
         targets: &LabelDistributions,
         validation: Option<Labelled<'_>>,
-        progress: &mut dyn Progress,
+        observer: &mut dyn Observer,
     ) -> Result<EpochRecord> {
-        let started = Instant::now();
+        let since = Instant::now();
+        let epoch = self.position.epoch();
         let learning_rate = self.training.learning_rate * self.training.schedule.factor(epoch);
-        let trained = self.pass(epoch, learning_rate, patches, targets, progress)?;
-        let validated = validation.map(|set| self.validate(set)).transpose()?;
+        self.pass(epoch, learning_rate, patches, targets, since, observer)?;
+        let validated = validation.map(|set| self.validate(set, since, observer)).transpose()?;
+        let trained = &self.position.tally;
         let record = EpochRecord {
             epoch,
             learning_rate,
@@ -323,51 +374,76 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
             training_accuracy: trained.accuracy(),
             validation_loss: validated.as_ref().map(Tally::mean_loss),
             validation_accuracy: validated.as_ref().map(Tally::accuracy),
-            seconds: started.elapsed().as_secs_f64(),
+            seconds: self.position.seconds + since.elapsed().as_secs_f64(),
+            waiting: self.position.waiting,
         };
         match record.validation_loss {
             Some(loss) if !loss.is_finite() => {
-                Err(Error::Diverged { epoch, batch: self.steps(patches), loss })
+                Err(Error::Diverged { epoch, batch: self.position.batch, loss })
             }
             _ => Ok(record),
         }
     }
 
-    fn validate(&self, set: Labelled<'_>) -> Result<Tally> {
-        let log_p = log_probabilities(self.module, self.device, self.standardisation, set.patches)?;
+    fn validate(&self, set: Labelled<'_>, since: Instant, observer: &mut dyn Observer) -> Result<Tally> {
+        let log_p = infer(self.device, self.standardisation, set.patches, |x| {
+            self.stop_if_interrupted(since, observer)?;
+            Ok(self.module.log_probabilities(x, &mut Pass::inference()))
+        })?;
         let mut tally = Tally::default();
         tally.add(log_p.view(), set.labels.view());
         Ok(tally)
     }
 
-    /// All batches of an epoch.
+    /// The batches of an epoch that are left.
     fn pass(
         &mut self,
         epoch: usize,
         learning_rate: f64,
         patches: &Patches,
         targets: &LabelDistributions,
-        progress: &mut dyn Progress,
-    ) -> Result<Tally> {
+        since: Instant,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         let stage = format!("epoch {epoch}/{}", self.training.epochs);
-        progress.begin(&stage, patches.len() as u64);
-        let mut tally = Tally::default();
+        observer.progress().begin(&stage, patches.len() as u64);
+        let done = (self.position.batch * self.training.batch_size).min(patches.len());
+        observer.progress().advance(done as u64, "");
         // Another order each epoch, from the seed alone.
         let order = self.training.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(epoch as u64);
-        for (batch, rows) in patches.shuffled(self.training.batch_size, order).enumerate() {
+        let mut batches = patches.shuffled_from(self.training.batch_size, order, self.position.batch);
+        loop {
+            let asked = Instant::now();
+            let Some(rows) = batches.next() else { return Ok(()) };
             let (positions, images) = rows?;
+            self.position.waiting += asked.elapsed().as_secs_f64();
             let y = targets.select(&positions);
-            let log_p = self.step(epoch, batch, learning_rate, images, y.view());
+            let log_p = self.step(epoch, self.position.batch, learning_rate, images, y.view());
             let mut of_batch = Tally::default();
             of_batch.add(log_p.view(), y.view());
+            self.position.batch += 1;
             let loss = of_batch.mean_loss();
             if loss.is_nan() || loss >= DIVERGED {
-                return Err(Error::Diverged { epoch, batch: batch + 1, loss });
+                return Err(Error::Diverged { epoch, batch: self.position.batch, loss });
             }
-            tally.merge(&of_batch);
-            progress.advance(positions.len() as u64, &format!("loss {:.4}", tally.mean_loss()));
+            self.position.tally.merge(&of_batch);
+            let note = format!("loss {:.4}", self.position.tally.mean_loss());
+            observer.progress().advance(positions.len() as u64, &note);
+            self.stop_if_interrupted(since, observer)?;
+            if observer.wants_checkpoint(false) {
+                observer.checkpoint(&self.state(since))?;
+            }
         }
-        Ok(tally)
+    }
+
+    /// Where the training is asked to stop, hands its state over and ends it with an error.
+    fn stop_if_interrupted(&self, since: Instant, observer: &mut dyn Observer) -> Result<()> {
+        if !observer.progress().interrupted() {
+            return Ok(());
+        }
+        observer.checkpoint(&self.state(since))?;
+        let (epoch, batch) = (self.position.epoch(), self.position.batch);
+        Err(Error::Interrupted { place: format!("in epoch {epoch} after batch {batch}") })
     }
 
     /// One step; returns the batch's ln p before it.

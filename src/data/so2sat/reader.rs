@@ -179,7 +179,7 @@ impl SourceFile {
         place(&self.path, &self.dataset)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::data) fn path(&self) -> &Path {
         &self.path
     }
 

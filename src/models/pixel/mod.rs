@@ -89,6 +89,9 @@ impl PixelGaussian {
                 moments[k].add(&pixel);
             }
             progress.advance(range.len() as u64, "");
+            if progress.interrupted() {
+                return Err(Error::Interrupted { place: "before the first epoch".to_owned() });
+            }
         }
         progress.end("");
         Ok(Self {
