@@ -250,7 +250,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
 
     fn features(&self, patches: &Patches) -> Result<Features> {
         self.check(patches)?;
-        let h = infer(&self.device, &self.input(), patches, |x| Ok(self.module.features(x)))?;
+        let h = infer(&self.device, &self.input(), patches, |x| self.module.features(x), || Ok(()))?;
         Ok(Features::new(h))
     }
 

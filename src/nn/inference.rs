@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::layers::Pass;
 use super::module::Module;
-use super::ops::{Backend, Maps, Rows};
+use super::ops::{Backend, Maps, Rows, Shared};
 use super::standardisation::Standardisation;
 use super::tape::AnyTape;
 use crate::data::Patches;
@@ -40,16 +40,45 @@ pub(crate) fn infer<D: Backend<f32>>(
     device: &D,
     standardisation: &Standardisation,
     patches: &Patches,
-    mut forward: impl FnMut(Maps<f32, D>) -> Result<Rows<f32, D>>,
+    forward: impl Fn(Maps<f32, D>) -> Rows<f32, D> + Shared,
+    between: impl FnMut() -> Result<()>,
 ) -> Result<Array2<f32>> {
-    let mut all: Option<Array2<f32>> = None;
+    let forward = |_, x| vec![array(&forward(x))];
+    let rows = by_parts(device, standardisation, patches, forward, between)?;
+    rows.into_iter().next().ok_or_else(|| Error::input(patches.name(), "no patches", "give at least one row"))
+}
+
+/// Runs `forward` on every part of every batch, each with its number in the whole set, and stacks the rows
+/// of each array that it gives. `between` is called before each batch, and may end it.
+fn by_parts<D: Backend<f32>>(
+    device: &D,
+    standardisation: &Standardisation,
+    patches: &Patches,
+    forward: impl Fn(usize, Maps<f32, D>) -> Vec<Array2<f32>> + Shared,
+    mut between: impl FnMut() -> Result<()>,
+) -> Result<Vec<Array2<f32>>> {
+    let mut all: Vec<Array2<f32>> = Vec::new();
+    let mut before = 0;
     for batch in patches.batches(INFERENCE_BATCH) {
         let (range, images) = batch?;
-        let rows = array(&forward(maps(device, standardisation, images, AnyTape::off()))?);
-        let all = all.get_or_insert_with(|| Array2::zeros((patches.len(), rows.ncols())));
-        all.slice_mut(ndarray::s![range, ..]).assign(&rows);
+        between()?;
+        let parts = D::in_parts(images, |number, images| {
+            forward(before + number, maps(device, standardisation, images, AnyTape::off()))
+        });
+        before += parts.len();
+        let mut at = range.start;
+        for part in parts {
+            let rows = part.first().map_or(0, Array2::nrows);
+            for (k, part) in part.into_iter().enumerate() {
+                if all.len() <= k {
+                    all.push(Array2::zeros((patches.len(), part.ncols())));
+                }
+                all[k].slice_mut(ndarray::s![at..at + rows, ..]).assign(&part);
+            }
+            at += rows;
+        }
     }
-    all.ok_or_else(|| Error::input(patches.name(), "no patches", "give at least one row"))
+    Ok(all)
 }
 
 /// ln p of every patch. Shape: (N, K).
@@ -59,14 +88,15 @@ pub(crate) fn log_probabilities<D: Backend<f32>>(
     standardisation: &Standardisation,
     patches: &Patches,
 ) -> Result<Array2<f32>> {
-    infer(device, standardisation, patches, |x| Ok(module.log_probabilities(x, &mut Pass::inference())))
+    let forward = |x| module.log_probabilities(x, &mut Pass::inference());
+    infer(device, standardisation, patches, forward, || Ok(()))
 }
 
 /// ln p of every patch, `passes` times, each with another draw of the dropout and with batch norm as in
 /// inference (Gal & Ghahramani 2016, *Dropout as a Bayesian Approximation*). Shape of each: (N, K).
 ///
-/// Each pass over each batch has a stream of random numbers of its own: the draw depends on the seed, the
-/// pass, and which patches share a batch.
+/// Each pass over each part of a batch has a stream of random numbers of its own: the draw depends on the
+/// seed, the pass, and which patches share a part.
 pub(crate) fn sampled_log_probabilities<D: Backend<f32>>(
     module: &impl Module<f32, D>,
     device: &D,
@@ -75,20 +105,14 @@ pub(crate) fn sampled_log_probabilities<D: Backend<f32>>(
     passes: usize,
     seed: u64,
 ) -> Result<Vec<Array2<f32>>> {
-    let mut all: Vec<Array2<f32>> = Vec::new();
-    for (number, batch) in patches.batches(INFERENCE_BATCH).enumerate() {
-        let (range, images) = batch?;
-        let x = maps(device, standardisation, images, AnyTape::off());
-        for pass in 0..passes {
+    let forward = |part: usize, x: Maps<f32, D>| {
+        let sample = |pass: usize| {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
-            random.set_stream((pass as u64) << 32 | number as u64);
+            random.set_stream((pass as u64) << 40 | part as u64);
             let again = x.retaped::<NoneTape>().put_tape(AnyTape::off());
-            let rows = array(&module.log_probabilities(again, &mut Pass::sampling(random)));
-            if all.len() <= pass {
-                all.push(Array2::zeros((patches.len(), rows.ncols())));
-            }
-            all[pass].slice_mut(ndarray::s![range.clone(), ..]).assign(&rows);
-        }
-    }
-    Ok(all)
+            array(&module.log_probabilities(again, &mut Pass::sampling(random)))
+        };
+        (0..passes).map(sample).collect()
+    };
+    by_parts(device, standardisation, patches, forward, || Ok(()))
 }

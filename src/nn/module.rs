@@ -3,11 +3,11 @@
 use dfdx::prelude::*;
 
 use super::layers::{Pass, Visitor};
-use super::ops::{Backend, Maps, Rows};
+use super::ops::{Backend, Maps, Rows, Shared};
 use super::tape::Taped;
 
 /// A network: patches in, log-probabilities out.
-pub(crate) trait Module<E: Dtype, D: Backend<E>>: Clone {
+pub(crate) trait Module<E: Dtype, D: Backend<E>>: Clone + Shared {
     /// ln p for each class: (B, S, S, C) → (B, K).
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D>;
     /// The penultimate layer in inference: (B, S, S, C) → (B, features).

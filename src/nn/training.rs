@@ -386,10 +386,10 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     }
 
     fn validate(&self, set: Labelled<'_>, since: Instant, observer: &mut dyn Observer) -> Result<Tally> {
-        let log_p = infer(self.device, self.standardisation, set.patches, |x| {
-            self.stop_if_interrupted(since, observer)?;
-            Ok(self.module.log_probabilities(x, &mut Pass::inference()))
-        })?;
+        let module = &*self.module;
+        let forward = |x| module.log_probabilities(x, &mut Pass::inference());
+        let go_on = || self.stop_if_interrupted(since, observer);
+        let log_p = infer(self.device, self.standardisation, set.patches, forward, go_on)?;
         let mut tally = Tally::default();
         tally.add(log_p.view(), set.labels.view());
         Ok(tally)

@@ -11,6 +11,7 @@ mod fused;
 mod tests;
 
 use dfdx::prelude::*;
+use ndarray::Array4;
 
 use super::kernels::update::Step;
 use super::tape::Taped;
@@ -45,9 +46,20 @@ pub(crate) struct Statistics<E: Dtype, D: Device<E>> {
     pub(crate) variance: Vector<E, D>,
 }
 
+/// What several threads may look at together. In a build for CUDA that is nothing: the streams of its driver
+/// belong to one thread, and a network is generic over its device.
+#[cfg(not(feature = "cuda"))]
+pub(crate) trait Shared: Send + Sync {}
+#[cfg(not(feature = "cuda"))]
+impl<T: Send + Sync> Shared for T {}
+#[cfg(feature = "cuda")]
+pub(crate) trait Shared {}
+#[cfg(feature = "cuda")]
+impl<T> Shared for T {}
+
 /// A device that networks run on. Every default is composed of dfdx's own operations; its ReLU takes
 /// NaN to 0 where the fused one lets it through.
-pub(crate) trait Backend<E: Dtype>: Device<E> {
+pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
     /// relu(batch norm(x ∗ w + b)) with the batch's own statistics, which it also returns.
     /// Stride 1, Keras's `same` padding.
     fn conv_norm_relu(
@@ -74,6 +86,12 @@ pub(crate) trait Backend<E: Dtype>: Device<E> {
     /// Mean over all pixels: (B, H, W, C) → (B, C).
     fn global_mean(x: Maps<E, Self>) -> Rows<E, Self> {
         composed::global_mean(x)
+    }
+
+    /// Runs `forward` on a batch of images in parts, each with its number, and gives the results in order.
+    /// The parts depend on the batch alone, never on the number of threads.
+    fn in_parts<T: Send>(images: Array4<f32>, forward: impl Fn(usize, Array4<f32>) -> T + Shared) -> Vec<T> {
+        vec![forward(0, images)]
     }
 
     /// One optimiser step: parameters, both moments, gradient.
