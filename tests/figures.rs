@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use lcz::calibration::{Bins, Reliability};
 use lcz::data::{Patches, Signatures};
 use lcz::figures::{
-    Caption, Cells, Composite, Curves, Figure, boxes, class_counts, composite_patches, confusion_matrix,
-    gallery, learning_curves, sample_patches, spectral_signatures,
+    Agreement, Caption, Cells, Composite, Curves, Figure, boxes, class_counts, composite_patches,
+    confusion_matrix, gallery, learning_curves, reliability, sample_patches, spectral_signatures,
 };
 use lcz::metrics::ConfusionMatrix;
 use lcz::{Bands, Classes, Imagery, Labels, Result, Zone};
@@ -455,4 +456,23 @@ fn text_that_xml_forbids_does_not_break_the_svg() {
     let figure = confusion_matrix(&confusion, Cells::Counts, &caption).unwrap();
     assert!(texts(&figure).contains(&"<&>".to_owned()));
     assert!(figure.csv().starts_with("# title: a b c\n# data:  \"&<>'\n"));
+}
+
+#[test]
+fn a_reliability_diagram_tells_too_sure_from_not_sure_enough_and_leaves_empty_bins_empty() {
+    // Sure of 0.9 and right half the time; sure of 0.3 and always right.
+    let confidence = [0.875, 0.875, 0.3125];
+    let table = Reliability::of_pairs(&confidence, &[true, false, true], Bins::EqualWidth(10)).unwrap();
+    let panels = [("before".to_owned(), &table), ("after".to_owned(), &table)];
+    let figure = reliability(&panels, Agreement::Accuracy, &caption()).unwrap();
+    let rows = rows(&figure);
+    assert_eq!(rows.len(), 20);
+    assert_eq!(rows[8], ["before", "0.8", "0.9", "2", "0.875", "0.5"]);
+    assert_eq!(rows[0][3..], ["0", "", ""]);
+    let decoded = Decoded::of(figure.png());
+    let (too_sure, not_sure_enough) = (decoded.count([0xE6, 0x9F, 0x00]), decoded.count([0xA6, 0xCE, 0xE4]));
+    assert!(too_sure > 100 && not_sure_enough > 100, "{too_sure}, {not_sure_enough}");
+    assert_eq!(texts(&figure).iter().filter(|text| *text == "ECE 0.479").count(), 2);
+    assert!(decoded.width < 1060, "wider than a column: {}", decoded.width);
+    assert!(reliability(&[], Agreement::Accuracy, &caption()).is_err());
 }

@@ -5,14 +5,19 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Run;
+use crate::calibration::{Bins, Reliability};
 use crate::checkpoint::StoredTemperature;
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
-use crate::figures::{self, Caption, Cells, Figure, Source};
-use crate::metrics::{ConfusionMatrix, Scores};
+use crate::figures::{self, Agreement, Caption, Cells, Figure, Source};
+use crate::metrics::{ConfusionMatrix, Scores, Target};
 use crate::models::{Classifier, Device};
 use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
-use crate::{Error, Labels, Probabilities, Progress, Result, Temperature};
+use crate::uncertainty::RiskCoverage;
+use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, Temperature};
+
+/// Bins of a reliability diagram, as the label distribution paper draws it.
+const DIAGRAM_BINS: usize = 20;
 
 /// Scores of a run and its baselines on one file.
 #[derive(Debug, Clone, Serialize)]
@@ -93,6 +98,10 @@ pub(super) struct Assessment {
     file: PathBuf,
     test: Patches,
     labels: Labels,
+    votes: Option<LabelDistributions>,
+    /// The model's predictions, and those at its temperature.
+    predicted: Probabilities,
+    scaled: Option<Probabilities>,
 }
 
 impl Assessment {
@@ -166,13 +175,15 @@ impl Assessment {
             confusion: ConfusionMatrix::of(&labels, &predicted.predicted())?,
         };
         progress.end("");
-        Ok(Self { evaluation, file, test, labels })
+        let scaled = after.map(|(p, _)| p);
+        Ok(Self { evaluation, file, test, labels, votes, predicted, scaled })
     }
 
     /// The figures and the names of their files, in which the data file's name comes first: confusion
-    /// matrix by counts and by shares, and a few patches.
+    /// matrix by counts and by shares, calibration to the labels and to the votes (before and after
+    /// temperature scaling), risk against coverage, and a few patches.
     pub(super) fn figures(&self, run: &Run) -> Result<Vec<(String, Figure)>> {
-        let Self { evaluation, file, test, labels } = self;
+        let Self { evaluation, file, test, labels, votes, .. } = self;
         let data = format!("{}, n = {}", evaluation.provenance, test.len());
         let caption = |title: String| Caption::new(title, data.clone());
         let confusion = |cells| {
@@ -189,14 +200,65 @@ impl Assessment {
         let named = |(name, figure): (&str, Result<Figure>)| {
             Ok((format!("{stem}-{name}"), figure?.with_provenance(&provenance)))
         };
-        [
+        let mut drawn = vec![
             ("confusion-matrix", confusion(Cells::Counts)),
             ("confusion-matrix-percent", confusion(Cells::RowPercent)),
             ("sample-patches", patches),
-        ]
-        .map(named)
-        .into_iter()
-        .collect()
+            ("risk-coverage", self.risk_coverage(&caption)),
+            ("reliability", self.reliability(labels, Agreement::Accuracy, &caption)),
+        ];
+        if let Some(votes) = votes {
+            drawn.push(("reliability-votes", self.reliability(votes, Agreement::ExpertShare, &caption)));
+        }
+        drawn.into_iter().map(named).collect()
+    }
+
+    /// The predictions, and what they are called beside each other.
+    fn before_and_after(&self) -> Vec<(String, &Probabilities)> {
+        let mut all = vec![("before (T = 1)".to_owned(), &self.predicted)];
+        if let (Some(p), Some(Scaled { by, .. })) = (&self.scaled, &self.evaluation.scaled) {
+            all.push((format!("after (T = {:.2})", by.temperature), p));
+        } else {
+            "as predicted".clone_into(&mut all[0].0);
+        }
+        all
+    }
+
+    fn reliability(
+        &self,
+        y: &impl Target,
+        agreement: Agreement,
+        caption: &impl Fn(String) -> Caption,
+    ) -> Result<Figure> {
+        let of = |(name, p)| Ok((name, Reliability::of(p, y, Bins::EqualWidth(DIAGRAM_BINS))?));
+        let tables: Vec<(String, Reliability)> =
+            self.before_and_after().into_iter().map(of).collect::<Result<_>>()?;
+        let panels: Vec<(String, &Reliability)> = tables.iter().map(|(n, t)| (n.clone(), t)).collect();
+        let what = match agreement {
+            Agreement::Accuracy => "Calibration",
+            Agreement::ExpertShare => "Calibration to the experts' votes",
+        };
+        figures::reliability(
+            &panels,
+            agreement,
+            &caption(format!("{what}, {}", self.evaluation.network.model)),
+        )
+    }
+
+    fn risk_coverage(&self, caption: &impl Fn(String) -> Caption) -> Result<Figure> {
+        let of = |(name, p): (String, &Probabilities)| {
+            let predicted = p.predicted();
+            let wrong = predicted.indices().iter().zip(self.labels.indices());
+            let wrong: Vec<f64> = wrong.map(|(p, y)| f64::from(u8::from(p != y))).collect();
+            Ok((name, RiskCoverage::of(&p.confidence(), &wrong)?))
+        };
+        let curves: Vec<(String, RiskCoverage)> =
+            self.before_and_after().into_iter().map(of).collect::<Result<_>>()?;
+        let curves: Vec<(String, &RiskCoverage)> = curves.iter().map(|(n, c)| (n.clone(), c)).collect();
+        figures::risk_coverage(
+            &curves,
+            &caption(format!("Risk and coverage, {}", self.evaluation.network.model)),
+        )
     }
 }
 

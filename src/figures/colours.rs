@@ -21,6 +21,9 @@ pub(super) const BLUE: Colour = Colour([0x00, 0x72, 0xB2]);
 /// Okabe & Ito's orange; lighter than the blue, so that the two differ in grey too.
 pub(super) const ORANGE: Colour = Colour([0xE6, 0x9F, 0x00]);
 
+/// Okabe & Ito's bluish green.
+pub(super) const GREEN: Colour = Colour([0x00, 0x9E, 0x73]);
+
 impl Colour {
     pub(super) fn opaque(self) -> BackendColor {
         let [red, green, blue] = self.0;

@@ -7,13 +7,11 @@ use super::axis::Axis;
 use super::colours::{BLUE, Colour, FAINT_INK, INK, ORANGE};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{Frame, LABEL, MARGIN, csv_field, csv_head, grouped, plot_frame};
+use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head, grouped, plot_frame};
 use super::{Caption, Figure};
 use crate::labels::{ENTROPY_CUTS, EntropyHistogram};
 use crate::{Error, Result};
 
-/// A column of a page, 89 mm.
-const WIDTH: f64 = 252.0;
 const HEIGHT: f64 = 120.0;
 /// The bars of one bin take so much of its width.
 const FILLED: f64 = 0.82;
@@ -45,11 +43,16 @@ pub fn entropy_bars(groups: &[(&str, &EntropyHistogram)], caption: &Caption) -> 
         return refuse(format!("no sample in '{name}'"));
     }
     let legend_height = 10.0 * groups.len() as f64 + 8.0; // and the number over the highest bar
-    let frame = Frame::new(caption, "H: mean voting entropy. Bins are open below and closed above.", WIDTH);
+    let frame =
+        Frame::new(caption, "H: mean voting entropy. Bins are open below and closed above.", COLUMN_WIDTH);
     let mut drawing = frame.around(legend_height + HEIGHT + 24.0);
     let left = MARGIN + 30.0;
-    let area =
-        Area { x: left, y: frame.above() + legend_height, width: WIDTH - left - MARGIN, height: HEIGHT };
+    let area = Area {
+        x: left,
+        y: frame.above() + legend_height,
+        width: COLUMN_WIDTH - left - MARGIN,
+        height: HEIGHT,
+    };
 
     for (g, ((name, histogram), colour)) in groups.iter().zip(COLOURS).enumerate() {
         let y = frame.above() + 4.0 + 10.0 * g as f64;

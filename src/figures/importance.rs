@@ -6,12 +6,10 @@ use super::axis::Axis;
 use super::colours::{BLUE, FAINT_INK, GRID, INK};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, csv_field, csv_head};
+use super::parts::{AXIS_LINE, COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head};
 use super::{Caption, Figure};
 use crate::{Bands, Error, Result};
 
-/// A column of a page, 89 mm.
-const WIDTH: f64 = 252.0;
 /// From one bar to the next.
 const STEP: f64 = 13.0;
 const BAR: f64 = 8.5;
@@ -36,10 +34,10 @@ pub fn band_importance(bands: &Bands, importance: &[f64], caption: &Caption) -> 
     let number = Lettering::new(6.5, FAINT_INK);
     let widest = bands.names().iter().map(|name| label.width(name)).fold(0.0, f64::max);
     let left = MARGIN + 4.0 + widest;
-    let right = WIDTH - MARGIN - number.width("0.000") - 5.0;
+    let right = COLUMN_WIDTH - MARGIN - number.width("0.000") - 5.0;
     let height = STEP * bands.len() as f64;
 
-    let frame = Frame::new(caption, "Dashed: all bands alike.", WIDTH.max(left + 80.0));
+    let frame = Frame::new(caption, "Dashed: all bands alike.", COLUMN_WIDTH.max(left + 80.0));
     let mut drawing = frame.around(height + 24.0);
     let area = Area { x: left, y: frame.above(), width: (right - left).max(60.0), height };
     let alike = 1.0 / bands.len() as f64;

@@ -31,6 +31,9 @@ mod lettering;
 mod parts;
 mod patches;
 mod provenance;
+mod reliability;
+mod risk;
+mod set_sizes;
 mod signatures;
 
 pub use class_rows::{boxes, class_counts};
@@ -43,4 +46,7 @@ pub use importance::band_importance;
 pub use patches::{composite_patches, gallery, sample_patches};
 pub use provenance::{Provenance, Record, Source};
 pub(crate) use provenance::{number_lines, numbers_checksum};
+pub use reliability::{Agreement, reliability};
+pub use risk::risk_coverage;
+pub use set_sizes::set_sizes;
 pub use signatures::spectral_signatures;

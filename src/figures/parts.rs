@@ -11,6 +11,8 @@ pub(super) use crate::display::grouped;
 
 /// The widest a figure gets unless its contents force more: a page's two columns, 183 mm.
 pub(super) const PAGE_WIDTH: f64 = 519.0;
+/// A column of a page, 89 mm.
+pub(super) const COLUMN_WIDTH: f64 = 252.0;
 /// Space around a figure.
 pub(super) const MARGIN: f64 = 6.0;
 /// The width of an axis's line.

@@ -1,0 +1,169 @@
+//! Reliability diagrams: how often a classifier is right where it is so sure (Guo et al. 2017, *On
+//! Calibration of Modern Neural Networks*, Fig. 4), with the counts that the bars stand on.
+
+use std::fmt::Write as _;
+
+use super::axis::Axis;
+use super::colours::{BLUE, FAINT_INK, INK, ORANGE, PAPER};
+use super::drawing::{Area, Drawing};
+use super::lettering::Lettering;
+use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head, grouped, plot_frame};
+use super::{Caption, Figure};
+use crate::calibration::{Bin, Reliability};
+use crate::{Error, Result};
+
+/// What a bar's height is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Agreement {
+    /// The share of right predictions.
+    Accuracy,
+    /// The share of the experts who chose the predicted class.
+    ExpertShare,
+}
+
+impl Agreement {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Accuracy => "Accuracy",
+            Self::ExpertShare => "Share of experts who agree",
+        }
+    }
+}
+
+/// Room for the numbers and the title of the upright axis.
+const LEFT: f64 = MARGIN + 30.0;
+const GAP: f64 = 14.0;
+const HISTOGRAM: f64 = 30.0;
+
+/// Draws one reliability diagram, or two side by side, such as before and after temperature scaling: a bar
+/// a bin, the gap to perfect calibration on it, the calibration error, and below it the share of the
+/// samples in each bin. Empty bins are empty. As wide as a column, 89 mm.
+///
+/// The CSV has one line a bin: `panel,lower,upper,samples,confidence,agreement`; the last two are empty in an
+/// empty bin.
+///
+/// # Errors
+/// No panel, or more than two.
+///
+/// ```
+/// use lcz::calibration::{Bins, Reliability};
+/// use lcz::figures::{self, Agreement, Caption};
+/// let table = Reliability::of_pairs(&[0.9, 0.6, 0.6], &[true, true, false], Bins::EqualWidth(10))?;
+/// let caption = Caption::new("Three samples", "made up");
+/// let figure = figures::reliability(&[("as it is".to_owned(), &table)], Agreement::Accuracy, &caption)?;
+/// assert!(figure.csv().contains("as it is,0.5,0.6,2,0.6,0.5\n"));
+/// # Ok::<(), lcz::Error>(())
+/// ```
+pub fn reliability(
+    panels: &[(String, &Reliability)],
+    agreement: Agreement,
+    caption: &Caption,
+) -> Result<Figure> {
+    if !matches!(panels.len(), 1 | 2) {
+        let problem = format!("{} panels", panels.len());
+        return Err(Error::input("reliability diagram", problem, "give one, or two to compare"));
+    }
+    let count = panels.len() as f64;
+    let side = ((COLUMN_WIDTH - LEFT - MARGIN - 4.0 - GAP * (count - 1.0)) / count).min(130.0);
+    let notes = "Blue: a bin's agreement. Orange on it: too sure by so much; light blue in it: not sure enough. \
+                 Dashed: perfect calibration.";
+    let frame = Frame::new(caption, notes, COLUMN_WIDTH);
+    let mut drawing = frame.around(14.0 + side + 8.0 + HISTOGRAM + 24.0);
+    let largest = panels.iter().flat_map(|(_, r)| r.bins.iter().map(|bin| share(bin, r))).fold(0.0, f64::max);
+    for (at, (name, table)) in panels.iter().enumerate() {
+        let x = LEFT + at as f64 * (side + GAP);
+        let area = Area { x, y: frame.above() + 14.0, width: side, height: side };
+        drawing.text(name, (area.middle().0, area.y - 5.0), Lettering::new(LABEL, INK).bold().centred());
+        let title = if at == 0 { agreement.title() } else { "" };
+        bars(&mut drawing, area, table, title);
+        let below = Area { y: area.bottom() + 8.0, height: HISTOGRAM, ..area };
+        histogram(&mut drawing, below, table, largest, at == 0);
+    }
+    drawing.into_figure(caption, csv(panels, caption))
+}
+
+fn share(bin: &Bin, table: &Reliability) -> f64 {
+    100.0 * bin.samples as f64 / table.samples as f64
+}
+
+/// An axis from 0 to 1 with a tick every half; the first panel's numbers hold for all.
+fn unit(numbered: bool) -> Axis {
+    let mut axis = Axis::linear(0.0, 1.0);
+    for (value, label) in &mut axis.ticks {
+        if !numbered {
+            label.clear();
+        } else if value.abs() < 1e-9 {
+            "0".clone_into(label);
+        }
+    }
+    axis
+}
+
+fn bars(drawing: &mut Drawing, area: Area, table: &Reliability, title: &str) {
+    let up = unit(!title.is_empty());
+    plot_frame(drawing, area, &unit(false), &up, ["", title]);
+    let y = |value: f64| area.bottom() - value * area.height;
+    for bin in table.bins.iter().filter(|bin| bin.samples > 0) {
+        let left = area.x + bin.lower * area.width + 0.4;
+        let width = (bin.upper - bin.lower) * area.width - 0.8;
+        let bar = |from: f64, to: f64| Area {
+            x: left,
+            y: y(from.max(to)),
+            width,
+            height: y(from.min(to)) - y(from.max(to)),
+        };
+        drawing.fill(bar(0.0, bin.accuracy), BLUE);
+        let gap = bar(bin.accuracy, bin.confidence);
+        // Too sure: the gap stands on the bar. Not sure enough: it is the bar's upper part.
+        drawing.fill(gap, if bin.gap() < 0.0 { ORANGE } else { BLUE.mixed(PAPER, 0.65) });
+        drawing.outline(gap, 0.3, INK);
+    }
+    drawing.dashes((area.x, area.bottom()), (area.right(), area.y), 0.7, INK);
+    let corner = Lettering::new(LABEL, INK);
+    drawing.text(
+        &format!("ECE {:.3}", table.expected_calibration_error()),
+        (area.x + 4.0, area.y + 9.0),
+        corner,
+    );
+    drawing.text(&format!("n = {}", grouped(table.samples as u64)), (area.x + 4.0, area.y + 18.0), corner);
+}
+
+fn histogram(drawing: &mut Drawing, area: Area, table: &Reliability, largest: f64, first: bool) {
+    let across = unit(true);
+    let mut up = Axis::linear(0.0, largest);
+    // The ends alone: the panel is low.
+    let last = up.ticks.len() - 1;
+    for (at, (_, label)) in up.ticks.iter_mut().enumerate() {
+        if !first || (at != 0 && at != last) {
+            label.clear();
+        }
+    }
+    plot_frame(drawing, area, &across, &up, ["Confidence", if first { "% of n" } else { "" }]);
+    for bin in &table.bins {
+        let height = up.position(share(bin, table)) * area.height;
+        if bin.samples > 0 {
+            let x = area.x + bin.lower * area.width + 0.4;
+            let width = (bin.upper - bin.lower) * area.width - 0.8;
+            drawing.fill(Area { x, y: area.bottom() - height, width, height }, FAINT_INK);
+        }
+    }
+}
+
+fn csv(panels: &[(String, &Reliability)], caption: &Caption) -> String {
+    let columns = ["panel", "lower", "upper", "samples", "confidence", "agreement"];
+    let mut csv = csv_head(caption, &[], &columns);
+    for (name, table) in panels {
+        for Bin { lower, upper, samples, confidence, accuracy } in &table.bins {
+            let number = |x: &f64| if x.is_nan() { String::new() } else { x.to_string() };
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                csv,
+                "{},{lower},{upper},{samples},{},{}",
+                csv_field(name),
+                number(confidence),
+                number(accuracy)
+            );
+        }
+    }
+    csv
+}

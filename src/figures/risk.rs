@@ -1,0 +1,101 @@
+//! Risk–coverage curves: the error that remains when only the surest predictions are kept.
+
+use std::fmt::Write as _;
+
+use super::axis::Axis;
+use super::colours::{BLUE, FAINT_INK, GREEN, INK, ORANGE};
+use super::drawing::Area;
+use super::lettering::Lettering;
+use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head, plot_frame};
+use super::{Caption, Figure};
+use crate::uncertainty::{RiskCoverage, RiskPoint};
+use crate::{Error, Result};
+
+/// Points drawn of a curve, at most.
+const POINTS: usize = 200;
+const HEIGHT: f64 = 120.0;
+
+/// Draws risk against coverage for one to three classifiers, each with its area under the curve. Of a curve
+/// of many points, 200 are drawn. As wide as a column, 89 mm.
+///
+/// The CSV has one line a point: `series,coverage,risk,confidence`.
+///
+/// # Errors
+/// No curve, or more than three.
+pub fn risk_coverage(curves: &[(String, &RiskCoverage)], caption: &Caption) -> Result<Figure> {
+    let colours = [BLUE, ORANGE, GREEN];
+    if curves.is_empty() || curves.len() > colours.len() {
+        let problem = format!("{} curves", curves.len());
+        return Err(Error::input("risk-coverage figure", problem, "give one to three"));
+    }
+    let thinned: Vec<Vec<RiskPoint>> = curves.iter().map(|(_, curve)| thin(&curve.points)).collect();
+    let frame = Frame::new(caption, "Risk: the share of wrong predictions among those kept.", COLUMN_WIDTH);
+    let legend = 10.0 * curves.len() as f64 + 4.0;
+    let mut drawing = frame.around(legend + HEIGHT + 24.0);
+    let left = MARGIN + 32.0;
+    let area = Area {
+        x: left,
+        y: frame.above() + legend,
+        width: COLUMN_WIDTH - left - MARGIN - 8.0,
+        height: HEIGHT,
+    };
+    let largest = thinned.iter().flatten().map(|point| point.risk).fold(0.0, f64::max);
+    let (across, up) = (Axis::linear(0.0, 1.0), Axis::linear(0.0, largest));
+    plot_frame(&mut drawing, area, &across, &up, ["Coverage (share kept, surest first)", "Risk"]);
+    let at = |point: &RiskPoint| {
+        (
+            area.x + across.position(point.coverage) * area.width,
+            area.bottom() - up.position(point.risk) * area.height,
+        )
+    };
+    for ((points, colour), (row, (name, curve))) in thinned.iter().zip(colours).zip(curves.iter().enumerate())
+    {
+        if points.len() > 1 {
+            drawing.path(points.iter().map(at).collect(), 1.2, colour);
+        } else {
+            drawing.disc(at(&points[0]), 2.0, colour);
+        }
+        let y = frame.above() + 10.0 * row as f64 + 2.0;
+        drawing.line((area.x, y), (area.x + 14.0, y), 1.6, colour);
+        let label = Lettering::new(LABEL, INK);
+        let numbers = format!("AURC {:.4} (best order {:.4})", curve.aurc, curve.best_aurc);
+        drawing.text_at(name, (area.x + 18.0, y), label);
+        let number = Lettering::new(6.5, FAINT_INK);
+        drawing.text_at(&numbers, (area.x + 18.0 + label.width(name) + 6.0, y), number);
+    }
+    let mut csv = csv_head(caption, &[], &["series", "coverage", "risk", "confidence"]);
+    for ((name, _), points) in curves.iter().zip(&thinned) {
+        for RiskPoint { coverage, risk, confidence } in points {
+            // Writing to a string does not fail.
+            let _ = writeln!(csv, "{},{coverage},{risk},{confidence}", csv_field(name));
+        }
+    }
+    drawing.into_figure(caption, csv)
+}
+
+/// So many points at even steps, the first and the last among them.
+fn thin(points: &[RiskPoint]) -> Vec<RiskPoint> {
+    if points.len() <= POINTS {
+        return points.to_vec();
+    }
+    (0..POINTS).map(|k| points[k * (points.len() - 1) / (POINTS - 1)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_curve_keeps_its_ends() {
+        let confidence: Vec<f64> = (0..1000).map(|n| f64::from(n) / 1000.0).collect();
+        let losses: Vec<f64> = (0..1000).map(|n| f64::from(u8::from(n % 3 == 0))).collect();
+        let curve = RiskCoverage::of(&confidence, &losses).unwrap();
+        let thinned = thin(&curve.points);
+        assert_eq!(thinned.len(), POINTS);
+        assert_eq!((thinned.first(), thinned.last()), (curve.points.first(), curve.points.last()));
+        let caption = Caption::new("Risk", "made up");
+        let figure = risk_coverage(&[("a".to_owned(), &curve)], &caption).unwrap();
+        assert_eq!(figure.csv().lines().filter(|line| line.starts_with("a,")).count(), POINTS);
+        assert!(risk_coverage(&[], &caption).is_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! How large conformal prediction sets are, and how often they hold the truth: a row a class.
+
+use std::fmt::Write as _;
+
+use super::axis::Axis;
+use super::colours::{BLUE, FAINT_INK, GRID, INK};
+use super::drawing::Area;
+use super::lettering::Lettering;
+use super::parts::{AXIS_LINE, COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head, grouped};
+use super::{Caption, Figure};
+use crate::uncertainty::SetsOfClass;
+use crate::{Classes, Error, Result};
+
+/// From one bar to the next.
+const STEP: f64 = 11.0;
+const BAR: f64 = 7.5;
+
+/// Draws the mean size of the sets of each class that has samples, with its number of samples, and the share
+/// of its sets that hold the truth beside the `promised` one. As wide as a column, 89 mm.
+///
+/// The CSV has one line a class: `class,samples,mean_size,coverage`.
+///
+/// # Errors
+/// Another number of rows than classes, or no class with samples.
+pub fn set_sizes(
+    classes: &Classes,
+    sets: &[SetsOfClass],
+    promised: f64,
+    caption: &Caption,
+) -> Result<Figure> {
+    let refuse = |problem: String, advice: &str| Err(Error::input("conformal set sizes", problem, advice));
+    if sets.len() != classes.len() {
+        let problem = format!("{} rows for {} classes", sets.len(), classes.len());
+        return refuse(problem, "give one a class");
+    }
+    let rows: Vec<(usize, &SetsOfClass)> =
+        sets.iter().enumerate().filter(|(_, sets)| sets.samples > 0).collect();
+    if rows.is_empty() {
+        return refuse("no class has samples".to_owned(), "give labelled samples");
+    }
+    let (label, number) = (Lettering::new(LABEL, INK).ending(), Lettering::new(6.5, FAINT_INK).ending());
+    let widest = rows.iter().map(|(k, _)| label.width(&classes.name(*k))).fold(0.0, f64::max);
+    let counts = rows.iter().map(|(_, sets)| number.width(&grouped(sets.samples as u64)));
+    let counts = counts.fold(number.width("n"), f64::max);
+    let coverage = number.width("covers, %");
+    let left = MARGIN + widest + 5.0 + counts + 4.0;
+    let area_width = (COLUMN_WIDTH - left - MARGIN - coverage - 6.0).max(60.0);
+    let height = STEP * rows.len() as f64;
+
+    let notes =
+        format!("Covers: sets that hold the truth; {:.0} % are promised over all classes.", 100.0 * promised);
+    let frame = Frame::new(caption, &notes, COLUMN_WIDTH);
+    let mut drawing = frame.around(10.0 + height + 24.0);
+    let area = Area { x: left, y: frame.above() + 10.0, width: area_width, height };
+    let largest = rows.iter().map(|(_, sets)| sets.mean_size).fold(1.0, f64::max);
+    let across = Axis::linear(0.0, largest);
+    let x = |value: f64| area.x + across.position(value) * area.width;
+    let right = area.right() + 6.0 + coverage;
+    drawing.text("n", (area.x - 4.0, area.y - 4.0), number);
+    drawing.text("covers, %", (right, area.y - 4.0), number);
+    for (value, text) in &across.ticks {
+        drawing.line((x(*value), area.y), (x(*value), area.bottom()), 0.4, GRID);
+        drawing.line((x(*value), area.bottom()), (x(*value), area.bottom() + 2.5), AXIS_LINE, INK);
+        drawing.text(text, (x(*value), area.bottom() + 9.5), Lettering::new(6.5, INK).centred());
+    }
+    for (row, (k, sets)) in rows.iter().enumerate() {
+        let middle = area.y + STEP * (row as f64 + 0.5);
+        let width = x(sets.mean_size) - area.x;
+        drawing.fill(Area { x: area.x, y: middle - BAR / 2.0, width, height: BAR }, BLUE);
+        drawing.text_at(&classes.name(*k), (area.x - 4.0 - counts - 5.0, middle), label);
+        drawing.text_at(&grouped(sets.samples as u64), (area.x - 4.0, middle), number);
+        drawing.text_at(&format!("{:.0}", 100.0 * sets.coverage), (right, middle), number);
+    }
+    drawing.line((area.x, area.y), (area.x, area.bottom()), AXIS_LINE, INK);
+    drawing.line((area.x, area.bottom()), (area.right(), area.bottom()), AXIS_LINE, INK);
+    let title = Lettering::new(LABEL, INK).centred();
+    drawing.text("Mean classes in a set", (area.middle().0, area.bottom() + 19.5), title);
+
+    let mut csv = csv_head(caption, &[], &["class", "samples", "mean_size", "coverage"]);
+    for (_, sets) in rows {
+        let SetsOfClass { class, samples, mean_size, coverage } = sets;
+        // Writing to a string does not fail.
+        let _ = writeln!(csv, "{},{samples},{mean_size},{coverage}", csv_field(class));
+    }
+    drawing.into_figure(caption, csv)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_without_samples_has_no_row() {
+        let classes = Classes::named(["forest", "river", "road"]).unwrap();
+        let sets = |class: &str, samples, mean_size| SetsOfClass {
+            class: class.to_owned(),
+            samples,
+            coverage: 0.75,
+            mean_size,
+        };
+        let rows = [sets("forest", 4, 1.5), sets("river", 0, f64::NAN), sets("road", 2, 3.0)];
+        let caption = Caption::new("Sets", "made up");
+        let figure = set_sizes(&classes, &rows, 0.9, &caption).unwrap();
+        assert!(figure.csv().ends_with("coverage\nforest,4,1.5,0.75\nroad,2,3,0.75\n"), "{}", figure.csv());
+        assert!(set_sizes(&classes, &rows[1..2], 0.9, &caption).is_err());
+        let empty = [sets("forest", 0, 0.0), sets("river", 0, 0.0), sets("road", 0, 0.0)];
+        assert!(set_sizes(&classes, &empty, 0.9, &caption).is_err());
+    }
+}
