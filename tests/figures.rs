@@ -472,7 +472,7 @@ fn a_reliability_diagram_tells_too_sure_from_not_sure_enough_and_leaves_empty_bi
     let decoded = Decoded::of(figure.png());
     let (too_sure, not_sure_enough) = (decoded.count([0xE6, 0x9F, 0x00]), decoded.count([0xA6, 0xCE, 0xE4]));
     assert!(too_sure > 100 && not_sure_enough > 100, "{too_sure}, {not_sure_enough}");
-    assert_eq!(texts(&figure).iter().filter(|text| *text == "ECE 0.479").count(), 2);
+    assert_eq!(texts(&figure).iter().filter(|text| *text == "ECE 0.479, n = 3").count(), 2);
     assert!(decoded.width < 1060, "wider than a column: {}", decoded.width);
     assert!(reliability(&[], Agreement::Accuracy, &caption()).is_err());
 }

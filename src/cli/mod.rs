@@ -10,6 +10,7 @@ mod output;
 mod patches;
 mod predict;
 mod progress;
+mod reproduce;
 mod score;
 mod scorecard;
 mod signals;
@@ -51,6 +52,7 @@ enum Verb {
     Train(Box<train::Train>),
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
+    Reproduce(reproduce::Reproduce),
     Score(score::Score),
     TempScale(temp_scale::TempScale),
     Verify(verify::Verify),
@@ -78,6 +80,7 @@ impl Cli {
             Verb::Train(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Evaluate(verb) => verb.run(&mut progress),
             Verb::Predict(verb) => verb.run(&mut progress),
+            Verb::Reproduce(verb) => verb.run(&mut progress),
             Verb::Score(verb) => verb.run(),
             Verb::TempScale(verb) => verb.run(&mut progress),
             Verb::Verify(verb) => verb.run(&mut progress),

@@ -34,6 +34,8 @@ impl Agreement {
 const LEFT: f64 = MARGIN + 30.0;
 const GAP: f64 = 14.0;
 const HISTOGRAM: f64 = 30.0;
+/// Room for a panel's name and numbers.
+const ABOVE: f64 = 24.0;
 
 /// Draws one reliability diagram, or two side by side, such as before and after temperature scaling: a bar
 /// a bin, the gap to perfect calibration on it, the calibration error, and below it the share of the
@@ -68,12 +70,12 @@ pub fn reliability(
     let notes = "Blue: a bin's agreement. Orange on it: too sure by so much; light blue in it: not sure enough. \
                  Dashed: perfect calibration.";
     let frame = Frame::new(caption, notes, COLUMN_WIDTH);
-    let mut drawing = frame.around(14.0 + side + 8.0 + HISTOGRAM + 24.0);
+    let mut drawing = frame.around(ABOVE + side + 8.0 + HISTOGRAM + 24.0);
     let largest = panels.iter().flat_map(|(_, r)| r.bins.iter().map(|bin| share(bin, r))).fold(0.0, f64::max);
     for (at, (name, table)) in panels.iter().enumerate() {
         let x = LEFT + at as f64 * (side + GAP);
-        let area = Area { x, y: frame.above() + 14.0, width: side, height: side };
-        drawing.text(name, (area.middle().0, area.y - 5.0), Lettering::new(LABEL, INK).bold().centred());
+        let area = Area { x, y: frame.above() + ABOVE, width: side, height: side };
+        drawing.text(name, (area.middle().0, area.y - 15.0), Lettering::new(LABEL, INK).bold().centred());
         let title = if at == 0 { agreement.title() } else { "" };
         bars(&mut drawing, area, table, title);
         let below = Area { y: area.bottom() + 8.0, height: HISTOGRAM, ..area };
@@ -119,13 +121,11 @@ fn bars(drawing: &mut Drawing, area: Area, table: &Reliability, title: &str) {
         drawing.outline(gap, 0.3, INK);
     }
     drawing.dashes((area.x, area.bottom()), (area.right(), area.y), 0.7, INK);
-    let corner = Lettering::new(LABEL, INK);
-    drawing.text(
-        &format!("ECE {:.3}", table.expected_calibration_error()),
-        (area.x + 4.0, area.y + 9.0),
-        corner,
-    );
-    drawing.text(&format!("n = {}", grouped(table.samples as u64)), (area.x + 4.0, area.y + 18.0), corner);
+    // Above the bars, which may stand anywhere.
+    let error = table.expected_calibration_error();
+    let text = format!("ECE {error:.3}, n = {}", grouped(table.samples as u64));
+    let lettering = Lettering::new(LABEL, INK).centred();
+    drawing.text(&text, (area.middle().0, area.y - 5.0), lettering);
 }
 
 fn histogram(drawing: &mut Drawing, area: Area, table: &Reliability, largest: f64, first: bool) {
