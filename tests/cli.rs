@@ -384,6 +384,20 @@ fn an_ensemble_and_passes_with_dropout_predict_as_one_model() {
     };
     let output = predict(&data_set.run(), "mean.h5", &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mean = |part: &str| said["entropy"][part].as_f64().unwrap();
+    assert_eq!(said["members"], 2);
+    assert!(mean("epistemic") > 0.0, "{said}");
+    assert!((mean("aleatoric") + mean("epistemic") - mean("total")).abs() < 1e-12, "{said}");
+    let written = hdf5::File::open(data_set.folder.path().join("mean.h5")).unwrap();
+    let column = |name: &str| written.dataset(name).unwrap().read_raw::<f32>().unwrap();
+    let total = column("entropy_total");
+    assert_eq!(total.len(), 8);
+    for (row, (p, h)) in column("probabilities").chunks(17).zip(&total).enumerate() {
+        let entropy: f32 = p.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum();
+        assert!((entropy - h).abs() < 1e-5, "row {row}: {entropy} is not {h}");
+    }
+    assert_eq!(column("entropy_epistemic").len(), column("entropy_aleatoric").len());
     is_one_error(
         &predict(&data_set.run(), "none.h5", &["--mc-dropout", "3"]),
         &["an ensemble of 2", "member-0"],

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lcz::data::Patches;
 use lcz::data::so2sat::{Layout, Rows, So2Sat, Writer};
-use lcz::experiment::{self, Config, Run};
+use lcz::experiment::{self, Changes, Config, Run};
 use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
 use lcz::models::{Architecture, Classifier, Device, Ensemble, McDropout, Network, build};
 use lcz::progress::Silent;
@@ -216,7 +216,15 @@ fn the_run_of_an_ensemble_is_evaluated_as_one_model_and_its_members_differ_by_th
     let sampled = members[0].mc_dropout(3, 0, Device::Cpu).unwrap();
     assert_eq!(sampled.members(&test).unwrap().len(), 3);
 
-    std::fs::remove_file(folder.join("member-1").join("model.safetensors")).unwrap();
-    let error = Run::open(&folder).unwrap_err().to_string();
-    assert!(error.contains("member-1") && !error.contains('\n'), "{error}");
+    // As if the training had been killed before the second member: it goes on to the same bits.
+    std::fs::remove_dir_all(folder.join("member-1")).unwrap();
+    let error = run.classifier(Device::Cpu).err().unwrap().to_string();
+    assert!(error.contains("member 1 of 2 is not trained yet") && error.contains("--resume"), "{error}");
+    assert!(Run::open(&folder).is_err());
+    let resume = |folder: &Path| {
+        experiment::resume_ensemble(folder, &Changes::default(), Device::Cpu, &mut Silent).unwrap()
+    };
+    assert_eq!(resume(&folder).unwrap().len(), 2);
+    assert_eq!(Run::open(&folder).unwrap().classifier(Device::Cpu).unwrap().members(&test).unwrap(), said);
+    assert!(resume(&alone).is_none(), "one network is no ensemble");
 }

@@ -8,18 +8,23 @@ use lcz::data::predictions;
 use lcz::data::so2sat::So2Sat;
 use lcz::experiment::Run;
 use lcz::models::Device;
+use lcz::uncertainty::{EntropyParts, MeanEntropy, Members};
 use serde::Serialize;
 
 use super::output;
 
 /// Predict class probabilities; labels, votes and groups are copied where the file has them.
 #[derive(Debug, Args)]
-#[command(after_help = "The output holds `probabilities` [N, K] and the attribute `classes`.
+#[command(
+    after_help = "The output holds `probabilities` [N, K] and the attribute `classes`. Of an ensemble, or with
+--mc-dropout, they are the members' mean, and `entropy_total`, `entropy_aleatoric` and
+`entropy_epistemic` [N] (nats) say how unsure each member is and how far they disagree.
 
 Examples:
   lcz predict runs/first --data data/testing.h5 --out predictions.h5
   lcz predict runs/first --data data/testing.h5 --out sampled.h5 --mc-dropout 20
-  lcz predict runs/imported --data unlabelled.h5 --out predictions.h5")]
+  lcz predict runs/imported --data unlabelled.h5 --out predictions.h5"
+)]
 pub struct Predict {
     /// The run's folder.
     run: PathBuf,
@@ -56,6 +61,11 @@ struct Report {
     /// How often each class was predicted.
     predicted: Vec<usize>,
     mean_confidence: f64,
+    /// Networks of an ensemble or passes with dropout; else 1.
+    members: usize,
+    /// Where there are several members, in nats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entropy: Option<MeanEntropy>,
 }
 
 impl Predict {
@@ -68,19 +78,30 @@ impl Predict {
         };
         let patches = So2Sat::open(&self.data)?.bands(&model.imagery().bands).patches()?;
         progress.begin("predict", patches.len() as u64);
-        let p = model.predict(&patches)?;
+        let members = Members::new(model.members(&patches)?)?;
         progress.end("");
-        predictions::write(&self.out, &p, &patches)?;
+        let p = members.mean();
+        let entropy = (members.all().len() > 1).then(|| members.entropy());
+        let numbers = entropy.as_ref().map(|entropy| {
+            [
+                ("entropy_total", entropy.total.as_slice()),
+                ("entropy_aleatoric", &entropy.aleatoric),
+                ("entropy_epistemic", &entropy.epistemic),
+            ]
+        });
+        predictions::write_with(&self.out, p, numbers.as_ref().map_or(&[], |n| n.as_slice()), &patches)?;
         let report = Report {
             patches: p.len(),
             classes: p.classes().codes().to_vec(),
             predicted: p.predicted().counts(),
             mean_confidence: p.mean_confidence(),
+            members: members.all().len(),
+            entropy: entropy.as_ref().map(EntropyParts::mean),
         };
         if self.json {
             return output::json(&report);
         }
-        if !predictions::labels_fit(&p, &patches) {
+        if !predictions::labels_fit(p, &patches) {
             output::line("labels and votes are not copied: the file's classes are not the model's")?;
         }
         output::line(format!(
@@ -88,6 +109,13 @@ impl Predict {
             self.out.display(),
             report.patches,
             report.mean_confidence
-        ))
+        ))?;
+        match report.entropy {
+            Some(MeanEntropy { total, aleatoric, epistemic }) => output::line(format!(
+                "mean of {} members; mean entropy {total:.3} nats: {aleatoric:.3} aleatoric, {epistemic:.3} epistemic",
+                report.members
+            )),
+            None => Ok(()),
+        }
     }
 }

@@ -56,9 +56,9 @@ pub struct Train {
     #[arg(long, required_unless_present = "resume", conflicts_with = "resume")]
     run: Option<PathBuf>,
 
-    /// The folder of a network's run to go on with, with its own settings. --epochs may ask for more
-    /// epochs, and --data say where the same data are now.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "labels", "seed", "set"])]
+    /// The folder of a run of a network or an ensemble to go on with, with its own settings. --epochs may
+    /// ask for more epochs, and --data say where the same data are now.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "labels", "seed", "ensemble", "set"])]
     resume: Option<PathBuf>,
 
     /// A TOML file of settings; what the command line says overrules it.
@@ -99,6 +99,10 @@ impl Train {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         if let Some(folder) = self.resume {
             let changes = Changes { epochs: self.epochs, data: self.data };
+            match experiment::resume_ensemble(&folder, &changes, self.device, progress) {
+                Ok(None) => {}
+                outcomes => return ensemble(outcomes.map(Option::unwrap_or_default), &folder, self.json),
+            }
             let outcome = experiment::resume(&folder, &changes, self.device, progress);
             return print(outcome, &folder, self.json);
         }
@@ -118,8 +122,8 @@ impl Train {
         let mut config = Config::read(self.config.as_deref(), &model, &settings)?;
         config.data.path = given_or(self.data, config.data.path)?;
         if let Some(members) = self.ensemble {
-            let outcomes = experiment::train_ensemble(&config, members, &folder, self.device, progress)?;
-            return ensemble(&outcomes, &folder, self.json);
+            let outcomes = experiment::train_ensemble(&config, members, &folder, self.device, progress);
+            return ensemble(outcomes, &folder, self.json);
         }
         let outcome = experiment::train(&config, &folder, self.device, progress);
         print(outcome, &folder, self.json)
@@ -174,7 +178,8 @@ fn given_or(given: Option<PathBuf>, configured: PathBuf) -> anyhow::Result<PathB
     Ok(path)
 }
 
-fn ensemble(members: &[Outcome], run: &Path, json: bool) -> anyhow::Result<()> {
+fn ensemble(members: lcz::Result<Vec<Outcome>>, run: &Path, json: bool) -> anyhow::Result<()> {
+    let members = members.map_err(|error| how_to_go_on(error, run))?;
     if json {
         return output::json(&members);
     }

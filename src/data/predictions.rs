@@ -155,17 +155,40 @@ pub fn labels_fit(predicted: &Probabilities, patches: &Patches) -> bool {
 /// # Errors
 /// A file that exists or cannot be written, or predictions of other patches.
 pub fn write(path: &Path, predicted: &Probabilities, patches: &Patches) -> Result<()> {
-    if predicted.len() != patches.len() {
-        let problem = format!("{} predictions for {} patches", predicted.len(), patches.len());
-        return Err(Error::file(path, problem, "write the predictions of these patches"));
+    write_with(path, predicted, &[], patches)
+}
+
+/// As [`write()`], with further numbers, one a sample, as datasets [N] of these names: what else is known of
+/// the predictions, such as their entropies.
+///
+/// # Errors
+/// As [`write()`], or another count of numbers than of patches.
+pub fn write_with(
+    path: &Path,
+    predicted: &Probabilities,
+    numbers: &[(&str, &[f64])],
+    patches: &Patches,
+) -> Result<()> {
+    let counts = numbers.iter().map(|(name, numbers)| (*name, numbers.len()));
+    for (name, count) in [("predictions", predicted.len())].into_iter().chain(counts) {
+        if count != patches.len() {
+            let problem = format!("{count} {name} for {} patches", patches.len());
+            return Err(Error::file(path, problem, "write the predictions of these patches"));
+        }
     }
     check_free(path)?;
     let partial = Partial::file(path)?;
-    fill(path, partial.path(), predicted, patches)?;
+    fill(path, partial.path(), predicted, numbers, patches)?;
     partial.become_new()
 }
 
-fn fill(path: &Path, partial: &Path, predicted: &Probabilities, patches: &Patches) -> Result<()> {
+fn fill(
+    path: &Path,
+    partial: &Path,
+    predicted: &Probabilities,
+    numbers: &[(&str, &[f64])],
+    patches: &Patches,
+) -> Result<()> {
     let failed = |e: hdf5::Error| Error::file(path, cause(&e), "check the free space and the permissions");
     let file = File::create(partial).map_err(failed)?;
     let text = |name: &str, text: &str| {
@@ -178,6 +201,10 @@ fn fill(path: &Path, partial: &Path, predicted: &Probabilities, patches: &Patche
         file.new_dataset_builder().with_data(&table).create(name).map(|_| ())
     };
     put("probabilities", predicted.view().mapv(|p| p as f32).view()).map_err(failed)?;
+    for (name, numbers) in numbers {
+        let numbers: Vec<f32> = numbers.iter().map(|x| *x as f32).collect();
+        file.new_dataset_builder().with_data(&numbers).create(*name).map_err(failed)?;
+    }
     let fit = labels_fit(predicted, patches);
     if fit && patches.has_labels() {
         put("label", patches.labels()?.one_hot().view().mapv(|y| y as f32).view()).map_err(failed)?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Outcome, Run, config, train};
+use super::{Changes, Config, Outcome, Run, config, resume, train};
 use crate::models::Device;
 use crate::{Error, Progress, Result, write_whole};
 
@@ -68,10 +68,8 @@ pub fn train_ensemble(
     })?;
     let mut outcomes = Vec::with_capacity(members);
     for number in 0..members {
-        let mut config = config.clone();
-        config.training.seed = config.training.seed.wrapping_add(number as u64);
         let run = member(folder, number);
-        let outcome = train(&config, &run, device, progress);
+        let outcome = train(&of_member(config, number), &run, device, progress);
         if outcome.is_err() && number == 0 && !run.exists() {
             // Refused before any work was done: nothing is left behind, as with a single network.
             fs::remove_dir_all(folder).map_err(Error::io(folder))?;
@@ -79,4 +77,37 @@ pub fn train_ensemble(
         outcomes.push(outcome?);
     }
     Ok(outcomes)
+}
+
+/// Goes on with the training of an ensemble: members that are done are left as they are, the one that was
+/// interrupted goes on from its checkpoint, the others are trained. None if the folder holds no ensemble.
+///
+/// # Errors
+/// As [`resume`] and [`train`](super::train()).
+pub fn resume_ensemble(
+    folder: &Path,
+    changes: &Changes,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<Option<Vec<Outcome>>> {
+    let Some(members) = count(folder)? else { return Ok(None) };
+    let mut config = Config::load(&folder.join("config.toml"))?;
+    config.training.epochs = changes.epochs.unwrap_or(config.training.epochs);
+    config.data.path = changes.data.clone().unwrap_or(config.data.path);
+    let one = |number: usize| {
+        let run = member(folder, number);
+        if run.exists() {
+            return resume(&run, changes, device, progress);
+        }
+        train(&of_member(&config, number), &run, device, progress)
+    };
+    let outcomes = (0..members).map(one).collect::<Result<_>>()?;
+    write_whole(&folder.join("config.toml"), config::to_toml(&config)?.as_bytes())?;
+    Ok(Some(outcomes))
+}
+
+fn of_member(config: &Config, number: usize) -> Config {
+    let mut config = config.clone();
+    config.training.seed = config.training.seed.wrapping_add(number as u64);
+    config
 }

@@ -15,7 +15,7 @@ mod verification;
 mod votes;
 
 pub use config::{Config, DataSettings, LabelKind};
-pub use ensemble::train_ensemble;
+pub use ensemble::{resume_ensemble, train_ensemble};
 pub use evaluation::{Evaluation, ModelScores, evaluate};
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
 pub use ldl::{Difference, LdlOutcome, LdlStudy, reproduce_ldl};

@@ -169,7 +169,15 @@ impl Run {
     /// A member that is missing or has no model yet.
     pub fn ensemble(&self) -> Result<Option<Vec<Self>>> {
         let Some(count) = ensemble::count(&self.folder)? else { return Ok(None) };
-        let member = |number| Self::open(&ensemble::member(&self.folder, number));
+        let member = |number| {
+            let folder = ensemble::member(&self.folder, number);
+            if folder.exists() {
+                return Self::open(&folder);
+            }
+            let problem = format!("member {number} of {count} is not trained yet");
+            let advice = format!("go on with: lcz train --resume {}", self.folder.display());
+            Err(Error::file(&self.folder, problem, advice))
+        };
         (0..count).map(member).collect::<Result<_>>().map(Some)
     }
 

@@ -26,6 +26,29 @@ pub struct EntropyParts {
     pub epistemic: Vec<f64>,
 }
 
+/// The means of [`EntropyParts`] over samples, in nats; NaN without samples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MeanEntropy {
+    /// Mean of `H(p̄)`.
+    pub total: f64,
+    /// Mean of what each member is unsure of.
+    pub aleatoric: f64,
+    /// Mean of what the members disagree about.
+    pub epistemic: f64,
+}
+
+impl EntropyParts {
+    /// The mean of each part over the samples.
+    pub fn mean(&self) -> MeanEntropy {
+        let mean = |h: &[f64]| h.iter().sum::<f64>() / h.len() as f64;
+        MeanEntropy {
+            total: mean(&self.total),
+            aleatoric: mean(&self.aleatoric),
+            epistemic: mean(&self.epistemic),
+        }
+    }
+}
+
 impl Members {
     /// Members, each (N, K).
     ///

@@ -12,5 +12,5 @@ mod members;
 mod selective;
 
 pub use conformal::{Conformal, ConformalSettings, PredictionSets, SetScore, SetsOfClass};
-pub use members::{EntropyParts, Members};
+pub use members::{EntropyParts, MeanEntropy, Members};
 pub use selective::{RiskCoverage, RiskPoint};
