@@ -158,7 +158,7 @@ pub fn write(path: &Path, predicted: &Probabilities, patches: &Patches) -> Resul
     write_with(path, predicted, &[], patches)
 }
 
-/// As [`write()`], with further numbers, one a sample, as datasets [N] of these names: what else is known of
+/// As [`write()`], with further numbers, one a sample, as datasets of these names: what else is known of
 /// the predictions, such as their entropies.
 ///
 /// # Errors
