@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lcz::data::so2sat::{Layout, Rows, So2Sat, Writer};
+use lcz::data::so2sat::{self, Layout, Rows, So2Sat, SplitBy, Writer};
 use lcz::data::synthetic::Synthetic;
 use lcz::data::{BandStatistics, Patches};
 use lcz::metrics::ConfusionMatrix;
@@ -136,6 +136,78 @@ fn the_files_of_the_label_distribution_paper_hold_distributions_not_counts() {
 }
 
 #[test]
+fn distributions_of_the_built_zones_alone_go_with_the_patches_of_these() {
+    let patches = open(&frozen("data_ldl_all.h5"));
+    assert_eq!((patches.len(), patches.classes()), (4, &Classes::lcz()));
+    let error = patches.distributions().unwrap_err().to_string();
+    assert!(error.contains("row 1") && error.contains("leave the row or its zone out"), "{error}");
+    let natural = ["A", "B", "C", "D", "E", "F", "G"].map(|code| code.parse().unwrap());
+    let so2sat = So2Sat::open(frozen("data_ldl_all.h5")).unwrap();
+    let built = natural.into_iter().fold(so2sat, So2Sat::without).patches().unwrap();
+    assert_eq!((built.len(), built.classes()), (2, &Classes::built()));
+    let y = built.distributions().unwrap();
+    assert_eq!(y.view().row(0).to_vec(), [0.25, 0.75, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    assert!((y.view()[[1, 9]] - 1.0).abs() < 1e-15);
+    assert_eq!(built.images(1..2).unwrap()[[0, 0, 0, 0]].to_bits(), frozen_pixel(2, 0, 0, 0).to_bits());
+}
+
+#[test]
+fn where_there_are_distributions_alone_the_largest_share_is_the_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("distributions.h5");
+    let file = hdf5::File::create(&path).unwrap();
+    put(&file, "sen2", &images(0..2, 10));
+    let mut y = Array2::<f32>::zeros((2, 10));
+    (y[[0, 3]], y[[0, 4]], y[[1, 9]]) = (0.4, 0.6, 1.0);
+    put(&file, "y_distributional_urban", &y);
+    file.close().unwrap();
+    let patches = open(&path);
+    assert_eq!(*patches.classes(), Classes::built());
+    assert!(!patches.has_labels() && patches.labels().is_err());
+    assert_eq!(patches.labels_or_majority().unwrap().indices(), [4, 9]);
+}
+
+#[test]
+fn choices_of_ten_experts_beside_the_label_are_counted() {
+    let votes = open(&frozen("data_choices.h5")).votes().unwrap();
+    let counted = |row: usize, k: usize| votes.counts()[[row, k]];
+    assert_eq!([1, 2, 4].map(|k| counted(0, k) as usize), [7, 2, 1]);
+    assert_eq!([13, 16].map(|k| counted(1, k) as usize), [1, 9]);
+    assert!((votes.counts().sum() - 20.0).abs() < 1e-6);
+
+    // Eleven columns that are something else are not taken for choices.
+    let message = message(
+        |file| {
+            put(file, "sen2", &images(0..1, 10));
+            put(file, "label", &Array2::<f32>::from_shape_fn((1, 17), |(_, k)| f32::from(k == 3)));
+            put(file, "votes", &Array2::<f32>::ones((1, 11)));
+        },
+        |patches| patches.votes().map(drop),
+    );
+    assert!(message.contains("'votes', row 0") && message.contains("one column a class"), "{message}");
+}
+
+#[test]
+fn cities_and_places_of_version_4_are_read_from_the_file_beside() {
+    let patches = open(&frozen("data_v4.h5"));
+    // Places in the list of So2Sat's 52 cities; one that is not there comes after them.
+    assert_eq!(patches.groups().unwrap(), [28, 52, 28, 51]);
+    let named = [(28, "munich"), (51, "zurich"), (52, "atlantis")].map(|(n, name)| (n, name.to_owned()));
+    assert_eq!(patches.cities(), named);
+    let places = patches.select(&[3, 1]).unwrap().places().unwrap().unwrap();
+    // The centre of 4 x 4 pixels lies 1.5 pixels from that of the first.
+    let place = |n: f64| so2sat::Place {
+        epsg: 32632,
+        x: 680_005.0 + 1000.0 * n + 15.0,
+        y: 5_340_995.0 - 500.0 * n - 15.0,
+    };
+    assert_eq!(places, [place(3.0), place(1.0)]);
+    assert!(open(&frozen("data_so2sat.h5")).places().unwrap().is_none());
+    let given = patches.with_groups(vec![7, 7, 7, 7]).unwrap();
+    assert_eq!((given.groups().unwrap(), given.cities()), (vec![7; 4], &[][..]));
+}
+
+#[test]
 fn real_sentinel_2_patches_are_read() {
     let stated = std::env::var_os("LCZ_REAL_DATA");
     let folder = stated.clone().map_or_else(|| "../shared/data".into(), PathBuf::from);
@@ -254,6 +326,7 @@ fn chunks_that_cut_through_many_patches_are_read_by_whole_blocks() {
     dataset.create("sen2").unwrap().write(&all).unwrap();
     file.close().unwrap();
     let patches = open(&path);
+    assert!(patches.hostile_layout().unwrap().contains("chunks of 100 x 2 x 4 x 2"));
     for range in [0..230, 95..105, 199..230, 3..4, 99..201] {
         assert_eq!(patches.images(range.clone()).unwrap(), all.slice(s![range, .., .., ..]));
     }
@@ -334,11 +407,12 @@ fn labels_and_votes_may_be_attached_to_a_part_of_a_file() {
 }
 
 #[test]
-fn a_single_file_is_split_in_its_order() {
+fn a_single_file_is_split_in_its_order_on_request() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("so2sat.h5");
     write(&path, 203, None);
-    let so2sat = So2Sat::open(&path).unwrap();
+    let so2sat = So2Sat::open(&path).unwrap().split_by(SplitBy::Position);
+    assert_eq!(so2sat.split_in_words().unwrap(), "by position in the file");
     let (training, test) = so2sat.split_80_20().unwrap();
     assert_eq!((training.len(), test.len()), (163, 40));
     assert_eq!(test.images(0..1).unwrap(), images(163..164, 3));
@@ -346,6 +420,32 @@ fn a_single_file_is_split_in_its_order() {
     assert_eq!((training.len(), validation.len(), test.len()), (131, 32, 40));
     assert_eq!(validation.images(0..32).unwrap(), images(131..163, 3));
     assert_eq!(test.images(0..40).unwrap(), images(163..203, 3));
+}
+
+#[test]
+fn a_single_file_with_groups_is_split_by_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("so2sat.h5");
+    // Five groups: four of 50 patches, one of 3.
+    write(&path, 203, None);
+    let so2sat = So2Sat::open(&path).unwrap();
+    let (training, validation, test) = so2sat.splits().unwrap();
+    let groups =
+        |patches: &Patches| patches.groups().unwrap().into_iter().collect::<std::collections::BTreeSet<_>>();
+    assert!(groups(&training).is_disjoint(&groups(&validation)));
+    assert!(groups(&training).union(&groups(&validation)).all(|group| !groups(&test).contains(group)));
+    assert_eq!(training.len() + validation.len() + test.len(), 203);
+    let (t, v, s) = (groups(&training).len(), groups(&validation).len(), groups(&test).len());
+    let words = format!("by group: {t} for training, {v} for validation, {s} for testing");
+    assert_eq!(so2sat.split_in_words().unwrap(), words);
+
+    // Without enough groups it is split by position, unless groups were asked for.
+    let few = folder.path().join("few.h5");
+    write(&few, 90, None);
+    let so2sat = So2Sat::open(&few).unwrap();
+    assert_eq!(so2sat.split_in_words().unwrap(), "by position in the file");
+    let error = so2sat.split_by(SplitBy::Group).splits().unwrap_err().to_string();
+    assert!(error.contains("2 groups, too few to split by; "), "{error}");
 }
 
 #[test]

@@ -100,7 +100,12 @@ impl Report {
             ))?;
         }
         if let Some(groups) = self.summary.groups {
-            output::line(format!("  groups      {groups}"))?;
+            let cities = &self.summary.cities;
+            let names = if cities.is_empty() { String::new() } else { format!(": {}", cities.join(", ")) };
+            output::line(format!("  groups      {groups}{names}"))?;
+        }
+        if let Some(layout) = &self.summary.hostile_layout {
+            output::line(format!("  slow        {layout}"))?;
         }
         output::line("")
     }

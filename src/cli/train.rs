@@ -27,6 +27,7 @@ use super::output::{self, Table};
   model.fusion=softmaxes            (logits)
   model.depth=17  model.width=16    model.dropout=0.2
   data.bands (all, in the file's order)  data.without=[]
+  data.split=auto                   (one file: by group if there are groups; group, position)
 Settings of a forest, beside data and training.seed:
   model.trees=100    model.max_features=sqrt  (all, or a number)
   model.min_leaf=1   model.max_depth          (none: full trees)
@@ -48,7 +49,8 @@ pub struct Train {
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     model: Option<String>,
 
-    /// A folder of training.h5, validation.h5, testing.h5, or one file, which is split.
+    /// A folder of training.h5, validation.h5, testing.h5, or one file, which is split: by group
+    /// (city) where it has groups, else by position.
     #[arg(long)]
     data: Option<PathBuf>,
 
@@ -146,12 +148,13 @@ fn print(outcome: lcz::Result<Outcome>, folder: &Path, json: bool) -> anyhow::Re
     }
     let Outcome { best, resumed, .. } = &outcome;
     output::line(format!(
-        "{}: {} parameters, {} training and {} validation patches ({})",
+        "{}: {} parameters, {} training and {} validation patches ({}), split {}",
         outcome.model,
         outcome.parameters,
         outcome.training_patches,
         outcome.validation_patches,
-        outcome.provenance
+        outcome.provenance,
+        outcome.split
     ))?;
     match resumed {
         Some(at) if at.was_over => output::line(

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use ndarray::{Array2, Array4, s};
 
 use super::batches;
-use super::so2sat::SourceFile;
+use super::so2sat::{Place, SourceFile};
 use crate::{Bands, Classes, Error, Imagery, LabelDistributions, Labels, Result, Votes, Zone};
 
 /// A set of square image patches with what is known of them: labels, votes, groups.
@@ -311,7 +311,7 @@ impl Patches {
                 return Err(Error::input(
                     format!("{}, label distributions, row {row}", self.name()),
                     format!("not a distribution over the classes (sum {total})"),
-                    "leave the row out, or use the one-hot labels",
+                    "leave the row or its zone out (data.without), or use the one-hot labels",
                 ));
             }
             y /= total;
@@ -322,6 +322,43 @@ impl Patches {
     /// The city or region of each patch, if known.
     pub fn groups(&self) -> Option<Vec<i32>> {
         self.given.groups.as_ref().map(|table| self.rows.iter().map(|row| table[row]).collect())
+    }
+
+    /// The names of the groups, by number, where they are cities with names (So2Sat, version 4).
+    pub fn cities(&self) -> &[(i32, String)] {
+        let file = self.source.file().filter(|_| self.has_the_files_groups());
+        file.map_or(&[], |file| file.cities())
+    }
+
+    fn has_the_files_groups(&self) -> bool {
+        let of_file = self.source.file().and_then(|file| file.groups());
+        matches!((of_file, &self.given.groups), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
+    }
+
+    /// Where each patch lies, if the file or the one beside it says so (So2Sat, version 4).
+    ///
+    /// # Errors
+    /// Places that are not one a patch, or not numbers.
+    pub fn places(&self) -> Result<Option<Vec<Place>>> {
+        let Some(file) = self.source.file() else { return Ok(None) };
+        Ok(file.places()?.map(|places| self.rows.iter().map(|row| places[row]).collect()))
+    }
+
+    /// What makes the file slow to read, and how to mend it, in a line; none if nothing does.
+    pub fn hostile_layout(&self) -> Option<String> {
+        self.source.file().and_then(SourceFile::hostile_layout)
+    }
+
+    /// The class of each patch: its label, or where there are no labels the class of the largest share
+    /// of its distribution, the first of equals.
+    ///
+    /// # Errors
+    /// Neither labels nor distributions, or rows that are neither (named).
+    pub fn labels_or_majority(&self) -> Result<Labels> {
+        if self.has_labels() || !self.has_distributions() {
+            return self.labels();
+        }
+        Ok(self.distributions()?.majority())
     }
 
     /// The view's rows and columns of a table over the source.

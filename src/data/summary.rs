@@ -24,6 +24,10 @@ pub struct Summary {
     pub votes: Option<Agreement>,
     /// How many cities or regions, where the file says.
     pub groups: Option<usize>,
+    /// The names of the cities, where the groups have names.
+    pub cities: Vec<String>,
+    /// What makes the file slow to read, and how to mend it.
+    pub hostile_layout: Option<String>,
 }
 
 /// A class and its patches.
@@ -67,6 +71,8 @@ impl Summary {
             classes: (0..classes.len()).map(class).collect(),
             votes: if patches.has_votes() { Some(Agreement::of(patches)?) } else { None },
             groups: patches.groups().map(|groups| groups.into_iter().collect::<BTreeSet<_>>().len()),
+            cities: patches.cities().iter().map(|(_, name)| name.clone()).collect(),
+            hostile_layout: patches.hostile_layout(),
         })
     }
 

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::data::so2sat::SplitBy;
 use crate::models::Architecture;
 use crate::nn::Training;
 use crate::{Bands, Error, Result};
@@ -38,6 +39,8 @@ pub struct DataSettings {
     pub bands: Option<Bands>,
     /// Zones left out, by code: patches and class.
     pub without: Vec<String>,
+    /// What a single file is split by.
+    pub split: SplitBy,
 }
 
 /// What a network learns: one class a patch, or how the experts voted.

@@ -116,7 +116,7 @@ impl Assessment {
         let network = run.classifier(device)?;
         let file = if data.is_dir() { data.join("testing.h5") } else { data.to_owned() };
         let test = test_set(run, &file)?;
-        let labels = test.labels()?;
+        let labels = test.labels_or_majority()?;
         if labels.classes() != network.classes() {
             let problem = format!("classes {}, the model's are {}", labels.classes(), network.classes());
             return Err(Error::file(&file, problem, "evaluate on data of the model's classes"));

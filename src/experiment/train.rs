@@ -29,6 +29,8 @@ pub struct Outcome {
     pub training_patches: usize,
     /// Patches the best epoch was chosen by.
     pub validation_patches: usize,
+    /// How the data were split, in words.
+    pub split: String,
     /// Where the patches are from, as their file says.
     pub provenance: String,
     /// All numbers of the network, moving averages included.
@@ -68,6 +70,7 @@ pub struct Changes {
 
 /// The sets that a training needs, with what is learnt of them.
 struct Sets {
+    split: String,
     train: (Patches, LabelDistributions),
     validation: (Patches, LabelDistributions),
 }
@@ -81,11 +84,12 @@ struct Notes {
 }
 
 impl DataSettings {
-    /// A data set with these bands and without these zones.
+    /// A data set with these bands, without these zones, to be split so.
     ///
     /// # Errors
     /// A zone that does not exist.
-    pub(super) fn choose(&self, mut so2sat: So2Sat) -> Result<So2Sat> {
+    pub(super) fn choose(&self, so2sat: So2Sat) -> Result<So2Sat> {
+        let mut so2sat = so2sat.split_by(self.split);
         if let Some(bands) = &self.bands {
             so2sat = so2sat.bands(bands);
         }
@@ -109,9 +113,11 @@ impl DataSettings {
 
 impl Sets {
     fn open(data: &DataSettings) -> Result<Self> {
-        let (train, validation, _) = data.choose(So2Sat::open(&data.path)?)?.splits()?;
+        let so2sat = data.choose(So2Sat::open(&data.path)?)?;
+        let (train, validation, _) = so2sat.splits()?;
         let labels = (data.labels_of(&train)?, data.labels_of(&validation)?);
-        Ok(Self { train: (train, labels.0), validation: (validation, labels.1) })
+        let split = so2sat.split_in_words()?;
+        Ok(Self { split, train: (train, labels.0), validation: (validation, labels.1) })
     }
 
     fn fingerprints(&self) -> Result<[Fingerprint; 2]> {
@@ -130,11 +136,11 @@ impl Sets {
 pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn Progress) -> Result<Outcome> {
     Run::check_free(folder)?;
     let sets = Sets::open(&config.data)?;
-    let (train, train_labels) = &sets.train;
+    let (train, _) = &sets.train;
     let mut network = build(&config.model, train.imagery(), train.classes(), config.training.seed, device)?;
     network.set_standardisation(Standardisation::of(train, progress)?)?;
 
-    let majority = if train.has_labels() { train.labels()? } else { train_labels.majority() };
+    let majority = train.labels_or_majority()?;
     let baselines = Baselines::fit(train, &majority, progress)?;
     // The training pixels have been read by now; these would else be met after the first epoch.
     sets.validation.0.batches(CHECKED_AT_ONCE).try_for_each(|batch| batch.map(drop))?;
@@ -240,6 +246,7 @@ fn go_on(
         model: config.model.name().to_owned(),
         training_patches: train.len(),
         validation_patches: validation.len(),
+        split: sets.split.clone(),
         provenance: train.provenance().to_owned(),
         parameters: network.parameters().total,
         best: best.clone(),

@@ -54,3 +54,26 @@ with h5py.File(HERE / "data_ldl.h5", "w") as f:
     y[1, 7] = 1
     y[2, [7, 8, 9]] = 0.125, 0.25, 0.625
     f["y_distributional_urban"] = y
+
+# So2Sat, version 4: what a second file beside the first says of where the patches lie. Patch n begins at pixel
+# (100 n, 50 n) of a scene of 10 m whose upper left pixel has its centre at 680005, 5340995.
+with h5py.File(HERE / "data_v4.h5", "w") as f:
+    f["sen1"] = -pixels(4, 4, 8)
+    f["sen2"] = pixels(4, 4, 10)
+    f["label"] = one_hot([0, 16, 5, 2], 17)
+with h5py.File(HERE / "data_v4_geo.h5", "w") as f:
+    f["city"] = np.array(["munich", "atlantis", "munich", "zurich"], dtype="S12")
+    f["epsg"] = np.full((4, 1), 32632, dtype="i4")
+    f["tfw"] = np.array([[10, 0, 0, -10, 680005 + 1000 * n, 5340995 - 500 * n] for n in range(4)], dtype="f8")
+
+# The label-distribution paper's own layout: one-hot labels over all zones, distributions of the built ones only.
+with h5py.File(HERE / "data_ldl_all.h5", "w") as f:
+    f["sen2"] = pixels(4, 4, 10)
+    f["y"] = one_hot([1, 16, 9, 11], 17)
+    f["y_distributional_urban"] = np.array([[0.25, 0.75] + 8 * [0], 9 * [0] + [1]])
+
+# The first vote sets: the choices of ten experts, from 1, then the original label.
+with h5py.File(HERE / "data_choices.h5", "w") as f:
+    f["sen2"] = pixels(2, 4, 10)
+    f["label"] = one_hot([1, 16], 17)
+    f["votes"] = np.array([[2, 2, 2, 3, 2, 2, 5, 2, 2, 3, 2], 9 * [17] + [14, 17]])

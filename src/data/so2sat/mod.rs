@@ -8,8 +8,14 @@
 //! | `sen2`, else `patches`, else `sen1` | N × S × S × C | pixels of any integer or float type |
 //! | `label`, else `y` | N × K | the class, one-hot |
 //! | `votes` | N × K | how many experts chose each class |
+//! | `votes` | N × 11 | as in the first vote sets: the classes that ten experts chose, and the label's, from 1 |
 //! | `y_distributional…` | N × K | label distributions |
+//! | `y_distributional…` | M × 10 | those of the M patches of built zones, in their order |
 //! | `group` | N | the city or region of each patch |
+//!
+//! Version 4 of So2Sat has a second file beside each, `training_geo.h5` beside `training.h5`: `city` (N
+//! names) serves as `group` where there is none, `epsg` and `tfw` give each patch's
+//! [`Place`]. Other datasets do no harm; `lcz info` lists them.
 //!
 //! Attributes of the file, all optional: `classes` and `bands` (lists, separated by commas),
 //! `ground_sampling_distance` (metres), `unit`, `provenance`. A file without `classes` has the
@@ -22,14 +28,18 @@
 //! classification: Can human uncertainty improve model performance in earth observation?*
 
 mod contents;
+mod places;
 mod reader;
+mod split;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use contents::{DatasetShape, datasets, files};
+pub use places::Place;
 pub(in crate::data) use reader::{SourceFile, cause};
+pub use split::SplitBy;
 pub use writer::{Layout, Rows, Writer};
 
 use super::Patches;
@@ -55,6 +65,7 @@ pub struct So2Sat {
     files: Files,
     bands: Option<Bands>,
     left_out: Vec<Zone>,
+    split_by: SplitBy,
 }
 
 #[derive(Clone)]
@@ -96,7 +107,13 @@ impl So2Sat {
         } else {
             Files::One(open(path)?)
         };
-        Ok(Self { path: path.to_owned(), files, bands: None, left_out: Vec::new() })
+        Ok(Self {
+            path: path.to_owned(),
+            files,
+            bands: None,
+            left_out: Vec::new(),
+            split_by: SplitBy::default(),
+        })
     }
 
     /// Only these bands, in this order. A band that is not there is an error when patches are asked
@@ -114,20 +131,28 @@ impl So2Sat {
         self
     }
 
+    /// How a single file is split; a folder's files are its split.
+    #[must_use]
+    pub fn split_by(mut self, split_by: SplitBy) -> Self {
+        self.split_by = split_by;
+        self
+    }
+
     /// Training, validation and test patches.
     ///
-    /// A folder gives its three files. A single file is split in its order, as the course on So2Sat
-    /// does: the last 20 % of its patches are the test set. The course trains on the first 80 % and
+    /// A folder gives its three files. A single file is split 64 : 16 : 20. Where its patches have
+    /// [`groups`](Patches::groups), whole groups (cities, regions) go to one part: neighbours in the file
+    /// may be neighbours on the ground, and a network is to be tested where it has not been.
+    ///
+    /// Without groups, or with [`SplitBy::Position`], the file is split in its order, as the course on
+    /// So2Sat does: the last 20 % of its patches are the test set. The course trains on the first 80 % and
     /// watches the test set meanwhile; here the last fifth of those becomes the validation set, so
     /// that choosing the best epoch does not look at the test set: 64 % training, 16 % validation,
     /// 20 % test. [`split_80_20`](Self::split_80_20) gives the course's own two parts.
     ///
-    /// Neighbours in the file may be neighbours on the ground; a split by [`groups`](Patches::groups)
-    /// is the stricter one.
-    ///
     /// # Errors
     /// A file that the folder lacks, three files that do not hold the same kind of patches, or too
-    /// few patches to split.
+    /// few patches or groups to split.
     pub fn splits(&self) -> Result<(Patches, Patches, Patches)> {
         match &self.files {
             Files::Folder(files) => {
@@ -144,6 +169,11 @@ impl So2Sat {
             }
             Files::One(file) => {
                 let all = self.view(file)?;
+                if let Some(groups) = self.split_by.groups(&all)? {
+                    let [training, validation, test] =
+                        split::by_group(&groups).map(|positions| all.select(&positions));
+                    return Ok((training?, validation?, test?));
+                }
                 let (training, test) = self.split_80_20()?;
                 let (training_end, validation_end) = (training.len() - training.len() / 5, training.len());
                 self.check_parts(&[training_end, validation_end - training_end])?;
@@ -154,6 +184,22 @@ impl So2Sat {
                 ))
             }
         }
+    }
+
+    /// How [`splits`](Self::splits) does it, in words.
+    ///
+    /// # Errors
+    /// As [`splits`](Self::splits).
+    pub fn split_in_words(&self) -> Result<String> {
+        let Files::One(file) = &self.files else { return Ok("by file".to_owned()) };
+        let Some(groups) = self.split_by.groups(&self.view(file)?)? else {
+            return Ok("by position in the file".to_owned());
+        };
+        let count = |positions: &Vec<usize>| {
+            positions.iter().map(|&n| groups[n]).collect::<std::collections::BTreeSet<_>>().len()
+        };
+        let [training, validation, test] = split::by_group(&groups).each_ref().map(count);
+        Ok(format!("by group: {training} for training, {validation} for validation, {test} for testing"))
     }
 
     /// The first 80 % and the last 20 % of a single file: training and test set of the course.

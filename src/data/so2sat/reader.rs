@@ -2,18 +2,23 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
 use hdf5::types::{FixedAscii, FixedUnicode, VarLenAscii, VarLenUnicode};
 use hdf5::{Dataset, File, MinorErrorCode};
-use ndarray::{Array2, Array4, s};
+use ndarray::{Array2, Array4, ArrayViewMut4, s};
 
+use super::places::{self, Place};
 use crate::{Bands, Classes, Error, Imagery, Result};
 
 /// Image datasets by name, in the order of preference.
 const IMAGES: [&str; 3] = ["sen2", "patches", "sen1"];
 /// One-hot labels: So2Sat's name, and that of the label-distribution paper.
 const LABELS: [&str; 2] = ["label", "y"];
+/// Columns of the first vote sets: the choices of ten experts, then the original label.
+const CHOICES: usize = 11;
+/// The built zones, which come first: those that the paper's distributions are over.
+const BUILT: usize = 10;
 /// Label distributions; the paper's files have `y_distributional_urban`.
 const DISTRIBUTIONS: &str = "y_distributional";
 
@@ -21,6 +26,8 @@ const DISTRIBUTIONS: &str = "y_distributional";
 const TABLE_ROWS: usize = 1 << 16;
 /// Bytes that a block of hostile chunks may take in memory, decoded.
 const LARGEST_BLOCK: usize = 1 << 29;
+/// Bytes of a good chunk, for the advice: some dozen patches.
+const GOOD_CHUNK: usize = 1 << 20;
 
 /// One open file.
 pub(in crate::data) struct SourceFile {
@@ -33,13 +40,17 @@ pub(in crate::data) struct SourceFile {
     votes: Option<Dataset>,
     distributions: Option<(String, Dataset)>,
     groups: Option<Arc<[i32]>>,
+    /// The names of the groups, where they are cities with names.
+    cities: Vec<(i32, String)>,
     imagery: Imagery,
     classes: Classes,
     provenance: String,
     /// Class of each row, once read and checked.
     label_table: OnceLock<Arc<[usize]>>,
-    /// The block of rows read last, where chunks are hostile.
+    /// The block of rows read last in part, where chunks are hostile.
     last_block: Mutex<Option<(usize, Arc<Array4<f32>>)>>,
+    /// Done when the user has been told of hostile chunks.
+    told: Once,
 }
 
 /// How the image dataset is laid out in the file.
@@ -47,9 +58,10 @@ pub(in crate::data) struct SourceFile {
 enum Chunks {
     /// One piece, or chunks of whole patches: any rows are read at a fair price.
     Patches { rows: usize },
-    /// A chunk holds parts of many patches (as h5py's automatic chunks do), so that reading one patch
-    /// decodes many: rows are read by blocks of whole chunks, and the last block is kept.
-    Hostile { rows: usize },
+    /// A chunk of this shape holds parts of many patches (as h5py's automatic chunks do), so that
+    /// reading one patch decodes many: rows are read by blocks of whole chunks, one chunk after the
+    /// other, and the last block is kept if only a part of it was wanted.
+    Hostile { rows: usize, chunk: [usize; 4] },
 }
 
 impl SourceFile {
@@ -95,12 +107,24 @@ impl SourceFile {
         }
         let votes = table("votes", 2)?;
         let distributions = match found.iter().find(|name| name.starts_with(DISTRIBUTIONS)) {
-            Some(name) => table(name, 2)?.map(|dataset| (name.clone(), dataset)),
+            Some(name) => {
+                let table = open_dataset(&file, path, name)?;
+                // The paper's files have no rows for zones that are not built; that is checked when they
+                // are read.
+                if table.shape().len() != 2 || table.shape()[0] > rows {
+                    check_table(path, name, &table, 2, &dataset, rows)?;
+                }
+                Some((name.clone(), table))
+            }
             None => None,
         };
+        let mut cities = Vec::new();
         let groups = match table("group", 1)? {
             Some(groups) => Some(groups.read_raw::<i32>().map_err(|e| unreadable_at(path, "group", &e))?),
-            None => None,
+            None => places::cities(path, rows)?.map(|there| {
+                cities = there.names;
+                there.of_row
+            }),
         };
         let tables = [labels.as_ref().map(|l| &l.1), votes.as_ref(), distributions.as_ref().map(|d| &d.1)];
         let width = tables.into_iter().flatten().next().map(|table| table.shape()[1]);
@@ -118,12 +142,6 @@ impl SourceFile {
         let provenance =
             text_attribute(&file, path, "provenance")?.unwrap_or_else(|| "not stated".to_owned());
         let chunks = Chunks::of(&images, &shape);
-        if let Chunks::Hostile { rows } = chunks {
-            tracing::warn!(
-                "{place}: each chunk holds parts of {rows} patches, so that rows are read {rows} at a time; \
-                 rewrite the file with chunks of whole patches to shuffle it well"
-            );
-        }
         Ok(Self {
             path: path.to_owned(),
             images,
@@ -134,11 +152,13 @@ impl SourceFile {
             votes,
             distributions,
             groups: groups.map(Into::into),
+            cities,
             imagery,
             classes,
             provenance,
             label_table: OnceLock::new(),
             last_block: Mutex::new(None),
+            told: Once::new(),
         })
     }
 
@@ -160,6 +180,16 @@ impl SourceFile {
 
     pub(in crate::data) fn groups(&self) -> Option<&Arc<[i32]>> {
         self.groups.as_ref()
+    }
+
+    /// Numbers and names of the cities; empty where the groups have no names.
+    pub(in crate::data) fn cities(&self) -> &[(i32, String)] {
+        &self.cities
+    }
+
+    /// Where each row lies, if the file or the one beside it says so.
+    pub(in crate::data) fn places(&self) -> Result<Option<Vec<Place>>> {
+        places::places(&self.path, self.rows, self.imagery.patch_size)
     }
 
     pub(in crate::data) fn has_labels(&self) -> bool {
@@ -186,44 +216,89 @@ impl SourceFile {
     /// Rows that are read together at no more cost than one.
     pub(in crate::data) fn rows_a_chunk(&self) -> usize {
         match self.chunks {
-            Chunks::Patches { rows } | Chunks::Hostile { rows } => rows.min(self.rows),
+            Chunks::Patches { rows } | Chunks::Hostile { rows, .. } => rows.min(self.rows),
         }
+    }
+
+    /// What makes the file slow to read, and how to mend it; none if nothing does.
+    pub(in crate::data) fn hostile_layout(&self) -> Option<String> {
+        let Chunks::Hostile { rows, chunk } = self.chunks else { return None };
+        let size = self.imagery.patch_size;
+        let channels = self.images.shape()[3];
+        let good = (GOOD_CHUNK / (size * size * channels * size_of::<f32>())).clamp(1, self.rows);
+        Some(format!(
+            "chunks of {} hold parts of many patches, so that {rows} are read at a time; \
+             h5repack -l {}:CHUNK={good}x{size}x{size}x{channels} makes a file that is quick to shuffle",
+            product(&chunk),
+            self.dataset
+        ))
     }
 
     /// Pixels of consecutive rows as f32, by HDF5's own conversion. Shape: (n, S, S, C).
     pub(in crate::data) fn read(&self, rows: Range<usize>) -> Result<Array4<f32>> {
-        match self.chunks {
-            Chunks::Patches { .. } => self.read_rows(rows),
-            Chunks::Hostile { rows: block } => {
-                let size = self.imagery.patch_size;
-                let mut images = Array4::zeros((rows.len(), size, size, self.imagery.bands.len()));
-                let mut next = rows.start;
-                while next < rows.end {
-                    let start = next / block * block;
-                    let end = rows.end.min(start + block);
-                    let pixels = self.block(start, block)?;
-                    images
-                        .slice_mut(s![next - rows.start..end - rows.start, .., .., ..])
-                        .assign(&pixels.slice(s![next - start..end - start, .., .., ..]));
-                    next = end;
-                }
-                Ok(images)
-            }
+        let Chunks::Hostile { rows: block, chunk } = self.chunks else { return self.read_rows(rows) };
+        if let Some(layout) = self.hostile_layout() {
+            self.told.call_once(|| tracing::warn!("{}: {layout}", self.name()));
         }
+        let (size, channels) = (self.imagery.patch_size, self.images.shape()[3]);
+        let mut images = Array4::zeros((rows.len(), size, size, channels));
+        let mut next = rows.start;
+        while next < rows.end {
+            let start = next / block * block;
+            let whole = start..self.rows.min(start + block);
+            let end = rows.end.min(whole.end);
+            let mut target = images.slice_mut(s![next - rows.start..end - rows.start, .., .., ..]);
+            if (next..end) == whole {
+                self.read_by_chunks(&whole, chunk, target)?;
+            } else {
+                target.assign(&self.block(&whole, chunk)?.slice(s![next - start..end - start, .., .., ..]));
+            }
+            next = end;
+        }
+        Ok(images)
     }
 
-    /// The block of rows from `start`, from memory if it is the one read last.
-    fn block(&self, start: usize, rows: usize) -> Result<Arc<Array4<f32>>> {
+    /// A block of rows, from memory if it is the one of which a part was read last.
+    fn block(&self, rows: &Range<usize>, chunk: [usize; 4]) -> Result<Arc<Array4<f32>>> {
         let mut last = self.last_block.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, pixels)) = &*last
-            && *at == start
+            && *at == rows.start
         {
             return Ok(pixels.clone());
         }
+        // The old block goes before the new one comes.
         *last = None;
-        let pixels = Arc::new(self.read_rows(start..self.rows.min(start + rows))?);
-        *last = Some((start, pixels.clone()));
+        let size = self.imagery.patch_size;
+        let mut pixels = Array4::zeros((rows.len(), size, size, self.images.shape()[3]));
+        self.read_by_chunks(rows, chunk, pixels.view_mut())?;
+        let pixels = Arc::new(pixels);
+        *last = Some((rows.start, pixels.clone()));
         Ok(pixels)
+    }
+
+    /// Reads rows one chunk after the other: HDF5 decodes each once and hands it over in one piece.
+    fn read_by_chunks(
+        &self,
+        rows: &Range<usize>,
+        [_, height, width, depth]: [usize; 4],
+        mut target: ArrayViewMut4<'_, f32>,
+    ) -> Result<()> {
+        let (_, lines, columns, channels) = target.dim();
+        for y in (0..lines).step_by(height) {
+            let y = y..lines.min(y + height);
+            for x in (0..columns).step_by(width) {
+                let x = x..columns.min(x + width);
+                for c in (0..channels).step_by(depth) {
+                    let c = c..channels.min(c + depth);
+                    let part: Array4<f32> = self
+                        .images
+                        .read_slice(s![rows.clone(), y.clone(), x.clone(), c.clone()])
+                        .map_err(|e| unreadable_at(&self.path, &self.dataset, &e))?;
+                    target.slice_mut(s![.., y.clone(), x.clone(), c]).assign(&part);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn read_rows(&self, rows: Range<usize>) -> Result<Array4<f32>> {
@@ -262,21 +337,73 @@ impl SourceFile {
         Ok(self.label_table.get_or_init(|| table.into()).clone())
     }
 
-    /// Vote counts as stored. Shape: (N, K).
+    /// Vote counts: as stored, or counted from the choices of the experts. Shape: (N, K).
     pub(in crate::data) fn votes(&self) -> Result<Array2<f32>> {
         let Some(dataset) = &self.votes else {
             return Err(Error::file(&self.path, "no dataset 'votes'", "use the one-hot labels"));
         };
+        if dataset.shape()[1] == CHOICES && self.classes.len() != CHOICES && self.has_labels() {
+            return self.count_choices(dataset);
+        }
         self.table("votes", dataset)
     }
 
-    /// Label distributions as stored. Shape: (N, K).
+    /// Votes that are stored as the first vote sets have them: the number, from 1, of the class that each
+    /// of ten experts chose, and that of the original label. The label is not one of the votes.
+    fn count_choices(&self, dataset: &Dataset) -> Result<Array2<f32>> {
+        let choices: Array2<f32> = dataset.read_2d().map_err(|e| unreadable_at(&self.path, "votes", &e))?;
+        let labels = self.labels()?;
+        let mut votes = Array2::zeros((self.rows, self.classes.len()));
+        for (row, (choices, &label)) in choices.outer_iter().zip(&*labels).enumerate() {
+            let class =
+                |choice: f32| (1..=self.classes.len()).position(|k| (k as f32).total_cmp(&choice).is_eq());
+            let classes: Option<Vec<usize>> = choices.iter().map(|&choice| class(choice)).collect();
+            let Some(classes) = classes.filter(|classes| classes[CHOICES - 1] == label) else {
+                return Err(Error::input(
+                    format!("{}, row {row}", place(&self.path, "votes")),
+                    format!("{CHOICES} columns that are not ten classes, from 1, and the label's"),
+                    "store how many experts chose each class, one column a class",
+                ));
+            };
+            for &k in &classes[..CHOICES - 1] {
+                votes[[row, k]] += 1.0;
+            }
+        }
+        Ok(votes)
+    }
+
+    /// Label distributions as stored. Those of the built zones alone are spread over all; a row of
+    /// another zone then has none, and sums to 0. Shape: (N, K).
     pub(in crate::data) fn distributions(&self) -> Result<Array2<f32>> {
         let Some((name, dataset)) = &self.distributions else {
             let problem = format!("no dataset 'votes' and none whose name starts with '{DISTRIBUTIONS}'");
             return Err(Error::file(&self.path, problem, "use the one-hot labels"));
         };
-        self.table(name, dataset)
+        let shape = dataset.shape();
+        if shape == [self.rows, self.classes.len()] {
+            return self.table(name, dataset);
+        }
+        let labels = if self.has_labels() { self.labels()? } else { Arc::default() };
+        let built: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] < BUILT).collect();
+        let of_zones = self.classes == Classes::lcz() && shape[1] == BUILT;
+        if !of_zones || (shape[0] != built.len() && shape[0] != self.rows) {
+            let problem = format!(
+                "shape {} for {} patches ({} of a built zone) of {} classes",
+                product(&shape),
+                self.rows,
+                built.len(),
+                self.classes.len()
+            );
+            let advice = "store one row a patch, or a patch of a built zone, and one column a class";
+            return Err(Error::input(place(&self.path, name), problem, advice));
+        }
+        let stored: Array2<f32> = dataset.read_2d().map_err(|e| unreadable_at(&self.path, name, &e))?;
+        let mut all = Array2::zeros((self.rows, self.classes.len()));
+        for (n, &row) in built.iter().enumerate() {
+            let n = if shape[0] == self.rows { row } else { n };
+            all.slice_mut(s![row, ..BUILT]).assign(&stored.row(n));
+        }
+        Ok(all)
     }
 
     fn table(&self, name: &str, dataset: &Dataset) -> Result<Array2<f32>> {
@@ -297,12 +424,16 @@ impl Chunks {
         let Some(chunk) = images.chunk() else {
             return Self::Patches { rows: 1 };
         };
-        let patch: usize = shape[1..].iter().product();
         let whole = chunk[1..].iter().zip(&shape[1..]).all(|(chunk, size)| chunk >= size);
-        if whole || chunk[0] == 1 || chunk[0].saturating_mul(patch * size_of::<f32>()) > LARGEST_BLOCK {
-            Self::Patches { rows: chunk[0] }
-        } else {
-            Self::Hostile { rows: chunk[0] }
+        match chunk[..] {
+            [rows, height, width, depth] if !whole && rows > 1 => {
+                // A block of all the rows of a chunk, so that it is decoded once; fewer, and more than
+                // once, where that would not fit into memory.
+                let patch_bytes = shape[1..].iter().product::<usize>() * size_of::<f32>();
+                let rows = rows.min((LARGEST_BLOCK / patch_bytes).max(1));
+                Self::Hostile { rows, chunk: [chunk[0], height, width, depth] }
+            }
+            _ => Self::Patches { rows: chunk[0] },
         }
     }
 }
@@ -461,7 +592,7 @@ pub(super) fn unreadable(path: &Path, error: &hdf5::Error) -> Error {
     Error::file(path, cause(error), "check that the file is complete and may be read")
 }
 
-fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> Error {
+pub(super) fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> Error {
     Error::input(place(path, dataset), cause(error), "check that the file is complete and may be read")
 }
 
@@ -473,7 +604,7 @@ pub(in crate::data) fn cause(error: &hdf5::Error) -> String {
 }
 
 /// `file, dataset 'name'`.
-fn place(path: &Path, dataset: &str) -> String {
+pub(super) fn place(path: &Path, dataset: &str) -> String {
     format!("{}, dataset '{dataset}'", path.display())
 }
 
