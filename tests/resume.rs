@@ -276,3 +276,21 @@ fn other_settings_other_data_and_no_checkpoint_are_refused_on_one_line() {
     refuses(place.resume("nowhere", &[]), &["no checkpoint.safetensors there"]);
     assert_eq!(run(place.resume("run", &["--seed", "4"])).status.code(), Some(2), "a seed of its own");
 }
+
+#[test]
+fn a_training_without_space_for_its_next_checkpoint_keeps_the_last_and_goes_on_from_it() {
+    let place = Place::new();
+    succeeds(place.train("alone", &["--epochs", "2"]));
+    let size = |run: &str| fs::metadata(place.path(run).join("checkpoint.safetensors")).unwrap().len();
+    // The first checkpoint has no moments and no best weights: it is about a quarter as large. Blocks are
+    // 512 bytes, or 1024 in some shells: both are too few for the next one, and enough for the first.
+    let train = place.train("run", &["--epochs", "2"]);
+    let mut limited = Command::new("sh");
+    let script = format!("ulimit -c 0; ulimit -f {}; exec \"$0\" \"$@\"", size("alone") * 2 / 3 / 1024);
+    limited.args(["-c", &script]).arg(train.get_program()).args(train.get_args());
+    limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    refuses(limited, &["checkpoint.safetensors", "free space"]);
+    assert!(size("run") < size("alone") / 2 && hidden(&place.path("run")).is_empty());
+    succeeds(place.resume("run", &[]));
+    assert!(place.result("run") == place.result("alone"));
+}
