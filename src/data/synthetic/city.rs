@@ -74,14 +74,14 @@ impl City {
         blend(&mut spectra[usize::from(GRASS)], &DRY_GRASS, dryness);
         blend(&mut spectra[usize::from(BROADLEAF)], &LEAFLESS, (0.35 * normal(rng) - 0.1).clamp(0.0, 1.0));
         for spectrum in &mut spectra {
-            vary(spectrum, 0.12, rng);
+            vary(spectrum, 0.17, rng);
         }
         spectra
     }
 
     /// The air and the light on one day.
     pub(super) fn sky_of_a_day(&self, rng: &mut ChaCha8Rng) -> Sky {
-        Sky { haze: self.haze * (0.12 * normal(rng)).exp(), gain: self.gain * (0.09 * normal(rng)).exp() }
+        Sky { haze: self.haze * (0.12 * normal(rng)).exp(), gain: self.gain * (0.11 * normal(rng)).exp() }
     }
 }
 

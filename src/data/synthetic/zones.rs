@@ -220,8 +220,8 @@ impl Built {
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> Plan {
         let mut spread = |share: f32| (share * normal(rng)).exp();
         // Districts that are told apart on the ground do not keep to the ranges of a table.
-        let [more_building, more_impervious, more_pervious] = [spread(0.2), spread(0.2), spread(0.3)];
-        let (tall, wide, apart) = (spread(0.2), spread(0.2), spread(0.2));
+        let [more_building, more_impervious, more_pervious] = [spread(0.13), spread(0.13), spread(0.2)];
+        let (tall, wide, apart) = (spread(0.15), spread(0.10), spread(0.10));
         let mut within = |(low, high): (f32, f32)| low + (high - low) * rng.gen_range(0f32..1.0);
         let building = within(self.building) * more_building;
         let impervious = within(self.impervious) * more_impervious;
