@@ -121,6 +121,27 @@ fn a_folder_is_described_as_json_with_band_statistics() {
 }
 
 #[test]
+fn a_gallery_is_drawn_on_request_and_named_after_the_dataset_asked_for() {
+    let sample = Sample::new();
+    let (file, folder) = (sample.write(), sample.folder.path().join("figures"));
+    let draw = |more: &[&str]| {
+        let fixed = ["info".as_ref(), file.as_os_str(), "--figures".as_ref(), folder.as_os_str()];
+        lcz(fixed.into_iter().chain(more.iter().map(OsStr::new)))
+    };
+    for (more, stem) in [(&[][..], "training-gallery"), (&["--dataset", "sen2"], "training-sen2-gallery")] {
+        let output = draw(more);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let csv = std::fs::read_to_string(folder.join(format!("{stem}.csv"))).unwrap();
+        // A row a patch: eight zones have one each, and the other nine none.
+        assert_eq!(csv.lines().filter(|line| !line.starts_with('#')).count(), 1 + 8, "{csv}");
+        assert!(folder.join(format!("{stem}.png")).exists());
+    }
+    let output = draw(&["--dataset", "sen1"]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("sen1"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_missing_file_is_named() {
     info_refuses(&Sample::new().path(), &["No such file", "check the path"]);
 }

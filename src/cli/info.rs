@@ -3,20 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lcz::Progress;
 use lcz::data::so2sat::{self, So2Sat};
-use lcz::data::{BandStatistics, Summary};
+use lcz::data::{BandStatistics, Patches, Summary};
+use lcz::figures::{self, Caption, Composite, Provenance, Source};
+use lcz::{Bands, Progress};
 use serde::Serialize;
 
 use super::output::{self, Table};
 
 /// Say what an HDF5 file of patches holds, or a folder of training.h5, validation.h5, testing.h5.
 ///
-/// Labels and votes are read and checked; pixels only with --statistics.
+/// Labels and votes are read and checked; all pixels only with --statistics.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lcz info data/training.h5
   lcz info data --statistics
+  lcz info data/training.h5 --dataset sen1 --figures figures
   lcz info data/testing.h5 --json | jq '.[0].patches'")]
 pub struct Info {
     /// An HDF5 file, or a folder of a data set.
@@ -25,6 +27,15 @@ pub struct Info {
     /// Read every pixel, too: mean and standard deviation of each band.
     #[arg(long)]
     statistics: bool,
+
+    /// The dataset of pixels, where a file has more than one [default: sen2, patches or sen1].
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+
+    /// Draw five patches of each class into this folder, as FILE-gallery or FILE-NAME-gallery: in true colour,
+    /// radar in false colour.
+    #[arg(long, value_name = "FOLDER")]
+    figures: Option<PathBuf>,
 
     /// Print JSON: a list, one object a file.
     #[arg(long)]
@@ -47,10 +58,8 @@ struct Report {
 impl Info {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let files = so2sat::files(&self.file)?;
-        let reports = files
-            .iter()
-            .map(|file| Report::of(file, self.statistics, progress))
-            .collect::<lcz::Result<Vec<_>>>()?;
+        let reports =
+            files.iter().map(|file| self.report(file, progress)).collect::<lcz::Result<Vec<_>>>()?;
         if self.json {
             return output::json(&reports);
         }
@@ -61,22 +70,45 @@ impl Info {
         for alike in labelled.chunk_by(|a, b| a.has_classes_of(b)) {
             print_classes(alike)?;
         }
-        reports.iter().try_for_each(Report::print_statistics)
+        reports.iter().try_for_each(Report::print_statistics)?;
+        match &self.figures {
+            Some(folder) => output::line(format!("\nfigures in {}", folder.display())),
+            None => Ok(()),
+        }
     }
-}
 
-impl Report {
-    fn of(file: &Path, statistics: bool, progress: &mut dyn Progress) -> lcz::Result<Self> {
-        let patches = So2Sat::open(file)?.patches()?;
+    fn report(&self, file: &Path, progress: &mut dyn Progress) -> lcz::Result<Report> {
+        let data = match &self.dataset {
+            Some(dataset) => So2Sat::open_as(file, dataset)?,
+            None => So2Sat::open(file)?,
+        };
+        let patches = data.patches()?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self {
+        if let Some(folder) = &self.figures {
+            let dataset = self.dataset.as_ref().map_or_else(String::new, |name| format!("-{name}"));
+            gallery(&patches)?.save(folder, &format!("{stem}{dataset}-gallery"))?;
+        }
+        Ok(Report {
             summary: Summary::of(&patches)?,
             datasets: so2sat::datasets(file)?,
-            statistics: if statistics { Some(patches.band_statistics(progress)?) } else { None },
+            statistics: if self.statistics { Some(patches.band_statistics(progress)?) } else { None },
             stem,
         })
     }
+}
 
+/// Five patches a class.
+fn gallery(patches: &Patches) -> lcz::Result<figures::Figure> {
+    let bands = &patches.imagery().bands;
+    let radar = bands.positions(&Bands::named(["VV intensity", "VH intensity"])?).is_ok();
+    let composite = if radar { Composite::Radar } else { Composite::TrueColour };
+    let data = patches.provenance();
+    let caption = Caption::new("Patches of each class", format!("{data}, n = {}", patches.len()));
+    let figure = figures::gallery(patches, 5, composite, &caption)?;
+    Ok(figure.with_provenance(&Provenance::of(data, Source::Other)))
+}
+
+impl Report {
     fn print(&self) -> anyhow::Result<()> {
         let Summary { imagery, .. } = &self.summary;
         let pixel = imagery.ground_sampling_distance.map_or("? m".to_owned(), |metres| format!("{metres} m"));
