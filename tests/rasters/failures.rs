@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use lcz::data::rasters::{GeoTiff, Labelling, Scene, Window};
@@ -13,11 +13,22 @@ use shapefile::dbase::{FieldValue, Record, TableWriterBuilder};
 use shapefile::{Point, Polygon, PolygonRing};
 use tempfile::TempDir;
 
-use super::{PLAIN, Raster, blocks, vectors, write};
+use super::{PLAIN, Raster, blocks, vectors, write, writing};
 
 fn lcz(folder: &TempDir, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
-    command.current_dir(folder.path()).args(["patches", "--quiet"]).args(arguments).output().unwrap()
+    output(command.current_dir(folder.path()).args(["patches", "--quiet"]).args(arguments))
+}
+
+fn start(command: &mut Command) -> Child {
+    let _writing = writing();
+    command.spawn().unwrap()
+}
+
+fn output(command: &mut Command) -> Output {
+    start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+        .wait_with_output()
+        .unwrap()
 }
 
 /// The files of a small scene that works.
@@ -293,7 +304,7 @@ fn a_killed_or_interrupted_run_leaves_no_folder_and_the_next_run_clears_up() {
     for signal in ["-KILL", "-INT", "-TERM"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
         command.current_dir(folder.path()).args(["patches", "--quiet"]).args(CUT);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = start(command.stdout(Stdio::null()).stderr(Stdio::null()));
         // In the middle of writing: once the hidden folder is there with a file in it.
         let began = Instant::now();
         let writing = |names: &[String]| {
@@ -307,7 +318,7 @@ fn a_killed_or_interrupted_run_leaves_no_folder_and_the_next_run_clears_up() {
             assert!(began.elapsed() < Duration::from_mins(1), "nothing is being written");
         }
         let id = child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        assert!(start(Command::new("kill").args([signal, &id])).wait().unwrap().success());
         assert!(!child.wait().unwrap().success(), "it ended before {signal}");
         let left = names(&folder);
         assert!(!left.contains(&"out".to_owned()), "{signal}: {left:?}");
@@ -330,7 +341,7 @@ fn a_run_out_of_space_says_so_and_leaves_nothing() {
             let script = format!("{trap}ulimit -c 0; ulimit -f {blocks}; exec \"$0\" patches --quiet \"$@\"");
             let mut command = Command::new("sh");
             command.current_dir(folder.path()).args(["-c", &script, env!("CARGO_BIN_EXE_lcz")]).args(CUT);
-            let output = command.output().unwrap();
+            let output = output(&mut command);
             let message = String::from_utf8(output.stderr).unwrap();
             assert!(!output.status.success(), "{blocks} blocks were enough");
             let left = names(&folder);

@@ -103,6 +103,7 @@ fn groups_are_named_by_a_field_and_stay_whole() {
     // Each class has one polygon, and one region of a class is for training only.
     assert!(plan.is_err_and(|error| error.to_string().contains("no testing patch is left")));
     let all = Cutting { shares: Shares::new(100.0, 0.0, 0.0).unwrap(), ..cutting };
+    let _writing = super::writing();
     all.cut(&dates, &labels, &folder.path().join("out"), &mut Silent).unwrap();
     let patches = So2Sat::open(folder.path().join("out/training.h5")).unwrap().patches().unwrap();
     let (classes, groups) = (patches.labels().unwrap(), patches.groups().unwrap());

@@ -9,6 +9,7 @@ mod labelling;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lcz::Classes;
 use lcz::data::rasters::{Cutting, GeoTiff, LabelRaster, Part, Scene, Shares, Window};
@@ -18,6 +19,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tiff::encoder::{TiffEncoder, colortype};
 use tiff::tags::Tag;
+
+/// Held while patches are written and while a process starts: HDF5 locks files that it writes, and a
+/// process started meanwhile by another test would inherit the lock.
+fn writing() -> MutexGuard<'static, ()> {
+    static WRITING: Mutex<()> = Mutex::new(());
+    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn vectors() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
@@ -199,7 +207,10 @@ fn the_window_of_a_pixel_begins_half_a_patch_above_and_left_of_it() {
         let plan = cutting.plan(&scene, &labels, &mut Silent).unwrap();
         assert_eq!(plan.corners(0, Part::Training), [first]);
         let out = folder.path().join(format!("out{patch_size}"));
-        plan.write(&out, &mut Silent).unwrap();
+        {
+            let _writing = writing();
+            plan.write(&out, &mut Silent).unwrap();
+        }
         assert!(out.join("training.h5").exists() && !out.join("testing.h5").exists());
 
         let patches = So2Sat::open(out.join("training.h5")).unwrap().patches().unwrap();
@@ -278,7 +289,10 @@ fn bands_of_bigearthnet_are_upsampled_as_rasterio_upsamples_them() {
         let shares = Shares::new(100.0, 0.0, 0.0).unwrap();
         let out = folder.path().join("out");
         let cutting = Cutting { patch_size: 32, shares, ..Cutting::default() };
-        let report = cutting.cut(&scene, &labels, &out, &mut Silent).unwrap();
+        let report = {
+            let _writing = writing();
+            cutting.cut(&scene, &labels, &out, &mut Silent).unwrap()
+        };
         assert_eq!((report.ground_sampling_distance, report.patches(Part::Training)), (Some(10.0), 1));
         let images = So2Sat::open(out.join("training.h5")).unwrap().patches().unwrap().images(0..1).unwrap();
         for (k, (band, sums)) in bands.iter().enumerate() {
@@ -334,7 +348,10 @@ fn bands_of_20_and_60_metres_are_brought_to_10_by_the_nearest_pixel() {
     let shares = Shares::new(100.0, 0.0, 0.0).unwrap();
     let cutting = Cutting { patch_size: 32, shares, ..Cutting::default() };
     let out = folder.path().join("out");
-    let report = cutting.cut(&scene, &labels, &out, &mut Silent).unwrap();
+    let report = {
+        let _writing = writing();
+        cutting.cut(&scene, &labels, &out, &mut Silent).unwrap()
+    };
     assert_eq!(report.ground_sampling_distance, Some(10.0));
     let patches = So2Sat::open(out.join("training.h5")).unwrap().patches().unwrap();
     assert_eq!(patches.labels().unwrap().indices(), [10, 16]);
