@@ -431,6 +431,32 @@ fn an_ensemble_and_passes_with_dropout_predict_as_one_model() {
 }
 
 #[test]
+fn predictions_are_made_at_the_temperature_that_the_run_has() {
+    let data_set = DataSet::new(|_, _| ());
+    assert!(data_set.train(&[]).status.success());
+    let [run, data, file] = [data_set.run(), data_set.data(), data_set.data().join("testing.h5")]
+        .map(|path| path.to_string_lossy().into_owned());
+    let predict = |out: &str, more: &[&str]| {
+        let out = data_set.folder.path().join(out);
+        let out = out.to_string_lossy();
+        let output = lcz(["predict", &run, "--data", &file, "--out", &out, "--json"].iter().chain(more));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (report["temperature"].as_f64(), report["mean_confidence"].as_f64().unwrap())
+    };
+    let before = predict("before.h5", &[]);
+    assert_eq!(before.0, None);
+    let output = lcz(["temp-scale", &run, "--data", &data]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let after = predict("after.h5", &[]);
+    let temperature = after.0.expect("the run's temperature is used");
+    // Hotter is less sure, colder surer.
+    assert_eq!(after.1 < before.1, temperature > 1.0, "T = {temperature}: {before:?}, {after:?}");
+    assert!((after.1 - before.1).abs() > 1e-9, "T = {temperature} changes nothing");
+    assert_eq!(predict("unscaled.h5", &["--unscaled"]), before);
+    assert_eq!(predict("sampled.h5", &["--mc-dropout", "2"]).0, None);
+}
+
+#[test]
 fn a_run_trained_on_one_file_is_evaluated_on_the_rows_it_has_not_learnt() {
     let data_set = DataSet::new(|_, _| ());
     let (run, file) = (data_set.run(), data_set.data().join("training.h5"));

@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use super::output;
 
-/// Predict class probabilities; labels, votes and groups are copied where the file has them.
+/// Predict class probabilities, at the run's temperature if `lcz temp-scale` has fitted one; labels, votes
+/// and groups are copied where the file has them.
 #[derive(Debug, Args)]
 #[command(
     after_help = "The output holds `probabilities` [N, K] and the attribute `classes`. Of an ensemble, or with
@@ -22,6 +23,7 @@ use super::output;
 
 Examples:
   lcz predict runs/first --data data/testing.h5 --out predictions.h5
+  lcz predict runs/first --data data/testing.h5 --out unscaled.h5 --unscaled
   lcz predict runs/first --data data/testing.h5 --out sampled.h5 --mc-dropout 20
   lcz predict runs/imported --data unlabelled.h5 --out predictions.h5"
 )]
@@ -37,7 +39,12 @@ pub struct Predict {
     #[arg(long)]
     out: PathBuf,
 
+    /// Leave the run's temperature aside.
+    #[arg(long)]
+    unscaled: bool,
+
     /// Ask a network so many times, each with another draw of its dropout, and take the mean; 20 are usual.
+    /// The run's temperature is left aside: it was fitted to single passes without dropout.
     #[arg(long, value_name = "PASSES")]
     mc_dropout: Option<usize>,
 
@@ -66,6 +73,8 @@ struct Report {
     /// Where there are several members, in nats.
     #[serde(skip_serializing_if = "Option::is_none")]
     entropy: Option<MeanEntropy>,
+    /// At which temperature; none if the model's own probabilities were kept.
+    temperature: Option<f64>,
 }
 
 impl Predict {
@@ -78,7 +87,13 @@ impl Predict {
         };
         let patches = So2Sat::open(&self.data)?.bands(&model.imagery().bands).patches()?;
         progress.begin("predict", patches.len() as u64);
-        let members = Members::new(model.members(&patches)?)?;
+        let stored = run.temperature()?;
+        let by = stored.as_ref().filter(|_| !self.unscaled && self.mc_dropout.is_none());
+        let members = match by {
+            Some(by) => vec![run.predict_at(by, &patches, self.device)?],
+            None => model.members(&patches)?,
+        };
+        let members = Members::new(members)?;
         progress.end("");
         let p = members.mean();
         let entropy = (members.all().len() > 1).then(|| members.entropy());
@@ -97,6 +112,7 @@ impl Predict {
             mean_confidence: p.mean_confidence(),
             members: members.all().len(),
             entropy: entropy.as_ref().map(EntropyParts::mean),
+            temperature: by.map(|by| by.temperature),
         };
         if self.json {
             return output::json(&report);
@@ -104,8 +120,15 @@ impl Predict {
         if !predictions::labels_fit(p, &patches) {
             output::line("labels and votes are not copied: the file's classes are not the model's")?;
         }
+        let scaling = match (&stored, by) {
+            (Some(by), Some(_)) => {
+                format!(", at the run's T = {:.4} (--unscaled leaves it aside)", by.temperature)
+            }
+            (Some(by), None) => format!(", the run's T = {:.4} left aside", by.temperature),
+            (None, _) => String::new(),
+        };
         output::line(format!(
-            "{}: {} patches, mean confidence {:.3}",
+            "{}: {} patches, mean confidence {:.3}{scaling}",
             self.out.display(),
             report.patches,
             report.mean_confidence

@@ -14,7 +14,7 @@ use crate::metrics::{ConfusionMatrix, Scores, Target};
 use crate::models::{Classifier, Device};
 use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
 use crate::uncertainty::RiskCoverage;
-use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, Temperature};
+use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result};
 
 /// Bins of a reliability diagram, as the label distribution paper draws it.
 const DIAGRAM_BINS: usize = 20;
@@ -155,10 +155,7 @@ impl Assessment {
         }
         let table = |p: &Probabilities| Scorecard::of(Predicted::Probabilities(p), reference, settings);
         let after = match run.temperature()? {
-            Some(by) => {
-                let z = run.network(device)?.logits(&test)?;
-                Some((z.softmax(Temperature::new(by.temperature)?), by))
-            }
+            Some(by) => Some((run.predict_at(&by, &test, device)?, by)),
             None => None,
         };
         let scaled = match &after {

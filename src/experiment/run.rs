@@ -18,7 +18,7 @@ use crate::files::Partial;
 use crate::models::pixel::{MajorityClass, PixelGaussian};
 use crate::models::{Classifier, Device, Ensemble, McDropout, Network};
 use crate::nn::EpochRecord;
-use crate::{Error, Labels, Progress, Result, write_whole};
+use crate::{Error, Labels, Probabilities, Progress, Result, Temperature, write_whole};
 
 /// A run's folder and the names in it.
 #[derive(Debug, Clone)]
@@ -161,6 +161,21 @@ impl Run {
     /// The file cannot be read.
     pub fn temperature(&self) -> Result<Option<StoredTemperature>> {
         if self.ensemble()?.is_some() { Ok(None) } else { checkpoint::temperature(&self.model_file()) }
+    }
+
+    /// Class probabilities of the run's network at a temperature, as [`temperature`](Self::temperature)
+    /// gives it. Shape: (N, K).
+    ///
+    /// # Errors
+    /// As [`network`](Self::network); patches unlike those it was trained on; a temperature that is not
+    /// above 0.
+    pub fn predict_at(
+        &self,
+        by: &StoredTemperature,
+        patches: &Patches,
+        device: Device,
+    ) -> Result<Probabilities> {
+        Ok(self.network(device)?.logits(patches)?.softmax(Temperature::new(by.temperature)?))
     }
 
     /// The runs of the members, if this is the run of an ensemble.
