@@ -445,7 +445,10 @@ fn patches_of_hong_kong_hold_the_reflectances_and_regions_of_their_places() {
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("a folder that is not there yet/patches");
     let plan = cutting.plan(&dates, &labels, &mut Silent).unwrap();
-    plan.write(&out, &mut Silent).unwrap();
+    {
+        let _writing = writing();
+        plan.write(&out, &mut Silent).unwrap();
+    }
     let (train, validation, test) = So2Sat::open(&out).unwrap().splits().unwrap();
     for (part, patches) in Part::ALL.into_iter().zip([&train, &validation, &test]) {
         assert_eq!(patches.len(), plan.report().patches(part));
