@@ -57,6 +57,10 @@ fn assert_scores(confusion: &ConfusionMatrix, wanted: &Value, case: &str) {
         assert_close(confusion.mean_iou_score(over), number(&wanted["iou"]), &case);
     }
     let weighted = &wanted["weighted"];
+    // The label distribution paper reads these two off scikit-learn's report, and calls them accuracies.
+    let macro_precision = number(&wanted["macro_present"]["precision"]);
+    assert_close(confusion.maa_as_in_ldl_paper(), macro_precision, case);
+    assert_close(confusion.waa_as_in_ldl_paper(), number(&weighted["precision"]), case);
     assert_close(confusion.weighted_precision_score(), number(&weighted["precision"]), case);
     assert_close(confusion.weighted_recall_score(), number(&weighted["recall"]), case);
     assert_close(confusion.weighted_f1_score(), number(&weighted["f1"]), case);

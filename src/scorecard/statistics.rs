@@ -246,3 +246,49 @@ impl Statistics<'_> {
         Measure::ALL.map(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::Probabilities;
+
+    #[test]
+    fn a_sample_of_weight_three_counts_as_three_samples() {
+        let mut random = ChaCha8Rng::seed_from_u64(6);
+        let classes = Classes::of_count(4);
+        let mut distributions = |n| {
+            let mut rows = Array2::from_shape_fn((n, 4), |_| random.gen_range(0.01..1.0));
+            for mut row in rows.outer_iter_mut() {
+                let total = row.sum();
+                row /= total;
+            }
+            rows
+        };
+        let (p, y) = (distributions(50), distributions(50));
+        let truth: Vec<usize> = (0..50).map(|n| n * 7 % 3).collect();
+        let weights: Vec<u32> = (0..50).map(|n| [0, 3, 1, 0, 2][n % 5]).collect();
+        let repeated: Vec<usize> = (0..50).flat_map(|n| vec![n; weights[n] as usize]).collect();
+
+        let measured = |rows: &[usize], weights: &[u32]| {
+            let select = |table: &Array2<f64>| table.select(ndarray::Axis(0), rows);
+            let p = Probabilities::new(classes.clone(), select(&p)).unwrap();
+            let indices = rows.iter().map(|&n| truth[n]).collect();
+            let outcome = Outcome {
+                labels: Labels::new(classes.clone(), indices).unwrap(),
+                y: Some(LabelDistributions::new(classes.clone(), select(&y)).unwrap()),
+            };
+            let settings = ScorecardSettings::default();
+            let forecast = Forecast::of(Predicted::Probabilities(&p), &settings).unwrap();
+            forecast.against(&outcome).measured(weights)
+        };
+        let weighted = measured(&(0..50).collect::<Vec<_>>(), &weights);
+        let plain = measured(&repeated, &vec![1; repeated.len()]);
+        for (measure, (weighted, plain)) in Measure::ALL.into_iter().zip(weighted.into_iter().zip(plain)) {
+            let (weighted, plain) = (weighted.unwrap(), plain.unwrap());
+            assert!((weighted - plain).abs() < 1e-12, "{measure:?}: {weighted}, not {plain}");
+        }
+    }
+}
