@@ -24,7 +24,8 @@ import nbformat
 from jupyter_client.manager import KernelManager
 
 HERE = Path(__file__).resolve().parent
-CELLS = HERE.parent / "target" / "evcxr" / "target"
+# Where the kernel builds cells; `./course` sets it, not always below this repository.
+CELLS = Path(os.environ.setdefault("EVCXR_TMPDIR", str(HERE.parent / "target" / "evcxr"))) / "target"
 SET_UP = ':dep lcz = { path = ".." }\nuse lcz::prelude::*;'
 # Output that a cell printed just before its end may arrive after the kernel's reply.
 LATE_SECONDS = 0.15
