@@ -69,5 +69,5 @@ pub use nn::{
     Augmentation, EpochRecord, History, Labelled, Observer, Optimizer, ParameterCount, Schedule,
     Standardisation, Training, TrainingState, Weight, Weights,
 };
-pub use predictions::{Features, Logits, Probabilities, Temperature};
+pub use predictions::{FeatureRows, Features, Logits, Probabilities, Temperature};
 pub use progress::Progress;

@@ -198,12 +198,65 @@ pub struct Features(Array2<f32>);
 impl Features {
     /// Feature vectors, one row a sample.
     pub fn new(h: Array2<f32>) -> Self {
-        Self(h)
+        Self(if h.is_standard_layout() { h } else { h.as_standard_layout().into_owned() })
     }
 
     /// The features. Shape: (N, D).
     pub fn view(&self) -> ArrayView2<'_, f32> {
         self.0.view()
+    }
+}
+
+/// Feature vectors that are met in passes: in memory ([`Features`]) or in a file
+/// ([`FeatureFile`](crate::data::features::FeatureFile)), which need not fit into memory.
+pub trait FeatureRows: Sync {
+    /// For messages: the file, or `features in memory`.
+    fn name(&self) -> String;
+
+    /// Samples and the width of a feature vector: (N, D).
+    fn extent(&self) -> (usize, usize);
+
+    /// Whether a pass costs no more than its arithmetic.
+    fn in_memory(&self) -> bool {
+        false
+    }
+
+    /// Gives every row once, in order: the first row's number and some rows of shape (n, D), a multiple
+    /// of 1,024 of them but for the last time.
+    ///
+    /// # Errors
+    /// A file that cannot be read; the visitor's own errors.
+    fn pass(&self, visit: &mut dyn FnMut(usize, ArrayView2<'_, f32>) -> Result<()>) -> Result<()>;
+}
+
+/// Rows whose sums are formed together. What is computed in passes adds up block by block, so that it
+/// comes out the same in memory, from a file and with any number of threads.
+pub(crate) const BLOCK: usize = 1024;
+
+/// Rows of so many columns to give at once: some 64 MiB, in whole blocks.
+pub(crate) fn rows_a_slab(width: usize) -> usize {
+    ((64 << 20) / (4 * width.max(1))).next_multiple_of(BLOCK)
+}
+
+impl FeatureRows for Features {
+    fn name(&self) -> String {
+        "features in memory".to_owned()
+    }
+
+    fn in_memory(&self) -> bool {
+        true
+    }
+
+    fn extent(&self) -> (usize, usize) {
+        self.0.dim()
+    }
+
+    fn pass(&self, visit: &mut dyn FnMut(usize, ArrayView2<'_, f32>) -> Result<()>) -> Result<()> {
+        let (rows, width) = self.0.dim();
+        let slab = rows_a_slab(width);
+        (0..rows)
+            .step_by(slab)
+            .try_for_each(|start| visit(start, self.0.slice(ndarray::s![start..rows.min(start + slab), ..])))
     }
 }
 

@@ -330,6 +330,23 @@ fn a_network_is_trained_evaluated_and_asked_for_predictions() {
     is_one_error(&lcz(predict), &["predictions.h5", "exists"]);
     assert_eq!(std::fs::read(&out).unwrap(), written, "the refused prediction changed the file");
 
+    let out = data_set.folder.path().join("features.h5");
+    let features = [
+        "features".as_ref(),
+        run.as_os_str(),
+        "--data".as_ref(),
+        file.as_os_str(),
+        "--out".as_ref(),
+        out.as_os_str(),
+    ];
+    let output = lcz(features);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let stored = lcz::data::features::FeatureFile::open(&out).unwrap();
+    let patches = lcz::data::So2Sat::open(&file).unwrap().patches().unwrap();
+    assert_eq!(stored.labels().unwrap(), patches.labels().unwrap());
+    assert_eq!(stored.read().unwrap().view().nrows(), 8);
+    is_one_error(&lcz(features), &["features.h5", "exists"]);
+
     let config = std::fs::read(run.join("config.toml")).unwrap();
     is_one_error(&data_set.train(&["--seed", "9"]), &["the run folder exists", "choose another"]);
     assert_eq!(

@@ -4,6 +4,7 @@
 //! A verb is a `clap::Args` struct with `run(self, progress)`: it is named three times below.
 
 mod evaluate;
+mod features;
 mod import_keras;
 mod info;
 mod output;
@@ -53,6 +54,7 @@ enum Verb {
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
     Reproduce(reproduce::Reproduce),
+    Features(features::Features),
     Score(score::Score),
     TempScale(temp_scale::TempScale),
     Verify(verify::Verify),
@@ -81,6 +83,7 @@ impl Cli {
             Verb::Evaluate(verb) => verb.run(&mut progress),
             Verb::Predict(verb) => verb.run(&mut progress),
             Verb::Reproduce(verb) => verb.run(&mut progress),
+            Verb::Features(verb) => verb.run(&mut progress),
             Verb::Score(verb) => verb.run(),
             Verb::TempScale(verb) => verb.run(&mut progress),
             Verb::Verify(verb) => verb.run(&mut progress),

@@ -3,6 +3,7 @@
 
 mod ahead;
 mod batches;
+pub mod features;
 mod patches;
 pub mod predictions;
 pub mod rasters;

@@ -3,6 +3,7 @@
 mod config;
 mod ensemble;
 mod evaluation;
+mod features;
 mod fingerprint;
 mod forest;
 mod ldl;
@@ -17,6 +18,7 @@ mod votes;
 pub use config::{Config, DataSettings, LabelKind};
 pub use ensemble::{resume_ensemble, train_ensemble};
 pub use evaluation::{Evaluation, ModelScores, evaluate};
+pub use features::{FeatureReport, features};
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
 pub use ldl::{Difference, LdlOutcome, LdlStudy, reproduce_ldl};
 pub use run::Run;

@@ -3,7 +3,7 @@
 
 mod augmentation;
 pub(crate) mod inference;
-mod kernels;
+pub(crate) mod kernels;
 mod layers;
 mod module;
 mod ops;

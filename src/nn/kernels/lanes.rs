@@ -2,10 +2,14 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m512, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps,
+    __m256, __m512, __m512d, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps,
     _mm256_loadu_ps, _mm256_max_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_cmp_ps_mask,
     _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_set1_ps, _mm512_storeu_ps,
 };
+
+#[cfg(target_arch = "x86_64")]
+use super::doubles::Pair;
+use super::doubles::{Doubles, PlainDoubles};
 
 /// A vector of `WIDTH` lanes.
 ///
@@ -15,6 +19,8 @@ use std::arch::x86_64::{
 pub(super) trait Lanes: Copy {
     /// How many lanes.
     const WIDTH: usize;
+    /// The f64 vectors of the same instruction set.
+    type Doubles: Doubles;
     /// One number in every lane.
     unsafe fn splat(x: f32) -> Self;
     /// `WIDTH` floats from memory, aligned or not.
@@ -68,6 +74,7 @@ pub(super) struct Plain([f32; 8]);
 
 impl Lanes for Plain {
     const WIDTH: usize = 8;
+    type Doubles = PlainDoubles;
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
         Self([x; 8])
@@ -120,10 +127,11 @@ unsafe fn where_positive_256(x: __m256, z: __m256) -> __m256 {
 /// Implements [`Lanes`] for a vector type by its instructions.
 #[cfg(target_arch = "x86_64")]
 macro_rules! lanes {
-    ($vector:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $max:ident, $positive:ident) => {
+    ($vector:ty, $doubles:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $max:ident, $positive:ident) => {
         // SAFETY (of every block): the trait's contract is the instruction's own.
         impl Lanes for $vector {
             const WIDTH: usize = $width;
+            type Doubles = $doubles;
             #[inline(always)]
             unsafe fn splat(x: f32) -> Self {
                 unsafe { $splat(x) }
@@ -159,6 +167,7 @@ macro_rules! lanes {
 #[cfg(target_arch = "x86_64")]
 lanes!(
     __m512,
+    __m512d,
     16,
     _mm512_set1_ps,
     _mm512_loadu_ps,
@@ -171,6 +180,7 @@ lanes!(
 #[cfg(target_arch = "x86_64")]
 lanes!(
     __m256,
+    Pair,
     8,
     _mm256_set1_ps,
     _mm256_loadu_ps,

@@ -8,6 +8,8 @@
 #![allow(clippy::inline_always)]
 
 pub(crate) mod conv;
+pub(crate) mod distances;
+mod doubles;
 mod lanes;
 pub(crate) mod norm;
 pub(crate) mod pool;

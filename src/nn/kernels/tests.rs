@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Level;
 use super::conv::{Finish, Geometry, Packed, add_weight_gradient, convolve};
+use super::distances::{add, distances, pull};
 use super::norm::{Applied, gradient_sums, input_gradient, moments, scale_shift_relu};
 use super::pool::{add_max_mean_gradient, add_mean_gradient, max_mean, mean};
 use super::update::{Step, apply};
@@ -439,6 +440,46 @@ fn an_update_moves_parameters_and_moments_by_its_rule() {
                         assert!(error < 5e-7, "{level:?}, {step:?}, {len}: {got}, not {expected}");
                     }
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn distances_and_pulls_are_those_of_plain_loops_in_f64() {
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    for width in CHANNELS {
+        for count in [1, 4, 7] {
+            let mut values = draw(&mut random, width * count);
+            let centre: Vec<f64> = draw(&mut random, width).into_iter().map(f64::from).collect();
+            // The last row lies at the centre: it has no direction.
+            for (x, c) in values[(count - 1) * width..].iter_mut().zip(&centre) {
+                *x = *c as f32;
+            }
+            let rows: Vec<&[f32]> = values.chunks(width).collect();
+            let differences: Vec<Vec<f64>> = rows
+                .iter()
+                .map(|row| row.iter().zip(&centre).map(|(x, c)| f64::from(*x) - c).collect())
+                .collect();
+            let lengths: Vec<f64> =
+                differences.iter().map(|d| d.iter().map(|d| d * d).sum::<f64>().sqrt()).collect();
+            let sum_of = |weight: &dyn Fn(f64) -> f64, k: usize| -> f64 {
+                differences.iter().zip(&lengths).map(|(d, length)| weight(*length) * d[k]).sum()
+            };
+            let near = |got: &[f64], wanted: &dyn Fn(usize) -> f64| {
+                got.iter().enumerate().all(|(k, got)| (got - wanted(k)).abs() < 1e-13 * count as f64)
+            };
+            for level in Level::available() {
+                let (mut found, mut of_pull) = (Vec::new(), Vec::new());
+                distances(level, rows.iter().copied(), &centre, &mut found);
+                assert!(near(&found, &|n| lengths[n]), "{level:?}, {width}, {count}");
+                let (mut pulled, mut added) = (vec![0.0; width], vec![0.0; width]);
+                pull(level, &rows, &centre, &mut pulled, &mut of_pull);
+                assert_eq!(of_pull, found, "{level:?}, {width}, {count}");
+                let inverse = |length: f64| if length == 0.0 { 0.0 } else { 1.0 / length };
+                assert!(near(&pulled, &|k| sum_of(&inverse, k)), "{level:?}, {width}, {count}");
+                add(level, &rows, &centre, &mut added);
+                assert!(near(&added, &|k| sum_of(&|_| 1.0, k)), "{level:?}, {width}, {count}");
             }
         }
     }

@@ -1,0 +1,79 @@
+//! How fast the geometric medians of 17 classes of 5,000 × 2,048 features are found: `cargo bench
+//! --bench medians [ROUNDS]`. `peers/medians.py` is the same in NumPy.
+//!
+//! Features are made up: f32, a shared low-dimensional part and noise, clipped at 0 as a network's are.
+//! To 1e-6 of the mean distance. The NumPy version reads the same numbers from the file that
+//! `--write PATH` leaves (raw f32).
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use lcz::progress::Silent;
+use lcz::uncertainty::{Centre, ClassCentres, Weiszfeld};
+use lcz::{Classes, Features, Labels};
+use ndarray::Array2;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+const CLASSES: usize = 17;
+const SAMPLES: usize = 5000;
+const WIDTH: usize = 2048;
+const HIDDEN: usize = 12;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let features = Features::new(features());
+    if let Some(place) = arguments.iter().position(|argument| argument == "--write") {
+        let mut file = std::fs::File::create(&arguments[place + 1]).expect("a file");
+        let values = features.view();
+        let bytes: Vec<u8> =
+            values.as_slice().expect("in order").iter().flat_map(|x| x.to_le_bytes()).collect();
+        file.write_all(&bytes).expect("space on the disk");
+    }
+    let labels =
+        Labels::new(Classes::lcz(), (0..CLASSES * SAMPLES).map(|n| n / SAMPLES).collect()).expect("labels");
+    let settings = Weiszfeld { tolerance: 1e-6, ..Weiszfeld::default() };
+    let mut seconds = Vec::new();
+    for round in 0..5 {
+        let started = Instant::now();
+        let found = ClassCentres::find(Centre::GeometricMedian, &features, &labels, settings, &mut Silent);
+        let found = found.expect("medians");
+        seconds.push(started.elapsed().as_secs_f64());
+        if round == 0 {
+            let fits: Vec<_> = (0..CLASSES).filter_map(|k| found.fit(k)).collect();
+            let passes: Vec<usize> = fits.iter().map(|fit| fit.iterations).collect();
+            let residual = fits.iter().map(|fit| fit.residual).fold(0.0, f64::max);
+            println!("passes {passes:?}, largest residual {residual:.1e}");
+            let first = &found.point(0).expect("a class with samples")[..3];
+            println!("class 1, first features: {first:.9?}");
+        }
+    }
+    seconds.sort_by(f64::total_cmp);
+    println!(
+        "lcz: median {:.3} s, best {:.3} s, {} threads",
+        seconds[2],
+        seconds[0],
+        rayon::current_num_threads()
+    );
+}
+
+fn features() -> Array2<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let directions = Array2::from_shape_fn((HIDDEN, WIDTH), |_| random.gen_range(-0.5..0.5f32));
+    let offsets = Array2::from_shape_fn((CLASSES, WIDTH), |_| random.gen_range(-0.5..1.0f32));
+    let mut h = Array2::zeros((CLASSES * SAMPLES, WIDTH));
+    h.outer_iter_mut().into_par_iter().enumerate().for_each(
+        |(n, mut row): (usize, ndarray::ArrayViewMut1<'_, f32>)| {
+            let mut random = ChaCha8Rng::seed_from_u64(n as u64 + 1);
+            let hidden: Vec<f32> = (0..HIDDEN).map(|_| random.gen_range(-1.0..1.0)).collect();
+            let spread: f32 = random.gen_range(0.2..1.5);
+            for (d, x) in row.iter_mut().enumerate() {
+                let shared: f32 = hidden.iter().enumerate().map(|(i, z)| z * directions[[i, d]]).sum();
+                *x = (offsets[[n / SAMPLES, d]] + spread * shared + 0.2 * random.gen_range(-1.0..1.0f32))
+                    .max(0.0);
+            }
+        },
+    );
+    h
+}

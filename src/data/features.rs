@@ -1,0 +1,285 @@
+//! Files of features: `features` [N, D] of any network, beside the labels, votes and groups of the
+//! patches that they are of, where there are any.
+//!
+//! Attributes: `classes`, `model`, `provenance`. Features are read in passes of some rows at a time, so
+//! that 350,000 × 2,048 of them need not fit into memory.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use hdf5::types::{VarLenAscii, VarLenUnicode};
+use hdf5::{Dataset, File, H5Type};
+use ndarray::{Array2, ArrayView2, s};
+
+use super::Patches;
+use super::so2sat::cause;
+use crate::files::{Partial, check_free};
+use crate::predictions::rows_a_slab;
+use crate::{Classes, Error, FeatureRows, Features, Labels, Result, Votes};
+
+const FEATURES: &str = "features";
+
+/// Writes a file of features, a batch at a time; it appears whole or not at all.
+pub struct FeatureWriter {
+    target: PathBuf,
+    rows: usize,
+    written: usize,
+    // Closed in this order: a file that is open cannot be removed everywhere.
+    features: Option<Dataset>,
+    file: Option<File>,
+    partial: Partial,
+}
+
+impl FeatureWriter {
+    /// Begins a file of the features that `model` has of these patches, with their labels, votes and
+    /// groups.
+    ///
+    /// # Errors
+    /// A file that exists or cannot be written; labels or votes that cannot be read.
+    pub fn create(path: &Path, model: &str, patches: &Patches) -> Result<Self> {
+        check_free(path)?;
+        let labels = if patches.has_labels() { Some(patches.labels()?.one_hot()) } else { None };
+        let votes = if patches.has_votes() { Some(patches.votes()?) } else { None };
+        let mut writer = Self {
+            target: path.to_owned(),
+            rows: patches.len(),
+            written: 0,
+            features: None,
+            file: None,
+            partial: Partial::file(path)?,
+        };
+        let file = File::create(writer.partial.path()).map_err(|e| writer.failed(&e))?;
+        let fill = || {
+            for (name, text) in [
+                ("classes", patches.classes().codes().join(",")),
+                ("model", model.to_owned()),
+                ("provenance", patches.provenance().to_owned()),
+            ] {
+                let text =
+                    VarLenUnicode::from_str(&text).map_err(|e| hdf5::Error::Internal(e.to_string()))?;
+                file.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&text)?;
+            }
+            if let Some(labels) = &labels {
+                let y = labels.view().mapv(|y| y as u8);
+                file.new_dataset_builder().with_data(&y).create("label")?;
+            }
+            if let Some(votes) = &votes {
+                file.new_dataset_builder().with_data(&votes.counts()).create("votes")?;
+            }
+            if let Some(groups) = patches.groups() {
+                file.new_dataset_builder().with_data(&groups).create("group")?;
+            }
+            Ok(())
+        };
+        fill().map_err(|e| writer.failed(&e))?;
+        writer.file = Some(file);
+        Ok(writer)
+    }
+
+    /// Appends the features of the next patches. Shape: (n, D).
+    ///
+    /// # Errors
+    /// More rows than patches, another width than before, a number that is NaN or infinite, a full disk.
+    pub fn append(&mut self, h: &Features) -> Result<()> {
+        let (n, width) = h.view().dim();
+        let rows = self.written..self.written + n;
+        if rows.end > self.rows {
+            let problem = format!("{} rows of features for {} patches", rows.end, self.rows);
+            return Err(Error::file(&self.target, problem, "append the features of these patches"));
+        }
+        if let Some(row) = h.view().outer_iter().position(|row| row.iter().any(|x| !x.is_finite())) {
+            let place = format!("{}, row {}", self.target.display(), rows.start + row);
+            return Err(Error::input(place, "NaN or infinite", "check the network and its input"));
+        }
+        let put = || {
+            let table = match (&self.features, &self.file) {
+                (Some(table), _) => table.clone(),
+                (None, Some(file)) => {
+                    let chunk = ((1 << 20) / (4 * width.max(1))).clamp(1, self.rows.max(1));
+                    let builder = file.new_dataset::<f32>().chunk((chunk, width.max(1)));
+                    builder.shape((self.rows, width)).create(FEATURES)?
+                }
+                (None, None) => return Err("the file is closed".into()),
+            };
+            if table.shape() != [self.rows, width] {
+                return Err(format!("{width} features where there were {}", table.shape()[1])
+                    .as_str()
+                    .into());
+            }
+            table.write_slice(&h.view(), s![rows.clone(), ..])?;
+            Ok(table)
+        };
+        self.features = Some(put().map_err(|e| self.failed(&e))?);
+        self.written = rows.end;
+        Ok(())
+    }
+
+    /// Gives the file its name, once it is whole and on disk.
+    ///
+    /// # Errors
+    /// Fewer rows than patches, or a full disk.
+    pub fn finish(mut self) -> Result<()> {
+        if self.written != self.rows {
+            let problem = format!("{} rows of features for {} patches", self.written, self.rows);
+            return Err(Error::file(&self.target, problem, "append the features of every patch"));
+        }
+        self.features = None;
+        if let Some(file) = self.file.take() {
+            file.flush().and_then(|()| file.close()).map_err(|e| self.failed(&e))?;
+        }
+        self.partial.become_new()
+    }
+
+    fn failed(&self, error: &hdf5::Error) -> Error {
+        Error::file(&self.target, cause(error), "check the free space and the permissions")
+    }
+}
+
+/// A file of features, read in passes.
+#[derive(Debug, Clone)]
+pub struct FeatureFile {
+    path: PathBuf,
+    file: File,
+    features: Dataset,
+    extent: (usize, usize),
+    classes: Classes,
+}
+
+impl FeatureFile {
+    /// Opens a file with a dataset `features`.
+    ///
+    /// # Errors
+    /// Not an HDF5 file, no such dataset, or one that is not [N, D].
+    pub fn open(path: &Path) -> Result<Self> {
+        let advice = "give a file that `lcz features` has written";
+        let failed = |e: hdf5::Error| Error::file(path, cause(&e), advice);
+        std::fs::metadata(path).map_err(Error::io(path))?;
+        let file = File::open(path).map_err(failed)?;
+        let features = file
+            .dataset(FEATURES)
+            .map_err(|_| Error::file(path, format!("no dataset '{FEATURES}'"), advice))?;
+        let &[rows, width] = &features.shape()[..] else {
+            let problem = format!("'{FEATURES}' of shape {:?}, not [N, D]", features.shape());
+            return Err(Error::file(path, problem, advice));
+        };
+        let classes = match text(&file, "classes") {
+            Some(codes) => Classes::named(codes.split(','))?,
+            None => Classes::of_count(
+                file.dataset("label").map_or(17, |label| label.shape().get(1).copied().unwrap_or(17)),
+            ),
+        };
+        Ok(Self { path: path.to_owned(), file, features, extent: (rows, width), classes })
+    }
+
+    /// The classes of labels and votes.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// Where the patches come from, as the file says.
+    pub fn provenance(&self) -> String {
+        text(&self.file, "provenance").unwrap_or_else(|| "not stated".to_owned())
+    }
+
+    /// The network that the features are of, as the file says.
+    pub fn model(&self) -> String {
+        text(&self.file, "model").unwrap_or_else(|| "not stated".to_owned())
+    }
+
+    /// The class of each sample.
+    ///
+    /// # Errors
+    /// No labels, or a row that is not one-hot (named).
+    pub fn labels(&self) -> Result<Labels> {
+        let y: Array2<u8> = self.table("label")?;
+        let class_of = |(row, y): (usize, ndarray::ArrayView1<'_, u8>)| {
+            let one_hot = y.iter().filter(|y| **y != 0).eq([&1]);
+            y.iter().position(|y| *y == 1).filter(|_| one_hot).ok_or_else(|| {
+                let place = format!("{}, label, row {row}", self.path.display());
+                Error::input(place, "not one-hot", "give a single 1 a row")
+            })
+        };
+        Labels::new(self.classes.clone(), y.outer_iter().enumerate().map(class_of).collect::<Result<_>>()?)
+    }
+
+    /// The votes of the experts, if the file has them.
+    ///
+    /// # Errors
+    /// Rows that are no votes (named).
+    pub fn votes(&self) -> Result<Option<Votes>> {
+        if !self.file.link_exists("votes") {
+            return Ok(None);
+        }
+        Votes::new(self.classes.clone(), self.table("votes")?).map(Some)
+    }
+
+    /// All features at once, where they fit into memory.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(&self) -> Result<Features> {
+        self.slab(0, self.extent.0).map(Features::new)
+    }
+
+    fn table<T: H5Type>(&self, name: &str) -> Result<Array2<T>> {
+        let failed = |e: hdf5::Error| Error::file(&self.path, cause(&e), "write the features again");
+        if !self.file.link_exists(name) {
+            let advice = "take the features of labelled patches";
+            return Err(Error::file(&self.path, format!("no dataset '{name}'"), advice));
+        }
+        let table: Array2<T> = self.file.dataset(name).and_then(|table| table.read()).map_err(failed)?;
+        if table.dim() != (self.extent.0, self.classes.len()) {
+            let wanted = (self.extent.0, self.classes.len());
+            let problem = format!("'{name}' of shape {:?}, not {wanted:?}", table.dim());
+            return Err(Error::file(&self.path, problem, "write the features again"));
+        }
+        Ok(table)
+    }
+
+    fn slab(&self, start: usize, rows: usize) -> Result<Array2<f32>> {
+        let read = self.features.read_slice_2d(s![start..start + rows, ..]);
+        read.map_err(|e| Error::file(&self.path, cause(&e), "write the features again"))
+    }
+}
+
+impl FeatureRows for FeatureFile {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn extent(&self) -> (usize, usize) {
+        self.extent
+    }
+
+    /// One slab is read ahead while another is visited.
+    fn pass(&self, visit: &mut dyn FnMut(usize, ArrayView2<'_, f32>) -> Result<()>) -> Result<()> {
+        let (rows, width) = self.extent;
+        let slab = rows_a_slab(width);
+        thread::scope(|scope| {
+            let (send, receive) = sync_channel(1);
+            scope.spawn(move || {
+                for start in (0..rows).step_by(slab) {
+                    // A visitor that failed has hung up.
+                    if send
+                        .send(self.slab(start, slab.min(rows - start)).map(|values| (start, values)))
+                        .is_err()
+                    {
+                        break;
+                    }
+                }
+            });
+            receive
+                .into_iter()
+                .try_for_each(|slab| slab.and_then(|(start, values)| visit(start, values.view())))
+        })
+    }
+}
+
+/// An attribute of the file that is a text, if it is there.
+fn text(file: &File, name: &str) -> Option<String> {
+    let attribute = file.attr(name).ok()?;
+    let unicode = attribute.read_scalar::<VarLenUnicode>().map(|text| text.as_str().to_owned());
+    unicode.or_else(|_| attribute.read_scalar::<VarLenAscii>().map(|text| text.as_str().to_owned())).ok()
+}
