@@ -445,6 +445,18 @@ fn an_ensemble_and_passes_with_dropout_predict_as_one_model() {
     let output = predict(&member, "sampled.h5", &["--mc-dropout", "3", "--seed", "1"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(!data_set.folder.path().join("none.h5").exists());
+
+    let [member, data] = [member, data_set.data()].map(|path| path.to_string_lossy().into_owned());
+    let evaluate = |run: &str, passes: &str| {
+        lcz(["evaluate", run, "--data", &data, "--rounds", "0", "--mc-dropout", passes, "--json"])
+    };
+    is_one_error(&evaluate(&data_set.run().to_string_lossy(), "3"), &["an ensemble of 2"]);
+    is_one_error(&evaluate(&member, "0"), &["0 passes"]);
+    let output = evaluate(&member, "3");
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["sampled"]["members"], 3, "{said}");
+    assert!(said["sampled"]["entropy"]["epistemic"].as_f64().unwrap() > 0.0);
+    assert!(said["members"].is_null());
 }
 
 #[test]

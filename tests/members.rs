@@ -112,7 +112,7 @@ fn the_mean_of_the_passes_is_the_prediction() {
     let settings = Sen2LczSettings { depth: 5, width: 2, ..Sen2LczSettings::default() };
     let patches = patches(6);
     let passes = network(settings.clone(), 0).mc_dropout(&patches, 4, 1).unwrap();
-    let sampled = McDropout::new(network(settings, 0), 4, 1);
+    let sampled = McDropout::new(network(settings, 0), 4, 1).unwrap();
     assert_eq!(sampled.members(&patches).unwrap(), passes);
     let p = sampled.predict(&patches).unwrap();
     for n in 0..6 {
@@ -205,11 +205,13 @@ fn the_run_of_an_ensemble_is_evaluated_as_one_model_and_its_members_differ_by_th
         &run,
         place.path(),
         ScorecardSettings { rounds: 0, ..Default::default() },
+        None,
         Device::Cpu,
         &mut Silent,
     )
     .unwrap();
     assert_eq!(evaluation.network.model, "ensemble of 2 sen2lcz");
+    assert_eq!(evaluation.members.unwrap().members, 2);
     assert_eq!(evaluation.baselines.len(), 2);
     let error = run.network(Device::Cpu).err().unwrap().to_string();
     assert!(error.contains("an ensemble of 2") && error.contains("member-0"), "{error}");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lcz::Progress;
-use lcz::experiment::{self, Run};
+use lcz::experiment::{self, MembersSummary, Run};
 use lcz::models::Device;
 
 use super::output::{self, Table};
@@ -19,6 +19,7 @@ CE cross-entropy in nats against the labels and against the votes.
 Examples:
   lcz evaluate runs/first --data data/testing.h5
   lcz evaluate runs/first --data data                (its testing.h5)
+  lcz evaluate runs/first --data data/testing.h5 --mc-dropout 20
   lcz evaluate runs/first --data data/testing.h5 --json | jq '.network.scores.kappa'")]
 pub struct Evaluate {
     /// The run's folder.
@@ -30,6 +31,11 @@ pub struct Evaluate {
 
     #[command(flatten)]
     settings: Settings,
+
+    /// Ask a network so many times more, each with another draw of its dropout (from --seed), and show the
+    /// measures of their mean too; 20 are usual.
+    #[arg(long, value_name = "PASSES")]
+    mc_dropout: Option<usize>,
 
     /// Where it runs: cpu, or cuda:0 in a build for CUDA.
     #[arg(long, default_value = "cpu")]
@@ -43,7 +49,14 @@ pub struct Evaluate {
 impl Evaluate {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let run = Run::open(&self.run)?;
-        let evaluation = experiment::evaluate(&run, &self.data, self.settings.get(), self.device, progress)?;
+        let evaluation = experiment::evaluate(
+            &run,
+            &self.data,
+            self.settings.get(),
+            self.mc_dropout,
+            self.device,
+            progress,
+        )?;
         if self.json {
             return output::json(&evaluation);
         }
@@ -66,15 +79,23 @@ impl Evaluate {
         table.print()?;
 
         output::line(format!("\n{}, measure by measure", network.model))?;
-        let heading;
-        let after = match &evaluation.scaled {
-            Some(scaled) => {
-                heading = format!("at T = {:.3}", scaled.by.temperature);
-                Some((heading.as_str(), &scaled.scorecard))
-            }
-            None => None,
+        // What was asked for now goes before what the run has.
+        let after = match (&evaluation.sampled, &evaluation.scaled) {
+            (Some(sampled), _) => Some((format!("{} passes", sampled.passes.members), &sampled.scorecard)),
+            (None, Some(scaled)) => Some((format!("at T = {:.3}", scaled.by.temperature), &scaled.scorecard)),
+            (None, None) => None,
         };
+        let after = after.as_ref().map(|(heading, card)| (heading.as_str(), *card));
         scorecard::print(&evaluation.scorecard, after)?;
+        let passes = evaluation.sampled.as_ref().map(|sampled| sampled.passes);
+        for (what, summary) in [("members", evaluation.members), ("passes with dropout", passes)] {
+            if let Some(MembersSummary { members, entropy }) = summary {
+                output::line(format!(
+                    "\n{members} {what}: mean entropy {:.3} nats, {:.3} aleatoric and {:.3} epistemic",
+                    entropy.total, entropy.aleatoric, entropy.epistemic
+                ))?;
+            }
+        }
 
         output::line(format!("\n{}, by class", network.model))?;
         let mut table = Table::new(["class", "patches", "precision", "recall", "F1"]);

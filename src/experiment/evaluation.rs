@@ -13,7 +13,7 @@ use crate::figures::{self, Agreement, Caption, Cells, Figure, Source};
 use crate::metrics::{ConfusionMatrix, Scores, Target};
 use crate::models::{Classifier, Device};
 use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
-use crate::uncertainty::RiskCoverage;
+use crate::uncertainty::{MeanEntropy, Members, RiskCoverage};
 use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result};
 
 /// Bins of a reliability diagram, as the label distribution paper draws it.
@@ -35,6 +35,12 @@ pub struct Evaluation {
     /// The same after temperature scaling, where the run has a temperature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaled: Option<Scaled>,
+    /// What its members are unsure of and disagree about, where it is an ensemble.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<MembersSummary>,
+    /// The mean of several passes with dropout, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<Sampled>,
     /// Its confusion matrix.
     #[serde(skip)]
     pub confusion: ConfusionMatrix,
@@ -46,6 +52,31 @@ pub struct Scaled {
     /// The temperature, and where it is from.
     pub by: StoredTemperature,
     /// The table of measures.
+    pub scorecard: Scorecard,
+}
+
+/// Several members' predictions of one set.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct MembersSummary {
+    /// Networks of an ensemble, or passes with dropout.
+    pub members: usize,
+    /// Mean entropies over the patches, in nats.
+    pub entropy: MeanEntropy,
+}
+
+impl MembersSummary {
+    fn of(members: &Members) -> Self {
+        Self { members: members.all().len(), entropy: members.entropy().mean() }
+    }
+}
+
+/// What Monte Carlo dropout makes of a network's predictions.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sampled {
+    /// The passes.
+    #[serde(flatten)]
+    pub passes: MembersSummary,
+    /// The table of measures of their mean.
     pub scorecard: Scorecard,
 }
 
@@ -75,16 +106,21 @@ fn test_set(run: &Run, file: &Path) -> Result<Patches> {
 
 /// Evaluates a run: returns the scores, adds them to its `metrics.json`, and draws its figures.
 ///
+/// `passes` asks the network that often again, with dropout drawn from the settings' seed; the figures show
+/// the network without it.
+///
 /// # Errors
-/// Data that is unusable, unlabelled, or unlike what the run was trained on.
+/// Data that is unusable, unlabelled, or unlike what the run was trained on; passes of what is no network or
+/// has no dropout.
 pub fn evaluate(
     run: &Run,
     data: &Path,
     settings: ScorecardSettings,
+    passes: Option<usize>,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Evaluation> {
-    let assessment = Assessment::of(run, data, settings, device, progress)?;
+    let assessment = Assessment::of(run, data, settings, passes, device, progress)?;
     run.add_metrics(&assessment.evaluation.data, &assessment.evaluation)?;
     for (stem, figure) in assessment.figures(run)? {
         figure.save(&run.figures(), &stem)?;
@@ -110,10 +146,12 @@ impl Assessment {
         run: &Run,
         data: &Path,
         settings: ScorecardSettings,
+        passes: Option<usize>,
         device: Device,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
         let network = run.classifier(device)?;
+        let with_dropout = passes.map(|passes| run.mc_dropout(passes, settings.seed, device)).transpose()?;
         let file = if data.is_dir() { data.join("testing.h5") } else { data.to_owned() };
         let test = test_set(run, &file)?;
         let labels = test.labels_or_majority()?;
@@ -130,7 +168,8 @@ impl Assessment {
         let groups = test.groups();
         let baselines = run.baselines()?;
 
-        progress.begin("evaluate", 2 + if baselines.is_some() { 2 } else { 0 });
+        let steps = 2 + if baselines.is_some() { 2 } else { 0 } + u64::from(with_dropout.is_some());
+        progress.begin("evaluate", steps);
         let mut score = |name: &str, p: &Probabilities| {
             progress.advance(1, name);
             let scores = Scores::of(p, &labels, votes.as_ref())?;
@@ -141,7 +180,8 @@ impl Assessment {
             rows.push(score("majority class", &baselines.majority.predict(&test)?)?);
             rows.push(score("per-pixel Gaussian", &baselines.pixel.predict(&test)?)?);
         }
-        let predicted = network.predict(&test)?;
+        let members = Members::new(network.members(&test)?)?;
+        let predicted = members.mean().clone();
         let network_scores = score(network.name(), &predicted)?;
         progress.advance(1, "intervals");
         let mut reference = Reference::new(&labels);
@@ -162,6 +202,14 @@ impl Assessment {
             Some((p, by)) => Some(Scaled { by: by.clone(), scorecard: table(p)? }),
             None => None,
         };
+        let sampled = match &with_dropout {
+            Some(model) => {
+                progress.advance(1, model.name());
+                let passes = Members::new(model.members(&test)?)?;
+                Some(Sampled { passes: MembersSummary::of(&passes), scorecard: table(passes.mean())? })
+            }
+            None => None,
+        };
         let evaluation = Evaluation {
             data: file.display().to_string(),
             provenance: test.provenance().to_owned(),
@@ -169,6 +217,8 @@ impl Assessment {
             network: network_scores,
             scorecard: table(&predicted)?,
             scaled,
+            members: (members.all().len() > 1).then(|| MembersSummary::of(&members)),
+            sampled,
             confusion: ConfusionMatrix::of(&labels, &predicted.predicted())?,
         };
         progress.end("");

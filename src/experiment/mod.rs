@@ -17,7 +17,7 @@ mod votes;
 
 pub use config::{Config, DataSettings, LabelKind};
 pub use ensemble::{resume_ensemble, train_ensemble};
-pub use evaluation::{Evaluation, ModelScores, evaluate};
+pub use evaluation::{Evaluation, MembersSummary, ModelScores, Sampled, evaluate};
 pub use features::{FeatureReport, features};
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
 pub use ldl::{Difference, LdlOutcome, LdlStudy, reproduce_ldl};

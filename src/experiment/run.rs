@@ -150,9 +150,9 @@ impl Run {
     /// The network as Monte Carlo dropout asks it: so many passes, drawn from this seed.
     ///
     /// # Errors
-    /// As [`network`](Self::network).
+    /// As [`network`](Self::network) and [`McDropout::new`].
     pub fn mc_dropout(&self, passes: usize, seed: u64, device: Device) -> Result<Box<dyn Classifier>> {
-        Ok(Box::new(McDropout::new(self.network(device)?, passes, seed)))
+        Ok(Box::new(McDropout::new(self.network(device)?, passes, seed)?))
     }
 
     /// The temperature that was fitted to the run's network, if one was; an ensemble has none of its own.

@@ -128,7 +128,7 @@ fn redrawn(
             // No figure shows intervals.
             let settings = ScorecardSettings { rounds: 0, panels: 0, ..ScorecardSettings::default() };
             let data = data.unwrap_or(Path::new(file));
-            let assessment = Assessment::of(&run, data, settings, device, progress)?;
+            let assessment = Assessment::of(&run, data, settings, None, device, progress)?;
             named(figure, assessment.figures(&run)?)
         }
         Source::Votes { file } => {

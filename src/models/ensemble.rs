@@ -72,9 +72,13 @@ pub struct McDropout {
 
 impl McDropout {
     /// So many passes (20 are usual) of this network, drawn from this seed.
-    pub fn new(network: Box<dyn Network>, passes: usize, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// No pass, or a network without dropout.
+    pub fn new(network: Box<dyn Network>, passes: usize, seed: u64) -> Result<Self> {
+        network.architecture().check_passes(passes)?;
         let name = format!("{}, {passes} passes with dropout", network.name());
-        Self { name, network, passes, seed }
+        Ok(Self { name, network, passes, seed })
     }
 }
 

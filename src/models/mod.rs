@@ -189,6 +189,22 @@ impl Architecture {
         }
     }
 
+    /// Refuses passes with dropout that would be none, or all alike.
+    fn check_passes(&self, passes: usize) -> Result<()> {
+        if passes == 0 {
+            return Err(Error::input("MC dropout", "0 passes", "choose 1 or more; 20 are usual"));
+        }
+        if self.dropout() == 0.0 {
+            let problem = "the network has no dropout, so that all passes would be alike";
+            return Err(Error::input(
+                "MC dropout",
+                problem,
+                "train with model.dropout above 0, or an ensemble",
+            ));
+        }
+        Ok(())
+    }
+
     /// What it is called.
     pub fn name(&self) -> &'static str {
         match self {

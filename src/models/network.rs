@@ -229,17 +229,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
 
     fn mc_dropout(&self, patches: &Patches, passes: usize, seed: u64) -> Result<Vec<Probabilities>> {
         self.check(patches)?;
-        if passes == 0 {
-            return Err(Error::input("MC dropout", "0 passes", "choose 1 or more; 20 are usual"));
-        }
-        if self.architecture.dropout() == 0.0 {
-            let problem = "the network has no dropout, so that all passes would be alike";
-            return Err(Error::input(
-                "MC dropout",
-                problem,
-                "train with model.dropout above 0, or an ensemble",
-            ));
-        }
+        self.architecture.check_passes(passes)?;
         let (input, module) = (self.input(), &self.module);
         let sampled = sampled_log_probabilities(module, &self.device, &input, patches, passes, seed)?;
         let p = |log_p: Array2<f32>| {
