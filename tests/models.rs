@@ -152,6 +152,31 @@ fn keras_s_random_weights_and_inputs_give_its_mean_of_logits() {
     assert!(worst < 1e-5, "{worst:e}");
 }
 
+#[test]
+fn keras_s_random_mlp_gives_its_logits() {
+    let Some(file) = real_data("parity/mlp.npz") else { return };
+    let arrays = npz::read(&file);
+    let names = ["hidden.weight", "hidden.bias", "head.weight", "head.bias"];
+    let weights = names.iter().enumerate().map(|(k, name)| {
+        let (shape, values) = &arrays[&format!("w{k:03}")];
+        ((*name).to_owned(), weight(name, shape, values.clone()))
+    });
+    let mut network =
+        build(&Architecture::mlp(), &Imagery::so2sat(), &Classes::lcz(), 0, Device::Cpu).unwrap();
+    assert_eq!(network.parameters().total, 1_313_041);
+    network.set_weights(&Weights::new(weights.collect())).unwrap();
+    network.set_standardisation(Standardisation::identity(10)).unwrap();
+
+    let images = Array4::from_shape_vec((8, 32, 32, 10), arrays["x"].1.clone()).unwrap();
+    let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images).unwrap();
+    let z: Vec<f64> = arrays["logits"].1.iter().copied().map(f64::from).collect();
+    let expected = log_softmax(&Array2::from_shape_vec((8, 17), z).unwrap());
+    let worst = worst_of(&network.logits(&patches).unwrap().view().to_owned(), &expected);
+    println!("parity with Keras, mlp: largest difference of ln p {worst:.2e}");
+    assert!(worst < 1e-5, "{worst:e}");
+    assert_eq!(network.features(&patches).unwrap().view().dim(), (8, 128));
+}
+
 /// What Keras makes of two small networks; written by `vectors/make_sen2lcz.py`.
 struct Frozen<'a> {
     tensors: SafeTensors<'a>,

@@ -3,6 +3,7 @@
 //!
 //! A verb is a `clap::Args` struct with `run(self, progress)`: it is named three times below.
 
+mod bench;
 mod evaluate;
 mod features;
 mod import_keras;
@@ -59,6 +60,7 @@ enum Verb {
     TempScale(temp_scale::TempScale),
     Verify(verify::Verify),
     Votes(votes::Votes),
+    Bench(bench::Bench),
 }
 
 impl Cli {
@@ -88,6 +90,7 @@ impl Cli {
             Verb::TempScale(verb) => verb.run(&mut progress),
             Verb::Verify(verb) => verb.run(&mut progress),
             Verb::Votes(verb) => verb.run(),
+            Verb::Bench(verb) => verb.run(&mut progress),
         }
     }
 }

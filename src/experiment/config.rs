@@ -217,7 +217,7 @@ mod tests {
         assert_eq!((config.training.epochs, config.training.batch_size), (5, 16));
         assert_eq!(config.training.optimizer, Optimizer::Adam);
         assert_eq!(config.data.without, ["G"]);
-        let Architecture::Sen2lcz(model) = &config.model;
+        let Architecture::Sen2lcz(model) = &config.model else { panic!("{:?}", config.model) };
         assert_eq!((model.width, model.depth, model.fusion), (8, 17, Fusion::Logits));
     }
 

@@ -1,5 +1,6 @@
 //! Experiments: a configuration trains a network or a forest into a run folder, and a run is evaluated.
 
+mod bench;
 mod config;
 mod ensemble;
 mod evaluation;
@@ -15,6 +16,7 @@ mod train;
 mod verification;
 mod votes;
 
+pub use bench::{BenchMode, Measured, bench};
 pub use config::{Config, DataSettings, LabelKind};
 pub use ensemble::{resume_ensemble, train_ensemble};
 pub use evaluation::{Evaluation, MembersSummary, ModelScores, Sampled, evaluate};

@@ -3,6 +3,7 @@
 
 mod ensemble;
 pub mod forest;
+pub mod mlp;
 mod network;
 pub mod pixel;
 pub mod sen2lcz;
@@ -17,6 +18,7 @@ use crate::nn::{
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
 pub use ensemble::{Ensemble, McDropout};
+use mlp::MlpSettings;
 pub use network::{Device, build};
 use sen2lcz::Sen2LczSettings;
 
@@ -136,7 +138,6 @@ impl dyn Network {
     /// # Ok::<(), lcz::Error>(())
     /// ```
     pub fn summary(&self) -> Table {
-        let Architecture::Sen2lcz(settings) = self.architecture();
         let ParameterCount { total, trainable } = self.parameters();
         let weights = self.weights();
         let of = |layer: &str| -> usize {
@@ -153,13 +154,27 @@ impl dyn Network {
             self.classes().len()
         ));
         table.row(["input".to_owned(), shape(&[*patch_size, *patch_size, bands.len()]), String::new()]);
-        for (name, output, prefix) in settings.layers(self.imagery(), self.classes()) {
+        for (name, output, prefix) in self.architecture().layers(self.imagery(), self.classes()) {
             let parameters = if prefix.is_empty() { String::new() } else { grouped(of(&prefix) as u64) };
             table.row([name, shape(&output), parameters]);
         }
         table.row(["all".to_owned(), String::new(), grouped(total as u64)]);
         table.row(["of these trained".to_owned(), String::new(), grouped(trainable as u64)]);
         table
+    }
+
+    /// Floating-point operations that a forward pass of one sample takes: two for each multiplication in a
+    /// convolution or a dense layer.
+    pub fn forward_operations(&self) -> u64 {
+        let weights = self.weights();
+        let layers = self.architecture().layers(self.imagery(), self.classes());
+        let layers = layers.into_iter().filter_map(|(_, output, prefix)| {
+            let weight = weights.get(&format!("{prefix}.weight"))?;
+            // All sides but that of the channels.
+            let places: usize = output[..output.len() - 1].iter().product();
+            Some(2 * (places * weight.values.len()) as u64)
+        });
+        layers.sum()
     }
 
     /// Shows its summary below a notebook cell.
@@ -174,6 +189,8 @@ impl dyn Network {
 pub enum Architecture {
     /// See [`sen2lcz`].
     Sen2lcz(Sen2LczSettings),
+    /// See [`mlp`].
+    Mlp(MlpSettings),
 }
 
 impl Architecture {
@@ -182,10 +199,30 @@ impl Architecture {
         Self::Sen2lcz(Sen2LczSettings::default())
     }
 
+    /// The course's multilayer perceptron.
+    pub fn mlp() -> Self {
+        Self::Mlp(MlpSettings::default())
+    }
+
+    /// A network of this name with its default settings, `None` if there is no such network.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::sen2lcz(), Self::mlp()].into_iter().find(|architecture| architecture.name() == name)
+    }
+
     /// The share of numbers that dropout sets to zero in training.
     pub fn dropout(&self) -> f64 {
         match self {
             Self::Sen2lcz(settings) => settings.dropout,
+            Self::Mlp(settings) => settings.dropout,
+        }
+    }
+
+    /// Names and output shapes of the layers, in the order in which data pass them, each with the beginning of
+    /// its weights' names; empty where it has none.
+    fn layers(&self, imagery: &Imagery, classes: &Classes) -> Vec<(String, Vec<usize>, String)> {
+        match self {
+            Self::Sen2lcz(settings) => settings.layers(imagery, classes),
+            Self::Mlp(settings) => settings.layers(imagery, classes),
         }
     }
 
@@ -209,6 +246,7 @@ impl Architecture {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sen2lcz(_) => "sen2lcz",
+            Self::Mlp(_) => "mlp",
         }
     }
 }

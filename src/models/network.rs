@@ -8,6 +8,7 @@ use ndarray::Array2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::mlp::Mlp;
 use super::sen2lcz::Sen2Lcz;
 use super::{Architecture, Classifier, Network};
 use crate::data::Patches;
@@ -106,14 +107,13 @@ fn build_on<D: Backend<f32>>(
     match architecture {
         Architecture::Sen2lcz(settings) => {
             settings.check(imagery.patch_size)?;
-            Ok(Box::new(Trained {
-                architecture: architecture.clone(),
-                imagery: imagery.clone(),
-                classes: classes.clone(),
-                standardisation: None,
-                module: Sen2Lcz::new(device, &mut random, settings, bands, count),
-                device: device.clone(),
-            }))
+            let module = Sen2Lcz::new(device, &mut random, settings, bands, count);
+            Ok(Trained::boxed(module, device, architecture, imagery, classes))
+        }
+        Architecture::Mlp(settings) => {
+            settings.check()?;
+            let module = Mlp::new(device, &mut random, settings, imagery, count);
+            Ok(Trained::boxed(module, device, architecture, imagery, classes))
         }
     }
 }
@@ -126,6 +126,26 @@ struct Trained<M, D> {
     standardisation: Option<Standardisation>,
     module: M,
     device: D,
+}
+
+impl<D: Backend<f32>, M: Module<f32, D> + 'static> Trained<M, D> {
+    /// A network that has not been trained.
+    fn boxed(
+        module: M,
+        device: &D,
+        architecture: &Architecture,
+        imagery: &Imagery,
+        classes: &Classes,
+    ) -> Box<dyn Network> {
+        Box::new(Self {
+            architecture: architecture.clone(),
+            imagery: imagery.clone(),
+            classes: classes.clone(),
+            standardisation: None,
+            module,
+            device: device.clone(),
+        })
+    }
 }
 
 impl<M, D> Trained<M, D> {

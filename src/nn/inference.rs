@@ -25,7 +25,13 @@ pub(super) fn maps<D: Backend<f32>>(
 ) -> Maps<f32, D> {
     standardisation.apply(&mut images);
     let shape = images.dim();
-    let values = images.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
+    let images = if images.is_standard_layout() { images } else { images.as_standard_layout().into_owned() };
+    let len = images.len();
+    let (mut values, start) = images.into_raw_vec_and_offset();
+    if values.len() > len {
+        // Cut out of a larger array.
+        values = values[start.unwrap_or(0)..][..len].to_vec();
+    }
     device.tensor_from_vec(values, shape).put_tape(tape)
 }
 

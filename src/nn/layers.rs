@@ -7,8 +7,8 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-use super::ops::{Backend, ConvNorm, Maps, Matrix, Rows, Statistics, Vector};
-use super::tape::{AnyTape, Taped};
+use super::ops::{Backend, ConvNorm, DenseLayer, Maps, Matrix, Rows, Statistics, Vector};
+use super::tape::Taped;
 
 /// One forward pass: training (batch statistics, dropout), inference (moving averages, no dropout), or
 /// sampling (moving averages, dropout).
@@ -82,6 +82,13 @@ fn he_normal(random: &mut ChaCha8Rng, inputs: usize, len: usize) -> Vec<f64> {
         }
     };
     (0..len).map(|_| draw()).collect()
+}
+
+/// Numbers from the uniform distribution on ±√(6 / (inputs + outputs)), Keras's `glorot_uniform`
+/// (Glorot & Bengio 2010).
+fn glorot_uniform(random: &mut ChaCha8Rng, inputs: usize, outputs: usize) -> Vec<f64> {
+    let limit = (6.0 / (inputs + outputs) as f64).sqrt();
+    (0..inputs * outputs).map(|_| random.gen_range(-limit..limit)).collect()
 }
 
 /// Numbers in the network's own type.
@@ -159,12 +166,14 @@ impl<E: Dtype, D: Backend<E>> ConvNormRelu<E, D> {
     }
 }
 
-/// y = x · w + b.
+/// y = x · w + b, or max(0, y).
 #[derive(Clone)]
 pub(crate) struct Dense<E: Dtype, D: Backend<E>> {
     name: String,
     weight: Matrix<E, D>,
     bias: Vector<E, D>,
+    relu: bool,
+    passes_back: bool,
 }
 
 impl<E: Dtype, D: Backend<E>> Dense<E, D> {
@@ -176,19 +185,41 @@ impl<E: Dtype, D: Backend<E>> Dense<E, D> {
         inputs: usize,
         outputs: usize,
     ) -> Self {
-        Self {
-            name: name.into(),
-            weight: device
-                .tensor_from_vec(numbers(he_normal(random, inputs, inputs * outputs)), (inputs, outputs)),
-            bias: device.zeros_like(&(outputs,)),
-        }
+        let weights = he_normal(random, inputs, inputs * outputs);
+        Self::of(name.into(), device, weights, (inputs, outputs))
+    }
+
+    /// A layer with Glorot-uniform weights, as Keras makes one that is not told otherwise.
+    pub(crate) fn glorot(
+        name: impl Into<String>,
+        device: &D,
+        random: &mut ChaCha8Rng,
+        inputs: usize,
+        outputs: usize,
+    ) -> Self {
+        let weights = glorot_uniform(random, inputs, outputs);
+        Self::of(name.into(), device, weights, (inputs, outputs))
+    }
+
+    fn of(name: String, device: &D, weights: Vec<f64>, shape: (usize, usize)) -> Self {
+        let weight = device.tensor_from_vec(numbers(weights), shape);
+        Self { name, weight, bias: device.zeros_like(&(shape.1,)), relu: false, passes_back: true }
+    }
+
+    /// The same layer with max(0, ·) behind it.
+    pub(crate) fn with_relu(self) -> Self {
+        Self { relu: true, ..self }
+    }
+
+    /// The same layer as a network's first: nothing before it is learnt.
+    pub(crate) fn first(self) -> Self {
+        Self { passes_back: false, ..self }
     }
 
     /// (B, inputs) → (B, outputs).
     pub(crate) fn forward(&self, x: Rows<E, D>) -> Rows<E, D> {
-        let y = x.matmul(self.weight.clone());
-        let shape = *y.shape();
-        y + self.bias.retaped::<AnyTape<E, D>>().broadcast_like::<_, Axis<0>>(&shape)
+        let Self { weight, bias, relu, passes_back, .. } = self;
+        D::dense(x, &DenseLayer { weight, bias, relu: *relu, passes_back: *passes_back })
     }
 
     /// Meets the layer's tensors.

@@ -8,10 +8,13 @@
 #![allow(clippy::inline_always)]
 
 pub(crate) mod conv;
+pub(crate) mod dense;
 pub(crate) mod distances;
 mod doubles;
 mod lanes;
+pub(crate) mod lend;
 pub(crate) mod norm;
+pub(crate) mod peak;
 pub(crate) mod pool;
 #[cfg(test)]
 mod tests;
@@ -60,6 +63,17 @@ impl Level {
             }
         }
         levels
+    }
+
+    /// What the instruction set is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "AVX2",
+            Set::Portable => "portable code",
+        }
     }
 
     /// Lanes of a vector.

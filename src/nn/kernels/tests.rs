@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Level;
 use super::conv::{Finish, Geometry, Packed, add_weight_gradient, convolve};
+use super::dense::{Left, add_product};
 use super::distances::{add, distances, pull};
 use super::norm::{Applied, gradient_sums, input_gradient, moments, scale_shift_relu};
 use super::pool::{add_max_mean_gradient, add_mean_gradient, max_mean, mean};
@@ -480,6 +481,35 @@ fn distances_and_pulls_are_those_of_plain_loops_in_f64() {
                 assert!(near(&pulled, &|k| sum_of(&inverse, k)), "{level:?}, {width}, {count}");
                 add(level, &rows, &centre, &mut added);
                 assert!(near(&added, &|k| sum_of(&|_| 1.0, k)), "{level:?}, {width}, {count}");
+            }
+        }
+    }
+}
+
+#[test]
+fn products_of_matrices_are_what_a_plain_sum_gives() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    for level in Level::available() {
+        for columns in CHANNELS {
+            // About the rows of a tile, and inner sides about a block's.
+            for (rows, inner) in [(1, 1), (2, 5), (5, 128), (6, 129), (13, 300)] {
+                let [a, b, start] =
+                    [rows * inner, inner * columns, rows * columns].map(|len| draw(&mut random, len));
+                for turned in [false, true] {
+                    let (row, column) = if turned { (1, rows) } else { (inner, 1) };
+                    let mut expected = Expected::starting_at(start.iter().map(|x| f64::from(*x)));
+                    for r in 0..rows {
+                        for c in 0..columns {
+                            for k in 0..inner {
+                                let a = f64::from(a[r * row + k * column]);
+                                expected.add(r * columns + c, a * f64::from(b[k * columns + c]));
+                            }
+                        }
+                    }
+                    let mut y = start.clone();
+                    add_product(level, Left { numbers: &a, row, column }, &b, &mut y, columns);
+                    expected.assert(&y, &format!("{level:?}, {rows} × {inner} × {columns}, {turned}"));
+                }
             }
         }
     }

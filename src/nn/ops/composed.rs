@@ -2,7 +2,7 @@
 
 use dfdx::prelude::*;
 
-use super::{Backend, ConvNorm, Maps, Matrix, Rows, Statistics, Vector};
+use super::{Backend, ConvNorm, DenseLayer, Maps, Matrix, Rows, Statistics, Vector};
 use crate::nn::kernels::update::Step;
 use crate::nn::tape::{AnyTape, Taped, fork};
 
@@ -116,6 +116,14 @@ pub(crate) fn max_mean_pool<E: Dtype, D: Backend<E>>(x: Maps<E, D>) -> Maps<E, D
 /// See [`Backend::global_mean`].
 pub(crate) fn global_mean<E: Dtype, D: Backend<E>>(x: Maps<E, D>) -> Rows<E, D> {
     x.mean::<_, Axes2<1, 2>>()
+}
+
+/// See [`Backend::dense`].
+pub(crate) fn dense<E: Dtype, D: Backend<E>>(x: Rows<E, D>, layer: &DenseLayer<'_, E, D>) -> Rows<E, D> {
+    let y = x.matmul(layer.weight.clone());
+    let shape = *y.shape();
+    let y = y + layer.bias.retaped::<AnyTape<E, D>>().broadcast_like::<_, Axis<0>>(&shape);
+    if layer.relu { y.relu() } else { y }
 }
 
 /// See [`Backend::update`].

@@ -8,11 +8,12 @@ use dfdx::prelude::*;
 use ndarray::Array4;
 use rayon::prelude::*;
 
-use super::{Backend, ConvNorm, Maps, Rows, Shared, Statistics, composed};
+use super::dense::dense;
+use super::{Backend, ConvNorm, DenseLayer, Maps, Rows, Shared, Statistics, composed};
 use crate::nn::kernels::conv::{self, Finish, Geometry, Packed};
 use crate::nn::kernels::norm::{self, Applied};
 use crate::nn::kernels::update::{self, Step};
-use crate::nn::kernels::{Level, pool};
+use crate::nn::kernels::{Level, lend, pool};
 use crate::nn::tape::{AnyTape, Taped};
 
 /// Groups of images whose weight gradients are summed apart: as parallel as a laptop can use, and
@@ -21,6 +22,10 @@ const GROUPS: usize = 8;
 
 /// Images of a part in inference: enough that folding and packing the weights, once a part, costs little.
 const PART: usize = 32;
+
+/// Parameters that an optimiser's step moves at once: few enough for a core's cache, enough to be worth a
+/// thread.
+const UPDATED: usize = 1 << 15;
 
 impl Backend<f32> for Cpu {
     fn conv_norm_relu(
@@ -56,6 +61,10 @@ impl Backend<f32> for Cpu {
         global_mean(x)
     }
 
+    fn dense(x: Rows<f32, Cpu>, layer: &DenseLayer<'_, f32, Cpu>) -> Rows<f32, Cpu> {
+        dense(x, layer)
+    }
+
     /// Whole networks in parallel rather than the images of one layer: what a part makes stays in its
     /// core's cache, and nobody waits between layers. A build for CUDA takes one part after the other.
     fn in_parts<T: Send>(images: Array4<f32>, forward: impl Fn(usize, Array4<f32>) -> T + Shared) -> Vec<T> {
@@ -74,11 +83,12 @@ impl Backend<f32> for Cpu {
         gradients: &mut Gradients<f32, Cpu>,
     ) {
         let g = gradients.get_or_alloc_mut(parameters).expect("memory for a gradient");
-        let [mut p, mut m, mut v] = [&*parameters, &moments[0], &moments[1]].map(numbers);
-        update::apply(Level::best(), step, &mut p, &mut m, &mut v, g);
-        parameters.copy_from(&p);
-        moments[0].copy_from(&m);
-        moments[1].copy_from(&v);
+        let [m, v] = moments;
+        let [p, m, v] = [lend::numbers_mut(parameters), lend::numbers_mut(m), lend::numbers_mut(v)];
+        let parts = p.par_chunks_mut(UPDATED).zip(m.par_chunks_mut(UPDATED));
+        parts
+            .zip(v.par_chunks_mut(UPDATED).zip(g.par_chunks(UPDATED)))
+            .for_each(|((p, m), (v, g))| update::apply(Level::best(), step, p, m, v, g));
     }
 }
 

@@ -6,6 +6,7 @@
 //! against finite differences.
 
 pub(crate) mod composed;
+mod dense;
 mod fused;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,17 @@ pub(crate) struct ConvNorm<'a, E: Dtype, D: Device<E>> {
     pub(crate) epsilon: f64,
     /// Side of the kernel.
     pub(crate) kernel: usize,
+}
+
+/// The parameters of a dense layer.
+pub(crate) struct DenseLayer<'a, E: Dtype, D: Device<E>> {
+    /// (inputs, outputs).
+    pub(crate) weight: &'a Matrix<E, D>,
+    pub(crate) bias: &'a Vector<E, D>,
+    /// Whether max(0, ·) follows.
+    pub(crate) relu: bool,
+    /// Whether something before the layer is learnt; else its input needs no gradient.
+    pub(crate) passes_back: bool,
 }
 
 /// Mean and (biased) variance of each channel.
@@ -86,6 +98,11 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
     /// Mean over all pixels: (B, H, W, C) → (B, C).
     fn global_mean(x: Maps<E, Self>) -> Rows<E, Self> {
         composed::global_mean(x)
+    }
+
+    /// x · w + b, and max(0, ·) of it where the layer says so: (B, inputs) → (B, outputs).
+    fn dense(x: Rows<E, Self>, layer: &DenseLayer<'_, E, Self>) -> Rows<E, Self> {
+        composed::dense(x, layer)
     }
 
     /// Runs `forward` on a batch of images in parts, each with its number, and gives the results in order.

@@ -4,7 +4,7 @@ use dfdx::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Backend, ConvNorm, Maps, Rows, Statistics, composed};
+use super::{Backend, ConvNorm, DenseLayer, Maps, Rows, Statistics, composed};
 use crate::nn::module::{cross_entropy, mean_of_logits, mean_of_softmaxes};
 use crate::nn::tape::{AnyTape, Taped, backward};
 
@@ -305,5 +305,70 @@ fn fused_pooling_is_the_composed_one_on_random_shapes() {
             relative(&out, &expected) < 1e-5 && relative(&gradient, &expected_gradient) < 1e-5,
             "{shape:?}"
         );
+    }
+}
+
+/// Output and gradients (input, weight, bias) of a dense layer.
+fn dense<E: Dtype>(
+    (batch, inputs, outputs): (usize, usize, usize),
+    tensors: &[Vec<f64>],
+    relu: bool,
+    run: impl Fn(Rows<E, Cpu>, &DenseLayer<'_, E, Cpu>) -> Rows<E, Cpu>,
+) -> (Vec<f64>, f64, Vec<Vec<f64>>)
+where
+    Cpu: Backend<E>,
+{
+    let device = Cpu::default();
+    let x = device.tensor_from_vec(cast::<E>(&tensors[0]), (batch, inputs));
+    let weight = device.tensor_from_vec(cast::<E>(&tensors[1]), (inputs, outputs));
+    let bias = device.tensor_from_vec(cast::<E>(&tensors[2]), (outputs,));
+    let layer = DenseLayer { weight: &weight, bias: &bias, relu, passes_back: true };
+    let out = run(x.clone().put_tape(AnyTape::recording()), &layer);
+    let values = plain(out.as_vec());
+    let loss = weighted_sum(out);
+    let value = loss.as_vec()[0].to_f64().unwrap();
+    let mut gradients = backward(loss);
+    let of = vec![
+        gradient_of(&mut gradients, &x),
+        gradient_of(&mut gradients, &weight),
+        gradient_of(&mut gradients, &bias),
+    ];
+    (values, value, of)
+}
+
+#[test]
+fn a_composed_dense_layer_has_the_gradient_of_finite_differences() {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    for relu in [false, true] {
+        let tensors = [3 * 4, 4 * 5, 5].map(|len| draw(&mut random, len));
+        let loss = |tensors: &[Vec<f64>]| {
+            let (_, value, gradients) = dense::<f64>((3, 4, 5), tensors, relu, composed::dense);
+            (value, gradients)
+        };
+        let worst = against_differences(&loss, &tensors);
+        assert!(worst < 1e-7, "relu {relu}: {worst:e}");
+    }
+}
+
+#[test]
+fn a_fused_dense_layer_is_the_composed_one() {
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    // Small ones, one of several blocks of inputs, and one row.
+    for sides in [(1, 1, 1), (5, 7, 3), (3, 2500, 17), (33, 130, 128), (1, 1024, 40)] {
+        for relu in [false, true] {
+            let (batch, inputs, outputs) = sides;
+            let tensors = [batch * inputs, inputs * outputs, outputs].map(|len| draw(&mut random, len));
+            let (y, _, gradients) = dense::<f32>(sides, &tensors, relu, <Cpu as Backend<f32>>::dense);
+            let (expected, _, of_composed) = dense::<f64>(sides, &tensors, relu, composed::dense);
+            let worst = |a: &[f64], b: &[f64]| {
+                let largest = b.iter().fold(1.0f64, |largest, b| largest.max(b.abs()));
+                assert_eq!(a.len(), b.len());
+                a.iter().zip(b).fold(0.0f64, |worst, (a, b)| worst.max((a - b).abs())) / largest
+            };
+            assert!(worst(&y, &expected) < 1e-5, "{sides:?}: {:e}", worst(&y, &expected));
+            for (k, (a, b)) in gradients.iter().zip(&of_composed).enumerate() {
+                assert!(worst(a, b) < 1e-5, "{sides:?}, gradient {k}: {:e}", worst(a, b));
+            }
+        }
     }
 }

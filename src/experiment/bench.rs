@@ -1,0 +1,275 @@
+//! How fast a network trains and classifies here, beside what the machine could do at best.
+//!
+//! Through the calls that a user makes ([`Network::fit_from`], [`predict`](crate::models::Classifier::predict)),
+//! on patches of random numbers in memory: standardisation, shuffling and copies are included, reading is not.
+
+use std::cell::Cell;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use ndarray::Array4;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::Config;
+use crate::data::Patches;
+use crate::models::{Device, Network, build};
+use crate::nn::kernels::{Level, peak};
+use crate::nn::{Labelled, Standardisation, Training};
+use crate::{Classes, Error, Imagery, Labels, Progress, Result};
+
+/// Batches of a training set: an epoch.
+const BATCHES: usize = 16;
+
+/// Samples of a round take so long, at least.
+const ROUND: Duration = Duration::from_millis(700);
+
+/// What is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BenchMode {
+    /// Steps of training: forward, backward, optimiser.
+    Train,
+    /// Predictions, so many patches a call as a batch has.
+    Infer,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measured {
+    /// The network.
+    pub model: String,
+    /// What was timed.
+    pub mode: BenchMode,
+    /// Samples a step or a call.
+    pub batch: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Numbers of the network.
+    pub parameters: usize,
+    /// Floating-point operations of a forward pass of one sample, in millions: two for each
+    /// multiplication of a convolution or a dense layer.
+    pub forward_mflop: f64,
+    /// Median over the rounds.
+    pub samples_per_second: f64,
+    /// Of the slowest and the fastest round.
+    pub range: [f64; 2],
+    /// How many rounds there were.
+    pub rounds: usize,
+    /// Billions of operations a second; training counts as three forward passes, as is usual.
+    pub gflops: f64,
+    /// What fused multiply-adds alone reach on so many threads, measured just before and after; the better.
+    pub peak_gflops: f64,
+    /// The one in the other.
+    pub share_of_peak: f64,
+    /// The instruction set that was chosen.
+    pub instructions: String,
+    /// Megabytes that the process held at most, where the system says so.
+    pub peak_memory_mb: Option<f64>,
+    /// Seconds from the start of the process to the end of its first step, where the system says so.
+    pub first_step_seconds: Option<f64>,
+}
+
+/// Times a network on patches of random numbers (So2Sat's size: 32 × 32 × 10, 17 classes), with as many
+/// threads as rayon has.
+///
+/// # Errors
+/// Settings that cannot be; a batch or rounds of 0; a training that fails.
+pub fn bench(
+    config: &Config,
+    mode: BenchMode,
+    batch: usize,
+    rounds: usize,
+    progress: &mut dyn Progress,
+) -> Result<Measured> {
+    for (name, value) in [("--batch", batch), ("--rounds", rounds)] {
+        if value == 0 {
+            return Err(Error::input(name, "0", "choose at least 1"));
+        }
+    }
+    let threads = rayon::current_num_threads();
+    let (imagery, classes) = (Imagery::so2sat(), Classes::lcz());
+    let seed = config.training.seed;
+    let mut network = build(&config.model, &imagery, &classes, seed, Device::Cpu)?;
+    let bands = imagery.bands.len();
+    // Not the identity, which costs nothing.
+    network.set_standardisation(Standardisation { mean: vec![0.1; bands], deviation: vec![0.9; bands] })?;
+    let patches = noise(if mode == BenchMode::Train { BATCHES * batch } else { batch }, seed)?;
+    progress.begin(&format!("timing {}", network.name()), rounds as u64);
+    let first_step = FirstStep::default();
+    let mut round: Box<dyn FnMut(usize) -> Result<Vec<f64>>> = match mode {
+        BenchMode::Train => Box::new(trainer(&mut *network, &patches, &config.training, batch, &first_step)),
+        BenchMode::Infer => Box::new(classifier(&*network, &patches, &first_step)),
+    };
+    round(1)?;
+    let mut peak = peak_gflops(threads);
+    let warm = round(1)?.iter().sum::<f64>();
+    let each = (ROUND.as_secs_f64() / warm).ceil().clamp(1.0, 1e6) as usize;
+    let mut rates = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let seconds = round(each)?;
+        rates.push((patches.len() * seconds.len()) as f64 / seconds.iter().sum::<f64>());
+        progress.advance(1, "");
+    }
+    drop(round);
+    let peak_memory_mb = peak_memory();
+    peak = peak.max(peak_gflops(threads));
+    progress.end("");
+    rates.sort_by(f64::total_cmp);
+    let samples_per_second = f64::midpoint(rates[rounds / 2], rates[(rounds - 1) / 2]);
+    let forward = network.forward_operations() as f64;
+    let passes = if mode == BenchMode::Train { 3.0 } else { 1.0 };
+    let gflops = passes * forward * samples_per_second / 1e9;
+    Ok(Measured {
+        model: network.name().to_owned(),
+        mode,
+        batch,
+        threads,
+        parameters: network.parameters().total,
+        forward_mflop: forward / 1e6,
+        samples_per_second,
+        range: [rates[0], rates[rounds - 1]],
+        rounds,
+        gflops,
+        peak_gflops: peak,
+        share_of_peak: gflops / peak,
+        instructions: Level::best().name().to_owned(),
+        peak_memory_mb,
+        first_step_seconds: first_step.0.get(),
+    })
+}
+
+/// Trains so many epochs and gives the seconds of each.
+fn trainer<'a>(
+    network: &'a mut dyn Network,
+    patches: &'a Patches,
+    training: &'a Training,
+    batch: usize,
+    mut first_step: &'a FirstStep,
+) -> impl FnMut(usize) -> Result<Vec<f64>> + 'a {
+    let classes = patches.classes().clone();
+    let labels = (0..patches.len()).map(|n| n % classes.len()).collect();
+    let labels = Labels::new(classes, labels).map(|labels| labels.one_hot());
+    move |epochs| {
+        let labels =
+            labels.as_ref().map_err(|e| Error::Internal { what: "labels", detail: e.to_string() })?;
+        let training = Training { epochs, batch_size: batch, patience: 0, ..training.clone() };
+        let history = network.fit(Labelled { patches, labels }, None, &training, &mut first_step)?;
+        Ok(history.epochs.iter().map(|epoch| epoch.seconds).collect())
+    }
+}
+
+/// Predicts so many times and gives the seconds of each.
+fn classifier<'a>(
+    network: &'a dyn Network,
+    patches: &'a Patches,
+    first_step: &'a FirstStep,
+) -> impl FnMut(usize) -> Result<Vec<f64>> + 'a {
+    move |times| {
+        let timed = |_| {
+            let began = Instant::now();
+            network.predict(patches)?;
+            first_step.note();
+            Ok(began.elapsed().as_secs_f64())
+        };
+        (0..times).map(timed).collect()
+    }
+}
+
+/// When the first step was done, in seconds after the process began.
+#[derive(Default)]
+struct FirstStep(Cell<Option<f64>>);
+
+impl FirstStep {
+    fn note(&self) {
+        if self.0.get().is_none() {
+            self.0.set(since_process_start());
+        }
+    }
+}
+
+impl Progress for &FirstStep {
+    fn begin(&mut self, _: &str, _: u64) {}
+    fn advance(&mut self, steps: u64, _: &str) {
+        if steps > 0 {
+            self.note();
+        }
+    }
+    fn end(&mut self, _: &str) {}
+}
+
+/// Patches of random numbers between 0 and 0.5.
+fn noise(count: usize, seed: u64) -> Result<Patches> {
+    let imagery = Imagery::so2sat();
+    let shape = (count, imagery.patch_size, imagery.patch_size, imagery.bands.len());
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let images = Array4::from_shape_fn(shape, |_| random.gen_range(0.0..0.5));
+    Patches::in_memory(imagery, Classes::lcz(), images)
+}
+
+/// Billions of operations a second of fused multiply-adds on so many threads at once; the best of five.
+fn peak_gflops(threads: usize) -> f64 {
+    const ROUNDS: usize = 1 << 20;
+    let once = || {
+        let began = Instant::now();
+        let operations: u64 =
+            (0..threads).into_par_iter().map(|_| peak::multiply_add(Level::best(), ROUNDS)).sum();
+        operations as f64 / began.elapsed().as_secs_f64() / 1e9
+    };
+    (0..5).map(|_| once()).fold(0.0, f64::max)
+}
+
+/// Megabytes that this process has held at most (Linux).
+fn peak_memory() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes / 1024.0)
+}
+
+/// Seconds since this process began (Linux, whose clock for that has 100 ticks a second).
+fn since_process_start() -> Option<f64> {
+    const TICKS_A_SECOND: f64 = 100.0;
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    let now: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // The name, in brackets, may hold anything; the start is the 20th field behind it.
+    let start: f64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    Some(now - start / TICKS_A_SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn a_network_is_timed_and_its_operations_are_counted() {
+        let settings = ["model.depth=5", "model.width=2", "training.optimizer=adam"].map(str::to_owned);
+        let config = Config::read(None, "sen2lcz", &settings).unwrap();
+        for mode in [BenchMode::Train, BenchMode::Infer] {
+            let measured = bench(&config, mode, 2, 2, &mut Silent).unwrap();
+            // Four convolutions of 9 · 10 → 2 at 32 × 32, 9 · 4 → 4 at 16 × 16, 9 · 8 → 8 and 9 · 16 → 16 below;
+            // heads of 4, 8, 16 and 16 inputs.
+            let multiplications =
+                1024 * 90 * 2 + 256 * 36 * 4 + 64 * 72 * 8 + 16 * 144 * 16 + 17 * (4 + 8 + 16 + 16);
+            assert!((measured.forward_mflop - 2e-6 * f64::from(multiplications)).abs() < 1e-9);
+            assert!(measured.range[0] <= measured.samples_per_second && measured.samples_per_second > 0.0);
+            assert!(measured.peak_gflops > 0.0 && measured.share_of_peak > 0.0);
+        }
+        let error = bench(&config, BenchMode::Train, 0, 1, &mut Silent).unwrap_err().to_string();
+        assert!(error.contains("--batch: 0"), "{error}");
+    }
+
+    #[test]
+    fn the_published_networks_take_as_many_operations_as_their_layers_say() {
+        for (name, mflop) in [("sen2lcz", 73.7), ("mlp", 2.6)] {
+            let config = Config::read(None, name, &[]).unwrap();
+            let network = build(&config.model, &Imagery::so2sat(), &Classes::lcz(), 0, Device::Cpu).unwrap();
+            let found = network.forward_operations() as f64 / 1e6;
+            assert!((found - mflop).abs() < 0.05, "{name}: {found}");
+        }
+    }
+}

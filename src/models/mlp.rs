@@ -1,0 +1,111 @@
+//! A multilayer perceptron: the simplest network of the course "Remote Sensing Advanced Methods 2021, So2Sat
+//! LCZ42". Every pixel of every band is one number among many; where it lies is forgotten.
+//!
+//! Flatten, dense 128 with ReLU, dropout, dense: 1,313,041 parameters for patches of 32 × 32 × 10 and 17
+//! classes.
+
+use dfdx::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::nn::{Backend, Dense, Maps, Module, Pass, Rows, Visitor, dropout};
+use crate::{Classes, Error, Imagery, Result};
+
+/// The network's size. The default is the course's: 128 hidden units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MlpSettings {
+    /// Units of the hidden layer.
+    pub hidden: usize,
+    /// Share of them that dropout sets to zero.
+    pub dropout: f64,
+}
+
+/// Hidden units from which on a setting is a slip of the pen.
+const LARGEST: usize = 1 << 14;
+
+impl Default for MlpSettings {
+    fn default() -> Self {
+        Self { hidden: 128, dropout: 0.2 }
+    }
+}
+
+impl MlpSettings {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// No hidden unit, more than a machine can hold, or a dropout outside 0–1.
+    pub fn check(&self) -> Result<()> {
+        if self.hidden == 0 || self.hidden > LARGEST {
+            let advice = format!("choose 1 to {LARGEST} (the course: 128)");
+            return Err(Error::input("mlp: hidden", self.hidden.to_string(), advice));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(Error::input("mlp: dropout", self.dropout.to_string(), "choose 0 to below 1"));
+        }
+        Ok(())
+    }
+
+    /// See [`Architecture::layers`](super::Architecture::layers).
+    pub(super) fn layers(&self, imagery: &Imagery, classes: &Classes) -> Vec<(String, Vec<usize>, String)> {
+        vec![
+            ("flatten".to_owned(), vec![inputs(imagery)], String::new()),
+            ("hidden: dense, ReLU".to_owned(), vec![self.hidden], "hidden".to_owned()),
+            (format!("dropout {}", self.dropout), vec![self.hidden], String::new()),
+            ("head: dense, softmax".to_owned(), vec![classes.len()], "head".to_owned()),
+        ]
+    }
+}
+
+/// Numbers of a patch.
+fn inputs(imagery: &Imagery) -> usize {
+    imagery.patch_size * imagery.patch_size * imagery.bands.len()
+}
+
+/// The network, on any device.
+#[derive(Clone)]
+pub(crate) struct Mlp<E: Dtype, D: Backend<E>> {
+    hidden: Dense<E, D>,
+    head: Dense<E, D>,
+    dropout: f64,
+}
+
+impl<E: Dtype, D: Backend<E>> Mlp<E, D> {
+    /// A network with Glorot-uniform weights, as Keras makes it.
+    pub(crate) fn new(
+        device: &D,
+        random: &mut ChaCha8Rng,
+        settings: &MlpSettings,
+        imagery: &Imagery,
+        classes: usize,
+    ) -> Self {
+        let hidden = Dense::glorot("hidden", device, random, inputs(imagery), settings.hidden);
+        let head = Dense::glorot("head", device, random, settings.hidden, classes);
+        Self { hidden: hidden.with_relu().first(), head, dropout: settings.dropout }
+    }
+
+    /// The hidden layer: (B, S, S, C) → (B, hidden).
+    fn hidden(&self, x: Maps<E, D>) -> Rows<E, D> {
+        let (batch, rows, columns, bands) = *x.shape();
+        // Off the tape: patches are not learnt, so that nothing has to pass back through here.
+        let (x, tape) = x.split_tape();
+        let x = x.reshape_like(&(batch, rows * columns * bands)).put_tape(tape);
+        self.hidden.forward(x)
+    }
+}
+
+impl<E: Dtype, D: Backend<E>> Module<E, D> for Mlp<E, D> {
+    fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+        let h = dropout(self.hidden(x), self.dropout, pass);
+        self.head.forward(h).log_softmax::<Axis<1>>()
+    }
+
+    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
+        self.hidden(x)
+    }
+
+    fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
+        self.hidden.visit(visitor);
+        self.head.visit(visitor);
+    }
+}

@@ -1,0 +1,131 @@
+//! Products of matrices for dense layers: y += a · b, with a and y in any layout of rows.
+//!
+//! A tile of y is held in registers while the inner side runs; the inner side is cut into blocks whose
+//! rows of b stay in the cache for all rows of a.
+
+use super::{Kernel, Lanes, Level};
+
+/// Rows of b that are used for all rows of a before the next ones: 64 KiB at 128 columns.
+const BLOCK: usize = 128;
+
+/// A matrix by the places of its numbers: that of row r and column k is r · `row` + k · `column`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Left<'a> {
+    pub(crate) numbers: &'a [f32],
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+}
+
+/// y += a · b for y of (rows, columns) and b of (inner, columns), both row by row.
+pub(crate) fn add_product(level: Level, a: Left<'_>, b: &[f32], y: &mut [f32], columns: usize) {
+    if y.is_empty() || b.is_empty() {
+        return;
+    }
+    let (rows, inner) = (y.len() / columns, b.len() / columns);
+    assert!(y.len() == rows * columns && b.len() == inner * columns, "matrices of whole rows");
+    let last = (rows - 1) * a.row + (inner - 1) * a.column;
+    assert!(last < a.numbers.len(), "a matrix of {rows} rows and {inner} columns");
+    level.run(Product { a, b, y, rows, inner, columns });
+}
+
+struct Product<'a> {
+    a: Left<'a>,
+    b: &'a [f32],
+    y: &'a mut [f32],
+    rows: usize,
+    inner: usize,
+    columns: usize,
+}
+
+impl Kernel for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(mut self) {
+        for start in (0..self.inner).step_by(BLOCK) {
+            let inner = start..self.inner.min(start + BLOCK);
+            // Four vectors of columns by six rows fill AVX-512's 32 registers, two those of AVX2.
+            let wide = if L::WIDTH == 16 { 4 } else { 2 } * L::WIDTH;
+            let mut column = 0;
+            // SAFETY: `add_product` has checked every length; the columns of each call are in the rows.
+            unsafe {
+                while column + wide <= self.columns {
+                    if L::WIDTH == 16 {
+                        self.strip::<L, 4>(inner.clone(), column);
+                    } else {
+                        self.strip::<L, 2>(inner.clone(), column);
+                    }
+                    column += wide;
+                }
+                while column < self.columns {
+                    self.strip::<L, 1>(inner.clone(), column);
+                    column += L::WIDTH;
+                }
+            }
+        }
+    }
+}
+
+impl Product<'_> {
+    /// All rows of V vectors of columns.
+    #[inline(always)]
+    unsafe fn strip<L: Lanes, const V: usize>(&mut self, inner: std::ops::Range<usize>, column: usize) {
+        let mut row = 0;
+        // SAFETY: the rows of each call are in y and a.
+        unsafe {
+            while row + 6 <= self.rows {
+                self.tile::<L, 6, V>(inner.clone(), row, column);
+                row += 6;
+            }
+            while row + 2 <= self.rows {
+                self.tile::<L, 2, V>(inner.clone(), row, column);
+                row += 2;
+            }
+            if row < self.rows {
+                self.tile::<L, 1, V>(inner, row, column);
+            }
+        }
+    }
+
+    /// R rows × V vectors of columns, held in registers.
+    #[inline(always)]
+    unsafe fn tile<L: Lanes, const R: usize, const V: usize>(
+        &mut self,
+        inner: std::ops::Range<usize>,
+        row: usize,
+        column: usize,
+    ) {
+        let columns = self.columns;
+        let lanes = |v: usize| (columns - column).saturating_sub(v * L::WIDTH).min(L::WIDTH);
+        // SAFETY: rows, columns and the inner range lie in their matrices; `lanes` keeps the last vector
+        // inside its row.
+        unsafe {
+            let y = self.y.as_mut_ptr().add(row * columns + column);
+            let mut sums = [[L::splat(0.0); V]; R];
+            for (r, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::load_first(y.add(r * columns + v * L::WIDTH), lanes(v));
+                }
+            }
+            let a = self.a.numbers.as_ptr().add(row * self.a.row);
+            for k in inner {
+                let b = self.b.as_ptr().add(k * columns + column);
+                let mut vectors = [L::splat(0.0); V];
+                for (v, vector) in vectors.iter_mut().enumerate() {
+                    *vector = L::load_first(b.add(v * L::WIDTH), lanes(v));
+                }
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let x = L::splat(*a.add(r * self.a.row + k * self.a.column));
+                    for (sum, vector) in sums.iter_mut().zip(vectors) {
+                        *sum = x.multiply_add(vector, *sum);
+                    }
+                }
+            }
+            for (r, sums) in sums.iter().enumerate() {
+                for (v, sum) in sums.iter().enumerate() {
+                    sum.store_first(y.add(r * columns + v * L::WIDTH), lanes(v));
+                }
+            }
+        }
+    }
+}

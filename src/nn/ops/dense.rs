@@ -1,0 +1,98 @@
+//! Dense layers on the CPU in f32, parallel over blocks of the inputs.
+//!
+//! The output is summed over a fixed number of blocks, each by one thread, and these in their order: the
+//! same bits at any number of threads.
+
+use dfdx::prelude::*;
+use rayon::prelude::*;
+
+use super::{DenseLayer, Rows};
+use crate::nn::kernels::dense::{Left, add_product};
+use crate::nn::kernels::{Level, lend, norm};
+
+/// Inputs of a block, at least: the block's rows of weights are read once by one thread.
+const INPUTS: usize = 1024;
+
+/// Rows of the batch that a thread takes back to the input at once.
+const ROWS: usize = 12;
+
+/// See [`Backend::dense`](super::Backend::dense).
+pub(super) fn dense(x: Rows<f32, Cpu>, layer: &DenseLayer<'_, f32, Cpu>) -> Rows<f32, Cpu> {
+    let (batch, _) = *x.shape();
+    let (_, outputs) = *layer.weight.shape();
+    let (x, mut tape) = x.split_tape();
+    let y = forward(lend::numbers(&x), lend::numbers(layer.weight), lend::numbers(layer.bias), layer.relu);
+    let out = x.device().tensor_from_vec(y, (batch, outputs));
+    if tape.is_recording() {
+        let (weight, bias, y) = (layer.weight.clone(), layer.bias.clone(), out.clone());
+        let (relu, passes_back) = (layer.relu, layer.passes_back);
+        tape.add_backward_op(move |gradients| {
+            let mut g = std::mem::take(&mut **gradients.get_or_alloc_mut(&y)?);
+            if relu {
+                let y = lend::numbers(&y);
+                g.iter_mut().zip(y).for_each(|(g, y)| *g = if *y > 0.0 { *g } else { 0.0 });
+            }
+            let of_bias = gradients.get_or_alloc_mut(&bias)?;
+            g.chunks_exact(outputs).for_each(|g| norm::add(Level::best(), of_bias, g));
+            add_weight_gradient(lend::numbers(&x), &g, gradients.get_or_alloc_mut(&weight)?, outputs);
+            if passes_back {
+                add_input_gradient(lend::numbers(&weight), &g, gradients.get_or_alloc_mut(&x)?, outputs);
+            }
+            Ok(())
+        });
+    }
+    out.put_tape(tape)
+}
+
+/// y = x · w + b, and max(0, y); NaN stays NaN.
+fn forward(x: &[f32], w: &[f32], b: &[f32], relu: bool) -> Vec<f32> {
+    let outputs = b.len();
+    let inputs = w.len() / outputs;
+    let rows = x.len() / inputs;
+    let level = Level::best();
+    let blocks = (inputs / INPUTS).max(1);
+    let block = inputs.div_ceil(blocks);
+    let sums: Vec<Vec<f32>> = w
+        .par_chunks(block * outputs)
+        .enumerate()
+        .map(|(number, w)| {
+            let mut y = if number == 0 { b.repeat(rows) } else { vec![0.0; rows * outputs] };
+            let x = Left { numbers: &x[number * block..], row: inputs, column: 1 };
+            add_product(level, x, w, &mut y, outputs);
+            y
+        })
+        .collect();
+    let mut sums = sums.into_iter();
+    let mut y = sums.next().unwrap_or_default();
+    sums.for_each(|part| norm::add(level, &mut y, &part));
+    if relu {
+        // Not f32::max, which takes NaN to 0.
+        for y in &mut y {
+            *y = if *y < 0.0 { 0.0 } else { *y };
+        }
+    }
+    y
+}
+
+/// dw += xᵀ · g, a block of the inputs at a time.
+fn add_weight_gradient(x: &[f32], g: &[f32], dw: &mut [f32], outputs: usize) {
+    let inputs = dw.len() / outputs;
+    let block = INPUTS / 4;
+    dw.par_chunks_mut(block * outputs).enumerate().for_each(|(number, dw)| {
+        let turned = Left { numbers: &x[number * block..], row: 1, column: inputs };
+        add_product(Level::best(), turned, g, dw, outputs);
+    });
+}
+
+/// dx += g · wᵀ, a row of the batch at a time.
+fn add_input_gradient(w: &[f32], g: &[f32], dx: &mut [f32], outputs: usize) {
+    let inputs = w.len() / outputs;
+    let mut turned = vec![0.0; w.len()];
+    for (n, w) in w.chunks_exact(outputs).enumerate() {
+        w.iter().enumerate().for_each(|(k, w)| turned[k * inputs + n] = *w);
+    }
+    dx.par_chunks_mut(ROWS * inputs).zip(g.par_chunks(ROWS * outputs)).for_each(|(dx, g)| {
+        let g = Left { numbers: g, row: outputs, column: 1 };
+        add_product(Level::best(), g, &turned, dx, inputs);
+    });
+}
