@@ -1,0 +1,95 @@
+"""Times lcz, Keras and PyTorch on the same networks, one after the other, and prints the ratios.
+
+python3 benches/peers/run.py [--models sen2lcz mlp resnet50] [--modes train infer] [--rounds 9]
+
+Float32, Adam, two threads unless told otherwise; batch 32 to train and 256 to infer; random patches of
+32 × 32 × 10. The peers are installed into target/peers on first use (some 7 GB, most of it for GPUs, which are not
+used). Nothing else should run meanwhile; compiled PyTorch needs a C++ compiler.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+VENV = ROOT / "target" / "peers"
+PACKAGES = ["numpy", "tensorflow-cpu", "torch"]
+
+
+def peers(model, mode):
+    """Commands of the peers. An MLP has few operations to compile, and PyTorch's are in one library call."""
+    keras, torch = [[VENV / "bin" / "python", HERE / f"{name}_bench.py", model] for name in ("keras", "torch")]
+    if mode == "train":
+        return [keras, torch, [*torch, "--compiled"]]
+    return [keras, [*keras, "--graph"], torch, [*torch, "--frozen"]]
+
+
+def measure(command, given, mode):
+    batch = given.batch or (32 if mode == "train" else 256)
+    command = [*command, "--mode", mode, "--batch", batch, "--threads", given.threads, "--rounds", given.rounds]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(given.threads)}
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return None, last
+    return json.loads(done.stdout[done.stdout.index("{"):]), None
+
+
+def machine():
+    with open("/proc/cpuinfo") as info:
+        name = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), "?")
+    return f"{name}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}, load {os.getloadavg()[0]:.2f}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=["sen2lcz", "mlp", "resnet50"])
+    parser.add_argument("--modes", nargs="+", default=["train", "infer"], choices=["train", "infer"])
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--json", action="store_true", help="print every measurement as a line of JSON")
+    given = parser.parse_args()
+
+    if not (VENV / "bin" / "python").exists():
+        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+        subprocess.run([VENV / "bin" / "python", "-m", "pip", "install", "-q", *PACKAGES], check=True)
+    lcz = ROOT / "target" / "release" / "lcz"
+    if not lcz.exists():
+        subprocess.run(["cargo", "build", "--release", "-q"], cwd=ROOT, check=True)
+
+    print(machine(), flush=True)
+    for model in given.models:
+        for mode in given.modes:
+            ours, problem = measure([lcz, "--quiet", "bench", model, "--json"], given, mode)
+            if ours is None:
+                print(f"\n{model}, {mode}: {problem}")
+                continue
+            ours["peer"] = "lcz"
+            rows = [ours]
+            for command in peers(model, mode):
+                row, problem = measure(command, given, mode)
+                if row is None:
+                    print(f"{' '.join(map(str, command[1:]))}: {problem}")
+                else:
+                    rows.append(row)
+            if given.json:
+                for row in rows:
+                    print(json.dumps(row), flush=True)
+                continue
+            print(f"\n{model}, {mode}, batch {ours['batch']}, {given.threads} threads"
+                  f" ({ours['gflops']:.0f} GFLOP/s, {100 * ours['share_of_peak']:.0f} % of the peak)")
+            print(f"{'':38} {'samples/s':>10} {'slowest to fastest':>19} {'lcz is':>8} {'memory, MB':>11} {'first step, s':>14}")
+            for row in rows:
+                speed, (slowest, fastest) = row["samples_per_second"], row["range"]
+                ratio = f"× {ours['samples_per_second'] / speed:.2f}" if row is not ours else ""
+                print(f"{row['peer']:38} {speed:10,.0f} {f'{slowest:,.0f} to {fastest:,.0f}':>19} {ratio:>8}"
+                      f" {row['peak_memory_mb']:11,.0f} {row['first_step_seconds']:14.2f}", flush=True)
+
+
+main()
