@@ -39,8 +39,18 @@ impl Standardisation {
             self.mean.iter().map(|m| *m as f32).collect(),
             self.deviation.iter().map(|d| (1.0 / d) as f32).collect(),
         ];
-        for mut pixel in images.lanes_mut(Axis(3)) {
-            for (x, (mean, inverse)) in pixel.iter_mut().zip(mean.iter().zip(&inverse)) {
+        let row = images.dim().2;
+        let Some(pixels) = images.as_slice_mut() else {
+            for mut pixel in images.lanes_mut(Axis(3)) {
+                let numbers = pixel.iter_mut().zip(mean.iter().zip(&inverse));
+                numbers.for_each(|(x, (mean, inverse))| *x = (*x - mean) * inverse);
+            }
+            return;
+        };
+        // A row of pixels at a time: the few bands of one pixel do not fill a vector.
+        let (mean, inverse) = (mean.repeat(row), inverse.repeat(row));
+        for pixels in pixels.chunks_exact_mut(mean.len().max(1)) {
+            for (x, (mean, inverse)) in pixels.iter_mut().zip(mean.iter().zip(&inverse)) {
                 *x = (*x - mean) * inverse;
             }
         }
