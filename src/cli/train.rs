@@ -21,8 +21,12 @@ use super::output::{self, Table};
   training.epochs=300               training.optimizer=nadam        (adam, sgd)
   training.batch_size=64            training.learning_rate=0.002
   training.patience=20              training.schedule={kind=\"step\", every=5, factor=0.5}
+                                    (or {kind=\"constant\"}, {kind=\"cosine\", epochs=50, floor=0.0})
   training.label_smoothing=0.0      training.batch_norm_momentum=0.9
-  training.augmentation=none        (flips-and-turns)
+  training.augmentation=none        (flips-and-turns: --augment)
+  training.class_weights=none       (balanced: each class counts N / (K n_k); or a list, one number a class)
+  training.weight_decay=0.0         (decoupled, as in AdamW)
+  training.clip_norm=0.0            (bound on the norm of the whole gradient; 0 for none)
   training.seed=0                   training.checkpoint_seconds=300.0
   model.fusion=softmaxes            (logits)
   model.depth=17  model.width=16    model.dropout=0.2  (of mlp: model.hidden=128, model.dropout)
@@ -61,7 +65,7 @@ pub struct Train {
 
     /// The folder of a run of a network or an ensemble to go on with, with its own settings. --epochs may
     /// ask for more epochs, and --data say where the same data are now.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "labels", "seed", "ensemble", "set"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "labels", "seed", "augment", "ensemble", "set"])]
     resume: Option<PathBuf>,
 
     /// A TOML file of settings; what the command line says overrules it.
@@ -79,6 +83,10 @@ pub struct Train {
     /// What weights, order and dropout are drawn from, or trees [default: 0].
     #[arg(long)]
     seed: Option<u64>,
+
+    /// Turn and mirror each patch at random, anew in each epoch.
+    #[arg(long)]
+    augment: bool,
 
     /// Train so many networks, which differ by their seeds (this one's, the next, …) alone; the run is
     /// then one model, whose prediction is their mean.
@@ -116,6 +124,10 @@ impl Train {
         settings.extend(self.labels.map(|labels| format!("data.labels={labels}")));
         settings.extend(self.epochs.map(|epochs| format!("training.epochs={epochs}")));
         settings.extend(self.seed.map(|seed| format!("training.seed={seed}")));
+        if self.augment {
+            anyhow::ensure!(model != "forest", "--augment: a forest is not trained in epochs; leave it out");
+            settings.push("training.augmentation=flips-and-turns".to_owned());
+        }
         if model == "forest" {
             anyhow::ensure!(self.ensemble.is_none(), "--ensemble: a forest is one; set model.trees instead");
             let mut config = ForestConfig::read(self.config.as_deref(), &settings)?;

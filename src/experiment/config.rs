@@ -239,6 +239,11 @@ mod tests {
             ("training.epochs=many", "invalid type"),
             ("training.epochs=0", "training.epochs: 0"),
             ("training.optimizer=adagrad", "unknown variant `adagrad`"),
+            ("training.class_weights=balance", "class weights 'balance'"),
+            ("training.class_weights=[1.0, -1.0]", "not above 0"),
+            ("training.clip_norm=-1", "training.clip_norm: -1"),
+            ("training.weight_decay=nan", "training.weight_decay: NaN"),
+            ("training.schedule={kind=\"cosine\", epochs=0}", "training.schedule: epochs = 0"),
             ("epochs", "no '='"),
         ] {
             let error = Config::read(None, "sen2lcz", &[setting.to_owned()]).unwrap_err().to_string();

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::kernels::update::Step;
+use super::kernels::update::{Before, Step};
 use super::layers::{Moment, Visitor};
+use super::module::Module;
 use super::ops::{Backend, Matrix, Vector};
 use super::weights::{Weight, Weights};
 use crate::{Error, Result};
@@ -38,6 +39,15 @@ pub enum Schedule {
         /// The factor, 0.5 to halve.
         factor: f64,
     },
+    /// Half a cosine from 1 down to `floor` within `epochs` epochs, and `floor` from then on
+    /// (Loshchilov & Hutter 2017, without restarts).
+    Cosine {
+        /// Epochs until it is down; the epochs of the training if it is not to end sooner.
+        epochs: usize,
+        /// The share that is left, 0 to below 1.
+        #[serde(default)]
+        floor: f64,
+    },
 }
 
 impl Schedule {
@@ -52,13 +62,17 @@ impl Schedule {
         match self {
             Self::Constant => 1.0,
             Self::Step { every, factor } => factor.powi((epoch.saturating_sub(1) / every.max(1)) as i32),
+            Self::Cosine { epochs, floor } => {
+                let done = epoch.saturating_sub(1).min(epochs) as f64 / epochs.max(1) as f64;
+                floor + (1.0 - floor) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+            }
         }
     }
 
     /// Checks the schedule.
     ///
     /// # Errors
-    /// A step of 0 epochs, or a factor outside 0–1.
+    /// A step or a cosine of 0 epochs, a factor or a floor outside 0–1.
     pub(crate) fn check(self) -> Result<()> {
         match self {
             Self::Step { every, factor } if every == 0 || !(factor > 0.0 && factor <= 1.0) => {
@@ -66,6 +80,13 @@ impl Schedule {
                     "training.schedule",
                     format!("every = {every}, factor = {factor}"),
                     "choose at least 1 epoch and a factor above 0, at most 1",
+                ))
+            }
+            Self::Cosine { epochs, floor } if epochs == 0 || !(0.0..1.0).contains(&floor) => {
+                Err(Error::input(
+                    "training.schedule",
+                    format!("epochs = {epochs}, floor = {floor}"),
+                    "choose at least 1 epoch and a floor of 0 to below 1",
                 ))
             }
             _ => Ok(()),
@@ -189,34 +210,66 @@ impl<D: Backend<f32>> OptimizerState<D> {
         })
     }
 
-    /// Starts a step; the visitor it returns applies it to each tensor.
+    /// Starts a step; the visitor it returns applies it to each tensor. `kept` is the share of a weight
+    /// that decay leaves (biases and batch norm's parameters stay), `shrink` what all gradients are
+    /// multiplied by.
     pub(crate) fn step<'a>(
         &'a mut self,
         learning_rate: f64,
+        [kept, shrink]: [f64; 2],
         gradients: &'a mut Gradients<f32, D>,
     ) -> impl Visitor<f32, D> + 'a {
         self.steps += 1;
         let step = self.rule.step(self.steps, learning_rate, self.warmed);
         self.warmed *= warming(self.steps);
-        Apply { state: self, step, gradients }
+        Apply { state: self, step, before: Before { kept, gradient: shrink }, gradients }
     }
+}
+
+/// ‖g‖ over all tensors that are trained.
+pub(crate) fn gradient_norm<D: Backend<f32>>(
+    module: &mut impl Module<f32, D>,
+    gradients: &mut Gradients<f32, D>,
+) -> f64 {
+    let mut norm = Norm { gradients, squares: 0.0 };
+    module.visit(&mut norm);
+    norm.squares.sqrt()
+}
+
+struct Norm<'a, D: Backend<f32>> {
+    gradients: &'a mut Gradients<f32, D>,
+    squares: f64,
+}
+
+impl<D: Backend<f32>> Visitor<f32, D> for Norm<'_, D> {
+    fn matrix(&mut self, _: &str, tensor: &mut Matrix<f32, D>) {
+        self.squares += D::squared_norm(tensor, self.gradients);
+    }
+
+    fn vector(&mut self, _: &str, tensor: &mut Vector<f32, D>) {
+        self.squares += D::squared_norm(tensor, self.gradients);
+    }
+
+    fn statistic(&mut self, _: &str, _: Moment, _: &mut Vector<f32, D>) {}
 }
 
 struct Apply<'a, D: Backend<f32>> {
     state: &'a mut OptimizerState<D>,
     step: Step,
+    before: Before,
     gradients: &'a mut Gradients<f32, D>,
 }
 
 impl<D: Backend<f32>> Visitor<f32, D> for Apply<'_, D> {
     fn matrix(&mut self, name: &str, tensor: &mut Matrix<f32, D>) {
         let moments = self.state.matrices.entry(name.to_owned()).or_insert_with(|| zeros_like(tensor));
-        D::update(self.step, tensor, moments, self.gradients);
+        D::update((self.step, self.before), tensor, moments, self.gradients);
     }
 
     fn vector(&mut self, name: &str, tensor: &mut Vector<f32, D>) {
         let moments = self.state.vectors.entry(name.to_owned()).or_insert_with(|| zeros_like(tensor));
-        D::update(self.step, tensor, moments, self.gradients);
+        let before = Before { kept: 1.0, ..self.before };
+        D::update((self.step, before), tensor, moments, self.gradients);
     }
 
     fn statistic(&mut self, _: &str, _: Moment, _: &mut Vector<f32, D>) {}

@@ -7,6 +7,7 @@
 //! A training may stop between any two steps and go on from its [`TrainingState`]: it ends with the
 //! bits that it would have ended with.
 
+mod class_weights;
 mod state;
 
 use std::time::Instant;
@@ -22,7 +23,7 @@ use super::inference::{array, infer, maps};
 use super::layers::Pass;
 use super::module::{Module, cross_entropy};
 use super::ops::Backend;
-use super::optimizer::{Optimizer, OptimizerState, Schedule};
+use super::optimizer::{Optimizer, OptimizerState, Schedule, gradient_norm};
 use super::standardisation::Standardisation;
 use super::tape::{AnyTape, backward};
 use super::weights::{self, MovingAverages, Weights};
@@ -30,6 +31,7 @@ use crate::data::Patches;
 use crate::labels::first_largest;
 use crate::{Error, LabelDistributions, Progress, Result};
 
+pub use class_weights::ClassWeights;
 pub(crate) use state::Position;
 pub use state::TrainingState;
 
@@ -59,6 +61,15 @@ pub struct Training {
     pub batch_norm_momentum: f64,
     /// ε of label smoothing, (1 − ε) y + ε / K; 0 leaves the labels.
     pub label_smoothing: f64,
+    /// λ of decoupled weight decay (Loshchilov & Hutter 2019): each step first takes the share
+    /// learning rate · λ off every weight of a convolution or a dense layer; biases and batch norm's
+    /// parameters stay. 0 for none.
+    pub weight_decay: f64,
+    /// The largest norm that the gradient of all parameters together may have; a longer one is shortened to
+    /// it (Pascanu, Mikolov & Bengio 2013). 0 for no bound.
+    pub clip_norm: f64,
+    /// How much the classes count.
+    pub class_weights: ClassWeights,
     /// What is done to each patch before it is learnt from.
     pub augmentation: Augmentation,
     /// What the first weights, the order of the patches and dropout are drawn from.
@@ -79,6 +90,9 @@ impl Default for Training {
             patience: 20,
             batch_norm_momentum: 0.9,
             label_smoothing: 0.0,
+            weight_decay: 0.0,
+            clip_norm: 0.0,
+            class_weights: ClassWeights::None,
             augmentation: Augmentation::None,
             seed: 0,
             checkpoint_seconds: 300.0,
@@ -111,6 +125,16 @@ impl Training {
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             return refuse("label_smoothing", self.label_smoothing.to_string(), "choose 0 to 1");
         }
+        if !(self.weight_decay.is_finite()
+            && self.weight_decay >= 0.0
+            && self.weight_decay * self.learning_rate < 1.0)
+        {
+            let advice = "choose 0 (none) or more, below 1 / learning_rate (1e-4 to 0.05 is usual)";
+            return refuse("weight_decay", self.weight_decay.to_string(), advice);
+        }
+        if !(self.clip_norm.is_finite() && self.clip_norm >= 0.0) {
+            return refuse("clip_norm", self.clip_norm.to_string(), "choose 0 (no bound) or more");
+        }
         if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {
             let value = self.checkpoint_seconds.to_string();
             return refuse("checkpoint_seconds", value, "choose 0 or more, inf for epochs only");
@@ -135,7 +159,8 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// The learning rate it ran with.
     pub learning_rate: f64,
-    /// Cross-entropy over the epoch, against the smoothed labels, while the weights moved, dropout on.
+    /// Cross-entropy over the epoch, against the smoothed labels, while the weights moved, dropout on; all
+    /// classes count alike in it.
     pub training_loss: f64,
     /// Share of patches whose majority class was predicted, likewise.
     pub training_accuracy: f64,
@@ -266,7 +291,9 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     );
     let history = optimizer.and_then(|optimizer| {
         let TrainingState { position, best, .. } = start;
-        let trainer = Trainer { module, device, standardisation, training, optimizer, position, best };
+        let class_weights = training.class_weights.of(train.labels)?;
+        let trainer =
+            Trainer { module, device, standardisation, training, class_weights, optimizer, position, best };
         trainer.run(train, validation, observer)
     });
     if history.is_err() {
@@ -294,6 +321,8 @@ struct Trainer<'a, D: Backend<f32>, M> {
     device: &'a D,
     standardisation: &'a Standardisation,
     training: &'a Training,
+    /// A factor for each class, if they do not count alike.
+    class_weights: Option<Vec<f64>>,
     optimizer: OptimizerState<D>,
     position: Position,
     /// The weights of the epoch with the lowest validation loss so far; without validation, of the last.
@@ -311,7 +340,8 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         let targets = train.labels.smoothed(self.training.label_smoothing)?;
         while !self.position.is_over(self.training) {
             let record = self.epoch(train.patches, &targets, validation, observer)?;
-            observer.progress().end(&summary(&record, train.patches.len()));
+            let left = self.time_left(&record);
+            observer.progress().end(&format!("{}{left}", summary(&record, train.patches.len())));
             tracing::info!(
                 "epoch {}: {:.1} % of the time waiting for patches",
                 record.epoch,
@@ -339,6 +369,21 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         };
         weights::write(self.module, best)?;
         Ok(History { epochs: self.position.epochs, best_epoch })
+    }
+
+    /// What the epochs that are left take if each takes as long as those so far, in words.
+    fn time_left(&self, record: &EpochRecord) -> String {
+        let epochs = &self.position.epochs;
+        let left = self.training.epochs.saturating_sub(record.epoch);
+        let spent: f64 = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() + record.seconds;
+        let seconds = (spent / (epochs.len() + 1) as f64 * left as f64).ceil();
+        let most = if self.training.patience > 0 { "at most " } else { "" };
+        match seconds {
+            s if s < 3.0 => String::new(),
+            s if s < 120.0 => format!(", {most}{s:.0} s left"),
+            s if s < 7200.0 => format!(", {most}{:.0} min left", s / 60.0),
+            s => format!(", {most}{:.1} h left", s / 3600.0),
+        }
     }
 
     /// What it takes to go on from here; `since` is when this epoch began or went on.
@@ -463,11 +508,23 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         let x = maps(self.device, self.standardisation, images, AnyTape::recording());
         let log_p = self.module.log_probabilities(x, &mut pass);
         let before = array(&log_p);
-        let y: Vec<f32> = y.iter().map(|y| *y as f32).collect();
+        let y: Vec<f32> = match &self.class_weights {
+            None => y.iter().map(|y| *y as f32).collect(),
+            Some(weights) => y
+                .rows()
+                .into_iter()
+                .flat_map(|y| y.into_iter().zip(weights))
+                .map(|(y, w)| (y * w) as f32)
+                .collect(),
+        };
         let y = self.device.tensor_from_vec(y, *log_p.shape());
         let loss = cross_entropy(log_p, y);
         let mut gradients = backward(loss);
-        self.module.visit(&mut self.optimizer.step(learning_rate, &mut gradients));
+        let Training { clip_norm, weight_decay, .. } = *self.training;
+        let norm = if clip_norm > 0.0 { gradient_norm(self.module, &mut gradients) } else { 0.0 };
+        let shrink = if norm > clip_norm { clip_norm / norm } else { 1.0 };
+        let kept = 1.0 - learning_rate * weight_decay;
+        self.module.visit(&mut self.optimizer.step(learning_rate, [kept, shrink], &mut gradients));
         let momentum = self.training.batch_norm_momentum;
         self.module.visit(&mut MovingAverages { statistics: pass.into_statistics(), momentum });
         before

@@ -9,7 +9,7 @@ use super::dense::{Left, add_product};
 use super::distances::{add, distances, pull};
 use super::norm::{Applied, gradient_sums, input_gradient, moments, scale_shift_relu};
 use super::pool::{add_max_mean_gradient, add_mean_gradient, max_mean, mean};
-use super::update::{Step, apply};
+use super::update::{Before, Step, apply};
 
 /// Channels about the widths of vectors (8, 16) and of register blocks (32, 64).
 const CHANNELS: [usize; 9] = [1, 7, 10, 15, 16, 17, 33, 64, 100];
@@ -415,10 +415,14 @@ fn an_update_moves_parameters_and_moments_by_its_rule() {
     for len in [1, 7, 8, 15, 16, 17, 33, 100] {
         let [p, m, g] = [len, len, len].map(|len| draw(&mut random, len));
         let v: Vec<f32> = draw(&mut random, len).iter().map(|v| v.abs()).collect();
-        for step in [adaptive, momentum(false), momentum(true)] {
+        let slowed = Before { kept: 0.75, gradient: 0.5 };
+        let steps = [adaptive, momentum(false), momentum(true)];
+        let nothing = steps.map(|step| (step, Before::NOTHING));
+        for (step, before) in nothing.into_iter().chain(steps.map(|step| (step, slowed))) {
             let expected: Vec<[f64; 3]> = (0..len)
                 .map(|k| {
                     let [p, m, v, g] = [&p, &m, &v, &g].map(|x| f64::from(x[k]));
+                    let (p, g) = (before.kept * p, before.gradient * g);
                     match step {
                         Step::Adaptive { beta1, beta2, momentum, gradient, square, epsilon } => {
                             let m = beta1 * m + (1.0 - beta1) * g;
@@ -434,7 +438,7 @@ fn an_update_moves_parameters_and_moments_by_its_rule() {
                 .collect();
             for level in Level::available() {
                 let (mut p, mut m, mut v) = (p.clone(), m.clone(), v.clone());
-                apply(level, step, &mut p, &mut m, &mut v, &g);
+                apply(level, (step, before), &mut p, &mut m, &mut v, &g);
                 for (k, expected) in expected.iter().enumerate() {
                     for (got, expected) in [p[k], m[k], v[k]].into_iter().zip(expected) {
                         let error = (f64::from(got) - expected).abs();

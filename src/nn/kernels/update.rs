@@ -32,14 +32,36 @@ pub(crate) enum Step {
     },
 }
 
+/// What is done to parameters and gradient before a step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Before {
+    /// The share of the parameters that weight decay leaves.
+    pub(crate) kept: f64,
+    /// What the gradient is multiplied by: below 1 where it is clipped.
+    pub(crate) gradient: f64,
+}
+
+impl Before {
+    /// Nothing.
+    pub(crate) const NOTHING: Self = Self { kept: 1.0, gradient: 1.0 };
+}
+
 /// Applies a step: parameters `p`, first moment `m`, second moment `v`, gradient `g`.
-pub(crate) fn apply(level: Level, step: Step, p: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]) {
+pub(crate) fn apply(
+    level: Level,
+    (step, before): (Step, Before),
+    p: &mut [f32],
+    m: &mut [f32],
+    v: &mut [f32],
+    g: &[f32],
+) {
     assert!(p.len() == m.len() && p.len() == v.len() && p.len() == g.len(), "moments of another tensor");
-    level.run(Apply { step, p, m, v, g });
+    level.run(Apply { step, before, p, m, v, g });
 }
 
 struct Apply<'a> {
     step: Step,
+    before: Before,
     p: &'a mut [f32],
     m: &'a mut [f32],
     v: &'a mut [f32],
@@ -51,6 +73,7 @@ impl Kernel for Apply<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
+        let (kept, shrink) = (self.before.kept as f32, self.before.gradient as f32);
         let numbers = self.p.iter_mut().zip(self.m).zip(self.v).zip(self.g);
         // Plain loops: the compiler turns them into this level's vectors.
         match self.step {
@@ -58,16 +81,18 @@ impl Kernel for Apply<'_> {
                 let (rest1, rest2) = ((1.0 - beta1) as f32, (1.0 - beta2) as f32);
                 let [a, b, c, epsilon] = [momentum, gradient, square, epsilon].map(|x| x as f32);
                 for (((p, m), v), &g) in numbers {
+                    let g = shrink * g;
                     *m += rest1 * (g - *m);
                     *v += rest2 * (g * g - *v);
-                    *p -= (a * *m + b * g) / ((c * *v).sqrt() + epsilon);
+                    *p = kept * *p - (a * *m + b * g) / ((c * *v).sqrt() + epsilon);
                 }
             }
             Step::Momentum { learning_rate, momentum, nesterov } => {
                 let (rate, mu) = (learning_rate as f32, momentum as f32);
                 for (((p, m), _), &g) in numbers {
+                    let g = shrink * g;
                     *m = mu * *m + g;
-                    *p -= rate * if nesterov { g + mu * *m } else { *m };
+                    *p = kept * *p - rate * if nesterov { g + mu * *m } else { *m };
                 }
             }
         }

@@ -3,7 +3,7 @@
 use dfdx::prelude::*;
 
 use super::{Backend, ConvNorm, DenseLayer, Maps, Matrix, Rows, Statistics, Vector};
-use crate::nn::kernels::update::Step;
+use crate::nn::kernels::update::{Before, Step};
 use crate::nn::tape::{AnyTape, Taped, fork};
 
 /// x ∗ w with stride 1 and `same` padding: (B, H, W, C) → (B, H, W, O).
@@ -126,16 +126,30 @@ pub(crate) fn dense<E: Dtype, D: Backend<E>>(x: Rows<E, D>, layer: &DenseLayer<'
     if layer.relu { y.relu() } else { y }
 }
 
+/// See [`Backend::squared_norm`].
+pub(crate) fn squared_norm<S: Shape, E: Dtype, D: Backend<E>>(
+    parameters: &Tensor<S, E, D>,
+    gradients: &mut Gradients<E, D>,
+) -> f64 {
+    gradients.get_or_alloc_mut(parameters).expect("memory for a gradient");
+    let sum: Tensor<(), E, D> = gradients.get(parameters).square().sum();
+    sum.as_vec()[0].to_f64().expect("f32 and f64 are numbers")
+}
+
 /// See [`Backend::update`].
 pub(crate) fn update<S: Shape, E: Dtype, D: Backend<E>>(
-    step: Step,
+    (step, before): (Step, Before),
     parameters: &mut Tensor<S, E, D>,
     moments: &mut [Tensor<S, E, D>; 2],
     gradients: &mut Gradients<E, D>,
 ) {
     gradients.get_or_alloc_mut(parameters).expect("memory for a gradient");
-    let g = gradients.get(parameters);
+    let mut g = gradients.get(parameters);
     let [m, v] = moments;
+    if before != Before::NOTHING {
+        g = g * number::<E>(before.gradient);
+        *parameters = parameters.clone() * number::<E>(before.kept);
+    }
     match step {
         Step::Adaptive { beta1, beta2, momentum, gradient, square, epsilon } => {
             m.axpy(beta1, &g, 1.0 - beta1);

@@ -12,7 +12,7 @@ use super::dense::dense;
 use super::{Backend, ConvNorm, DenseLayer, Maps, Rows, Shared, Statistics, composed};
 use crate::nn::kernels::conv::{self, Finish, Geometry, Packed};
 use crate::nn::kernels::norm::{self, Applied};
-use crate::nn::kernels::update::{self, Step};
+use crate::nn::kernels::update::{self, Before, Step};
 use crate::nn::kernels::{Level, lend, pool};
 use crate::nn::tape::{AnyTape, Taped};
 
@@ -76,8 +76,15 @@ impl Backend<f32> for Cpu {
         parts.enumerate().map(|(number, part)| forward(number, part.to_owned())).collect()
     }
 
+    fn squared_norm<S: Shape>(parameters: &Tensor<S, f32, Cpu>, gradients: &mut Gradients<f32, Cpu>) -> f64 {
+        let g = gradients.get_or_alloc_mut(parameters).expect("memory for a gradient");
+        let square = |g: &f32| f64::from(*g) * f64::from(*g);
+        let parts: Vec<f64> = g.par_chunks(UPDATED).map(|g| g.iter().map(square).sum()).collect();
+        parts.iter().sum()
+    }
+
     fn update<S: Shape>(
-        step: Step,
+        step: (Step, Before),
         parameters: &mut Tensor<S, f32, Cpu>,
         moments: &mut [Tensor<S, f32, Cpu>; 2],
         gradients: &mut Gradients<f32, Cpu>,

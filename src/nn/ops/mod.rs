@@ -14,7 +14,7 @@ mod tests;
 use dfdx::prelude::*;
 use ndarray::Array4;
 
-use super::kernels::update::Step;
+use super::kernels::update::{Before, Step};
 use super::tape::Taped;
 
 /// Maps: batch, rows, columns, channels (NHWC).
@@ -111,9 +111,14 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
         vec![forward(0, images)]
     }
 
+    /// Σ g² over a tensor's gradient.
+    fn squared_norm<S: Shape>(parameters: &Tensor<S, E, Self>, gradients: &mut Gradients<E, Self>) -> f64 {
+        composed::squared_norm(parameters, gradients)
+    }
+
     /// One optimiser step: parameters, both moments, gradient.
     fn update<S: Shape>(
-        step: Step,
+        step: (Step, Before),
         parameters: &mut Tensor<S, E, Self>,
         moments: &mut [Tensor<S, E, Self>; 2],
         gradients: &mut Gradients<E, Self>,
