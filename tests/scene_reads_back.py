@@ -24,8 +24,19 @@ for name in FINE + COARSE:
         assert band.dtypes == ("uint8" if name in ("LCZ", "SCL") else "uint16",), (name, band.dtypes)
         assert band.nodata == 0, (name, band.nodata)
         assert "synthetic (lcz " in band.tags()["TIFFTAG_IMAGEDESCRIPTION"], band.tags()
+        assert band.compression.value == "DEFLATE", (name, band.compression)
         pixels[name] = band.read(1)
-        assert pixels[name].min() > 0, name
+        if name == "LCZ":
+            assert pixels[name].min() > 0 and band.colormap(1)[17][:3] == (0x65, 0x6B, 0xFA)
+
+# The swath ends in the lower right corner, for all bands at the same place.
+seen = pixels["SCL"] > 0
+assert not seen[-1, -1] and seen[: rows // 4].all() and seen[:, : columns * 3 // 8].all()
+assert 0.96 < seen.mean() < 0.99, seen.mean()
+for name in FINE + COARSE:
+    if name != "LCZ":
+        expected = np.kron(seen, np.ones((2, 2), bool)) if name in FINE else seen
+        np.testing.assert_array_equal(pixels[name] > 0, expected, err_msg=name)
 
 # The polygons are the raster, to the pixel.
 with shapefile.Reader(str(folder / "districts")) as polygons:
@@ -58,7 +69,7 @@ np.testing.assert_allclose(areas, 100.0 * np.bincount(pixels["LCZ"].ravel(), min
 # Clouds are bright and their shadows dark in the bands, too; water is where the zones have it.
 classes = pixels["SCL"]
 blue, near_infrared = (pixels[name].reshape(rows // 2, 2, columns // 2, 2).mean((1, 3)) / 1e4 for name in ("B2", "B8"))
-assert set(np.unique(classes)) <= {3, 4, 5, 6, 8, 9, 10}, np.unique(classes)
+assert set(np.unique(classes)) <= {0, 3, 4, 5, 6, 8, 9, 10}, np.unique(classes)
 clear = np.isin(classes, [4, 5])
 if (classes == 9).sum() > 100:
     assert blue[classes == 9].mean() > 2 * blue[clear].mean()

@@ -6,6 +6,7 @@
 
 mod failures;
 mod labelling;
+mod writing;
 
 use std::fs;
 use std::path::{Path, PathBuf};

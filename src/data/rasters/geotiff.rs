@@ -316,6 +316,11 @@ fn parse_no_data(path: &Path, text: &str) -> Result<Option<f64>> {
     })
 }
 
+/// The EPSG code of a unit of so many metres.
+pub(super) fn unit_of(metres: f64) -> Option<u16> {
+    METRES.iter().find(|(_, known)| (known / metres - 1.0).abs() < 1e-9).map(|(code, _)| *code)
+}
+
 /// Transform and coordinate system from the GeoTIFF tags.
 fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<Transform>, Crs)> {
     let keys = match decoder.find_tag(Tag::GeoKeyDirectoryTag)? {

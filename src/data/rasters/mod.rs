@@ -1,4 +1,4 @@
-//! Patches cut from GeoTIFF bands at labelled pixels, split by region.
+//! Patches cut from GeoTIFF bands at labelled pixels, split by region; and GeoTIFFs written.
 //!
 //! Bands ([`Scene`], one a date) are GeoTIFFs on one grid, or on whole multiples of the finest. Labels
 //! ([`Labelling`]) are such a raster or the polygons of a shapefile. [`Cutting`] takes a window around
@@ -22,6 +22,11 @@
 //!
 //! Not read, but named in the refusal with the `gdal_translate` command that mends the file: ZSTD, WebP,
 //! JPEG, LZMA, LERC and CCITT compression, pixels of 1, 2, 4 or 12 bits, complex pixels.
+//!
+//! # Which GeoTIFFs are written
+//! [`GeoTiffWriter`]: strips of deflate with a predictor, classic or, from four gigabytes on, BigTIFF; 8, 16
+//! and 32 bits, with position, coordinate system, no-data value, colour table and names of bands. Rasterio reads
+//! them back (`tests/geotiffs_read_back.py`).
 //!
 //! # How regions are split
 //! Within a class, regions come in random (seeded) order, and each goes to the part that lacks most
@@ -67,7 +72,7 @@ mod wkt;
 
 pub use crs::Crs;
 pub use geotiff::GeoTiff;
-pub(super) use geotiff_writer::{Band, GeoTiffFile, Gray8, Gray16};
+pub use geotiff_writer::{GeoTiffWriter, Pixel};
 pub use grid::{Grid, Transform, Window};
 pub use labelling::Labelling;
 pub use patches::{Buffer, Cutting, Plan};

@@ -15,9 +15,9 @@ use super::noise::{CELLS_A_PIXEL, Window};
 use super::outlines::{self, Outline};
 use super::sensor::{self, COARSE, Light};
 use super::town::{self, District, REACH, Town, Way};
-use crate::data::rasters::{Band, Crs, GeoTiffFile, Gray8, Gray16, Grid, Transform};
+use crate::data::rasters::{Crs, GeoTiffWriter, Grid, Pixel, Transform};
 use crate::files::{Partial, check_free};
-use crate::{Bands, Error, Progress, Result};
+use crate::{Bands, Error, Progress, Result, Zone};
 
 /// Pixels along the tiles that are drawn at a time; and beyond them, so that what stands there throws its
 /// shadow in: 110 m at the lowest sun reach 176 m.
@@ -31,8 +31,13 @@ const PIXEL: f64 = 10.0;
 const EPSG: u16 = 32625;
 const CORNER: (f64, f64) = (500_000.0, 5_300_000.0);
 
+/// Where the satellite's swath ends in the scene: shares of its columns and of its lines, from the lower
+/// right corner.
+const EDGE: (f32, f32) = (0.12, 0.45);
+
 /// Scene classes of Sentinel-2's SCL band.
 mod scl {
+    pub(super) const NO_DATA: u8 = 0;
     pub(super) const SHADOW: u8 = 3;
     pub(super) const VEGETATION: u8 = 4;
     pub(super) const NOT_VEGETATED: u8 = 5;
@@ -49,10 +54,13 @@ mod scl {
 ///   B8 in pixels of 10 m, the others in pixels of 20 m;
 /// - `LCZ.tif`: the zone of each pixel of 10 m, 1–17 (0 = none);
 /// - `SCL.tif`: scene classes of each pixel of 20 m as in Sentinel-2's level 2A: clouds 8 and 9, thin ones 10, cloud
-///   shadows 3, vegetation 4, bare or built 5, water 6;
+///   shadows 3, vegetation 4, bare or built 5, water 6 (0 = no data);
 /// - `districts.shp` (with `.shx`, `.dbf`, `.prj`, `.cpg`): the same zones as polygons along the pixels' edges, with the
 ///   fields `VALUE` (the zone, 1–17), `LCZ`, `NAME`, `polygon_id`, and a land cover after Urban Atlas
 ///   (`LC_CODE`, `LC_NAME`).
+///
+/// The satellite's swath ends in the scene's lower right corner: beyond, the bands and `SCL.tif` have no data,
+/// while zones and polygons go on.
 ///
 /// Coordinates are UTM zone 25 north (EPSG:32625), in the middle of the Atlantic.
 ///
@@ -91,6 +99,8 @@ struct World {
     clouds: Clouds,
     spectra: Spectra,
     sky: Sky,
+    /// Lines and columns.
+    size: (usize, usize),
     seed: u64,
 }
 
@@ -159,6 +169,7 @@ impl SyntheticScene {
             city,
             spectra,
             sky,
+            size: (self.rows, self.columns),
             seed: self.seed,
         }
     }
@@ -178,21 +189,30 @@ impl SyntheticScene {
         }
     }
 
+    /// A raster on its way, of every so many pixels.
+    fn raster<P: Pixel>(
+        &self,
+        folder: &Path,
+        name: &str,
+        every: usize,
+        about: &str,
+    ) -> Result<GeoTiffWriter<P>> {
+        let path = folder.join(format!("{name}.tif"));
+        Ok(GeoTiffWriter::create(path, &self.grid(every))?.describe(about))
+    }
+
     fn write_rasters(&self, folder: &Path, world: &World, progress: &mut dyn Progress) -> Result<()> {
         let says = self.provenance();
         let names = Bands::sentinel2();
-        let create = |name: &str| GeoTiffFile::create(&folder.join(format!("{name}.tif")));
-        let mut files = names.names().iter().map(|name| create(name)).collect::<Result<Vec<_>>>()?;
-        let (mut zones_file, mut classes_file) = (create("LCZ")?, create("SCL")?);
-        let mut bands: Vec<Band<'_, Gray16>> = Vec::with_capacity(BANDS);
-        for (c, file) in files.iter_mut().enumerate() {
-            let about = format!("{}, reflectance = value / 10000, {says}", names.names()[c]);
-            bands.push(file.band(&self.grid(if COARSE[c] { 2 } else { 1 }), 0, &about)?);
+        let mut bands = Vec::with_capacity(BANDS);
+        for (c, name) in names.names().iter().enumerate() {
+            let about = format!("{name}, reflectance = value / 10000, {says}");
+            bands.push(self.raster::<u16>(folder, name, if COARSE[c] { 2 } else { 1 }, &about)?.no_data(0));
         }
         let about = format!("Local Climate Zone 1-17, {says}");
-        let mut zones: Band<'_, Gray8> = zones_file.band(&self.grid(1), 0, &about)?;
+        let mut zones = self.raster::<u8>(folder, "LCZ", 1, &about)?.no_data(0).colours(&zone_colours());
         let about = format!("scene classes of Sentinel-2, {says}");
-        let mut classes: Band<'_, Gray8> = classes_file.band(&self.grid(2), 0, &about)?;
+        let mut classes = self.raster::<u8>(folder, "SCL", 2, &about)?.no_data(scl::NO_DATA);
 
         for top in (0..self.rows).step_by(TILE) {
             let rows = TILE.min(self.rows - top);
@@ -218,7 +238,7 @@ impl SyntheticScene {
             ))?;
             progress.advance((rows * self.columns) as u64, "");
         }
-        bands.into_iter().try_for_each(Band::finish)?;
+        bands.into_iter().try_for_each(GeoTiffWriter::finish)?;
         zones.finish()?;
         classes.finish()
     }
@@ -259,6 +279,11 @@ impl SyntheticScene {
         };
         [false, true].into_iter().filter_map(outline).collect()
     }
+}
+
+/// Of the values 0 (none) to 17.
+fn zone_colours() -> Vec<[u8; 3]> {
+    std::iter::once([0; 3]).chain(Zone::all().map(Zone::colour)).collect()
 }
 
 /// The middle cells of a rectangle of pixels.
@@ -304,7 +329,17 @@ impl World {
             }
             measured
         };
-        let (fine, coarse) = (measure(&seen.pixels, false), measure(&seen.halved(), true));
+        let (mut fine, mut coarse) = (measure(&seen.pixels, false), measure(&seen.halved(), true));
+        let mut classes = classes(&ground, &veil, rows, columns);
+        for (at, (pixel, class)) in coarse.iter_mut().zip(&mut classes).enumerate() {
+            let (row, column) = (2 * (at / (columns / 2)), 2 * (at % (columns / 2)));
+            if self.is_beyond_the_swath(top + row, left + column) {
+                (*pixel, *class) = ([0; BANDS], scl::NO_DATA);
+                for (down, right) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                    fine[(row + down) * columns + column + right] = [0; BANDS];
+                }
+            }
+        }
         let middle = |row: usize, column: usize| {
             let cell = |pixel: usize| (pixel + MARGIN) * CELLS_A_PIXEL + CELLS_A_PIXEL / 2;
             districts[cell(row) * window.columns + cell(column)]
@@ -312,7 +347,13 @@ impl World {
         let zones = (0..rows * columns)
             .map(|at| self.town.zone(middle(at / columns, at % columns)).number() as u8)
             .collect();
-        Tile { columns, fine, coarse, zones, classes: classes(&ground, &veil, rows, columns) }
+        Tile { columns, fine, coarse, zones, classes }
+    }
+
+    /// Whether the satellite has not seen a pixel.
+    fn is_beyond_the_swath(&self, row: usize, column: usize) -> bool {
+        let from_end = |at: usize, size: usize| (size - at) as f32 / size as f32;
+        from_end(column, self.size.1) / EDGE.0 + from_end(row, self.size.0) / EDGE.1 < 1.0
     }
 
     /// What lies on the ground: each district's fabric, and the roads across.
