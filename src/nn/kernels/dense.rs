@@ -5,8 +5,8 @@
 
 use super::{Kernel, Lanes, Level};
 
-/// Rows of b that are used for all rows of a before the next ones: 64 KiB at 128 columns.
-const BLOCK: usize = 128;
+/// Rows of b that are used for all rows of a before the next ones: 32 KiB at 128 columns.
+const BLOCK: usize = 64;
 
 /// A matrix by the places of its numbers: that of row r and column k is r · `row` + k · `column`.
 #[derive(Debug, Clone, Copy)]
@@ -51,15 +51,18 @@ impl Kernel for Product<'_> {
             unsafe {
                 while column + wide <= self.columns {
                     if L::WIDTH == 16 {
-                        self.strip::<L, 4>(inner.clone(), column);
+                        self.strip::<L, 4, true>(inner.clone(), column);
                     } else {
-                        self.strip::<L, 2>(inner.clone(), column);
+                        self.strip::<L, 2, true>(inner.clone(), column);
                     }
                     column += wide;
                 }
-                while column < self.columns {
-                    self.strip::<L, 1>(inner.clone(), column);
+                while column + L::WIDTH <= self.columns {
+                    self.strip::<L, 1, true>(inner.clone(), column);
                     column += L::WIDTH;
+                }
+                if column < self.columns {
+                    self.strip::<L, 1, false>(inner.clone(), column);
                 }
             }
         }
@@ -67,36 +70,42 @@ impl Kernel for Product<'_> {
 }
 
 impl Product<'_> {
-    /// All rows of V vectors of columns.
+    /// All rows of V vectors of columns; the last one reaches beyond the row unless they are WHOLE.
     #[inline(always)]
-    unsafe fn strip<L: Lanes, const V: usize>(&mut self, inner: std::ops::Range<usize>, column: usize) {
+    unsafe fn strip<L: Lanes, const V: usize, const WHOLE: bool>(
+        &mut self,
+        inner: std::ops::Range<usize>,
+        column: usize,
+    ) {
         let mut row = 0;
         // SAFETY: the rows of each call are in y and a.
         unsafe {
             while row + 6 <= self.rows {
-                self.tile::<L, 6, V>(inner.clone(), row, column);
+                self.tile::<L, 6, V, WHOLE>(inner.clone(), row, column);
                 row += 6;
             }
             while row + 2 <= self.rows {
-                self.tile::<L, 2, V>(inner.clone(), row, column);
+                self.tile::<L, 2, V, WHOLE>(inner.clone(), row, column);
                 row += 2;
             }
             if row < self.rows {
-                self.tile::<L, 1, V>(inner, row, column);
+                self.tile::<L, 1, V, WHOLE>(inner, row, column);
             }
         }
     }
 
     /// R rows × V vectors of columns, held in registers.
     #[inline(always)]
-    unsafe fn tile<L: Lanes, const R: usize, const V: usize>(
+    unsafe fn tile<L: Lanes, const R: usize, const V: usize, const WHOLE: bool>(
         &mut self,
         inner: std::ops::Range<usize>,
         row: usize,
         column: usize,
     ) {
         let columns = self.columns;
-        let lanes = |v: usize| (columns - column).saturating_sub(v * L::WIDTH).min(L::WIDTH);
+        let lanes = |v: usize| {
+            if WHOLE { L::WIDTH } else { (columns - column).saturating_sub(v * L::WIDTH).min(L::WIDTH) }
+        };
         // SAFETY: rows, columns and the inner range lie in their matrices; `lanes` keeps the last vector
         // inside its row.
         unsafe {

@@ -13,6 +13,9 @@ use crate::nn::kernels::{Level, lend, norm};
 /// Inputs of a block, at least: the block's rows of weights are read once by one thread.
 const INPUTS: usize = 1024;
 
+/// Inputs whose weights a thread finds the gradient of at once.
+const TURNED: usize = 240;
+
 /// Rows of the batch that a thread takes back to the input at once.
 const ROWS: usize = 12;
 
@@ -77,10 +80,14 @@ fn forward(x: &[f32], w: &[f32], b: &[f32], relu: bool) -> Vec<f32> {
 /// dw += xᵀ · g, a block of the inputs at a time.
 fn add_weight_gradient(x: &[f32], g: &[f32], dw: &mut [f32], outputs: usize) {
     let inputs = dw.len() / outputs;
-    let block = INPUTS / 4;
-    dw.par_chunks_mut(block * outputs).enumerate().for_each(|(number, dw)| {
-        let turned = Left { numbers: &x[number * block..], row: 1, column: inputs };
-        add_product(Level::best(), turned, g, dw, outputs);
+    dw.par_chunks_mut(TURNED * outputs).enumerate().for_each_init(Vec::new, |part, (number, dw)| {
+        // Brought together first: rows of 10,240 numbers share few places in a cache.
+        let width = dw.len() / outputs;
+        part.clear();
+        for x in x.chunks_exact(inputs) {
+            part.extend_from_slice(&x[number * TURNED..][..width]);
+        }
+        add_product(Level::best(), Left { numbers: part, row: 1, column: width }, g, dw, outputs);
     });
 }
 
