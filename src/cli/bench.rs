@@ -16,7 +16,7 @@ use super::output;
   lcz bench mlp --mode infer --batch 256 --json
   lcz bench sen2lcz --set model.width=32 --set training.optimizer=nadam")]
 pub struct Bench {
-    /// The network: sen2lcz, mlp, ….
+    /// The network: sen2lcz, resnet50, mlp.
     model: String,
 
     /// What is timed.

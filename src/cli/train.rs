@@ -30,6 +30,7 @@ use super::output::{self, Table};
   training.seed=0                   training.checkpoint_seconds=300.0
   model.fusion=softmaxes            (logits)
   model.depth=17  model.width=16    model.dropout=0.2  (of mlp: model.hidden=128, model.dropout)
+  model.variant=standard            (of resnet50; or course) with model.width=64, model.head=0
   data.bands (all, in the file's order)  data.without=[]
   data.split=auto                   (one file: by group if there are groups; group, position)
 Settings of a forest, beside data and training.seed:
@@ -45,12 +46,13 @@ Examples:
   lcz train sen2lcz --data data --run runs/land --set 'data.without=[\"G\"]'
   lcz train sen2lcz --data data --run runs/five --ensemble 5 --epochs 20
   lcz train mlp --data data --run runs/mlp --epochs 20
+  lcz train resnet50 --data data --run runs/resnet50 --set model.variant=course
   lcz train forest --data data --run runs/forest --set model.trees=500
   lcz train sen2lcz --config runs/first/config.toml --run runs/again
   lcz train --resume runs/first                      (go on after Ctrl-C, or a power cut)
   lcz train --resume runs/first --epochs 40          (more epochs than the run had)")]
 pub struct Train {
-    /// The model: sen2lcz, mlp or forest.
+    /// The model: sen2lcz, resnet50, mlp or forest.
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     model: Option<String>,
 

@@ -265,8 +265,11 @@ mod tests {
 
     #[test]
     fn the_published_networks_take_as_many_operations_as_their_layers_say() {
-        for (name, mflop) in [("sen2lcz", 73.7), ("mlp", 2.6)] {
-            let config = Config::read(None, name, &[]).unwrap();
+        let course = ["model.variant=course".to_owned()];
+        for (name, settings, mflop) in
+            [("sen2lcz", &[][..], 73.7), ("mlp", &[], 2.6), ("resnet50", &course, 498.1)]
+        {
+            let config = Config::read(None, name, settings).unwrap();
             let network = build(&config.model, &Imagery::so2sat(), &Classes::lcz(), 0, Device::Cpu).unwrap();
             let found = network.forward_operations() as f64 / 1e6;
             assert!((found - mflop).abs() < 0.05, "{name}: {found}");

@@ -6,6 +6,7 @@ pub mod forest;
 pub mod mlp;
 mod network;
 pub mod pixel;
+pub mod resnet50;
 pub mod sen2lcz;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Re
 pub use ensemble::{Ensemble, McDropout};
 use mlp::MlpSettings;
 pub use network::{Device, build};
+use resnet50::ResNet50Settings;
 use sen2lcz::Sen2LczSettings;
 
 /// Anything that gives each patch a probability for each class.
@@ -191,6 +193,8 @@ pub enum Architecture {
     Sen2lcz(Sen2LczSettings),
     /// See [`mlp`].
     Mlp(MlpSettings),
+    /// See [`resnet50`].
+    Resnet50(ResNet50Settings),
 }
 
 impl Architecture {
@@ -206,7 +210,14 @@ impl Architecture {
 
     /// A network of this name with its default settings, `None` if there is no such network.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::sen2lcz(), Self::mlp()].into_iter().find(|architecture| architecture.name() == name)
+        [Self::sen2lcz(), Self::mlp(), Self::resnet50()]
+            .into_iter()
+            .find(|architecture| architecture.name() == name)
+    }
+
+    /// The published ResNet-50.
+    pub fn resnet50() -> Self {
+        Self::Resnet50(ResNet50Settings::default())
     }
 
     /// The share of numbers that dropout sets to zero in training.
@@ -214,6 +225,7 @@ impl Architecture {
         match self {
             Self::Sen2lcz(settings) => settings.dropout,
             Self::Mlp(settings) => settings.dropout,
+            Self::Resnet50(_) => 0.0,
         }
     }
 
@@ -223,7 +235,32 @@ impl Architecture {
         match self {
             Self::Sen2lcz(settings) => settings.layers(imagery, classes),
             Self::Mlp(settings) => settings.layers(imagery, classes),
+            Self::Resnet50(settings) => settings.layers(imagery, classes),
         }
+    }
+
+    /// The side of its smallest maps behind which a batch norm stands.
+    fn smallest_map(&self, patch_size: usize) -> usize {
+        match self {
+            Self::Sen2lcz(_) => patch_size / 8,
+            Self::Mlp(_) => patch_size,
+            Self::Resnet50(settings) => settings.maps(patch_size)[5],
+        }
+    }
+
+    /// Refuses batches of one patch where batch norm would take the variance of one number, which is 0.
+    fn check_batches(&self, patches: &Patches, batch_size: usize) -> Result<()> {
+        let left = patches.len() % batch_size.max(1);
+        if (batch_size == 1 || left == 1) && self.smallest_map(patches.imagery().patch_size) == 1 {
+            let which = if batch_size == 1 { "each batch" } else { "the last batch of an epoch" };
+            let problem = format!(
+                "{which} is one patch, and {}'s last maps are one pixel: batch norm has no variance",
+                self.name()
+            );
+            let advice = "choose another training.batch_size";
+            return Err(Error::input(patches.name(), problem, advice));
+        }
+        Ok(())
     }
 
     /// Refuses passes with dropout that would be none, or all alike.
@@ -247,6 +284,7 @@ impl Architecture {
         match self {
             Self::Sen2lcz(_) => "sen2lcz",
             Self::Mlp(_) => "mlp",
+            Self::Resnet50(_) => "resnet50",
         }
     }
 }

@@ -9,6 +9,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::mlp::Mlp;
+use super::resnet50::ResNet50;
 use super::sen2lcz::Sen2Lcz;
 use super::{Architecture, Classifier, Network};
 use crate::data::Patches;
@@ -113,6 +114,11 @@ fn build_on<D: Backend<f32>>(
         Architecture::Mlp(settings) => {
             settings.check()?;
             let module = Mlp::new(device, &mut random, settings, imagery, count);
+            Ok(Trained::boxed(module, device, architecture, imagery, classes))
+        }
+        Architecture::Resnet50(settings) => {
+            settings.check(imagery.patch_size)?;
+            let module = ResNet50::new(device, &mut random, settings, bands, count);
             Ok(Trained::boxed(module, device, architecture, imagery, classes))
         }
     }
@@ -231,6 +237,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
                 ));
             }
         }
+        self.architecture.check_batches(train.patches, training.batch_size)?;
         let input = match &self.standardisation {
             Some(input) => input.clone(),
             None => Standardisation::of(train.patches, observer.progress())?,

@@ -10,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::{
-    Backend, ConvNormRelu, Dense, Maps, Module, Pass, Rows, Visitor, dropout, fork, mean_of_logits,
-    mean_of_softmaxes,
+    Backend, Convolution, Dense, Initial, Maps, Module, Pass, Rows, Visitor, Window, dropout, fork,
+    mean_of_logits, mean_of_softmaxes,
 };
 use crate::{Classes, Error, Imagery, Result};
 
@@ -115,7 +115,7 @@ impl Sen2LczSettings {
 /// The network, on any device.
 #[derive(Clone)]
 pub(crate) struct Sen2Lcz<E: Dtype, D: Backend<E>> {
-    blocks: [Vec<ConvNormRelu<E, D>>; 4],
+    blocks: [Vec<Convolution<E, D>>; 4],
     /// After merge 1, 2, 3 and at the end.
     heads: [Dense<E, D>; 4],
     dropout: f64,
@@ -138,7 +138,7 @@ impl<E: Dtype, D: Backend<E>> Sen2Lcz<E, D> {
             let layer = |layer| {
                 let inputs = std::mem::replace(&mut inputs, width);
                 let name = format!("block{}.conv{}", block + 1, layer + 1);
-                ConvNormRelu::new(name, device, random, 3, inputs, width)
+                Convolution::new(name, device, random, Initial::He, Window::same(3), inputs, width)
             };
             let block = (0..layers).map(layer).collect();
             inputs *= 2; // maximum and mean, side by side

@@ -7,7 +7,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-use super::ops::{Backend, ConvNorm, DenseLayer, Maps, Matrix, Rows, Statistics, Vector};
+use super::ops::{Backend, ConvNorm, DenseLayer, Maps, Matrix, Rows, Statistics, Vector, Window};
 use super::tape::Taped;
 
 /// One forward pass: training (batch statistics, dropout), inference (moving averages, no dropout), or
@@ -86,9 +86,18 @@ fn he_normal(random: &mut ChaCha8Rng, inputs: usize, len: usize) -> Vec<f64> {
 
 /// Numbers from the uniform distribution on ±√(6 / (inputs + outputs)), Keras's `glorot_uniform`
 /// (Glorot & Bengio 2010).
-fn glorot_uniform(random: &mut ChaCha8Rng, inputs: usize, outputs: usize) -> Vec<f64> {
+fn glorot_uniform(random: &mut ChaCha8Rng, inputs: usize, outputs: usize, len: usize) -> Vec<f64> {
     let limit = (6.0 / (inputs + outputs) as f64).sqrt();
-    (0..inputs * outputs).map(|_| random.gen_range(-limit..limit)).collect()
+    (0..len).map(|_| random.gen_range(-limit..limit)).collect()
+}
+
+/// What a convolution's first weights are drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Initial {
+    /// He's normal distribution.
+    He,
+    /// Glorot's uniform distribution.
+    Glorot,
 }
 
 /// Numbers in the network's own type.
@@ -96,11 +105,12 @@ fn numbers<E: Dtype>(values: Vec<f64>) -> Vec<E> {
     values.into_iter().map(|x| E::from_f64(x).expect("f32 and f64 hold any number")).collect()
 }
 
-/// Convolution, batch norm, ReLU; stride 1, `same` padding.
+/// Convolution, batch norm and, unless it is made [`linear`](Self::linear), ReLU.
 #[derive(Clone)]
-pub(crate) struct ConvNormRelu<E: Dtype, D: Backend<E>> {
+pub(crate) struct Convolution<E: Dtype, D: Backend<E>> {
     name: String,
-    kernel: usize,
+    window: Window,
+    relu: bool,
     epsilon: f64,
     weight: Matrix<E, D>,
     bias: Vector<E, D>,
@@ -110,22 +120,29 @@ pub(crate) struct ConvNormRelu<E: Dtype, D: Backend<E>> {
     variance: Vector<E, D>,
 }
 
-impl<E: Dtype, D: Backend<E>> ConvNormRelu<E, D> {
-    /// A layer with He-normal weights; ε = 1e-3 as in Keras.
+impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
+    /// A layer with first weights drawn at random; ε = 1e-3 as in Keras.
     pub(crate) fn new(
         name: impl Into<String>,
         device: &D,
         random: &mut ChaCha8Rng,
-        kernel: usize,
+        initial: Initial,
+        window: Window,
         inputs: usize,
         outputs: usize,
     ) -> Self {
-        let taps = kernel * kernel * inputs;
+        let area = window.kernel * window.kernel;
+        let (taps, len) = (area * inputs, area * inputs * outputs);
+        let weight = match initial {
+            Initial::He => he_normal(random, taps, len),
+            Initial::Glorot => glorot_uniform(random, taps, area * outputs, len),
+        };
         Self {
             name: name.into(),
-            kernel,
+            window,
+            relu: true,
             epsilon: 1e-3,
-            weight: device.tensor_from_vec(numbers(he_normal(random, taps, taps * outputs)), (taps, outputs)),
+            weight: device.tensor_from_vec(numbers(weight), (taps, outputs)),
             bias: device.zeros_like(&(outputs,)),
             scale: device.ones_like(&(outputs,)),
             shift: device.zeros_like(&(outputs,)),
@@ -134,23 +151,48 @@ impl<E: Dtype, D: Backend<E>> ConvNormRelu<E, D> {
         }
     }
 
-    /// (B, H, W, inputs) → (B, H, W, outputs).
+    /// The layer with another ε.
+    pub(crate) fn epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
+    }
+
+    /// The layer without its ReLU.
+    pub(crate) fn linear(self) -> Self {
+        Self { relu: false, ..self }
+    }
+
+    /// (B, H, W, inputs) → (B, H', W', outputs).
     pub(crate) fn forward(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Maps<E, D> {
+        self.run(x, None, pass)
+    }
+
+    /// As [`forward`](Self::forward), with a shortcut added before the ReLU (He et al. 2016, Eq. 1).
+    pub(crate) fn forward_onto(
+        &self,
+        x: Maps<E, D>,
+        shortcut: Maps<E, D>,
+        pass: &mut Pass<E, D>,
+    ) -> Maps<E, D> {
+        self.run(x, Some(shortcut), pass)
+    }
+
+    fn run(&self, x: Maps<E, D>, shortcut: Option<Maps<E, D>>, pass: &mut Pass<E, D>) -> Maps<E, D> {
         let layer = ConvNorm {
             weight: &self.weight,
             bias: &self.bias,
             scale: &self.scale,
             shift: &self.shift,
             epsilon: self.epsilon,
-            kernel: self.kernel,
+            window: self.window,
+            relu: self.relu,
         };
         if let Some(met) = &mut pass.statistics {
-            let (out, statistics) = D::conv_norm_relu(x, &layer);
+            let (out, statistics) = D::conv_norm(x, shortcut, &layer);
             met.insert(self.name.clone(), statistics);
             out
         } else {
             let statistics = Statistics { mean: self.mean.clone(), variance: self.variance.clone() };
-            D::conv_norm_relu_frozen(x, &layer, &statistics)
+            D::conv_norm_frozen(x, shortcut, &layer, &statistics)
         }
     }
 
@@ -197,7 +239,7 @@ impl<E: Dtype, D: Backend<E>> Dense<E, D> {
         inputs: usize,
         outputs: usize,
     ) -> Self {
-        let weights = glorot_uniform(random, inputs, outputs);
+        let weights = glorot_uniform(random, inputs, outputs, inputs * outputs);
         Self::of(name.into(), device, weights, (inputs, outputs))
     }
 

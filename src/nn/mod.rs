@@ -14,9 +14,9 @@ pub(crate) mod training;
 pub(crate) mod weights;
 
 pub use augmentation::Augmentation;
-pub(crate) use layers::{ConvNormRelu, Dense, Pass, Visitor, dropout};
+pub(crate) use layers::{Convolution, Dense, Initial, Pass, Visitor, dropout};
 pub(crate) use module::{Module, mean_of_logits, mean_of_softmaxes};
-pub(crate) use ops::{Backend, Maps, Rows};
+pub(crate) use ops::{Backend, Maps, Padding, Rows, Window};
 pub use optimizer::{Optimizer, Schedule};
 pub use standardisation::Standardisation;
 pub(crate) use tape::fork;

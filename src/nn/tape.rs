@@ -8,27 +8,42 @@ use dfdx::prelude::*;
 ///
 /// A tape made by `default`, as dfdx's own compositions do in their middle, records: merged with a
 /// recording tape it adds to it, merged with one that is off it is dropped.
-pub(crate) struct AnyTape<E, D: Storage<E>>(Option<OwnedTape<E, D>>);
+pub(crate) struct AnyTape<E, D: Storage<E>> {
+    recording: Option<OwnedTape<E, D>>,
+    /// Whether its tensor is data, of which nobody asks the gradient.
+    is_of_data: bool,
+}
 
 impl<E, D: Storage<E>> AnyTape<E, D> {
     /// Records nothing.
     pub(crate) fn off() -> Self {
-        Self(None)
+        Self { recording: None, is_of_data: false }
     }
 
     /// Records every operation from here on.
     pub(crate) fn recording() -> Self {
-        Self(Some(OwnedTape::default()))
+        Self { recording: Some(OwnedTape::default()), is_of_data: false }
+    }
+
+    /// Records every operation on data: the first one need not work out its input's gradient.
+    pub(crate) fn recording_from_data() -> Self {
+        Self { is_of_data: true, ..Self::recording() }
     }
 
     /// Whether it records.
     pub(crate) fn is_recording(&self) -> bool {
-        self.0.is_some()
+        self.recording.is_some()
+    }
+
+    /// Whether the gradient of its tensor is of use.
+    pub(crate) fn wants_gradient(&self) -> bool {
+        self.is_recording() && !self.is_of_data
     }
 
     /// A fresh tape that records if this one does: for the second branch of a fork.
     fn branch(&self) -> Self {
-        Self(self.0.as_ref().map(|_| OwnedTape::default()))
+        let recording = self.recording.as_ref().map(|_| OwnedTape::default());
+        Self { recording, is_of_data: self.is_of_data }
     }
 
     /// The recording, to run backwards.
@@ -36,7 +51,7 @@ impl<E, D: Storage<E>> AnyTape<E, D> {
     /// # Panics
     /// It does not record.
     fn into_recording(self) -> OwnedTape<E, D> {
-        self.0.expect("a loss that is differentiated was recorded")
+        self.recording.expect("a loss that is differentiated was recorded")
     }
 }
 
@@ -60,10 +75,11 @@ impl<E, D: Storage<E>> Merge<NoneTape> for AnyTape<E, D> {
 
 impl<E, D: Storage<E>> Merge<Self> for AnyTape<E, D> {
     fn merge(self, other: Self) -> Self {
-        Self(match (self.0, other.0) {
+        let recording = match (self.recording, other.recording) {
             (Some(a), Some(b)) => Some(a.merge(b)),
             _ => None,
-        })
+        };
+        Self { recording, is_of_data: self.is_of_data && other.is_of_data }
     }
 }
 
@@ -74,7 +90,8 @@ impl<E, D: Storage<E>> Tape<E, D> for AnyTape<E, D> {
     where
         F: 'static + FnOnce(&mut Gradients<E, D>) -> Result<(), D::Err>,
     {
-        if let Some(tape) = &mut self.0 {
+        self.is_of_data = false;
+        if let Some(tape) = &mut self.recording {
             tape.add_backward_op(operation);
         }
     }
@@ -101,7 +118,7 @@ pub(crate) fn backward<E: Dtype, D: Device<E>>(loss: Taped<(), E, D>) -> Gradien
 mod tests {
     use super::*;
     use crate::nn::ops::{Backend, Maps, Statistics, Vector, composed};
-    use crate::nn::{Dense, mean_of_softmaxes};
+    use crate::nn::{Dense, Window, mean_of_softmaxes};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -116,10 +133,11 @@ mod tests {
             scale: &ones,
             shift: &ones,
             epsilon: 1e-3,
-            kernel: 3,
+            window: Window::same(3),
+            relu: true,
         };
         let statistics = Statistics { mean: ones.clone(), variance: ones.clone() };
-        let (x, other) = fork(composed::conv_norm_relu_frozen(x, &layer, &statistics));
+        let (x, other) = fork(composed::conv_norm_frozen(x, None, &layer, &statistics));
         let head = Dense::new("head", device, &mut ChaCha8Rng::seed_from_u64(0), 5, 4);
         let heads = [x, other].map(|x| head.forward(composed::global_mean(x)));
         mean_of_softmaxes(heads.into()).split_tape().1.is_recording()

@@ -505,7 +505,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         random.set_stream(((epoch as u64) << 32) | (batch as u64 + 1));
         self.training.augmentation.apply(&mut images, &mut random);
         let mut pass = Pass::training(random);
-        let x = maps(self.device, self.standardisation, images, AnyTape::recording());
+        let x = maps(self.device, self.standardisation, images, AnyTape::recording_from_data());
         let log_p = self.module.log_probabilities(x, &mut pass);
         let before = array(&log_p);
         let y: Vec<f32> = match &self.class_weights {

@@ -13,12 +13,14 @@ pub(crate) mod distances;
 mod doubles;
 mod lanes;
 pub(crate) mod lend;
+pub(crate) mod linked;
 pub(crate) mod norm;
 pub(crate) mod peak;
 pub(crate) mod pool;
 #[cfg(test)]
 mod tests;
 pub(crate) mod update;
+pub(crate) mod window;
 
 use std::sync::OnceLock;
 

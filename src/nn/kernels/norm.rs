@@ -97,21 +97,33 @@ impl Kernel for Moments<'_> {
     }
 }
 
-/// out = max(0, scale · y + shift), a channel; NaN stays NaN.
-pub(crate) fn scale_shift_relu(level: Level, y: &[f32], scale: &[f32], shift: &[f32], out: &mut [f32]) {
+/// out = scale · y + shift, a channel, plus a residual where there is one; with `relu`, max(0, ·), and NaN
+/// stays NaN.
+pub(crate) fn scale_shift(
+    level: Level,
+    y: &[f32],
+    scale: &[f32],
+    shift: &[f32],
+    residual: Option<&[f32]>,
+    relu: bool,
+    out: &mut [f32],
+) {
     assert!(scale.len() == shift.len() && y.len() == out.len(), "unequal channels");
     assert!(y.len().is_multiple_of(scale.len()), "unequal channels");
-    level.run(ScaleShiftRelu { y, scale, shift, out });
+    assert!(residual.is_none_or(|r| r.len() == y.len()), "a residual of another size");
+    level.run(ScaleShift { y, scale, shift, residual, relu, out });
 }
 
-struct ScaleShiftRelu<'a> {
+struct ScaleShift<'a> {
     y: &'a [f32],
     scale: &'a [f32],
     shift: &'a [f32],
+    residual: Option<&'a [f32]>,
+    relu: bool,
     out: &'a mut [f32],
 }
 
-impl Kernel for ScaleShiftRelu<'_> {
+impl Kernel for ScaleShift<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -119,16 +131,51 @@ impl Kernel for ScaleShiftRelu<'_> {
         let channels = self.scale.len();
         let pixels = self.y.len() / channels;
         for (channel, n) in vectors::<L>(channels) {
-            // SAFETY: `scale_shift_relu` has checked the lengths.
+            // SAFETY: `scale_shift` has checked the lengths.
             unsafe {
                 let scale = L::load_first(self.scale.as_ptr().add(channel), n);
                 let shift = L::load_first(self.shift.as_ptr().add(channel), n);
                 for pixel in 0..pixels {
                     let at = pixel * channels + channel;
-                    let y = L::load_first(self.y.as_ptr().add(at), n);
-                    let z = L::splat(0.0).max(y.multiply_add(scale, shift));
+                    let mut z = L::load_first(self.y.as_ptr().add(at), n).multiply_add(scale, shift);
+                    if let Some(residual) = self.residual {
+                        z = z.add(L::load_first(residual.as_ptr().add(at), n));
+                    }
+                    if self.relu {
+                        z = L::splat(0.0).max(z);
+                    }
                     z.store_first(self.out.as_mut_ptr().add(at), n);
                 }
+            }
+        }
+    }
+}
+
+/// g = 0 where `out`, which a ReLU has given, is not above 0; then sum += g.
+pub(crate) fn mask_and_add(level: Level, out: &[f32], g: &mut [f32], sum: &mut [f32]) {
+    assert!(out.len() == g.len() && g.len() == sum.len(), "unequal lengths");
+    level.run(MaskAndAdd { out, g, sum });
+}
+
+struct MaskAndAdd<'a> {
+    out: &'a [f32],
+    g: &'a mut [f32],
+    sum: &'a mut [f32],
+}
+
+impl Kernel for MaskAndAdd<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        for (at, n) in vectors::<L>(self.out.len()) {
+            // SAFETY: `mask_and_add` has checked the lengths.
+            unsafe {
+                let out = L::load_first(self.out.as_ptr().add(at), n);
+                let g = L::load_first(self.g.as_ptr().add(at), n).where_positive(out);
+                g.store_first(self.g.as_mut_ptr().add(at), n);
+                let to = self.sum.as_mut_ptr().add(at);
+                L::load_first(to, n).add(g).store_first(to, n);
             }
         }
     }

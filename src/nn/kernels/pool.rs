@@ -1,4 +1,7 @@
-//! Pooling of one image: 2 × 2 maximum and mean side by side, and the mean over all pixels.
+//! Pooling of one image: the maximum under a window, 2 × 2 maximum and mean side by side, and the mean over
+//! all pixels.
+
+use super::window::Window;
 
 /// Where the four pixels of each 2 × 2 window lie: offsets into an image of `width × channels` rows.
 /// An odd last row or column belongs to no window, as in Keras's `valid` pooling.
@@ -48,6 +51,46 @@ pub(crate) fn add_max_mean_gradient(
             out[at[first] + k] += max[k];
             for start in at {
                 out[start + k] += 0.25 * mean[k];
+            }
+        }
+    }
+}
+
+/// The maximum under each place of a window; what lies outside the image does not count. `places` are the
+/// pixels under each place, one a tap (see [`Window::pixels`]).
+pub(crate) fn max(places: &[Option<usize>], window: Window, channels: usize, image: &[f32], out: &mut [f32]) {
+    let taps = window.kernel * window.kernel;
+    for (pixels, out) in places.chunks_exact(taps).zip(out.chunks_exact_mut(channels)) {
+        out.fill(f32::NEG_INFINITY);
+        for pixel in pixels.iter().flatten() {
+            for (out, x) in out.iter_mut().zip(&image[pixel * channels..]) {
+                // NaN is kept, so that a broken network shows.
+                *out = if *x > *out || x.is_nan() { *x } else { *out };
+            }
+        }
+    }
+}
+
+/// Adds the gradient of [`max`] to the image's: it goes to the first largest pixel.
+pub(crate) fn add_max_gradient(
+    places: &[Option<usize>],
+    window: Window,
+    channels: usize,
+    image: &[f32],
+    gradient: &[f32],
+    out: &mut [f32],
+) {
+    let taps = window.kernel * window.kernel;
+    for (pixels, gradient) in places.chunks_exact(taps).zip(gradient.chunks_exact(channels)) {
+        for (channel, gradient) in gradient.iter().enumerate() {
+            let mut largest: Option<usize> = None;
+            for at in pixels.iter().flatten().map(|pixel| pixel * channels + channel) {
+                if largest.is_none_or(|largest| image[at] > image[largest]) {
+                    largest = Some(at);
+                }
+            }
+            if let Some(at) = largest {
+                out[at] += gradient;
             }
         }
     }

@@ -7,42 +7,43 @@ use super::Level;
 use super::conv::{Finish, Geometry, Packed, add_weight_gradient, convolve};
 use super::dense::{Left, add_product};
 use super::distances::{add, distances, pull};
-use super::norm::{Applied, gradient_sums, input_gradient, moments, scale_shift_relu};
-use super::pool::{add_max_mean_gradient, add_mean_gradient, max_mean, mean};
+use super::norm::{Applied, gradient_sums, input_gradient, mask_and_add, moments, scale_shift};
+use super::pool::{add_max_gradient, add_max_mean_gradient, add_mean_gradient, max, max_mean, mean};
 use super::update::{Before, Step, apply};
+use super::window::{Padding, Window};
 
 /// Channels about the widths of vectors (8, 16) and of register blocks (32, 64).
-const CHANNELS: [usize; 9] = [1, 7, 10, 15, 16, 17, 33, 64, 100];
+pub(super) const CHANNELS: [usize; 9] = [1, 7, 10, 15, 16, 17, 33, 64, 100];
 
 /// Numbers between −1 and 1.
-fn draw(random: &mut ChaCha8Rng, len: usize) -> Vec<f32> {
+pub(super) fn draw(random: &mut ChaCha8Rng, len: usize) -> Vec<f32> {
     (0..len).map(|_| random.gen_range(-1.0..1.0)).collect()
 }
 
 /// The expected numbers, and what may be lost of each: `terms` roundings of the largest partial sum.
-struct Expected {
+pub(super) struct Expected {
     numbers: Vec<f64>,
     sizes: Vec<f64>,
 }
 
 impl Expected {
-    fn starting_at(start: impl Iterator<Item = f64>) -> Self {
+    pub(super) fn starting_at(start: impl Iterator<Item = f64>) -> Self {
         let numbers: Vec<f64> = start.collect();
         Self { sizes: numbers.iter().map(|x| x.abs()).collect(), numbers }
     }
 
-    fn zeros(len: usize) -> Self {
+    pub(super) fn zeros(len: usize) -> Self {
         Self::starting_at(std::iter::repeat_n(0.0, len))
     }
 
     /// Adds a term, and its size to what roundings are measured by.
-    fn add(&mut self, at: usize, term: f64) {
+    pub(super) fn add(&mut self, at: usize, term: f64) {
         self.numbers[at] += term;
         self.sizes[at] += term.abs();
     }
 
     #[track_caller]
-    fn assert(&self, got: &[f32], what: &str) {
+    pub(super) fn assert(&self, got: &[f32], what: &str) {
         assert_eq!(got.len(), self.numbers.len(), "{what}");
         for (k, ((got, expected), size)) in got.iter().zip(&self.numbers).zip(&self.sizes).enumerate() {
             let error = (f64::from(*got) - expected).abs();
@@ -240,24 +241,45 @@ fn moments_are_the_sum_and_the_squares_about_the_mean() {
 }
 
 #[test]
-fn scale_shift_relu_is_that() {
+fn scale_and_shift_add_a_residual_and_rectify_where_asked() {
     each_image(6, |channels, pixels, random| {
-        let [y, scale, shift] = [pixels * channels, channels, channels].map(|len| draw(random, len));
-        let expected: Vec<f64> = (0..y.len())
-            .map(|k| {
-                let (y, scale, shift) = (y[k], scale[k % channels], shift[k % channels]);
-                (f64::from(y) * f64::from(scale) + f64::from(shift)).max(0.0)
-            })
-            .collect();
-        for level in Level::available() {
-            let mut out = vec![f32::NAN; y.len()];
-            scale_shift_relu(level, &y, &scale, &shift, &mut out);
-            for (got, expected) in out.iter().zip(&expected) {
-                let error = (f64::from(*got) - expected).abs();
-                assert!(error <= 2e-7, "{level:?}, {channels} × {pixels}: {got}, not {expected}");
+        let [y, residual] = [(); 2].map(|()| draw(random, pixels * channels));
+        let [scale, shift] = [(); 2].map(|()| draw(random, channels));
+        for (residual, relu) in
+            [(None, false), (None, true), (Some(&residual[..]), false), (Some(&residual), true)]
+        {
+            let expected: Vec<f64> = (0..y.len())
+                .map(|k| {
+                    let (y, scale, shift) = (y[k], scale[k % channels], shift[k % channels]);
+                    let z = f64::from(y) * f64::from(scale) + f64::from(shift);
+                    let z = z + residual.map_or(0.0, |r| f64::from(r[k]));
+                    if relu { z.max(0.0) } else { z }
+                })
+                .collect();
+            for level in Level::available() {
+                let mut out = vec![f32::NAN; y.len()];
+                scale_shift(level, &y, &scale, &shift, residual, relu, &mut out);
+                for (got, expected) in out.iter().zip(&expected) {
+                    let error = (f64::from(*got) - expected).abs();
+                    assert!(error <= 4e-7, "{level:?}, {channels} × {pixels}: {got}, not {expected}");
+                }
             }
         }
     });
+}
+
+#[test]
+fn the_gradient_behind_a_rectified_sum_goes_to_the_residual_where_it_was_positive() {
+    for level in Level::available() {
+        for len in [1, 15, 16, 35] {
+            let out: Vec<f32> = (0..len).map(|k| if k % 3 == 0 { 0.0 } else { k as f32 }).collect();
+            let (mut g, mut sum) = (vec![2.0; len], vec![1.0; len]);
+            mask_and_add(level, &out, &mut g, &mut sum);
+            let expected: Vec<f32> = (0..len).map(|k| if k % 3 == 0 { 0.0 } else { 2.0 }).collect();
+            assert_eq!(g, expected, "{level:?}, {len}");
+            assert_eq!(sum, expected.iter().map(|g| g + 1.0).collect::<Vec<_>>(), "{level:?}, {len}");
+        }
+    }
 }
 
 #[test]
@@ -265,7 +287,7 @@ fn a_relu_lets_nan_through() {
     for level in Level::available() {
         let y = [f32::NAN, -1.0, 2.0].repeat(11);
         let mut out = vec![0.0; y.len()];
-        scale_shift_relu(level, &y, &[1.0; 11], &[0.0; 11], &mut out);
+        scale_shift(level, &y, &[1.0; 11], &[0.0; 11], None, true, &mut out);
         let g = Geometry { height: 1, width: 33, inputs: 1, outputs: 1, kernel: 1 };
         let mut convolved = vec![0.0; y.len()];
         let weights = Packed::new(level, g, &[1.0]);
@@ -367,6 +389,41 @@ fn pooling_takes_each_window_s_maximum_and_mean_and_gives_their_gradients_back()
             let mut got = before.clone();
             add_max_mean_gradient(height, width, channels, &image, &gradient, &mut got);
             of_image.assert(&got, &what);
+        }
+    }
+}
+
+#[test]
+fn the_maximum_under_a_window_counts_the_image_alone_and_gives_its_gradient_to_the_largest_pixel() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    for (padding, before) in [(Padding::Valid, 0), (Padding::Around(1), 1)] {
+        let window = Window { kernel: 3, stride: 2, padding };
+        for (height, width, channels) in [(3, 3, 1), (4, 7, 5), (8, 5, 17), (16, 16, 3)] {
+            // All below zero: a zero from outside would be the largest.
+            let image: Vec<f32> =
+                draw(&mut random, height * width * channels).iter().map(|x| x - 2.0).collect();
+            let (rows, columns) = ((height + 2 * before - 3) / 2 + 1, (width + 2 * before - 3) / 2 + 1);
+            let gradient = draw(&mut random, rows * columns * channels);
+            let (mut expected, mut of_image) = (Vec::new(), Expected::zeros(image.len()));
+            for (k, gradient) in gradient.iter().enumerate() {
+                let (place, channel) = (k / channels, k % channels);
+                let (row, column) = (place / columns * 2, place % columns * 2);
+                let largest = (row..row + 3)
+                    .flat_map(|r| (column..column + 3).map(move |c| (r, c)))
+                    .filter(|&(r, c)| r >= before && c >= before && r < height + before && c < width + before)
+                    .map(|(r, c)| ((r - before) * width + c - before) * channels + channel)
+                    .max_by(|a, b| image[*a].total_cmp(&image[*b]))
+                    .unwrap();
+                expected.push(image[largest]);
+                of_image.add(largest, f64::from(*gradient));
+            }
+            let places: Vec<_> = window.pixels(height, width).collect();
+            let mut out = vec![f32::NAN; expected.len()];
+            max(&places, window, channels, &image, &mut out);
+            assert_eq!(out, expected, "{height} × {width} × {channels}");
+            let mut got = vec![0.0; image.len()];
+            add_max_gradient(&places, window, channels, &image, &gradient, &mut got);
+            of_image.assert(&got, &format!("{height} × {width} × {channels}"));
         }
     }
 }

@@ -2,51 +2,56 @@
 
 use dfdx::prelude::*;
 
-use super::{Backend, ConvNorm, DenseLayer, Maps, Matrix, Rows, Statistics, Vector};
+use super::{Backend, ConvNorm, DenseLayer, Maps, Matrix, Rows, Statistics, Vector, Window};
 use crate::nn::kernels::update::{Before, Step};
 use crate::nn::tape::{AnyTape, Taped, fork};
 
-/// x ∗ w with stride 1 and `same` padding: (B, H, W, C) → (B, H, W, O).
+/// The pixels under each place of a window, gathered: (B, H, W, C) → (B, places, taps, C). `outside` stands
+/// for those outside the maps.
+fn unfolded<E: Dtype, D: Backend<E>>(
+    x: Maps<E, D>,
+    window: Window,
+    outside: f64,
+) -> Taped<(usize, usize, usize, usize), E, D> {
+    let (batch, height, width, channels) = *x.shape();
+    let device = x.device().clone();
+    let edge: Tensor<_, E, D> =
+        device.tensor_from_vec(vec![number::<E>(outside); batch * channels], (batch, 1usize, channels));
+    let x = x.reshape_like(&(batch, height * width, channels));
+    let x = (x, edge).concat_along(Axis::<1>); // (B, HW + 1, C)
+    let pixels: Vec<usize> =
+        window.pixels(height, width).map(|pixel| pixel.unwrap_or(height * width)).collect();
+    let (gathered, taps) = (pixels.len(), window.kernel * window.kernel);
+    let pixels = device.tensor_from_vec(pixels.repeat(batch), (batch, gathered));
+    let x: Taped<(usize, usize, usize), E, D> = x.gather(pixels); // (B, places · taps, C)
+    x.reshape_like(&(batch, gathered / taps, taps, channels))
+}
+
+/// x ∗ w: (B, H, W, C) → (B, H', W', O). Cross-correlation, as all networks compute.
 ///
-/// The pixels under the kernel are gathered into one row an output pixel (a zero stands in for those
-/// outside), and the rows are multiplied with the weights. Cross-correlation, as all networks
-/// compute; an even kernel has its extra tap after the centre, as in Keras.
+/// The pixels under the window are gathered into one row an output pixel, and the rows are multiplied
+/// with the weights.
 pub(crate) fn conv2d<E: Dtype, D: Backend<E>>(
     x: Maps<E, D>,
     weight: &Matrix<E, D>,
-    kernel: usize,
+    window: Window,
 ) -> Maps<E, D> {
     let (batch, height, width, inputs) = *x.shape();
     let outputs = weight.shape().1;
-    let device = x.device().clone();
-    let zero: Tensor<_, E, D> = device.zeros_like(&(batch, 1usize, inputs));
-    let x = x.reshape_like(&(batch, height * width, inputs));
-    let x = (x, zero).concat_along(Axis::<1>); // (B, HW + 1, C)
-    let taps = taps(height, width, kernel);
-    let gathered = taps.len();
-    let taps = device.tensor_from_vec(taps.repeat(batch), (batch, gathered));
-    let x: Taped<(usize, usize, usize), E, D> = x.gather(taps); // (B, HW · k², C)
-    let rows = x.reshape_like(&(batch * height * width, kernel * kernel * inputs));
-    rows.matmul(weight.clone()).reshape_like(&(batch, height, width, outputs))
+    let (rows, columns) = (window.outputs(height), window.outputs(width));
+    let taps = window.kernel * window.kernel;
+    let x = unfolded(x, window, 0.0).reshape_like(&(batch * rows * columns, taps * inputs));
+    x.matmul(weight.clone()).reshape_like(&(batch, rows, columns, outputs))
 }
 
-/// For each output pixel and tap, the input pixel under it; H · W stands for one outside.
-fn taps(height: usize, width: usize, kernel: usize) -> Vec<usize> {
-    let before = (kernel - 1) / 2;
-    let mut taps = Vec::with_capacity(height * width * kernel * kernel);
-    for row in 0..height {
-        for column in 0..width {
-            for tap_row in 0..kernel {
-                for tap_column in 0..kernel {
-                    let (r, c) = (row + tap_row, column + tap_column);
-                    let inside =
-                        (before..before + height).contains(&r) && (before..before + width).contains(&c);
-                    taps.push(if inside { (r - before) * width + c - before } else { height * width });
-                }
-            }
-        }
-    }
-    taps
+/// See [`Backend::max_pool`]. Where pixels of a window tie, dfdx sends the maximum's gradient to each of
+/// them; behind a ReLU, where ties are zeros, that gradient goes no further.
+pub(crate) fn max_pool<E: Dtype, D: Backend<E>>(x: Maps<E, D>, window: Window) -> Maps<E, D> {
+    let (batch, height, width, channels) = *x.shape();
+    let (rows, columns) = (window.outputs(height), window.outputs(width));
+    // dfdx's maximum works with infinities as with numbers, its gradient does not.
+    let max: Taped<(usize, usize, usize), E, D> = unfolded(x, window, -1e30).max::<_, Axis<2>>();
+    max.reshape_like(&(batch, rows, columns, channels))
 }
 
 /// A vector repeated for every pixel.
@@ -57,12 +62,22 @@ fn per_channel<E: Dtype, D: Backend<E>>(
     v.retaped::<AnyTape<E, D>>().broadcast_like::<_, Axes3<0, 1, 2>>(shape)
 }
 
-/// See [`Backend::conv_norm_relu`].
-pub(crate) fn conv_norm_relu<E: Dtype, D: Backend<E>>(
+/// What comes behind the batch norm.
+fn finish<E: Dtype, D: Backend<E>>(y: Maps<E, D>, residual: Option<Maps<E, D>>, relu: bool) -> Maps<E, D> {
+    let y = match residual {
+        Some(residual) => y + residual,
+        None => y,
+    };
+    if relu { y.relu() } else { y }
+}
+
+/// See [`Backend::conv_norm`].
+pub(crate) fn conv_norm<E: Dtype, D: Backend<E>>(
     x: Maps<E, D>,
+    residual: Option<Maps<E, D>>,
     layer: &ConvNorm<'_, E, D>,
 ) -> (Maps<E, D>, Statistics<E, D>) {
-    let y = conv2d(x, layer.weight, layer.kernel);
+    let y = conv2d(x, layer.weight, layer.window);
     let shape = *y.shape();
     let y = y + per_channel(layer.bias, &shape);
     let (y, for_mean) = fork(y);
@@ -75,25 +90,26 @@ pub(crate) fn conv_norm_relu<E: Dtype, D: Backend<E>>(
     let deviation = (variance + number::<E>(layer.epsilon)).sqrt();
     let scale = layer.scale.retaped::<AnyTape<E, D>>() / deviation;
     let normal = centred * scale.broadcast_like::<_, Axes3<0, 1, 2>>(&shape);
-    let out = (normal + per_channel(layer.shift, &shape)).relu();
+    let out = finish(normal + per_channel(layer.shift, &shape), residual, layer.relu);
     let statistics = Statistics { mean: kept_mean, variance: kept_variance };
     (out, statistics)
 }
 
-/// See [`Backend::conv_norm_relu_frozen`].
-pub(crate) fn conv_norm_relu_frozen<E: Dtype, D: Backend<E>>(
+/// See [`Backend::conv_norm_frozen`].
+pub(crate) fn conv_norm_frozen<E: Dtype, D: Backend<E>>(
     x: Maps<E, D>,
+    residual: Option<Maps<E, D>>,
     layer: &ConvNorm<'_, E, D>,
     statistics: &Statistics<E, D>,
 ) -> Maps<E, D> {
-    let y = conv2d(x, layer.weight, layer.kernel);
+    let y = conv2d(x, layer.weight, layer.window);
     let shape = *y.shape();
     let deviation = (statistics.variance.clone() + number::<E>(layer.epsilon)).sqrt();
     let scale = layer.scale.retaped::<AnyTape<E, D>>() / deviation;
     let shift = layer.bias.retaped::<AnyTape<E, D>>() - statistics.mean.clone();
     let y = (y + shift.broadcast_like::<_, Axes3<0, 1, 2>>(&shape))
         * scale.broadcast_like::<_, Axes3<0, 1, 2>>(&shape);
-    (y + per_channel(layer.shift, &shape)).relu()
+    finish(y + per_channel(layer.shift, &shape), residual, layer.relu)
 }
 
 /// See [`Backend::max_mean_pool`]. Where pixels of a window tie, dfdx sends the maximum's gradient to

@@ -15,6 +15,7 @@ use dfdx::prelude::*;
 use ndarray::Array4;
 
 use super::kernels::update::{Before, Step};
+pub(crate) use super::kernels::window::{Padding, Window};
 use super::tape::Taped;
 
 /// Maps: batch, rows, columns, channels (NHWC).
@@ -26,7 +27,7 @@ pub(crate) type Matrix<E, D> = Tensor<(usize, usize), E, D>;
 /// One number a channel.
 pub(crate) type Vector<E, D> = Tensor<(usize,), E, D>;
 
-/// The parameters of a convolution with batch normalisation and ReLU.
+/// The parameters of a convolution with batch normalisation and, perhaps, ReLU.
 pub(crate) struct ConvNorm<'a, E: Dtype, D: Device<E>> {
     /// (kernel · kernel · inputs, outputs): Keras's order, flattened.
     pub(crate) weight: &'a Matrix<E, D>,
@@ -37,8 +38,9 @@ pub(crate) struct ConvNorm<'a, E: Dtype, D: Device<E>> {
     pub(crate) shift: &'a Vector<E, D>,
     /// ε, added to the variance.
     pub(crate) epsilon: f64,
-    /// Side of the kernel.
-    pub(crate) kernel: usize,
+    pub(crate) window: Window,
+    /// Whether a ReLU comes last.
+    pub(crate) relu: bool,
 }
 
 /// The parameters of a dense layer.
@@ -72,22 +74,29 @@ impl<T> Shared for T {}
 /// A device that networks run on. Every default is composed of dfdx's own operations; its ReLU takes
 /// NaN to 0 where the fused one lets it through.
 pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
-    /// relu(batch norm(x ∗ w + b)) with the batch's own statistics, which it also returns.
-    /// Stride 1, Keras's `same` padding.
-    fn conv_norm_relu(
+    /// relu(batch norm(x ∗ w + b) + residual) with the batch's own statistics, which it also returns; the
+    /// residual (of the output's shape) and the ReLU are optional.
+    fn conv_norm(
         x: Maps<E, Self>,
+        residual: Option<Maps<E, Self>>,
         layer: &ConvNorm<'_, E, Self>,
     ) -> (Maps<E, Self>, Statistics<E, Self>) {
-        composed::conv_norm_relu(x, layer)
+        composed::conv_norm(x, residual, layer)
     }
 
-    /// relu(batch norm(x ∗ w + b)) with given statistics: inference.
-    fn conv_norm_relu_frozen(
+    /// As [`conv_norm`](Self::conv_norm) with given statistics: inference.
+    fn conv_norm_frozen(
         x: Maps<E, Self>,
+        residual: Option<Maps<E, Self>>,
         layer: &ConvNorm<'_, E, Self>,
         statistics: &Statistics<E, Self>,
     ) -> Maps<E, Self> {
-        composed::conv_norm_relu_frozen(x, layer, statistics)
+        composed::conv_norm_frozen(x, residual, layer, statistics)
+    }
+
+    /// Maximum under a window: (B, H, W, C) → (B, H', W', C). What lies outside the maps does not count.
+    fn max_pool(x: Maps<E, Self>, window: Window) -> Maps<E, Self> {
+        composed::max_pool(x, window)
     }
 
     /// Maximum and mean over 2 × 2 windows, side by side: (B, H, W, C) → (B, H/2, W/2, 2C).

@@ -4,7 +4,7 @@ use dfdx::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Backend, ConvNorm, DenseLayer, Maps, Rows, Statistics, composed};
+use super::{Backend, ConvNorm, DenseLayer, Maps, Padding, Rows, Statistics, Window, composed};
 use crate::nn::module::{cross_entropy, mean_of_logits, mean_of_softmaxes};
 use crate::nn::tape::{AnyTape, Taped, backward};
 
@@ -72,18 +72,26 @@ struct Case {
     width: usize,
     inputs: usize,
     outputs: usize,
-    kernel: usize,
+    window: Window,
+    residual: bool,
+    relu: bool,
 }
 
 impl Case {
     fn random(random: &mut ChaCha8Rng) -> Self {
+        let kernel = [1, 2, 3, 5, 7][random.gen_range(0..5)];
+        let padding = [Padding::Same, Padding::Same, Padding::Valid, Padding::Around(3)];
+        let window =
+            Window { kernel, stride: random.gen_range(1..3), padding: padding[random.gen_range(0..4)] };
         Self {
-            batch: random.gen_range(1..5),
-            height: random.gen_range(1..10),
-            width: random.gen_range(1..20),
+            batch: random.gen_range(1..12),
+            height: kernel + random.gen_range(0..6),
+            width: kernel + random.gen_range(0..14),
             inputs: random.gen_range(1..20),
             outputs: random.gen_range(1..80),
-            kernel: [1, 3, 5][random.gen_range(0..3)],
+            window,
+            residual: random.r#gen(),
+            relu: random.r#gen(),
         }
     }
 
@@ -91,21 +99,32 @@ impl Case {
         (self.batch, self.height, self.width, self.inputs)
     }
 
-    /// Input, weight, bias, γ, β.
+    fn places(self) -> (usize, usize, usize, usize) {
+        (self.batch, self.window.outputs(self.height), self.window.outputs(self.width), self.outputs)
+    }
+
+    /// Input, weight, bias, γ, β, residual.
     fn tensors(self, random: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
-        let Self { batch, height, width, inputs, outputs, kernel } = self;
-        [batch * height * width * inputs, kernel * kernel * inputs * outputs, outputs, outputs, outputs]
+        let Self { batch, height, width, inputs, outputs, window, .. } = self;
+        let (_, rows, columns, _) = self.places();
+        let weights = window.kernel * window.kernel * inputs * outputs;
+        let residual = batch * rows * columns * outputs;
+        [batch * height * width * inputs, weights, outputs, outputs, outputs, residual]
             .map(|len| draw(random, len))
             .to_vec()
     }
 }
 
-/// Output and gradients of conv + batch norm + ReLU; with `statistics`, those are given.
-fn conv_norm_relu<E: Dtype>(
+/// Convolution + batch norm under test: input, residual, parameters, given statistics → output.
+type Run<'a, E> = dyn Fn(Maps<E, Cpu>, Option<Maps<E, Cpu>>, &ConvNorm<'_, E, Cpu>, Option<Statistics<E, Cpu>>) -> Maps<E, Cpu>
+    + 'a;
+
+/// Output and gradients of conv + batch norm; with `frozen`, those statistics are given.
+fn conv_norm<E: Dtype>(
     case: Case,
     tensors: &[Vec<f64>],
     frozen: Option<[&[f64]; 2]>,
-    run: impl Fn(Maps<E, Cpu>, &ConvNorm<'_, E, Cpu>, Option<Statistics<E, Cpu>>) -> Maps<E, Cpu>,
+    run: &Run<'_, E>,
 ) -> (Vec<f64>, f64, Vec<Vec<f64>>)
 where
     Cpu: Backend<E>,
@@ -113,7 +132,7 @@ where
     let device = Cpu::default();
     let vector = |values: &[f64]| device.tensor_from_vec(cast::<E>(values), (case.outputs,));
     let x = device.tensor_from_vec(cast::<E>(&tensors[0]), case.maps());
-    let taps = case.kernel * case.kernel * case.inputs;
+    let taps = case.window.kernel * case.window.kernel * case.inputs;
     let weight = device.tensor_from_vec(cast::<E>(&tensors[1]), (taps, case.outputs));
     let [bias, scale, shift] = [2, 3, 4].map(|k| vector(&tensors[k]));
     let layer = ConvNorm {
@@ -122,11 +141,15 @@ where
         scale: &scale,
         shift: &shift,
         epsilon: 1e-3,
-        kernel: case.kernel,
+        window: case.window,
+        relu: case.relu,
     };
     let statistics =
         frozen.map(|[mean, variance]| Statistics { mean: vector(mean), variance: vector(variance) });
-    let out = run(x.clone().put_tape(AnyTape::recording()), &layer, statistics);
+    let residual = device.tensor_from_vec(cast::<E>(&tensors[5]), case.places());
+    let onto = case.residual.then(|| residual.clone().put_tape(AnyTape::recording()));
+    let out = run(x.clone().put_tape(AnyTape::recording()), onto, &layer, statistics);
+    assert_eq!(*out.shape(), case.places());
     let values = plain(out.as_vec());
     let loss = weighted_sum(out);
     let value = loss.as_vec()[0].to_f64().unwrap();
@@ -136,41 +159,56 @@ where
     for parameter in [&bias, &scale, &shift] {
         of.push(gradient_of(&mut gradients, parameter));
     }
+    of.push(gradient_of(&mut gradients, &residual));
     (values, value, of)
 }
 
 #[test]
-fn composed_conv_norm_relu_has_the_gradient_of_finite_differences() {
+fn composed_conv_norm_has_the_gradient_of_finite_differences() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    for kernel in [1, 2, 3, 5] {
-        let case = Case { batch: 2, height: 4, width: 3, inputs: 2, outputs: 3, kernel };
+    let windows = [
+        Window::same(1),
+        Window::same(2),
+        Window::same(3),
+        Window::same(5),
+        Window { kernel: 3, stride: 2, padding: Padding::Same },
+        Window { kernel: 2, stride: 1, padding: Padding::Valid },
+        Window { kernel: 7, stride: 2, padding: Padding::Around(3) },
+    ];
+    for (k, window) in windows.into_iter().enumerate() {
+        let (residual, relu) = (k % 2 == 0, k % 3 != 0);
+        let case = Case { batch: 2, height: 4, width: 3, inputs: 2, outputs: 3, window, residual, relu };
         let tensors = case.tensors(&mut random);
         let loss = |tensors: &[Vec<f64>]| {
-            let (_, value, gradients) = conv_norm_relu::<f64>(case, tensors, None, |x, layer, _| {
-                composed::conv_norm_relu(x, layer).0
+            let (_, value, gradients) = conv_norm::<f64>(case, tensors, None, &|x, residual, layer, _| {
+                composed::conv_norm(x, residual, layer).0
             });
             (value, gradients)
         };
         let worst = against_differences(&loss, &tensors);
-        assert!(worst < 1e-6, "kernel {kernel}: {worst:e}");
+        assert!(worst < 1e-6, "{case:?}: {worst:e}");
     }
 }
 
 #[test]
-fn composed_frozen_conv_norm_relu_has_the_gradient_of_finite_differences() {
+fn composed_frozen_conv_norm_has_the_gradient_of_finite_differences() {
     let mut random = ChaCha8Rng::seed_from_u64(2);
-    let case = Case { batch: 2, height: 3, width: 4, inputs: 3, outputs: 2, kernel: 3 };
-    let tensors = case.tensors(&mut random);
-    let loss = |tensors: &[Vec<f64>]| {
-        let given: [&[f64]; 2] = [&[0.3, -0.2], &[0.5, 2.0]];
-        let (_, value, gradients) =
-            conv_norm_relu::<f64>(case, tensors, Some(given), |x, layer, statistics| {
-                composed::conv_norm_relu_frozen(x, layer, &statistics.unwrap())
-            });
-        (value, gradients)
-    };
-    let worst = against_differences(&loss, &tensors);
-    assert!(worst < 1e-6, "{worst:e}");
+    let window = Window::same(3);
+    for residual in [false, true] {
+        let case =
+            Case { batch: 2, height: 3, width: 4, inputs: 3, outputs: 2, window, residual, relu: true };
+        let tensors = case.tensors(&mut random);
+        let loss = |tensors: &[Vec<f64>]| {
+            let given: [&[f64]; 2] = [&[0.3, -0.2], &[0.5, 2.0]];
+            let (_, value, gradients) =
+                conv_norm::<f64>(case, tensors, Some(given), &|x, residual, layer, statistics| {
+                    composed::conv_norm_frozen(x, residual, layer, &statistics.unwrap())
+                });
+            (value, gradients)
+        };
+        let worst = against_differences(&loss, &tensors);
+        assert!(worst < 1e-6, "{worst:e}");
+    }
 }
 
 /// Output and input gradient of an operation on maps.
@@ -243,20 +281,24 @@ fn relative(got: &[f64], expected: &[f64]) -> f64 {
 }
 
 #[test]
-fn fused_conv_norm_relu_is_the_composed_one_on_random_shapes() {
+fn fused_conv_norm_is_the_composed_one_on_random_shapes() {
     let mut random = ChaCha8Rng::seed_from_u64(5);
-    for round in 0..60 {
+    for round in 0..100 {
         let mut case = Case::random(&mut random);
         if round == 0 {
-            (case.height, case.width, case.batch) = (1, 1, 1);
+            (case.height, case.width, case.batch, case.window) = (1, 1, 1, Window::same(3));
         }
         let tensors = case.tensors(&mut random);
-        let (out, _, gradients) =
-            conv_norm_relu::<f32>(case, &tensors, None, |x, layer, _| Cpu::conv_norm_relu(x, layer).0);
+        let (out, _, gradients) = conv_norm::<f32>(case, &tensors, None, &|x, residual, layer, _| {
+            Cpu::conv_norm(x, residual, layer).0
+        });
         let (expected, _, expected_gradients) =
-            conv_norm_relu::<f64>(case, &tensors, None, |x, layer, _| composed::conv_norm_relu(x, layer).0);
+            conv_norm::<f64>(case, &tensors, None, &|x, residual, layer, _| {
+                composed::conv_norm(x, residual, layer).0
+            });
         // A batch norm over a handful of pixels has gradients that cancel: there f32 says little.
-        let tolerance = if case.batch * case.height * case.width < 8 { 1e-2 } else { 1e-4 };
+        let (batch, rows, columns, _) = case.places();
+        let tolerance = if batch * rows * columns < 12 { 1e-2 } else { 1e-4 };
         assert!(relative(&out, &expected) < tolerance, "{case:?}: {:e}", relative(&out, &expected));
         for (k, (got, expected)) in gradients.iter().zip(&expected_gradients).enumerate() {
             let error = relative(got, expected);
@@ -266,23 +308,73 @@ fn fused_conv_norm_relu_is_the_composed_one_on_random_shapes() {
 }
 
 #[test]
-fn folded_conv_norm_relu_is_the_composed_one_on_random_shapes() {
+fn folded_conv_norm_is_the_composed_one_on_random_shapes() {
     let mut random = ChaCha8Rng::seed_from_u64(6);
-    for _ in 0..30 {
+    for _ in 0..60 {
         let case = Case::random(&mut random);
         let tensors = case.tensors(&mut random);
         let mean = draw(&mut random, case.outputs);
         let variance: Vec<f64> = draw(&mut random, case.outputs).iter().map(|x| x.abs() + 0.1).collect();
         let given = Some([mean.as_slice(), variance.as_slice()]);
-        let (out, ..) = conv_norm_relu::<f32>(case, &tensors, given, |x, layer, statistics| {
-            let (x, _) = x.split_tape();
-            let out = Cpu::conv_norm_relu_frozen(x.put_tape(AnyTape::off()), layer, &statistics.unwrap());
+        let (out, ..) = conv_norm::<f32>(case, &tensors, given, &|x, residual, layer, statistics| {
+            let [x, residual] =
+                [Some(x), residual].map(|x| x.map(|x| x.split_tape().0.put_tape(AnyTape::off())));
+            let out = Cpu::conv_norm_frozen(x.unwrap(), residual, layer, &statistics.unwrap());
             out.split_tape().0.put_tape(AnyTape::recording())
         });
-        let (expected, ..) = conv_norm_relu::<f64>(case, &tensors, given, |x, layer, statistics| {
-            composed::conv_norm_relu_frozen(x, layer, &statistics.unwrap())
+        let (expected, ..) = conv_norm::<f64>(case, &tensors, given, &|x, residual, layer, statistics| {
+            composed::conv_norm_frozen(x, residual, layer, &statistics.unwrap())
         });
         assert!(relative(&out, &expected) < 1e-5, "{case:?}: {:e}", relative(&out, &expected));
+    }
+}
+
+#[test]
+fn the_gradient_of_data_is_not_worked_out_and_that_of_the_weights_is_the_same() {
+    let device = Cpu::default();
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    // Pixels of a row side by side, and pixels of several images.
+    for width in [20, 3] {
+        let x: Tensor<_, f32, Cpu> =
+            device.tensor_from_vec(cast(&draw(&mut random, 60 * width)), (4usize, 5usize, width, 3usize));
+        let weight = device.tensor_from_vec(cast(&draw(&mut random, 27 * 6)), (27usize, 6usize));
+        let [ones, zeros]: [Tensor<(usize,), f32, Cpu>; 2] =
+            [device.ones_like(&(6,)), device.zeros_like(&(6,))];
+        let (window, epsilon) = (Window::same(3), 1e-3);
+        let (bias, scale, shift) = (&zeros, &ones, &zeros.clone().retaped());
+        let layer = ConvNorm { weight: &weight, bias, scale, shift, epsilon, window, relu: true };
+        let run = |tape| {
+            let mut gradients =
+                backward(weighted_sum(Cpu::conv_norm(x.clone().put_tape(tape), None, &layer).0));
+            (gradient_of(&mut gradients, &x), gradient_of(&mut gradients, &weight))
+        };
+        let (of_input, of_weights) = run(AnyTape::recording());
+        let (none, same) = run(AnyTape::recording_from_data());
+        assert!(of_input.iter().any(|g| *g != 0.0) && none.iter().all(|g| *g == 0.0));
+        assert_eq!(of_weights, same);
+    }
+}
+
+#[test]
+fn fused_max_pooling_is_the_composed_one_and_that_has_the_gradient_of_finite_differences() {
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    for round in 0..20 {
+        let padding = [Padding::Valid, Padding::Around(1), Padding::Same][round % 3];
+        let window = Window { kernel: 3, stride: 2, padding };
+        let shape = (2, random.gen_range(3..8), random.gen_range(3..8), random.gen_range(1..5));
+        let x = draw(&mut random, shape.0 * shape.1 * shape.2 * shape.3);
+        let (out, _, gradient) = on_maps::<_, f32>(shape, &x, |x| Cpu::max_pool(x, window));
+        let (expected, _, expected_gradient) =
+            on_maps::<_, f64>(shape, &x, |x| composed::max_pool(x, window));
+        assert!(
+            relative(&out, &expected) < 1e-6 && relative(&gradient, &expected_gradient) < 1e-6,
+            "{shape:?}"
+        );
+        let loss = |x: &[Vec<f64>]| {
+            let (_, value, gradient) = on_maps::<_, f64>(shape, &x[0], |x| composed::max_pool(x, window));
+            (value, vec![gradient])
+        };
+        assert!(against_differences(&loss, &[x]) < 1e-6, "{shape:?}");
     }
 }
 

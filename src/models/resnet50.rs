@@ -1,0 +1,289 @@
+//! ResNet-50: fifty layers of bottleneck blocks with shortcuts.
+//!
+//! He, Zhang, Ren & Sun (2016), *Deep Residual Learning for Image Recognition*, CVPR. A 7 × 7 convolution
+//! and a maximum, then four stages of 3, 4, 6 and 3 blocks; each block squeezes the channels (1 × 1), looks
+//! around (3 × 3), widens them again (1 × 1) and adds its input. As in Keras, the stride sits on a block's
+//! first convolution and every convolution has a bias.
+
+use dfdx::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::nn::{
+    Backend, Convolution, Dense, Initial, Maps, Module, Padding, Pass, Rows, Visitor, Window, fork,
+};
+use crate::{Classes, Error, Imagery, Result};
+
+/// Blocks of each stage.
+const BLOCKS: [usize; 4] = [3, 4, 6, 3];
+
+/// Which ResNet-50.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Variant {
+    /// As `keras.applications.ResNet50`: the maximum sees one pixel beyond the maps, stages 3 to 5 halve
+    /// them, batch norm's ε is 1.001e-5.
+    #[default]
+    Standard,
+    /// As the course's, for small patches: the maximum stays inside, stages 4 and 5 alone halve the maps
+    /// (32 × 32 pixels become 16, 7, 7, 7, 4 and 2), the first block is half as wide inside, ε is 1e-3.
+    Course,
+}
+
+impl Variant {
+    /// The windows before the first stage: convolution and maximum.
+    fn stem(self) -> [Window; 2] {
+        let padding = match self {
+            Self::Standard => Padding::Around(1),
+            Self::Course => Padding::Valid,
+        };
+        [
+            Window { kernel: 7, stride: 2, padding: Padding::Around(3) },
+            Window { kernel: 3, stride: 2, padding },
+        ]
+    }
+
+    /// The stride of each stage's first block.
+    fn strides(self) -> [usize; 4] {
+        match self {
+            Self::Standard => [1, 2, 2, 2],
+            Self::Course => [1, 1, 2, 2],
+        }
+    }
+
+    fn epsilon(self) -> f64 {
+        match self {
+            Self::Standard => 1.001e-5,
+            Self::Course => 1e-3,
+        }
+    }
+}
+
+/// The network's size. The default is the published one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResNet50Settings {
+    /// Which one.
+    pub variant: Variant,
+    /// Channels of the first convolution; the features are 32 times as many (published: 64 and 2,048).
+    pub width: usize,
+    /// Units of a hidden layer with ReLU between the features and the classes; 0 for none.
+    pub head: usize,
+}
+
+/// Channels from which on a setting is a slip of the pen, not a network.
+const LARGEST: usize = 512;
+
+impl Default for ResNet50Settings {
+    fn default() -> Self {
+        Self { variant: Variant::Standard, width: 64, head: 0 }
+    }
+}
+
+impl ResNet50Settings {
+    /// The course's variant.
+    pub fn course() -> Self {
+        Self { variant: Variant::Course, ..Self::default() }
+    }
+
+    /// Checks the settings for patches of this size.
+    ///
+    /// # Errors
+    /// An odd width, one of 0 or more than a machine can hold, or patches too small for the first maximum.
+    pub fn check(&self, patch_size: usize) -> Result<()> {
+        if self.width == 0 || self.width > LARGEST || !self.width.is_multiple_of(2) {
+            let advice = format!("choose an even number up to {LARGEST} (published: 64)");
+            return Err(Error::input("resnet50: width", format!("{} channels", self.width), advice));
+        }
+        if self.head > 1 << 16 {
+            let problem = format!("{} units", self.head);
+            return Err(Error::input("resnet50: head", problem, "choose 0 for none, or some 256"));
+        }
+        if self.maps(patch_size).contains(&0) {
+            let smallest = (1..=8).find(|&size| !self.maps(size).contains(&0)).unwrap_or(8);
+            let problem = format!("patches of {patch_size} pixels leave nothing for the first maximum");
+            return Err(Error::input(
+                "resnet50",
+                problem,
+                format!("cut patches of at least {smallest} pixels"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The side of the maps after the first convolution, the maximum, and each stage.
+    pub(super) fn maps(&self, patch_size: usize) -> [usize; 6] {
+        let [conv, pool] = self.variant.stem();
+        let first = conv.outputs(patch_size);
+        let mut size = pool.outputs(first);
+        let mut maps = [first, size, 0, 0, 0, 0];
+        for (side, stride) in maps[2..].iter_mut().zip(self.variant.strides()) {
+            size = size.div_ceil(stride);
+            *side = size;
+        }
+        maps
+    }
+
+    /// Channels inside and behind a block, counted from 0.
+    fn channels(&self, stage: usize, block: usize) -> (usize, usize) {
+        let inside = self.width << stage;
+        let halved = self.variant == Variant::Course && stage == 0 && block == 0;
+        (if halved { inside / 2 } else { inside }, 4 * inside)
+    }
+
+    /// Names and output shapes of the layers, in the order in which data pass them, each with the
+    /// beginning of its weights' names; empty where it has none.
+    pub(super) fn layers(&self, imagery: &Imagery, classes: &Classes) -> Vec<(String, Vec<usize>, String)> {
+        let maps = self.maps(imagery.patch_size);
+        let square = |size: usize, channels: usize| vec![size, size, channels];
+        let mut layers = vec![
+            (
+                "conv1: convolution 7 × 7, stride 2, batch norm, ReLU".to_owned(),
+                square(maps[0], self.width),
+                "conv1".to_owned(),
+            ),
+            ("maximum of 3 × 3, stride 2".to_owned(), square(maps[1], self.width), String::new()),
+        ];
+        for (stage, blocks) in BLOCKS.into_iter().enumerate() {
+            for block in 0..blocks {
+                let (inside, outputs) = self.channels(stage, block);
+                let size = maps[stage + 2];
+                let parts = [
+                    ("convolution 1 × 1, batch norm, ReLU", inside),
+                    ("convolution 3 × 3, batch norm, ReLU", inside),
+                    ("convolution 1 × 1, batch norm, shortcut, ReLU", outputs),
+                    ("convolution 1 × 1, batch norm", outputs),
+                ];
+                for ((text, channels), part) in parts.into_iter().zip(parts_of(block)) {
+                    let name = format!("{}.{part}", block_name(stage, block));
+                    layers.push((format!("{name}: {text}"), square(size, channels), name));
+                }
+            }
+        }
+        layers.push(("mean over the map".to_owned(), vec![32 * self.width], String::new()));
+        if self.head > 0 {
+            layers.push(("head.hidden: dense, ReLU".to_owned(), vec![self.head], "head.hidden".to_owned()));
+        }
+        layers.push(("head.final: dense".to_owned(), vec![classes.len()], "head.final".to_owned()));
+        layers
+    }
+}
+
+/// The convolutions of a block, by name.
+const PARTS: [&str; 4] = ["conv1", "conv2", "conv3", "shortcut"];
+
+/// Those of a block, counted from 0.
+fn parts_of(block: usize) -> &'static [&'static str] {
+    if block == 0 { &PARTS } else { &PARTS[..3] }
+}
+
+/// A block's name, stages counted from 2 as in the paper's Table 1.
+fn block_name(stage: usize, block: usize) -> String {
+    format!("stage{}.block{}", stage + 2, block + 1)
+}
+
+/// A bottleneck block.
+#[derive(Clone)]
+struct Block<E: Dtype, D: Backend<E>> {
+    layers: [Convolution<E, D>; 3],
+    /// Where the block changes the channels or the size of the maps.
+    shortcut: Option<Convolution<E, D>>,
+}
+
+impl<E: Dtype, D: Backend<E>> Block<E, D> {
+    fn forward(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Maps<E, D> {
+        let (x, shortcut) = fork(x);
+        let [squeeze, look, widen] = &self.layers;
+        let x = look.forward(squeeze.forward(x, pass), pass);
+        let shortcut = match &self.shortcut {
+            Some(layer) => layer.forward(shortcut, pass),
+            None => shortcut,
+        };
+        widen.forward_onto(x, shortcut, pass)
+    }
+}
+
+/// The network, on any device.
+#[derive(Clone)]
+pub(crate) struct ResNet50<E: Dtype, D: Backend<E>> {
+    first: Convolution<E, D>,
+    pool: Window,
+    blocks: Vec<Block<E, D>>,
+    hidden: Option<Dense<E, D>>,
+    head: Dense<E, D>,
+}
+
+impl<E: Dtype, D: Backend<E>> ResNet50<E, D> {
+    /// A network with Glorot-uniform weights, as in Keras.
+    pub(crate) fn new(
+        device: &D,
+        random: &mut ChaCha8Rng,
+        settings: &ResNet50Settings,
+        bands: usize,
+        classes: usize,
+    ) -> Self {
+        let [conv, pool] = settings.variant.stem();
+        let mut layer = |name: String, window, inputs, outputs| {
+            Convolution::new(name, device, random, Initial::Glorot, window, inputs, outputs)
+                .epsilon(settings.variant.epsilon())
+        };
+        let first = layer("conv1".to_owned(), conv, bands, settings.width);
+        let mut blocks = Vec::new();
+        let mut inputs = settings.width;
+        for (stage, (count, stride)) in BLOCKS.into_iter().zip(settings.variant.strides()).enumerate() {
+            for block in 0..count {
+                let (inside, outputs) = settings.channels(stage, block);
+                let name = |part: usize| format!("{}.{}", block_name(stage, block), PARTS[part]);
+                let stride = if block == 0 { stride } else { 1 };
+                let point = |stride| Window { stride, ..Window::same(1) };
+                let layers = [
+                    layer(name(0), point(stride), inputs, inside),
+                    layer(name(1), Window::same(3), inside, inside),
+                    layer(name(2), point(1), inside, outputs),
+                ];
+                let shortcut = (block == 0).then(|| layer(name(3), point(stride), inputs, outputs).linear());
+                blocks.push(Block { layers, shortcut });
+                inputs = outputs;
+            }
+        }
+        let mut dense = |name: &str, inputs, outputs| Dense::glorot(name, device, random, inputs, outputs);
+        let hidden = (settings.head > 0).then(|| dense("head.hidden", inputs, settings.head).with_relu());
+        let features = if settings.head > 0 { settings.head } else { inputs };
+        Self { first, pool, blocks, hidden, head: dense("head.final", features, classes) }
+    }
+
+    /// The penultimate layer: the mean over the last maps, or the hidden layer where there is one.
+    fn penultimate(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+        let x = self.first.forward(x, pass); // (B, S/2, S/2, width)
+        let mut x = D::max_pool(x, self.pool); // (B, S/4, S/4, width)
+        for block in &self.blocks {
+            x = block.forward(x, pass);
+        }
+        let x = D::global_mean(x); // (B, 32 width)
+        match &self.hidden {
+            Some(hidden) => hidden.forward(x),
+            None => x,
+        }
+    }
+}
+
+impl<E: Dtype, D: Backend<E>> Module<E, D> for ResNet50<E, D> {
+    fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+        self.head.forward(self.penultimate(x, pass)).log_softmax::<Axis<1>>()
+    }
+
+    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
+        self.penultimate(x, &mut Pass::inference())
+    }
+
+    fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
+        self.first.visit(visitor);
+        for block in &mut self.blocks {
+            block.layers.iter_mut().chain(&mut block.shortcut).for_each(|layer| layer.visit(visitor));
+        }
+        self.hidden.iter_mut().chain([&mut self.head]).for_each(|layer| layer.visit(visitor));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,606 @@
+//! Convolution of a batch with any window and stride, as many small matrix products.
+//!
+//! An output pixel and an input pixel are linked by a tap of the window. For one link, the same
+//! pixels of all images form two matrices, images × channels, and the tap's weights are the matrix
+//! between them: no image is padded or unfolded, no zero outside an image is multiplied. (A 3 × 3
+//! convolution of 2 × 2 maps has 16 links where a padded one makes 36 products.) The input gradient
+//! follows the links backwards; the weight gradient multiplies their two matrices with each other.
+//! A 1 × 1 convolution of stride 1 has one link, and its matrices are all pixels × channels.
+//!
+//! Every number of the result is summed by one task in one order: the same bits at any number of
+//! threads.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::window::Window;
+use super::{Kernel, Lanes, Level};
+
+/// Channels of the source whose weights are packed at once: with two vectors of channels of the
+/// target they stay in the first-level cache.
+const CHUNK: usize = 128;
+
+/// Tasks that a convolution is divided into, about: enough for a laptop's cores to share evenly.
+const TASKS: usize = 16;
+
+/// Images that a task has at least, so that packing the weights costs little beside using them.
+const IMAGES: usize = 8;
+
+/// Rows (images × pixels) whose gradients a task of the weight gradient packs at once.
+const ROWS: usize = 256;
+
+/// The sides of a convolution of a batch of maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sides {
+    pub(crate) batch: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    /// Channels in.
+    pub(crate) inputs: usize,
+    /// Channels out.
+    pub(crate) outputs: usize,
+    pub(crate) window: Window,
+}
+
+impl Sides {
+    /// Rows and columns of the output.
+    pub(crate) fn places(self) -> (usize, usize) {
+        (self.window.outputs(self.height), self.window.outputs(self.width))
+    }
+
+    /// Numbers of an input image and of an output image.
+    fn image_lens(self) -> (usize, usize) {
+        let (rows, columns) = self.places();
+        (self.height * self.width * self.inputs, rows * columns * self.outputs)
+    }
+
+    /// Numbers of the whole input.
+    pub(crate) fn input_len(self) -> usize {
+        self.batch * self.image_lens().0
+    }
+
+    /// Numbers of the whole output.
+    pub(crate) fn output_len(self) -> usize {
+        self.batch * self.image_lens().1
+    }
+
+    /// Weights of the convolution: (kernel · kernel · inputs, outputs).
+    pub(crate) fn weight_len(self) -> usize {
+        self.window.kernel * self.window.kernel * self.inputs * self.outputs
+    }
+
+    /// The same convolution, of single pixels where no pixel has a neighbour in it.
+    fn flattened(self) -> Self {
+        if self.window == Window::same(1) {
+            Self { batch: self.batch * self.height * self.width, height: 1, width: 1, ..self }
+        } else {
+            self
+        }
+    }
+
+    /// The links, tap by tap.
+    fn links(self) -> Vec<Vec<Link>> {
+        let taps = self.window.kernel * self.window.kernel;
+        let mut links = vec![Vec::new(); taps];
+        for (k, pixel) in self.window.pixels(self.height, self.width).enumerate() {
+            if let Some(from) = pixel {
+                links[k % taps].push(Link { from, to: k / taps, first: false, last: false });
+            }
+        }
+        links
+    }
+}
+
+/// A source and a target pixel, and whether this link is the first or the last of the target's.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    from: usize,
+    to: usize,
+    first: bool,
+    last: bool,
+}
+
+/// Marks first and last links; returns the targets that have none.
+fn mark(links: &mut [Vec<Link>], targets: usize) -> Vec<usize> {
+    let mut seen = vec![false; targets];
+    for link in links.iter_mut().flatten() {
+        link.first = !std::mem::replace(&mut seen[link.to], true);
+    }
+    let mut seen_last = vec![false; targets];
+    for link in links.iter_mut().rev().flatten() {
+        link.last = !std::mem::replace(&mut seen_last[link.to], true);
+    }
+    (0..targets).filter(|&target| !seen[target]).collect()
+}
+
+/// What becomes of a convolution's sums.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finish<'a> {
+    /// Added to each channel.
+    pub(crate) bias: &'a [f32],
+    /// Added number by number.
+    pub(crate) residual: Option<&'a [f32]>,
+    /// max(0, ·) in the end; NaN stays NaN.
+    pub(crate) relu: bool,
+}
+
+/// Weights as a product reads them.
+#[derive(Debug, Clone, Copy)]
+struct Weights<'a> {
+    /// (taps, inputs, outputs).
+    values: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    /// From outputs to inputs.
+    backwards: bool,
+    /// A factor for each output.
+    scale: Option<&'a [f32]>,
+}
+
+impl Weights<'_> {
+    /// Packs the weights of a tap between some channels of the source and a block of the target's:
+    /// (source channels, `width`), zeros behind the last target channel.
+    #[inline(always)]
+    fn pack(self, tap: usize, sources: Range<usize>, target: usize, width: usize, packed: &mut [f32]) {
+        let Self { inputs, outputs, .. } = self;
+        let values = &self.values[tap * inputs * outputs..][..inputs * outputs];
+        if self.backwards {
+            let n = width.min(inputs - target);
+            for (lane, row) in values[target * outputs..].chunks_exact(outputs).take(n).enumerate() {
+                for (to, w) in packed.chunks_exact_mut(width).zip(&row[sources.clone()]) {
+                    to[lane] = *w;
+                }
+            }
+            if n < width {
+                packed.chunks_exact_mut(width).for_each(|row| row[n..].fill(0.0));
+            }
+            return;
+        }
+        let n = width.min(outputs - target);
+        for (to, source) in packed.chunks_exact_mut(width).zip(sources) {
+            let from = &values[source * outputs + target..][..n];
+            match self.scale {
+                None => to[..n].copy_from_slice(from),
+                Some(scale) => {
+                    for ((to, w), s) in to.iter_mut().zip(from).zip(&scale[target..]) {
+                        *to = w * s;
+                    }
+                }
+            }
+            to[n..].fill(0.0);
+        }
+    }
+}
+
+/// A result that several tasks write to, each its own channels of its own images.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+
+// SAFETY: the tasks' parts do not overlap; the slice behind it outlives them.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+/// y = x ∗ w, finished.
+///
+/// With `scale`, each output's weights are multiplied by a factor first: batch norm, folded.
+pub(crate) fn convolve(
+    level: Level,
+    sides: Sides,
+    x: &[f32],
+    weights: &[f32],
+    scale: Option<&[f32]>,
+    finish: Finish<'_>,
+    y: &mut [f32],
+) {
+    assert!(x.len() == sides.input_len() && y.len() == sides.output_len(), "maps of another size");
+    assert_eq!(weights.len(), sides.weight_len(), "weights of another convolution");
+    assert!(finish.bias.len() == sides.outputs, "a bias of another layer");
+    assert!(finish.residual.is_none_or(|r| r.len() == y.len()), "a residual of another size");
+    assert!(scale.is_none_or(|s| s.len() == sides.outputs), "a scale of another layer");
+    let sides = sides.flattened();
+    let (rows, columns) = sides.places();
+    let mut links = sides.links();
+    let orphans = mark(&mut links, rows * columns);
+    let (image_in, image_out) = sides.image_lens();
+    let weights =
+        Weights { values: weights, inputs: sides.inputs, outputs: sides.outputs, backwards: false, scale };
+    // A block reads its bias in whole vectors.
+    let mut bias = finish.bias.to_vec();
+    bias.resize(sides.outputs + 32, 0.0);
+    let product = Product {
+        links: &links,
+        orphans: &orphans,
+        weights,
+        source: x.as_ptr(),
+        source_image: image_in,
+        sources: sides.inputs,
+        target: Shared(y.as_mut_ptr()),
+        target_image: image_out,
+        targets: sides.outputs,
+        bias: &bias,
+        residual: finish.residual.map(<[f32]>::as_ptr),
+        relu: finish.relu,
+    };
+    product.run_all(level, sides.batch);
+}
+
+/// Adds the gradient of the input: gx += gy ∗ᵀ w.
+pub(crate) fn add_input_gradient(level: Level, sides: Sides, gy: &[f32], weights: &[f32], gx: &mut [f32]) {
+    assert!(gx.len() == sides.input_len() && gy.len() == sides.output_len(), "maps of another size");
+    assert_eq!(weights.len(), sides.weight_len(), "weights of another convolution");
+    let sides = sides.flattened();
+    let mut links = sides.links();
+    for link in links.iter_mut().flatten() {
+        (link.from, link.to) = (link.to, link.from);
+    }
+    let (image_in, image_out) = sides.image_lens();
+    let (inputs, outputs) = (sides.inputs, sides.outputs);
+    let weights = Weights { values: weights, inputs, outputs, backwards: true, scale: None };
+    let product = Product {
+        links: &links,
+        orphans: &[],
+        weights,
+        source: gy.as_ptr(),
+        source_image: image_out,
+        sources: outputs,
+        target: Shared(gx.as_mut_ptr()),
+        target_image: image_in,
+        targets: inputs,
+        bias: &[],
+        residual: None,
+        relu: false,
+    };
+    product.run_all(level, sides.batch);
+}
+
+/// What all tasks of a convolution share.
+#[derive(Clone, Copy)]
+struct Product<'a> {
+    links: &'a [Vec<Link>],
+    /// Targets without a link: bias alone.
+    orphans: &'a [usize],
+    weights: Weights<'a>,
+    source: *const f32,
+    source_image: usize,
+    sources: usize,
+    target: Shared,
+    target_image: usize,
+    targets: usize,
+    /// Empty: add to what is there.
+    bias: &'a [f32],
+    residual: Option<*const f32>,
+    relu: bool,
+}
+
+// SAFETY: the pointers are to slices that outlive the tasks; the sources are only read.
+unsafe impl Send for Product<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Product<'_> {}
+
+impl Product<'_> {
+    /// Divides blocks of target channels and groups of images among tasks.
+    fn run_all(self, level: Level, batch: usize) {
+        let width = 2 * level.width();
+        let blocks = self.targets.div_ceil(width);
+        let groups = TASKS.div_ceil(blocks).clamp(1, batch.div_ceil(IMAGES).max(1));
+        let group = batch.div_ceil(groups).next_multiple_of(IMAGES);
+        let groups = batch.div_ceil(group);
+        (0..blocks * groups).into_par_iter().for_each(|task| {
+            let (block, first) = (task % blocks, task / blocks * group);
+            let images = first..(first + group).min(batch);
+            level.run(ProductTask { product: self, images, channel: block * width });
+        });
+    }
+}
+
+/// A block of two vectors of target channels of some images.
+struct ProductTask<'a> {
+    product: Product<'a>,
+    images: Range<usize>,
+    channel: usize,
+}
+
+impl Kernel for ProductTask<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        // SAFETY: `convolve` and `add_input_gradient` have checked every length.
+        unsafe {
+            match (self.product.targets - self.channel > L::WIDTH, L::WIDTH) {
+                (true, 16) => self.block::<L, 8, 2>(),
+                (true, _) => self.block::<L, 6, 2>(),
+                (false, _) => self.block::<L, 8, 1>(),
+            }
+        }
+    }
+}
+
+impl ProductTask<'_> {
+    #[inline(always)]
+    unsafe fn block<L: Lanes, const P: usize, const V: usize>(&self) {
+        let Product { links, orphans, weights, sources, .. } = self.product;
+        let width = V * L::WIDTH;
+        let mut packed = vec![0f32; CHUNK.min(sources) * width];
+        // SAFETY: links lie inside the images, chunks inside the channels.
+        unsafe {
+            for &to in orphans {
+                let link = Link { from: 0, to, first: true, last: true };
+                self.link::<L, P, V>(link, 0, &[]);
+            }
+            for (tap, links) in links.iter().enumerate() {
+                if links.is_empty() {
+                    continue;
+                }
+                for start in (0..sources).step_by(CHUNK) {
+                    let end = (start + CHUNK).min(sources);
+                    let packed = &mut packed[..(end - start) * width];
+                    weights.pack(tap, start..end, self.channel, width, packed);
+                    for link in links {
+                        let (first, last) = (link.first && start == 0, link.last && end == sources);
+                        self.link::<L, P, V>(Link { first, last, ..*link }, start, packed);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One chunk of one link, P images at a time.
+    #[inline(always)]
+    unsafe fn link<L: Lanes, const P: usize, const V: usize>(
+        &self,
+        link: Link,
+        start: usize,
+        packed: &[f32],
+    ) {
+        let mut image = self.images.start;
+        let end = self.images.end;
+        // SAFETY: there are so many images.
+        unsafe {
+            while image + P <= end {
+                self.rows::<L, P, V>(image, link, start, packed);
+                image += P;
+            }
+            while P > 4 && image + 4 <= end {
+                self.rows::<L, 4, V>(image, link, start, packed);
+                image += 4;
+            }
+            while image < end {
+                self.rows::<L, 1, V>(image, link, start, packed);
+                image += 1;
+            }
+        }
+    }
+
+    /// P images × V vectors of target channels, held in registers.
+    #[inline(always)]
+    unsafe fn rows<L: Lanes, const P: usize, const V: usize>(
+        &self,
+        image: usize,
+        link: Link,
+        start: usize,
+        packed: &[f32],
+    ) {
+        let Product { source, source_image, sources, target, target_image, targets, .. } = self.product;
+        let width = V * L::WIDTH;
+        let lanes = |v: usize| (targets - self.channel).saturating_sub(v * L::WIDTH).min(L::WIDTH);
+        // SAFETY: image, pixel and channels exist in source and target; `lanes` keeps loads and stores
+        // of the target inside the pixel; the bias has slack behind it.
+        unsafe {
+            let at = image * target_image + link.to * targets + self.channel;
+            let out = target.0.add(at);
+            let mut sums = [[L::splat(0.0); V]; P];
+            for (p, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = if link.first && !self.product.bias.is_empty() {
+                        L::load(self.product.bias.as_ptr().add(self.channel + v * L::WIDTH))
+                    } else {
+                        L::load_first(out.add(p * target_image + v * L::WIDTH), lanes(v))
+                    };
+                }
+            }
+            let first = source.add(image * source_image + link.from * sources + start);
+            let inputs: [*const f32; P] = std::array::from_fn(|p| first.add(p * source_image));
+            let mut weights = packed.as_ptr();
+            for k in 0..packed.len() / width {
+                let mut vectors = [L::splat(0.0); V];
+                for (v, vector) in vectors.iter_mut().enumerate() {
+                    *vector = L::load(weights.add(v * L::WIDTH));
+                }
+                for (sums, input) in sums.iter_mut().zip(inputs) {
+                    let x = L::splat(*input.add(k));
+                    for (sum, vector) in sums.iter_mut().zip(vectors) {
+                        *sum = x.multiply_add(vector, *sum);
+                    }
+                }
+                weights = weights.add(width);
+            }
+            for (p, sums) in sums.iter().enumerate() {
+                for (v, sum) in sums.iter().enumerate() {
+                    let offset = p * target_image + v * L::WIDTH;
+                    let mut sum = *sum;
+                    if link.last {
+                        if let Some(residual) = self.product.residual {
+                            sum = sum.add(L::load_first(residual.add(at + offset), lanes(v)));
+                        }
+                        if self.product.relu {
+                            sum = L::splat(0.0).max(sum);
+                        }
+                    }
+                    sum.store_first(out.add(offset), lanes(v));
+                }
+            }
+        }
+    }
+}
+
+/// Adds the gradient of the weights: for each tap, input i and output o, the sum over links and images of
+/// input i times the gradient of output o.
+pub(crate) fn add_weight_gradient(level: Level, sides: Sides, x: &[f32], gy: &[f32], gw: &mut [f32]) {
+    assert!(x.len() == sides.input_len() && gy.len() == sides.output_len(), "maps of another size");
+    assert_eq!(gw.len(), sides.weight_len(), "weights of another convolution");
+    let sides = sides.flattened();
+    let links = sides.links();
+    let (rows, columns) = sides.places();
+    let images = (ROWS / (rows * columns).max(1)).clamp(1, sides.batch.max(1));
+    let rows = if level.width() == 16 { 8 } else { 6 };
+    let packed = pack_inputs(sides, images, rows, x);
+    let width = 2 * level.width();
+    let blocks = sides.outputs.div_ceil(width);
+    let input_blocks = sides.inputs.div_ceil(rows);
+    // Each task packs its outputs' gradients anew: as few parts of the inputs as keep the cores busy.
+    let parts = TASKS.div_ceil(blocks).clamp(1, input_blocks);
+    let part = input_blocks.div_ceil(parts);
+    let gw = Shared(gw.as_mut_ptr());
+    (0..blocks * parts).into_par_iter().for_each(|task| {
+        let (block, first) = (task % blocks, task / blocks * part);
+        level.run(GradientTask {
+            sides,
+            links: &links,
+            x: &packed,
+            images,
+            gy,
+            gw,
+            channel: block * width,
+            input_blocks: first.min(input_blocks)..(first + part).min(input_blocks),
+        });
+    });
+}
+
+/// The input in the order in which the weight gradient reads it: for each group of images, each `width`
+/// channels (zeros behind the last), each pixel, the group's images.
+fn pack_inputs(sides: Sides, images: usize, width: usize, x: &[f32]) -> Vec<f32> {
+    let Sides { height, width: columns, inputs, .. } = sides;
+    let pixels = height * columns;
+    let blocks = inputs.div_ceil(width);
+    let mut packed = vec![0f32; sides.batch * pixels * blocks * width];
+    packed
+        .par_chunks_mut(images * pixels * blocks * width)
+        .zip(x.par_chunks(images * pixels * inputs))
+        .for_each(|(packed, x)| {
+            let images = x.len() / (pixels * inputs);
+            for (image, x) in x.chunks_exact(pixels * inputs).enumerate() {
+                for (pixel, x) in x.chunks_exact(inputs).enumerate() {
+                    for (block, x) in x.chunks(width).enumerate() {
+                        let at = ((block * pixels + pixel) * images + image) * width;
+                        packed[at..at + x.len()].copy_from_slice(x);
+                    }
+                }
+            }
+        });
+    packed
+}
+
+/// The weights between some inputs and a block of two vectors of outputs.
+struct GradientTask<'a> {
+    sides: Sides,
+    links: &'a [Vec<Link>],
+    /// See [`pack_inputs`].
+    x: &'a [f32],
+    /// Images of a group.
+    images: usize,
+    gy: &'a [f32],
+    gw: Shared,
+    channel: usize,
+    input_blocks: Range<usize>,
+}
+
+impl Kernel for GradientTask<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        // SAFETY: `add_weight_gradient` has checked every length.
+        unsafe {
+            match (self.sides.outputs - self.channel > L::WIDTH, L::WIDTH) {
+                (true, 16) => self.block::<L, 8, 2>(),
+                (true, _) => self.block::<L, 6, 2>(),
+                (false, 16) => self.block::<L, 8, 1>(),
+                (false, _) => self.block::<L, 6, 1>(),
+            }
+        }
+    }
+}
+
+impl GradientTask<'_> {
+    #[inline(always)]
+    unsafe fn block<L: Lanes, const J: usize, const V: usize>(&self) {
+        let Sides { batch, height, width: columns, inputs, outputs, .. } = self.sides;
+        let (rows_out, columns_out) = self.sides.places();
+        let (pixels, places) = (height * columns, rows_out * columns_out);
+        let width = V * L::WIDTH;
+        let n = width.min(outputs - self.channel);
+        let blocks = inputs.div_ceil(J);
+        let mut panel = vec![0f32; self.images * places * width];
+        for first in (0..batch).step_by(self.images) {
+            let images = self.images.min(batch - first);
+            // The gradients of these outputs: for each place, the group's images.
+            for (image, gy) in
+                self.gy[first * places * outputs..].chunks_exact(places * outputs).take(images).enumerate()
+            {
+                for (place, gy) in gy.chunks_exact(outputs).enumerate() {
+                    let at = (place * images + image) * width;
+                    panel[at..at + n].copy_from_slice(&gy[self.channel..][..n]);
+                }
+            }
+            let group = &self.x[first * pixels * blocks * J..];
+            for (tap, links) in self.links.iter().enumerate() {
+                for block in self.input_blocks.clone() {
+                    let x = &group[block * pixels * images * J..][..pixels * images * J];
+                    // SAFETY: links lie inside images and places; the block's inputs and outputs exist.
+                    unsafe { self.tap::<L, J, V>(tap, links, block * J, images, x, &panel) };
+                }
+            }
+        }
+    }
+
+    /// J inputs × V vectors of outputs of one tap, held in registers over all links of a group of images.
+    #[inline(always)]
+    unsafe fn tap<L: Lanes, const J: usize, const V: usize>(
+        &self,
+        tap: usize,
+        links: &[Link],
+        first: usize,
+        images: usize,
+        x: &[f32],
+        panel: &[f32],
+    ) {
+        let Sides { inputs, outputs, .. } = self.sides;
+        let width = V * L::WIDTH;
+        let lanes = |v: usize| (outputs - self.channel).saturating_sub(v * L::WIDTH).min(L::WIDTH);
+        // SAFETY: the caller's; only inputs that exist are stored, and `lanes` keeps to the outputs.
+        unsafe {
+            let mut sums = [[L::splat(0.0); V]; J];
+            for link in links {
+                let mut input = x.as_ptr().add(link.from * images * J);
+                let mut gradient = panel.as_ptr().add(link.to * images * width);
+                for _ in 0..images {
+                    let mut vectors = [L::splat(0.0); V];
+                    for (v, vector) in vectors.iter_mut().enumerate() {
+                        *vector = L::load(gradient.add(v * L::WIDTH));
+                    }
+                    for (j, sums) in sums.iter_mut().enumerate() {
+                        let x = L::splat(*input.add(j));
+                        for (sum, vector) in sums.iter_mut().zip(vectors) {
+                            *sum = x.multiply_add(vector, *sum);
+                        }
+                    }
+                    input = input.add(J);
+                    gradient = gradient.add(width);
+                }
+            }
+            for (j, sums) in sums.iter().enumerate().take(inputs - first) {
+                let to = self.gw.0.add((tap * inputs + first + j) * outputs + self.channel);
+                for (v, sum) in sums.iter().enumerate() {
+                    let at = to.add(v * L::WIDTH);
+                    L::load_first(at, lanes(v)).add(*sum).store_first(at, lanes(v));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
