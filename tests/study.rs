@@ -1,78 +1,98 @@
-//! The study of labels from votes, as small as can be: done once, gone on with, and not done twice.
+//! `lcz reproduce uncertainty` from outside: killed at any moment and started again, or spread over shards, it
+//! ends with the table of a study that ran through.
 
-use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-fn study(out: &Path, epochs: &str) -> Output {
-    let mut lcz = Command::new(env!("CARGO_BIN_EXE_lcz"));
-    lcz.args([
-        "-q",
-        "reproduce",
-        "ldl",
-        "--quick",
-        "--patches",
-        "200",
-        "--seeds",
-        "2",
-        "--width",
-        "4",
-        "--json",
-    ]);
-    lcz.args(["--epochs", epochs, "--out"]).arg(out).output().unwrap()
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// A study so small that it takes seconds: two sizes, two runs.
+fn study(data: &Path, out: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+    let settings = ["model.width=2", "training.epochs=2", "training.batch_size=16"];
+    command.args(["--quiet", "reproduce", "uncertainty", "--shares", "10,30", "--runs", "2", "--data"]);
+    command.arg(data).arg("--out").arg(out).args(settings.iter().flat_map(|setting| ["--set", setting]));
+    command.args(more).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn done(mut command: Command) -> Output {
+    let output = command.output().expect("lcz can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn synthetic(folder: &Path) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+    command.args(["--quiet", "synth"]).arg(folder).args(["--patches", "340"]);
+    done(command);
+}
+
+/// Every file of a study that its numbers are in.
+fn results(out: &Path) -> Vec<(&'static str, String)> {
+    let names = [
+        "table.md",
+        "table.csv",
+        "table.tex",
+        "table-testing.md",
+        "effects.csv",
+        "effects-testing.csv",
+        "learning-curves.csv",
+        "README.md",
+        "extractor/distances.csv",
+        "runs/UT-30-run-1/subset.csv",
+    ];
+    names.map(|name| (name, std::fs::read_to_string(out.join(name)).expect(name))).into()
 }
 
 #[test]
-fn an_interrupted_study_goes_on_to_the_same_end_and_leaves_foreign_folders_alone() {
+fn a_study_that_is_killed_or_spread_over_shards_ends_with_the_table_of_one_that_ran_through() {
     let folder = tempfile::tempdir().unwrap();
-    let out = folder.path();
-    let first = study(out, "1");
-    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
-    let table = fs::read_to_string(out.join("table.md")).unwrap();
-    assert_eq!(table.lines().count(), 2 + 4 * 5, "{table}");
-    for name in [
-        "voting-entropy.svg",
-        "confusion-votes.png",
-        "reliability-one-hot.csv",
-        "set-sizes-votes.svg",
-        "risk-coverage.svg",
-    ] {
-        assert!(out.join(name).is_file(), "{name}");
+    let data = folder.path().join("data");
+    synthetic(&data);
+    let whole = folder.path().join("whole");
+    done(study(&data, &whole, &["--jobs", "1"]));
+    let wanted = results(&whole);
+    assert!(wanted[0].1.contains("| 30 % |") && wanted[0].1.contains("| all |"), "{}", wanted[0].1);
+
+    let killed = folder.path().join("killed");
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let (mut kills, mut ended) = (0, false);
+    while kills < 6 && !ended {
+        let mut child = study(&data, &killed, &["--jobs", "2"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(random.gen_range(50..1200)));
+        ended = child.try_wait().unwrap().is_some();
+        // A process that has just ended cannot be killed, which is as well.
+        let _ = child.kill();
+        let _ = child.wait();
+        kills += usize::from(!ended);
     }
-    let readme = fs::read_to_string(out.join("README.md")).unwrap();
-    assert!(readme.contains("**The data are synthetic**"), "{readme}");
+    assert!(kills >= 1, "never killed");
+    done(study(&data, &killed, &["--jobs", "2"]));
+    assert_eq!(results(&killed), wanted);
+    let hidden = |folder: &Path| {
+        std::fs::read_dir(folder)
+            .unwrap()
+            .any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with('.'))
+    };
+    assert!(!hidden(&killed.join("runs")), "something half-written stays behind");
 
-    // What is kept can be scored without the networks, and gives what the table was made of.
-    let kept = out.join("predictions/votes-ensemble.h5");
-    let score = Command::new(env!("CARGO_BIN_EXE_lcz"))
-        .args(["score", "--bins", "20", "--rounds", "0", "--json"])
-        .arg(&kept)
-        .output()
-        .unwrap();
-    let card: serde_json::Value = serde_json::from_slice(&score.stdout).unwrap();
-    let accuracy = card["rows"][0]["value"].as_f64().unwrap();
-    assert!(table.contains(&format!("| votes | ensemble | 1 | {accuracy:.3} |")), "{accuracy}\n{table}");
+    let sharded = folder.path().join("sharded");
+    let refused = study(&data, &sharded, &["--shard", "1/2"]).output().unwrap();
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("not prepared") && told.lines().count() == 1, "{told}");
+    done(study(&data, &sharded, &["--prepare"]));
+    done(study(&data, &sharded, &["--shard", "2/2"]));
+    let refused = study(&data, &sharded, &["--collect"]).output().unwrap();
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("11 of 22 runs are missing") && told.lines().count() == 1, "{told}");
+    done(study(&data, &sharded, &["--shard", "1/2"]));
+    done(study(&data, &sharded, &["--collect"]));
+    assert_eq!(results(&sharded), wanted);
 
-    // One training lost, one cut short: these are done again, the others are not.
-    let run = |name: &str| out.join("runs").join(name);
-    let model = |name: &str| fs::read(run(name).join("model.safetensors")).unwrap();
-    let lost = model("votes-seed-0");
-    let written = |name: &str| fs::metadata(run(name).join("model.safetensors")).unwrap().modified().unwrap();
-    let untouched = written("one-hot-seed-1");
-    fs::remove_dir_all(run("votes-seed-0")).unwrap();
-    fs::remove_file(run("votes-seed-1").join("outcome.json")).unwrap();
-    let second = study(out, "1");
-    assert_eq!(first.stdout, second.stdout);
-    assert_eq!(model("votes-seed-0"), lost);
-    assert_eq!(written("one-hot-seed-1"), untouched);
-
-    let other = study(out, "2");
-    let message = String::from_utf8(other.stderr).unwrap();
-    assert!(message.contains("a run of other settings; give another --out"), "{message}");
-    fs::remove_dir_all(run("votes-seed-0")).unwrap();
-    fs::create_dir(run("votes-seed-0")).unwrap();
-    fs::write(run("votes-seed-0").join("mine.txt"), "mine").unwrap();
-    let refused = study(out, "1");
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(run("votes-seed-0").join("mine.txt").is_file(), "a foreign folder was removed");
+    let refused = study(&data, &sharded, &["--equal-counts"]).output().unwrap();
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("a study of other settings") && told.lines().count() == 1, "{told}");
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use lcz::Progress;
-use lcz::experiment::{self, LdlStudy};
+use lcz::experiment::{self, LdlStudy, Part, Shard, UncertaintyStudy};
 use lcz::models::Device;
 
 use super::output::{self, Table};
@@ -15,7 +15,15 @@ use super::output::{self, Table};
 
 Examples:
   lcz reproduce ldl --quick --out study
-  lcz reproduce ldl --data data --out study")]
+  lcz reproduce ldl --data data --out study
+  lcz reproduce uncertainty --quick --out study
+  lcz reproduce uncertainty --data data --out study --jobs 2
+
+Over several machines with a shared folder, as an array of Slurm jobs (a killed one is started again):
+  lcz reproduce uncertainty --data data --out study --prepare
+  sbatch --array=1-8 --wrap \
+    'lcz reproduce uncertainty --data data --out study --shard $SLURM_ARRAY_TASK_ID/8'
+  lcz reproduce uncertainty --data data --out study --collect")]
 pub struct Reproduce {
     #[command(subcommand)]
     study: Study,
@@ -24,6 +32,7 @@ pub struct Reproduce {
 #[derive(Debug, Subcommand)]
 enum Study {
     Ldl(Ldl),
+    Uncertainty(Uncertainty),
 }
 
 /// One-hot labels against the experts' votes, with and without smoothing: table and figures of the label
@@ -67,10 +76,106 @@ struct Ldl {
     json: bool,
 }
 
+/// Uncertain, certain or random patches to learn from: table and learning curves of the paper on
+/// uncertainty-guided representation learning.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+struct Uncertainty {
+    /// A folder of training.h5, validation.h5 and testing.h5, or one file [default: a synthetic set].
+    #[arg(long)]
+    data: Option<PathBuf>,
+
+    /// The folder of everything that comes out.
+    #[arg(long)]
+    out: PathBuf,
+
+    /// A small network, few epochs and, without --data, few patches: minutes instead of hours.
+    #[arg(long)]
+    quick: bool,
+
+    /// Any other setting, as of lcz train; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+
+    /// Sizes of the subsets, in per cent.
+    #[arg(long, value_delimiter = ',')]
+    shares: Option<Vec<f64>>,
+
+    /// Runs of each subset.
+    #[arg(long)]
+    runs: Option<u64>,
+
+    /// Patches of the synthetic set.
+    #[arg(long, conflicts_with = "data")]
+    patches: Option<usize>,
+
+    /// Stratified subsets of equal counts a class instead of equal shares.
+    #[arg(long)]
+    equal_counts: bool,
+
+    /// Runs at a time [default: one a core, at most 4].
+    #[arg(long)]
+    jobs: Option<usize>,
+
+    /// Only what all runs need: data, extractor, distances.
+    #[arg(long, conflicts_with_all = ["shard", "collect"])]
+    prepare: bool,
+
+    /// Only every n-th run, from the i-th on; the study must be prepared.
+    #[arg(long, value_name = "I/N", conflicts_with = "collect")]
+    shard: Option<Shard>,
+
+    /// Only tables and figures, of runs that are all there.
+    #[arg(long)]
+    collect: bool,
+
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Uncertainty {
+    fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let base = if self.quick { UncertaintyStudy::quick } else { UncertaintyStudy::full };
+        let mut study = base(&self.settings)?;
+        study.config.data.path = self.data.unwrap_or_default();
+        study.shares = self.shares.unwrap_or(study.shares);
+        study.runs = self.runs.unwrap_or(study.runs);
+        study.patches = self.patches.unwrap_or(study.patches);
+        study.equal_counts = self.equal_counts;
+        let part = match self.shard {
+            Some(shard) => Part::Runs(shard),
+            None if self.prepare => Part::Preparation,
+            None if self.collect => Part::Tables,
+            None => Part::All,
+        };
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = self.jobs.unwrap_or_else(|| cores().min(4));
+        let outcome =
+            experiment::reproduce_uncertainty(&study, part, &self.out, jobs, self.device, progress)?;
+        let Some(outcome) = outcome else { return Ok(()) };
+        if self.json {
+            return output::json(&outcome);
+        }
+        for test in &outcome.tests {
+            output::line(format!(
+                "{} ({}), {} patches\n\n{}",
+                test.name, outcome.provenance, test.patches, test.table
+            ))?;
+        }
+        output::line(format!("all of it in {}", self.out.join("README.md").display()))
+    }
+}
+
 impl Reproduce {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         match self.study {
             Study::Ldl(ldl) => ldl.run(progress),
+            Study::Uncertainty(uncertainty) => uncertainty.run(progress),
         }
     }
 }

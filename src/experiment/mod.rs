@@ -13,6 +13,7 @@ mod run;
 mod scaling;
 mod scoring;
 mod train;
+mod uncertainty;
 mod verification;
 mod votes;
 
@@ -27,5 +28,8 @@ pub use run::Run;
 pub use scaling::{Procedure, temp_scale};
 pub use scoring::score;
 pub use train::{Changes, Outcome, Resumed, resume, train};
+pub use uncertainty::{
+    Effect, Part, Shard, Strategy, TestOutcome, UncertaintyOutcome, UncertaintyStudy, reproduce_uncertainty,
+};
 pub use verification::{Check, Verification, verify};
 pub use votes::sum_up_votes;

@@ -21,6 +21,10 @@ pub(super) const BLUE: Colour = Colour([0x00, 0x72, 0xB2]);
 /// Okabe & Ito's orange; lighter than the blue, so that the two differ in grey too.
 pub(super) const ORANGE: Colour = Colour([0xE6, 0x9F, 0x00]);
 
+/// Okabe & Ito's vermilion.
+pub(super) const VERMILION: Colour = Colour([0xD5, 0x5E, 0x00]);
+/// Okabe & Ito's sky blue.
+pub(super) const SKY: Colour = Colour([0x56, 0xB4, 0xE9]);
 /// Okabe & Ito's bluish green.
 pub(super) const GREEN: Colour = Colour([0x00, 0x9E, 0x73]);
 
@@ -28,6 +32,11 @@ impl Colour {
     pub(super) fn opaque(self) -> BackendColor {
         let [red, green, blue] = self.0;
         BackendColor { alpha: 1.0, rgb: (red, green, blue) }
+    }
+
+    /// So much of it that what lies below shows through.
+    pub(super) fn veiled(self, share: f64) -> BackendColor {
+        BackendColor { alpha: share, ..self.opaque() }
     }
 
     /// This colour with a share (0 to 1) of another.

@@ -47,7 +47,7 @@ impl Area {
 enum Part {
     Filled(Area, Colour),
     Path { points: Vec<(f64, f64)>, width: f64, colour: Colour },
-    Polygon { corners: Vec<(f64, f64)>, colour: Colour },
+    Polygon { corners: Vec<(f64, f64)>, colour: Colour, share: f64 },
     Disc { centre: (f64, f64), radius: f64, colour: Colour },
     Text { text: String, baseline: (f64, f64), lettering: Lettering },
 }
@@ -113,7 +113,12 @@ impl Drawing {
 
     /// The area between these corners, filled.
     pub(super) fn polygon(&mut self, corners: Vec<(f64, f64)>, colour: Colour) {
-        self.parts.push(Part::Polygon { corners, colour });
+        self.veil(corners, colour, 1.0);
+    }
+
+    /// The area between these corners, filled so thinly (a share of 1 covers) that what lies below shows.
+    pub(super) fn veil(&mut self, corners: Vec<(f64, f64)>, colour: Colour, share: f64) {
+        self.parts.push(Part::Polygon { corners, colour, share });
     }
 
     pub(super) fn disc(&mut self, centre: (f64, f64), radius: f64, colour: Colour) {
@@ -313,8 +318,8 @@ fn play<B: Surface>(
                 let width = ((width * scale).round() as u32).max(1);
                 backend.polyline(&points, &Stroke { width, colour: colour.opaque() })?;
             }
-            Part::Polygon { corners, colour } => {
-                backend.fill_polygon(corners.iter().copied().map(pixel), &colour.opaque())?;
+            Part::Polygon { corners, colour, share } => {
+                backend.fill_polygon(corners.iter().copied().map(pixel), &colour.veiled(*share))?;
             }
             Part::Disc { centre, radius, colour } => {
                 let radius = (radius * scale).round() as u32;

@@ -18,6 +18,7 @@
 //! 183 mm) at 300 pixels an inch, and is the same to the byte whenever it is drawn anew.
 
 mod axis;
+mod bands;
 mod class_rows;
 mod colours;
 mod composites;
@@ -36,6 +37,7 @@ mod risk;
 mod set_sizes;
 mod signatures;
 
+pub use bands::{BandPanel, BandPoint, BandSeries, bands};
 pub use class_rows::{boxes, class_counts};
 pub use composites::Composite;
 pub use confusion::{Cells, confusion_matrix, voting_confusion};

@@ -1,0 +1,59 @@
+//! The study's learning curves: accuracy and cross-entropy by the size of the subset.
+
+use super::UncertaintyStudy;
+use super::grid::{Measured, Strategy};
+use super::table::{Summary, values};
+use crate::figures::{self, BandPanel, BandPoint, BandSeries, Caption, Figure, Provenance, Source};
+use crate::scorecard::Measure;
+use crate::{Error, Result};
+
+pub(super) fn draw(study: &UncertaintyStudy, measured: &Measured) -> Result<Figure> {
+    let y = measured.y.as_ref();
+    let loss = match y {
+        Some(_) => (Measure::DistributionalCrossEntropy, "Cross-entropy against votes, nats"),
+        None => (Measure::CrossEntropy, "Cross-entropy, nats"),
+    };
+    let panel = |(measure, title): (Measure, &str)| -> Result<BandPanel> {
+        let mut series: Vec<BandSeries> = Strategy::CHOOSING
+            .map(|strategy| BandSeries {
+                name: format!("{} ({})", strategy.title(), strategy.code()),
+                points: Vec::new(),
+            })
+            .into();
+        let mut level = None;
+        for (cell, outcomes) in &measured.cells {
+            let missing = || Error::Internal { what: "measuring a run", detail: title.to_owned() };
+            let values = values(outcomes, &measured.labels, y, measure).ok_or_else(missing)?;
+            let Summary { mean, deviation } = Summary::of(&values);
+            let scatter = deviation.unwrap_or(0.0);
+            match Strategy::CHOOSING.iter().position(|strategy| *strategy == cell.strategy) {
+                Some(n) => series[n].points.push(BandPoint {
+                    x: cell.share,
+                    mean,
+                    low: mean - scatter,
+                    high: mean + scatter,
+                }),
+                None => level = Some((cell.strategy.title().to_owned(), mean)),
+            }
+        }
+        Ok(BandPanel { title: title.to_owned(), series, level })
+    };
+    let panels = [panel((Measure::OverallAccuracy, "Overall accuracy"))?, panel(loss)?];
+    let place = if measured.name == super::grid::TESTS[0] {
+        "held-out part of the validation set"
+    } else {
+        "test set"
+    };
+    let caption = Caption::new(
+        "Networks trained on a part of the patches",
+        format!("{}, {place}, n = {}", measured.provenance, measured.labels.len()),
+    );
+    let runs = study.runs;
+    let band = format!("Bands: the mean of {runs} runs and one standard deviation to each side.");
+    let provenance = Provenance {
+        seed: Some(study.config.training.seed),
+        ..Provenance::of(measured.provenance.clone(), Source::Other)
+    };
+    let figure = figures::bands(&panels, "Patches learnt from, % of the training set", &band, &caption)?;
+    Ok(figure.with_provenance(&provenance))
+}

@@ -1,0 +1,335 @@
+//! What all runs of a study need: the data in their parts, the extractor, each patch's distance.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{UncertaintyStudy, synthetic};
+use crate::data::Patches;
+use crate::data::so2sat::So2Sat;
+use crate::data::synthetic::Synthetic;
+use crate::experiment::fingerprint::Fingerprint;
+use crate::experiment::{Config, Run};
+use crate::models::{Device, build};
+use crate::nn::{EpochRecord, Labelled, Observer, Standardisation, Weights};
+use crate::uncertainty::{Centre, ClassCentres, Percent, Uncertainty, Weiszfeld};
+use crate::{Error, LabelDistributions, Labels, Progress, Result, write_whole};
+
+/// Patches of at most so many bytes are read once, for all runs.
+const KEPT_IN_MEMORY: usize = 1 << 30;
+
+/// A labelled set.
+pub(super) struct Set {
+    pub patches: Patches,
+    pub labels: Labels,
+    /// What is learnt: the experts' votes, or the labels where there are none.
+    pub y: LabelDistributions,
+}
+
+impl Set {
+    fn of(patches: Patches) -> Result<Self> {
+        let labels = patches.labels_or_majority()?;
+        let y = if patches.has_distributions() { patches.distributions()? } else { labels.one_hot() };
+        Ok(Self { patches, labels, y })
+    }
+
+    pub fn labelled(&self) -> Labelled<'_> {
+        Labelled { patches: &self.patches, labels: &self.y }
+    }
+}
+
+/// The data of a study, in their parts.
+pub(super) struct Parts {
+    pub train: Set,
+    /// One half of the validation set: chooses the epoch.
+    pub validation: Set,
+    /// The other half, held out: the paper's test set.
+    pub held_out: Set,
+    /// The data's own test set.
+    pub testing: Set,
+}
+
+/// Ready for the runs.
+pub(super) struct Prepared {
+    pub config: Config,
+    pub parts: Parts,
+    pub standardisation: Standardisation,
+    /// ‖h(x) − c_k‖ of each training patch.
+    pub distances: Uncertainty,
+}
+
+/// What a study's folder says of it: no other is continued there.
+#[derive(Serialize, Deserialize, PartialEq)]
+struct Identity {
+    config: Config,
+    runs: u64,
+    shares: Vec<f64>,
+    equal_counts: bool,
+    training: Fingerprint,
+    validation: Fingerprint,
+    testing: Fingerprint,
+}
+
+/// What a run needs of the extractor.
+#[derive(Serialize, Deserialize)]
+struct Extracted {
+    standardisation_mean: Vec<f64>,
+    standardisation_deviation: Vec<f64>,
+    best_epoch: usize,
+    epochs: usize,
+}
+
+impl Parts {
+    fn open(config: &Config) -> Result<Self> {
+        let so2sat = config.data.choose(So2Sat::open(&config.data.path)?)?;
+        let (train, validation, testing) = so2sat.splits()?;
+        // Halves by lot: a random subset of the validation patches, with the study's seed.
+        let halves = Uncertainty::new(vec![0.0; validation.len()])?;
+        let half = halves.random(Percent::new(50.0)?, config.training.seed);
+        if half.len() < 2 {
+            return Err(Error::input(validation.name(), "too few patches to halve", "give at least four"));
+        }
+        Ok(Self {
+            train: Set::of(train)?,
+            validation: Set::of(in_memory(&validation.select(half.positions())?)?)?,
+            held_out: Set::of(in_memory(&validation.select(half.complement().positions())?)?)?,
+            testing: Set::of(testing)?,
+        })
+    }
+
+    fn identity(&self, study: &UncertaintyStudy) -> Result<Identity> {
+        let mut config = study.config.clone();
+        // Data may move.
+        config.data.path = "".into();
+        let of = |set: &Set| Fingerprint::of(&set.patches, &set.y);
+        Ok(Identity {
+            config,
+            runs: study.runs,
+            shares: study.shares.clone(),
+            equal_counts: study.equal_counts,
+            training: of(&self.train)?,
+            validation: of(&self.validation)?,
+            testing: of(&self.testing)?,
+        })
+    }
+}
+
+impl Prepared {
+    /// Makes what is missing.
+    pub fn make(
+        study: &UncertaintyStudy,
+        out: &Path,
+        device: Device,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        let mut config = study.config.clone();
+        if config.data.path.as_os_str().is_empty() {
+            config.data.path = synthetic(out);
+            // Each file appears when it is whole.
+            let files = ["training.h5", "validation.h5", "testing.h5"];
+            if !files.iter().all(|file| config.data.path.join(file).is_file()) {
+                let set = Synthetic { patches: study.patches, ..Synthetic::default() };
+                set.write(&config.data.path, progress)?;
+            }
+        }
+        let parts = Parts::open(&config)?;
+        let identity = parts.identity(study)?;
+        let path = out.join(STUDY);
+        if path.is_file() {
+            check(&path, &identity)?;
+        } else {
+            fs::create_dir_all(out).map_err(Error::io(out))?;
+            write_whole(&path, json(&identity)?.as_bytes())?;
+        }
+        let folder = out.join(EXTRACTOR);
+        if !folder.is_dir() {
+            extract(&config, &parts, &folder, device, progress)?;
+        }
+        Self::with(config, parts, out)
+    }
+
+    /// What [`make`](Self::make) has made.
+    pub fn open(study: &UncertaintyStudy, out: &Path) -> Result<Self> {
+        let path = out.join(STUDY);
+        if !out.join(EXTRACTOR).is_dir() || !path.is_file() {
+            let advice = "run `lcz reproduce uncertainty --prepare` with the same settings first";
+            return Err(Error::file(out, "not prepared", advice));
+        }
+        let mut config = study.config.clone();
+        if config.data.path.as_os_str().is_empty() {
+            config.data.path = synthetic(out);
+        }
+        let parts = Parts::open(&config)?;
+        check(&path, &parts.identity(study)?)?;
+        Self::with(config, parts, out)
+    }
+
+    fn with(config: Config, parts: Parts, out: &Path) -> Result<Self> {
+        let path = out.join(EXTRACTOR).join("extracted.json");
+        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let extracted: Extracted = serde_json::from_str(&text).map_err(|e| {
+            Error::file(&path, format!("cannot be read ({e})"), "remove the extractor's folder")
+        })?;
+        let standardisation = Standardisation {
+            mean: extracted.standardisation_mean,
+            deviation: extracted.standardisation_deviation,
+        };
+        let distances = read_distances(&out.join(EXTRACTOR).join(DISTANCES))?;
+        if distances.values().len() != parts.train.patches.len() {
+            let problem =
+                format!("{} distances of {} patches", distances.values().len(), parts.train.patches.len());
+            return Err(Error::file(&out.join(EXTRACTOR), problem, "remove the folder, and do it again"));
+        }
+        Ok(Self { config, parts, standardisation, distances })
+    }
+}
+
+const STUDY: &str = "study.json";
+const EXTRACTOR: &str = "extractor";
+const DISTANCES: &str = "distances.csv";
+
+/// Refuses to go on with another study than the one that the folder holds.
+fn check(path: &Path, now: &Identity) -> Result<()> {
+    let before = identity(path)?;
+    if before == *now {
+        return Ok(());
+    }
+    let data = [
+        (&before.training, &now.training, "training"),
+        (&before.validation, &now.validation, "validation"),
+        (&before.testing, &now.testing, "test"),
+    ];
+    let changed = data.iter().find_map(|(a, b, name)| a.change(b).map(|how| format!("{name} set: {how}")));
+    let problem = changed.unwrap_or_else(|| "a study of other settings".to_owned());
+    Err(Error::file(path, problem, "give another --out, or the settings and data of before"))
+}
+
+fn identity(path: &Path) -> Result<Identity> {
+    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    serde_json::from_str(&text)
+        .map_err(|e| Error::file(path, format!("cannot be read ({e})"), "give another --out"))
+}
+
+/// Refuses to make tables of another grid than the one that the folder holds; needs no data.
+pub(super) fn check_same(study: &UncertaintyStudy, out: &Path) -> Result<()> {
+    let path = out.join(STUDY);
+    let before = identity(&path)?;
+    let mut config = study.config.clone();
+    config.data.path = "".into();
+    let same = before.config == config
+        && before.runs == study.runs
+        && before.shares == study.shares
+        && before.equal_counts == study.equal_counts;
+    if same {
+        return Ok(());
+    }
+    Err(Error::file(&path, "a study of other settings", "give the settings of the runs"))
+}
+
+/// Reports a training's progress, and keeps nothing of it.
+struct Reporter<'a>(&'a mut dyn Progress);
+
+impl Observer for Reporter<'_> {
+    fn progress(&mut self) -> &mut dyn Progress {
+        self.0
+    }
+
+    fn epoch(&mut self, _: &EpochRecord, _: Option<&Weights>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Trains the extractor, and keeps it with the distance of each training patch.
+fn extract(
+    config: &Config,
+    parts: &Parts,
+    folder: &Path,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<()> {
+    let Parts { train, validation, .. } = parts;
+    let imagery = train.patches.imagery();
+    let mut network = build(&config.model, imagery, train.patches.classes(), config.training.seed, device)?;
+    let standardisation = Standardisation::of(&train.patches, progress)?;
+    network.set_standardisation(standardisation.clone())?;
+    let history = {
+        let validation = Some(validation.labelled());
+        network.fit(train.labelled(), validation, &config.training, &mut Reporter(&mut *progress))?
+    };
+    let features = network.features(&train.patches)?;
+    let centres = ClassCentres::find(
+        Centre::GeometricMedian,
+        &features,
+        &train.labels,
+        Weiszfeld::default(),
+        progress,
+    )?;
+    let distances = centres.distances(&features, &train.labels, progress)?;
+    let entropy = train.y.entropy();
+    let mut csv = "# distance of h(x) from its class's geometric median; entropy of the label in nats\n\
+                   sample,class,distance,entropy\n"
+        .to_owned();
+    for (n, distance) in distances.values().iter().enumerate() {
+        let class = train.labels.classes().name(train.labels.indices()[n]);
+        // Writing to a string does not fail.
+        let _ = writeln!(csv, "{n},\"{class}\",{distance},{}", entropy[n]);
+    }
+    let extracted = Extracted {
+        standardisation_mean: standardisation.mean,
+        standardisation_deviation: standardisation.deviation,
+        best_epoch: history.best_epoch,
+        epochs: history.epochs.len(),
+    };
+    let json = json(&extracted)?;
+    Run::create(folder, |run| {
+        run.keep(&*network)?;
+        run.write_config(config)?;
+        run.write_history(&history.epochs)?;
+        write_whole(&run.folder().join(DISTANCES), csv.as_bytes())?;
+        write_whole(&run.folder().join("extracted.json"), json.as_bytes())
+    })?;
+    Ok(())
+}
+
+fn read_distances(path: &Path) -> Result<Uncertainty> {
+    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    let rows = text.lines().enumerate().filter(|(n, line)| *n > 1 && !line.is_empty());
+    let distance = |(n, line): (usize, &str)| {
+        // The class's name may hold a comma: count from the end.
+        line.rsplit(',').nth(1).and_then(|field| field.parse().ok()).ok_or_else(|| {
+            Error::file(path, format!("line {}: no distance", n + 1), "remove the extractor's folder")
+        })
+    };
+    Uncertainty::new(rows.map(distance).collect::<Result<_>>()?)
+}
+
+pub(super) fn json(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;
+    Ok(text + "\n")
+}
+
+/// The same patches, read once, unless they are many.
+pub(super) fn in_memory(patches: &Patches) -> Result<Patches> {
+    let imagery = patches.imagery();
+    let bytes = patches.len() * imagery.patch_size * imagery.patch_size * imagery.bands.len() * 4;
+    if bytes > KEPT_IN_MEMORY {
+        return Ok(patches.clone());
+    }
+    let images = patches.images(0..patches.len())?;
+    let mut kept = Patches::in_memory(imagery.clone(), patches.classes().clone(), images)?
+        .with_provenance(patches.provenance());
+    if patches.has_labels() {
+        kept = kept.with_labels(&patches.labels()?)?;
+    }
+    if patches.has_votes() {
+        kept = kept.with_votes(&patches.votes()?)?;
+    }
+    if let Some(groups) = patches.groups() {
+        kept = kept.with_groups(groups)?;
+    }
+    // Distributions that are no votes stay with the file.
+    if patches.has_distributions() && !kept.has_distributions() { Ok(patches.clone()) } else { Ok(kept) }
+}
