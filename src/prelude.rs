@@ -16,5 +16,6 @@ pub use crate::models::{self, Architecture, Classifier, Device, Network};
 pub use crate::nn::{History, Labelled, Training};
 pub use crate::predictions::{Features, Logits, Probabilities, Temperature};
 pub use crate::progress::{Lines, Progress, Silent};
+pub use crate::uncertainty::{Centre, ClassCentres, Percent, Subset, Uncertainty};
 /// The arrays that pixels and numbers come in, so that a notebook need not name their version.
 pub use ndarray;
