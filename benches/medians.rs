@@ -4,13 +4,19 @@
 //! Features are made up: f32, a shared low-dimensional part and noise, clipped at 0 as a network's are.
 //! To 1e-6 of the mean distance. The NumPy version reads the same numbers from the file that
 //! `--write PATH` leaves (raw f32).
+//!
+//! `--write-hdf5 PATH` leaves them as a file of features, and `--hdf5 PATH` finds the medians from that file in
+//! passes, and prints the most memory that the process has held (Linux).
 
 use std::io::Write as _;
+use std::path::Path;
 use std::time::Instant;
 
+use lcz::data::Patches;
+use lcz::data::features::{FeatureFile, FeatureWriter};
 use lcz::progress::Silent;
 use lcz::uncertainty::{Centre, ClassCentres, Weiszfeld};
-use lcz::{Classes, Features, Labels};
+use lcz::{Bands, Classes, Features, Imagery, Labels};
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -23,7 +29,15 @@ const HIDDEN: usize = 12;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
+    let value =
+        |name: &str| arguments.iter().position(|a| a == name).map(|place| arguments[place + 1].clone());
+    if let Some(path) = value("--hdf5") {
+        return streamed(path.as_ref());
+    }
     let features = Features::new(features());
+    if let Some(path) = value("--write-hdf5") {
+        return write_hdf5(path.as_ref(), &features);
+    }
     if let Some(place) = arguments.iter().position(|argument| argument == "--write") {
         let mut file = std::fs::File::create(&arguments[place + 1]).expect("a file");
         let values = features.view();
@@ -76,4 +90,33 @@ fn features() -> Array2<f32> {
         },
     );
     h
+}
+
+/// The features as a file of features, of patches of a single pixel.
+fn write_hdf5(path: &Path, features: &Features) {
+    let bands = Bands::named(["any"]).expect("a band");
+    let imagery = Imagery { patch_size: 1, bands, ..Imagery::so2sat() };
+    let images = ndarray::Array4::zeros((CLASSES * SAMPLES, 1, 1, 1));
+    let labels =
+        Labels::new(Classes::lcz(), (0..CLASSES * SAMPLES).map(|n| n / SAMPLES).collect()).expect("labels");
+    let patches = Patches::in_memory(imagery, Classes::lcz(), images).expect("patches");
+    let patches = patches.with_labels(&labels).expect("as many labels");
+    let mut writer = FeatureWriter::create(path, "made up", &patches).expect("a new file");
+    writer.append(features).expect("space on the disk");
+    writer.finish().expect("space on the disk");
+}
+
+/// The medians from a file, and the most memory that it took.
+fn streamed(path: &Path) {
+    let started = Instant::now();
+    let file = FeatureFile::open(path).expect("a file of features");
+    let labels = file.labels().expect("labels");
+    let settings = Weiszfeld { tolerance: 1e-6, ..Weiszfeld::default() };
+    let found = ClassCentres::find(Centre::GeometricMedian, &file, &labels, settings, &mut Silent);
+    let found = found.expect("medians");
+    let first = &found.point(0).expect("a class with samples")[..3];
+    println!("class 1, first features: {first:.9?}");
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("VmHWM: not known here");
+    println!("lcz, streamed: {:.3} s, {peak}", started.elapsed().as_secs_f64());
 }
