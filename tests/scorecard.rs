@@ -7,7 +7,8 @@ use lcz::calibration::{
     Bins, classwise_calibration_error, distribution_calibration_error, expected_calibration_error,
     maximum_calibration_error, sce_as_in_ldl_paper,
 };
-use lcz::metrics::{Floor, Scores, cross_entropy_loss};
+use lcz::labels::Opinion;
+use lcz::metrics::{Floor, Scores, brier_loss, cross_entropy_loss};
 use lcz::scorecard::{Measure, Predicted, Reference, Scorecard, ScorecardSettings};
 use lcz::{Classes, Labels, Logits, Probabilities, Temperature, Votes};
 use ndarray::Array2;
@@ -183,4 +184,48 @@ fn what_does_not_belong_together_is_refused_in_one_line() {
     refused(predicted, reference, ScorecardSettings { bins: 0, ..QUICK }, "bins: 0");
     refused(predicted, reference, ScorecardSettings { level: 1.0, ..QUICK }, "level of the intervals: 1");
     refused(predicted, reference, ScorecardSettings { panel: 0, ..QUICK }, "panel: no expert");
+}
+
+#[test]
+fn other_panels_and_other_votes_score_as_when_drawn_by_themselves() {
+    let (p, y, votes) = samples(400);
+    let rounds = 300;
+    let settings = ScorecardSettings { rounds, panels: rounds, ..QUICK };
+    let card = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), settings);
+    let card = card.unwrap();
+    let shares = votes.distributions();
+    let measures = [Measure::OverallAccuracy, Measure::Brier, Measure::ExpectedCalibrationError];
+    let (mut panels, mut anew) = (0.0, [vec![], vec![], vec![]]);
+    for seed in 0..rounds as u64 {
+        let drawn = votes.resampled(10, Opinion::VoteShares, seed).unwrap();
+        let again = drawn.distributions();
+        // The ceiling's ties are drawn, these go to the first: the Brier score cannot tell.
+        let panel = Probabilities::new(y.classes().clone(), again.view().to_owned()).unwrap();
+        panels += brier_loss(&panel, &y).unwrap() / rounds as f64;
+        let truth = drawn.majority(Some(&y)).unwrap();
+        let scores = Scores::of(&p, &truth, None).unwrap();
+        let ece = expected_calibration_error(&p, &truth, Bins::EqualWidth(15)).unwrap();
+        for (values, value) in anew.iter_mut().zip([scores.overall_accuracy, scores.brier, ece]) {
+            values.push(value);
+        }
+    }
+    let row = |measure| card.row(measure).unwrap();
+    assert_near(row(Measure::Brier).ceiling.unwrap().value, panels, 3e-3);
+    for (measure, mut values) in measures.into_iter().zip(anew) {
+        values.sort_by(f64::total_cmp);
+        let interval = row(measure).votes_interval.unwrap();
+        // Both ends are drawn, and accuracies go in steps of a sample.
+        let tolerance = 0.15 * (values[rounds - 1] - values[0]) + 1.0 / 400.0;
+        assert_near(interval.lower, values[rounds / 40], tolerance);
+        assert_near(interval.upper, values[rounds - 1 - rounds / 40], tolerance);
+    }
+    // A share's cross-entropy, smoothed as the ceiling's is.
+    let smoothed = |seed| {
+        let counts = votes.resampled(10, Opinion::VoteShares, seed).unwrap();
+        let p = counts.counts().mapv(|v| (f64::from(v) + 1.0 / 17.0) / 11.0);
+        cross_entropy_loss(&Probabilities::new(y.classes().clone(), p).unwrap(), &shares, Floor::NONE)
+            .unwrap()
+    };
+    let wanted = (0..100).map(smoothed).sum::<f64>() / 100.0;
+    assert_near(row(Measure::DistributionalCrossEntropy).ceiling.unwrap().value, wanted, 0.01);
 }

@@ -104,7 +104,11 @@ impl Evaluate {
             table.row([class.class.clone(), class.support.to_string(), precision, recall, f1]);
         }
         table.print()?;
-        output::line(format!("\nfigures in {}", run.figures().display()))
+        output::line(format!(
+            "\nfigures in {}; reliability diagrams have {} bins",
+            run.figures().display(),
+            experiment::DIAGRAM_BINS
+        ))
     }
 }
 

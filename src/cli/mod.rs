@@ -86,7 +86,7 @@ impl Cli {
             Verb::Predict(verb) => verb.run(&mut progress),
             Verb::Reproduce(verb) => verb.run(&mut progress),
             Verb::Features(verb) => verb.run(&mut progress),
-            Verb::Score(verb) => verb.run(),
+            Verb::Score(verb) => verb.run(&mut progress),
             Verb::TempScale(verb) => verb.run(&mut progress),
             Verb::Verify(verb) => verb.run(&mut progress),
             Verb::Votes(verb) => verb.run(),

@@ -38,6 +38,12 @@ enum Study {
 /// One-hot labels against the experts' votes, with and without smoothing: table and figures of the label
 /// distribution paper.
 #[derive(Debug, Args)]
+#[command(after_help = "Interrupted, it goes on where it was: runs that are there are not trained again.
+
+Examples:
+  lcz reproduce ldl --quick --out study                (synthetic, minutes)
+  lcz reproduce ldl --data data --out study            (the paper's size)
+  lcz reproduce ldl --data data --out study --seeds 3 --epochs 60 --width 8")]
 struct Ldl {
     /// A folder of training.h5, validation.h5 and testing.h5 with votes [default: a synthetic set].
     #[arg(long)]

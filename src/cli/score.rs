@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lcz::data::predictions;
-use lcz::{Classes, experiment};
+use lcz::{Classes, Progress, experiment};
 
 use super::output;
 use super::scorecard::{self, Settings};
@@ -37,10 +37,10 @@ pub struct Score {
 }
 
 impl Score {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let classes = self.classes.map(Classes::named).transpose()?;
         let predictions = predictions::read(&self.file, classes.as_ref())?;
-        let card = experiment::score(&predictions, self.settings.get())?;
+        let card = experiment::score(&predictions, self.settings.get(), progress)?;
         if self.json {
             return output::json(&card);
         }

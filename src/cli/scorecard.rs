@@ -63,8 +63,16 @@ pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Res
     };
     output::line(format!("\n{} samples; intervals from drawing {drawn} anew", card.samples))?;
     let calibration = [Measure::ExpectedCalibrationError, Measure::ClasswiseCalibrationError];
-    if card.settings.rounds > 0 && calibration.iter().any(|&measure| card.row(measure).is_some()) {
-        output::line("calibration errors grow with noise: their intervals lie high, even above the value")?;
+    if calibration.iter().any(|&measure| card.row(measure).is_some()) {
+        let ScorecardSettings { bins, sce_bins, .. } = card.settings;
+        let sce = match card.row(Measure::SceAsInLdlPaper) {
+            Some(_) => format!(", SCE in {sce_bins}"),
+            None => String::new(),
+        };
+        output::line(format!("calibration errors in {bins} bins of equal width{sce}"))?;
+        if card.settings.rounds > 0 {
+            output::line("they grow with noise: their intervals lie high, even above the value")?;
+        }
     }
     if votes {
         let panel = card.settings.panel;

@@ -17,7 +17,7 @@ use crate::uncertainty::{MeanEntropy, Members, RiskCoverage};
 use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result};
 
 /// Bins of a reliability diagram, as the label distribution paper draws it.
-const DIAGRAM_BINS: usize = 20;
+pub const DIAGRAM_BINS: usize = 20;
 
 /// Scores of a run and its baselines on one file.
 #[derive(Debug, Clone, Serialize)]
@@ -168,7 +168,7 @@ impl Assessment {
         let groups = test.groups();
         let baselines = run.baselines()?;
 
-        let steps = 2 + if baselines.is_some() { 2 } else { 0 } + u64::from(with_dropout.is_some());
+        let steps = 1 + if baselines.is_some() { 2 } else { 0 } + u64::from(with_dropout.is_some());
         progress.begin("evaluate", steps);
         let mut score = |name: &str, p: &Probabilities| {
             progress.advance(1, name);
@@ -183,7 +183,6 @@ impl Assessment {
         let members = Members::new(network.members(&test)?)?;
         let predicted = members.mean().clone();
         let network_scores = score(network.name(), &predicted)?;
-        progress.advance(1, "intervals");
         let mut reference = Reference::new(&labels);
         if let Some(counts) = &counts {
             reference = reference.with_votes(counts);
@@ -193,20 +192,29 @@ impl Assessment {
         if let Some(groups) = &groups {
             reference = reference.with_groups(groups);
         }
-        let table = |p: &Probabilities| Scorecard::of(Predicted::Probabilities(p), reference, settings);
         let after = match run.temperature()? {
             Some(by) => Some((run.predict_at(&by, &test, device)?, by)),
             None => None,
+        };
+        let passes = match &with_dropout {
+            Some(model) => {
+                progress.advance(1, model.name());
+                Some(Members::new(model.members(&test)?)?)
+            }
+            None => None,
+        };
+        progress.end("");
+
+        let mut table = |p: &Probabilities| {
+            Scorecard::with_progress(Predicted::Probabilities(p), reference, settings, progress)
         };
         let scaled = match &after {
             Some((p, by)) => Some(Scaled { by: by.clone(), scorecard: table(p)? }),
             None => None,
         };
-        let sampled = match &with_dropout {
-            Some(model) => {
-                progress.advance(1, model.name());
-                let passes = Members::new(model.members(&test)?)?;
-                Some(Sampled { passes: MembersSummary::of(&passes), scorecard: table(passes.mean())? })
+        let sampled = match &passes {
+            Some(passes) => {
+                Some(Sampled { passes: MembersSummary::of(passes), scorecard: table(passes.mean())? })
             }
             None => None,
         };
@@ -221,7 +229,6 @@ impl Assessment {
             sampled,
             confusion: ConfusionMatrix::of(&labels, &predicted.predicted())?,
         };
-        progress.end("");
         let scaled = after.map(|(p, _)| p);
         Ok(Self { evaluation, file, test, labels, votes, predicted, scaled })
     }

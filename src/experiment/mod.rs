@@ -20,7 +20,7 @@ mod votes;
 pub use bench::{BenchMode, Measured, bench};
 pub use config::{Config, DataSettings, LabelKind};
 pub use ensemble::{resume_ensemble, train_ensemble};
-pub use evaluation::{Evaluation, MembersSummary, ModelScores, Sampled, evaluate};
+pub use evaluation::{DIAGRAM_BINS, Evaluation, MembersSummary, ModelScores, Sampled, evaluate};
 pub use features::{FeatureReport, features};
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
 pub use ldl::{Difference, LdlOutcome, LdlStudy, reproduce_ldl};

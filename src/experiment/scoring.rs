@@ -1,15 +1,19 @@
 //! Predictions that a file holds, held against the labels beside them.
 
-use crate::Result;
 use crate::data::predictions::{Predictions, Stated};
 use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
+use crate::{Progress, Result};
 
 /// The evaluation table of stored predictions, of ours or of anyone's: as many of its rows as can be
 /// computed from what the file tells.
 ///
 /// # Errors
 /// Settings that [`Scorecard::of`] refuses.
-pub fn score(predictions: &Predictions, settings: ScorecardSettings) -> Result<Scorecard> {
+pub fn score(
+    predictions: &Predictions,
+    settings: ScorecardSettings,
+    progress: &mut dyn Progress,
+) -> Result<Scorecard> {
     let predicted = match &predictions.predicted {
         Stated::Classes(labels) => Predicted::Classes(labels),
         Stated::Confidences(labels, confidence) => Predicted::Confidences(labels, confidence),
@@ -22,5 +26,5 @@ pub fn score(predictions: &Predictions, settings: ScorecardSettings) -> Result<S
     if let Some(groups) = &predictions.groups {
         reference = reference.with_groups(groups);
     }
-    Scorecard::of(predicted, reference, settings)
+    Scorecard::with_progress(predicted, reference, settings, progress)
 }

@@ -92,12 +92,47 @@ impl Drawing {
 
     /// A straight line of dashes 2.5 points long.
     pub(super) fn dashes(&mut self, from: (f64, f64), to: (f64, f64), width: f64, colour: Colour) {
-        let length = (to.0 - from.0).hypot(to.1 - from.1);
-        let at = |s: f64| (from.0 + (to.0 - from.0) * s / length, from.1 + (to.1 - from.1) * s / length);
-        let mut start = 0.0;
-        while start < length {
-            self.line(at(start), at((start + 2.5).min(length)), width, colour);
-            start += 4.5;
+        self.dashed_path(&[from, to], [2.5, 2.0], width, colour);
+    }
+
+    /// A path of dashes and gaps of these lengths, which go on round its corners.
+    pub(super) fn dashed_path(
+        &mut self,
+        points: &[(f64, f64)],
+        [dash, gap]: [f64; 2],
+        width: f64,
+        colour: Colour,
+    ) {
+        // How far along its dash or gap the path is, and the corners of the dash being drawn.
+        let (mut along, mut drawn) = (0.0, points.first().copied().into_iter().collect::<Vec<_>>());
+        for ends in points.windows(2) {
+            let (from, to) = (ends[0], ends[1]);
+            let length = (to.0 - from.0).hypot(to.1 - from.1);
+            let at = |s: f64| (from.0 + (to.0 - from.0) * s / length, from.1 + (to.1 - from.1) * s / length);
+            let mut done = 0.0;
+            loop {
+                let is_dash = along < dash;
+                let rest = if is_dash { dash - along } else { dash + gap - along };
+                if rest > length - done {
+                    along += length - done;
+                    if is_dash {
+                        drawn.push(to);
+                    }
+                    break;
+                }
+                done += rest;
+                if is_dash {
+                    along = dash;
+                    drawn.push(at(done));
+                    self.path(std::mem::take(&mut drawn), width, colour);
+                } else {
+                    along = 0.0;
+                    drawn.push(at(done));
+                }
+            }
+        }
+        if drawn.len() > 1 {
+            self.path(drawn, width, colour);
         }
     }
 

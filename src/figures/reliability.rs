@@ -9,7 +9,7 @@ use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
 use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head, grouped, plot_frame};
 use super::{Caption, Figure};
-use crate::calibration::{Bin, Reliability};
+use crate::calibration::{Bin, Bins, Reliability};
 use crate::{Error, Result};
 
 /// What a bar's height is.
@@ -67,9 +67,15 @@ pub fn reliability(
     }
     let count = panels.len() as f64;
     let side = ((COLUMN_WIDTH - LEFT - MARGIN - 4.0 - GAP * (count - 1.0)) / count).min(130.0);
-    let notes = "Blue: a bin's agreement. Orange on it: too sure by so much; light blue in it: not sure enough. \
-                 Dashed: perfect calibration.";
-    let frame = Frame::new(caption, notes, COLUMN_WIDTH);
+    let bins = match panels[0].1.scheme {
+        Bins::EqualWidth(bins) => format!("{bins} bins of equal width"),
+        Bins::EqualMass(bins) => format!("{bins} bins of equal mass"),
+    };
+    let notes = format!(
+        "Blue: a bin's agreement. Orange on it: too sure by so much; light blue in it: not sure enough. \
+         Dashed: perfect calibration. ECE in {bins}."
+    );
+    let frame = Frame::new(caption, &notes, COLUMN_WIDTH);
     let mut drawing = frame.around(ABOVE + side + 8.0 + HISTOGRAM + 24.0);
     let largest = panels.iter().flat_map(|(_, r)| r.bins.iter().map(|bin| share(bin, r))).fold(0.0, f64::max);
     for (at, (name, table)) in panels.iter().enumerate() {

@@ -14,6 +14,8 @@ use crate::{Error, Result};
 /// Points drawn of a curve, at most.
 const POINTS: usize = 200;
 const HEIGHT: f64 = 120.0;
+/// Dash and gap of the first, second and third curve.
+const DASHES: [Option<[f64; 2]>; 3] = [None, Some([4.0, 2.5]), Some([1.2, 1.6])];
 
 /// Draws risk against coverage for one to three classifiers, each with its area under the curve. Of a curve
 /// of many points, 200 are drawn. As wide as a column, 89 mm.
@@ -50,13 +52,20 @@ pub fn risk_coverage(curves: &[(String, &RiskCoverage)], caption: &Caption) -> R
     };
     for ((points, colour), (row, (name, curve))) in thinned.iter().zip(colours).zip(curves.iter().enumerate())
     {
-        if points.len() > 1 {
-            drawing.path(points.iter().map(at).collect(), 1.2, colour);
-        } else {
-            drawing.disc(at(&points[0]), 2.0, colour);
-        }
+        let path: Vec<(f64, f64)> = points.iter().map(at).collect();
         let y = frame.above() + 10.0 * row as f64 + 2.0;
-        drawing.line((area.x, y), (area.x + 14.0, y), 1.6, colour);
+        let sample = [(area.x, y), (area.x + 14.0, y)];
+        // Curves that nearly coincide, as before and after scaling, are seen through each other's gaps.
+        if let Some(dashes) = DASHES[row] {
+            drawing.dashed_path(&path, dashes, 1.2, colour);
+            drawing.dashed_path(&sample, dashes, 1.6, colour);
+        } else {
+            drawing.path(path, 1.2, colour);
+            drawing.line(sample[0], sample[1], 1.6, colour);
+        }
+        if let [only] = points[..] {
+            drawing.disc(at(&only), 2.0, colour);
+        }
         let label = Lettering::new(LABEL, INK);
         let numbers = format!("AURC {:.4} (best order {:.4})", curve.aurc, curve.best_aurc);
         drawing.text_at(name, (area.x + 18.0, y), label);

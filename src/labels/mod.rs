@@ -196,12 +196,6 @@ impl LabelDistributions {
         Ok(Self { classes, y })
     }
 
-    /// Rows that are distributions because of how they were made.
-    pub(crate) fn of_known(classes: Classes, y: Array2<f64>) -> Self {
-        debug_assert_eq!(y.ncols(), classes.len());
-        Self { classes, y }
-    }
-
     /// What the columns mean.
     pub fn classes(&self) -> &Classes {
         &self.classes

@@ -15,9 +15,10 @@ use serde::Serialize;
 
 use crate::calibration::Bins;
 use crate::metrics::check_samples;
-use crate::{Error, LabelDistributions, Labels, Probabilities, Result, Votes};
-use resampling::{Draws, percentile_interval};
-use statistics::{Forecast, Outcome, Values};
+use crate::progress::Silent;
+use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, Votes};
+use resampling::{Ballots, Draws, percentile_interval};
+use statistics::{Extent, Forecast, Statistics, Values};
 
 /// A measure of the table, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -226,8 +227,8 @@ impl Scorecard {
     /// N predictions, N labels, (N, K) votes or distributions, N groups → at most 11 rows.
     ///
     /// # Errors
-    /// No sample, unlike lengths or class lists, a confidence outside 0–1 (names the row), no bin, no panel, or
-    /// a level outside 0–1.
+    /// No sample, unlike lengths or class lists, a confidence outside 0–1 (names the row), no bin, no panel or
+    /// one of more than 10,000, or a level outside 0–1.
     ///
     /// ```
     /// use lcz::scorecard::{Measure, Predicted, Reference, Scorecard, ScorecardSettings};
@@ -248,31 +249,44 @@ impl Scorecard {
         reference: Reference<'_>,
         settings: ScorecardSettings,
     ) -> Result<Self> {
+        Self::with_progress(predicted, reference, settings, &mut Silent)
+    }
+
+    /// The same, telling how many rounds are done: a table of ten thousand samples takes a second, of
+    /// a million a minute or two.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn with_progress(
+        predicted: Predicted<'_>,
+        reference: Reference<'_>,
+        settings: ScorecardSettings,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
         check_settings(&settings)?;
         check(predicted, reference)?;
         let labels = reference.labels;
-        let forecast = Forecast::of(predicted, &settings)?;
-        let distributions = match (reference.votes, reference.distributions) {
-            (Some(votes), _) => Some(votes.distributions()),
-            (None, distributions) => distributions.cloned(),
-        };
-        let outcome = Outcome { labels: labels.clone(), y: distributions };
-        let statistics = forecast.against(&outcome);
-        let values = statistics.measured(&vec![1; labels.len()]);
+        let of_votes = reference.votes.map(Votes::distributions);
+        let y = of_votes.as_ref().or(reference.distributions);
+        let extent = Extent::of(predicted, y.is_some(), &settings);
+        let forecast = Forecast::of(predicted, &extent)?;
+        let statistics = Statistics::of(&forecast, labels, y);
+        let values = statistics.measured();
 
+        let ballots = reference.votes.map(Ballots::of);
+        let rounds = if ballots.is_some() { 2 * settings.rounds + settings.panels } else { settings.rounds };
+        progress.begin("intervals", rounds as u64);
         let draws = Draws { seed: settings.seed, rounds: settings.rounds };
         let groups = reference.groups.map(resampling::Groups::of);
-        let of_samples =
-            draws.of_samples(labels.len(), groups.as_ref(), |weights| statistics.measured(weights));
-        let of_votes = reference.votes.map(|votes| {
-            draws
-                .of_votes(votes, labels, |outcome| forecast.against(outcome).measured(&vec![1; labels.len()]))
-        });
+        let of_samples = draws.of_samples(&statistics, &extent, labels.len(), groups.as_ref(), progress);
+        let of_votes =
+            ballots.as_ref().map(|ballots| draws.of_votes(&forecast, &extent, ballots, labels, progress));
         let panels = Draws { rounds: settings.panels, ..draws };
-        let of_panels = match reference.votes {
-            Some(votes) => panels.of_panels(votes, &settings, predicted, &outcome)?,
+        let of_panels = match &ballots {
+            Some(ballots) => panels.of_panels(&extent, ballots, labels, settings.panel as u32, progress)?,
             None => Vec::new(),
         };
+        progress.end("");
 
         let row = |(at, measure): (usize, Measure)| {
             values[at].map(|value| ScorecardRow {
@@ -301,6 +315,9 @@ fn ceiling(panels: &[Values], at: usize, level: f64) -> Option<Ceiling> {
     Some(Ceiling { value: of_panels.iter().sum::<f64>() / of_panels.len() as f64, lower, upper })
 }
 
+/// Of a second panel: no more can be worth their time.
+const MOST_EXPERTS: usize = 10_000;
+
 fn check_settings(settings: &ScorecardSettings) -> Result<()> {
     let refuse = |setting: &str, got: String, advice: &str| Err(Error::input(setting, got, advice));
     if settings.bins == 0 || settings.sce_bins == 0 {
@@ -315,6 +332,10 @@ fn check_settings(settings: &ScorecardSettings) -> Result<()> {
     }
     if settings.panel == 0 {
         return refuse("panel", "no expert".to_owned(), "choose at least one, such as 10");
+    }
+    if settings.panel > MOST_EXPERTS {
+        let got = format!("{} experts", settings.panel);
+        return refuse("panel", got, "choose at most 10,000; 10 are usual");
     }
     Ok(())
 }

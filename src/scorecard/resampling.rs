@@ -1,18 +1,17 @@
 //! What is drawn anew: samples, groups of them, the votes on each, or another panel of experts.
 //!
-//! Round r draws from stream r of the seed, so that rounds can be done in any order by any thread.
+//! Round r draws from stream r of the seed, so that rounds can be done in any order by any thread. What no
+//! draw changes is summed once: with most experts unanimous, that is most of a round of votes.
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, ArrayView1};
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::statistics::{Forecast, Outcome, Values};
-use super::{Interval, Predicted, ScorecardSettings};
-use crate::labels::first_largest;
-use crate::{LabelDistributions, Labels, Result, Votes};
+use super::statistics::{Extent, Forecast, Statistics, Tally, Terms, Values, brier};
+use super::{Interval, equal_width};
+use crate::{Labels, Progress, Result, Votes};
 
 /// Rounds of drawing.
 #[derive(Clone, Copy)]
@@ -42,6 +41,9 @@ impl Groups {
 const VOTES: u64 = 1 << 32;
 const PANELS: u64 = 2 << 32;
 
+/// Rounds of samples that are summed side by side.
+const ABREAST: usize = 8;
+
 impl Draws {
     fn random(self, stream: u64) -> ChaCha8Rng {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
@@ -49,32 +51,60 @@ impl Draws {
         random
     }
 
-    fn rounds<T: Send>(self, first: u64, round: impl Fn(ChaCha8Rng) -> T + Sync) -> Vec<T> {
-        (0..self.rounds as u64).into_par_iter().map(|r| round(self.random(first + r))).collect()
+    /// The values of all rounds, of which `work` does some, from the one that it is told, in buffers of its
+    /// thread. Rounds are handed out in the same blocks to however many threads.
+    fn blocks<B, const R: usize>(
+        self,
+        progress: &mut dyn Progress,
+        buffers: impl Fn() -> B + Sync,
+        work: impl Fn(&mut B, u64) -> [Values; R] + Sync,
+    ) -> Vec<Values> {
+        let blocks = self.rounds.div_ceil(R) as u64;
+        let at_once = 8 * rayon::current_num_threads() as u64;
+        let mut values = Vec::with_capacity(self.rounds);
+        for first in (0..blocks).step_by(at_once as usize) {
+            let some = first..blocks.min(first + at_once);
+            let done: Vec<[Values; R]> = some
+                .into_par_iter()
+                .map_init(&buffers, |buffers, block| work(buffers, block * R as u64))
+                .collect();
+            values.extend(done.into_iter().flatten());
+            values.truncate(self.rounds);
+            progress.advance(values.len() as u64 - first * R as u64, "");
+        }
+        values
     }
 
     /// As many samples as there are, or groups where there are groups, drawn with replacement: how often
     /// each sample was drawn is its weight.
     pub fn of_samples(
         self,
+        statistics: &Statistics<'_>,
+        extent: &Extent,
         samples: usize,
         groups: Option<&Groups>,
-        measured: impl Fn(&[u32]) -> Values + Sync,
+        progress: &mut dyn Progress,
     ) -> Vec<Values> {
-        self.rounds(0, |mut random| {
-            let mut weights = vec![0; samples];
-            if let Some(Groups(groups)) = groups {
-                for _ in 0..groups.len() {
-                    for &row in &groups[random.gen_range(0..groups.len())] {
-                        weights[row] += 1;
+        let buffers = || vec![[0.0; ABREAST]; samples];
+        self.blocks(progress, buffers, |weights, first| {
+            weights.fill([0.0; ABREAST]);
+            for (round, stream) in (first..first + ABREAST as u64).enumerate() {
+                let mut random = self.random(stream);
+                if let Some(Groups(groups)) = groups {
+                    for _ in 0..groups.len() {
+                        for &row in &groups[random.gen_range(0..groups.len())] {
+                            weights[row][round] += 1.0;
+                        }
+                    }
+                } else {
+                    for _ in 0..samples {
+                        weights[random.gen_range(0..samples)][round] += 1.0;
                     }
                 }
-            } else {
-                for _ in 0..samples {
-                    weights[random.gen_range(0..samples)] += 1;
-                }
             }
-            measured(&weights)
+            let mut tally = Tally::empty(extent);
+            statistics.sum(weights, &mut tally);
+            tally.values(extent)
         })
     }
 
@@ -82,23 +112,34 @@ impl Draws {
     /// that is a tie the label it had, if among the tied, as everywhere.
     pub fn of_votes(
         self,
-        votes: &Votes,
+        forecast: &Forecast,
+        extent: &Extent,
+        ballots: &Ballots,
         labels: &Labels,
-        measured: impl Fn(&Outcome) -> Values + Sync,
+        progress: &mut dyn Progress,
     ) -> Vec<Values> {
-        let classes = votes.classes();
-        self.rounds(VOTES, |mut random| {
-            let counts = drawn_votes(votes, None, &mut random);
-            let majority = |(n, row): (usize, ArrayView1<'_, f64>)| {
-                let (first, label) = (first_largest(row), labels.indices()[n]);
-                if row[label] >= row[first] { label } else { first }
-            };
-            let indices = counts.outer_iter().enumerate().map(majority).collect();
-            let y = shares(counts);
-            measured(&Outcome {
-                labels: Labels::of_known(classes.clone(), indices),
-                y: Some(LabelDistributions::of_known(classes.clone(), y)),
-            })
+        let count = |n: usize, drawn: &[(usize, u32)], tally: &mut Tally<1>| {
+            let truth = majority_or(labels.indices()[n], drawn);
+            let experts = f64::from(ballots.experts[n]);
+            let shares = drawn.iter().map(|&(k, votes)| (k, f64::from(votes) / experts));
+            let voted = shares.filter(|(_, share)| *share > 0.0);
+            tally.add(&forecast.terms(n, truth, voted), &[1.0]);
+            if let Some(cell) = forecast.class_cell(n, truth) {
+                tally.add_class(cell, 1.0, &[1.0]);
+            }
+        };
+        let mut settled = Tally::empty(extent);
+        forecast.sum_class_probabilities(&mut settled);
+        for &n in &ballots.unanimous {
+            count(n, &[(ballots.on(n)[0].class, ballots.experts[n])], &mut settled);
+        }
+        self.blocks(progress, Lot::default, |lot, round| {
+            let mut random = self.random(VOTES + round);
+            let mut tally = settled.clone();
+            for &n in &ballots.split {
+                count(n, lot.draw(ballots.on(n), ballots.experts[n], &mut random), &mut tally);
+            }
+            tally.values(extent)
         })
     }
 
@@ -106,77 +147,197 @@ impl Draws {
     /// smoothed in the cross-entropies. Of what the predictions are, no more is given of the panels.
     pub fn of_panels(
         self,
-        votes: &Votes,
-        settings: &ScorecardSettings,
-        predicted: Predicted<'_>,
-        outcome: &Outcome,
+        extent: &Extent,
+        ballots: &Ballots,
+        labels: &Labels,
+        panel: u32,
+        progress: &mut dyn Progress,
     ) -> Result<Vec<Values>> {
-        let (classes, panel) = (votes.classes(), settings.panel as f64);
-        let smoothing = 1.0 / classes.len() as f64;
-        let rounds = self.rounds(PANELS, |mut random| {
-            let counts = drawn_votes(votes, Some(settings.panel), &mut random);
-            let indices: Vec<usize> = counts.outer_iter().map(|row| majority(row, &mut random)).collect();
-            let ln_p = counts.mapv(|v| ((v + smoothing) / (panel + 1.0)).ln());
-            let p = shares(counts);
-            let forecast = match predicted {
-                Predicted::Probabilities(_) => {
-                    Forecast::of_probabilities(classes, p, ln_p, indices, settings)?
+        let table = PanelTable::of(panel, extent)?;
+        let count = |n: usize, predicted: usize, drawn: &[(usize, u32)], tally: &mut Tally<1>| {
+            let votes =
+                |k: usize| drawn.iter().find(|&&(class, _)| class == k).map_or(0, |&(_, votes)| votes);
+            let truth = labels.indices()[n];
+            tally.add(&table.terms((truth, predicted), ballots.shares(n), drawn, votes), &[1.0]);
+            if extent.probabilities {
+                for &(k, votes) in drawn {
+                    tally.add_class(table.class_cell(k, votes), -table.share(votes), &[1.0]);
                 }
-                Predicted::Classes(_) => {
-                    Forecast::of(Predicted::Classes(&Labels::of_known(classes.clone(), indices)), settings)?
-                }
-                Predicted::Confidences(..) => {
-                    let confidence: Vec<f64> = indices.iter().enumerate().map(|(n, &k)| p[[n, k]]).collect();
-                    let labels = Labels::of_known(classes.clone(), indices);
-                    Forecast::of(Predicted::Confidences(&labels, &confidence), settings)?
-                }
-            };
-            Ok(forecast.against(outcome).measured(&vec![1; outcome.labels.len()]))
-        });
-        rounds.into_iter().collect()
+                tally.add_class(table.class_cell(truth, votes(truth)), 1.0, &[1.0]);
+            }
+        };
+        let mut settled = Tally::empty(extent);
+        for &n in &ballots.unanimous {
+            let class = ballots.on(n)[0].class;
+            count(n, class, &[(class, panel)], &mut settled);
+        }
+        Ok(self.blocks(progress, Lot::default, |lot, round| {
+            let mut random = self.random(PANELS + round);
+            let mut tally = settled.clone();
+            for &n in &ballots.split {
+                let drawn = lot.draw(ballots.on(n), panel, &mut random);
+                count(n, majority(drawn, &mut random), drawn, &mut tally);
+            }
+            tally.values(extent)
+        }))
     }
 }
 
-/// Votes drawn from each sample's shares: `panel` of them, or as many as there were (rounded, where votes
-/// are weighted; at least one). Shape: (N, K).
-fn drawn_votes(votes: &Votes, panel: Option<usize>, random: &mut ChaCha8Rng) -> Array2<f64> {
-    let mut counts = Array2::zeros(votes.counts().dim());
-    for (row, mut drawn) in votes.counts().outer_iter().zip(counts.outer_iter_mut()) {
-        let voted: Vec<(usize, f64)> =
-            row.iter().enumerate().filter(|(_, v)| **v > 0.0).map(|(k, &v)| (k, f64::from(v))).collect();
-        let total: f64 = voted.iter().map(|(_, v)| v).sum();
-        let experts = panel.unwrap_or((total.round() as usize).max(1));
-        if let [(only, _)] = voted[..] {
-            drawn[only] = experts as f64; // most samples are unanimous
-            continue;
+/// What can be drawn of a sample: a class, and where its part of [0, 1) ends, times 2³².
+#[derive(Clone, Copy)]
+pub(super) struct Ballot {
+    class: usize,
+    share: f64,
+    end: u64,
+}
+
+/// The votes on each sample, to draw from: the classes voted for only.
+pub(super) struct Ballots {
+    all: Vec<Ballot>,
+    /// Where the ballots of each sample begin, and the last ones end. Shape: N + 1.
+    starts: Vec<usize>,
+    /// How many experts voted (rounded, where votes are weighted; at least one). Shape: N.
+    experts: Vec<u32>,
+    /// Samples whose experts all agree: nothing can be drawn but that.
+    unanimous: Vec<usize>,
+    /// All others.
+    split: Vec<usize>,
+}
+
+impl Ballots {
+    pub fn of(votes: &Votes) -> Self {
+        let (mut all, mut starts, mut experts) = (Vec::new(), vec![0], Vec::new());
+        let (mut unanimous, mut split) = (Vec::new(), Vec::new());
+        for (n, row) in votes.counts().outer_iter().enumerate() {
+            let total: f64 = row.iter().map(|&v| f64::from(v)).sum();
+            let mut below = 0.0;
+            for (class, &v) in row.iter().enumerate().filter(|(_, v)| **v > 0.0) {
+                below += f64::from(v);
+                let end = (below / total * 2f64.powi(32)).round() as u64;
+                all.push(Ballot { class, share: f64::from(v) / total, end });
+            }
+            if all.len() - starts[n] == 1 {
+                unanimous.push(n);
+            } else {
+                split.push(n);
+            }
+            starts.push(all.len());
+            experts.push((total.round() as u32).max(1));
         }
-        for _ in 0..experts {
-            let mut at = random.r#gen::<f64>() * total;
-            let hit = voted.iter().find(|(_, v)| {
-                at -= v;
-                at < 0.0
-            });
-            // Rounding may carry it past the end: the last class then.
-            let (k, _) = hit.unwrap_or(&voted[voted.len() - 1]);
-            drawn[*k] += 1.0;
-        }
+        Self { all, starts, experts, unanimous, split }
     }
-    counts
+
+    fn on(&self, n: usize) -> &[Ballot] {
+        &self.all[self.starts[n]..self.starts[n + 1]]
+    }
+
+    fn shares(&self, n: usize) -> impl Iterator<Item = (usize, f64)> {
+        self.on(n).iter().map(|ballot| (ballot.class, ballot.share))
+    }
+}
+
+/// Draws votes, in memory that it keeps.
+#[derive(Default)]
+struct Lot {
+    numbers: Vec<u32>,
+    drawn: Vec<(usize, u32)>,
+}
+
+impl Lot {
+    /// How many of so many experts chose each class: one number of 32 bits an expert, counted where it falls.
+    fn draw(&mut self, ballots: &[Ballot], experts: u32, random: &mut ChaCha8Rng) -> &[(usize, u32)] {
+        self.numbers.clear();
+        self.numbers.extend((0..experts).map(|_| random.next_u32()));
+        self.drawn.clear();
+        let mut counted = 0;
+        for ballot in &ballots[..ballots.len() - 1] {
+            let below: u32 = self.numbers.iter().map(|&u| u32::from(u64::from(u) < ballot.end)).sum();
+            self.drawn.push((ballot.class, below - counted));
+            counted = below;
+        }
+        self.drawn.push((ballots[ballots.len() - 1].class, experts - counted));
+        &self.drawn
+    }
+}
+
+/// The first class with the most votes, but the label the sample had if it has as many.
+fn majority_or(label: usize, drawn: &[(usize, u32)]) -> usize {
+    let most = drawn.iter().map(|&(_, votes)| votes).max().unwrap_or(0);
+    let mut tied = drawn.iter().filter(|(_, votes)| *votes == most).map(|&(k, _)| k);
+    let first = tied.next().unwrap_or(label);
+    if tied.any(|k| k == label) { label } else { first }
 }
 
 /// The class with the most votes, one of them by lot where several have it.
-fn majority(row: ArrayView1<'_, f64>, random: &mut ChaCha8Rng) -> usize {
-    let most = row[first_largest(row)];
-    let tied: Vec<usize> = row.iter().enumerate().filter(|(_, v)| **v >= most).map(|(k, _)| k).collect();
-    if tied.len() == 1 { tied[0] } else { tied[random.gen_range(0..tied.len())] }
+fn majority(drawn: &[(usize, u32)], random: &mut ChaCha8Rng) -> usize {
+    let most = drawn.iter().map(|&(_, votes)| votes).max().unwrap_or(0);
+    let mut tied = drawn.iter().filter(|(_, votes)| *votes == most).map(|&(k, _)| k);
+    let count = tied.clone().count();
+    let lot = if count > 1 { random.gen_range(0..count) } else { 0 };
+    tied.nth(lot).expect("one class at least was voted for")
 }
 
-fn shares(mut counts: Array2<f64>) -> Array2<f64> {
-    for mut row in counts.outer_iter_mut() {
-        let total = row.sum();
-        row /= total;
+/// What follows from a number of votes of a panel, which are few. Shape: M + 1 each.
+struct PanelTable {
+    classes: usize,
+    bins: usize,
+    share: Vec<f64>,
+    /// ln of the smoothed share.
+    ln_p: Vec<f64>,
+    bin: Vec<usize>,
+    sce_bin: Vec<usize>,
+}
+
+impl PanelTable {
+    fn of(panel: u32, extent: &Extent) -> Result<Self> {
+        let (experts, classes) = (f64::from(panel), extent.classes.len());
+        let share: Vec<f64> = (0..=panel).map(|votes| f64::from(votes) / experts).collect();
+        let smoothed = |votes: u32| (f64::from(votes) + 1.0 / classes as f64) / (experts + 1.0);
+        Ok(Self {
+            classes,
+            bins: extent.bins,
+            ln_p: (0..=panel).map(|votes| smoothed(votes).ln()).collect(),
+            bin: equal_width(extent.bins).cut(&share)?.of,
+            sce_bin: equal_width(extent.sce_bins).cut(&share)?.of,
+            share,
+        })
     }
-    counts
+
+    fn share(&self, votes: u32) -> f64 {
+        self.share[votes as usize]
+    }
+
+    fn class_cell(&self, k: usize, votes: u32) -> usize {
+        k * self.bins + self.bin[votes as usize]
+    }
+
+    /// What a panel's votes on a sample of shares y add.
+    fn terms(
+        &self,
+        (truth, predicted): (usize, usize),
+        y: impl Iterator<Item = (usize, f64)>,
+        drawn: &[(usize, u32)],
+        votes: impl Fn(usize) -> u32,
+    ) -> Terms {
+        let (confident, p) = (votes(predicted) as usize, self.share(votes(truth)));
+        let (mut agree, mut vote_loss) = (0.0, 0.0);
+        for (k, share) in y {
+            agree += if k == predicted { share } else { 0.0 };
+            vote_loss -= share * self.ln_p[votes(k) as usize];
+        }
+        let right = f64::from(u8::from(truth == predicted));
+        Terms {
+            pair: truth * self.classes + predicted,
+            bin: self.bin[confident],
+            sce_cell: self.sce_bin[confident] * self.classes + truth,
+            gap: right - self.share[confident],
+            vote_gap: agree - self.share[confident],
+            sce_gap: right - p,
+            loss: 0.0 - self.ln_p[votes(truth) as usize],
+            vote_loss,
+            brier: brier(drawn.iter().map(|&(_, votes)| self.share(votes).powi(2)).sum(), p),
+        }
+    }
 }
 
 /// The middle `level` of the rounds in which the measure was defined, with linear interpolation between
