@@ -743,3 +743,34 @@ fn an_array_with_a_hole_or_of_another_shape_is_refused() {
     );
     assert!(Patches::in_memory(small(), Classes::lcz(), Array4::zeros((0, 8, 8, 3))).is_err());
 }
+
+#[test]
+fn posterior_labels_give_every_class_its_share_of_the_prior() {
+    use lcz::experiment::{DataSettings, LabelKind};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("votes.h5");
+    write(&path, 20, None);
+    let patches = open(&path);
+    let labels_of = |alpha| {
+        let settings = DataSettings { labels: LabelKind::Posterior, alpha, ..DataSettings::default() };
+        settings.labels_of(&patches)
+    };
+    // Eight votes for the row's own class, two for the next; one vote in all is spread over the 17.
+    let own = (8.0 + 1.0 / 17.0) / 11.0;
+    let y = labels_of(None).unwrap();
+    for (n, y) in y.view().outer_iter().enumerate() {
+        for (k, &y) in y.iter().enumerate() {
+            let wanted = match (k + 17 - n % 17) % 17 {
+                0 => own,
+                1 => (2.0 + 1.0 / 17.0) / 11.0,
+                _ => 1.0 / 17.0 / 11.0,
+            };
+            assert!((y - wanted).abs() < 1e-12, "row {n}, class {k}: {y}");
+        }
+    }
+    let y = labels_of(Some(1.0)).unwrap();
+    assert!((y.view()[[0, 0]] - 9.0 / 27.0).abs() < 1e-12);
+    let refused = labels_of(Some(0.0)).unwrap_err().to_string();
+    assert_eq!(refused, "data.alpha: 0; choose a number above 0, such as 0.1");
+}

@@ -8,7 +8,7 @@ use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
 use lcz::models::{Architecture, Device, Network, build};
 use lcz::progress::Silent;
 use lcz::{
-    Augmentation, Bands, Classes, EpochRecord, History, Imagery, LabelDistributions, Labelled, Labels,
+    Augmentation, Bands, Classes, EpochRecord, History, Imagery, Keep, LabelDistributions, Labelled, Labels,
     Observer, Optimizer, Progress, Result, Schedule, Standardisation, Training, TrainingState, Weights,
 };
 use ndarray::{Array2, Array4};
@@ -213,6 +213,28 @@ fn early_stopping_keeps_the_best_epoch() {
     assert_eq!(records, history.epochs);
     assert_eq!(diary.0[best - 1].1.as_ref(), Some(&kept.weights()));
     assert!(diary.0[best..].iter().all(|(_, weights)| weights.is_none()));
+}
+
+#[test]
+fn a_training_that_is_to_keep_the_last_epoch_ends_with_its_weights() {
+    let (patches, labels) = landscapes(1, 96, 8, 3);
+    let (validation, _) = landscapes(2, 48, 8, 3);
+    let wrong = Labels::new(Classes::of_count(3), (0..48).map(|n| (n + 1) % 3).collect()).unwrap();
+    let (labels, wrong) = (labels.one_hot(), wrong.one_hot());
+    let train = Labelled { patches: &patches, labels: &labels };
+    let held_out = Labelled { patches: &validation, labels: &wrong };
+    let ends_with = |validation: Option<Labelled<'_>>, keep: Keep| {
+        let mut network = network(8, 3, small(), 1);
+        let training = Training { patience: 0, keep, ..constant(6, 32, 0.005) };
+        let history = network.fit(train, validation, &training, &mut Silent).unwrap();
+        (network.weights(), history.best_epoch)
+    };
+    // Without a validation set the last epoch is all there is to keep.
+    let last = ends_with(None, Keep::Best);
+    assert_eq!(last.1, 6);
+    assert!(ends_with(Some(held_out), Keep::Last) == last);
+    let (weights, best) = ends_with(Some(held_out), Keep::Best);
+    assert!(best < 6 && weights != last.0, "epoch {best} of a training that only gets worse");
 }
 
 #[test]

@@ -47,6 +47,7 @@ pub struct TempScale {
 enum Labels {
     OneHot,
     Votes,
+    Posterior,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -61,6 +62,7 @@ impl TempScale {
         let labels = self.labels.map(|labels| match labels {
             Labels::OneHot => LabelKind::OneHot,
             Labels::Votes => LabelKind::Votes,
+            Labels::Posterior => LabelKind::Posterior,
         });
         let procedure = match self.procedure {
             Procedure::Exact => experiment::Procedure::Exact,

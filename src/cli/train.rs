@@ -22,6 +22,7 @@ use super::output::{self, Table};
   training.batch_size=64            training.learning_rate=0.002
   training.patience=20              training.schedule={kind=\"step\", every=5, factor=0.5}
                                     (or {kind=\"constant\"}, {kind=\"cosine\", epochs=50, floor=0.0})
+  training.keep=best                (the lowest validation loss; or last)
   training.label_smoothing=0.0      training.batch_norm_momentum=0.9
   training.augmentation=none        (flips-and-turns: --augment)
   training.class_weights=none       (balanced: each class counts N / (K n_k); or a list, one number a class)
@@ -41,6 +42,7 @@ Settings of a forest, beside data and training.seed:
 Examples:
   lcz train sen2lcz --data data --run runs/first --epochs 20
   lcz train sen2lcz --data data --run runs/votes --labels votes --seed 1
+  lcz train sen2lcz --data data --run runs/posterior --labels posterior --set data.alpha=0.1
   lcz train sen2lcz --data data --run runs/wide --set model.width=32 --set training.batch_size=32
   lcz train sen2lcz --data data --run runs/rgb --set 'data.bands=[\"B4\", \"B3\", \"B2\"]'
   lcz train sen2lcz --data data --run runs/land --set 'data.without=[\"G\"]'
@@ -74,9 +76,14 @@ pub struct Train {
     #[arg(long)]
     config: Option<PathBuf>,
 
-    /// What is learnt: one-hot or votes [default: one-hot].
+    /// What is learnt: one-hot, votes (shares), or posterior (the mean of Dirichlet(α + votes), which rules no
+    /// class out; data.alpha, 1/K if not set) [default: one-hot].
     #[arg(long)]
     labels: Option<String>,
+
+    /// Which epoch's weights are kept: best, of the lowest validation loss, or last [default: best].
+    #[arg(long, conflicts_with = "resume")]
+    keep: Option<String>,
 
     /// Passes over the training set, at most [default: 300].
     #[arg(long)]
@@ -124,6 +131,7 @@ impl Train {
         };
         let mut settings = self.set;
         settings.extend(self.labels.map(|labels| format!("data.labels={labels}")));
+        settings.extend(self.keep.map(|keep| format!("training.keep={keep}")));
         settings.extend(self.epochs.map(|epochs| format!("training.epochs={epochs}")));
         settings.extend(self.seed.map(|seed| format!("training.seed={seed}")));
         if self.augment {

@@ -34,6 +34,9 @@ pub struct DataSettings {
     pub path: PathBuf,
     /// What the network learns.
     pub labels: LabelKind,
+    /// α of posterior labels; 1/K for K classes if not given, which weighs as one vote in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f64>,
     /// The bands, in this order; all of them if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bands: Option<Bands>,
@@ -52,6 +55,9 @@ pub enum LabelKind {
     OneHot,
     /// The share of the experts that chose each class.
     Votes,
+    /// The mean of the posterior Dirichlet(α + votes), which rules no class out
+    /// ([`Votes::posterior_mean`](crate::Votes::posterior_mean)).
+    Posterior,
 }
 
 impl DataSettings {

@@ -90,8 +90,8 @@ pub fn train_forest(
     progress: &mut dyn Progress,
 ) -> Result<ForestOutcome> {
     Run::check_free(folder)?;
-    if config.data.labels == LabelKind::Votes {
-        let advice = "leave out --labels votes, or train a network";
+    if config.data.labels != LabelKind::OneHot {
+        let advice = "leave out --labels, or train a network";
         return Err(Error::input("data.labels", "a forest learns one class a patch, not votes", advice));
     }
     let ForestModel::Forest(settings) = &config.model;

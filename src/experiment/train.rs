@@ -107,6 +107,13 @@ impl DataSettings {
         match self.labels {
             LabelKind::OneHot => Ok(patches.labels()?.one_hot()),
             LabelKind::Votes => patches.distributions(),
+            LabelKind::Posterior => {
+                let alpha = self.alpha.unwrap_or(1.0 / patches.classes().len() as f64);
+                patches.votes()?.posterior_mean(alpha).map_err(|_| {
+                    let advice = "choose a number above 0, such as 0.1";
+                    Error::input("data.alpha", alpha.to_string(), advice)
+                })
+            }
         }
     }
 }

@@ -10,6 +10,9 @@ use crate::{Bands, Imagery, Result};
 /// The share of values that a stretch lets run into black, and as many into white.
 const CLIPPED: f64 = 0.02;
 
+/// Brightens what is dark, as screens and cameras do: a share of the range to the power 1/γ.
+const GAMMA: f32 = 1.4;
+
 /// Below this an intensity is as good as none: −50 dB.
 const FAINTEST: f32 = 1e-5;
 
@@ -107,7 +110,7 @@ impl Composed {
             }
         }
         let (stretches, stretched) = match composite {
-            Composite::TrueColour | Composite::NearInfrared => joint(&pixels, patches.imagery()),
+            Composite::TrueColour | Composite::NearInfrared => joint(&pixels, &names, patches.imagery()),
             Composite::TrueColourByMaxima => by_maxima(&pixels, &names),
             Composite::Radar => apart(&pixels, &names),
         };
@@ -130,7 +133,7 @@ impl Composed {
             _ => format!("{} in grey", names[0]),
         };
         let pixels = patches.images(0..patches.len())?.select(Axis(3), &channels);
-        let (stretches, stretched) = joint(&pixels, patches.imagery());
+        let (stretches, stretched) = joint(&pixels, &names, patches.imagery());
         Ok(Self { pixels, names, words, as_asked: false, stretches, stretched })
     }
 
@@ -160,16 +163,28 @@ impl Composed {
     }
 }
 
-/// One stretch for all bands and patches, so that colours and brightness compare.
-fn joint(pixels: &Array4<f32>, imagery: &Imagery) -> (Vec<Stretch>, String) {
-    let stretch = Stretch::over(pixels.iter().copied());
-    let Stretch { black, white } = stretch;
+/// One stretch for all patches and one range for all bands, so that colours and brightness compare.
+///
+/// The darkest a band gets is the air's own light, of which blue has most (Chavez 1988): black is each band's
+/// own 2nd percentile, or all would look as through blue glass. The range from there to white is that of the band
+/// that has most of it, the same for all.
+fn joint(pixels: &Array4<f32>, names: &[String], imagery: &Imagery) -> (Vec<Stretch>, String) {
+    let bands = 0..pixels.dim().3;
+    let own = bands.map(|c| Stretch::over(pixels.index_axis(Axis(3), c).iter().copied()));
+    let own: Vec<Stretch> = own.collect();
+    let range = own.iter().map(|Stretch { black, white, .. }| white - black).fold(0.0, f32::max);
+    let bright =
+        |Stretch { black, .. }: &Stretch| Stretch { black: *black, white: black + range, gamma: GAMMA };
+    let stretches: Vec<Stretch> = own.iter().map(bright).collect();
+    let blacks: Vec<String> =
+        names.iter().zip(&stretches).map(|(name, stretch)| format!("{name} {:.3}", stretch.black)).collect();
     let words = format!(
-        "one linear stretch for all bands and patches: black {black:.3}, white {white:.3} ({}), the 2nd and \
-         98th percentiles.",
+        "one stretch for all patches: black {} ({}), each band's 2nd percentile, white {range:.3} above it, \
+         gamma {GAMMA}.",
+        blacks.join(", "),
         imagery.unit
     );
-    (vec![stretch; pixels.dim().3], words)
+    (stretches, words)
 }
 
 /// A stretch a colour, for numbers that are not of one kind.
@@ -179,7 +194,7 @@ fn apart(pixels: &Array4<f32>, names: &[String]) -> (Vec<Stretch>, String) {
     let ends: Vec<String> = ["red", "green", "blue"]
         .iter()
         .zip(&stretches)
-        .map(|(colour, Stretch { black, white })| format!("{colour} {black:.1} to {white:.1}"))
+        .map(|(colour, Stretch { black, white, .. })| format!("{colour} {black:.1} to {white:.1}"))
         .collect();
     let words = format!(
         "each with a linear stretch of its own, the same for all patches, from the 2nd to the 98th percentile: \
@@ -193,7 +208,7 @@ fn apart(pixels: &Array4<f32>, names: &[String]) -> (Vec<Stretch>, String) {
 fn by_maxima(pixels: &Array4<f32>, names: &[String]) -> (Vec<Stretch>, String) {
     let largest = |c: usize| pixels.index_axis(Axis(3), c).iter().copied().fold(f32::MIN, f32::max);
     let stretches: Vec<Stretch> =
-        (0..names.len()).map(|c| Stretch { black: 0.0, white: largest(c) }).collect();
+        (0..names.len()).map(|c| Stretch { black: 0.0, white: largest(c), gamma: 1.0 }).collect();
     let ends: Vec<String> =
         names.iter().zip(&stretches).map(|(name, stretch)| format!("{name} {:.3}", stretch.white)).collect();
     let words = format!(
@@ -208,6 +223,8 @@ fn by_maxima(pixels: &Array4<f32>, names: &[String]) -> (Vec<Stretch>, String) {
 struct Stretch {
     black: f32,
     white: f32,
+    /// 1 where it is linear.
+    gamma: f32,
 }
 
 impl Stretch {
@@ -219,14 +236,14 @@ impl Stretch {
         let (_, black, _) = values.select_nth_unstable_by(clipped, f32::total_cmp);
         let black = *black;
         let (_, white, _) = values.select_nth_unstable_by(last - clipped, f32::total_cmp);
-        Self { black, white: *white }
+        Self { black, white: *white, gamma: 1.0 }
     }
 
     /// 0 for black to 255 for white; a set of one value only is drawn in medium grey.
     fn shade(self, value: f32) -> u8 {
         let range = self.white - self.black;
         let share = if range > 0.0 { (value - self.black) / range } else { 0.5 };
-        (share.clamp(0.0, 1.0) * 255.0).round() as u8
+        (share.clamp(0.0, 1.0).powf(self.gamma.recip()) * 255.0).round() as u8
     }
 }
 
@@ -245,14 +262,16 @@ mod tests {
     #[test]
     fn the_stretch_clips_two_percent_at_either_end() {
         let values = (0..=100).rev().map(|value| value as f32);
-        assert_eq!(Stretch::over(values), Stretch { black: 2.0, white: 98.0 });
+        assert_eq!(Stretch::over(values), Stretch { black: 2.0, white: 98.0, gamma: 1.0 });
     }
 
     #[test]
     fn black_and_white_are_the_ends_of_the_stretch() {
-        let stretch = Stretch { black: 0.25, white: 0.75 };
+        let stretch = Stretch { black: 0.25, white: 0.75, gamma: 1.0 };
         assert_eq!([0.0, 0.25, 0.5, 0.75, 9.0].map(|value| stretch.shade(value)), [0, 0, 128, 255, 255]);
-        assert_eq!(Stretch { black: 0.2, white: 0.2 }.shade(0.2), 128);
+        assert_eq!(Stretch { black: 0.2, white: 0.2, gamma: 1.0 }.shade(0.2), 128);
+        // √0.25 = 0.5
+        assert_eq!(Stretch { black: 0.0, white: 4.0, gamma: 2.0 }.shade(1.0), 128);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use optimizer::{Optimizer, Schedule};
 pub use standardisation::Standardisation;
 pub(crate) use tape::fork;
 pub(crate) use training::Position;
-pub use training::{ClassWeights, EpochRecord, History, Labelled, Observer, Training, TrainingState};
+pub use training::{ClassWeights, EpochRecord, History, Keep, Labelled, Observer, Training, TrainingState};
 pub use weights::{ParameterCount, Weight, Weights};
 #[cfg(test)]
 pub(crate) use {layers::Moment, module::cross_entropy, tape::AnyTape, tape::backward};

@@ -56,6 +56,8 @@ pub struct Training {
     pub schedule: Schedule,
     /// Epochs without a better validation loss before training stops; 0 never stops early.
     pub patience: usize,
+    /// Which epoch's weights are kept.
+    pub keep: Keep,
     /// Share that batch norm's moving averages keep at each step. Keras's default of 0.99 needs some
     /// 500 steps to forget where it started: a shorter training tests near chance with it.
     pub batch_norm_momentum: f64,
@@ -79,6 +81,17 @@ pub struct Training {
     pub checkpoint_seconds: f64,
 }
 
+/// Which epoch's weights a training ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// Those of the lowest validation loss, as LCZ_LDL does; of the last epoch where nothing validates.
+    #[default]
+    Best,
+    /// Those of the last epoch: what training comes to where nobody watches, mostly surer than it is right.
+    Last,
+}
+
 impl Default for Training {
     fn default() -> Self {
         Self {
@@ -88,6 +101,7 @@ impl Default for Training {
             learning_rate: 0.002,
             schedule: Schedule::Step { every: 5, factor: 0.5 },
             patience: 20,
+            keep: Keep::Best,
             batch_norm_momentum: 0.9,
             label_smoothing: 0.0,
             weight_decay: 0.0,
@@ -180,7 +194,7 @@ pub struct History {
     /// In order.
     pub epochs: Vec<EpochRecord>,
     /// The epoch whose weights were kept: the one with the lowest validation loss, or the last one
-    /// where there is no validation set.
+    /// where there is no validation set or [`Keep::Last`] asks for it.
     pub best_epoch: usize,
 }
 
@@ -325,7 +339,7 @@ struct Trainer<'a, D: Backend<f32>, M> {
     class_weights: Option<Vec<f64>>,
     optimizer: OptimizerState<D>,
     position: Position,
-    /// The weights of the epoch with the lowest validation loss so far; without validation, of the last.
+    /// The weights to end with, so far: see [`Keep`].
     best: Option<Weights>,
 }
 
@@ -348,7 +362,8 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
                 100.0 * record.waiting / record.seconds
             );
             let improved = self.position.is_best(record.validation_loss);
-            if improved {
+            let kept = improved || self.training.keep == Keep::Last;
+            if kept {
                 let weights = weights::read(self.module);
                 // The last step's weights have met no loss yet.
                 if !weights.are_finite() {
@@ -356,9 +371,11 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
                     return Err(Error::Diverged { epoch, batch, loss: f64::NAN });
                 }
                 self.best = Some(weights);
+            }
+            if improved {
                 self.position.best_epoch = Some(record.epoch);
             }
-            observer.epoch(&record, self.best.as_ref().filter(|_| improved))?;
+            observer.epoch(&record, self.best.as_ref().filter(|_| kept))?;
             self.position.end_epoch(record);
             if observer.wants_checkpoint(true) {
                 observer.checkpoint(&self.state(Instant::now()))?;
@@ -368,7 +385,9 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
             return Err(Error::Internal { what: "training", detail: "no epoch was run".to_owned() });
         };
         weights::write(self.module, best)?;
-        Ok(History { epochs: self.position.epochs, best_epoch })
+        let epochs = self.position.epochs;
+        let best_epoch = if self.training.keep == Keep::Last { epochs.len() } else { best_epoch };
+        Ok(History { epochs, best_epoch })
     }
 
     /// What the epochs that are left take if each takes as long as those so far, in words.

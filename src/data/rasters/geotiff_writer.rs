@@ -247,7 +247,7 @@ impl<P: Pixel> GeoTiffWriter<P> {
         if self.lines_written != self.grid.rows {
             return Err(self.failed(format!("{} of {} lines", self.lines_written, self.grid.rows)));
         }
-        self.big = self.position > CLASSIC_BYTES;
+        self.big |= self.position > CLASSIC_BYTES;
         self.write_directory()?;
         let Self { partial, path, mut file, .. } = self;
         file.flush().map_err(Error::io(&path))?;
@@ -443,4 +443,29 @@ fn metadata(names: &[String]) -> String {
         );
     }
     xml + "</GDALMetadata>\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::geotiff::GeoTiff;
+    use super::super::grid::Window;
+    use super::*;
+
+    #[test]
+    fn a_raster_that_may_need_more_than_four_gigabytes_is_a_big_tiff() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("big.tif");
+        let crs = Crs::Projected { epsg: None, metres: 1.0, name: Some("old town".to_owned()) };
+        let grid = Grid { rows: 300, columns: 700, transform: None, crs };
+        let mut writer = GeoTiffWriter::<i32>::create(&path, &grid).unwrap().no_data(-1);
+        writer.big = true;
+        let pixels: Vec<i32> = (0..300 * 700).map(|k| k * 1009 - 70_000_000).collect();
+        writer.append(&pixels).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap()[..8], [b'I', b'I', 43, 0, 8, 0, 0, 0]);
+        let raster = GeoTiff::open(&path).unwrap();
+        assert_eq!((raster.grid(), raster.no_data()), (&grid, Some(-1.0)));
+        let read = raster.read(&Window::whole(&grid), None).unwrap();
+        assert!(read.iter().zip(&pixels).all(|(read, &wrote)| read.total_cmp(&(wrote as f32)).is_eq()));
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::SPLITS;
-use super::reader::{open_file, product, unreadable};
+use super::datasets::{open_file, product, unreadable};
 use crate::{Error, Result};
 
 /// A dataset of a file: `label 4200 x 17`.

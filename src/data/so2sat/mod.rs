@@ -28,6 +28,7 @@
 //! classification: Can human uncertainty improve model performance in earth observation?*
 
 mod contents;
+mod datasets;
 mod places;
 mod reader;
 mod split;
@@ -37,8 +38,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use contents::{DatasetShape, datasets, files};
+pub(in crate::data) use datasets::cause;
 pub use places::Place;
-pub(in crate::data) use reader::{SourceFile, cause};
+pub(in crate::data) use reader::SourceFile;
 pub use split::SplitBy;
 pub use writer::{Layout, Rows, Writer};
 

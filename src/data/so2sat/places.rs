@@ -9,7 +9,7 @@ use hdf5::File;
 use hdf5::types::{FixedAscii, VarLenAscii, VarLenUnicode};
 use ndarray::{Array1, Array2};
 
-use super::reader::{open_file, place, product, unreadable_at};
+use super::datasets::{open_file, place, product, unreadable_at};
 use crate::{Error, Result};
 
 /// The 52 cities of So2Sat; a city's number is its place here, so that it is the same in all files.

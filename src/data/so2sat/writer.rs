@@ -7,7 +7,7 @@ use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, H5Type};
 use ndarray::{Array2, ArrayView, ArrayView2, ArrayView4, Dimension, s};
 
-use super::reader::cause;
+use super::datasets::cause;
 use crate::files::{Partial, check_free};
 use crate::{Classes, Error, Imagery, Result};
 
@@ -342,7 +342,7 @@ fn put<T: H5Type + Clone, D: Dimension>(
 
 fn check_layout(path: &Path, layout: &Layout) -> Result<()> {
     let refuse = |problem: String, advice: &str| Err(Error::file(path, problem, advice));
-    if !super::reader::is_image_dataset(&layout.dataset) {
+    if !super::datasets::is_image_dataset(&layout.dataset) {
         return refuse(
             format!("images called '{}' would not be found again", layout.dataset),
             "call them sen2 or patches",

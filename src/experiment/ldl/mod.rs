@@ -114,7 +114,7 @@ impl Set {
     fn fit(&self, variant: &Variant, z: &Logits) -> Result<TemperatureFit> {
         match variant.labels {
             LabelKind::OneHot => TemperatureFit::of(z, &self.labels),
-            LabelKind::Votes => TemperatureFit::of(z, &self.y),
+            LabelKind::Votes | LabelKind::Posterior => TemperatureFit::of(z, &self.y),
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct TrainingState {
     pub(crate) weights: Weights,
     /// The optimiser's first and second moments; none before the first step.
     pub(crate) moments: [Weights; 2],
-    /// The weights of the best epoch so far.
+    /// The weights to end with if no better epoch follows.
     pub(crate) best: Option<Weights>,
 }
 

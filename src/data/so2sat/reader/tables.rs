@@ -1,0 +1,132 @@
+//! What a file says of its patches beside their pixels: labels, votes, distributions.
+
+use std::sync::Arc;
+
+use hdf5::Dataset;
+use ndarray::{Array2, s};
+
+use super::super::datasets::{place, product, unreadable_at};
+use super::{DISTRIBUTIONS, SourceFile};
+use crate::{Classes, Error, Result};
+
+/// Columns of the first vote sets: the choices of ten experts, then the original label.
+const CHOICES: usize = 11;
+/// The built zones, which come first: those that the paper's distributions are over.
+const BUILT: usize = 10;
+/// Rows of labels and votes checked at a time.
+const TABLE_ROWS: usize = 1 << 16;
+
+impl SourceFile {
+    /// Class of each row; read and checked once.
+    pub(in crate::data) fn labels(&self) -> Result<Arc<[usize]>> {
+        if let Some(table) = self.label_table.get() {
+            return Ok(table.clone());
+        }
+        let Some((name, dataset)) = &self.labels else {
+            let problem = "no dataset 'label', so that the class of a patch is not known";
+            let advice = "add one-hot labels; without them a file can only be predicted";
+            return Err(Error::file(&self.path, problem, advice));
+        };
+        let is = |value: f32, wanted: f32| value.total_cmp(&wanted).is_eq();
+        let mut table = Vec::with_capacity(self.rows);
+        for start in (0..self.rows).step_by(TABLE_ROWS) {
+            let rows = start..self.rows.min(start + TABLE_ROWS);
+            let block: Array2<f32> =
+                dataset.read_slice(s![rows, ..]).map_err(|e| unreadable_at(&self.path, name, &e))?;
+            for (n, row) in block.outer_iter().enumerate() {
+                let hot = row.iter().position(|&v| is(v, 1.0));
+                let one_hot =
+                    hot.filter(|&k| row.iter().enumerate().all(|(j, &v)| j == k || is(v.abs(), 0.0)));
+                table.push(one_hot.ok_or_else(|| {
+                    Error::input(
+                        format!("{}, row {}", place(&self.path, name), start + n),
+                        "the label is not one-hot (a single 1, else 0)",
+                        "correct the label, or store distributions as votes",
+                    )
+                })?);
+            }
+        }
+        Ok(self.label_table.get_or_init(|| table.into()).clone())
+    }
+
+    /// Vote counts: as stored, or counted from the choices of the experts. Shape: (N, K).
+    pub(in crate::data) fn votes(&self) -> Result<Array2<f32>> {
+        let Some(dataset) = &self.votes else {
+            return Err(Error::file(&self.path, "no dataset 'votes'", "use the one-hot labels"));
+        };
+        if dataset.shape()[1] == CHOICES && self.classes.len() != CHOICES && self.has_labels() {
+            return self.count_choices(dataset);
+        }
+        self.table("votes", dataset)
+    }
+
+    /// Votes that are stored as the first vote sets have them: the number, from 1, of the class that each
+    /// of ten experts chose, and that of the original label. The label is not one of the votes.
+    fn count_choices(&self, dataset: &Dataset) -> Result<Array2<f32>> {
+        let choices: Array2<f32> = dataset.read_2d().map_err(|e| unreadable_at(&self.path, "votes", &e))?;
+        let labels = self.labels()?;
+        let mut votes = Array2::zeros((self.rows, self.classes.len()));
+        for (row, (choices, &label)) in choices.outer_iter().zip(&*labels).enumerate() {
+            let class =
+                |choice: f32| (1..=self.classes.len()).position(|k| (k as f32).total_cmp(&choice).is_eq());
+            let classes: Option<Vec<usize>> = choices.iter().map(|&choice| class(choice)).collect();
+            let Some(classes) = classes.filter(|classes| classes[CHOICES - 1] == label) else {
+                return Err(Error::input(
+                    format!("{}, row {row}", place(&self.path, "votes")),
+                    format!("{CHOICES} columns that are not ten classes, from 1, and the label's"),
+                    "store how many experts chose each class, one column a class",
+                ));
+            };
+            for &k in &classes[..CHOICES - 1] {
+                votes[[row, k]] += 1.0;
+            }
+        }
+        Ok(votes)
+    }
+
+    /// Label distributions as stored. Those of the built zones alone are spread over all; a row of
+    /// another zone then has none, and sums to 0. Shape: (N, K).
+    pub(in crate::data) fn distributions(&self) -> Result<Array2<f32>> {
+        let Some((name, dataset)) = &self.distributions else {
+            let problem = format!("no dataset 'votes' and none whose name starts with '{DISTRIBUTIONS}'");
+            return Err(Error::file(&self.path, problem, "use the one-hot labels"));
+        };
+        let shape = dataset.shape();
+        if shape == [self.rows, self.classes.len()] {
+            return self.table(name, dataset);
+        }
+        let labels = if self.has_labels() { self.labels()? } else { Arc::default() };
+        let built: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] < BUILT).collect();
+        let of_zones = self.classes == Classes::lcz() && shape[1] == BUILT;
+        if !of_zones || (shape[0] != built.len() && shape[0] != self.rows) {
+            let problem = format!(
+                "shape {} for {} patches ({} of a built zone) of {} classes",
+                product(&shape),
+                self.rows,
+                built.len(),
+                self.classes.len()
+            );
+            let advice = "store one row a patch, or a patch of a built zone, and one column a class";
+            return Err(Error::input(place(&self.path, name), problem, advice));
+        }
+        let stored: Array2<f32> = dataset.read_2d().map_err(|e| unreadable_at(&self.path, name, &e))?;
+        let mut all = Array2::zeros((self.rows, self.classes.len()));
+        for (n, &row) in built.iter().enumerate() {
+            let n = if shape[0] == self.rows { row } else { n };
+            all.slice_mut(s![row, ..BUILT]).assign(&stored.row(n));
+        }
+        Ok(all)
+    }
+
+    fn table(&self, name: &str, dataset: &Dataset) -> Result<Array2<f32>> {
+        let columns = dataset.shape()[1];
+        if columns != self.classes.len() {
+            return Err(Error::input(
+                place(&self.path, name),
+                format!("{columns} columns for the {} classes {}", self.classes.len(), self.classes),
+                "store one column a class",
+            ));
+        }
+        dataset.read_2d().map_err(|e| unreadable_at(&self.path, name, &e))
+    }
+}
