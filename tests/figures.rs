@@ -280,18 +280,21 @@ fn the_csv_of_patches_holds_their_place_class_group_and_mean_reflectance() -> Re
 }
 
 #[test]
-fn all_patches_and_bands_share_one_stretch() -> Result<()> {
-    // Two patches: in the first, blue is 0, green 0.5 and red 1 everywhere; in the second, all are 0.5.
+fn all_patches_and_bands_share_one_range_above_each_bands_darkest() -> Result<()> {
+    // Three patches: in the first, blue is 0, green 0.5 and red 1 everywhere; in the second, all are 0.5; in the
+    // third, 0. Blue has 0.2 on top, as from the air, which is not to be seen.
+    let surface = |n: usize, c: usize| [c as f32 / 2.0, 0.5, 0.0][n];
     let images =
-        Array4::from_shape_fn((2, 16, 16, 3), |(n, _, _, c)| if n == 0 { c as f32 / 2.0 } else { 0.5 });
+        Array4::from_shape_fn((3, 16, 16, 3), |(n, _, _, c)| surface(n, c) + if c == 0 { 0.2 } else { 0.0 });
     let imagery = Imagery { patch_size: 16, bands: Bands::named(["B2", "B3", "B4"])?, ..Imagery::so2sat() };
-    let labels = Labels::new(Classes::lcz(), vec![0, 1])?;
+    let labels = Labels::new(Classes::lcz(), vec![0, 1, 2])?;
     let patches = Patches::in_memory(imagery, Classes::lcz(), images)?.with_labels(&labels)?;
-    let png = Decoded::of(sample_patches(&patches, &[0, 1], &caption())?.png());
-    // Patches are 78.67 points wide, 300 / 72 pixels a point.
+    let png = Decoded::of(sample_patches(&patches, &[0, 1, 2], &caption())?.png());
+    // Patches are 78.67 points wide, 300 / 72 pixels a point. 0.5 to the power 1 / 1.4 is 155 of 255.
     let area = 300 * 300;
-    assert!(png.count([255, 128, 0]) > area, "red 1, green 0.5, blue 0");
-    assert!(png.count([128, 128, 128]) > area, "the second patch is grey, not white or black");
+    assert!(png.count([255, 155, 0]) > area, "red 1, green 0.5, blue 0");
+    assert!(png.count([155, 155, 155]) > area, "the second patch is grey, not white or black");
+    assert!(png.count([0, 0, 0]) > area, "the third is black");
     Ok(())
 }
 
