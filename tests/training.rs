@@ -107,6 +107,43 @@ fn one_seed_gives_the_same_bits_at_any_number_of_threads_and_another_seed_others
 }
 
 #[test]
+fn a_perceptron_of_several_blocks_of_inputs_has_the_same_bits_at_any_number_of_threads() {
+    // 3,072 inputs: sums over three blocks of them; decay and clipping take part, too.
+    let (patches, labels) = landscapes(1, 50, 32, 5);
+    let labels = labels.one_hot();
+    let trained = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let classes = Classes::of_count(5);
+            let mut network = build(&Architecture::mlp(), &imagery(32), &classes, 2, Device::Cpu).unwrap();
+            let training = Training { weight_decay: 0.01, clip_norm: 0.5, seed: 2, ..constant(3, 16, 0.002) };
+            let history = fit(&mut *network, &patches, &labels, &training).unwrap();
+            let losses: Vec<f64> = history.epochs.iter().map(|epoch| epoch.training_loss).collect();
+            assert!(losses[2] < losses[0], "{losses:?}");
+            (network.weights(), losses, network.logits(&patches).unwrap())
+        })
+    };
+    let one = trained(1);
+    assert_eq!(one, trained(2), "one thread and two");
+    assert_eq!(one, trained(5), "one thread and five");
+}
+
+#[test]
+fn a_batch_of_one_that_leaves_batch_norm_one_number_is_refused_before_training() {
+    let (patches, labels) = landscapes(1, 9, 8, 3);
+    let labels = labels.one_hot();
+    // Patches of 8 pixels are one pixel in the last block; 9 patches make a last batch of one.
+    for batch in [1, 4, 8] {
+        let error = fit(&mut *network(8, 3, small(), 0), &patches, &labels, &constant(1, batch, 0.01));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("is one patch") && error.contains("another training.batch_size"), "{error}");
+    }
+    fit(&mut *network(8, 3, small(), 0), &patches, &labels, &constant(1, 3, 0.01)).unwrap();
+    let (larger, labels) = landscapes(1, 5, 16, 3);
+    fit(&mut *network(16, 3, small(), 0), &larger, &labels.one_hot(), &constant(1, 1, 0.01)).unwrap();
+}
+
+#[test]
 fn the_seed_of_training_alone_changes_order_and_dropout() {
     let (patches, labels) = landscapes(1, 40, 8, 3);
     let labels = labels.one_hot();

@@ -1,10 +1,10 @@
 """Times lcz, Keras and PyTorch on the same networks, one after the other, and prints the ratios.
 
-python3 benches/peers/run.py [--models sen2lcz mlp resnet50] [--modes train infer] [--rounds 9]
+python3 benches/peers/run.py [--busy] [--models sen2lcz mlp resnet50] [--modes train infer] [--rounds 9]
 
 Float32, Adam, two threads unless told otherwise; batch 32 to train and 256 to infer; random patches of
 32 × 32 × 10. The peers are installed into target/peers on first use (some 7 GB, most of it for GPUs, which are not
-used). Nothing else should run meanwhile; compiled PyTorch needs a C++ compiler.
+used). Nothing else should run meanwhile (--busy starts such a thing: each is timed again beside it); compiled PyTorch needs a C++ compiler.
 """
 
 import argparse
@@ -22,7 +22,7 @@ PACKAGES = ["numpy", "tensorflow-cpu", "torch"]
 
 
 def peers(model, mode):
-    """Commands of the peers. An MLP has few operations to compile, and PyTorch's are in one library call."""
+    """Commands of the peers."""
     keras, torch = [[VENV / "bin" / "python", HERE / f"{name}_bench.py", model] for name in ("keras", "torch")]
     if mode == "train":
         return [keras, torch, [*torch, "--compiled"]]
@@ -40,6 +40,16 @@ def measure(command, given, mode):
     return json.loads(done.stdout[done.stdout.index("{"):]), None
 
 
+def beside_another(command, given, mode):
+    """As `measure`, while another process keeps one core busy."""
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        return measure(command, given, mode)[0]
+    finally:
+        other.kill()
+        other.wait()
+
+
 def machine():
     with open("/proc/cpuinfo") as info:
         name = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), "?")
@@ -53,6 +63,7 @@ def main():
     parser.add_argument("--batch", type=int)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--busy", action="store_true", help="then time each again with another process busy on one core")
     parser.add_argument("--json", action="store_true", help="print every measurement as a line of JSON")
     given = parser.parse_args()
 
@@ -66,18 +77,24 @@ def main():
     print(machine(), flush=True)
     for model in given.models:
         for mode in given.modes:
-            ours, problem = measure([lcz, "--quiet", "bench", model, "--json"], given, mode)
+            command = [lcz, "--quiet", "bench", model, "--json"]
+            ours, problem = measure(command, given, mode)
             if ours is None:
                 print(f"\n{model}, {mode}: {problem}")
                 continue
             ours["peer"] = "lcz"
-            rows = [ours]
+            rows, commands = [ours], [command]
             for command in peers(model, mode):
                 row, problem = measure(command, given, mode)
                 if row is None:
                     print(f"{' '.join(map(str, command[1:]))}: {problem}")
                 else:
                     rows.append(row)
+                    commands.append(command)
+            if given.busy:
+                for row, command in zip(rows, commands):
+                    busy = beside_another(command, given, mode)
+                    row["busy_samples_per_second"] = busy and busy["samples_per_second"]
             if given.json:
                 for row in rows:
                     print(json.dumps(row), flush=True)
@@ -90,6 +107,11 @@ def main():
                 ratio = f"× {ours['samples_per_second'] / speed:.2f}" if row is not ours else ""
                 print(f"{row['peer']:38} {speed:10,.0f} {f'{slowest:,.0f} to {fastest:,.0f}':>19} {ratio:>8}"
                       f" {row['peak_memory_mb']:11,.0f} {row['first_step_seconds']:14.2f}", flush=True)
+            for row in rows:
+                busy = row.get("busy_samples_per_second")
+                if busy:
+                    share = 100 * busy / row["samples_per_second"]
+                    print(f"{row['peer']:38} {busy:10,.0f} with another process busy on one core: {share:.0f} %", flush=True)
 
 
 main()
