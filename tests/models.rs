@@ -143,13 +143,19 @@ fn keras_s_random_weights_and_inputs_give_its_mean_of_logits() {
     network.set_weights(&Weights::new(weights)).unwrap();
     network.set_standardisation(Standardisation::identity(10)).unwrap();
 
+    agrees_with_keras(network.as_ref(), &arrays);
+}
+
+/// Whether a network gives the logits beside the images that they are of; the patches.
+fn agrees_with_keras(network: &dyn Network, arrays: &npz::Arrays) -> Patches {
     let images = Array4::from_shape_vec((8, 32, 32, 10), arrays["x"].1.clone()).unwrap();
     let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images).unwrap();
     let z: Vec<f64> = arrays["logits"].1.iter().copied().map(f64::from).collect();
     let expected = log_softmax(&Array2::from_shape_vec((8, 17), z).unwrap());
     let worst = worst_of(&network.logits(&patches).unwrap().view().to_owned(), &expected);
-    println!("parity with Keras: largest difference of ln p {worst:.2e}");
+    println!("parity with Keras, {}: largest difference of ln p {worst:.2e}", network.architecture().name());
     assert!(worst < 1e-5, "{worst:e}");
+    patches
 }
 
 #[test]
@@ -167,13 +173,7 @@ fn keras_s_random_mlp_gives_its_logits() {
     network.set_weights(&Weights::new(weights.collect())).unwrap();
     network.set_standardisation(Standardisation::identity(10)).unwrap();
 
-    let images = Array4::from_shape_vec((8, 32, 32, 10), arrays["x"].1.clone()).unwrap();
-    let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images).unwrap();
-    let z: Vec<f64> = arrays["logits"].1.iter().copied().map(f64::from).collect();
-    let expected = log_softmax(&Array2::from_shape_vec((8, 17), z).unwrap());
-    let worst = worst_of(&network.logits(&patches).unwrap().view().to_owned(), &expected);
-    println!("parity with Keras, mlp: largest difference of ln p {worst:.2e}");
-    assert!(worst < 1e-5, "{worst:e}");
+    let patches = agrees_with_keras(network.as_ref(), &arrays);
     assert_eq!(network.features(&patches).unwrap().view().dim(), (8, 128));
 }
 

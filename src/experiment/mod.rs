@@ -12,6 +12,7 @@ mod provenance;
 mod run;
 mod scaling;
 mod scoring;
+mod summary;
 mod train;
 mod uncertainty;
 mod verification;

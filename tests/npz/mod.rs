@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The f32 arrays of a file by name: shape, and numbers in C order. Arrays of other types are left out.
-pub fn read(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+/// Arrays by name: shape, and numbers in C order.
+pub type Arrays = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// The f32 arrays of a file. Arrays of other types are left out.
+pub fn read(path: &Path) -> Arrays {
     let file = std::fs::read(path).unwrap();
     let mut arrays = BTreeMap::new();
     let mut at = 0;

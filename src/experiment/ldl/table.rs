@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::experiment::summary::Summary;
 use crate::scorecard::{Measure, Scorecard};
 
 /// One line: a variant's labels, a method, and its tables for each seed.
@@ -11,23 +12,15 @@ pub(super) struct Line {
     pub cards: Vec<Scorecard>,
 }
 
-/// Mean and sample standard deviation; of one value, no deviation. None where it was not computed.
-fn summary(line: &Line, measure: Measure) -> Option<(f64, Option<f64>)> {
+/// What a measure comes to over the seeds; none where it was not computed.
+fn summary(line: &Line, measure: Measure) -> Option<Summary> {
     let values: Option<Vec<f64>> =
         line.cards.iter().map(|card| card.row(measure).map(|row| row.value)).collect();
-    let values = values.filter(|values| !values.is_empty())?;
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Some((mean, (values.len() > 1).then(|| (squares / (count - 1.0)).sqrt())))
+    values.filter(|values| !values.is_empty()).map(|values| Summary::of(&values))
 }
 
 fn cell(line: &Line, measure: Measure, sign: &str) -> String {
-    match summary(line, measure) {
-        Some((mean, Some(deviation))) => format!("{mean:.3} {sign} {deviation:.3}"),
-        Some((mean, None)) => format!("{mean:.3}"),
-        None => "–".to_owned(),
-    }
+    summary(line, measure).map_or_else(|| "–".to_owned(), |summary| summary.text(sign))
 }
 
 pub(super) fn markdown(lines: &[Line]) -> String {
@@ -59,8 +52,8 @@ pub(super) fn csv(lines: &[Line], data: &str) -> String {
     let mut text = format!("# data: {data}\nlabels,method,seeds,measure,mean,sd\n");
     for line in lines {
         for measure in Measure::ALL {
-            if let Some((mean, deviation)) = summary(line, measure) {
-                let deviation = deviation.map_or_else(String::new, |deviation| deviation.to_string());
+            if let Some(summary) = summary(line, measure) {
+                let (mean, deviation) = (summary.mean, summary.deviation_field());
                 let (variant, method, seeds) = (line.variant, line.method, line.cards.len());
                 let _ =
                     writeln!(text, "{variant},{method},{seeds},{},{mean},{deviation}", measure.short_name());

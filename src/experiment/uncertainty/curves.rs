@@ -2,7 +2,8 @@
 
 use super::UncertaintyStudy;
 use super::grid::{Measured, Strategy};
-use super::table::{Summary, values};
+use super::table::values;
+use crate::experiment::summary::Summary;
 use crate::figures::{self, BandPanel, BandPoint, BandSeries, Caption, Figure, Provenance, Source};
 use crate::scorecard::Measure;
 use crate::{Error, Result};

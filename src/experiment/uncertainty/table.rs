@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::grid::{Cell, Measured, Outcome, Strategy};
+use crate::experiment::summary::Summary;
 use crate::scorecard::{Measure, Predicted, Reference, Scorecard, ScorecardSettings};
 use crate::{LabelDistributions, Labels};
 
@@ -14,22 +15,6 @@ const MEASURES: [Measure; 5] = [
     Measure::DistributionalCrossEntropy,
     Measure::CrossEntropy,
 ];
-
-/// Mean and, of two values or more, their sample standard deviation.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Summary {
-    pub mean: f64,
-    pub deviation: Option<f64>,
-}
-
-impl Summary {
-    pub fn of(values: &[f64]) -> Self {
-        let count = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        Self { mean, deviation: (values.len() > 1).then(|| (squares / (count - 1.0)).sqrt()) }
-    }
-}
 
 /// One measure of a cell's runs; none where it cannot be computed.
 pub(super) fn values(
@@ -88,13 +73,6 @@ fn rows(measured: &Measured) -> (Vec<Measure>, Vec<Row>) {
     (measures, rows)
 }
 
-fn number(summary: Summary, sign: &str) -> String {
-    match summary.deviation {
-        Some(deviation) => format!("{:.3} {sign} {deviation:.3}", summary.mean),
-        None => format!("{:.3}", summary.mean),
-    }
-}
-
 fn share(cell: Cell, percent: &str) -> String {
     if cell.strategy == Strategy::Full { "all".to_owned() } else { format!("{}{percent}", cell.share) }
 }
@@ -111,7 +89,7 @@ pub(super) fn markdown(measured: &Measured) -> String {
         let code = row.cell.strategy.code();
         let _ = write!(text, "| {} | {} | {code} |", share(row.cell, " %"), row.patches);
         for (summary, best) in row.summaries.iter().zip(&row.best) {
-            let number = number(*summary, "±");
+            let number = summary.text("±");
             let _ = if *best { write!(text, " **{number}** |") } else { write!(text, " {number} |") };
         }
         text.push('\n');
@@ -128,7 +106,7 @@ pub(super) fn csv(measured: &Measured) -> String {
     );
     for row in &rows {
         for (measure, summary) in measures.iter().zip(&row.summaries) {
-            let deviation = summary.deviation.map_or_else(String::new, |deviation| deviation.to_string());
+            let deviation = summary.deviation_field();
             let _ = writeln!(
                 text,
                 "{},{},{},{},{},{},{deviation}",
@@ -164,7 +142,7 @@ pub(super) fn latex(measured: &Measured) -> String {
         }
         let _ = write!(text, "{} & {}", share(row.cell, "\\,\\%"), row.cell.strategy.code());
         for (summary, best) in row.summaries.iter().zip(&row.best) {
-            let number = number(*summary, "\\pm");
+            let number = summary.text("\\pm");
             let _ =
                 if *best { write!(text, " & $\\mathbf{{{number}}}$") } else { write!(text, " & ${number}$") };
         }

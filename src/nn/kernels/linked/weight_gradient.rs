@@ -1,0 +1,176 @@
+//! The weight gradient of a linked convolution: for each link, the two matrices multiplied with each other.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{Kernel, Lanes, Level, Link, Shared, Sides, TASKS};
+
+/// Rows (images × pixels) whose gradients a task of the weight gradient packs at once.
+const ROWS: usize = 256;
+
+/// Adds the gradient of the weights: for each tap, input i and output o, the sum over links and images of
+/// input i times the gradient of output o.
+pub(crate) fn add_weight_gradient(level: Level, sides: Sides, x: &[f32], gy: &[f32], gw: &mut [f32]) {
+    assert!(x.len() == sides.input_len() && gy.len() == sides.output_len(), "maps of another size");
+    assert_eq!(gw.len(), sides.weight_len(), "weights of another convolution");
+    let sides = sides.flattened();
+    let links = sides.links();
+    let (rows, columns) = sides.places();
+    let images = (ROWS / (rows * columns).max(1)).clamp(1, sides.batch.max(1));
+    let rows = if level.width() == 16 { 8 } else { 6 };
+    let packed = pack_inputs(sides, images, rows, x);
+    let width = 2 * level.width();
+    let blocks = sides.outputs.div_ceil(width);
+    let input_blocks = sides.inputs.div_ceil(rows);
+    // Each task packs its outputs' gradients anew: as few parts of the inputs as keep the cores busy.
+    let parts = TASKS.div_ceil(blocks).clamp(1, input_blocks);
+    let part = input_blocks.div_ceil(parts);
+    let gw = Shared(gw.as_mut_ptr());
+    (0..blocks * parts).into_par_iter().for_each(|task| {
+        let (block, first) = (task % blocks, task / blocks * part);
+        level.run(GradientTask {
+            sides,
+            links: &links,
+            x: &packed,
+            images,
+            gy,
+            gw,
+            channel: block * width,
+            input_blocks: first.min(input_blocks)..(first + part).min(input_blocks),
+        });
+    });
+}
+
+/// The input in the order in which the weight gradient reads it: for each group of images, each `width`
+/// channels (zeros behind the last), each pixel, the group's images.
+fn pack_inputs(sides: Sides, images: usize, width: usize, x: &[f32]) -> Vec<f32> {
+    let Sides { height, width: columns, inputs, .. } = sides;
+    let pixels = height * columns;
+    let blocks = inputs.div_ceil(width);
+    let mut packed = vec![0f32; sides.batch * pixels * blocks * width];
+    packed
+        .par_chunks_mut(images * pixels * blocks * width)
+        .zip(x.par_chunks(images * pixels * inputs))
+        .for_each(|(packed, x)| {
+            let images = x.len() / (pixels * inputs);
+            for (image, x) in x.chunks_exact(pixels * inputs).enumerate() {
+                for (pixel, x) in x.chunks_exact(inputs).enumerate() {
+                    for (block, x) in x.chunks(width).enumerate() {
+                        let at = ((block * pixels + pixel) * images + image) * width;
+                        packed[at..at + x.len()].copy_from_slice(x);
+                    }
+                }
+            }
+        });
+    packed
+}
+
+/// The weights between some inputs and a block of two vectors of outputs.
+struct GradientTask<'a> {
+    sides: Sides,
+    links: &'a [Vec<Link>],
+    /// See [`pack_inputs`].
+    x: &'a [f32],
+    /// Images of a group.
+    images: usize,
+    gy: &'a [f32],
+    gw: Shared,
+    channel: usize,
+    input_blocks: Range<usize>,
+}
+
+impl Kernel for GradientTask<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        // SAFETY: `add_weight_gradient` has checked every length.
+        unsafe {
+            match (self.sides.outputs - self.channel > L::WIDTH, L::WIDTH) {
+                (true, 16) => self.block::<L, 8, 2>(),
+                (true, _) => self.block::<L, 6, 2>(),
+                (false, 16) => self.block::<L, 8, 1>(),
+                (false, _) => self.block::<L, 6, 1>(),
+            }
+        }
+    }
+}
+
+impl GradientTask<'_> {
+    #[inline(always)]
+    unsafe fn block<L: Lanes, const J: usize, const V: usize>(&self) {
+        let Sides { batch, height, width: columns, inputs, outputs, .. } = self.sides;
+        let (rows_out, columns_out) = self.sides.places();
+        let (pixels, places) = (height * columns, rows_out * columns_out);
+        let width = V * L::WIDTH;
+        let n = width.min(outputs - self.channel);
+        let blocks = inputs.div_ceil(J);
+        let mut panel = vec![0f32; self.images * places * width];
+        for first in (0..batch).step_by(self.images) {
+            let images = self.images.min(batch - first);
+            // The gradients of these outputs: for each place, the group's images.
+            for (image, gy) in
+                self.gy[first * places * outputs..].chunks_exact(places * outputs).take(images).enumerate()
+            {
+                for (place, gy) in gy.chunks_exact(outputs).enumerate() {
+                    let at = (place * images + image) * width;
+                    panel[at..at + n].copy_from_slice(&gy[self.channel..][..n]);
+                }
+            }
+            let group = &self.x[first * pixels * blocks * J..];
+            for (tap, links) in self.links.iter().enumerate() {
+                for block in self.input_blocks.clone() {
+                    let x = &group[block * pixels * images * J..][..pixels * images * J];
+                    // SAFETY: links lie inside images and places; the block's inputs and outputs exist.
+                    unsafe { self.tap::<L, J, V>(tap, links, block * J, images, x, &panel) };
+                }
+            }
+        }
+    }
+
+    /// J inputs × V vectors of outputs of one tap, held in registers over all links of a group of images.
+    #[inline(always)]
+    unsafe fn tap<L: Lanes, const J: usize, const V: usize>(
+        &self,
+        tap: usize,
+        links: &[Link],
+        first: usize,
+        images: usize,
+        x: &[f32],
+        panel: &[f32],
+    ) {
+        let Sides { inputs, outputs, .. } = self.sides;
+        let width = V * L::WIDTH;
+        let lanes = |v: usize| (outputs - self.channel).saturating_sub(v * L::WIDTH).min(L::WIDTH);
+        // SAFETY: the caller's; only inputs that exist are stored, and `lanes` keeps to the outputs.
+        unsafe {
+            let mut sums = [[L::splat(0.0); V]; J];
+            for link in links {
+                let mut input = x.as_ptr().add(link.from * images * J);
+                let mut gradient = panel.as_ptr().add(link.to * images * width);
+                for _ in 0..images {
+                    let mut vectors = [L::splat(0.0); V];
+                    for (v, vector) in vectors.iter_mut().enumerate() {
+                        *vector = L::load(gradient.add(v * L::WIDTH));
+                    }
+                    for (j, sums) in sums.iter_mut().enumerate() {
+                        let x = L::splat(*input.add(j));
+                        for (sum, vector) in sums.iter_mut().zip(vectors) {
+                            *sum = x.multiply_add(vector, *sum);
+                        }
+                    }
+                    input = input.add(J);
+                    gradient = gradient.add(width);
+                }
+            }
+            for (j, sums) in sums.iter().enumerate().take(inputs - first) {
+                let to = self.gw.0.add((tap * inputs + first + j) * outputs + self.channel);
+                for (v, sum) in sums.iter().enumerate() {
+                    let at = to.add(v * L::WIDTH);
+                    L::load_first(at, lanes(v)).add(*sum).store_first(at, lanes(v));
+                }
+            }
+        }
+    }
+}
