@@ -179,8 +179,7 @@ fn joint(pixels: &Array4<f32>, names: &[String], imagery: &Imagery) -> (Vec<Stre
     let blacks: Vec<String> =
         names.iter().zip(&stretches).map(|(name, stretch)| format!("{name} {:.3}", stretch.black)).collect();
     let words = format!(
-        "one stretch for all patches: black {} ({}), each band's 2nd percentile, white {range:.3} above it, \
-         gamma {GAMMA}.",
+        "one stretch for all patches: black {} ({}; 2nd percentiles), white {range:.3} above, gamma {GAMMA}.",
         blacks.join(", "),
         imagery.unit
     );
