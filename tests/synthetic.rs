@@ -53,9 +53,9 @@ fn bands_have_about_the_real_means_and_deviations() {
             "{band}  {:.4} {:.4}  {:.4} {:.4}",
             SENTINEL2_MEAN[c], mean[c], SENTINEL2_DEVIATION[c], standard_deviation[c]
         );
-        assert!((mean[c] / SENTINEL2_MEAN[c] - 1.0).abs() < 0.12, "{band}: mean {}", mean[c]);
+        assert!((mean[c] / SENTINEL2_MEAN[c] - 1.0).abs() < 0.10, "{band}: mean {}", mean[c]);
         let ratio = standard_deviation[c] / SENTINEL2_DEVIATION[c];
-        assert!((ratio - 1.0).abs() < 0.22, "{band}: deviation {}", standard_deviation[c]);
+        assert!((ratio - 1.0).abs() < 0.15, "{band}: deviation {}", standard_deviation[c]);
     }
     let radar = training("sen1");
     let BandStatistics { mean, standard_deviation } = radar.band_statistics(&mut Silent).unwrap();
