@@ -1,4 +1,8 @@
-//! Keras weight files (HDF5) of Sen2LCZ: those of its authors, of `LCZ_LDL`, or one's own.
+//! Keras weight files (HDF5): Sen2LCZ by its authors, by `LCZ_LDL` or one's own; ResNet-50 by
+//! `keras.applications` or as the course has it.
+
+mod resnet50;
+mod sen2lcz;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,49 +10,37 @@ use std::path::Path;
 use hdf5::types::{FixedAscii, FixedUnicode, VarLenAscii, VarLenUnicode};
 use hdf5::{Attribute, File, Group};
 
-use crate::models::sen2lcz::{Fusion, Sen2LczSettings};
+use crate::models::sen2lcz::Fusion;
 use crate::models::{Architecture, Device, Network, build};
 use crate::nn::{Standardisation, Weight, Weights};
 use crate::{Bands, Classes, Error, Imagery, Result};
 
-/// The files list the dense heads in this order. Two heads have the same shape, and their numbers in
-/// the files' names follow the order of their making, not of the network: only the place tells.
-const HEADS: [&str; 4] = ["head.final", "head.merge1", "head.merge2", "head.merge3"];
-
-/// Reads the weights of a Sen2LCZ that Keras has trained. Depth, width, bands and classes follow from
-/// the tensors' shapes; the input is So2Sat's reflectance, not standardised.
+/// Reads the weights of a Sen2LCZ or a ResNet-50 that Keras has trained. Which one, its sizes, bands and classes
+/// follow from the tensors' shapes; `fusion` is a Sen2LCZ's. The input is So2Sat's reflectance, not standardised.
+///
+/// A ResNet-50 whose first block is half as wide as its first convolution is the course's (ε of batch norm 1e-3),
+/// any other that of `keras.applications` (ε 1.001e-5, zeros around the maps before the first convolution and
+/// maximum): a weight file does not say.
 ///
 /// # Errors
-/// A missing file, one that is not a Keras weight file, or tensors that are not a Sen2LCZ's.
+/// A missing file, one that is not a Keras weight file, or tensors that are of neither network.
 pub fn import_keras(path: &Path, fusion: Fusion, device: Device) -> Result<Box<dyn Network>> {
     std::fs::metadata(path).map_err(Error::io(path))?;
     let layers = Layers::read(path)?;
-    let not_sen2lcz = |problem: String| Error::file(path, problem, "give a Keras weight file of Sen2LCZ");
-    let (Some(first), Some(head)) = (layers.convolutions.first(), layers.dense.first()) else {
-        return Err(not_sen2lcz(format!(
-            "{} convolutions and {} dense layers",
-            layers.convolutions.len(),
-            layers.dense.len()
-        )));
+    let bands = layers.convolutions.first().map_or(0, Kernel::inputs);
+    let classes = layers.dense.last().map_or(0, Kernel::outputs);
+    let (name, read) = if layers.convolutions.len() == resnet50::CONVOLUTIONS {
+        ("ResNet-50", resnet50::read(layers))
+    } else {
+        ("Sen2LCZ", sen2lcz::read(layers, fusion))
     };
-    let convolutions = layers.convolutions.len();
-    if convolutions % 4 != 0 || layers.norms.len() != convolutions || layers.dense.len() != HEADS.len() {
-        return Err(not_sen2lcz(format!(
-            "{convolutions} convolutions, {} batch norms and {} dense layers, not 4 n, 4 n and 4",
-            layers.norms.len(),
-            layers.dense.len()
-        )));
-    }
-    let (bands, width, classes) = (first.kernel.shape[2], first.kernel.shape[3], head.kernel.shape[1]);
-    let architecture = Architecture::Sen2lcz(Sen2LczSettings {
-        depth: convolutions + 1,
-        width,
-        fusion,
-        ..Default::default()
-    });
+    let advice =
+        format!("give a Keras weight file of {name} (lcz import-keras --help says which networks it takes)");
+    let unlike = |problem: String| Error::file(path, problem, advice.clone());
+    let (architecture, weights): (Architecture, Weights) = read.map_err(unlike)?;
     let imagery = Imagery { bands: Bands::of_count(bands), ..Imagery::so2sat() };
     let mut network = build(&architecture, &imagery, &Classes::of_count(classes), 0, device)?;
-    network.set_weights(&layers.named()).map_err(|e| not_sen2lcz(e.to_string()))?;
+    network.set_weights(&weights).map_err(|e| unlike(e.to_string()))?;
     network.set_standardisation(Standardisation::identity(bands))?;
     Ok(network)
 }
@@ -61,9 +53,42 @@ struct Layers {
     dense: Vec<Kernel>,
 }
 
+/// A convolution's kernel, (rows, columns, inputs, outputs), or a dense layer's, (inputs, outputs).
 struct Kernel {
     kernel: Weight,
     bias: Weight,
+}
+
+impl Kernel {
+    fn inputs(&self) -> usize {
+        self.kernel.shape.iter().rev().nth(1).copied().unwrap_or(0)
+    }
+
+    fn outputs(&self) -> usize {
+        self.kernel.shape.last().copied().unwrap_or(0)
+    }
+}
+
+/// A network's tensors under this crate's names.
+#[derive(Default)]
+struct Named(BTreeMap<String, Weight>);
+
+impl Named {
+    /// Kernel and bias of a layer.
+    fn kernel(&mut self, layer: &str, Kernel { mut kernel, bias }: Kernel) {
+        // (rows, columns, inputs, outputs) → (rows · columns · inputs, outputs), the same order.
+        let outputs = kernel.shape.last().copied().unwrap_or(0);
+        kernel.shape = vec![kernel.values.len() / outputs.max(1), outputs];
+        self.0.insert(format!("{layer}.weight"), kernel);
+        self.0.insert(format!("{layer}.bias"), bias);
+    }
+
+    /// The batch norm of a convolution.
+    fn norm(&mut self, layer: &str, norm: [Weight; 4]) {
+        for (part, weight) in ["gamma", "beta", "moving_mean", "moving_variance"].into_iter().zip(norm) {
+            self.0.insert(format!("{layer}.{part}"), weight);
+        }
+    }
 }
 
 impl Layers {
@@ -115,34 +140,10 @@ impl Layers {
         }
         Ok(())
     }
-
-    /// The tensors under this crate's names.
-    fn named(self) -> Weights {
-        let mut weights = BTreeMap::new();
-        let layers = self.convolutions.len() / 4;
-        let place = |k: usize| format!("block{}.conv{}", k / layers + 1, k % layers + 1);
-        for (k, Kernel { mut kernel, bias }) in self.convolutions.into_iter().enumerate() {
-            // (rows, columns, inputs, outputs) → (rows · columns · inputs, outputs), the same order.
-            let outputs = kernel.shape[3];
-            kernel.shape = vec![kernel.values.len() / outputs.max(1), outputs];
-            weights.insert(format!("{}.weight", place(k)), kernel);
-            weights.insert(format!("{}.bias", place(k)), bias);
-        }
-        for (k, norm) in self.norms.into_iter().enumerate() {
-            for (part, weight) in ["gamma", "beta", "moving_mean", "moving_variance"].into_iter().zip(norm) {
-                weights.insert(format!("{}.{part}", place(k)), weight);
-            }
-        }
-        for (head, Kernel { kernel, bias }) in HEADS.into_iter().zip(self.dense) {
-            weights.insert(format!("{head}.weight"), kernel);
-            weights.insert(format!("{head}.bias"), bias);
-        }
-        Weights::new(weights)
-    }
 }
 
 fn not_keras(path: &Path, problem: String) -> Error {
-    Error::file(path, problem, "give a Keras weight file (model.save_weights)")
+    Error::file(path, problem, "give a weight file as Keras's model.save('name.h5') writes it")
 }
 
 /// HDF5's own words without its line breaks.

@@ -15,7 +15,7 @@ use crate::nn::{
 use crate::{Classes, Error, Imagery, Result};
 
 /// Blocks of each stage.
-const BLOCKS: [usize; 4] = [3, 4, 6, 3];
+pub(crate) const BLOCKS: [usize; 4] = [3, 4, 6, 3];
 
 /// Which ResNet-50.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -173,12 +173,12 @@ impl ResNet50Settings {
 const PARTS: [&str; 4] = ["conv1", "conv2", "conv3", "shortcut"];
 
 /// Those of a block, counted from 0.
-fn parts_of(block: usize) -> &'static [&'static str] {
+pub(crate) fn parts_of(block: usize) -> &'static [&'static str] {
     if block == 0 { &PARTS } else { &PARTS[..3] }
 }
 
 /// A block's name, stages counted from 2 as in the paper's Table 1.
-fn block_name(stage: usize, block: usize) -> String {
+pub(crate) fn block_name(stage: usize, block: usize) -> String {
     format!("stage{}.block{}", stage + 2, block + 1)
 }
 
