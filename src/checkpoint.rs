@@ -16,6 +16,7 @@ use crate::models::{Architecture, Classifier, Device, Network, build};
 use crate::nn::{Standardisation, Weight, Weights};
 use crate::{Classes, Error, Imagery, Result};
 
+pub use crate::predictions::StoredTemperature;
 pub use forest::{load_forest, save_forest};
 pub use keras::import_keras;
 pub(crate) use training::{load_training, save_training};
@@ -33,19 +34,6 @@ pub struct Description {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     temperature: Option<StoredTemperature>,
     crate_version: String,
-}
-
-/// The temperature that a network's logits are divided by, and where it is from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StoredTemperature {
-    /// T, above 0.
-    pub temperature: f64,
-    /// How it was fitted: `exact` or `ldl-paper`.
-    pub procedure: String,
-    /// The file that it was fitted to.
-    pub data: String,
-    /// How many patches that is.
-    pub patches: usize,
 }
 
 /// Writes a network as safetensors: its tensors, architecture, imagery, classes and

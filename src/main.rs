@@ -13,9 +13,14 @@ use tracing_subscriber::EnvFilter;
 
 /// What a shell calls the end by Ctrl-C: 128 and the signal's number.
 const INTERRUPTED: u8 = 130;
+/// What clap ends with where the arguments make no sense.
+const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     start_logging(cli.verbosity());
     cli::let_large_files_fail();
     match cli.run() {
@@ -30,6 +35,29 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What clap says of the arguments: help and version as they are, an error on one line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    let kind = error.kind();
+    if matches!(kind, DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
+        error.exit();
+    }
+    eprintln!("{}", refusal(&error.to_string()));
+    ExitCode::from(USAGE)
+}
+
+/// An error of clap's (what is wrong, perhaps a tip, the usage), without the line breaks.
+fn refusal(error: &str) -> String {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs: Vec<String> = error.split("\n\n").map(words).filter(|p| !p.is_empty()).collect();
+    // It points to --help without saying whose.
+    paragraphs.retain(|paragraph| !paragraph.starts_with("For more information"));
+    if paragraphs.len() == 1 {
+        paragraphs.push("see lcz help".to_owned());
+    }
+    paragraphs.join("; ").replace("; tip: ", "; ").replace("; Usage: ", "; usage: ")
 }
 
 /// Log lines go to stderr; `LCZ_LOG=lcz=debug` overrules `-v`.
@@ -73,6 +101,30 @@ fn on_one_line(error: &anyhow::Error) -> String {
 mod tests {
     use super::*;
     use anyhow::anyhow;
+
+    #[test]
+    fn arguments_that_make_no_sense_are_refused_on_one_line() {
+        let refused = |arguments: &[&str]| {
+            let error = cli::Cli::try_parse_from([&["lcz"], arguments].concat()).unwrap_err();
+            let line = refusal(&error.to_string());
+            assert!(line.starts_with("error: ") && !line.contains('\n'), "{line}");
+            line
+        };
+        let line = refused(&["train", "mlp", "--data", "d", "--run", "r", "--epochz", "3"]);
+        assert!(
+            line.starts_with("error: unexpected argument '--epochz' found; a similar argument"),
+            "{line}"
+        );
+        let line = refused(&["score"]);
+        let wanted =
+            "error: the following required arguments were not provided: <FILE>; usage: lcz score <FILE>";
+        assert_eq!(line, wanted);
+        let line = refused(&["synth", "x", "--patches", "many"]);
+        assert!(
+            line.contains("'many' for '--patches <N>': invalid digit") && line.contains("; see"),
+            "{line}"
+        );
+    }
 
     #[test]
     fn an_error_and_its_causes_are_said_once_and_on_one_line() {

@@ -1,7 +1,9 @@
 //! What a model says of samples (or pixels): logits, probabilities, features.
 
+use std::fmt;
+
 use ndarray::{Array2, ArrayView2};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::labels::{check_distributions, first_largest};
 use crate::{Classes, Error, Labels, Result};
@@ -30,6 +32,26 @@ impl Temperature {
     /// The number.
     pub fn value(self) -> f64 {
         self.0
+    }
+}
+
+/// The temperature that a model's logits are divided by, and where it is from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredTemperature {
+    /// T, above 0.
+    pub temperature: f64,
+    /// How it was fitted: `exact` or `ldl-paper`.
+    pub procedure: String,
+    /// The file that it was fitted to.
+    pub data: String,
+    /// How many patches that is.
+    pub patches: usize,
+}
+
+impl fmt::Display for StoredTemperature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { temperature, procedure, data, patches } = self;
+        write!(f, "T = {temperature:.4} ({procedure} fit to {patches} patches of {data})")
     }
 }
 
@@ -152,6 +174,29 @@ impl Probabilities {
         }
         sum /= members.len() as f64;
         Ok(Self { classes: first.classes.clone(), p: sum })
+    }
+
+    /// ln p: logits that [`softmax`](Logits::softmax) takes back to p. They are those of a mean of softmaxes
+    /// too, such as an ensemble's. Shape: (N, K).
+    pub fn logits(&self) -> Logits {
+        Logits { classes: self.classes.clone(), z: self.p.mapv(f64::ln) }
+    }
+
+    /// The prediction at a temperature, `p_k^(1/T) / Σ_j p_j^(1/T)` (Guo et al. 2017, §4.2, for logits ln p).
+    ///
+    /// # Shape
+    /// (N, K) → (N, K).
+    ///
+    /// ```
+    /// use lcz::{Classes, Probabilities, Temperature};
+    /// let p = Probabilities::new(Classes::named(["a", "b"])?, ndarray::array![[0.8, 0.2]])?;
+    /// let softer = p.at(Temperature::new(2.0)?);
+    /// assert!((softer.view()[[0, 0]] - 2.0 / 3.0).abs() < 1e-12); // √0.8 : √0.2 = 2 : 1
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    #[must_use]
+    pub fn at(&self, temperature: Temperature) -> Self {
+        self.logits().softmax(temperature)
     }
 
     /// What the columns mean.

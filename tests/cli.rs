@@ -470,7 +470,7 @@ fn predictions_are_made_at_the_temperature_that_the_run_has() {
         let out = out.to_string_lossy();
         let output = lcz(["predict", &run, "--data", &file, "--out", &out, "--json"].iter().chain(more));
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        (report["temperature"].as_f64(), report["mean_confidence"].as_f64().unwrap())
+        (report["temperature"]["temperature"].as_f64(), report["mean_confidence"].as_f64().unwrap())
     };
     let before = predict("before.h5", &[]);
     assert_eq!(before.0, None);

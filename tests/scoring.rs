@@ -99,6 +99,107 @@ fn a_bad_file_is_refused_on_one_line_that_names_it_and_the_line_and_the_mend() {
     }
 }
 
+/// Spoils a good file of predictions, and returns what is said of it.
+fn refusal(spoil: impl FnOnce(&hdf5::File)) -> String {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("p.h5");
+    let p = array![[0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]];
+    let p = Probabilities::new(Classes::named(["forest", "river"]).unwrap(), p).unwrap();
+    predictions::write(&path, &p, &patches()).unwrap();
+    {
+        let file = hdf5::File::open_rw(&path).unwrap();
+        spoil(&file);
+    }
+    let message = predictions::read(&path, None).unwrap_err().to_string();
+    assert!(message.contains("p.h5") && !message.contains('\n'), "{message}");
+    message.rsplit('/').next().unwrap().to_owned()
+}
+
+fn replace<D: ndarray::Dimension>(file: &hdf5::File, name: &str, data: &ndarray::Array<f32, D>) {
+    file.unlink(name).unwrap();
+    file.new_dataset_builder().with_data(data).create(name).unwrap();
+}
+
+#[test]
+fn a_bad_hdf5_file_is_refused_with_dataset_row_and_mend() {
+    let good = array![[0.75f32, 0.25], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]];
+    let with = |row: usize, values: [f32; 2]| {
+        let mut table = good.clone();
+        table.row_mut(row).assign(&ndarray::arr1(&values));
+        table
+    };
+    let probabilities = |table: Array2<f32>| refusal(|file| replace(file, "probabilities", &table));
+    for (row, values) in [(1, [0.5, 0.4]), (2, [f32::NAN, 0.5]), (3, [-0.5, 1.5]), (0, [f32::INFINITY, 0.0])]
+    {
+        let message = probabilities(with(row, values));
+        let wanted = format!("p.h5, probabilities, row {row}: not a distribution");
+        assert!(message.starts_with(&wanted) && message.contains("; give non-negative"), "{message}");
+    }
+    let message = probabilities(Array2::zeros((0, 2)));
+    assert!(message.starts_with("p.h5: no sample; "), "{message}");
+    let message = probabilities(array![[0.2, 0.3, 0.5], [0.2, 0.3, 0.5], [0.2, 0.3, 0.5], [0.2, 0.3, 0.5]]);
+    assert!(message.starts_with("p.h5, probabilities: 3 columns for 2 classes; "), "{message}");
+    let message = refusal(|file| replace(file, "probabilities", &ndarray::Array1::<f32>::ones(8)));
+    assert!(message.starts_with("p.h5, dataset 'probabilities': rank 1 (shape 8)"), "{message}");
+    for name in ["probabilities", "label"] {
+        let message = refusal(|file| file.unlink(name).unwrap());
+        assert!(message.contains(&format!("no dataset '{name}' (found: ")), "{message}");
+    }
+    let message = refusal(|file| {
+        file.unlink("probabilities").unwrap();
+        file.create_group("probabilities").unwrap();
+    });
+    assert!(message.starts_with("p.h5, dataset 'probabilities': a group, not a dataset"), "{message}");
+
+    let label = |table: Array2<f32>| refusal(|file| replace(file, "label", &table));
+    let one_hot = array![[1.0f32, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]];
+    for values in [[0.0, 0.0], [1.0, 1.0], [0.5, 0.5], [f32::NAN, 1.0], [0.0, 7.0]] {
+        let mut table = one_hot.clone();
+        table.row_mut(2).assign(&ndarray::arr1(&values));
+        let message = label(table);
+        assert!(
+            message.starts_with("p.h5, label, row 2: not one-hot; give each sample one class"),
+            "{message}"
+        );
+    }
+    // A class that there is not: a third column.
+    let message = label(Array2::from_shape_fn((4, 3), |(_, k)| if k == 2 { 1.0 } else { 0.0 }));
+    assert!(message.starts_with("p.h5: 'label' is 4 × 3 for 4 predictions of 2 classes; "), "{message}");
+    let message = label(Array2::zeros((3, 2)));
+    assert!(message.starts_with("p.h5: 'label' is 3 × 2 for 4"), "{message}");
+    let message = refusal(|file| replace(file, "label", &array![0.0f32, 0.0, 1.0, 1.0]));
+    assert!(message.starts_with("p.h5, dataset 'label': rank 1 (shape 4)"), "{message}");
+
+    let votes = |table: Array2<f32>| refusal(|file| replace(file, "votes", &table));
+    assert!(votes(Array2::ones((3, 2))).starts_with("p.h5: 'votes' is 3 × 2 for 4"));
+    assert!(votes(Array2::ones((4, 3))).starts_with("p.h5: 'votes' is 4 × 3 for 4"));
+    assert!(votes(Array2::zeros((4, 2))).starts_with("p.h5, votes, row 0: no expert voted; "));
+    let message = refusal(|file| {
+        file.unlink("group").unwrap();
+        file.new_dataset_builder().with_data(&[1i32, 2]).create("group").unwrap();
+    });
+    assert!(message.starts_with("p.h5: 'group' is 2 × 1 for 4"), "{message}");
+}
+
+#[test]
+fn label_distributions_are_scored_where_no_votes_are_known() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("p.h5");
+    let p = array![[0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]];
+    let p = Probabilities::new(Classes::named(["forest", "river"]).unwrap(), p).unwrap();
+    predictions::write(&path, &p, &patches()).unwrap();
+    {
+        let file = hdf5::File::open_rw(&path).unwrap();
+        file.unlink("votes").unwrap();
+        let y = array![[1.0f32, 0.0], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]];
+        file.new_dataset_builder().with_data(&y).create("distributions").unwrap();
+    }
+    let card = scored(&path, 15);
+    // −(ln 0.75 + ln 0.5 + (0.25 ln 0.25 + 0.75 ln 0.75) + ln 1) / 4
+    let wanted = -(0.75f64.ln() + 0.5f64.ln() + 0.25 * 0.25f64.ln() + 0.75 * 0.75f64.ln()) / 4.0;
+    assert_near(value(&card, Measure::DistributionalCrossEntropy), wanted, 1e-6);
+}
+
 #[test]
 fn a_file_that_is_not_text_or_not_there_is_refused() {
     let (_folder, path) = file("");

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lcz::Progress;
-use lcz::data::predictions;
+use lcz::Temperature;
+use lcz::data::predictions::{self, Details};
 use lcz::data::so2sat::So2Sat;
 use lcz::experiment::Run;
 use lcz::models::Device;
+use lcz::predictions::StoredTemperature;
 use lcz::uncertainty::{EntropyParts, MeanEntropy, Members};
 use serde::Serialize;
 
@@ -17,9 +19,11 @@ use super::output;
 /// and groups are copied where the file has them.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The output holds `probabilities` [N, K] and the attribute `classes`. Of an ensemble, or with
---mc-dropout, they are the members' mean, and `entropy_total`, `entropy_aleatoric` and
-`entropy_epistemic` [N] (nats) say how unsure each member is and how far they disagree.
+    after_help = "The output holds `probabilities` [N, K] and the attribute `classes`; the temperature and how it was fitted
+are attributes too (`temperature`, `temperature_procedure`, `temperature_data`, `temperature_patches`).
+Of an ensemble, or with --mc-dropout, they are the members' mean, and `entropy_total`,
+`entropy_aleatoric` and `entropy_epistemic` [N] (nats) say how unsure each member is and how far they
+disagree: of the members as they are, whatever the temperature of their mean.
 
 Examples:
   lcz predict runs/first --data data/testing.h5 --out predictions.h5
@@ -73,8 +77,8 @@ struct Report {
     /// Where there are several members, in nats.
     #[serde(skip_serializing_if = "Option::is_none")]
     entropy: Option<MeanEntropy>,
-    /// At which temperature; none if the model's own probabilities were kept.
-    temperature: Option<f64>,
+    /// The temperature, and how it was fitted; none if the model's own probabilities were kept.
+    temperature: Option<StoredTemperature>,
 }
 
 impl Predict {
@@ -89,13 +93,12 @@ impl Predict {
         progress.begin("predict", patches.len() as u64);
         let stored = run.temperature()?;
         let by = stored.as_ref().filter(|_| !self.unscaled && self.mc_dropout.is_none());
-        let members = match by {
-            Some(by) => vec![run.predict_at(by, &patches, self.device)?],
-            None => model.members(&patches)?,
-        };
-        let members = Members::new(members)?;
+        let members = Members::new(model.members(&patches)?)?;
         progress.end("");
-        let p = members.mean();
+        let p = match by {
+            Some(by) => &members.mean().at(Temperature::new(by.temperature)?),
+            None => members.mean(),
+        };
         let entropy = (members.all().len() > 1).then(|| members.entropy());
         let numbers = entropy.as_ref().map(|entropy| {
             [
@@ -104,7 +107,8 @@ impl Predict {
                 ("entropy_epistemic", &entropy.epistemic),
             ]
         });
-        predictions::write_with(&self.out, p, numbers.as_ref().map_or(&[], |n| n.as_slice()), &patches)?;
+        let numbers = numbers.as_ref().map_or(&[][..], |numbers| numbers.as_slice());
+        predictions::write_with(&self.out, p, Details { numbers, temperature: by }, &patches)?;
         let report = Report {
             patches: p.len(),
             classes: p.classes().codes().to_vec(),
@@ -112,7 +116,7 @@ impl Predict {
             mean_confidence: p.mean_confidence(),
             members: members.all().len(),
             entropy: entropy.as_ref().map(EntropyParts::mean),
-            temperature: by.map(|by| by.temperature),
+            temperature: by.cloned(),
         };
         if self.json {
             return output::json(&report);
@@ -122,7 +126,7 @@ impl Predict {
         }
         let scaling = match (&stored, by) {
             (Some(by), Some(_)) => {
-                format!(", at the run's T = {:.4} (--unscaled leaves it aside)", by.temperature)
+                format!(", at the run's {by}; --unscaled leaves it aside")
             }
             (Some(by), None) => format!(", the run's T = {:.4} left aside", by.temperature),
             (None, _) => String::new(),

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lcz::data::predictions;
+use lcz::predictions::StoredTemperature;
+use lcz::scorecard::Scorecard;
 use lcz::{Classes, Progress, experiment};
+use serde::Serialize;
 
 use super::output;
 use super::scorecard::{self, Settings};
@@ -36,15 +39,28 @@ pub struct Score {
     json: bool,
 }
 
+/// The table, and what it is of.
+#[derive(Serialize)]
+struct Report<'a> {
+    provenance: &'a str,
+    /// The temperature that the predictions were made at, where the file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<&'a StoredTemperature>,
+    #[serde(flatten)]
+    card: &'a Scorecard,
+}
+
 impl Score {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let classes = self.classes.map(Classes::named).transpose()?;
         let predictions = predictions::read(&self.file, classes.as_ref())?;
         let card = experiment::score(&predictions, self.settings.get(), progress)?;
+        let (provenance, temperature) = (predictions.provenance.as_str(), predictions.temperature.as_ref());
         if self.json {
-            return output::json(&card);
+            return output::json(&Report { provenance, temperature, card: &card });
         }
-        output::line(format!("{} ({})\n", self.file.display(), predictions.provenance))?;
+        let scaling = temperature.map_or_else(String::new, |by| format!(", at {by}"));
+        output::line(format!("{} ({provenance}){scaling}\n", self.file.display()))?;
         scorecard::print(&card, None)
     }
 }

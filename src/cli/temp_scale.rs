@@ -10,13 +10,15 @@ use lcz::models::Device;
 
 use super::output;
 
-/// Fit the temperature of a run's network to validation data; it is kept in the run's
-/// model.safetensors, and `lcz evaluate` then shows the scores before and after.
+/// Fit the temperature of a run to validation data; it is kept in the run's folder, and `lcz evaluate`
+/// then shows the scores before and after.
 #[derive(Debug, Args)]
 #[command(after_help = "The data must not be those that the network learnt from: it would come out too sure.
+An ensemble gets one temperature for the mean of its members, whose logits are ln p.
 
 Examples:
   lcz temp-scale runs/first --data data                  (its validation.h5)
+  lcz temp-scale runs/five --data data                   (of lcz train --ensemble 5)
   lcz temp-scale runs/first --data data/validation.h5 --procedure ldl-paper")]
 pub struct TempScale {
     /// The run's folder.

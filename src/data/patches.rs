@@ -497,7 +497,10 @@ impl Patches {
     /// # Errors
     /// A band that the patches do not have.
     pub fn bands(&self, bands: &Bands) -> Result<Self> {
-        let chosen = self.imagery.bands.positions(bands)?;
+        let chosen = self.imagery.bands.positions(bands).map_err(|e| match self.source.file() {
+            Some(file) => e.within(file.path()),
+            None => e,
+        })?;
         let channels: Vec<usize> = match &self.channels {
             None => chosen.clone(),
             Some(channels) => chosen.iter().map(|&c| channels[c]).collect(),

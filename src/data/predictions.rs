@@ -1,5 +1,6 @@
-//! Files of predictions: `probabilities` [N, K], attribute `classes`, and the labels, votes and groups
-//! of the patches they are of, where there are any. Predictions made elsewhere are read as CSV too.
+//! Files of predictions: `probabilities` [N, K], attribute `classes`, and the labels, votes (or label
+//! distributions) and groups of the patches they are of, where there are any; the temperature that they were made
+//! at, in attributes. Predictions made elsewhere are read as CSV too.
 
 mod csv;
 
@@ -12,10 +13,11 @@ use hdf5::types::VarLenUnicode;
 use ndarray::Array2;
 
 use super::Patches;
-use super::so2sat::cause;
+use super::so2sat::{cause, open_dataset, open_file, place, product};
 use crate::files::{self, Partial};
 use crate::labels::first_largest;
-use crate::{Classes, Error, Labels, Probabilities, Result, Votes};
+use crate::predictions::StoredTemperature;
+use crate::{Classes, Error, LabelDistributions, Labels, Probabilities, Result, Votes};
 
 /// What an HDF5 file starts with.
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -29,10 +31,25 @@ pub struct Predictions {
     pub labels: Labels,
     /// The experts' votes.
     pub votes: Option<Votes>,
+    /// Label distributions, where the votes behind them are not known.
+    pub distributions: Option<LabelDistributions>,
     /// The city or polygon of each sample.
     pub groups: Option<Vec<i32>>,
     /// Where the samples are from, as the file says.
     pub provenance: String,
+    /// The temperature that they were made at; none if the model's own probabilities were kept, or the file
+    /// does not say.
+    pub temperature: Option<StoredTemperature>,
+}
+
+/// What else is written of predictions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Details<'a> {
+    /// Numbers, one a sample, as datasets of these names: their entropies, say.
+    pub numbers: &'a [(&'a str, &'a [f64])],
+    /// The temperature that they were made at: the attributes `temperature`, `temperature_procedure`,
+    /// `temperature_data` and `temperature_patches`.
+    pub temperature: Option<&'a StoredTemperature>,
 }
 
 /// What a file tells of predictions.
@@ -68,7 +85,7 @@ pub fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions> {
 fn read_hdf5(path: &Path) -> Result<Predictions> {
     let advice = "give what `lcz predict` has written for labelled patches";
     let failed = |e: hdf5::Error| Error::file(path, cause(&e), advice);
-    let file = File::open(path).map_err(failed)?;
+    let file = open_file(path)?;
     let found = || file.member_names().map(|names| names.join(", ")).unwrap_or_default();
     let text = |name: &str| {
         file.attr(name).and_then(|attr| attr.read_scalar::<VarLenUnicode>()).map(|text| text.to_string())
@@ -77,7 +94,13 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
         if !file.link_exists(name) {
             return Err(Error::file(path, format!("no dataset '{name}' (found: {})", found()), advice));
         }
-        file.dataset(name).and_then(|dataset| dataset.read_2d()).map_err(failed)
+        let dataset = open_dataset(&file, path, name)?;
+        let shape = dataset.shape();
+        if shape.len() != 2 {
+            let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
+            return Err(Error::input(place(path, name), problem, "its shape is to be samples x classes"));
+        }
+        dataset.read_2d().map_err(failed)
     };
     let p = table("probabilities")?;
     let classes = match text("classes") {
@@ -111,10 +134,19 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
     let labels = label.outer_iter().enumerate().map(one_hot).collect::<Result<_>>()?;
     let votes = if file.link_exists("votes") {
         let votes = table("votes")?;
-        if votes.nrows() != p.len() {
+        if votes.dim() != p.view().dim() {
             return Err(unlike("votes", votes.nrows(), votes.ncols()));
         }
         Some(Votes::new(classes.clone(), votes.mapv(|v| v as f32)).map_err(|e| e.within(path))?)
+    } else {
+        None
+    };
+    let distributions = if votes.is_none() && file.link_exists("distributions") {
+        let y = table("distributions")?;
+        if y.dim() != p.view().dim() {
+            return Err(unlike("distributions", y.nrows(), y.ncols()));
+        }
+        Some(LabelDistributions::new(classes.clone(), y).map_err(|e| e.within(path))?)
     } else {
         None
     };
@@ -131,9 +163,23 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
         predicted: Stated::Probabilities(p),
         labels: Labels::new(classes, labels)?,
         votes,
+        distributions,
         groups,
         provenance: text("provenance").unwrap_or_else(|_| "the file does not say of what".to_owned()),
+        temperature: read_temperature(&file).map_err(failed)?,
     })
+}
+
+/// The temperature that a file's predictions were made at.
+fn read_temperature(file: &File) -> std::result::Result<Option<StoredTemperature>, hdf5::Error> {
+    let Ok(temperature) = file.attr("temperature") else { return Ok(None) };
+    let text = |name: &str| file.attr(name)?.read_scalar::<VarLenUnicode>().map(|text| text.to_string());
+    Ok(Some(StoredTemperature {
+        temperature: temperature.read_scalar()?,
+        procedure: text("temperature_procedure")?,
+        data: text("temperature_data")?,
+        patches: file.attr("temperature_patches")?.read_scalar()?,
+    }))
 }
 
 /// Checks that a file of predictions may be written there.
@@ -144,32 +190,31 @@ pub fn check_free(path: &Path) -> Result<()> {
     files::check_free(path)
 }
 
-/// Whether labels and votes of the patches have the predictions' columns, and so can lie beside them.
+/// Whether labels, votes and distributions of the patches have the predictions' columns, and so can lie beside them.
 pub fn labels_fit(predicted: &Probabilities, patches: &Patches) -> bool {
-    predicted.classes() == patches.classes() || !(patches.has_labels() || patches.has_votes())
+    predicted.classes() == patches.classes() || !(patches.has_labels() || patches.has_distributions())
 }
 
-/// Writes predictions beside what is known of their patches: labels and votes if they are of the same
-/// classes ([`labels_fit`]), groups. The file appears whole or not at all.
+/// Writes predictions beside what is known of their patches: labels and votes (or label distributions) if they are
+/// of the same classes ([`labels_fit`]), groups. The file appears whole or not at all.
 ///
 /// # Errors
 /// A file that exists or cannot be written, or predictions of other patches.
 pub fn write(path: &Path, predicted: &Probabilities, patches: &Patches) -> Result<()> {
-    write_with(path, predicted, &[], patches)
+    write_with(path, predicted, Details::default(), patches)
 }
 
-/// As [`write()`], with further numbers, one a sample, as datasets of these names: what else is known of
-/// the predictions, such as their entropies.
+/// As [`write()`], with what else is known of the predictions.
 ///
 /// # Errors
 /// As [`write()`], or another count of numbers than of patches.
 pub fn write_with(
     path: &Path,
     predicted: &Probabilities,
-    numbers: &[(&str, &[f64])],
+    details: Details<'_>,
     patches: &Patches,
 ) -> Result<()> {
-    let counts = numbers.iter().map(|(name, numbers)| (*name, numbers.len()));
+    let counts = details.numbers.iter().map(|(name, numbers)| (*name, numbers.len()));
     for (name, count) in [("predictions", predicted.len())].into_iter().chain(counts) {
         if count != patches.len() {
             let problem = format!("{count} {name} for {} patches", patches.len());
@@ -178,7 +223,7 @@ pub fn write_with(
     }
     check_free(path)?;
     let partial = Partial::file(path)?;
-    fill(path, partial.path(), predicted, numbers, patches)?;
+    fill(path, partial.path(), predicted, details, patches)?;
     partial.become_new()
 }
 
@@ -186,7 +231,7 @@ fn fill(
     path: &Path,
     partial: &Path,
     predicted: &Probabilities,
-    numbers: &[(&str, &[f64])],
+    Details { numbers, temperature }: Details<'_>,
     patches: &Patches,
 ) -> Result<()> {
     let failed = |e: hdf5::Error| Error::file(path, cause(&e), "check the free space and the permissions");
@@ -197,6 +242,14 @@ fn fill(
     };
     text("classes", &predicted.classes().codes().join(",")).map_err(failed)?;
     text("provenance", patches.provenance()).map_err(failed)?;
+    if let Some(by) = temperature {
+        let number = |name: &str| file.new_attr::<f64>().create(name);
+        number("temperature").and_then(|attr| attr.write_scalar(&by.temperature)).map_err(failed)?;
+        text("temperature_procedure", &by.procedure).map_err(failed)?;
+        text("temperature_data", &by.data).map_err(failed)?;
+        let count = file.new_attr::<usize>().create("temperature_patches");
+        count.and_then(|attr| attr.write_scalar(&by.patches)).map_err(failed)?;
+    }
     let put = |name: &str, table: ndarray::ArrayView2<'_, f32>| {
         file.new_dataset_builder().with_data(&table).create(name).map(|_| ())
     };
@@ -211,6 +264,9 @@ fn fill(
     }
     if fit && patches.has_votes() {
         put("votes", patches.votes()?.counts()).map_err(failed)?;
+    } else if fit && patches.has_distributions() {
+        let y = patches.distributions()?;
+        put("distributions", y.view().mapv(|y| y as f32).view()).map_err(failed)?;
     }
     if let Some(groups) = patches.groups() {
         file.new_dataset_builder().with_data(&groups).create("group").map_err(failed)?;

@@ -1,7 +1,7 @@
 //! Deep ensembles: runs that differ by their seed alone, in one run folder.
 //!
-//! The folder holds `config.toml` (with the first member's seed), `ensemble.toml` (how many members) and
-//! `member-0`, `member-1`, …, each a run of its own.
+//! The folder holds `config.toml` (with the first member's seed), `ensemble.toml` (how many members, and the
+//! temperature of their mean once one was fitted) and `member-0`, `member-1`, …, each a run of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Changes, Config, Outcome, Run, config, resume, train};
 use crate::models::Device;
+use crate::predictions::StoredTemperature;
 use crate::{Error, Progress, Result, write_whole};
 
 /// Members, at most: more is a mistyped number.
@@ -20,6 +21,25 @@ const MOST: usize = 1_000;
 #[serde(deny_unknown_fields)]
 struct Ensemble {
     members: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    temperature: Option<StoredTemperature>,
+}
+
+impl Ensemble {
+    fn read(folder: &Path) -> Result<Option<Self>> {
+        let file = file(folder);
+        if !file.is_file() {
+            return Ok(None);
+        }
+        let (table, place) = config::load_table(&file)?;
+        let ensemble: Self = config::of_table(table, &place)?;
+        check(ensemble.members)?;
+        Ok(Some(ensemble))
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        write_whole(&file(folder), config::to_toml(self)?.as_bytes())
+    }
 }
 
 /// The folder of a member.
@@ -33,14 +53,22 @@ fn file(folder: &Path) -> PathBuf {
 
 /// How many members the ensemble in a folder has; none if there is no ensemble.
 pub(super) fn count(folder: &Path) -> Result<Option<usize>> {
-    let file = file(folder);
-    if !file.is_file() {
-        return Ok(None);
+    Ok(Ensemble::read(folder)?.map(|ensemble| ensemble.members))
+}
+
+/// The temperature of the members' mean; none if none was fitted, or there is no ensemble.
+pub(super) fn temperature(folder: &Path) -> Result<Option<StoredTemperature>> {
+    Ok(Ensemble::read(folder)?.and_then(|ensemble| ensemble.temperature))
+}
+
+/// Keeps the temperature of an ensemble's mean, in place of one that is there, or takes it away.
+pub(super) fn store_temperature(folder: &Path, temperature: Option<StoredTemperature>) -> Result<()> {
+    match Ensemble::read(folder)? {
+        Some(ensemble) if ensemble.temperature != temperature => {
+            Ensemble { temperature, ..ensemble }.write(folder)
+        }
+        _ => Ok(()),
     }
-    let (table, place) = config::load_table(&file)?;
-    let Ensemble { members } = config::of_table(table, &place)?;
-    check(members)?;
-    Ok(Some(members))
 }
 
 fn check(members: usize) -> Result<()> {
@@ -64,7 +92,7 @@ pub fn train_ensemble(
     check(members)?;
     Run::create(folder, |run| {
         run.write_config(config)?;
-        write_whole(&file(run.folder()), config::to_toml(&Ensemble { members })?.as_bytes())
+        Ensemble { members, temperature: None }.write(run.folder())
     })?;
     let mut outcomes = Vec::with_capacity(members);
     for number in 0..members {
@@ -101,7 +129,11 @@ pub fn resume_ensemble(
         }
         train(&of_member(&config, number), &run, device, progress)
     };
-    let outcomes = (0..members).map(one).collect::<Result<_>>()?;
+    let outcomes: Vec<Outcome> = (0..members).map(one).collect::<Result<_>>()?;
+    if !outcomes.iter().all(|outcome| outcome.resumed.is_some_and(|resumed| resumed.was_over)) {
+        // It was that of other weights.
+        store_temperature(folder, None)?;
+    }
     write_whole(&folder.join("config.toml"), config::to_toml(&config)?.as_bytes())?;
     Ok(Some(outcomes))
 }

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Run;
+use super::{Run, file_of};
 use crate::calibration::{Bins, Reliability};
-use crate::checkpoint::StoredTemperature;
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Agreement, Caption, Cells, Figure, Source};
 use crate::metrics::{ConfusionMatrix, Scores, Target};
 use crate::models::{Classifier, Device};
+use crate::predictions::StoredTemperature;
 use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
 use crate::uncertainty::{MeanEntropy, Members, RiskCoverage};
-use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result};
+use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, Temperature};
 
 /// Bins of a reliability diagram, as the label distribution paper draws it.
 pub const DIAGRAM_BINS: usize = 20;
@@ -152,7 +152,7 @@ impl Assessment {
     ) -> Result<Self> {
         let network = run.classifier(device)?;
         let with_dropout = passes.map(|passes| run.mc_dropout(passes, settings.seed, device)).transpose()?;
-        let file = if data.is_dir() { data.join("testing.h5") } else { data.to_owned() };
+        let file = file_of(data, "testing.h5")?;
         let test = test_set(run, &file)?;
         let labels = test.labels_or_majority()?;
         if labels.classes() != network.classes() {
@@ -193,7 +193,7 @@ impl Assessment {
             reference = reference.with_groups(groups);
         }
         let after = match run.temperature()? {
-            Some(by) => Some((run.predict_at(&by, &test, device)?, by)),
+            Some(by) => Some((predicted.at(Temperature::new(by.temperature)?), by)),
             None => None,
         };
         let passes = match &with_dropout {

@@ -34,3 +34,19 @@ pub use uncertainty::{
 };
 pub use verification::{Check, Verification, verify};
 pub use votes::sum_up_votes;
+
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// A labelled file, or the one of this name in a folder.
+fn file_of(data: &Path, name: &str) -> Result<PathBuf> {
+    if !data.is_dir() {
+        return Ok(data.to_owned());
+    }
+    let file = data.join(name);
+    if file.is_file() {
+        return Ok(file);
+    }
+    Err(Error::file(data, format!("no {name} in this folder"), "add it, or give a labelled .h5 file"))
+}

@@ -18,7 +18,7 @@ use crate::files::Partial;
 use crate::models::pixel::{MajorityClass, PixelGaussian};
 use crate::models::{Classifier, Device, Ensemble, McDropout, Network};
 use crate::nn::EpochRecord;
-use crate::{Error, Labels, Probabilities, Progress, Result, Temperature, write_whole};
+use crate::{Error, Labels, Logits, Progress, Result, write_whole};
 
 /// A run's folder and the names in it.
 #[derive(Debug, Clone)]
@@ -155,27 +155,39 @@ impl Run {
         Ok(Box::new(McDropout::new(self.network(device)?, passes, seed)?))
     }
 
-    /// The temperature that was fitted to the run's network, if one was; an ensemble has none of its own.
+    /// The temperature that was fitted to the run's network, or to its ensemble's mean, if one was.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn temperature(&self) -> Result<Option<StoredTemperature>> {
-        if self.ensemble()?.is_some() { Ok(None) } else { checkpoint::temperature(&self.model_file()) }
+        match ensemble::count(&self.folder)? {
+            Some(_) => ensemble::temperature(&self.folder),
+            None => checkpoint::temperature(&self.model_file()),
+        }
     }
 
-    /// Class probabilities of the run's network at a temperature, as [`temperature`](Self::temperature)
-    /// gives it. Shape: (N, K).
+    /// Keeps a temperature, in place of one that is there.
     ///
     /// # Errors
-    /// As [`network`](Self::network); patches unlike those it was trained on; a temperature that is not
-    /// above 0.
-    pub fn predict_at(
-        &self,
-        by: &StoredTemperature,
-        patches: &Patches,
-        device: Device,
-    ) -> Result<Probabilities> {
-        Ok(self.network(device)?.logits(patches)?.softmax(Temperature::new(by.temperature)?))
+    /// The file cannot be read or written.
+    pub(super) fn store_temperature(&self, temperature: StoredTemperature) -> Result<()> {
+        match ensemble::count(&self.folder)? {
+            Some(_) => ensemble::store_temperature(&self.folder, Some(temperature)),
+            None => checkpoint::store_temperature(&self.model_file(), temperature),
+        }
+    }
+
+    /// What its temperature divides. Of an ensemble, which averages softmaxes, ln p̄ (one T for the mean, not
+    /// one for each member: it is the mean that is to be calibrated). Shape: (N, K).
+    ///
+    /// # Errors
+    /// As [`network`](Self::network) and [`classifier`](Self::classifier); patches unlike those that it was
+    /// trained on.
+    pub(super) fn logits(&self, patches: &Patches, device: Device) -> Result<Logits> {
+        match ensemble::count(&self.folder)? {
+            Some(_) => Ok(self.classifier(device)?.predict(patches)?.logits()),
+            None => self.network(device)?.logits(patches),
+        }
     }
 
     /// The runs of the members, if this is the run of an ensemble.

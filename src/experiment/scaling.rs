@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{LabelKind, Run};
+use super::{LabelKind, Run, file_of};
 use crate::calibration::TemperatureFit;
-use crate::checkpoint::{self, StoredTemperature};
 use crate::data::so2sat::So2Sat;
 use crate::models::Device;
+use crate::predictions::StoredTemperature;
 use crate::{Progress, Result};
 
 /// How a temperature is fitted.
@@ -31,13 +31,15 @@ impl Procedure {
     }
 }
 
-/// Fits the temperature of a run's network to labelled patches that it has not learnt from, and keeps it
-/// in the run's checkpoint, where evaluation finds it. A folder stands for its `validation.h5`.
+/// Fits the temperature of a run to labelled patches that it has not learnt from, and keeps it in the run
+/// (`model.safetensors`, or `ensemble.toml`), where evaluation finds it. A folder stands for its `validation.h5`.
+///
+/// An ensemble has one temperature for the mean of its members, whose logits are ln p̄.
 ///
 /// Without `labels`, the loss is that of the labels that the run learnt from.
 ///
 /// # Errors
-/// A run that is not one network; data that is unusable, unlabelled, or unlike what the run was trained
+/// A forest, which has no logits; data that is unusable, unlabelled, or unlike what the run was trained
 /// on; a file that cannot be written.
 pub fn temp_scale(
     run: &Run,
@@ -47,14 +49,13 @@ pub fn temp_scale(
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<TemperatureFit> {
-    let network = run.network(device)?;
-    let file = if data.is_dir() { data.join("validation.h5") } else { data.to_owned() };
+    let file = file_of(data, "validation.h5")?;
     let patches = run.as_trained(So2Sat::open(&file)?)?.patches()?;
     let learnt = run.data()?.unwrap_or_default();
     let settings = super::DataSettings { labels: labels.unwrap_or(learnt.labels), ..learnt };
     let y = settings.labels_of(&patches)?;
     progress.begin("temp-scale", 2);
-    let z = network.logits(&patches)?;
+    let z = run.logits(&patches, device)?;
     progress.advance(1, "fitting");
     let fit = match procedure {
         Procedure::Exact => TemperatureFit::of(&z, &y),
@@ -67,7 +68,7 @@ pub fn temp_scale(
         data: file.display().to_string(),
         patches: patches.len(),
     };
-    checkpoint::store_temperature(&run.model_file(), stored)?;
+    run.store_temperature(stored)?;
     progress.end("");
     Ok(fit)
 }

@@ -23,6 +23,9 @@ pub fn score(
     if let Some(votes) = &predictions.votes {
         reference = reference.with_votes(votes);
     }
+    if let Some(y) = &predictions.distributions {
+        reference = reference.with_distributions(y);
+    }
     if let Some(groups) = &predictions.groups {
         reference = reference.with_groups(groups);
     }

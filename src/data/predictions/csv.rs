@@ -69,7 +69,15 @@ impl<'a> Lines<'a> {
 
     fn stated(predicted: Stated, labels: Labels) -> Predictions {
         let provenance = "the file does not say of what".to_owned();
-        Predictions { predicted, labels, votes: None, groups: None, provenance }
+        Predictions {
+            predicted,
+            labels,
+            votes: None,
+            distributions: None,
+            groups: None,
+            provenance,
+            temperature: None,
+        }
     }
 
     /// `true,pred`: numbers or codes of zones, unless other classes are given.

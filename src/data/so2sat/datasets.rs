@@ -11,7 +11,7 @@ use crate::{Bands, Classes, Error, Imagery, Result};
 pub(super) const IMAGES: [&str; 3] = ["sen2", "patches", "sen1"];
 
 /// Opens an HDF5 file to read it, or says in one line why that cannot be.
-pub(super) fn open_file(path: &Path) -> Result<File> {
+pub(in crate::data) fn open_file(path: &Path) -> Result<File> {
     let size = std::fs::metadata(path).map_err(Error::io(path))?.len();
     File::open(path).map_err(|e| {
         let (problem, advice) = if size == 0 {
@@ -37,7 +37,7 @@ pub(super) fn no_dataset(path: &Path, wanted: &str, found: &[String]) -> Error {
 }
 
 /// Opens a dataset of numbers.
-pub(super) fn open_dataset(file: &File, path: &Path, name: &str) -> Result<Dataset> {
+pub(in crate::data) fn open_dataset(file: &File, path: &Path, name: &str) -> Result<Dataset> {
     let dataset = file.dataset(name).map_err(|_| {
         Error::input(place(path, name), "a group, not a dataset", "see README, \"Your own data\"")
     })?;
@@ -182,12 +182,12 @@ pub(in crate::data) fn cause(error: &hdf5::Error) -> String {
 }
 
 /// `file, dataset 'name'`.
-pub(super) fn place(path: &Path, dataset: &str) -> String {
+pub(in crate::data) fn place(path: &Path, dataset: &str) -> String {
     format!("{}, dataset '{dataset}'", path.display())
 }
 
 /// `24188 x 32 x 32 x 10`.
-pub(super) fn product(shape: &[usize]) -> String {
+pub(in crate::data) fn product(shape: &[usize]) -> String {
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
 }
 
