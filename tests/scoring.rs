@@ -4,7 +4,8 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use lcz::checkpoint::{self, StoredTemperature};
 use lcz::data::Patches;
@@ -64,8 +65,17 @@ fn file(text: &str) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
+/// Held while an HDF5 file is written and while a process starts, which would inherit the file's lock.
+static WRITING: Mutex<()> = Mutex::new(());
+
 fn lcz(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lcz")).args(arguments).output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = {
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        command.spawn().unwrap()
+    };
+    child.wait_with_output().unwrap()
 }
 
 #[test]
@@ -101,6 +111,7 @@ fn a_bad_file_is_refused_on_one_line_that_names_it_and_the_line_and_the_mend() {
 
 /// Spoils a good file of predictions, and returns what is said of it.
 fn refusal(spoil: impl FnOnce(&hdf5::File)) -> String {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempdir().unwrap();
     let path = folder.path().join("p.h5");
     let p = array![[0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]];
@@ -183,6 +194,7 @@ fn a_bad_hdf5_file_is_refused_with_dataset_row_and_mend() {
 
 #[test]
 fn label_distributions_are_scored_where_no_votes_are_known() {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempdir().unwrap();
     let path = folder.path().join("p.h5");
     let p = array![[0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]];
@@ -242,6 +254,7 @@ fn patches() -> Patches {
 
 #[test]
 fn what_predict_writes_is_what_score_reads() {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempdir().unwrap();
     let path = folder.path().join("p.h5");
     let patches = patches();
