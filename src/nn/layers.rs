@@ -7,7 +7,9 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-use super::ops::{Backend, ConvNorm, DenseLayer, Maps, Matrix, Rows, Statistics, Vector, Window};
+use super::ops::{
+    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, Padding, Rows, Statistics, Vector, Window,
+};
 use super::tape::Taped;
 
 /// One forward pass: training (batch statistics, dropout), inference (moving averages, no dropout), or
@@ -100,20 +102,34 @@ pub(crate) enum Initial {
     Glorot,
 }
 
+impl Initial {
+    /// So many first weights of a layer that has so many inputs and outputs a number.
+    fn draw<E: Dtype>(self, random: &mut ChaCha8Rng, [inputs, outputs]: [usize; 2], len: usize) -> Vec<E> {
+        numbers(match self {
+            Self::He => he_normal(random, inputs, len),
+            Self::Glorot => glorot_uniform(random, inputs, outputs, len),
+        })
+    }
+}
+
 /// Numbers in the network's own type.
 fn numbers<E: Dtype>(values: Vec<f64>) -> Vec<E> {
     values.into_iter().map(|x| E::from_f64(x).expect("f32 and f64 hold any number")).collect()
 }
 
-/// Convolution, batch norm and, unless it is made [`linear`](Self::linear), ReLU.
+/// Convolution, batch norm and an activation: ReLU, unless it is made [`linear`](Self::linear) or
+/// [`swish`](Self::swish).
 #[derive(Clone)]
 pub(crate) struct Convolution<E: Dtype, D: Backend<E>> {
     name: String,
+    kind: Kind,
     window: Window,
-    relu: bool,
+    activation: Activation,
     epsilon: f64,
     weight: Matrix<E, D>,
     bias: Vector<E, D>,
+    /// Without, the bias is 0 and no parameter: batch norm has its own.
+    has_bias: bool,
     scale: Vector<E, D>,
     shift: Vector<E, D>,
     mean: Vector<E, D>,
@@ -131,19 +147,29 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
         inputs: usize,
         outputs: usize,
     ) -> Self {
-        let area = window.kernel * window.kernel;
-        let (taps, len) = (area * inputs, area * inputs * outputs);
-        let weight = match initial {
-            Initial::He => he_normal(random, taps, len),
-            Initial::Glorot => glorot_uniform(random, taps, area * outputs, len),
-        };
+        let sides = (window.kernel * window.kernel * inputs, outputs);
+        let fans = [sides.0, window.kernel * window.kernel * outputs];
+        let weight = initial.draw(random, fans, sides.0 * sides.1);
+        Self::of(name.into(), device, Kind::Full, window, device.tensor_from_vec(weight, sides), outputs)
+    }
+
+    fn of(
+        name: String,
+        device: &D,
+        kind: Kind,
+        window: Window,
+        weight: Matrix<E, D>,
+        outputs: usize,
+    ) -> Self {
         Self {
-            name: name.into(),
+            name,
+            kind,
             window,
-            relu: true,
+            activation: Activation::Relu,
             epsilon: 1e-3,
-            weight: device.tensor_from_vec(numbers(weight), (taps, outputs)),
+            weight,
             bias: device.zeros_like(&(outputs,)),
+            has_bias: true,
             scale: device.ones_like(&(outputs,)),
             shift: device.zeros_like(&(outputs,)),
             mean: device.zeros_like(&(outputs,)),
@@ -158,7 +184,7 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
 
     /// The layer without its ReLU.
     pub(crate) fn linear(self) -> Self {
-        Self { relu: false, ..self }
+        Self { activation: Activation::None, ..self }
     }
 
     /// (B, H, W, inputs) → (B, H', W', outputs).
@@ -178,13 +204,14 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
 
     fn run(&self, x: Maps<E, D>, shortcut: Option<Maps<E, D>>, pass: &mut Pass<E, D>) -> Maps<E, D> {
         let layer = ConvNorm {
+            kind: self.kind,
             weight: &self.weight,
             bias: &self.bias,
             scale: &self.scale,
             shift: &self.shift,
             epsilon: self.epsilon,
             window: self.window,
-            relu: self.relu,
+            activation: self.activation,
         };
         if let Some(met) = &mut pass.statistics {
             let (out, statistics) = D::conv_norm(x, shortcut, &layer);
@@ -200,11 +227,64 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
     pub(crate) fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
         let name = |part: &str| format!("{}.{part}", self.name);
         visitor.matrix(&name("weight"), &mut self.weight);
-        visitor.vector(&name("bias"), &mut self.bias);
+        if self.has_bias {
+            visitor.vector(&name("bias"), &mut self.bias);
+        }
         visitor.vector(&name("gamma"), &mut self.scale);
         visitor.vector(&name("beta"), &mut self.shift);
         visitor.statistic(&self.name, Moment::Mean, &mut self.mean);
         visitor.statistic(&self.name, Moment::Variance, &mut self.variance);
+    }
+}
+
+/// Layers of the networks that are built of depthwise and transposed convolutions.
+#[cfg_attr(not(test), expect(dead_code, reason = "no network is built of them yet"))]
+impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
+    /// As [`new`](Self::new), of each channel by itself (Keras's `DepthwiseConv2D`).
+    pub(crate) fn depthwise(
+        name: impl Into<String>,
+        device: &D,
+        random: &mut ChaCha8Rng,
+        initial: Initial,
+        window: Window,
+        channels: usize,
+    ) -> Self {
+        let taps = window.kernel * window.kernel;
+        // Keras counts a kernel of (side, side, channels, 1).
+        let weight = initial.draw(random, [taps * channels, taps], taps * channels);
+        let weight = device.tensor_from_vec(weight, (taps, channels));
+        Self::of(name.into(), device, Kind::Depthwise, window, weight, channels)
+    }
+
+    /// As [`new`](Self::new), transposed (Keras's `Conv2DTranspose` with `same` padding): the maps grow by the
+    /// window's stride.
+    ///
+    /// # Panics
+    /// A window of other padding.
+    pub(crate) fn transposed(
+        name: impl Into<String>,
+        device: &D,
+        random: &mut ChaCha8Rng,
+        initial: Initial,
+        window: Window,
+        inputs: usize,
+        outputs: usize,
+    ) -> Self {
+        assert_eq!(window.padding, Padding::Same, "transposed convolutions are of `same` padding");
+        let taps = window.kernel * window.kernel;
+        let weight = initial.draw(random, [taps * outputs, taps * inputs], taps * outputs * inputs);
+        let weight = device.tensor_from_vec(weight, (taps * outputs, inputs));
+        Self::of(name.into(), device, Kind::Transposed, window, weight, outputs)
+    }
+
+    /// The layer with swish in place of its ReLU.
+    pub(crate) fn swish(self) -> Self {
+        Self { activation: Activation::Swish, ..self }
+    }
+
+    /// The layer without a bias before its batch norm.
+    pub(crate) fn without_bias(self) -> Self {
+        Self { has_bias: false, ..self }
     }
 }
 

@@ -128,13 +128,14 @@ mod tests {
         let weight = device.ones_like(&(27, 5));
         let ones: Vector<f32, D> = device.ones_like(&(5,));
         let layer = crate::nn::ops::ConvNorm {
+            kind: crate::nn::ops::Kind::Full,
             weight: &weight,
             bias: &ones,
             scale: &ones,
             shift: &ones,
             epsilon: 1e-3,
             window: Window::same(3),
-            relu: true,
+            activation: crate::nn::ops::Activation::Relu,
         };
         let statistics = Statistics { mean: ones.clone(), variance: ones.clone() };
         let (x, other) = fork(composed::conv_norm_frozen(x, None, &layer, &statistics));

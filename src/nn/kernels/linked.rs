@@ -227,6 +227,30 @@ pub(crate) fn convolve(
     product.run_all(level, sides.batch);
 }
 
+/// y += x ∗ w.
+pub(crate) fn add_convolved(level: Level, sides: Sides, x: &[f32], weights: &[f32], y: &mut [f32]) {
+    assert!(x.len() == sides.input_len() && y.len() == sides.output_len(), "maps of another size");
+    assert_eq!(weights.len(), sides.weight_len(), "weights of another convolution");
+    let sides = sides.flattened();
+    let (image_in, image_out) = sides.image_lens();
+    let (inputs, outputs) = (sides.inputs, sides.outputs);
+    let product = Product {
+        links: &sides.links(),
+        orphans: &[],
+        weights: Weights { values: weights, inputs, outputs, backwards: false, scale: None },
+        source: x.as_ptr(),
+        source_image: image_in,
+        sources: inputs,
+        target: Shared(y.as_mut_ptr()),
+        target_image: image_out,
+        targets: outputs,
+        bias: &[],
+        residual: None,
+        relu: false,
+    };
+    product.run_all(level, sides.batch);
+}
+
 /// Adds the gradient of the input: gx += gy ∗ᵀ w.
 pub(crate) fn add_input_gradient(level: Level, sides: Sides, gy: &[f32], weights: &[f32], gx: &mut [f32]) {
     assert!(gx.len() == sides.input_len() && gy.len() == sides.output_len(), "maps of another size");

@@ -9,6 +9,7 @@
 
 pub(crate) mod conv;
 pub(crate) mod dense;
+pub(crate) mod depthwise;
 pub(crate) mod distances;
 mod doubles;
 mod lanes;
@@ -17,6 +18,7 @@ pub(crate) mod linked;
 pub(crate) mod norm;
 pub(crate) mod peak;
 pub(crate) mod pool;
+pub(crate) mod swish;
 #[cfg(test)]
 mod tests;
 pub(crate) mod update;

@@ -2,26 +2,34 @@
 
 use dfdx::prelude::*;
 
-use super::{Backend, ConvNorm, DenseLayer, Maps, Matrix, Rows, Statistics, Vector, Window};
+use super::{
+    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, Rows, Statistics, Vector, Window,
+};
 use crate::nn::kernels::update::{Before, Step};
 use crate::nn::tape::{AnyTape, Taped, fork};
 
 /// The pixels under each place of a window, gathered: (B, H, W, C) → (B, places, taps, C). `outside` stands
 /// for those outside the maps.
-fn unfolded<E: Dtype, D: Backend<E>>(
+fn unfolded<E: Dtype, D: Backend<E>>(x: Maps<E, D>, window: Window, outside: f64) -> Maps<E, D> {
+    let (_, height, width, _) = *x.shape();
+    gathered(x, &window.pixels(height, width).collect::<Vec<_>>(), window.kernel * window.kernel, outside)
+}
+
+/// Some pixels of each image, `taps` to a place.
+fn gathered<E: Dtype, D: Backend<E>>(
     x: Maps<E, D>,
-    window: Window,
+    pixels: &[Option<usize>],
+    taps: usize,
     outside: f64,
-) -> Taped<(usize, usize, usize, usize), E, D> {
+) -> Maps<E, D> {
     let (batch, height, width, channels) = *x.shape();
     let device = x.device().clone();
     let edge: Tensor<_, E, D> =
         device.tensor_from_vec(vec![number::<E>(outside); batch * channels], (batch, 1usize, channels));
     let x = x.reshape_like(&(batch, height * width, channels));
     let x = (x, edge).concat_along(Axis::<1>); // (B, HW + 1, C)
-    let pixels: Vec<usize> =
-        window.pixels(height, width).map(|pixel| pixel.unwrap_or(height * width)).collect();
-    let (gathered, taps) = (pixels.len(), window.kernel * window.kernel);
+    let pixels: Vec<usize> = pixels.iter().map(|pixel| pixel.unwrap_or(height * width)).collect();
+    let gathered = pixels.len();
     let pixels = device.tensor_from_vec(pixels.repeat(batch), (batch, gathered));
     let x: Taped<(usize, usize, usize), E, D> = x.gather(pixels); // (B, places · taps, C)
     x.reshape_like(&(batch, gathered / taps, taps, channels))
@@ -44,6 +52,56 @@ pub(crate) fn conv2d<E: Dtype, D: Backend<E>>(
     x.matmul(weight.clone()).reshape_like(&(batch, rows, columns, outputs))
 }
 
+/// x ∗ w of each channel by itself: (B, H, W, C) → (B, H', W', C).
+fn depthwise<E: Dtype, D: Backend<E>>(x: Maps<E, D>, weight: &Matrix<E, D>, window: Window) -> Maps<E, D> {
+    let (batch, height, width, channels) = *x.shape();
+    let (rows, columns) = (window.outputs(height), window.outputs(width));
+    let x = unfolded(x, window, 0.0);
+    let shape = *x.shape();
+    let products = x * weight.retaped::<AnyTape<E, D>>().broadcast_like::<_, Axes2<0, 1>>(&shape);
+    let sums: Taped<(usize, usize, usize), E, D> = products.sum::<_, Axis<2>>();
+    sums.reshape_like(&(batch, rows, columns, channels))
+}
+
+/// The transposed convolution: (B, H, W, I) → (B, stride · H, stride · W, O).
+///
+/// A pixel of the large maps gathers, tap by tap, the pixel of the small maps at whose place of the window that tap
+/// lies on it, if there is one.
+fn transposed<E: Dtype, D: Backend<E>>(
+    x: Maps<E, D>,
+    weight: &Matrix<E, D>,
+    window: Window,
+    outputs: usize,
+) -> Maps<E, D> {
+    let (batch, height, width, inputs) = *x.shape();
+    let (rows, columns) = (height * window.stride, width * window.stride);
+    let taps = window.kernel * window.kernel;
+    let mut places = vec![None; rows * columns * taps];
+    for (k, pixel) in window.pixels(rows, columns).enumerate() {
+        if let Some(pixel) = pixel {
+            places[pixel * taps + k % taps] = Some(k / taps);
+        }
+    }
+    let x = gathered(x, &places, taps, 0.0).reshape_like(&(batch * rows * columns, taps * inputs));
+    let weight = weight.retaped::<AnyTape<E, D>>().reshape_like(&(taps, outputs, inputs));
+    let weight = weight.permute::<_, Axes3<0, 2, 1>>().reshape_like(&(taps * inputs, outputs));
+    x.matmul(weight).reshape_like(&(batch, rows, columns, outputs))
+}
+
+/// The linear part of a layer.
+fn linear<E: Dtype, D: Backend<E>>(x: Maps<E, D>, layer: &ConvNorm<'_, E, D>) -> Maps<E, D> {
+    match layer.kind {
+        Kind::Full => conv2d(x, layer.weight, layer.window),
+        Kind::Depthwise => depthwise(x, layer.weight, layer.window),
+        Kind::Transposed => transposed(x, layer.weight, layer.window, layer.scale.shape().0),
+    }
+}
+
+/// See [`Backend::concat`].
+pub(crate) fn concat<E: Dtype, D: Backend<E>>(a: Maps<E, D>, b: Maps<E, D>) -> Maps<E, D> {
+    (a, b).concat_along(Axis::<3>)
+}
+
 /// See [`Backend::max_pool`]. Where pixels of a window tie, dfdx sends the maximum's gradient to each of
 /// them; behind a ReLU, where ties are zeros, that gradient goes no further.
 pub(crate) fn max_pool<E: Dtype, D: Backend<E>>(x: Maps<E, D>, window: Window) -> Maps<E, D> {
@@ -63,12 +121,23 @@ fn per_channel<E: Dtype, D: Backend<E>>(
 }
 
 /// What comes behind the batch norm.
-fn finish<E: Dtype, D: Backend<E>>(y: Maps<E, D>, residual: Option<Maps<E, D>>, relu: bool) -> Maps<E, D> {
+fn finish<E: Dtype, D: Backend<E>>(
+    y: Maps<E, D>,
+    residual: Option<Maps<E, D>>,
+    activation: Activation,
+) -> Maps<E, D> {
     let y = match residual {
         Some(residual) => y + residual,
         None => y,
     };
-    if relu { y.relu() } else { y }
+    match activation {
+        Activation::None => y,
+        Activation::Relu => y.relu(),
+        Activation::Swish => {
+            let (y, again) = fork(y);
+            y * again.sigmoid()
+        }
+    }
 }
 
 /// See [`Backend::conv_norm`].
@@ -77,7 +146,7 @@ pub(crate) fn conv_norm<E: Dtype, D: Backend<E>>(
     residual: Option<Maps<E, D>>,
     layer: &ConvNorm<'_, E, D>,
 ) -> (Maps<E, D>, Statistics<E, D>) {
-    let y = conv2d(x, layer.weight, layer.window);
+    let y = linear(x, layer);
     let shape = *y.shape();
     let y = y + per_channel(layer.bias, &shape);
     let (y, for_mean) = fork(y);
@@ -90,7 +159,7 @@ pub(crate) fn conv_norm<E: Dtype, D: Backend<E>>(
     let deviation = (variance + number::<E>(layer.epsilon)).sqrt();
     let scale = layer.scale.retaped::<AnyTape<E, D>>() / deviation;
     let normal = centred * scale.broadcast_like::<_, Axes3<0, 1, 2>>(&shape);
-    let out = finish(normal + per_channel(layer.shift, &shape), residual, layer.relu);
+    let out = finish(normal + per_channel(layer.shift, &shape), residual, layer.activation);
     let statistics = Statistics { mean: kept_mean, variance: kept_variance };
     (out, statistics)
 }
@@ -102,14 +171,14 @@ pub(crate) fn conv_norm_frozen<E: Dtype, D: Backend<E>>(
     layer: &ConvNorm<'_, E, D>,
     statistics: &Statistics<E, D>,
 ) -> Maps<E, D> {
-    let y = conv2d(x, layer.weight, layer.window);
+    let y = linear(x, layer);
     let shape = *y.shape();
     let deviation = (statistics.variance.clone() + number::<E>(layer.epsilon)).sqrt();
     let scale = layer.scale.retaped::<AnyTape<E, D>>() / deviation;
     let shift = layer.bias.retaped::<AnyTape<E, D>>() - statistics.mean.clone();
     let y = (y + shift.broadcast_like::<_, Axes3<0, 1, 2>>(&shape))
         * scale.broadcast_like::<_, Axes3<0, 1, 2>>(&shape);
-    finish(y + per_channel(layer.shift, &shape), residual, layer.relu)
+    finish(y + per_channel(layer.shift, &shape), residual, layer.activation)
 }
 
 /// See [`Backend::max_mean_pool`]. Where pixels of a window tie, dfdx sends the maximum's gradient to

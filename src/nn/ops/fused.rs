@@ -1,9 +1,10 @@
-//! The CPU's operations in f32: convolution, batch norm and ReLU in one, parallel over images and channels.
+//! The CPU's operations in f32: convolution, batch norm and activation in one, parallel over images and channels.
 //!
 //! Sums over the batch are taken image by image and then in the order of the images, or by one task in
 //! one order, never in the order in which threads finish: the same bits at any number of threads.
 
 mod convolution;
+mod linear;
 
 use dfdx::prelude::*;
 use ndarray::Array4;
@@ -12,11 +13,14 @@ use rayon::prelude::*;
 use super::dense::dense;
 use super::{Backend, ConvNorm, DenseLayer, Maps, Rows, Shared, Statistics, Window};
 use crate::nn::kernels::update::{self, Before, Step};
-use crate::nn::kernels::{Level, lend, pool};
+use crate::nn::kernels::{Level, lend, norm, pool};
 use crate::nn::tape::{AnyTape, Taped};
 
 /// Images of a part in inference: enough that folding and packing the weights, once a part, costs little.
 const PART: usize = 32;
+
+/// Pixels that a thread takes at once, where one is little work.
+const PIXELS: usize = 64;
 
 /// Parameters that an optimiser's step moves at once: few enough for a core's cache, enough to be worth a
 /// thread.
@@ -42,6 +46,10 @@ impl Backend<f32> for Cpu {
 
     fn max_pool(x: Maps<f32, Cpu>, window: Window) -> Maps<f32, Cpu> {
         max_pool(x, window)
+    }
+
+    fn concat(a: Maps<f32, Cpu>, b: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
+        concat(a, b)
     }
 
     fn max_mean_pool(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
@@ -151,6 +159,32 @@ fn max_pool(x: Maps<f32, Cpu>, window: Window) -> Maps<f32, Cpu> {
             .par_chunks_exact_mut(image_in)
             .zip(pixels.par_chunks_exact(image_in).zip(g.par_chunks_exact(image_out)))
             .for_each(|(gx, (image, g))| pool::add_max_gradient(&places, window, channels, image, g, gx));
+    })
+}
+
+/// See [`Backend::concat`].
+fn concat(a: Maps<f32, Cpu>, b: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
+    let ((batch, height, width, of_a), of_b) = (*a.shape(), b.shape().3);
+    let ((a, tape), (b, tape_b)) = (a.split_tape(), b.split_tape());
+    let mut y = vec![0f32; batch * height * width * (of_a + of_b)];
+    y.par_chunks_exact_mut(of_a + of_b)
+        .with_min_len(PIXELS)
+        .zip(lend::numbers(&a).par_chunks_exact(of_a).zip(lend::numbers(&b).par_chunks_exact(of_b)))
+        .for_each(|(y, (a, b))| {
+            y[..of_a].copy_from_slice(a);
+            y[of_a..].copy_from_slice(b);
+        });
+    let (device, inputs) = (a.device().clone(), vec![of(&a), of(&b)]);
+    let shape = (batch, height, width, of_a + of_b);
+    record(&device, tape.merge(tape_b), inputs, y, shape, move |g, inputs| {
+        let [ga, gb] = inputs else { unreachable!("two inputs") };
+        g.par_chunks_exact(of_a + of_b)
+            .with_min_len(PIXELS)
+            .zip(ga.par_chunks_exact_mut(of_a).zip(gb.par_chunks_exact_mut(of_b)))
+            .for_each(|(g, (ga, gb))| {
+                norm::add(Level::best(), ga, &g[..of_a]);
+                norm::add(Level::best(), gb, &g[of_a..]);
+            });
     })
 }
 

@@ -27,9 +27,34 @@ pub(crate) type Matrix<E, D> = Tensor<(usize, usize), E, D>;
 /// One number a channel.
 pub(crate) type Vector<E, D> = Tensor<(usize,), E, D>;
 
-/// The parameters of a convolution with batch normalisation and, perhaps, ReLU.
+/// Which channels a convolution connects, and in which direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Every input with every output.
+    Full,
+    /// Each channel with itself.
+    Depthwise,
+    /// A full convolution of the outputs backwards (Zeiler et al. 2010, *Deconvolutional Networks*), as Keras's
+    /// `Conv2DTranspose`: the maps grow by the stride.
+    Transposed,
+}
+
+/// What comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activation {
+    /// Nothing.
+    None,
+    /// max(0, ·).
+    Relu,
+    /// z / (1 + e^−z), also called SiLU (Ramachandran, Zoph & Le 2017).
+    Swish,
+}
+
+/// The parameters of a convolution with batch normalisation and an activation.
 pub(crate) struct ConvNorm<'a, E: Dtype, D: Device<E>> {
-    /// (kernel · kernel · inputs, outputs): Keras's order, flattened.
+    pub(crate) kind: Kind,
+    /// Keras's order, flattened: (kernel · kernel · inputs, outputs), depthwise (kernel · kernel, channels),
+    /// transposed (kernel · kernel · outputs, inputs).
     pub(crate) weight: &'a Matrix<E, D>,
     pub(crate) bias: &'a Vector<E, D>,
     /// γ.
@@ -39,8 +64,19 @@ pub(crate) struct ConvNorm<'a, E: Dtype, D: Device<E>> {
     /// ε, added to the variance.
     pub(crate) epsilon: f64,
     pub(crate) window: Window,
-    /// Whether a ReLU comes last.
-    pub(crate) relu: bool,
+    pub(crate) activation: Activation,
+}
+
+impl<E: Dtype, D: Device<E>> ConvNorm<'_, E, D> {
+    /// The output's shape.
+    pub(crate) fn places(&self, maps: (usize, usize, usize, usize)) -> (usize, usize, usize, usize) {
+        let (batch, height, width, _) = maps;
+        let side = |size| match self.kind {
+            Kind::Full | Kind::Depthwise => self.window.outputs(size),
+            Kind::Transposed => size * self.window.stride,
+        };
+        (batch, side(height), side(width), self.scale.shape().0)
+    }
 }
 
 /// The parameters of a dense layer.
@@ -74,8 +110,8 @@ impl<T> Shared for T {}
 /// A device that networks run on. Every default is composed of dfdx's own operations; its ReLU takes
 /// NaN to 0 where the fused one lets it through.
 pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
-    /// relu(batch norm(x ∗ w + b) + residual) with the batch's own statistics, which it also returns; the
-    /// residual (of the output's shape) and the ReLU are optional.
+    /// f(batch norm(x ∗ w + b) + residual) with the batch's own statistics, which it also returns; the residual
+    /// (of the output's shape) is optional, f the layer's activation.
     fn conv_norm(
         x: Maps<E, Self>,
         residual: Option<Maps<E, Self>>,
@@ -97,6 +133,12 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
     /// Maximum under a window: (B, H, W, C) → (B, H', W', C). What lies outside the maps does not count.
     fn max_pool(x: Maps<E, Self>, window: Window) -> Maps<E, Self> {
         composed::max_pool(x, window)
+    }
+
+    /// The channels of both, side by side: (B, H, W, C), (B, H, W, C') → (B, H, W, C + C').
+    #[cfg_attr(not(test), expect(dead_code, reason = "no network joins maps yet"))]
+    fn concat(a: Maps<E, Self>, b: Maps<E, Self>) -> Maps<E, Self> {
+        composed::concat(a, b)
     }
 
     /// Maximum and mean over 2 × 2 windows, side by side: (B, H, W, C) → (B, H/2, W/2, 2C).

@@ -4,7 +4,9 @@ use dfdx::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Backend, ConvNorm, DenseLayer, Maps, Padding, Rows, Statistics, Window, composed};
+use super::{
+    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Padding, Rows, Statistics, Window, composed,
+};
 use crate::nn::module::{cross_entropy, mean_of_logits, mean_of_softmaxes};
 use crate::nn::tape::{AnyTape, Taped, backward};
 
@@ -72,26 +74,52 @@ struct Case {
     width: usize,
     inputs: usize,
     outputs: usize,
+    kind: Kind,
     window: Window,
     residual: bool,
-    relu: bool,
+    activation: Activation,
 }
+
+const ACTIVATIONS: [Activation; 3] = [Activation::Relu, Activation::Swish, Activation::None];
 
 impl Case {
     fn random(random: &mut ChaCha8Rng) -> Self {
         let kernel = [1, 2, 3, 5, 7][random.gen_range(0..5)];
-        let padding = [Padding::Same, Padding::Same, Padding::Valid, Padding::Around(3)];
+        let padding = [Padding::Same, Padding::Same, Padding::Valid, Padding::Around(kernel / 2)];
         let window =
             Window { kernel, stride: random.gen_range(1..3), padding: padding[random.gen_range(0..4)] };
-        Self {
+        let case = Self {
             batch: random.gen_range(1..12),
             height: kernel + random.gen_range(0..6),
             width: kernel + random.gen_range(0..14),
             inputs: random.gen_range(1..20),
             outputs: random.gen_range(1..80),
+            kind: Kind::Full,
             window,
             residual: random.r#gen(),
-            relu: random.r#gen(),
+            activation: ACTIVATIONS[random.gen_range(0..3)],
+        };
+        case.of_kind([Kind::Full, Kind::Full, Kind::Depthwise, Kind::Transposed][random.gen_range(0..4)])
+    }
+
+    /// The same of another kind, with what that asks for.
+    fn of_kind(self, kind: Kind) -> Self {
+        match kind {
+            Kind::Full => self,
+            Kind::Depthwise => Self { kind, inputs: self.outputs, ..self },
+            Kind::Transposed => {
+                Self { kind, window: Window { padding: Padding::Same, ..self.window }, ..self }
+            }
+        }
+    }
+
+    /// The sides of the weights.
+    fn weights(self) -> (usize, usize) {
+        let taps = self.window.kernel * self.window.kernel;
+        match self.kind {
+            Kind::Full => (taps * self.inputs, self.outputs),
+            Kind::Depthwise => (taps, self.outputs),
+            Kind::Transposed => (taps * self.outputs, self.inputs),
         }
     }
 
@@ -100,14 +128,18 @@ impl Case {
     }
 
     fn places(self) -> (usize, usize, usize, usize) {
-        (self.batch, self.window.outputs(self.height), self.window.outputs(self.width), self.outputs)
+        let side = |size| match self.kind {
+            Kind::Transposed => self.window.stride * size,
+            _ => self.window.outputs(size),
+        };
+        (self.batch, side(self.height), side(self.width), self.outputs)
     }
 
     /// Input, weight, bias, γ, β, residual.
     fn tensors(self, random: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
-        let Self { batch, height, width, inputs, outputs, window, .. } = self;
+        let Self { batch, height, width, inputs, outputs, .. } = self;
         let (_, rows, columns, _) = self.places();
-        let weights = window.kernel * window.kernel * inputs * outputs;
+        let weights = self.weights().0 * self.weights().1;
         let residual = batch * rows * columns * outputs;
         [batch * height * width * inputs, weights, outputs, outputs, outputs, residual]
             .map(|len| draw(random, len))
@@ -132,17 +164,17 @@ where
     let device = Cpu::default();
     let vector = |values: &[f64]| device.tensor_from_vec(cast::<E>(values), (case.outputs,));
     let x = device.tensor_from_vec(cast::<E>(&tensors[0]), case.maps());
-    let taps = case.window.kernel * case.window.kernel * case.inputs;
-    let weight = device.tensor_from_vec(cast::<E>(&tensors[1]), (taps, case.outputs));
+    let weight = device.tensor_from_vec(cast::<E>(&tensors[1]), case.weights());
     let [bias, scale, shift] = [2, 3, 4].map(|k| vector(&tensors[k]));
     let layer = ConvNorm {
+        kind: case.kind,
         weight: &weight,
         bias: &bias,
         scale: &scale,
         shift: &shift,
         epsilon: 1e-3,
         window: case.window,
-        relu: case.relu,
+        activation: case.activation,
     };
     let statistics =
         frozen.map(|[mean, variance]| Statistics { mean: vector(mean), variance: vector(variance) });
@@ -174,19 +206,25 @@ fn composed_conv_norm_has_the_gradient_of_finite_differences() {
         Window { kernel: 3, stride: 2, padding: Padding::Same },
         Window { kernel: 2, stride: 1, padding: Padding::Valid },
         Window { kernel: 7, stride: 2, padding: Padding::Around(3) },
+        Window { kernel: 2, stride: 2, padding: Padding::Same },
     ];
     for (k, window) in windows.into_iter().enumerate() {
-        let (residual, relu) = (k % 2 == 0, k % 3 != 0);
-        let case = Case { batch: 2, height: 4, width: 3, inputs: 2, outputs: 3, window, residual, relu };
-        let tensors = case.tensors(&mut random);
-        let loss = |tensors: &[Vec<f64>]| {
-            let (_, value, gradients) = conv_norm::<f64>(case, tensors, None, &|x, residual, layer, _| {
-                composed::conv_norm(x, residual, layer).0
-            });
-            (value, gradients)
-        };
-        let worst = against_differences(&loss, &tensors);
-        assert!(worst < 1e-6, "{case:?}: {worst:e}");
+        let (residual, activation, kind) = (k % 2 == 0, ACTIVATIONS[k % 3], Kind::Full);
+        let case =
+            Case { batch: 2, height: 4, width: 3, inputs: 2, outputs: 3, kind, window, residual, activation };
+        let cases = [case, case.of_kind(Kind::Depthwise), case.of_kind(Kind::Transposed)];
+        for case in cases {
+            let tensors = case.tensors(&mut random);
+            let loss = |tensors: &[Vec<f64>]| {
+                let (_, value, gradients) =
+                    conv_norm::<f64>(case, tensors, None, &|x, residual, layer, _| {
+                        composed::conv_norm(x, residual, layer).0
+                    });
+                (value, gradients)
+            };
+            let worst = against_differences(&loss, &tensors);
+            assert!(worst < 1e-6, "{case:?}: {worst:e}");
+        }
     }
 }
 
@@ -194,9 +232,10 @@ fn composed_conv_norm_has_the_gradient_of_finite_differences() {
 fn composed_frozen_conv_norm_has_the_gradient_of_finite_differences() {
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let window = Window::same(3);
-    for residual in [false, true] {
+    for (k, activation) in ACTIVATIONS.into_iter().enumerate() {
+        let (residual, kind) = (k % 2 == 1, Kind::Full);
         let case =
-            Case { batch: 2, height: 3, width: 4, inputs: 3, outputs: 2, window, residual, relu: true };
+            Case { batch: 2, height: 3, width: 4, inputs: 3, outputs: 2, kind, window, residual, activation };
         let tensors = case.tensors(&mut random);
         let loss = |tensors: &[Vec<f64>]| {
             let given: [&[f64]; 2] = [&[0.3, -0.2], &[0.5, 2.0]];
@@ -283,7 +322,7 @@ fn relative(got: &[f64], expected: &[f64]) -> f64 {
 #[test]
 fn fused_conv_norm_is_the_composed_one_on_random_shapes() {
     let mut random = ChaCha8Rng::seed_from_u64(5);
-    for round in 0..100 {
+    for round in 0..200 {
         let mut case = Case::random(&mut random);
         if round == 0 {
             (case.height, case.width, case.batch, case.window) = (1, 1, 1, Window::same(3));
@@ -310,7 +349,7 @@ fn fused_conv_norm_is_the_composed_one_on_random_shapes() {
 #[test]
 fn folded_conv_norm_is_the_composed_one_on_random_shapes() {
     let mut random = ChaCha8Rng::seed_from_u64(6);
-    for _ in 0..60 {
+    for _ in 0..120 {
         let case = Case::random(&mut random);
         let tensors = case.tensors(&mut random);
         let mean = draw(&mut random, case.outputs);
@@ -342,7 +381,8 @@ fn the_gradient_of_data_is_not_worked_out_and_that_of_the_weights_is_the_same() 
             [device.ones_like(&(6,)), device.zeros_like(&(6,))];
         let (window, epsilon) = (Window::same(3), 1e-3);
         let (bias, scale, shift) = (&zeros, &ones, &zeros.clone().retaped());
-        let layer = ConvNorm { weight: &weight, bias, scale, shift, epsilon, window, relu: true };
+        let (kind, activation) = (Kind::Full, Activation::Relu);
+        let layer = ConvNorm { kind, weight: &weight, bias, scale, shift, epsilon, window, activation };
         let run = |tape| {
             let mut gradients =
                 backward(weighted_sum(Cpu::conv_norm(x.clone().put_tape(tape), None, &layer).0));
@@ -462,5 +502,142 @@ fn a_fused_dense_layer_is_the_composed_one() {
                 assert!(worst(a, b) < 1e-5, "{sides:?}, gradient {k}: {:e}", worst(a, b));
             }
         }
+    }
+}
+
+/// Two maps joined and summed with weights, and both gradients.
+fn joined<E: Dtype>(
+    shape: (usize, usize, usize),
+    [a, b]: [&[f64]; 2],
+    run: impl Fn(Maps<E, Cpu>, Maps<E, Cpu>) -> Maps<E, Cpu>,
+) -> (Vec<f64>, [Vec<f64>; 2])
+where
+    Cpu: Backend<E>,
+{
+    let device = Cpu::default();
+    let (batch, height, width) = shape;
+    let maps = |values: &[f64]| {
+        let channels = values.len() / (batch * height * width);
+        device.tensor_from_vec(cast::<E>(values), (batch, height, width, channels))
+    };
+    let (a, b) = (maps(a), maps(b));
+    let [left, right] = [&a, &b].map(|x| x.clone().put_tape(AnyTape::recording()));
+    let out = run(left, right);
+    let values = plain(out.as_vec());
+    let mut gradients = backward(weighted_sum(out));
+    (values, [&a, &b].map(|x| gradient_of(&mut gradients, x)))
+}
+
+#[test]
+fn fused_concatenation_is_the_composed_one() {
+    let mut random = ChaCha8Rng::seed_from_u64(10);
+    for (shape, of_a, of_b) in [((1, 1, 1), 1, 1), ((2, 3, 4), 5, 2), ((3, 9, 8), 1, 33)] {
+        let pixels = shape.0 * shape.1 * shape.2;
+        let (a, b) = (draw(&mut random, pixels * of_a), draw(&mut random, pixels * of_b));
+        let fused = joined::<f32>(shape, [&a, &b], <Cpu as Backend<f32>>::concat);
+        let expected = joined::<f64>(shape, [&a, &b], composed::concat);
+        assert_eq!(expected.0[..of_a], a[..of_a], "the first pixel begins with the first maps'");
+        assert!(relative(&fused.0, &expected.0) < 1e-6, "{shape:?}");
+        for (fused, expected) in fused.1.iter().zip(&expected.1) {
+            assert!(relative(fused, expected) < 1e-6, "{shape:?}");
+        }
+    }
+}
+
+#[test]
+fn a_transposed_convolution_is_keras_s() {
+    // tf.keras.layers.Conv2DTranspose(1, 3, strides=2, padding="same") of [1, 2] by [1, 10, 100] in the middle row:
+    // y[2 i + tap] += x[i] w[tap], the first four of five.
+    let device = Cpu::default();
+    let x = device.tensor_from_vec(vec![1.0, 2.0], (1usize, 1usize, 2usize, 1usize));
+    let mut weight = vec![0.0; 9];
+    weight[..3].copy_from_slice(&[1.0, 10.0, 100.0]);
+    let weight = device.tensor_from_vec(weight, (9usize, 1usize));
+    let [zeros, ones]: [Tensor<(usize,), f32, Cpu>; 2] = [device.zeros_like(&(1,)), device.ones_like(&(1,))];
+    let layer = ConvNorm {
+        kind: Kind::Transposed,
+        weight: &weight,
+        bias: &zeros,
+        scale: &ones,
+        shift: &zeros,
+        epsilon: 0.0,
+        window: Window { kernel: 3, stride: 2, padding: Padding::Same },
+        activation: Activation::None,
+    };
+    let statistics = Statistics { mean: zeros.clone(), variance: ones.clone() };
+    let y = Cpu::conv_norm_frozen(x.put_tape(AnyTape::off()), None, &layer, &statistics);
+    assert_eq!(*y.shape(), (1, 2, 4, 1));
+    assert_eq!(y.as_vec(), [1.0, 10.0, 102.0, 20.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn layers_have_keras_s_parameters_and_learn_in_f32_what_they_learn_in_f64() {
+    use crate::nn::layers::{Convolution, Initial, Pass};
+
+    /// The output and the count of parameters of a depthwise layer behind a transposed one.
+    fn run<E: Dtype>() -> (Vec<f64>, usize)
+    where
+        Cpu: Backend<E>,
+    {
+        let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(3));
+        let window = Window { kernel: 2, stride: 2, padding: Padding::Same };
+        let mut wider =
+            Convolution::<E, Cpu>::transposed("up", &device, &mut random, Initial::Glorot, window, 6, 20);
+        let mut own = Convolution::depthwise("own", &device, &mut random, Initial::He, Window::same(3), 20)
+            .swish()
+            .without_bias();
+        let x = device
+            .tensor_from_vec(cast::<E>(&draw(&mut random, 3 * 4 * 5 * 6)), (3usize, 4usize, 5usize, 6usize));
+        let mut pass = Pass::training(ChaCha8Rng::seed_from_u64(0));
+        let y = own.forward(wider.forward(x.put_tape(AnyTape::recording()), &mut pass), &mut pass);
+        assert_eq!(*y.shape(), (3, 8, 10, 20));
+        let values = plain(y.as_vec());
+        let mut gradients = backward(weighted_sum(y));
+        let mut seen = Seen { gradients: &mut gradients, parameters: 0, values };
+        wider.visit(&mut seen);
+        own.visit(&mut seen);
+        (seen.values, seen.parameters)
+    }
+    let (fused, parameters) = run::<f32>();
+    let (composed, same) = run::<f64>();
+    // Conv2DTranspose(20, 2) of 6 channels with bias, DepthwiseConv2D(3) of 20 without, two batch norms of 20.
+    assert_eq!((parameters, same), (4 * 6 * 20 + 20 + 9 * 20 + 2 * 4 * 20, parameters));
+    assert!(relative(&fused, &composed) < 1e-4, "{:e}", relative(&fused, &composed));
+}
+
+/// Counts a layer's numbers and keeps their gradients.
+struct Seen<'a, E: Dtype> {
+    gradients: &'a mut Gradients<E, Cpu>,
+    parameters: usize,
+    values: Vec<f64>,
+}
+
+impl<E: Dtype> Seen<'_, E>
+where
+    Cpu: Backend<E>,
+{
+    fn keep<S: Shape>(&mut self, name: &str, tensor: &Tensor<S, E, Cpu>) {
+        self.parameters += tensor.shape().num_elements();
+        // The gradient of a bias before batch norm is rounding alone.
+        if !name.ends_with("bias") {
+            self.values.extend(gradient_of(self.gradients, tensor));
+        }
+    }
+}
+
+impl<E: Dtype> crate::nn::layers::Visitor<E, Cpu> for Seen<'_, E>
+where
+    Cpu: Backend<E>,
+{
+    fn matrix(&mut self, name: &str, tensor: &mut Tensor<(usize, usize), E, Cpu>) {
+        self.keep(name, tensor);
+    }
+
+    fn vector(&mut self, name: &str, tensor: &mut Tensor<(usize,), E, Cpu>) {
+        self.keep(name, tensor);
+    }
+
+    fn statistic(&mut self, _: &str, _: crate::nn::Moment, tensor: &mut Tensor<(usize,), E, Cpu>) {
+        self.parameters += tensor.shape().num_elements();
     }
 }

@@ -1,57 +1,17 @@
-//! Convolution, batch norm, residual and ReLU in one.
+//! Convolution of any kind, batch norm, residual and activation in one.
 
 use std::borrow::Cow;
 
 use dfdx::prelude::*;
 use rayon::prelude::*;
 
-use super::super::{ConvNorm, Maps, Statistics, Window, composed};
+use super::super::{Activation, ConvNorm, Maps, Statistics, composed};
+use super::linear::{Linear, add_direct_gradients};
 use super::{of, record};
-use crate::nn::kernels::conv::{self, Finish, Geometry, Packed};
-use crate::nn::kernels::linked::{self, Sides};
+use crate::nn::kernels::conv::Packed;
 use crate::nn::kernels::norm::{self, Applied};
-use crate::nn::kernels::{Level, lend};
+use crate::nn::kernels::{Level, lend, swish};
 use crate::nn::tape::AnyTape;
-
-/// Groups of images whose weight gradients are summed apart: as parallel as a laptop can use, and
-/// few enough that adding up the groups costs little.
-const GROUPS: usize = 8;
-
-/// Columns from which on the pixels of a row, rather than those of several images, are convolved side by
-/// side: less of such maps lies at their edge, and their channels are few.
-const WIDE: usize = 12;
-
-/// The sides of a layer on these maps.
-fn sides(shape: (usize, usize, usize, usize), layer: &ConvNorm<'_, f32, Cpu>) -> Sides {
-    let (batch, height, width, inputs) = shape;
-    Sides { batch, height, width, inputs, outputs: layer.weight.shape().1, window: layer.window }
-}
-
-/// The direct convolution's geometry, where it serves.
-fn direct(sides: Sides) -> Option<Geometry> {
-    let Sides { height, width, inputs, outputs, window, .. } = sides;
-    let kernel = window.kernel;
-    let serves = window == Window::same(kernel) && kernel > 1 && kernel % 2 == 1 && width >= WIDE;
-    serves.then_some(Geometry { height, width, inputs, outputs, kernel })
-}
-
-/// A zeroed frame for one image of so many channels.
-fn frame(geometry: Geometry, channels: usize) -> impl Fn() -> Vec<f32> + Sync + Send {
-    move || vec![0f32; geometry.padded_len(channels)]
-}
-
-/// y = x ∗ w + b for every image, directly.
-fn convolve_directly(geometry: Geometry, x: &[f32], weights: &Packed, finish: Finish<'_>, y: &mut [f32]) {
-    let Geometry { height, width, inputs, outputs, .. } = geometry;
-    let images = x.par_chunks_exact(height * width * inputs);
-    y.par_chunks_exact_mut(height * width * outputs).zip(images).for_each_init(
-        frame(geometry, inputs),
-        |padded, (y, image)| {
-            geometry.pad(inputs, image, padded);
-            conv::convolve(padded, weights, finish, y);
-        },
-    );
-}
 
 /// See [`Backend::conv_norm_frozen`](super::Backend::conv_norm_frozen): batch norm folded into the weights.
 pub(super) fn conv_norm_frozen(
@@ -65,9 +25,8 @@ pub(super) fn conv_norm_frozen(
     if tape.is_recording() {
         return composed::conv_norm_frozen(x.put_tape(tape), residual, layer, statistics);
     }
-    let sides = sides(*x.shape(), layer);
-    let (rows, columns) = sides.places();
-    let outputs = sides.outputs;
+    let shape = layer.places(*x.shape());
+    let outputs = shape.3;
     let [bias, gamma, beta, mean, variance] =
         [layer.bias, layer.scale, layer.shift, &statistics.mean, &statistics.variance].map(lend::numbers);
     let scale: Vec<f32> = (0..outputs)
@@ -76,44 +35,10 @@ pub(super) fn conv_norm_frozen(
     let shift: Vec<f32> = (0..outputs).map(|c| (bias[c] - mean[c]) * scale[c] + beta[c]).collect();
     let residual = residual.map(|residual| residual.split_tape().0);
     let residual = residual.as_ref().map(lend::numbers);
-    let (level, relu) = (Level::best(), layer.relu);
-    let mut y = vec![0f32; sides.output_len()];
-    if let (Some(geometry), None) = (direct(sides), residual) {
-        let mut weights = lend::numbers(layer.weight).to_vec();
-        for row in weights.chunks_exact_mut(outputs) {
-            for (w, s) in row.iter_mut().zip(&scale) {
-                *w *= s;
-            }
-        }
-        let weights = Packed::new(level, geometry, &weights);
-        let finish = if relu { Finish::BiasRelu(&shift) } else { Finish::Bias(&shift) };
-        convolve_directly(geometry, lend::numbers(&x), &weights, finish, &mut y);
-    } else {
-        let finish = linked::Finish { bias: &shift, residual, relu };
-        let weights = lend::numbers(layer.weight);
-        linked::convolve(level, sides, lend::numbers(&x), weights, Some(&scale), finish, &mut y);
-    }
-    x.device().tensor_from_vec(y, (sides.batch, rows, columns, outputs)).put_tape(tape)
-}
-
-/// x ∗ w + b.
-fn convolved(
-    level: Level,
-    sides: Sides,
-    x: &Tensor<(usize, usize, usize, usize), f32, Cpu>,
-    layer: &ConvNorm<'_, f32, Cpu>,
-) -> Vec<f32> {
-    let mut y = vec![0f32; sides.output_len()];
-    let [weights, x] = [lend::numbers(layer.weight), lend::numbers(x)];
-    let bias = lend::numbers(layer.bias);
-    if let Some(geometry) = direct(sides) {
-        let weights = Packed::new(level, geometry, weights);
-        convolve_directly(geometry, x, &weights, Finish::Bias(bias), &mut y);
-    } else {
-        let finish = linked::Finish { bias, residual: None, relu: false };
-        linked::convolve(level, sides, x, weights, None, finish, &mut y);
-    }
-    y
+    let linear = Linear::new(*x.shape(), layer);
+    let finish = (shift.as_slice(), residual, layer.activation);
+    let y = linear.run(Level::best(), lend::numbers(&x), lend::numbers(layer.weight), Some(&scale), finish);
+    x.device().tensor_from_vec(y, shape).put_tape(tape)
 }
 
 /// See [`Backend::conv_norm`](super::Backend::conv_norm).
@@ -123,9 +48,9 @@ pub(super) fn conv_norm(
     layer: &ConvNorm<'_, f32, Cpu>,
 ) -> (Maps<f32, Cpu>, Statistics<f32, Cpu>) {
     let level = Level::best();
-    let sides = sides(*x.shape(), layer);
-    let (rows, columns) = sides.places();
-    let channels = sides.outputs;
+    let linear = Linear::new(*x.shape(), layer);
+    let shape = layer.places(*x.shape());
+    let (batch, rows, columns, channels) = shape;
     let (x, mut tape) = x.split_tape();
     let wants_input = tape.wants_gradient();
     let residual = residual.map(|residual| {
@@ -135,7 +60,8 @@ pub(super) fn conv_norm(
     });
     let device = x.device().clone();
 
-    let y = convolved(level, sides, &x, layer);
+    let finish = (lend::numbers(layer.bias), None, Activation::None);
+    let y = linear.run(level, lend::numbers(&x), lend::numbers(layer.weight), None, finish);
     let image = rows * columns * channels;
     let (mean, variance) = batch_moments(level, &y, image, channels);
     let inverse: Vec<f64> = variance.iter().map(|v| 1.0 / (v + layer.epsilon).sqrt()).collect();
@@ -144,16 +70,10 @@ pub(super) fn conv_norm(
     let to_f32 = |v: &[f64]| v.iter().map(|v| *v as f32).collect::<Vec<_>>();
     let (mean, variance) = (to_f32(&mean), to_f32(&variance));
     let shift: Vec<f32> = (0..channels).map(|c| beta[c] - mean[c] * scale[c]).collect();
-    let mut out = vec![0f32; y.len()];
-    {
-        let residual = residual.as_ref().map(lend::numbers);
-        out.par_chunks_exact_mut(image).zip(y.par_chunks_exact(image)).enumerate().for_each(
-            |(k, (out, y))| {
-                let residual = residual.as_ref().map(|r| &r[k * image..][..image]);
-                norm::scale_shift(level, y, &scale, &shift, residual, layer.relu, out);
-            },
-        );
-    }
+    let activation = layer.activation;
+    let normal =
+        Normal { scale: &scale, shift: &shift, residual: residual.as_ref().map(lend::numbers), image };
+    let out = normal.activated(level, &y, activation);
 
     let statistics = Statistics {
         mean: device.tensor_from_vec(mean.clone(), (channels,)),
@@ -167,10 +87,13 @@ pub(super) fn conv_norm(
             inputs.len() - 1
         })
     });
-    let (weights, relu) = (layer.weight.clone(), layer.relu);
+    let (weights, relu) = (layer.weight.clone(), activation == Activation::Relu);
     let kept = (of_residual.is_some() && relu && tape.is_recording()).then(|| out.clone());
-    let shape = (sides.batch, rows, columns, channels);
     let out = record(&device, tape, inputs, out, shape, move |g, gradients| {
+        if activation == Activation::Swish {
+            let residual = residual.as_ref().map(lend::numbers);
+            Normal { scale: &scale, shift: &shift, residual, image }.multiply_derivative(level, &y, g);
+        }
         // With a residual, what comes out of the ReLU says where it was positive; without, y does.
         if let Some(at) = of_residual {
             mask_and_add(level, kept.as_deref(), g, &mut gradients[at]);
@@ -185,7 +108,7 @@ pub(super) fn conv_norm(
         // With ŷ the normalised y, n pixels in all: dβ = Σ g, dγ = Σ g ŷ, and
         // dy = (γ/σ) (g − dβ/n − ŷ dγ/n), written here with ŷ = (y − μ)/σ.
         let (sums, products) = gradient_sums(level, &y, g, image, applied, &mean);
-        let n = (sides.batch * rows * columns) as f64;
+        let n = (batch * rows * columns) as f64;
         let mut factors = [vec![0f32; channels], vec![0f32; channels], vec![0f32; channels]];
         for c in 0..channels {
             let of_gamma = products[c] * inverse[c];
@@ -203,7 +126,7 @@ pub(super) fn conv_norm(
         let of_y = |y: &[f32], g: &[f32], out: &mut [f32]| {
             norm::input_gradient(level, y, g, applied, &mean, &factors, out);
         };
-        if let Some(geometry) = direct(sides) {
+        if let Some(geometry) = linear.direct() {
             let backward = wants_input.then(|| Packed::transposed(level, geometry, weights));
             let fill = |image_y: &[f32], image_g: &[f32], frame: &mut [f32]| {
                 let row = geometry.width * channels;
@@ -222,13 +145,49 @@ pub(super) fn conv_norm(
             gy.par_chunks_exact_mut(image)
                 .zip(g.par_chunks_exact(image))
                 .for_each_init(|| vec![0f32; image], |out, (y, g)| of_image(y, g, out));
-            linked::add_weight_gradient(level, sides, pixels, &gy, gw);
-            if wants_input {
-                linked::add_input_gradient(level, sides, &gy, weights, gx);
-            }
+            let gx = wants_input.then_some(gx.as_mut_slice());
+            linear.add_gradients(level, pixels, &gy, weights, gw, gx);
         }
     });
     (out, statistics)
+}
+
+/// What stands before an activation: scale · y + shift, and a residual where there is one.
+struct Normal<'a> {
+    scale: &'a [f32],
+    shift: &'a [f32],
+    residual: Option<&'a [f32]>,
+    /// Numbers of an image.
+    image: usize,
+}
+
+impl Normal<'_> {
+    /// The residual of an image.
+    fn residual_of(&self, image: usize) -> Option<&[f32]> {
+        self.residual.map(|residual| &residual[image * self.image..][..self.image])
+    }
+
+    /// What stands behind it.
+    fn activated(&self, level: Level, y: &[f32], activation: Activation) -> Vec<f32> {
+        let mut out = vec![0f32; y.len()];
+        let images = out.par_chunks_exact_mut(self.image).zip(y.par_chunks_exact(self.image));
+        images.enumerate().for_each(|(k, (out, y))| {
+            let relu = activation == Activation::Relu;
+            norm::scale_shift(level, y, self.scale, self.shift, self.residual_of(k), relu, out);
+            if activation == Activation::Swish {
+                swish::swish(level, out);
+            }
+        });
+        out
+    }
+
+    /// g ← g · swish′.
+    fn multiply_derivative(&self, level: Level, y: &[f32], g: &mut [f32]) {
+        let images = g.par_chunks_exact_mut(self.image).zip(y.par_chunks_exact(self.image));
+        images.enumerate().for_each(|(k, (g, y))| {
+            swish::multiply_derivative(level, y, self.scale, self.shift, self.residual_of(k), g);
+        });
+    }
 }
 
 /// Sets a gradient to 0 where the ReLU's `out` is (where there was one), and adds it to the residual's.
@@ -292,51 +251,4 @@ fn gradient_sums(
         }
     }
     (sums, products)
-}
-
-/// Adds the gradients of a convolution to its input's and its weights'. `fill` writes the gradient
-/// of one image's sums into a frame; without `backward` the input's gradient is not wanted.
-#[allow(clippy::too_many_arguments)]
-fn add_direct_gradients(
-    level: Level,
-    geometry: Geometry,
-    pixels: &[f32],
-    y: &[f32],
-    g: &[f32],
-    backward: Option<&Packed>,
-    fill: impl Fn(&[f32], &[f32], &mut [f32]) + Sync,
-    gx: &mut [f32],
-    gw: &mut [f32],
-) {
-    let Geometry { height, width, inputs, outputs, .. } = geometry;
-    let (image_in, image_out) = (height * width * inputs, height * width * outputs);
-    let group = (pixels.len() / image_in).div_ceil(GROUPS).max(1);
-    let groups = pixels
-        .par_chunks(group * image_in)
-        .zip(y.par_chunks(group * image_out))
-        .zip(g.par_chunks(group * image_out));
-    let run = |gx: Option<&mut [f32]>, ((pixels, y), g): ((&[f32], &[f32]), &[f32])| {
-        let (mut padded, mut of_y) = (frame(geometry, inputs)(), frame(geometry, outputs)());
-        let mut weights = vec![0f32; geometry.weight_len()];
-        let images =
-            pixels.chunks_exact(image_in).zip(y.chunks_exact(image_out).zip(g.chunks_exact(image_out)));
-        let mut gx = gx.map(|gx| gx.chunks_exact_mut(image_in));
-        for (pixels, (y, g)) in images {
-            geometry.pad(inputs, pixels, &mut padded);
-            fill(y, g, &mut of_y);
-            conv::add_weight_gradient(level, geometry, &padded, &of_y, &mut weights);
-            if let Some((backward, gx)) = backward.zip(gx.as_mut().and_then(Iterator::next)) {
-                conv::convolve(&of_y, backward, Finish::Accumulate, gx);
-            }
-        }
-        weights
-    };
-    let parts: Vec<Vec<f32>> = if backward.is_some() {
-        gx.par_chunks_mut(group * image_in).zip(groups).map(|(gx, group)| run(Some(gx), group)).collect()
-    } else {
-        groups.map(|group| run(None, group)).collect()
-    };
-    for part in parts {
-        norm::add(level, gw, &part);
-    }
 }

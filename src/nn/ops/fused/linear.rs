@@ -1,0 +1,278 @@
+//! The linear part of a layer: which kernel convolves, forwards and backwards.
+
+use std::borrow::Cow;
+
+use dfdx::prelude::*;
+use rayon::prelude::*;
+
+use super::super::{Activation, ConvNorm, Kind, Window};
+use crate::nn::kernels::conv::{self, Finish, Geometry, Packed};
+use crate::nn::kernels::depthwise::{Terms, sum_products};
+use crate::nn::kernels::linked::{self, Sides};
+use crate::nn::kernels::{Level, norm, swish};
+
+/// Groups of images whose weight gradients are summed apart: as parallel as a laptop can use, and
+/// few enough that adding up the groups costs little.
+const GROUPS: usize = 8;
+
+/// Columns from which on the pixels of a row, rather than those of several images, are convolved side by
+/// side: less of such maps lies at their edge, and their channels are few.
+const WIDE: usize = 12;
+
+/// A convolution of a batch of maps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Linear {
+    kind: Kind,
+    /// The convolution's; of a transposed one, those of the convolution that it turns round.
+    sides: Sides,
+}
+
+impl Linear {
+    /// The one of a layer on maps of this shape.
+    pub(super) fn new(maps: (usize, usize, usize, usize), layer: &ConvNorm<'_, f32, Cpu>) -> Self {
+        let (batch, height, width, inputs) = maps;
+        let (_, rows, columns, outputs) = layer.places(maps);
+        let Self { kind, sides } = match layer.kind {
+            kind @ (Kind::Full | Kind::Depthwise) => {
+                Self { kind, sides: Sides { batch, height, width, inputs, outputs, window: layer.window } }
+            }
+            kind @ Kind::Transposed => {
+                let (height, width, window) = (rows, columns, layer.window);
+                let sides = Sides { batch, height, width, inputs: outputs, outputs: inputs, window };
+                assert_eq!(
+                    sides.output_len(),
+                    batch * maps.1 * maps.2 * inputs,
+                    "a window with `same` padding"
+                );
+                Self { kind, sides }
+            }
+        };
+        Self { kind, sides }
+    }
+
+    /// Numbers of the output.
+    pub(super) fn output_len(self) -> usize {
+        match self.kind {
+            Kind::Full | Kind::Depthwise => self.sides.output_len(),
+            Kind::Transposed => self.sides.input_len(),
+        }
+    }
+
+    /// The direct convolution's geometry, where it serves.
+    pub(super) fn direct(self) -> Option<Geometry> {
+        let Sides { height, width, inputs, outputs, window, .. } = self.sides;
+        let kernel = window.kernel;
+        let serves = self.kind == Kind::Full
+            && window == Window::same(kernel)
+            && kernel > 1
+            && kernel % 2 == 1
+            && width >= WIDE;
+        serves.then_some(Geometry { height, width, inputs, outputs, kernel })
+    }
+
+    /// y = f(x ∗ w + b + residual); with `scale`, each output's weights are multiplied by a factor first: batch
+    /// norm, folded.
+    pub(super) fn run(
+        self,
+        level: Level,
+        x: &[f32],
+        weights: &[f32],
+        scale: Option<&[f32]>,
+        (bias, residual, activation): (&[f32], Option<&[f32]>, Activation),
+    ) -> Vec<f32> {
+        let mut y = vec![0f32; self.output_len()];
+        let relu = activation == Activation::Relu;
+        let direct = if relu { Finish::BiasRelu(bias) } else { Finish::Bias(bias) };
+        match (self.kind, self.direct(), residual) {
+            (_, Some(geometry), None) => {
+                let weights = Packed::new(level, geometry, &self.scaled(weights, scale));
+                convolve_directly(geometry, x, &weights, direct, &mut y);
+            }
+            (Kind::Full, ..) => {
+                let finish = linked::Finish { bias, residual, relu };
+                linked::convolve(level, self.sides, x, weights, scale, finish, &mut y);
+            }
+            (Kind::Depthwise, _, None) => {
+                self.depthwise(level, x, &self.scaled(weights, scale), direct, &mut y);
+            }
+            (kind, ..) => {
+                let weights = self.scaled(weights, scale);
+                if kind == Kind::Depthwise {
+                    self.depthwise(level, x, &weights, Finish::Bias(bias), &mut y);
+                } else {
+                    y.par_chunks_exact_mut(bias.len()).for_each(|y| y.copy_from_slice(bias));
+                    linked::add_input_gradient(level, self.sides, x, &weights, &mut y);
+                }
+                // One after the other, over numbers that are still near: such layers are a network's few.
+                let (one, zero) = (vec![1.0; bias.len()], vec![0.0; bias.len()]);
+                if residual.is_some() || relu {
+                    let before = y.clone();
+                    norm::scale_shift(level, &before, &one, &zero, residual, relu, &mut y);
+                }
+            }
+        }
+        if activation == Activation::Swish {
+            y.par_chunks_mut(1 << 14).for_each(|y| swish::swish(level, y));
+        }
+        y
+    }
+
+    /// The weights, each output's times its factor.
+    fn scaled<'a>(self, weights: &'a [f32], scale: Option<&[f32]>) -> Cow<'a, [f32]> {
+        let Some(scale) = scale else { return Cow::Borrowed(weights) };
+        let mut scaled = weights.to_vec();
+        match self.kind {
+            Kind::Full | Kind::Depthwise => {
+                for row in scaled.chunks_exact_mut(scale.len()) {
+                    row.iter_mut().zip(scale).for_each(|(w, s)| *w *= s);
+                }
+            }
+            // (taps, outputs, inputs).
+            Kind::Transposed => {
+                for (row, s) in scaled.chunks_exact_mut(self.sides.outputs).zip(scale.iter().cycle()) {
+                    for w in row {
+                        *w *= s;
+                    }
+                }
+            }
+        }
+        Cow::Owned(scaled)
+    }
+
+    /// Each channel by itself, image by image.
+    fn depthwise(self, level: Level, x: &[f32], weights: &[f32], finish: Finish<'_>, y: &mut [f32]) {
+        let Sides { height, width, inputs, window, .. } = self.sides;
+        let terms = Terms::of_output(window, height, width);
+        let image = self.output_len() / self.sides.batch;
+        y.par_chunks_exact_mut(image)
+            .zip(x.par_chunks_exact(height * width * inputs))
+            .for_each(|(y, x)| sum_products(level, &terms, inputs, x, weights, finish, y));
+    }
+
+    /// Adds the gradients of the weights and, where it is wanted, of the input.
+    pub(super) fn add_gradients(
+        self,
+        level: Level,
+        x: &[f32],
+        gy: &[f32],
+        weights: &[f32],
+        gw: &mut [f32],
+        gx: Option<&mut [f32]>,
+    ) {
+        let sides = self.sides;
+        match self.kind {
+            Kind::Full => {
+                linked::add_weight_gradient(level, sides, x, gy, gw);
+                if let Some(gx) = gx {
+                    linked::add_input_gradient(level, sides, gy, weights, gx);
+                }
+            }
+            Kind::Transposed => {
+                linked::add_weight_gradient(level, sides, gy, x, gw);
+                if let Some(gx) = gx {
+                    linked::add_convolved(level, sides, gy, weights, gx);
+                }
+            }
+            Kind::Depthwise => self.add_depthwise_gradients(level, x, gy, weights, gw, gx),
+        }
+    }
+
+    fn add_depthwise_gradients(
+        self,
+        level: Level,
+        x: &[f32],
+        gy: &[f32],
+        weights: &[f32],
+        gw: &mut [f32],
+        gx: Option<&mut [f32]>,
+    ) {
+        let Sides { batch, height, width, inputs: channels, window, .. } = self.sides;
+        let (image_in, image_out) = (height * width * channels, self.output_len() / batch);
+        let of_weights = Terms::of_weights(window, height, width);
+        let group = batch.div_ceil(GROUPS);
+        let groups = x.par_chunks(group * image_in).zip(gy.par_chunks(group * image_out));
+        let parts: Vec<Vec<f32>> = groups
+            .map(|(x, gy)| {
+                let mut part = vec![0f32; gw.len()];
+                for (x, gy) in x.chunks_exact(image_in).zip(gy.chunks_exact(image_out)) {
+                    sum_products(level, &of_weights, channels, x, gy, Finish::Accumulate, &mut part);
+                }
+                part
+            })
+            .collect();
+        for part in parts {
+            norm::add(level, gw, &part);
+        }
+        if let Some(gx) = gx {
+            let of_input = Terms::of_input(window, height, width);
+            gx.par_chunks_exact_mut(image_in).zip(gy.par_chunks_exact(image_out)).for_each(|(gx, gy)| {
+                sum_products(level, &of_input, channels, gy, weights, Finish::Accumulate, gx);
+            });
+        }
+    }
+}
+
+/// A zeroed frame for one image of so many channels.
+fn frame(geometry: Geometry, channels: usize) -> impl Fn() -> Vec<f32> + Sync + Send {
+    move || vec![0f32; geometry.padded_len(channels)]
+}
+
+/// y = x ∗ w + b for every image, directly.
+fn convolve_directly(geometry: Geometry, x: &[f32], weights: &Packed, finish: Finish<'_>, y: &mut [f32]) {
+    let Geometry { height, width, inputs, outputs, .. } = geometry;
+    let images = x.par_chunks_exact(height * width * inputs);
+    y.par_chunks_exact_mut(height * width * outputs).zip(images).for_each_init(
+        frame(geometry, inputs),
+        |padded, (y, image)| {
+            geometry.pad(inputs, image, padded);
+            conv::convolve(padded, weights, finish, y);
+        },
+    );
+}
+
+/// Adds the gradients of a convolution to its input's and its weights'. `fill` writes the gradient
+/// of one image's sums into a frame; without `backward` the input's gradient is not wanted.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn add_direct_gradients(
+    level: Level,
+    geometry: Geometry,
+    pixels: &[f32],
+    y: &[f32],
+    g: &[f32],
+    backward: Option<&Packed>,
+    fill: impl Fn(&[f32], &[f32], &mut [f32]) + Sync,
+    gx: &mut [f32],
+    gw: &mut [f32],
+) {
+    let Geometry { height, width, inputs, outputs, .. } = geometry;
+    let (image_in, image_out) = (height * width * inputs, height * width * outputs);
+    let group = (pixels.len() / image_in).div_ceil(GROUPS).max(1);
+    let groups = pixels
+        .par_chunks(group * image_in)
+        .zip(y.par_chunks(group * image_out))
+        .zip(g.par_chunks(group * image_out));
+    let run = |gx: Option<&mut [f32]>, ((pixels, y), g): ((&[f32], &[f32]), &[f32])| {
+        let (mut padded, mut of_y) = (frame(geometry, inputs)(), frame(geometry, outputs)());
+        let mut weights = vec![0f32; geometry.weight_len()];
+        let images =
+            pixels.chunks_exact(image_in).zip(y.chunks_exact(image_out).zip(g.chunks_exact(image_out)));
+        let mut gx = gx.map(|gx| gx.chunks_exact_mut(image_in));
+        for (pixels, (y, g)) in images {
+            geometry.pad(inputs, pixels, &mut padded);
+            fill(y, g, &mut of_y);
+            conv::add_weight_gradient(level, geometry, &padded, &of_y, &mut weights);
+            if let Some((backward, gx)) = backward.zip(gx.as_mut().and_then(Iterator::next)) {
+                conv::convolve(&of_y, backward, Finish::Accumulate, gx);
+            }
+        }
+        weights
+    };
+    let parts: Vec<Vec<f32>> = if backward.is_some() {
+        gx.par_chunks_mut(group * image_in).zip(groups).map(|(gx, group)| run(Some(gx), group)).collect()
+    } else {
+        groups.map(|group| run(None, group)).collect()
+    };
+    for part in parts {
+        norm::add(level, gw, &part);
+    }
+}
