@@ -6,7 +6,8 @@ use lcz::calibration::{Bins, Reliability};
 use lcz::data::{Patches, Signatures};
 use lcz::figures::{
     Agreement, Caption, Cells, Composite, Curves, Figure, boxes, class_counts, composite_patches,
-    confusion_matrix, gallery, learning_curves, reliability, sample_patches, spectral_signatures,
+    confusion_matrices, confusion_matrix, gallery, learning_curves, reliability, sample_patches,
+    spectral_signatures,
 };
 use lcz::metrics::ConfusionMatrix;
 use lcz::{Bands, Classes, Imagery, Labels, Result, Zone};
@@ -133,6 +134,43 @@ fn a_confusion_matrix_names_its_classes_and_writes_its_numbers() {
     let total = confusion.reference_totals()[10];
     assert!(percents.contains(&format!("{:.1}", 1070.0 * 100.0 / total as f64)));
     assert!(!percents.contains(&"1,070".to_owned()));
+}
+
+#[test]
+fn two_confusion_matrices_share_names_scale_and_a_page() {
+    let first = seventeen();
+    // Each class's first sample, had there been one, taken for the next class.
+    let mut counts = first.counts().to_owned();
+    for k in 0..16 {
+        if counts[[k, k]] > 0 {
+            counts[[k, k]] -= 1;
+            counts[[k, k + 1]] += 1;
+        }
+    }
+    let second = ConfusionMatrix::from_counts(Classes::lcz(), counts).unwrap();
+    let figure = confusion_matrices([("one-hot", &first), ("votes", &second)], &caption()).unwrap();
+    assert!(figure.width() <= 2163, "wider than a page of 183 mm: {}", figure.width());
+    let rows = rows(&figure);
+    assert_eq!(rows.len(), 2 * 17 * 17);
+    for (at, row) in rows.iter().enumerate() {
+        let (name, confusion) = if at < 17 * 17 { ("one-hot", &first) } else { ("votes", &second) };
+        let (truth, predicted) = (at % (17 * 17) / 17, at % 17);
+        assert_eq!(row[0], name);
+        assert_eq!(row[1], confusion.classes().code(truth));
+        assert_eq!(row[3].parse::<u64>().unwrap(), confusion.count(truth, predicted));
+    }
+    let texts = texts(&figure);
+    for zone in Zone::all() {
+        assert_eq!(texts.iter().filter(|text| **text == zone.to_string()).count(), 1, "{zone}");
+    }
+    let accuracy = |confusion: &ConfusionMatrix| confusion.overall_accuracy_score();
+    assert!(texts.contains(&format!("one-hot: overall accuracy {:.3}", accuracy(&first))));
+    assert!(texts.contains(&format!("votes: overall accuracy {:.3}", accuracy(&second))));
+    assert_eq!(texts.iter().filter(|text| *text == "% of reference class").count(), 1);
+
+    let fewer = ConfusionMatrix::from_counts(Classes::lcz(), Array2::eye(17)).unwrap();
+    let error = confusion_matrices([("one-hot", &first), ("votes", &fewer)], &caption()).unwrap_err();
+    assert!(error.to_string().contains("other classes or samples; give two of the same"), "{error}");
 }
 
 #[test]

@@ -57,6 +57,14 @@ fn a_study_that_is_killed_or_spread_over_shards_ends_with_the_table_of_one_that_
     let wanted = results(&whole);
     assert!(wanted[0].1.contains("| 30 % |") && wanted[0].1.contains("| all |"), "{}", wanted[0].1);
 
+    // What a figure shows is computed again from what the runs have stored.
+    for figure in ["learning-curves.svg", "learning-curves-testing.csv"] {
+        let mut verify = Command::new(env!("CARGO_BIN_EXE_lcz"));
+        verify.args(["--quiet", "verify"]).arg(whole.join(figure));
+        let found = String::from_utf8(done(verify).stdout).unwrap();
+        assert!(found.contains("when computed again") && !found.contains("DIFFERS"), "{found}");
+    }
+
     let killed = folder.path().join("killed");
     let mut random = ChaCha8Rng::seed_from_u64(6);
     let (mut kills, mut ended) = (0, false);

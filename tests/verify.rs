@@ -1,5 +1,6 @@
 //! `lcz verify` from outside: an honest figure agrees with its run, and whatever was changed is found.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -16,7 +17,7 @@ fn done(arguments: &[&str]) -> String {
 
 /// That a figure is refused, with these words among the findings.
 fn differs(figure: &Path, wanted: &str) {
-    let output = lcz(&["verify", figure.to_str().unwrap()]);
+    let output = lcz(&["-q", "verify", figure.to_str().unwrap()]);
     let found = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{found}");
     assert!(found.lines().any(|line| line.starts_with("DIFFERS") && line.contains(wanted)), "{found}");
@@ -82,6 +83,77 @@ fn an_honest_figure_is_told_from_one_that_was_changed() {
     fs::copy(Path::new(&other).join("model.safetensors"), Path::new(&moved).join("model.safetensors"))
         .unwrap();
     differs(&matrix, "computed again");
+}
+
+/// What lies in a folder itself, by name.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path.is_file());
+    files
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn a_study_s_figures_are_verified_and_drawn_again_from_its_predictions_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    let study = at("study");
+    let small = ["--patches", "340", "--seeds", "2", "--epochs", "1", "--width", "2"];
+    let reproduce = ["-q", "reproduce", "ldl", "--out", &study];
+    done(&[&reproduce[..], &small].concat());
+    let made = files(Path::new(&study));
+    let svgs: Vec<&String> = made.keys().filter(|name| name.ends_with(".svg")).collect();
+    assert_eq!(svgs.len(), 10, "{svgs:?}");
+
+    // Again, on the finished folder: nothing changes. Then without networks and data.
+    done(&[&reproduce[..], &small].concat());
+    assert!(files(Path::new(&study)) == made, "the same study again gave other files");
+    fs::remove_dir_all(Path::new(&study).join("runs")).unwrap();
+    fs::remove_dir_all(Path::new(&study).join("synthetic")).unwrap();
+    done(&[&reproduce[..], &["--redraw"]].concat());
+    assert!(files(Path::new(&study)) == made, "drawn again, the files are others");
+    for svg in svgs {
+        let found = done(&["-q", "verify", &format!("{study}/{svg}")]);
+        assert!(!found.contains("DIFFERS") && found.lines().count() == 5, "{svg}: {found}");
+    }
+
+    // Moved, it is found around the figure; a figure elsewhere needs to be told.
+    let moved = at("moved");
+    fs::rename(&study, &moved).unwrap();
+    done(&["-q", "verify", &format!("{moved}/confusion.png")]);
+    let alone = place.path().join("paper/confusion.csv");
+    fs::create_dir(place.path().join("paper")).unwrap();
+    fs::copy(format!("{moved}/confusion.csv"), &alone).unwrap();
+    let output = lcz(&["verify", alone.to_str().unwrap()]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("is not there (no study.json); say where it is with --run"), "{message}");
+    done(&["-q", "verify", alone.to_str().unwrap(), "--run", &moved]);
+
+    // A number, and then what it was computed from.
+    let matrix = Path::new(&moved).join("confusion.csv");
+    let kept = fs::read_to_string(&matrix).unwrap();
+    replace(&matrix, "one-hot labels,G,G,", "one-hot labels,G,G,1");
+    differs(&matrix, "holds other numbers than were drawn");
+    differs(&matrix, "computed again");
+    fs::write(&matrix, kept).unwrap();
+    done(&["-q", "verify", matrix.to_str().unwrap()]);
+    let predictions = Path::new(&moved).join("predictions");
+    let single = predictions.join("one-hot-seed-0-single.h5");
+    fs::copy(predictions.join("votes-seed-1-single.h5"), &single).unwrap();
+    differs(&matrix, "computed again");
+    differs(&Path::new(&moved).join("reliability-one-hot.svg"), "computed again");
+    fs::remove_file(&single).unwrap();
+    let output = lcz(&["-q", "verify", matrix.to_str().unwrap()]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("one-hot-seed-0-single.h5: not there; do the study"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+
+    let other =
+        ["-q", "reproduce", "ldl", "--out", &moved, "--patches", "340", "--seeds", "3", "--width", "2"];
+    let output = lcz(&other);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("a study of other settings; give another --out"), "{message}");
 }
 
 #[test]

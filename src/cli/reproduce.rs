@@ -43,7 +43,8 @@ enum Study {
 Examples:
   lcz reproduce ldl --quick --out study                (synthetic, minutes)
   lcz reproduce ldl --data data --out study            (the paper's size)
-  lcz reproduce ldl --data data --out study --seeds 3 --epochs 60 --width 8")]
+  lcz reproduce ldl --data data --out study --seeds 3 --epochs 60 --width 8
+  lcz reproduce ldl --redraw --out study               (table and figures again, nothing trained)")]
 struct Ldl {
     /// A folder of training.h5, validation.h5 and testing.h5 with votes [default: a synthetic set].
     #[arg(long)]
@@ -72,6 +73,10 @@ struct Ldl {
     /// Width of the network.
     #[arg(long)]
     width: Option<usize>,
+
+    /// Only table and figures, of the predictions that the study has stored.
+    #[arg(long, conflicts_with_all = ["data", "quick", "seeds", "epochs", "patches", "width"])]
+    redraw: bool,
 
     /// Where it runs: cpu, or cuda:0 in a build for CUDA.
     #[arg(long, default_value = "cpu")]
@@ -197,7 +202,11 @@ impl Ldl {
             width: self.width.unwrap_or(base.width),
             ..base
         };
-        let outcome = experiment::reproduce_ldl(&study, &self.out, self.device, progress)?;
+        let outcome = if self.redraw {
+            experiment::redraw_ldl(&self.out, progress)?
+        } else {
+            experiment::reproduce_ldl(&study, &self.out, self.device, progress)?
+        };
         if self.json {
             return output::json(&outcome);
         }

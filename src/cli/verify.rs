@@ -16,12 +16,13 @@ use super::output;
 Examples:
   lcz verify runs/first/figures/testing-confusion-matrix.svg
   lcz verify paper/figure-3.png --run runs/first        (the run has moved)
+  lcz verify figures/ldl/confusion.svg --run study      (of lcz reproduce; from its predictions)
   lcz verify figures/voting-entropy.svg --data so2sat_vote_patterns.csv")]
 pub struct Verify {
     /// The figure's .svg, .png or .csv; the other two stand beside it.
     figure: PathBuf,
 
-    /// The run's folder [default: where the figure says it is].
+    /// The folder of its run or study [default: where the figure says it is].
     #[arg(long)]
     run: Option<PathBuf>,
 
@@ -56,7 +57,7 @@ impl Verify {
             }
         }
         let figure = self.figure.display();
-        anyhow::ensure!(verification.agrees(), "{figure}: not what its run gives; draw it again");
+        anyhow::ensure!(verification.agrees(), "{figure}: not what its run or study gives; draw it again");
         Ok(())
     }
 }

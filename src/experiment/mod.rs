@@ -24,7 +24,7 @@ pub use ensemble::{resume_ensemble, train_ensemble};
 pub use evaluation::{DIAGRAM_BINS, Evaluation, MembersSummary, ModelScores, Sampled, evaluate};
 pub use features::{FeatureReport, features};
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
-pub use ldl::{Difference, LdlOutcome, LdlStudy, reproduce_ldl};
+pub use ldl::{Difference, LdlOutcome, LdlStudy, redraw_ldl, reproduce_ldl};
 pub use run::Run;
 pub use scaling::{Procedure, temp_scale};
 pub use scoring::score;

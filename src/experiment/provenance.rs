@@ -37,7 +37,7 @@ impl Run {
 
 /// The checksum of a set, which may be larger than memory: of its extent, its labels, and the pixels of
 /// its first, middle and last patch.
-fn data_checksum(patches: &Patches) -> Result<String> {
+pub(super) fn data_checksum(patches: &Patches) -> Result<String> {
     let n = patches.len();
     let extent = format!("{n} {:?} {}", patches.imagery(), patches.classes());
     let labels = if patches.has_labels() { patches.labels()?.indices().to_vec() } else { Vec::new() };

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::Run;
 use super::evaluation::Assessment;
 use super::votes::vote_figures;
+use super::{ldl, uncertainty};
 use crate::data::read_votes;
-use crate::figures::{self, Caption, Figure, Record, Source, number_lines, numbers_checksum};
+use crate::figures::{self, Caption, Figure, Record, Source, StudyName, number_lines, numbers_checksum};
 use crate::metrics::VoteSummary;
 use crate::models::Device;
 use crate::scorecard::ScorecardSettings;
@@ -49,10 +50,11 @@ impl Verification {
 /// Verifies a figure, given as its SVG, PNG or CSV: do the three files say the same of themselves, are the
 /// numbers in the CSV those that were drawn, and does the run give them again?
 ///
-/// `run` and `data` are where the run and its data are now, if not where the figure says. Nothing is written.
+/// `run` and `data` are where the run (or the study) and its data are now, if not where the figure says. Of a
+/// study, its stored predictions are taken: nothing is trained. Nothing is written.
 ///
 /// # Errors
-/// A figure without provenance or without its CSV; a run or data that are not there.
+/// A figure without provenance or without its CSV; a run, a study's predictions or data that are not there.
 pub fn verify(
     figure: &Path,
     run: Option<&Path>,
@@ -136,9 +138,16 @@ fn redrawn(
             let summary = VoteSummary::of(&read_votes(file)?)?;
             named(figure, vote_figures(file, Some(&record.provenance.data), &summary)?)
         }
+        Source::Study { name, folder } => {
+            let folder = find_study(figure, run, folder)?;
+            match name {
+                StudyName::Ldl => named(figure, ldl::figures(&folder, progress)?),
+                StudyName::Uncertainty => named(figure, uncertainty::figures(&folder, progress)?),
+            }
+        }
         Source::Other => {
             let advice = "run the command that made it again, and compare";
-            Err(Error::file(figure, "its numbers are not those of one run", advice))
+            Err(Error::file(figure, "its numbers are not those of one run or study", advice))
         }
     }
 }
@@ -169,6 +178,19 @@ fn find_run(figure: &Path, given: Option<&Path>, recorded: &str) -> Result<Run> 
     places.into_iter().find_map(|place| Run::open(&place).ok()).ok_or_else(|| {
         let problem = format!("its run, {recorded}, is not there");
         Error::file(figure, problem, "say where it is with --run")
+    })
+}
+
+/// The folder of a figure's study: where it is said to be, else that of the figure, else where it was.
+fn find_study(figure: &Path, given: Option<&Path>, recorded: &str) -> Result<PathBuf> {
+    if let Some(given) = given {
+        return Ok(given.to_owned());
+    }
+    let around = figure.parent().map(Path::to_owned);
+    let mut places = around.into_iter().chain([PathBuf::from(recorded)]);
+    places.find(|place| ldl::is_study(place)).ok_or_else(|| {
+        let problem = format!("its study, {recorded}, is not there (no study.json)");
+        Error::file(figure, problem, "say where it is with --run, or do it again")
     })
 }
 

@@ -42,10 +42,18 @@ pub(super) fn vote_figures(
     let bytes = if plain { Some(fs::read(file).map_err(Error::io(file))?) } else { None };
     let provenance = Provenance {
         data_checksum: bytes.map(checksum),
-        ..Provenance::of(data.clone(), Source::Votes { file: file.display().to_string() })
+        ..Provenance::of(data, Source::Votes { file: file.display().to_string() })
     };
-    let caption = |title: &str| Caption::new(title, format!("{data}, n = {}", summary.samples));
+    draw_votes(summary, &provenance)
+}
 
+/// The figures of votes whose provenance is known.
+pub(super) fn draw_votes(
+    summary: &VoteSummary,
+    provenance: &Provenance,
+) -> Result<Vec<(&'static str, Figure)>> {
+    let data = format!("{}, n = {}", provenance.data, summary.samples);
+    let caption = |title: &str| Caption::new(title, data.clone());
     let mut figures = Vec::new();
     if let (Some(urban), Some(natural)) = (&summary.urban, &summary.natural) {
         let groups: Vec<_> = [("urban", urban), ("natural", natural)]
@@ -56,5 +64,5 @@ pub(super) fn vote_figures(
     }
     let title = "Which zones experts take for others";
     figures.push(("voting-confusion", figures::voting_confusion(&summary.confusion, &caption(title))?));
-    Ok(figures.into_iter().map(|(stem, figure)| (stem, figure.with_provenance(&provenance))).collect())
+    Ok(figures.into_iter().map(|(stem, figure)| (stem, figure.with_provenance(provenance))).collect())
 }

@@ -1,9 +1,13 @@
 //! Confusion as a heat map, of a classifier or of experts: rows are the reference (or the majority), colour
 //! is the share of the row.
 
+mod pair;
+
 use std::fmt::Write as _;
 
 use ndarray::Array2;
+
+pub use pair::confusion_matrices;
 
 use super::colours::{ABSENT, FAINT_INK, GRID, INK, ramp};
 use super::drawing::{Area, Drawing};
@@ -32,6 +36,8 @@ pub enum Cells {
     Counts,
     /// Which part of the reference class, in percent.
     RowPercent,
+    /// The same in whole percent, for small cells.
+    WholePercent,
 }
 
 /// Draws a confusion matrix: rows are the reference, columns the prediction.
@@ -107,35 +113,47 @@ const OF_VOTES: Words = Words {
     csv: ["majority", "voted", "votes", "row_percent"],
 };
 
+impl Words {
+    /// What a reader must know.
+    fn notes(&self, matrices: &[&ConfusionMatrix]) -> String {
+        let mut notes = self.colour.to_owned();
+        if matrices.iter().any(|confusion| confusion.counts().iter().any(|count| *count == 0)) {
+            notes.push_str(" Empty cell: 0.");
+        }
+        if matrices.iter().any(|confusion| confusion.reference_totals().contains(&0)) {
+            notes.push(' ');
+            notes.push_str(self.empty_row);
+        }
+        notes
+    }
+}
+
 fn draw(confusion: &ConfusionMatrix, cells: Cells, words: &Words, caption: &Caption) -> Result<Figure> {
-    let k = confusion.classes().len();
-    if k > MOST_CLASSES {
-        let problem = format!("{k} classes; a page holds {MOST_CLASSES}");
-        return Err(Error::input(
-            "figure of a confusion matrix",
-            problem,
-            "merge classes or print the table",
-        ));
-    }
-    let layout = Layout::of(confusion, cells);
-    let mut notes = words.colour.to_owned();
-    if confusion.counts().iter().any(|count| *count == 0) {
-        notes.push_str(" Empty cell: 0.");
-    }
-    if confusion.reference_totals().contains(&0) {
-        notes.push(' ');
-        notes.push_str(words.empty_row);
-    }
-    let frame = Frame::new(caption, &notes, layout.width);
+    check_size(confusion)?;
+    let layout = Layout::of(&[confusion], cells, 10.0 + COLOUR_BAR_WIDTH + MARGIN);
+    let frame = Frame::new(caption, &words.notes(&[confusion]), layout.width);
     let mut drawing = frame.around(layout.above + layout.side() + layout.below);
     let matrix =
         Area { x: layout.left, y: frame.above() + layout.above, width: layout.side(), height: layout.side() };
     draw_cells(&mut drawing, matrix, confusion, &layout, cells);
     draw_borders(&mut drawing, matrix, confusion.classes(), layout.cell);
     draw_rows(&mut drawing, matrix, confusion, &layout, words.rows);
-    draw_columns(&mut drawing, matrix, confusion, &layout, words.columns);
+    draw_columns(&mut drawing, matrix, confusion, &layout);
+    draw_total(&mut drawing, matrix, confusion);
+    draw_columns_title(&mut drawing, matrix, &layout, words.columns);
     colour_bar(&mut drawing, matrix.right() + 10.0, matrix.y, matrix.height, words.colour_bar);
-    drawing.into_figure(caption, csv(confusion, words, caption))
+    let mut csv = csv_head(caption, &[], &words.csv);
+    put_lines(&mut csv, "", confusion);
+    drawing.into_figure(caption, csv)
+}
+
+fn check_size(confusion: &ConfusionMatrix) -> Result<()> {
+    let k = confusion.classes().len();
+    if k <= MOST_CLASSES {
+        return Ok(());
+    }
+    let problem = format!("{k} classes; a page holds {MOST_CLASSES}");
+    Err(Error::input("figure of a confusion matrix", problem, "merge classes or print the table"))
 }
 
 /// Sizes in points.
@@ -155,23 +173,31 @@ struct Layout {
     totals_below: f64,
 }
 
+/// Between matrices.
+const GAP: f64 = 10.0;
+
 impl Layout {
-    fn of(confusion: &ConfusionMatrix, cells: Cells) -> Self {
-        let classes = confusion.classes();
+    /// Of matrices side by side whose rows are the same, with so much room right of them.
+    fn of(matrices: &[&ConfusionMatrix], cells: Cells, right: f64) -> Self {
+        let classes = matrices[0].classes();
         let k = classes.len();
         let names: Vec<String> = (0..k).map(|class| classes.name(class)).collect();
-        let totals =
-            widest(TOTAL, confusion.reference_totals().into_iter().chain([confusion.total()]).map(grouped));
+        let rows = matrices[0].reference_totals().into_iter().chain([matrices[0].total()]);
+        let totals = widest(TOTAL, rows.map(grouped));
         // Margin, the axis's title, the names, the samples a class.
         let left = MARGIN + 12.0 + widest(NAME, names) + 4.0 + totals + 7.0;
-        let right = 10.0 + COLOUR_BAR_WIDTH + MARGIN;
-        let texts = (0..k * k).map(|at| cell_text(confusion, (at / k, at % k), cells));
+        let count = matrices.len() as f64;
+        let around = left + right + GAP * (count - 1.0);
+        let texts = matrices
+            .iter()
+            .flat_map(|confusion| (0..k * k).map(|at| cell_text(confusion, (at / k, at % k), cells)));
         // No number smaller than 5 points; no cell larger than looks well; room for the colour bar's title.
         let needed = widest(Lettering { size: 5.0, ..NAME }, texts) + 3.0;
         let largest = (66.0 / k as f64).max(30.0);
-        let cell = ((PAGE_WIDTH - left - right) / k as f64).min(largest).max(needed).max(9.0);
+        let cell = ((PAGE_WIDTH - around) / count / k as f64).min(largest).max(needed).max(9.0);
         let codes = widest(NAME, classes.codes().iter().cloned());
-        let predicted = widest(TOTAL, confusion.predicted_totals().into_iter().map(grouped));
+        let columns = matrices.iter().flat_map(|confusion| confusion.predicted_totals());
+        let predicted = widest(TOTAL, columns.map(grouped));
         let (codes_upward, totals_upward) = (codes > cell - 2.0, predicted > cell - 1.0);
         let totals_below = if totals_upward { predicted + 8.0 } else { 9.5 };
         let codes_below = if codes_upward { codes + 3.0 } else { LABEL + 2.0 };
@@ -181,7 +207,7 @@ impl Layout {
             left,
             above: 4.0,
             below: totals_below + codes_below + 12.0,
-            width: (left + cell * k as f64 + right).max(200.0),
+            width: (around + cell * k as f64 * count).max(200.0),
             totals,
             totals_upward,
             codes_upward,
@@ -208,7 +234,9 @@ fn cell_text(confusion: &ConfusionMatrix, (truth, predicted): (usize, usize), ce
         _ if count == 0 => String::new(),
         (Cells::RowPercent, Some(percent)) if percent < 0.05 => "<0.1".to_owned(),
         (Cells::RowPercent, Some(percent)) if percent < 99.95 => format!("{percent:.1}"),
-        (Cells::RowPercent, Some(_)) => "100".to_owned(),
+        (Cells::WholePercent, Some(percent)) if percent < 0.5 => "<1".to_owned(),
+        (Cells::WholePercent, Some(percent)) if percent < 99.5 => format!("{percent:.0}"),
+        (Cells::RowPercent | Cells::WholePercent, Some(_)) => "100".to_owned(),
         _ if count >= 10_000_000 => format!("{:.1}M", count as f64 / 1e6),
         _ => grouped(count),
     }
@@ -276,14 +304,8 @@ fn draw_rows(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatrix, l
     drawing.text_at(name, (MARGIN + 4.0, matrix.middle().1), title);
 }
 
-/// The columns' samples and codes, and the axis's title.
-fn draw_columns(
-    drawing: &mut Drawing,
-    matrix: Area,
-    confusion: &ConfusionMatrix,
-    layout: &Layout,
-    name: &str,
-) {
+/// The columns' samples and codes.
+fn draw_columns(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatrix, layout: &Layout) {
     let codes_top = matrix.bottom() + layout.totals_below;
     for (class, total) in confusion.predicted_totals().into_iter().enumerate() {
         let x = matrix.x + (class as f64 + 0.5) * layout.cell;
@@ -299,21 +321,29 @@ fn draw_columns(
             drawing.text(code, (x, codes_top + LABEL), NAME.centred());
         }
     }
+}
+
+/// All samples, below those of the rows.
+fn draw_total(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatrix) {
     let total = format!("n = {}", grouped(confusion.total()));
     drawing.text(&total, (matrix.x - 4.0, matrix.bottom() + 7.5), TOTAL.ending());
+}
+
+fn draw_columns_title(drawing: &mut Drawing, matrix: Area, layout: &Layout, name: &str) {
     let title = NAME.bold().centred();
     drawing.text(name, (matrix.middle().0, matrix.bottom() + layout.below - 1.5), title);
 }
 
-fn csv(confusion: &ConfusionMatrix, words: &Words, caption: &Caption) -> String {
+/// One line a cell, each with this before it.
+fn put_lines(csv: &mut String, before: &str, confusion: &ConfusionMatrix) {
     let classes = confusion.classes();
-    let mut csv = csv_head(caption, &[], &words.csv);
     for truth in 0..classes.len() {
         for predicted in 0..classes.len() {
             let percent = row_percent(confusion, truth, predicted);
+            // Writing to a string does not fail.
             let _ = writeln!(
                 csv,
-                "{},{},{},{}",
+                "{before}{},{},{},{}",
                 csv_field(classes.code(truth)),
                 csv_field(classes.code(predicted)),
                 confusion.count(truth, predicted),
@@ -321,5 +351,4 @@ fn csv(confusion: &ConfusionMatrix, words: &Words, caption: &Caption) -> String 
             );
         }
     }
-    csv
 }

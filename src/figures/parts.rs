@@ -88,6 +88,24 @@ pub(super) fn colour_bar(drawing: &mut Drawing, x: f64, y: f64, height: f64, tit
     drawing.text_at(title, (x + COLOUR_BAR_WIDTH - 7.0, bar.middle().1), title_type);
 }
 
+/// The same lying down in an area, its numbers below it and its title on its left.
+pub(super) fn colour_bar_across(drawing: &mut Drawing, bar: Area, title: &str) {
+    let steps = 100;
+    for step in 0..steps {
+        // Each step reaches to the bar's end, for the next to cover.
+        let from = bar.width * f64::from(step) / f64::from(steps);
+        let area = Area { x: bar.x + from, width: bar.width - from, ..bar };
+        drawing.fill(area, ramp((f64::from(step) + 0.5) / f64::from(steps)));
+    }
+    drawing.outline(bar, 0.4, INK);
+    for percent in (0..=100).step_by(20) {
+        let x = bar.x + f64::from(percent) / 100.0 * bar.width;
+        drawing.line((x, bar.bottom()), (x, bar.bottom() + 2.0), 0.4, INK);
+        drawing.text(&percent.to_string(), (x, bar.bottom() + 8.0), Lettering::new(6.0, INK).centred());
+    }
+    drawing.text_at(title, (bar.x - 6.0, bar.middle().1), Lettering::new(LABEL, INK).ending());
+}
+
 /// The frame of a plot: grid lines, ticks with their numbers, the axes' titles. `area` is where the
 /// data go; numbers and titles are drawn outside it.
 pub(super) fn plot_frame(drawing: &mut Drawing, area: Area, across: &Axis, up: &Axis, titles: [&str; 2]) {

@@ -68,8 +68,25 @@ pub enum Source {
         /// The file.
         file: String,
     },
-    /// Something that cannot be computed again from one run or file.
+    /// The predictions that a study, `lcz reproduce`, has stored.
+    Study {
+        /// Which.
+        name: StudyName,
+        /// Its folder.
+        folder: String,
+    },
+    /// Something that cannot be computed again from one run, file or study.
     Other,
+}
+
+/// A study that figures are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StudyName {
+    /// `lcz reproduce ldl`.
+    Ldl,
+    /// `lcz reproduce uncertainty`.
+    Uncertainty,
 }
 
 impl Provenance {

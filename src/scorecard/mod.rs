@@ -17,8 +17,11 @@ use crate::calibration::Bins;
 use crate::metrics::check_samples;
 use crate::progress::Silent;
 use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, Votes};
-use resampling::{Ballots, Draws, percentile_interval};
-use statistics::{Extent, Forecast, Statistics, Values};
+use resampling::{Ballots, Draws};
+use statistics::{Extent, Forecast, Statistics};
+
+pub(crate) use resampling::percentile_interval;
+pub(crate) use statistics::Values;
 
 /// A measure of the table, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -307,6 +310,30 @@ impl Scorecard {
     pub fn row(&self, measure: Measure) -> Option<&ScorecardRow> {
         self.rows.iter().find(|row| row.measure == measure)
     }
+}
+
+/// The measures on the samples as they are, and in each bootstrap round. The same seed draws the same samples (or
+/// groups) in a round whatever is predicted, so that rounds of several classifiers are pairs.
+///
+/// # Errors
+/// As [`Scorecard::of`].
+pub(crate) fn resampled(
+    predicted: Predicted<'_>,
+    reference: Reference<'_>,
+    settings: ScorecardSettings,
+) -> Result<(Values, Vec<Values>)> {
+    check_settings(&settings)?;
+    check(predicted, reference)?;
+    let of_votes = reference.votes.map(Votes::distributions);
+    let y = of_votes.as_ref().or(reference.distributions);
+    let extent = Extent::of(predicted, y.is_some(), &settings);
+    let forecast = Forecast::of(predicted, &extent)?;
+    let statistics = Statistics::of(&forecast, reference.labels, y);
+    let draws = Draws { seed: settings.seed, rounds: settings.rounds };
+    let groups = reference.groups.map(resampling::Groups::of);
+    let samples = reference.labels.len();
+    let rounds = draws.of_samples(&statistics, &extent, samples, groups.as_ref(), &mut Silent);
+    Ok((statistics.measured(), rounds))
 }
 
 fn ceiling(panels: &[Values], at: usize, level: f64) -> Option<Ceiling> {

@@ -342,7 +342,7 @@ impl PanelTable {
 
 /// The middle `level` of the rounds in which the measure was defined, with linear interpolation between
 /// them; None without such a round.
-pub(super) fn percentile_interval(rounds: &[Values], at: usize, level: f64) -> Option<Interval> {
+pub(crate) fn percentile_interval(rounds: &[Values], at: usize, level: f64) -> Option<Interval> {
     let mut values: Vec<f64> =
         rounds.iter().filter_map(|values| values[at]).filter(|v| !v.is_nan()).collect();
     values.sort_by(f64::total_cmp);

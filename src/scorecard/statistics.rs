@@ -11,7 +11,7 @@ use crate::metrics::{ConfusionMatrix, Floor};
 use crate::{Classes, LabelDistributions, Labels, Result};
 
 /// A value for each of [`Measure::ALL`]; None where the inputs do not allow it.
-pub(super) type Values = [Option<f64>; Measure::ALL.len()];
+pub(crate) type Values = [Option<f64>; Measure::ALL.len()];
 
 /// What the measures go over, and which of them the inputs allow.
 #[derive(Clone)]

@@ -7,28 +7,34 @@ mod comparison;
 mod drawing;
 mod readme;
 mod runs;
+mod stored;
 mod table;
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{LabelKind, Run};
 use crate::calibration::TemperatureFit;
+use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
-use crate::data::{Patches, predictions};
+use crate::figures::Figure;
 use crate::models::Device;
-use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
+use crate::predictions::StoredTemperature;
+use crate::scorecard::{Predicted, Scorecard, ScorecardSettings};
 use crate::uncertainty::Members;
 use crate::{Error, LabelDistributions, Labels, Logits, Probabilities, Progress, Result, write_whole};
 
 pub use comparison::Difference;
+pub(super) use stored::is_study;
+use stored::{Held, Record, Stored};
 use table::Line;
 
 /// How large the study is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LdlStudy {
     /// A folder of `training.h5`, `validation.h5` and `testing.h5` with votes; a synthetic set if not given.
+    #[serde(skip)]
     pub data: Option<PathBuf>,
     /// Patches of the synthetic set.
     pub patches: usize,
@@ -97,7 +103,10 @@ const VARIANTS: [Variant; 4] = [
 const ONE_HOT: usize = 0;
 const VOTES: usize = 2;
 
-/// A labelled set, read once.
+/// Bins of the calibration errors, as the label distribution paper has them.
+const BINS: usize = 20;
+
+/// A labelled set.
 struct Set {
     file: PathBuf,
     patches: Patches,
@@ -111,31 +120,28 @@ impl Set {
         Ok(Self { file, patches, labels, y })
     }
 
-    fn fit(&self, variant: &Variant, z: &Logits) -> Result<TemperatureFit> {
-        match variant.labels {
+    /// The temperature that is best against what a variant has learnt.
+    fn fit(&self, variant: &Variant, z: &Logits) -> Result<(crate::Temperature, StoredTemperature)> {
+        let fit = match variant.labels {
             LabelKind::OneHot => TemperatureFit::of(z, &self.labels),
             LabelKind::Votes | LabelKind::Posterior => TemperatureFit::of(z, &self.y),
-        }
+        }?;
+        let stored = StoredTemperature {
+            temperature: fit.temperature.value(),
+            procedure: super::Procedure::Exact.name().to_owned(),
+            data: self.file.display().to_string(),
+            patches: self.patches.len(),
+        };
+        Ok((fit.temperature, stored))
     }
 }
 
-/// What a variant's networks say of the test set, and (plain ones, for conformal sets) of the validation set.
-struct Predictions {
-    plain: Vec<Probabilities>,
-    validation: Vec<Probabilities>,
-    scaled: Vec<Probabilities>,
-    temperatures: Vec<f64>,
-    dropout: Vec<Probabilities>,
-    ensemble: Probabilities,
-    ensemble_scaled: Probabilities,
-}
-
 /// Does the study, or what is missing of it, in a folder: data (unless given), runs, predictions with their
-/// entropies, `table.md`, `table.csv`, `table.tex`, the figures, and a `README.md` that says what is what.
+/// entropies, and of these table and figures, as [`redraw_ldl`] does.
 ///
 /// # Errors
-/// Data without labels and votes, no seed, runs of other settings in the folder, or a file that cannot be
-/// written.
+/// Data without labels and votes, no seed, a study of other settings or data in the folder, or a file that
+/// cannot be written.
 pub fn reproduce_ldl(
     study: &LdlStudy,
     out: &Path,
@@ -149,20 +155,31 @@ pub fn reproduce_ldl(
     let (_, validation, test) = So2Sat::open(&data)?.splits()?;
     let validation = Set::of(data.join("validation.h5"), validation)?;
     let test = Set::of(data.join("testing.h5"), test)?;
+    Record::of(study, &test.patches)?.keep(out)?;
     let runs = runs::all(study, &data, out, device, progress)?;
 
-    let folder = out.join("predictions");
-    std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-    progress.begin("evaluate", VARIANTS.len() as u64 * study.seeds);
-    let mut all = Vec::with_capacity(VARIANTS.len());
+    progress.begin("predict", VARIANTS.len() as u64 * study.seeds);
     for (variant, runs) in VARIANTS.iter().zip(&runs) {
-        let predicted = predict(variant, runs, study, [&validation, &test], &folder, device, progress)?;
-        all.push(predicted);
+        if stored::complete(out, variant) {
+            progress.advance(study.seeds, variant.title);
+        } else {
+            predict(variant, runs, study.passes, [&validation, &test], out, device, progress)?;
+        }
     }
     progress.end("");
+    redraw_ldl(out, progress)
+}
 
+/// Makes table and figures of the predictions that a study has stored, without its networks or its data:
+/// `table.md`, `table.csv`, `table.tex`, the figures, and a `README.md` that says what is what.
+///
+/// # Errors
+/// A folder without `study.json`, predictions that are missing, or a file that cannot be written.
+pub fn redraw_ldl(out: &Path, progress: &mut dyn Progress) -> Result<LdlOutcome> {
+    let stored = Stored::read(out, progress)?;
+    let Stored { test, variants, .. } = &stored;
     let mut lines = Vec::new();
-    for (variant, p) in VARIANTS.iter().zip(&all) {
+    for (variant, p) in VARIANTS.iter().zip(variants) {
         let methods: [(&str, &[Probabilities]); 5] = [
             ("single", &p.plain),
             ("temperature scaling", &p.scaled),
@@ -171,103 +188,83 @@ pub fn reproduce_ldl(
             ("ensemble, scaled", std::slice::from_ref(&p.ensemble_scaled)),
         ];
         for (method, all) in methods {
-            let cards = all.iter().map(|p| score(p, &test)).collect::<Result<_>>()?;
+            let cards = all.iter().map(|p| score(p, test)).collect::<Result<_>>()?;
             lines.push(Line { variant: variant.title, method, cards });
         }
     }
-    let groups = test.patches.groups();
-    let pair = |method, a: &[Probabilities], b: &[Probabilities]| {
-        comparison::compare(method, [a, b], &test.labels, &test.y, groups.as_deref())
-    };
-    let mut differences = pair("single", &all[ONE_HOT].plain, &all[VOTES].plain)?;
-    differences.extend(pair("temperature scaling", &all[ONE_HOT].scaled, &all[VOTES].scaled)?);
+    progress.begin("compare", 2);
+    let [one_hot, votes] = [ONE_HOT, VOTES].map(|at| &variants[at]);
+    let mut differences = comparison::compare("single", [&one_hot.plain, &votes.plain], test)?;
+    progress.advance(1, "");
+    differences.extend(comparison::compare("temperature scaling", [&one_hot.scaled, &votes.scaled], test)?);
+    progress.end("");
 
-    let provenance = test.patches.provenance().to_owned();
-    for (stem, figure) in drawing::all(&runs, &all, &validation, &test)? {
+    for (stem, figure) in drawing::all(&stored)? {
         figure.save(out, stem)?;
     }
     let outcome = LdlOutcome {
         table: table::markdown(&lines),
-        test_patches: test.patches.len(),
+        test_patches: test.labels.len(),
         differences,
-        provenance: provenance.clone(),
+        provenance: test.provenance.clone(),
     };
     let put = |name: &str, text: &str| write_whole(&out.join(name), text.as_bytes());
     put("table.md", &outcome.table)?;
-    put("table.csv", &table::csv(&lines, &provenance))?;
-    put("table.tex", &table::latex(&lines, &provenance))?;
-    put("README.md", &readme::text(study, &outcome, groups.is_some()))?;
+    put("table.csv", &table::csv(&lines, &outcome.provenance))?;
+    put("table.tex", &table::latex(&lines, &outcome.provenance))?;
+    put("README.md", &readme::text(stored.study(), &outcome, test.groups.is_some()))?;
     Ok(outcome)
 }
 
-fn score(p: &Probabilities, test: &Set) -> Result<Scorecard> {
-    let settings = ScorecardSettings { bins: comparison::BINS, rounds: 0, panels: 0, ..Default::default() };
-    let reference = Reference::new(&test.labels).with_distributions(&test.y);
-    Scorecard::of(Predicted::Probabilities(p), reference, settings)
+/// The figures of the predictions that a study has stored.
+pub(super) fn figures(out: &Path, progress: &mut dyn Progress) -> Result<Vec<(&'static str, Figure)>> {
+    drawing::all(&Stored::read(out, progress)?)
+}
+
+fn score(p: &Probabilities, test: &Held) -> Result<Scorecard> {
+    let settings = ScorecardSettings { bins: BINS, rounds: 0, panels: 0, ..Default::default() };
+    Scorecard::of(Predicted::Probabilities(p), test.reference(), settings)
 }
 
 /// Asks all networks of a variant, and keeps what they say.
 fn predict(
     variant: &Variant,
     runs: &[Run],
-    study: &LdlStudy,
+    passes: usize,
     [validation, test]: [&Set; 2],
-    folder: &Path,
+    out: &Path,
     device: Device,
     progress: &mut dyn Progress,
-) -> Result<Predictions> {
+) -> Result<()> {
     let one = crate::Temperature::ONE;
     let (mut plain, mut on_validation) = (Vec::new(), Vec::new());
-    let (mut scaled, mut dropout, mut temperatures) = (Vec::new(), Vec::new(), Vec::new());
     for (seed, run) in runs.iter().enumerate() {
         let network = run.network(device)?;
         let (z, z_validation) = (network.logits(&test.patches)?, network.logits(&validation.patches)?);
-        let fit = validation.fit(variant, &z_validation)?;
-        let passes = Members::new(network.mc_dropout(&test.patches, study.passes, seed as u64)?)?;
-        keep_entropies(&folder.join(format!("{}-seed-{seed}-dropout.csv", variant.name)), &passes, &test.y)?;
-        plain.push(z.softmax(one));
-        on_validation.push(z_validation.softmax(one));
-        scaled.push(z.softmax(fit.temperature));
-        temperatures.push(fit.temperature.value());
-        dropout.push(passes.mean().clone());
+        let (temperature, by) = validation.fit(variant, &z_validation)?;
+        let dropout = Members::new(network.mc_dropout(&test.patches, passes, seed as u64)?)?;
+        let (p, p_validation) = (z.softmax(one), z_validation.softmax(one));
+        let at = |kind| stored::of_seed(out, variant, seed, kind);
+        stored::keep(&at("single"), &p, None, &test.patches)?;
+        stored::keep(&at("validation"), &p_validation, None, &validation.patches)?;
+        stored::keep(&at("scaled"), &z.softmax(temperature), Some(&by), &test.patches)?;
+        stored::keep(&at("dropout"), dropout.mean(), None, &test.patches)?;
+        keep_entropies(&at("dropout"), &dropout, &test.y)?;
+        plain.push(p);
+        on_validation.push(p_validation);
         progress.advance(1, variant.title);
     }
-    let members = Members::new(plain.clone())?;
-    keep_entropies(&folder.join(format!("{}-ensemble.csv", variant.name)), &members, &test.y)?;
-    let ensemble = members.mean().clone();
-    let ln = |p: &Probabilities| Logits::new(p.classes().clone(), p.view().mapv(f64::ln));
-    let fit = validation.fit(variant, &ln(&Probabilities::mean_of(&on_validation)?)?)?;
-    let ensemble_scaled = ln(&ensemble)?.softmax(fit.temperature);
-
-    for (kind, all) in [("single", &plain), ("scaled", &scaled), ("dropout", &dropout)] {
-        for (seed, p) in all.iter().enumerate() {
-            keep(folder, &format!("{}-seed-{seed}-{kind}", variant.name), p, &test.patches)?;
-        }
-    }
-    keep(folder, &format!("{}-ensemble", variant.name), &ensemble, &test.patches)?;
-    keep(folder, &format!("{}-ensemble-scaled", variant.name), &ensemble_scaled, &test.patches)?;
-    Ok(Predictions {
-        plain,
-        validation: on_validation,
-        scaled,
-        temperatures,
-        dropout,
-        ensemble,
-        ensemble_scaled,
-    })
+    let members = Members::new(plain)?;
+    let (temperature, by) = validation.fit(variant, &Probabilities::mean_of(&on_validation)?.logits())?;
+    let at = |kind| stored::of_all(out, variant, kind);
+    keep_entropies(&at("ensemble"), &members, &test.y)?;
+    stored::keep(&at("ensemble"), members.mean(), None, &test.patches)?;
+    stored::keep(&at("ensemble-scaled"), &members.mean().at(temperature), Some(&by), &test.patches)
 }
 
-/// Keeps predictions as `lcz score` reads them, in place of those of an earlier study.
-fn keep(folder: &Path, name: &str, p: &Probabilities, test: &Patches) -> Result<()> {
-    let path = folder.join(format!("{name}.h5"));
-    if path.is_file() {
-        std::fs::remove_file(&path).map_err(Error::io(&path))?;
-    }
-    predictions::write(&path, p, test)
-}
-
-/// Each sample's entropies, in nats: of the votes, and total, aleatoric and epistemic of the members.
-fn keep_entropies(path: &Path, members: &Members, y: &LabelDistributions) -> Result<()> {
+/// Each sample's entropies, in nats, in a CSV beside predictions: of the votes, and total, aleatoric and epistemic of
+/// the members.
+fn keep_entropies(predictions: &Path, members: &Members, y: &LabelDistributions) -> Result<()> {
     use std::fmt::Write as _;
     let parts = members.entropy();
     let mut csv = "# entropies in nats\nsample,votes,total,aleatoric,epistemic\n".to_owned();
@@ -276,5 +273,5 @@ fn keep_entropies(path: &Path, members: &Members, y: &LabelDistributions) -> Res
         // Writing to a string does not fail.
         let _ = writeln!(csv, "{n},{votes},{total},{aleatoric},{epistemic}");
     }
-    write_whole(path, csv.as_bytes())
+    write_whole(&predictions.with_extension("csv"), csv.as_bytes())
 }

@@ -10,8 +10,8 @@ const FIGURES: [(&str, &str, &str); 7] = [
     ("voting-entropy", "how unsure experts are, urban and natural zones", "entropy bar plot"),
     ("voting-confusion", "whom experts vote for, by their majority", "voting confusion"),
     (
-        "confusion-one-hot, confusion-votes",
-        "reference against prediction, in per cent of the row",
+        "confusion",
+        "reference against prediction, one-hot beside votes, in per cent of the row",
         "confusion matrix",
     ),
     (
@@ -79,8 +79,10 @@ pub(super) fn text(study: &LdlStudy, outcome: &LdlOutcome, groups: bool) -> Stri
         let _ = writeln!(text, "| `{}` | {shows} | {paper} |", stem.replace(", ", "`, `"));
     }
     text.push_str(
-        "\n`predictions/` holds each network's probabilities for the test set (`lcz score` reads them) and each sample's \
-         entropies; `runs/` the networks themselves.\n",
+        "\n`predictions/` holds each network's probabilities for the test set and the validation set (`lcz score` reads them) and \
+         each sample's entropies; `runs/` the networks themselves. `lcz verify confusion.svg` computes what a figure shows from \
+         the predictions again, and `lcz reproduce ldl --redraw` makes table and figures of them, both without training; what is \
+         kept elsewhere needs `--run FOLDER`, the study's.\n",
     );
     text
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::{LdlStudy, VARIANTS, Variant};
+use super::{LdlStudy, VARIANTS, Variant, stored};
 use crate::data::synthetic::Synthetic;
 use crate::experiment::{Config, Run, train};
 use crate::models::Device;
@@ -54,6 +54,7 @@ pub(super) fn all(
     let began = Instant::now();
     let count = missing.len();
     for (number, (variant, seed, folder, config)) in missing.into_iter().enumerate() {
+        stored::forget(out, variant)?;
         if folder.exists() {
             // Of a training that was cut short; anything else is left alone.
             if Config::load(&folder.join("config.toml")).ok().as_ref() != Some(&config) {

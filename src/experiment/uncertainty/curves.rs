@@ -1,14 +1,27 @@
 //! The study's learning curves: accuracy and cross-entropy by the size of the subset.
 
+use std::path::Path;
+
 use super::UncertaintyStudy;
 use super::grid::{Measured, Strategy};
 use super::table::values;
 use crate::experiment::summary::Summary;
-use crate::figures::{self, BandPanel, BandPoint, BandSeries, Caption, Figure, Provenance, Source};
+use crate::figures::{
+    self, BandPanel, BandPoint, BandSeries, Caption, Figure, Provenance, Source, StudyName,
+};
 use crate::scorecard::Measure;
 use crate::{Error, Result};
 
-pub(super) fn draw(study: &UncertaintyStudy, measured: &Measured) -> Result<Figure> {
+/// The name of its files.
+pub(super) fn stem(test: &str) -> String {
+    if test == super::grid::TESTS[0] {
+        "learning-curves".to_owned()
+    } else {
+        format!("learning-curves-{test}")
+    }
+}
+
+pub(super) fn draw(study: &UncertaintyStudy, measured: &Measured, out: &Path) -> Result<Figure> {
     let y = measured.y.as_ref();
     let loss = match y {
         Some(_) => (Measure::DistributionalCrossEntropy, "Cross-entropy against votes, nats"),
@@ -51,9 +64,10 @@ pub(super) fn draw(study: &UncertaintyStudy, measured: &Measured) -> Result<Figu
     );
     let runs = study.runs;
     let band = format!("Bands: the mean of {runs} runs and one standard deviation to each side.");
+    let source = Source::Study { name: StudyName::Uncertainty, folder: out.display().to_string() };
     let provenance = Provenance {
         seed: Some(study.config.training.seed),
-        ..Provenance::of(measured.provenance.clone(), Source::Other)
+        ..Provenance::of(measured.provenance.clone(), source)
     };
     let figure = figures::bands(&panels, "Patches learnt from, % of the training set", &band, &caption)?;
     Ok(figure.with_provenance(&provenance))

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Config;
+use crate::figures::Figure;
 use crate::models::Device;
 use crate::{Error, Progress, Result, write_whole};
 
@@ -167,7 +168,7 @@ fn collect(
         put(format!("table{suffix}.csv"), &table::csv(&measured))?;
         put(format!("table{suffix}.tex"), &table::latex(&measured))?;
         put(format!("effects{suffix}.csv"), &effects::csv(&effects, &provenance))?;
-        curves::draw(study, &measured)?.save(out, &format!("learning-curves{suffix}"))?;
+        curves::draw(study, &measured, out)?.save(out, &curves::stem(name))?;
         tests.push(TestOutcome { name, patches: measured.labels.len(), table: text, effects });
     }
     if tests.is_empty() {
@@ -176,6 +177,19 @@ fn collect(
     let outcome = UncertaintyOutcome { provenance, tests };
     put("README.md".to_owned(), &readme::text(study, &outcome))?;
     Ok(outcome)
+}
+
+/// The figures of the predictions that a study's runs have stored.
+pub(super) fn figures(out: &Path, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
+    let study = preparation::stored(out)?;
+    let grid = Grid::of(&study)?;
+    let mut figures = Vec::new();
+    for name in grid::TESTS {
+        if let Some(measured) = grid.read(out, name, progress)? {
+            figures.push((curves::stem(name), curves::draw(&study, &measured, out)?));
+        }
+    }
+    Ok(figures)
 }
 
 /// The study's own data, where none are given.

@@ -212,6 +212,12 @@ fn identity(path: &Path) -> Result<Identity> {
         .map_err(|e| Error::file(path, format!("cannot be read ({e})"), "give another --out"))
 }
 
+/// The study that a folder holds, without its data.
+pub(super) fn stored(out: &Path) -> Result<UncertaintyStudy> {
+    let Identity { config, runs, shares, equal_counts, .. } = identity(&out.join(STUDY))?;
+    Ok(UncertaintyStudy { config, patches: 0, runs, shares, equal_counts })
+}
+
 /// Refuses to make tables of another grid than the one that the folder holds; needs no data.
 pub(super) fn check_same(study: &UncertaintyStudy, out: &Path) -> Result<()> {
     let path = out.join(STUDY);
