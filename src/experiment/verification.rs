@@ -138,8 +138,8 @@ fn redrawn(
             let summary = VoteSummary::of(&read_votes(file)?)?;
             named(figure, vote_figures(file, Some(&record.provenance.data), &summary)?)
         }
-        Source::Study { name, folder } => {
-            let folder = find_study(figure, run, folder)?;
+        Source::Study { name } => {
+            let folder = find_study(figure, run)?;
             match name {
                 StudyName::Ldl => named(figure, ldl::figures(&folder, progress)?),
                 StudyName::Uncertainty => named(figure, uncertainty::figures(&folder, progress)?),
@@ -181,17 +181,15 @@ fn find_run(figure: &Path, given: Option<&Path>, recorded: &str) -> Result<Run> 
     })
 }
 
-/// The folder of a figure's study: where it is said to be, else that of the figure, else where it was.
-fn find_study(figure: &Path, given: Option<&Path>, recorded: &str) -> Result<PathBuf> {
-    if let Some(given) = given {
-        return Ok(given.to_owned());
+/// The folder of a figure's study: where it is said to be, else that of the figure.
+fn find_study(figure: &Path, given: Option<&Path>) -> Result<PathBuf> {
+    let folder = given.or(figure.parent()).unwrap_or(Path::new("")).to_owned();
+    if ldl::is_study(&folder) {
+        return Ok(folder);
     }
-    let around = figure.parent().map(Path::to_owned);
-    let mut places = around.into_iter().chain([PathBuf::from(recorded)]);
-    places.find(|place| ldl::is_study(place)).ok_or_else(|| {
-        let problem = format!("its study, {recorded}, is not there (no study.json)");
-        Error::file(figure, problem, "say where it is with --run, or do it again")
-    })
+    let place = given.map_or("beside it".to_owned(), |given| format!("in {}", given.display()));
+    let problem = format!("no study.json {place}");
+    Err(Error::file(figure, problem, "say with --run where its study is, or do it again"))
 }
 
 /// Whether the numbers of two CSVs agree, and what to say of it.

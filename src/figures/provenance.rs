@@ -68,12 +68,10 @@ pub enum Source {
         /// The file.
         file: String,
     },
-    /// The predictions that a study, `lcz reproduce`, has stored.
+    /// The predictions that a study, `lcz reproduce`, has stored in the folder of its figures.
     Study {
         /// Which.
         name: StudyName,
-        /// Its folder.
-        folder: String,
     },
     /// Something that cannot be computed again from one run, file or study.
     Other,

@@ -159,7 +159,6 @@ pub(super) struct Predictions {
 /// All that a study has stored.
 pub(super) struct Stored {
     record: Record,
-    folder: PathBuf,
     pub test: Held,
     pub validation: Held,
     /// In the order of [`VARIANTS`].
@@ -181,7 +180,7 @@ impl Stored {
         let (Some(test), Some(validation)) = (test, validation) else {
             return Err(Error::file(out, "a study without a seed", "do it again in another folder"));
         };
-        Ok(Self { record, folder: out.to_owned(), test, validation, variants })
+        Ok(Self { record, test, validation, variants })
     }
 
     pub fn study(&self) -> &LdlStudy {
@@ -192,7 +191,7 @@ impl Stored {
     pub fn provenance(&self) -> Result<Provenance> {
         let settings = serde_json::to_string(&self.record.study)
             .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;
-        let source = Source::Study { name: StudyName::Ldl, folder: self.folder.display().to_string() };
+        let source = Source::Study { name: StudyName::Ldl };
         Ok(Provenance {
             data_checksum: Some(self.record.data_checksum.clone()),
             seed: Some(0),

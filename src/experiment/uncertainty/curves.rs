@@ -1,7 +1,5 @@
 //! The study's learning curves: accuracy and cross-entropy by the size of the subset.
 
-use std::path::Path;
-
 use super::UncertaintyStudy;
 use super::grid::{Measured, Strategy};
 use super::table::values;
@@ -21,7 +19,7 @@ pub(super) fn stem(test: &str) -> String {
     }
 }
 
-pub(super) fn draw(study: &UncertaintyStudy, measured: &Measured, out: &Path) -> Result<Figure> {
+pub(super) fn draw(study: &UncertaintyStudy, measured: &Measured) -> Result<Figure> {
     let y = measured.y.as_ref();
     let loss = match y {
         Some(_) => (Measure::DistributionalCrossEntropy, "Cross-entropy against votes, nats"),
@@ -64,10 +62,9 @@ pub(super) fn draw(study: &UncertaintyStudy, measured: &Measured, out: &Path) ->
     );
     let runs = study.runs;
     let band = format!("Bands: the mean of {runs} runs and one standard deviation to each side.");
-    let source = Source::Study { name: StudyName::Uncertainty, folder: out.display().to_string() };
     let provenance = Provenance {
         seed: Some(study.config.training.seed),
-        ..Provenance::of(measured.provenance.clone(), source)
+        ..Provenance::of(measured.provenance.clone(), Source::Study { name: StudyName::Uncertainty })
     };
     let figure = figures::bands(&panels, "Patches learnt from, % of the training set", &band, &caption)?;
     Ok(figure.with_provenance(&provenance))

@@ -168,7 +168,7 @@ fn collect(
         put(format!("table{suffix}.csv"), &table::csv(&measured))?;
         put(format!("table{suffix}.tex"), &table::latex(&measured))?;
         put(format!("effects{suffix}.csv"), &effects::csv(&effects, &provenance))?;
-        curves::draw(study, &measured, out)?.save(out, &curves::stem(name))?;
+        curves::draw(study, &measured)?.save(out, &curves::stem(name))?;
         tests.push(TestOutcome { name, patches: measured.labels.len(), table: text, effects });
     }
     if tests.is_empty() {
@@ -186,7 +186,7 @@ pub(super) fn figures(out: &Path, progress: &mut dyn Progress) -> Result<Vec<(St
     let mut figures = Vec::new();
     for name in grid::TESTS {
         if let Some(measured) = grid.read(out, name, progress)? {
-            figures.push((curves::stem(name), curves::draw(&study, &measured, out)?));
+            figures.push((curves::stem(name), curves::draw(&study, &measured)?));
         }
     }
     Ok(figures)
