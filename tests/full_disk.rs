@@ -47,6 +47,7 @@ fn place() -> TempDir {
     let settings = ["--set", "model.width=4", "--set", "model.depth=5", "--epochs", "1"];
     let train = ["train", "sen2lcz", "--data", "data", "--run", "run"];
     done(place.path(), &[&train[..], &settings].concat());
+    done(place.path(), &["synth", "scene", "--scene", "100x100", "--clouds", "0"]);
     place
 }
 
@@ -55,12 +56,17 @@ fn a_full_disk_is_told_and_leaves_nothing_half_written() {
     let place = place();
     let before = files(place.path());
     let train = ["train", "sen2lcz", "--data", "data", "--run", "other", "--set", "model.width=4"];
+    let bands = ["B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12"];
+    let bands = bands.map(|name| format!("scene/{name}.tif")).join(",");
+    let map = ["map", "run", "--bands", &bands, "--scale", "1e-4", "--stride", "1px", "--out", "city.tif"];
     for (blocks, arguments) in [
         (100, &["synth", "more", "--patches", "170", "--seed", "2"][..]),
         (1, &["synth", "more", "--patches", "170", "--seed", "2"]),
         (8, &["predict", "run", "--data", "data/testing.h5", "--out", "predictions.h5"]),
         (8, &[&train[..], &["--set", "model.depth=5", "--epochs", "1"]].concat()),
         (1, &["votes", "data/testing.h5", "--figures", "drawn"]),
+        (1, &map),
+        (60, &map),
     ] {
         let output = limited(place.path(), blocks, arguments);
         let message = String::from_utf8(output.stderr).unwrap();

@@ -8,6 +8,7 @@ mod evaluate;
 mod features;
 mod import_keras;
 mod info;
+mod map;
 mod output;
 mod patches;
 mod predict;
@@ -54,6 +55,7 @@ enum Verb {
     Train(Box<train::Train>),
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
+    Map(Box<map::Map>),
     Reproduce(reproduce::Reproduce),
     Features(features::Features),
     Score(score::Score),
@@ -84,6 +86,7 @@ impl Cli {
             Verb::Train(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Evaluate(verb) => verb.run(&mut progress),
             Verb::Predict(verb) => verb.run(&mut progress),
+            Verb::Map(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Reproduce(verb) => verb.run(&mut progress),
             Verb::Features(verb) => verb.run(&mut progress),
             Verb::Score(verb) => verb.run(&mut progress),

@@ -8,6 +8,7 @@ mod features;
 mod fingerprint;
 mod forest;
 mod ldl;
+mod map;
 mod provenance;
 mod run;
 mod scaling;
@@ -25,6 +26,7 @@ pub use evaluation::{DIAGRAM_BINS, Evaluation, MembersSummary, ModelScores, Samp
 pub use features::{FeatureReport, features};
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
 pub use ldl::{Difference, LdlOutcome, LdlStudy, redraw_ldl, reproduce_ldl};
+pub use map::{ClassArea, MapClass, MapReport, MapScores, Mapping, map};
 pub use run::Run;
 pub use scaling::{Procedure, temp_scale};
 pub use scoring::score;

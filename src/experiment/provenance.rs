@@ -23,7 +23,7 @@ impl Run {
     }
 
     /// The seed and the checksum of `config.toml`; an imported network has neither.
-    fn settings(&self) -> Result<(Option<u64>, Option<String>)> {
+    pub(super) fn settings(&self) -> Result<(Option<u64>, Option<String>)> {
         let path = self.folder().join("config.toml");
         if !path.exists() {
             return Ok((None, None));

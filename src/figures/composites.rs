@@ -1,7 +1,7 @@
 //! From bands to colours: which band, or which number made of bands, becomes red, green and blue, and
 //! which value becomes black and which white.
 
-use ndarray::{Array4, Axis, s};
+use ndarray::{Array2, Array3, Array4, Axis, s};
 
 use super::drawing::Picture;
 use crate::data::Patches;
@@ -184,6 +184,32 @@ fn joint(pixels: &Array4<f32>, names: &[String], imagery: &Imagery) -> (Vec<Stre
         imagery.unit
     );
     (stretches, words)
+}
+
+/// Red, green and blue (B4, B3, B2) of an image with the joint stretch, and the stretch in words; `None` where a
+/// pixel lacks data, and for all if each does. Shape: (rows, columns, 3).
+pub(super) fn as_eyes_would_see(image: &Array3<f32>) -> Option<(Array2<Option<[u8; 3]>>, String)> {
+    let known = |pixel: &[f32]| pixel.iter().all(|value| value.is_finite());
+    let (rows, columns, _) = image.dim();
+    let pixel = |row: usize, column: usize| [0, 1, 2].map(|c| image[[row, column, c]]);
+    let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+    let values: Vec<f32> =
+        places.map(|(row, column)| pixel(row, column)).filter(|pixel| known(pixel)).flatten().collect();
+    if values.is_empty() {
+        return None;
+    }
+    let pixels = Array4::from_shape_vec((values.len() / 3, 1, 1, 3), values).ok()?;
+    let own = [0, 1, 2].map(|c| Stretch::over(pixels.index_axis(Axis(3), c).iter().copied()));
+    let range = own.iter().map(|Stretch { black, white, .. }| white - black).fold(0.0, f32::max);
+    let stretches = own.map(|Stretch { black, .. }| Stretch { black, white: black + range, gamma: GAMMA });
+    let colours = Array2::from_shape_fn((rows, columns), |(row, column)| {
+        let pixel = pixel(row, column);
+        known(&pixel).then(|| [0, 1, 2].map(|c| stretches[c].shade(pixel[c])))
+    });
+    let [red, green, blue] = stretches.map(|stretch| stretch.black);
+    let words =
+        format!("true colour: black {red:.3}, {green:.3}, {blue:.3}, white {range:.3} above, gamma {GAMMA}");
+    Some((colours, words))
 }
 
 /// A stretch a colour, for numbers that are not of one kind.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lcz::data::rasters::{Buffer, Crs, Cutting, GeoTiff, LabelRaster, Labelling, Part, Scene, Shares};
+use lcz::data::rasters::{Crs, Cutting, Distance, GeoTiff, LabelRaster, Labelling, Part, Scene, Shares};
 use lcz::data::so2sat::So2Sat;
 use lcz::progress::Silent;
 use serde_json::Value;
@@ -178,7 +178,8 @@ fn a_buffer_keeps_windows_of_different_parts_apart() {
     let labels = write(&folder, "labels.tif", &Raster { values: &blocks, ..large });
     let labels = LabelRaster::open(labels, &lcz::Classes::lcz()).unwrap();
     // Pixels of 10 m: 95 m are ten pixels.
-    for (buffer, pixels) in [(Buffer::default(), 0), (Buffer::Pixels(3), 3), (Buffer::Metres(95.0), 10)] {
+    for (buffer, pixels) in [(Distance::default(), 0), (Distance::Pixels(3), 3), (Distance::Metres(95.0), 10)]
+    {
         let cutting = Cutting { patch_size: 4, buffer, ..Cutting::default() };
         let plan = cutting.plan(&dates, &labels, &mut Silent).unwrap();
         assert_eq!(plan.report().buffer, pixels);
@@ -198,9 +199,9 @@ fn a_buffer_keeps_windows_of_different_parts_apart() {
         // Blocks of 3 pixels every 12: whole parts of them are near each other, so the bound is met nearly.
         assert!(nearest < pixels + 9, "{nearest} {buffer:?}");
     }
-    let parsed = |text: &str| text.parse::<Buffer>();
-    assert_eq!(parsed("500m").unwrap(), Buffer::Metres(500.0));
-    assert_eq!(parsed(" 16 px").unwrap(), Buffer::Pixels(16));
+    let parsed = |text: &str| text.parse::<Distance>();
+    assert_eq!(parsed("500m").unwrap(), Distance::Metres(500.0));
+    assert_eq!(parsed(" 16 px").unwrap(), Distance::Pixels(16));
     for text in ["", "16", "-3m", "nanm", "1.5px", "infm", "px"] {
         let message = parsed(text).unwrap_err().to_string();
         assert!(message.contains("not a distance; give metres or pixels"), "{message}");

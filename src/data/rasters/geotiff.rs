@@ -60,6 +60,7 @@ pub struct GeoTiff {
     bands: Vec<usize>,
     planar: bool,
     no_data: Option<f64>,
+    description: Option<String>,
     retouches: Retouches,
     /// Bytes of each strip or tile; 0 where GDAL left an empty one out.
     chunk_bytes: Vec<u64>,
@@ -118,6 +119,9 @@ impl GeoTiff {
             Some(value) => parse_no_data(path, &value.into_string().map_err(refuse)?)?,
             None => None,
         };
+        let description = decoder.find_tag(Tag::ImageDescription).map_err(refuse)?;
+        // Words in an odd encoding are no reason to refuse pixels.
+        let description = description.and_then(|value| value.into_string().ok());
         let (transform, crs) = georeference(&mut decoder).map_err(refuse)?;
         if transform.is_some_and(|transform| !transform.is_invertible()) {
             let advice = "set the position again: gdal_edit.py -a_ullr LEFT TOP RIGHT BOTTOM FILE";
@@ -136,6 +140,7 @@ impl GeoTiff {
             bands,
             planar,
             no_data,
+            description: description.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
             retouches,
             chunk_bytes,
         })
@@ -154,6 +159,11 @@ impl GeoTiff {
     /// How many bands: samples a pixel, without those that are marked as opacity (alpha).
     pub fn bands(&self) -> usize {
         self.bands.len()
+    }
+
+    /// What the file says of itself (`ImageDescription`).
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
     }
 
     /// The value that means no data, if the file names one (GDAL's tag 42113).

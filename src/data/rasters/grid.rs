@@ -73,11 +73,26 @@ impl Grid {
         Some(((t[1] * t[5] - t[2] * t[4]).abs() * east * north).sqrt())
     }
 
-    /// The shorter of a pixel's width and height, in metres on the ground.
-    pub(super) fn shorter_side(&self) -> Option<f64> {
+    /// Width and height of a pixel in metres on the ground; `None` without a transform or a coordinate system.
+    pub fn pixel_metres(&self) -> Option<[f64; 2]> {
         let t = self.transform?.0;
         let [east, north] = self.metres_in_a_unit()?;
-        Some((t[1] * east).hypot(t[4] * north).min((t[2] * east).hypot(t[5] * north)))
+        Some([(t[1] * east).hypot(t[4] * north), (t[2] * east).hypot(t[5] * north)])
+    }
+
+    /// Where north (the direction in which y grows) is, in degrees clockwise from up; `None` without a transform or a
+    /// coordinate system.
+    pub fn north(&self) -> Option<f64> {
+        let [across, down] = self.pixel_metres()?;
+        let transform = self.transform?;
+        let (x, y) = transform.coordinates(0.0, 0.0);
+        let (row, column) = transform.pixel((x, y + transform.pixel_size().1));
+        Some((column * across).atan2(-row * down).to_degrees())
+    }
+
+    /// The shorter of a pixel's width and height, in metres on the ground.
+    pub(super) fn shorter_side(&self) -> Option<f64> {
+        self.pixel_metres().map(|[across, down]| across.min(down))
     }
 
     /// Metres on the ground in a unit of x and of y.

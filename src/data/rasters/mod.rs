@@ -35,7 +35,7 @@
 //!
 //! Then a buffer is laid between the parts: windows of training and validation that overlap any test
 //! window are dropped and counted, and training windows that overlap a remaining validation window.
-//! No pixel is in two parts, and with a [`Buffer`] the parts lie at least that far apart.
+//! No pixel is in two parts, and with a [`Distance`] the parts lie at least that far apart.
 //!
 //! To lose little to the buffer, one class at a time, chosen at random, is dealt anew 500 times
 //! (fewer times where that would look at more than 10⁹ pixels), and a new deal is kept if it is no
@@ -66,17 +66,22 @@ mod patches;
 mod polygons;
 mod regions;
 mod report;
+mod resampling;
 mod scene;
+mod sliding;
 mod split;
+mod truth;
 mod wkt;
 
 pub use crs::Crs;
 pub use geotiff::GeoTiff;
-pub use geotiff_writer::{GeoTiffWriter, Pixel};
+pub use geotiff_writer::{GeoTiffWriter, Pixel, WholeGeoTiff};
 pub use grid::{Grid, Transform, Window};
 pub use labelling::Labelling;
-pub use patches::{Buffer, Cutting, Plan};
+pub use patches::{Cutting, Distance, Plan};
 pub use regions::{LabelRaster, Site};
 pub use report::{ClassCount, DateCount, LabelReport, PartCount, PolygonReport, Report};
 pub use scene::Scene;
+pub use sliding::{Block, Sliding, Windows};
 pub use split::{Part, Shares};
+pub use truth::classes_on;

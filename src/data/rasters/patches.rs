@@ -40,8 +40,9 @@ pub struct Cutting {
     pub no_data: Option<f64>,
     /// How much of each class goes to each part.
     pub shares: Shares,
-    /// The least distance between windows of different parts.
-    pub buffer: Buffer,
+    /// The least distance between windows of different parts, in pixels of the finest band; metres are rounded
+    /// up to whole pixels by the shorter side of a pixel. Windows that do not overlap but touch are 0 apart.
+    pub buffer: Distance,
     /// Chooses the regions of each part.
     pub seed: u64,
 }
@@ -56,30 +57,29 @@ impl Default for Cutting {
             unit: "digital number".to_owned(),
             no_data: None,
             shares: Shares::default(),
-            buffer: Buffer::default(),
+            buffer: Distance::default(),
             seed: 0,
         }
     }
 }
 
-/// The least distance between windows of different parts. Windows that do not overlap but touch are
-/// 0 apart.
+/// A distance between windows.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Buffer {
-    /// Pixels of the finest band, in rows or in columns.
+pub enum Distance {
+    /// Pixels, in rows or in columns.
     Pixels(usize),
-    /// Metres on the ground, rounded up to whole pixels by the shorter side of a pixel.
+    /// Metres on the ground.
     Metres(f64),
 }
 
-impl Default for Buffer {
+impl Default for Distance {
     /// Windows may touch.
     fn default() -> Self {
         Self::Pixels(0)
     }
 }
 
-impl FromStr for Buffer {
+impl FromStr for Distance {
     type Err = Error;
 
     /// `500m` or `16px`
@@ -92,7 +92,7 @@ impl FromStr for Buffer {
             .filter(|buffer| !matches!(buffer, Self::Metres(m) if !(0.0..1e9).contains(m)))
             .ok_or_else(|| {
                 let advice = "give metres or pixels, such as 500m or 16px";
-                Error::input(format!("buffer '{text}'"), "not a distance", advice)
+                Error::input(format!("'{text}'"), "not a distance", advice)
             })
     }
 }
@@ -236,9 +236,9 @@ impl Cutting {
 
     fn buffer_in_pixels(&self, grid: &Grid) -> Result<usize> {
         match (self.buffer, grid.shorter_side()) {
-            (Buffer::Pixels(pixels), _) => Ok(pixels),
-            (Buffer::Metres(metres), Some(side)) => Ok((metres / side).ceil() as usize),
-            (Buffer::Metres(_), None) => {
+            (Distance::Pixels(pixels), _) => Ok(pixels),
+            (Distance::Metres(metres), Some(side)) => Ok((metres / side).ceil() as usize),
+            (Distance::Metres(_), None) => {
                 let problem = "metres, where the bands do not say how large their pixels are";
                 Err(Error::input("buffer", problem, "give it in pixels, such as 16px"))
             }

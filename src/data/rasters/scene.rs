@@ -12,6 +12,8 @@ use crate::{Bands, Error, Result};
 #[derive(Debug, Clone)]
 pub struct Scene {
     files: Vec<GeoTiff>,
+    /// Which bands of the files the channels are, counted over all files.
+    channels: Vec<usize>,
     bands: Bands,
 }
 
@@ -32,7 +34,7 @@ impl Scene {
             (1..=file.bands()).map(numbered).collect::<Vec<_>>()
         });
         let bands = Bands::named(names.collect::<Vec<_>>())?;
-        Ok(Self { files, bands })
+        Ok(Self { files, channels: (0..bands.len()).collect(), bands })
     }
 
     /// The same bands under these names.
@@ -47,12 +49,42 @@ impl Scene {
         Ok(Self { bands, ..self })
     }
 
+    /// These bands only, in this order; files that hold none of them are read no more.
+    ///
+    /// # Errors
+    /// A band that the scene does not have.
+    pub fn only(self, bands: &Bands) -> Result<Self> {
+        let wanted: Vec<usize> = self.bands.positions(bands)?.into_iter().map(|k| self.channels[k]).collect();
+        let (mut files, mut before, mut kept) = (Vec::new(), 0, 0);
+        let mut channels = vec![0; wanted.len()];
+        for file in self.files {
+            let held = before..before + file.bands();
+            before = held.end;
+            if !wanted.iter().any(|band| held.contains(band)) {
+                continue;
+            }
+            for (channel, band) in channels.iter_mut().zip(&wanted) {
+                if held.contains(band) {
+                    *channel = kept + band - held.start;
+                }
+            }
+            kept += held.len();
+            files.push(file);
+        }
+        Ok(Self { files, channels, bands: bands.clone() })
+    }
+
+    /// What the files say of themselves, the first that says something.
+    pub fn description(&self) -> Option<&str> {
+        self.files.iter().find_map(GeoTiff::description)
+    }
+
     /// The names, in the order of the channels.
     pub fn bands(&self) -> &Bands {
         &self.bands
     }
 
-    /// The files, in the order of the channels.
+    /// The files, in their order.
     pub fn files(&self) -> &[GeoTiff] {
         &self.files
     }
@@ -91,7 +123,10 @@ impl Scene {
                 }));
             }
         }
-        Ok(bands)
+        if self.channels.iter().copied().eq(0..bands.len()) {
+            return Ok(bands);
+        }
+        Ok(self.channels.iter().map(|&band| bands[band].clone()).collect())
     }
 }
 

@@ -1,0 +1,189 @@
+//! `lcz map`: a model slid over a whole scene.
+
+use std::path::PathBuf;
+
+use lcz::data::rasters::{Distance, Scene};
+use lcz::experiment::{self, MapReport, MapScores, Mapping, Run};
+use lcz::models::Device;
+use lcz::{Bands, Progress};
+
+use super::output::{self, Table};
+
+/// Map a whole scene: classify the window around each point of a grid, 100 m from one to the next.
+///
+/// OUT.tif gets the classes (1-17 with the zones' colours, 0 = no data). Beside it: OUT-filtered.tif, the same smoothed
+/// by a Gaussian as the LCZ Generator smooths its maps; OUT-confidence.tif and OUT-entropy.tif, how sure the model is (no data:
+/// NaN; entropy in nats); OUT.png, OUT.svg and OUT.csv, the map as a figure.
+///
+/// A scene whose pixels are larger or smaller than those that the model was trained on is resampled first. A window with a
+/// pixel without data in any band has no class.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  lcz map runs/first --bands B2.tif,B3.tif,B4.tif,B5.tif,B6.tif,B7.tif,B8.tif,B8A.tif,B11.tif,B12.tif \\
+      --scale 1e-4 --out city.tif
+  lcz map runs/first --bands city/B*.tif --scale 1e-4 --stride 10px --probabilities --out city.tif
+  lcz map runs/landsat --bands B1.tif,B2.tif,B3.tif --scale 2e-5 --offset -0.1 --truth lcz.tif --out hongkong.tif")]
+pub struct Map {
+    /// The run's folder.
+    run: PathBuf,
+
+    /// GeoTIFFs of the bands, in any order, with commas or spaces between them; the model's are taken by name.
+    #[arg(long, value_name = "A.tif,B.tif,...", required = true, num_args = 1.., value_delimiter = ',')]
+    bands: Vec<PathBuf>,
+
+    /// The GeoTIFF to write; the other files lie beside it.
+    #[arg(long, value_name = "FILE.tif")]
+    out: PathBuf,
+
+    /// From one window to the next: metres on the ground, or pixels that the model sees.
+    #[arg(long, value_name = "100m|10px", default_value = "100m")]
+    stride: String,
+
+    /// Whether pixels of another size than the model's are resampled to that: auto or none.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "none"])]
+    resample: String,
+
+    /// A pixel is SCALE times the value in the file [default: 1]
+    #[arg(long, allow_negative_numbers = true)]
+    scale: Option<f64>,
+
+    /// ... plus OFFSET; Landsat 8's reflectance is 2e-5 and -0.1 [default: 0]
+    #[arg(long, allow_negative_numbers = true)]
+    offset: Option<f64>,
+
+    /// What a pixel's number is [default: reflectance with --scale or --offset, else digital number]
+    #[arg(long)]
+    unit: Option<String>,
+
+    /// The value that means no data, in place of what the files say; `nan` for none but NaN.
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
+    nodata: Option<f64>,
+
+    /// Names of the bands, with commas between them [default: from the file names]
+    #[arg(long, value_name = "B2,B3,...", value_delimiter = ',')]
+    band_names: Option<Vec<String>>,
+
+    /// Standard deviation of the Gaussian of OUT-filtered.tif, in metres or pixels of the map.
+    #[arg(long, value_name = "100m|1px", default_value = "100m")]
+    sigma: String,
+
+    /// Write the probabilities of all classes, too: OUT-probabilities.tif, a band a class.
+    #[arg(long)]
+    probabilities: bool,
+
+    /// Hold the map against the classes of a GeoTIFF (0, -999 and its no-data value: unknown).
+    #[arg(long, value_name = "LCZ.tif")]
+    truth: Option<PathBuf>,
+
+    /// Leave the run's temperature aside.
+    #[arg(long)]
+    unscaled: bool,
+
+    /// What the figure says of where the scene is from [default: what the files say, or their names]
+    #[arg(long)]
+    data: Option<String>,
+
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Map {
+    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let run = Run::open(&self.run)?;
+        let mut scene = Scene::open(&self.bands)?;
+        if let Some(names) = self.band_names.map(Bands::named).transpose()? {
+            scene = scene.with_band_names(names)?;
+        }
+        let scaled = self.scale.is_some() || self.offset.is_some();
+        let unit = if scaled { "reflectance" } else { "digital number" };
+        let mapping = Mapping {
+            stride: self.stride.parse::<Distance>()?,
+            resample: self.resample == "auto",
+            scale: self.scale.unwrap_or(1.0),
+            offset: self.offset.unwrap_or(0.0),
+            unit: self.unit.unwrap_or_else(|| unit.to_owned()),
+            no_data: self.nodata,
+            sigma: self.sigma.parse::<Distance>()?,
+            probabilities: self.probabilities,
+            unscaled: self.unscaled,
+            data: self.data,
+            device: self.device,
+        };
+        let report = experiment::map(&run, scene, &mapping, &self.out, self.truth.as_deref(), progress)?;
+        if self.json {
+            return output::json(&report);
+        }
+        print(&report)?;
+        output::line(format!("\nwrote {}, beside it {}", self.out.display(), report.files[1..].join(", ")))
+    }
+}
+
+fn print(report: &MapReport) -> anyhow::Result<()> {
+    let metres = report.pixel_metres.map(|[across, down]| format!(" of {across:.1} x {down:.1} m"));
+    output::line(format!(
+        "{} x {} pixels{}, {}",
+        report.size[0],
+        report.size[1],
+        metres.unwrap_or_default(),
+        report.crs
+    ))?;
+    if let (Some(from), Some(to)) = (report.resampled_from, report.seen_metres) {
+        output::line(format!("scene resampled from {from:.2} to {to:.2} m"))?;
+    }
+    output::line(format!(
+        "{} windows classified, {} without data; {:.1} s, {:.0} windows/s; mean confidence {:.3}\n",
+        report.windows,
+        report.without_data,
+        report.seconds,
+        report.windows_per_second,
+        report.mean_confidence
+    ))?;
+    let mut table = Table::new(["class", "pixels", "share", "km²"]);
+    for class in &report.classes {
+        let area = class.square_kilometres.map_or_else(|| "-".to_owned(), |area| format!("{area:.2}"));
+        table.row([class.name.clone(), class.pixels.to_string(), percent(class.share), area]);
+    }
+    table.print()?;
+    let (Some(map), Some(filtered)) = (&report.truth, &report.filtered_truth) else { return Ok(()) };
+    output::line(format!(
+        "\n{} pixels have a true class, {} of them none on the map",
+        map.pixels, map.without_class
+    ))?;
+    let mut table = Table::new(["against the truth", "OA", "OA_u", "OA_bu", "kappa", "macro F1"]);
+    for (name, scores) in [("map", map), ("filtered map", filtered)] {
+        table.row(row(name, scores));
+    }
+    table.print()?;
+    output::line("")?;
+    let mut table = Table::new(["class", "F1", "true share", "mapped share"]);
+    for class in &map.classes {
+        table.row([
+            class.name.clone(),
+            format!("{:.3}", class.f1),
+            percent(class.true_share),
+            percent(class.mapped_share),
+        ]);
+    }
+    Ok(table.print()?)
+}
+
+fn row(name: &str, scores: &MapScores) -> [String; 6] {
+    let optional = |score: Option<f64>| score.map_or_else(|| "-".to_owned(), |score| format!("{score:.3}"));
+    [
+        name.to_owned(),
+        format!("{:.3}", scores.overall_accuracy),
+        optional(scores.built_accuracy),
+        optional(scores.built_or_natural_accuracy),
+        format!("{:.3}", scores.kappa),
+        format!("{:.3}", scores.macro_f1),
+    ]
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}

@@ -1,0 +1,189 @@
+//! What a map holds, and how it compares with the truth.
+
+use ndarray::Array2;
+use serde::Serialize;
+
+use crate::metrics::ConfusionMatrix;
+use crate::{Classes, Labels, Result};
+
+/// What `lcz map` has made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MapReport {
+    /// Lines and columns of the map.
+    pub size: [usize; 2],
+    /// The coordinate system.
+    pub crs: String,
+    /// Metres on the ground a pixel of the map, across and down, where known.
+    pub pixel_metres: Option<[f64; 2]>,
+    /// Metres on the ground a pixel that the network saw, where known.
+    pub seen_metres: Option<f64>,
+    /// Metres on the ground a pixel of the scene, where it was resampled.
+    pub resampled_from: Option<f64>,
+    /// From one window to the next in pixels that the network saw, down and across.
+    pub stride: [usize; 2],
+    /// Windows that were classified.
+    pub windows: usize,
+    /// Windows with a pixel without data, which have no class.
+    pub without_data: usize,
+    /// Seconds from the first window read to the last one classified.
+    pub seconds: f64,
+    /// Windows a second in that time.
+    pub windows_per_second: f64,
+    /// Mean of the highest probability.
+    pub mean_confidence: f64,
+    /// Classes that the map holds.
+    pub classes: Vec<ClassArea>,
+    /// The map against the truth.
+    pub truth: Option<MapScores>,
+    /// The filtered map against the truth.
+    pub filtered_truth: Option<MapScores>,
+    /// The files, by their names.
+    pub files: Vec<String>,
+}
+
+/// How much of a map is of a class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassArea {
+    /// The number in the GeoTIFF.
+    pub number: u8,
+    /// Code and name.
+    pub name: String,
+    /// Pixels of the map.
+    pub pixels: usize,
+    /// Share of the pixels with a class.
+    pub share: f64,
+    /// Square kilometres, where known.
+    pub square_kilometres: Option<f64>,
+}
+
+impl ClassArea {
+    /// The classes of a map, by number; `area` is a pixel's, in square metres.
+    pub(super) fn of(map: &Array2<u8>, table: &Numbers, area: Option<f64>) -> Vec<Self> {
+        let mut pixels = [0_usize; 256];
+        map.iter().for_each(|&number| pixels[usize::from(number)] += 1);
+        let total: usize = pixels[1..].iter().sum();
+        let one = |number: u8| {
+            let pixels = pixels[usize::from(number)];
+            let name = table.class(number).map_or_else(String::new, |k| table.classes.name(k));
+            let square_kilometres = area.map(|area| pixels as f64 * area / 1e6);
+            Self { number, name, pixels, share: pixels as f64 / total as f64, square_kilometres }
+        };
+        (1..=u8::MAX).map(one).filter(|class| class.pixels > 0).collect()
+    }
+}
+
+/// Which number of the GeoTIFF a class has: a zone 1–17, whichever of them the model knows; any other class its
+/// place, from 1.
+pub(super) struct Numbers {
+    classes: Classes,
+    numbers: Vec<u8>,
+}
+
+impl Numbers {
+    pub(super) fn of(classes: &Classes) -> Self {
+        let zones: Option<Vec<u8>> =
+            (0..classes.len()).map(|k| classes.zone(k).map(|zone| zone.number() as u8)).collect();
+        let numbers = zones.unwrap_or_else(|| (0..classes.len()).map(|k| k as u8 + 1).collect());
+        Self { classes: classes.clone(), numbers }
+    }
+
+    pub(super) fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// The number of the k-th class.
+    pub(super) fn number(&self, k: usize) -> u8 {
+        self.numbers[k]
+    }
+
+    /// The class of a number.
+    pub(super) fn class(&self, number: u8) -> Option<usize> {
+        self.numbers.iter().position(|&of| of == number)
+    }
+
+    /// The classes that a truth is to be read by: all zones, if the model tells zones apart.
+    pub(super) fn of_truth(&self) -> Classes {
+        let zones = (0..self.classes.len()).all(|k| self.classes.zone(k).is_some());
+        if zones { Classes::lcz() } else { self.classes.clone() }
+    }
+
+    /// A colour for each number from 0 on.
+    pub(super) fn colours(&self) -> Vec<[u8; 3]> {
+        let last = self.numbers.iter().copied().max().unwrap_or(0);
+        let colour = |number| self.class(number).map_or([0; 3], |k| self.classes.colour(k));
+        (0..=last).map(colour).collect()
+    }
+}
+
+/// A map held against a raster of true classes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MapScores {
+    /// Pixels of the map that have a true class.
+    pub pixels: usize,
+    /// Of these, pixels to which the map gives none.
+    pub without_class: usize,
+    /// OA, of the pixels that have both.
+    pub overall_accuracy: f64,
+    /// OA_u: of pixels that are truly built (LCZ 1–10).
+    pub built_accuracy: Option<f64>,
+    /// OA_bu: whether built and natural are told apart.
+    pub built_or_natural_accuracy: Option<f64>,
+    /// κ.
+    pub kappa: f64,
+    /// Mean F1 of the classes in the truth or the map.
+    pub macro_f1: f64,
+    /// Classes that the truth or the map holds at these pixels.
+    pub classes: Vec<MapClass>,
+}
+
+/// One class of a map, against the truth.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MapClass {
+    /// Code and name.
+    pub name: String,
+    /// Harmonic mean of precision and recall.
+    pub f1: f64,
+    /// Share of the truth's area.
+    pub true_share: f64,
+    /// Share of the map's area, at the same pixels.
+    pub mapped_share: f64,
+}
+
+impl MapScores {
+    /// `truth` and `map` have the numbers of `classes` from 1 on, 0 where there is none.
+    pub(super) fn of(truth: &Array2<u8>, map: &Array2<u8>, classes: &Classes) -> Result<Self> {
+        let known = || truth.iter().zip(map).filter(|(truth, _)| **truth > 0);
+        let both = known().filter(|(_, map)| **map > 0);
+        let (reference, predicted): (Vec<usize>, Vec<usize>) =
+            both.map(|(&truth, &map)| (usize::from(truth) - 1, usize::from(map) - 1)).unzip();
+        let (pixels, scored) = (known().count(), reference.len() as f64);
+        let confusion = ConfusionMatrix::of(
+            &Labels::new(classes.clone(), reference)?,
+            &Labels::new(classes.clone(), predicted)?,
+        )?;
+        let present: Vec<(usize, _)> = confusion
+            .per_class()
+            .into_iter()
+            .enumerate()
+            .filter(|(_, class)| class.support + class.predicted > 0)
+            .collect();
+        Ok(Self {
+            pixels,
+            without_class: pixels - scored as usize,
+            overall_accuracy: confusion.overall_accuracy_score(),
+            built_accuracy: confusion.built_accuracy_score(),
+            built_or_natural_accuracy: confusion.built_or_natural_accuracy_score(),
+            kappa: confusion.kappa_score(),
+            macro_f1: present.iter().map(|(_, class)| class.f1).sum::<f64>() / present.len() as f64,
+            classes: present
+                .into_iter()
+                .map(|(k, class)| MapClass {
+                    name: classes.name(k),
+                    f1: class.f1,
+                    true_share: class.support as f64 / scored,
+                    mapped_share: class.predicted as f64 / scored,
+                })
+                .collect(),
+        })
+    }
+}

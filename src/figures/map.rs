@@ -1,0 +1,253 @@
+//! A map of classes, beside what the satellite saw of the same ground.
+
+use std::fmt::Write as _;
+
+use ndarray::{Array2, Array3};
+
+use super::colours::{Colour, INK, PAPER};
+use super::composites::as_eyes_would_see;
+use super::drawing::{Area, Drawing, Picture};
+use super::lettering::Lettering;
+use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, csv_field, csv_head};
+use super::{Caption, Figure};
+use crate::{Classes, Error, Result};
+
+/// Between the two pictures.
+const GAP: f64 = 9.0;
+/// Pictures are at most so high, in points.
+const HIGHEST: f64 = 330.0;
+/// Room for a picture's heading.
+const HEADING: f64 = 12.0;
+/// Room for scale bar and north arrow below the pictures.
+const SCALE: f64 = 26.0;
+/// A line of the legend.
+const LINE: f64 = 10.0;
+/// Classes of the legend side by side.
+const ACROSS: usize = 3;
+/// A picture in a file has at most so many pixels across or down; a page at 300 an inch shows about half.
+const MOST_PIXELS: usize = 2048;
+
+/// What a map shows.
+#[derive(Debug, Clone)]
+pub struct MapPicture<'a> {
+    /// The classes.
+    pub classes: &'a Classes,
+    /// The class of each pixel; `None` is no data, and white.
+    pub map: Array2<Option<usize>>,
+    /// Red, green and blue of the same pixels, NaN where there are none. Shape: (rows, columns, 3).
+    pub seen: Option<&'a Array3<f32>>,
+    /// Width and height of a pixel in metres on the ground, for the scale bar and true proportions.
+    pub pixel_metres: Option<[f64; 2]>,
+    /// Where north is, in degrees clockwise from up.
+    pub north: Option<f64>,
+    /// What a reader must know besides, without a full stop.
+    pub notes: String,
+}
+
+/// Draws a map with its legend, a scale bar and an arrow to the north; beside it, where the colours are at hand, the
+/// ground as the eye would see it. One stretch serves all three colours, from the 2nd percentile of each.
+///
+/// The legend and the CSV give each class that the map holds with its share of the pixels that have a class.
+///
+/// # Errors
+/// A map without any class, or with one that is not in the list.
+pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
+    let shares = Shares::of(picture)?;
+    let (rows, columns) = picture.map.dim();
+    let [across, down] = picture.pixel_metres.unwrap_or([1.0, 1.0]);
+    let height_of_width = rows as f64 * down / (columns as f64 * across);
+    let panels = if picture.seen.is_some() { 2.0 } else { 1.0 };
+    let widest = (PAGE_WIDTH - 2.0 * MARGIN - (panels - 1.0) * GAP) / panels;
+    let width = widest.min(HIGHEST / height_of_width);
+    let height = width * height_of_width;
+    let lines = shares.present.len().div_ceil(ACROSS) as f64;
+
+    let mut notes = picture.notes.clone();
+    let seen = picture.seen.and_then(as_eyes_would_see);
+    if let Some((_, words)) = &seen {
+        notes = if notes.is_empty() { words.clone() } else { format!("{notes}; {words}") };
+    }
+    let mut letters = notes.chars();
+    let notes: String = match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).chain(['.']).collect(),
+        None => String::new(),
+    };
+    let frame = Frame::new(caption, &notes, PAGE_WIDTH);
+    let mut drawing = frame.around(HEADING + height + SCALE + lines * LINE);
+    let area = Area { x: MARGIN, y: frame.above() + HEADING, width, height };
+    let white = PAPER.0;
+    let zones = thinned(rows, columns, |row, column| {
+        picture.map[[row, column]].map_or(white, |class| picture.classes.colour(class))
+    });
+    panel(&mut drawing, area, "Map", zones);
+    if let Some((colours, _)) = seen {
+        let ground = thinned(rows, columns, |row, column| colours[[row, column]].unwrap_or(white));
+        panel(&mut drawing, Area { x: area.right() + GAP, ..area }, "True colour (B4, B3, B2)", ground);
+    }
+    let below = area.bottom() + 11.0;
+    let mut right = MARGIN;
+    if picture.pixel_metres.is_some() {
+        let metres = columns as f64 * across;
+        right = scale_bar(&mut drawing, (MARGIN, below), width / metres, metres) + 18.0;
+    }
+    if let Some(degrees) = picture.north {
+        arrow(&mut drawing, (right + 6.0, below), degrees);
+    }
+    shares.legend(&mut drawing, area.bottom() + SCALE, picture.classes);
+    drawing.into_figure(caption, shares.csv(picture, caption))
+}
+
+/// At most [`MOST_PIXELS`] of a picture's pixels across and down.
+fn thinned(rows: usize, columns: usize, colour: impl Fn(usize, usize) -> [u8; 3]) -> Picture {
+    let step = rows.max(columns).div_ceil(MOST_PIXELS);
+    let (high, wide) = (rows.div_ceil(step), columns.div_ceil(step));
+    let middle = |k: usize, length: usize| (k * step + step / 2).min(length - 1);
+    let pixels = (0..high)
+        .flat_map(|row| (0..wide).map(move |column| (middle(row, rows), middle(column, columns))))
+        .map(|(row, column)| colour(row, column))
+        .collect();
+    Picture { columns: wide, rows: high, pixels }
+}
+
+fn panel(drawing: &mut Drawing, area: Area, heading: &str, picture: Picture) {
+    drawing.text(heading, (area.x, area.y - 3.5), Lettering::new(LABEL, INK).bold());
+    // Outside the picture, which is drawn above it.
+    let half = AXIS_LINE / 2.0;
+    let around = Area {
+        x: area.x - half,
+        y: area.y - half,
+        width: area.width + AXIS_LINE,
+        height: area.height + AXIS_LINE,
+    };
+    drawing.outline(around, AXIS_LINE, INK);
+    drawing.picture(area, picture);
+}
+
+/// A bar of a round length, at most a third of the map; gives where it ends on the right, with its words.
+fn scale_bar(drawing: &mut Drawing, (x, y): (f64, f64), points_a_metre: f64, metres: f64) -> f64 {
+    let length = round_length(metres / 3.0);
+    let words = if length >= 1000.0 { format!("{} km", length / 1000.0) } else { format!("{length} m") };
+    let end = x + length * points_a_metre;
+    drawing.line((x, y), (end, y), 1.4, INK);
+    for at in [x, end] {
+        drawing.line((at, y - 3.0), (at, y + 3.0), AXIS_LINE, INK);
+    }
+    let lettering = Lettering::new(LABEL, INK);
+    drawing.text_at(&words, (end + 4.0, y), lettering);
+    end + 4.0 + lettering.width(&words)
+}
+
+/// The largest of 1, 2 and 5 times a power of ten that is no more.
+fn round_length(most: f64) -> f64 {
+    let power = 10_f64.powf(most.log10().floor());
+    [5.0, 2.0, 1.0].into_iter().map(|k| k * power).find(|&length| length <= most).unwrap_or(power)
+}
+
+/// An arrow around a point, with an N at its tip.
+fn arrow(drawing: &mut Drawing, (x, y): (f64, f64), degrees: f64) {
+    let (sine, cosine) = degrees.to_radians().sin_cos();
+    let at = |right: f64, up: f64| (x + right * cosine + up * sine, y + right * sine - up * cosine);
+    drawing.polygon(vec![at(0.0, 7.0), at(3.6, -6.0), at(0.0, -3.4), at(-3.6, -6.0)], INK);
+    let (tip_x, tip_y) = at(0.0, 0.0);
+    drawing.text_at("N", (tip_x + 7.5, tip_y), Lettering::new(LABEL, INK).bold());
+}
+
+/// How much of the map each class has.
+struct Shares {
+    /// Classes that the map holds, with their pixels.
+    present: Vec<(usize, usize)>,
+    total: usize,
+}
+
+impl Shares {
+    fn of(picture: &MapPicture<'_>) -> Result<Self> {
+        let mut counts = vec![0; picture.classes.len()];
+        for class in picture.map.iter().copied().flatten() {
+            let Some(count) = counts.get_mut(class) else {
+                let problem = format!("class {} of {}", class + 1, counts.len());
+                return Err(Error::input("map", problem, "give the classes that the map was made with"));
+            };
+            *count += 1;
+        }
+        let total: usize = counts.iter().sum();
+        if total == 0 {
+            return Err(Error::input("map", "no pixel has a class", "give a map with one at least"));
+        }
+        let present = counts.into_iter().enumerate().filter(|(_, count)| *count > 0).collect();
+        Ok(Self { present, total })
+    }
+
+    fn share(&self, count: usize) -> f64 {
+        count as f64 / self.total as f64
+    }
+
+    /// Column by column.
+    fn legend(&self, drawing: &mut Drawing, top: f64, classes: &Classes) {
+        let lines = self.present.len().div_ceil(ACROSS);
+        let column = (PAGE_WIDTH - 2.0 * MARGIN) / ACROSS as f64;
+        let lettering = Lettering::new(LABEL, INK);
+        for (k, &(class, count)) in self.present.iter().enumerate() {
+            let (x, y) = (MARGIN + (k / lines) as f64 * column, top + (k % lines) as f64 * LINE);
+            let key = Area { x, y, width: 11.0, height: 7.0 };
+            drawing.fill(key, Colour(classes.colour(class)));
+            drawing.outline(key, 0.4, INK);
+            let words = format!("{}: {:.1} %", classes.name(class), 100.0 * self.share(count));
+            drawing.text_at(&words, (x + 15.0, y + 3.5), lettering.fitting(&words, column - 20.0));
+        }
+    }
+
+    fn csv(&self, picture: &MapPicture<'_>, caption: &Caption) -> String {
+        let notes = ["the pixels are in the GeoTIFF beside it; shares are of those with a class"];
+        let columns = ["class", "name", "pixels", "share", "square_kilometres"];
+        let mut csv = csv_head(caption, &notes, &columns);
+        for &(class, count) in &self.present {
+            let area = picture.pixel_metres.map(|[across, down]| count as f64 * across * down / 1e6);
+            let area = area.map_or_else(String::new, |area| format!("{area:.4}"));
+            let (code, name) =
+                (csv_field(picture.classes.code(class)), csv_field(&picture.classes.name(class)));
+            // Writing to a string does not fail.
+            let _ = writeln!(csv, "{code},{name},{count},{:.6},{area}", self.share(count));
+        }
+        csv
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_bar_has_a_round_length() {
+        let lengths = [3.0, 9.9, 49.0, 5300.0, 999.0].map(|most| round_length(most) as u32);
+        assert_eq!(lengths, [2, 5, 20, 5000, 500]);
+    }
+
+    #[test]
+    fn the_legend_names_what_the_map_holds_and_its_share() {
+        let classes = Classes::lcz();
+        let map = Array2::from_shape_fn((4, 6), |(row, column)| match (row, column) {
+            (0, 0) => None,
+            (_, 0..3) => Some(16),
+            _ => Some(5),
+        });
+        let seen = Array3::from_shape_fn((4, 6, 3), |(row, column, c)| {
+            if (row, column) == (0, 0) { f32::NAN } else { 0.1 + 0.01 * (row + column + c) as f32 }
+        });
+        let picture = MapPicture {
+            classes: &classes,
+            map,
+            seen: Some(&seen),
+            pixel_metres: Some([100.0, 100.0]),
+            north: Some(0.0),
+            notes: "made up".to_owned(),
+        };
+        let figure = super::map(&picture, &Caption::new("A map", "made up")).unwrap();
+        assert!(figure.csv().contains("6,6 open low-rise,12,0.521739,0.1200\n"), "{}", figure.csv());
+        assert!(figure.csv().contains("G,G water,11,0.478261,0.1100\n"), "{}", figure.csv());
+        for words in ["6 open low-rise: 52.2 %", "200 m", "True colour", "Made up; "] {
+            assert!(figure.svg().contains(words), "no '{words}'");
+        }
+        let empty = MapPicture { map: Array2::from_elem((2, 2), None), ..picture };
+        assert!(super::map(&empty, &Caption::new("", "")).is_err());
+    }
+}

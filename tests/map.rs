@@ -1,0 +1,458 @@
+//! `lcz map`: each window as `lcz predict` has it, the map where the windows are, the truth however it is stored,
+//! and every bad input against its one line.
+
+// Pixels are whole numbers, or come from the very operations that they are compared with.
+#![allow(clippy::float_cmp)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use lcz::data::predictions::{self, Stated};
+use lcz::data::rasters::{Crs, GeoTiff, GeoTiffWriter, Grid, Pixel, Transform, Window, classes_on};
+use lcz::data::so2sat::{Layout, Rows, Writer};
+use lcz::data::synthetic::SyntheticScene;
+use lcz::experiment::Run;
+use lcz::models::{self, Device};
+use lcz::progress::Silent;
+use lcz::{Bands, Classes, Imagery};
+use ndarray::{Array3, Array4};
+use serde_json::Value;
+
+/// Held while HDF5 is written and while a process starts: HDF5 locks files that it writes, and a process started
+/// meanwhile by another test would inherit the lock.
+fn writing() -> MutexGuard<'static, ()> {
+    static WRITING: Mutex<()> = Mutex::new(());
+    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lcz(arguments: &[&str]) -> Output {
+    let child = {
+        let _writing = writing();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+        command.arg("--quiet").args(arguments).stdout(std::process::Stdio::piped());
+        command.stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    child.wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn done(arguments: &[&str]) -> String {
+    let output = lcz(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The one line that is told.
+#[track_caller]
+fn refused(arguments: &[&str]) -> String {
+    let output = lcz(arguments);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
+    assert!(message.starts_with("error: ") && message.lines().count() == 1, "{message}");
+    message
+}
+
+/// A folder with a synthetic scene, `scene`, of 110 × 150 pixels, and a network with random weights, `run`.
+fn place() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("map");
+        // Left by an earlier run of these tests, if anything.
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let scene = SyntheticScene { rows: 110, columns: 150, seed: 3, clouds: 0.1 };
+        scene.write(&folder.join("scene"), &mut Silent).unwrap();
+        Run::create(&folder.join("run"), |run| {
+            let sen2lcz = models::Architecture::Sen2lcz(models::sen2lcz::Sen2LczSettings {
+                depth: 5,
+                width: 4,
+                ..Default::default()
+            });
+            run.keep(&*models::build(&sen2lcz, &Imagery::so2sat(), &Classes::lcz(), 7, Device::Cpu)?)
+        })
+        .unwrap();
+        folder
+    })
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// The scene's bands, in another order than the model's.
+fn bands(place: &Path) -> String {
+    let names = ["B12", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11"];
+    names.map(|name| text(&place.join(format!("scene/{name}.tif")))).join(",")
+}
+
+fn raster(path: &Path) -> (Grid, Array3<f32>) {
+    let raster = GeoTiff::open(path).unwrap();
+    let pixels = raster.read(&Window::whole(raster.grid()), None).unwrap();
+    (raster.grid().clone(), pixels)
+}
+
+/// What the files hold at 10 m, cut by hand: 20 m bands by nearest neighbour, reflectance = value / 10,000.
+fn windows_by_hand(place: &Path, stride: usize) -> (Vec<[usize; 2]>, Array4<f32>) {
+    let ten = Bands::sentinel2();
+    let bands: Vec<Array3<f32>> =
+        ten.names().iter().map(|name| raster(&place.join(format!("scene/{name}.tif"))).1).collect();
+    let (rows, columns) = (110, 150);
+    let value = |c: usize, row: usize, column: usize| {
+        let factor = rows / bands[c].dim().1;
+        bands[c][[0, row / factor, column / factor]]
+    };
+    let all = (0..=(rows - 32) / stride).flat_map(|r| (0..=(columns - 32) / stride).map(move |c| [r, c]));
+    let has_data = |&[r, c]: &[usize; 2]| {
+        (0..10)
+            .all(|band| (0..32).all(|y| (0..32).all(|x| value(band, r * stride + y, c * stride + x) != 0.0)))
+    };
+    let places: Vec<[usize; 2]> = all.filter(has_data).collect();
+    let images = Array4::from_shape_fn((places.len(), 32, 32, 10), |(n, y, x, band)| {
+        (f64::from(value(band, places[n][0] * stride + y, places[n][1] * stride + x)) * 1e-4) as f32
+    });
+    (places, images)
+}
+
+#[test]
+fn each_window_has_the_probabilities_that_predict_gives_it() {
+    let place = place();
+    let (run, out) = (text(&place.join("run")), place.join("city.tif"));
+    let report = done(&[
+        "map",
+        &run,
+        "--bands",
+        &bands(place),
+        "--scale",
+        "1e-4",
+        "--stride",
+        "7px",
+        "--probabilities",
+        "--json",
+        "--out",
+        &text(&out),
+    ]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+
+    let (places, images) = windows_by_hand(place, 7);
+    assert!(places.len() > 100 && report["without_data"].as_u64().unwrap() > 0, "{report}");
+    let file = place.join("windows.h5");
+    {
+        let _writing = writing();
+        let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), "synthetic, of a test");
+        let mut writer = Writer::create(&file, &layout).unwrap();
+        writer.append(Rows { labels: Some(&vec![0; places.len()]), ..Rows::of(images.view()) }).unwrap();
+        writer.finish().unwrap();
+    }
+    let predicted = place.join("predicted.h5");
+    done(&["predict", &run, "--data", &text(&file), "--out", &text(&predicted)]);
+    let predicted = predictions::read(&predicted, None).unwrap();
+    let Stated::Probabilities(p) = &predicted.predicted else { panic!() };
+
+    let (grid, mapped) = raster(&place.join("city-probabilities.tif"));
+    assert_eq!((grid.rows, grid.columns, mapped.dim().0), (12, 17, 17));
+    assert_eq!(report["windows"], places.len());
+    let (zones, confidence) = (raster(&out).1, raster(&place.join("city-confidence.tif")).1);
+    let entropy = raster(&place.join("city-entropy.tif")).1;
+    for (&[row, column], p) in places.iter().zip(p.view().outer_iter()) {
+        let mut highest = (0, 0.0);
+        for (k, &wanted) in p.iter().enumerate() {
+            let given = f64::from(mapped[[k, row, column]]);
+            assert!((given - wanted).abs() < 1e-5, "class {k} at {row}, {column}: {given}, not {wanted}");
+            if wanted > highest.1 {
+                highest = (k, wanted);
+            }
+        }
+        assert_eq!(zones[[0, row, column]], highest.0 as f32 + 1.0);
+        assert!((f64::from(confidence[[0, row, column]]) - highest.1).abs() < 1e-5);
+        let wanted: f64 = p.iter().map(|&p| if p > 0.0 { -p * p.ln() } else { 0.0 }).sum();
+        assert!((f64::from(entropy[[0, row, column]]) - wanted).abs() < 1e-4);
+    }
+    // All other pixels have no data, in every file.
+    let mut others = 0;
+    for row in 0..12 {
+        for column in (0..17).filter(|&column| !places.contains(&[row, column])) {
+            assert_eq!(zones[[0, row, column]], 0.0);
+            assert!(confidence[[0, row, column]].is_nan() && mapped[[3, row, column]].is_nan());
+            others += 1;
+        }
+    }
+    assert_eq!(report["without_data"], others);
+
+    // The pixel of the first window is 7 × 7 pixels, of which the middle one is (16, 16).
+    let scene = raster(&place.join("scene/B2.tif")).0.transform.unwrap();
+    let Transform(map) = grid.transform.unwrap();
+    assert_eq!((map[0], map[3]), scene.coordinates(13.0, 13.0));
+    assert_eq!((map[1], map[5]), (70.0, -70.0));
+    let says = GeoTiff::open(&out).unwrap().description().unwrap().to_owned();
+    assert!(says.starts_with("class numbers; synthetic"), "{says}");
+    let figure = fs::read_to_string(place.join("city.csv")).unwrap();
+    assert!(figure.contains("# data: synthetic"), "{figure}");
+}
+
+#[test]
+fn a_map_of_every_pixel_lies_on_the_scenes_own_grid() {
+    let place = place();
+    // Two bands of 21 × 25 pixels of 100 m, without coordinates' help: the network takes windows of 8 × 8.
+    let folder = place.join("every");
+    fs::create_dir(&folder).unwrap();
+    let grid = utm(21, 25, 100.0);
+    for (name, step) in [("B1", 3), ("B2", 5)] {
+        let mut writer = GeoTiffWriter::<u16>::create(folder.join(format!("{name}.tif")), &grid).unwrap();
+        writer.append(&(0..21 * 25).map(|k| (k * step % 97) as u16).collect::<Vec<_>>()).unwrap();
+        writer.finish().unwrap();
+    }
+    let run = small_run(&folder);
+    let (out, inputs) = (folder.join("map.tif"), format!("{0}/B1.tif,{0}/B2.tif", text(&folder)));
+    done(&["map", &run, "--bands", &inputs, "--sigma", "1px", "--out", &text(&out)]);
+    let map = raster(&out).0;
+    assert_eq!((map.rows, map.columns), (14, 18));
+    assert_eq!(map.transform, Some(Transform([500_400.0, 100.0, 0.0, 5_299_600.0, 0.0, -100.0])));
+}
+
+fn utm(rows: usize, columns: usize, pixel: f64) -> Grid {
+    Grid {
+        rows,
+        columns,
+        transform: Some(Transform([500_000.0, pixel, 0.0, 5_300_000.0, 0.0, -pixel])),
+        crs: Crs::from_epsg(32633).unwrap(),
+    }
+}
+
+/// A network on windows of 8 × 8 pixels of 100 m in B1 and B2.
+fn small_run(folder: &Path) -> String {
+    let imagery = Imagery {
+        patch_size: 8,
+        bands: Bands::named(["B1", "B2"]).unwrap(),
+        ground_sampling_distance: Some(100.0),
+        unit: "digital number".to_owned(),
+    };
+    let run = folder.join("run");
+    Run::create(&run, |run| {
+        let network = models::build(&models::Architecture::mlp(), &imagery, &Classes::lcz(), 1, Device::Cpu)?;
+        run.keep(&*network)
+    })
+    .unwrap();
+    text(&run)
+}
+
+#[test]
+fn pixels_of_another_size_are_brought_to_those_of_the_model() {
+    let place = place();
+    let folder = place.join("resampled");
+    fs::create_dir(&folder).unwrap();
+    // 60 × 70 pixels of 50 m, each 2 × 2 of them alike in the mean: as 30 × 35 pixels of 100 m.
+    let write = |name: &str, rows: usize, columns: usize, pixel: f64, value: &dyn Fn(usize, usize) -> u16| {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut writer = GeoTiffWriter::<u16>::create(&path, &utm(rows, columns, pixel)).unwrap();
+        let values = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        writer.append(&values.map(|(row, column)| value(row, column)).collect::<Vec<_>>()).unwrap();
+        writer.finish().unwrap();
+    };
+    let coarse = |row: usize, column: usize| (100 + row * 31 % 17 + column * 13 % 23) as u16;
+    let fine = |row: usize, column: usize| {
+        let around = if (row + column).is_multiple_of(2) { 7 } else { -7 };
+        (i32::from(coarse(row / 2, column / 2)) + around) as u16
+    };
+    for (band, extra) in [("B1", 0), ("B2", 40)] {
+        write(&format!("coarse/{band}.tif"), 30, 35, 100.0, &|row, column| coarse(row, column) + extra);
+        write(&format!("fine/{band}.tif"), 60, 70, 50.0, &|row, column| fine(row, column) + extra);
+    }
+    let run = small_run(&folder);
+    let map = |scene: &str, options: &[&str]| {
+        let inputs = ["B1", "B2"].map(|band| text(&folder.join(format!("{scene}/{band}.tif")))).join(",");
+        let out = folder.join(format!("{scene}-{}.tif", options.len()));
+        let mut arguments = vec!["map", &run, "--bands", &inputs, "--probabilities"];
+        let out = text(&out);
+        arguments.extend(["--out", &out].iter().chain(options));
+        done(&arguments);
+        raster(Path::new(&out.replace(".tif", "-probabilities.tif")))
+    };
+    let (wanted, given) = (map("coarse", &[]), map("fine", &[]));
+    assert_eq!(wanted.0, given.0, "one grid");
+    for (a, b) in wanted.1.iter().zip(&given.1) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+    // As it is, the model is told that its pixels are of another size, which it refuses.
+    let inputs = ["B1", "B2"].map(|band| text(&folder.join(format!("fine/{band}.tif")))).join(",");
+    let out = text(&folder.join("no.tif"));
+    let message = refused(&["map", &run, "--bands", &inputs, "--resample", "none", "--out", &out]);
+    assert!(message.contains("pixels of 50 m, not 100 m"), "{message}");
+}
+
+/// Writes a raster cell by cell.
+fn write<P: Pixel>((path, grid): (PathBuf, Grid), no_data: P, value: impl Fn(i32, i32) -> P) {
+    let mut writer = GeoTiffWriter::create(path, &grid).unwrap().no_data(no_data);
+    let cells = (0..grid.rows as i32).flat_map(|row| (0..grid.columns as i32).map(move |c| (row, c)));
+    writer.append(&cells.map(|(row, column)| value(row, column)).collect::<Vec<_>>()).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn a_map_is_scored_by_truths_of_any_kind_and_place() {
+    let place = place();
+    let folder = place.join("truth");
+    fs::create_dir(&folder).unwrap();
+    let truth = |name: &str, shift: f64| {
+        let grid = Grid {
+            transform: Some(Transform([500_000.0 + shift, 100.0, 0.0, 5_300_000.0, 0.0, -100.0])),
+            ..utm(40, 50, 100.0)
+        };
+        (folder.join(name), grid)
+    };
+    let zone = |row: i32, column: i32| (row * 3 + column * 5) % 17 + 1;
+    let known = |row: i32, column: i32| (row + column) % 3 != 0;
+    write(truth("bytes.tif", 0.0), 0u8, |r, c| if known(r, c) { zone(r, c) as u8 } else { 0 });
+    write(truth("integers.tif", 0.0), -999i32, |r, c| if known(r, c) { zone(r, c) } else { -999 });
+    // A pixel further east, with its values a pixel further west: the same at every place that both have.
+    write(truth("shifted.tif", 100.0), 0u8, |r, c| if known(r, c + 1) { zone(r, c + 1) as u8 } else { 0 });
+
+    let map = utm(30, 30, 100.0);
+    let on_map = |name: &str| {
+        let raster = GeoTiff::open(folder.join(name)).unwrap();
+        classes_on(&raster, &map, &Classes::lcz()).unwrap()
+    };
+    let bytes = on_map("bytes.tif");
+    for ((row, column), &number) in bytes.indexed_iter() {
+        let (row, column) = (row as i32, column as i32);
+        assert_eq!(i32::from(number), if known(row, column) { zone(row, column) } else { 0 });
+    }
+    assert_eq!(on_map("integers.tif"), bytes);
+    let shifted = on_map("shifted.tif");
+    assert_eq!(shifted.slice(ndarray::s![.., 1..]), bytes.slice(ndarray::s![.., 1..]));
+    assert!(shifted.column(0).iter().all(|&number| number == 0), "outside");
+    // Longitude and latitude: the map's centres are looked up where pyproj says they are.
+    let degrees = Grid {
+        rows: 2,
+        columns: 2,
+        transform: Some(Transform([15.0, 0.01, 0.0, 47.86, 0.0, -0.005])),
+        crs: Crs::from_epsg(4326).unwrap(),
+    };
+    write((folder.join("degrees.tif"), degrees), 0u8, |r, c| (1 + r * 2 + c) as u8);
+    let raster = GeoTiff::open(folder.join("degrees.tif")).unwrap();
+    let at = classes_on(&raster, &map, &Classes::lcz()).unwrap();
+    // 500,000 m east is 15°; 5,300,000 m north is 47.853° (pyproj): the third and fourth of the four pixels.
+    let present: std::collections::BTreeSet<u8> = at.iter().copied().collect();
+    assert_eq!(present, [0, 3, 4].into());
+
+    let message = |name: &str| {
+        classes_on(&GeoTiff::open(folder.join(name)).unwrap(), &map, &Classes::lcz()).unwrap_err().to_string()
+    };
+    write(truth("odd.tif", 0.0), 0u8, |r, c| if (r, c) == (2, 3) { 18 } else { 1 });
+    assert!(message("odd.tif").contains("18 at row 2, column 3 is none of the 17 classes"));
+    write(truth("far.tif", 1e6), 0u8, |_, _| 1);
+    assert!(message("far.tif").contains("no pixel of the map has a class in it"));
+}
+
+#[test]
+fn a_map_against_itself_is_all_right() {
+    let place = place();
+    let run = text(&place.join("run"));
+    let (bands, first) = (bands(place), text(&place.join("first.tif")));
+    done(&["map", &run, "--bands", &bands, "--scale", "1e-4", "--out", &first]);
+    let out = text(&place.join("second.tif"));
+    let report = done(&[
+        "map", &run, "--bands", &bands, "--scale", "1e-4", "--truth", &first, "--json", "--out", &out,
+    ]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["truth"]["overall_accuracy"], 1.0);
+    assert_eq!(report["truth"]["without_class"], 0);
+    assert_eq!(report["truth"]["pixels"], report["windows"]);
+    for class in report["truth"]["classes"].as_array().unwrap() {
+        assert_eq!((&class["f1"], &class["true_share"]), (&Value::from(1.0), &class["mapped_share"]));
+    }
+    let same = |ending: &str| {
+        let of = |name: &str| fs::read(place.join(format!("{name}{ending}"))).unwrap();
+        assert!(of("first") == of("second"), "{ending}");
+    };
+    [".tif", "-filtered.tif", "-confidence.tif", "-entropy.tif"].into_iter().for_each(same);
+    // The truth of the generator is read, too; random weights know nothing of it.
+    let (lcz_tif, out) = (text(&place.join("scene/LCZ.tif")), text(&place.join("third.tif")));
+    let told = done(&["map", &run, "--bands", &bands, "--scale", "1e-4", "--truth", &lcz_tif, "--out", &out]);
+    for words in ["against the truth", "filtered map", "OA_bu", "mapped share"] {
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn what_cannot_be_mapped_is_told_in_one_line_and_leaves_nothing() {
+    let place = place();
+    let run = text(&place.join("run"));
+    let folder = place.join("bad");
+    fs::create_dir(&folder).unwrap();
+    let out = text(&folder.join("city.tif"));
+    let all = bands(place);
+    let told = |bands: &str, options: &[&str]| {
+        let mut arguments = vec!["map", &run, "--bands", bands, "--out", &out];
+        arguments.extend(options);
+        refused(&arguments)
+    };
+    let scaled = ["--scale", "1e-4"];
+    let one_fewer = all.split_once(',').unwrap().1;
+    let message = told(one_fewer, &scaled);
+    assert!(message.contains("band 'B12' is missing: the model takes B2 B3"), "{message}");
+    let message = told(&all, &[]);
+    assert!(message.contains("pixels in digital number, not reflectance; say how values"), "{message}");
+    let message = told(&all, &["--scale", "1e-4", "--stride", "0px"]);
+    assert!(message.contains("stride: 0 pixels; give 100m"), "{message}");
+    let message = told(&all, &["--scale", "1e-4", "--stride", "wide"]);
+    assert!(message.contains("'wide': not a distance"), "{message}");
+    let message = told(&all, &["--scale", "1e-4", "--sigma", "0m"]);
+    assert!(message.contains("the filter's width: 0;"), "{message}");
+    let message = told(&all, &["--scale", "0"]);
+    assert!(message.contains("scale 0, offset 0"), "{message}");
+    let message = told(&all, &["--scale", "1e-4", "--truth", &text(&folder.join("none.tif"))]);
+    assert!(message.contains("none.tif: No such file"), "{message}");
+    // A band of another size, a scene smaller than a window, one without a clear window.
+    let write = |name: &str, rows: usize, columns: usize, value: u16| {
+        let path = folder.join(format!("{name}.tif"));
+        let mut writer = GeoTiffWriter::<u16>::create(&path, &utm(rows, columns, 10.0)).unwrap().no_data(0);
+        writer.append(&vec![value; rows * columns]).unwrap();
+        writer.finish().unwrap();
+        text(&path)
+    };
+    let scene = |rows, columns, value| -> String {
+        let names = Bands::sentinel2();
+        let files =
+            names.names().iter().map(|name| write(&format!("{rows}_{value}_{name}"), rows, columns, value));
+        files.collect::<Vec<_>>().join(",")
+    };
+    let (small, clouded) = (scene(31, 60, 900), scene(64, 64, 0));
+    let odd = format!("{},{}", small.split_once(',').unwrap().1, write("B2", 40, 60, 900));
+    assert!(told(&odd, &scaled).contains("not on the grid of"), "{}", told(&odd, &scaled));
+    let message = told(&small, &scaled);
+    assert!(message.contains("31 x 60 pixels are less than a window of 32 x 32"), "{message}");
+    let message = told(&clouded, &scaled);
+    assert!(message.contains("each of its 16 windows holds a pixel without data"), "{message}");
+    assert!(!Path::new(&out).exists());
+    let left = fs::read_dir(&folder).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().contains("city")
+    });
+    assert_eq!(left.count(), 0);
+
+    for (name, words) in [("city.png", "not the name of a GeoTIFF"), ("no/city.tif", "no such folder")] {
+        let out = text(&folder.join(name));
+        let message = refused(&["map", &run, "--bands", &all, "--scale", "1e-4", "--out", &out]);
+        assert!(message.contains(words), "{message}");
+    }
+    fs::write(folder.join("city-entropy.tif"), "mine").unwrap();
+    assert!(told(&all, &scaled).contains("city-entropy.tif: the file exists"));
+}
+
+#[test]
+fn the_lcz_generators_own_map_is_read_with_its_missing_pixels() {
+    let Some(path) = support::real_file("lcz_maps/lcz_zaragoza.tif") else { return };
+    let raster = GeoTiff::open(path).unwrap();
+    let numbers = classes_on(&raster, raster.grid(), &Classes::lcz()).unwrap();
+    let missing = numbers.iter().filter(|&&number| number == 0).count();
+    let known: Value = serde_json::from_str(include_str!("vectors/rasters.json")).unwrap();
+    let known = &known["real"]["lcz_maps/lcz_zaragoza.tif"];
+    assert_eq!(Some(missing as u64), known["missing"].as_u64());
+    let sum: f64 = numbers.iter().map(|&number| f64::from(number)).sum();
+    assert_eq!(Some(sum), known["sum"].as_f64());
+}
