@@ -4,7 +4,7 @@
 The kernel (evcxr) reports a panic and an error that `?` passes on as success, with nothing but text on
 stderr. So a notebook fails here on a compile error and on ANY stderr of a cell, unless the cell has the
 tag `raises-exception` (and then it fails if nothing went wrong). A cell with the tag `exercise` fails
-unless its output says `correct`.
+unless its output says `correct`; with --student, whose copies have no solutions, unless it says `not yet`.
 
 It prints how long cells take: a cell's overhead is the time until its machine code is there, the rest is
 its own work. Two kernels cannot share a build folder, hence one after another.
@@ -24,6 +24,7 @@ import nbformat
 from jupyter_client.manager import KernelManager
 
 HERE = Path(__file__).resolve().parent
+TARGET = HERE.parent / "target"
 # Where the kernel builds cells; `./course` sets it, not always below this repository.
 CELLS = Path(os.environ.setdefault("EVCXR_TMPDIR", str(HERE.parent / "target" / "evcxr"))) / "target"
 SET_UP = ':dep lcz = { path = ".." }\nuse lcz::prelude::*;'
@@ -37,12 +38,12 @@ class Failed(Exception):
 
 
 class Kernel:
-    """One kernel, started in the notebooks' folder."""
+    """One kernel, started in a folder of notebooks."""
 
-    def __init__(self, timeout, build_log=subprocess.DEVNULL):
+    def __init__(self, timeout, build_log=subprocess.DEVNULL, folder=HERE):
         self.timeout = timeout
         self.manager = KernelManager(kernel_name="rust")
-        self.manager.start_kernel(cwd=str(HERE), stdout=build_log, stderr=build_log)
+        self.manager.start_kernel(cwd=str(folder), stdout=build_log, stderr=build_log)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=120)
@@ -113,8 +114,8 @@ def text_of(outputs):
     return "".join(texts)
 
 
-def trouble(cell, outputs):
-    """Why a cell counts as failed, in a line; None where it does not."""
+def trouble(cell, outputs, answer="correct"):
+    """Why a cell counts as failed, in a line; None where it does not. The answer is what a check is to say."""
     found = None
     for output in outputs:
         if output.output_type == "error":
@@ -124,16 +125,16 @@ def trouble(cell, outputs):
     tags = cell.metadata.get("tags", [])
     if "raises-exception" in tags:
         return None if found else "nothing went wrong, though its tag says that something does"
-    if found is None and "exercise" in tags and "correct" not in text_of(outputs):
-        return "its check does not say 'correct': " + " ".join(text_of(outputs).split())[:200]
+    if found is None and "exercise" in tags and answer not in text_of(outputs):
+        return f"its check does not say '{answer}': " + " ".join(text_of(outputs).split())[:200]
     return found
 
 
-def run(path, timeout, write, verbose=False):
-    """Runs a notebook; its row of the table."""
+def run(path, timeout, into=None, verbose=False, answer="correct"):
+    """Runs a notebook, and writes it with its outputs into a folder; its row of the table."""
     notebook = nbformat.read(path, as_version=4)
     row = {"name": path.stem, "cells": 0, "setup": None, "overheads": [], "seconds": 0.0, "failure": None}
-    kernel = Kernel(timeout)
+    kernel = Kernel(timeout, folder=path.parent if (path.parent / "evcxr.toml").exists() else HERE)
     try:
         for position, cell in enumerate(notebook.cells):
             if cell.cell_type != "code" or not cell.source.strip():
@@ -156,16 +157,17 @@ def run(path, timeout, write, verbose=False):
                 row["overheads"].append(overhead)
             if verbose:
                 print(f"  cell {position}: {overhead:.2f} s to build, {seconds - overhead:.2f} s to run", flush=True)
-            failure = trouble(cell, outputs)
+            failure = trouble(cell, outputs, answer)
             if failure:
                 row["failure"] = f"cell {position}: {failure}"
                 break
     finally:
         kernel.stop()
-    if write and not row["failure"]:
-        partial = path.with_suffix(".partial")
+    if into and not row["failure"]:
+        into.mkdir(parents=True, exist_ok=True)
+        partial = into / f"{path.stem}.partial"
         nbformat.write(notebook, partial)
-        partial.replace(path)
+        partial.replace(into / path.name)
     return row
 
 
@@ -185,9 +187,9 @@ def table(rows):
     return "\n".join(lines)
 
 
-def find(names):
+def find(names, folder):
     """The notebooks of these names, or beginnings of names (`01`); without a name, all."""
-    everything = sorted(HERE.glob("[0-9]*.ipynb"))
+    everything = sorted(folder.glob("[0-9]*.ipynb"))
     if not names:
         return everything
     chosen = []
@@ -219,6 +221,8 @@ def main():
     parser = argparse.ArgumentParser(description="Run notebooks without a browser.")
     parser.add_argument("names", nargs="*", help="names or beginnings of names; all if none is given")
     parser.add_argument("--write", action="store_true", help="write the outputs into the notebooks")
+    parser.add_argument("--site", action="store_true", help="write executed copies into target/site")
+    parser.add_argument("--student", action="store_true", help="the copies without solutions, in target/student")
     parser.add_argument("--timeout", type=int, default=1800, help="seconds a cell may take")
     parser.add_argument("--verbose", action="store_true", help="say how long each cell takes")
     parser.add_argument("--warm", action="store_true", help="only build what the first cell builds")
@@ -227,8 +231,10 @@ def main():
         warm(arguments.timeout)
         return
     rows = []
-    for path in find(arguments.names):
-        row = run(path, arguments.timeout, arguments.write, arguments.verbose)
+    answer = "not yet" if arguments.student else "correct"
+    for path in find(arguments.names, TARGET / "student" if arguments.student else HERE):
+        into = path.parent if arguments.write else TARGET / "site" if arguments.site else None
+        row = run(path, arguments.timeout, into, arguments.verbose, answer)
         rows.append(row)
         outcome = f"FAILED {row['failure']}" if row["failure"] else "ok"
         print(f"{row['name']}: {row['cells']} cells, {row['seconds']:.1f} s, {outcome}", flush=True)

@@ -40,6 +40,16 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
+    /// The same table, but only the rows whose first cell begins so.
+    #[must_use]
+    pub fn beginning(mut self, with: &str) -> Self {
+        let mut first = true;
+        self.rows.retain(|row| {
+            std::mem::take(&mut first) || row.first().is_some_and(|cell| cell.starts_with(with))
+        });
+        self
+    }
+
     /// Prints it on stdout, and nothing if it has no row.
     ///
     /// # Errors
@@ -156,6 +166,12 @@ mod tests {
                       G <water>          100   7.7 %\n";
         assert_eq!(table().to_string(), wanted);
         assert_eq!(table().captioned("Made up").to_string(), format!("Made up\n{wanted}"));
+    }
+
+    #[test]
+    fn rows_are_chosen_by_their_beginning_and_the_header_stays() {
+        assert_eq!(table().beginning("A ").to_string().lines().count(), 2);
+        assert_eq!(table().beginning("x").to_string(), "class  patches  share\n");
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! What values look like below a notebook cell: a table of what matters in them, in place of all their
 //! numbers. Figures and tables show themselves where they are defined.
 
+use crate::calibration::{Reliability, TemperatureFit};
 use crate::data::{Patches, So2Sat, Summary};
 use crate::display::{Table, grouped};
+use crate::figures::Curves;
+use crate::metrics::{ConfusionMatrix, Scores};
+use crate::models::forest::RandomForest;
+use crate::uncertainty::ClassCentres;
 use crate::{Bands, History, Labels};
 
 impl Summary {
@@ -121,6 +126,149 @@ impl History {
     pub fn evcxr_display(&self) {
         self.table().evcxr_display();
     }
+
+    /// Seconds of all epochs together.
+    pub fn seconds(&self) -> f64 {
+        self.epochs.iter().map(|record| record.seconds).sum()
+    }
+
+    /// As [`figures::learning_curves`](crate::figures::learning_curves) takes it.
+    pub fn curves(&self) -> Curves {
+        let records = || self.epochs.iter();
+        Curves {
+            epochs: records().map(|record| record.epoch).collect(),
+            training_loss: records().map(|record| record.training_loss).collect(),
+            validation_loss: records().map(|record| record.validation_loss).collect(),
+            validation_accuracy: records().map(|record| record.validation_accuracy).collect(),
+            best_epoch: Some(self.best_epoch),
+        }
+    }
+}
+
+impl RandomForest {
+    /// Shows its size and how it does out of the bag below a notebook cell.
+    pub fn evcxr_display(&self) {
+        let mut table =
+            Table::new(["", ""]).captioned(format!("random forest, trained on {}", self.provenance()));
+        table.row(["trees".to_owned(), grouped(self.settings().trees as u64)]);
+        table.row(["nodes of all trees".to_owned(), grouped(self.nodes() as u64)]);
+        table.row(["features of a patch".to_owned(), grouped(self.importance().len() as u64)]);
+        let score = self.out_of_bag().map_or_else(|| "-".to_owned(), |bag| format!("{:.3}", bag.score));
+        table.row(["accuracy out of the bag".to_owned(), score]);
+        table.evcxr_display();
+    }
+}
+
+impl Scores {
+    /// Shows the headline numbers below a notebook cell.
+    pub fn evcxr_display(&self) {
+        let mut table = Table::new(["measure", "value"]).captioned(format!("{} samples", self.samples));
+        let mut row = |name: &str, value: f64| table.row([name.to_owned(), format!("{value:.3}")]);
+        row("overall accuracy", self.overall_accuracy);
+        row("average accuracy", self.average_accuracy);
+        row("kappa", self.kappa);
+        row("cross-entropy, nats", self.cross_entropy);
+        row("Brier loss", self.brier);
+        if let Some(votes) = &self.votes {
+            row("cross-entropy to the votes, nats", votes.cross_entropy);
+            row("the votes' own entropy, nats", votes.entropy);
+        }
+        table.evcxr_display();
+    }
+}
+
+impl ConfusionMatrix {
+    /// The `n` most frequent confusions: which class was called which, how often, and which share of the class
+    /// that is.
+    pub fn largest_errors(&self, n: usize) -> Table {
+        let classes = self.classes();
+        let totals = self.reference_totals();
+        let mut errors: Vec<(usize, usize, u64)> = self
+            .counts()
+            .indexed_iter()
+            .filter(|((truth, predicted), count)| truth != predicted && **count > 0)
+            .map(|((truth, predicted), count)| (truth, predicted, *count))
+            .collect();
+        errors.sort_by_key(|(truth, predicted, count)| (std::cmp::Reverse(*count), *truth, *predicted));
+        let mut table = Table::new(["is", "was called", "patches", "of the class"]);
+        for (truth, predicted, count) in errors.into_iter().take(n) {
+            let share = 100.0 * count as f64 / totals[truth] as f64;
+            table.row([
+                classes.name(truth),
+                classes.name(predicted),
+                grouped(count),
+                format!("{share:.0} %"),
+            ]);
+        }
+        table
+    }
+
+    /// Shows the scores that follow from it below a notebook cell.
+    pub fn evcxr_display(&self) {
+        let mut table = Table::new(["class", "samples", "recall", "precision", "F1"]);
+        let number = |value: f64| if value.is_finite() { format!("{value:.2}") } else { "-".to_owned() };
+        for (k, class) in self.per_class().into_iter().enumerate() {
+            table.row([
+                self.classes().name(k),
+                grouped(class.support),
+                number(class.recall),
+                number(class.precision),
+                number(class.f1),
+            ]);
+        }
+        table.evcxr_display();
+    }
+}
+
+impl Reliability {
+    /// Shows its bins below a notebook cell.
+    pub fn evcxr_display(&self) {
+        let mut table = Table::new(["confidence", "samples", "mean confidence", "accuracy", "gap"])
+            .captioned(format!("{} samples, ECE {:.3}", self.samples, self.expected_calibration_error()));
+        for bin in self.bins.iter().filter(|bin| bin.samples > 0) {
+            table.row([
+                format!("{:.2}–{:.2}", bin.lower, bin.upper),
+                grouped(bin.samples as u64),
+                format!("{:.3}", bin.confidence),
+                format!("{:.3}", bin.accuracy),
+                format!("{:+.3}", bin.accuracy - bin.confidence),
+            ]);
+        }
+        table.evcxr_display();
+    }
+}
+
+impl TemperatureFit {
+    /// Shows the temperature and what it did to the loss below a notebook cell.
+    pub fn evcxr_display(&self) {
+        println!(
+            "T = {:.3}: cross-entropy {:.3} before, {:.3} after",
+            self.temperature.value(),
+            self.loss_before,
+            self.loss_after
+        );
+    }
+}
+
+impl ClassCentres {
+    /// Shows how the geometric median of each class was found below a notebook cell.
+    pub fn evcxr_display(&self) {
+        let mut table = Table::new(["class", "samples", "steps", "mean distance", "converged"]);
+        for k in 0..self.classes().len() {
+            let mut row = vec![self.classes().name(k)];
+            match self.fit(k) {
+                Some(fit) => row.extend([
+                    grouped(fit.samples as u64),
+                    fit.iterations.to_string(),
+                    format!("{:.3}", fit.mean_distance),
+                    if fit.converged { "yes" } else { "no" }.to_owned(),
+                ]),
+                None => row.extend(["-"; 4].map(str::to_owned)),
+            }
+            table.row(row);
+        }
+        table.evcxr_display();
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +295,17 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_errors_come_first_and_hits_are_none() {
+        let classes = Classes::named(["a", "b"]).unwrap();
+        let confusion = ConfusionMatrix::from_counts(classes, ndarray::array![[90, 10], [30, 10]]).unwrap();
+        let table = confusion.largest_errors(5).to_string();
+        let rows: Vec<Vec<&str>> =
+            table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows, [["b", "a", "30", "75", "%"], ["a", "b", "10", "10", "%"]]);
+        assert_eq!(confusion.largest_errors(1).to_string().lines().count(), 2);
+    }
+
+    #[test]
     fn a_history_marks_the_epoch_that_was_kept_and_what_was_not_measured() {
         let record = |epoch| EpochRecord {
             epoch,
@@ -162,5 +321,8 @@ mod tests {
         let lines: Vec<&str> = table.lines().collect();
         assert!(lines[1].contains("1.5000") && lines[1].ends_with("kept") && !lines[2].contains("kept"));
         assert!(lines[2].contains(" - "));
+        let history = History { epochs: vec![record(1), record(2)], best_epoch: 1 };
+        assert!((history.seconds() - 4.0).abs() < 1e-12);
+        assert_eq!((history.curves().epochs, history.curves().best_epoch), (vec![1, 2], Some(1)));
     }
 }

@@ -1,21 +1,31 @@
 //! What a notebook begins with: `use lcz::prelude::*;`.
 //!
-//! The types of the lessons under their own names, and the modules [`figures`], [`metrics`], [`models`]
-//! and [`course`] under theirs. `Result` is left out: it would hide the one that Rust has.
+//! The types of the lessons under their own names, and the modules [`figures`], [`metrics`], [`models`],
+//! [`calibration`], [`uncertainty`] and [`course`] under theirs. `Result` is left out: it would hide the one
+//! that Rust has.
 
 pub use crate::bands::{Bands, Imagery};
+pub use crate::calibration::{self, Bins, Reliability, TemperatureFit};
 pub use crate::classes::{Classes, Zone};
-pub use crate::course;
+pub use crate::course::{self, Comparison};
 pub use crate::data::synthetic::Synthetic;
 pub use crate::data::{Patches, Signatures, So2Sat, Summary};
 pub use crate::display::Table;
-pub use crate::figures::{self, Caption, Composite, Figure};
-pub use crate::labels::{LabelDistributions, Labels, Votes};
-pub use crate::metrics;
-pub use crate::models::{self, Architecture, Classifier, Device, Network};
-pub use crate::nn::{History, Labelled, Training};
+pub use crate::figures::{self, Agreement, Caption, Cells, Composite, Figure};
+pub use crate::labels::{EntropyHistogram, LabelDistributions, Labels, Opinion, Votes, VotingConfusion};
+pub use crate::metrics::{self, ConfusionMatrix, Scores};
+pub use crate::models::forest::{FeatureSet, ForestSettings, RandomForest};
+pub use crate::models::mlp::MlpSettings;
+pub use crate::models::pixel::{MajorityClass, PixelGaussian};
+pub use crate::models::resnet50::ResNet50Settings;
+pub use crate::models::sen2lcz::Sen2LczSettings;
+pub use crate::models::{self, Architecture, Classifier, Device, Ensemble, McDropout, Network};
+pub use crate::nn::{Augmentation, ClassWeights, History, Keep, Labelled, Training};
 pub use crate::predictions::{Features, Logits, Probabilities, Temperature};
 pub use crate::progress::{Lines, Progress, Silent};
-pub use crate::uncertainty::{Centre, ClassCentres, Percent, Subset, Uncertainty};
+pub use crate::uncertainty::{
+    self, Centre, ClassCentres, Conformal, ConformalSettings, Members, Percent, RiskCoverage, SetScore,
+    Subset, Uncertainty,
+};
 /// The arrays that pixels and numbers come in, so that a notebook need not name their version.
 pub use ndarray;

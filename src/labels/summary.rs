@@ -104,6 +104,20 @@ impl VotingConfusion {
         Ok(Self { classes: votes.classes.clone(), votes: sums, samples: majority.counts() })
     }
 
+    /// From sums that were counted elsewhere: the votes, rows = majority, and the samples of each majority.
+    ///
+    /// # Errors
+    /// Another number of rows, columns or samples than classes, or votes that are no numbers from 0 on.
+    pub fn from_sums(classes: Classes, votes: Array2<f64>, samples: Vec<usize>) -> Result<Self> {
+        let k = classes.len();
+        if votes.dim() != (k, k) || samples.len() != k || votes.iter().any(|v| !v.is_finite() || *v < 0.0) {
+            let problem = format!("{:?} votes and {} samples, or votes below 0", votes.dim(), samples.len());
+            let advice = format!("give {k} rows and columns, and {k} numbers of samples");
+            return Err(Error::input("voting confusion", problem, advice));
+        }
+        Ok(Self { classes, votes, samples })
+    }
+
     /// What the rows and columns mean.
     pub fn classes(&self) -> &Classes {
         &self.classes

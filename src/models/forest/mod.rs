@@ -140,6 +140,11 @@ impl RandomForest {
         &self.settings
     }
 
+    /// Where its training patches are from.
+    pub fn provenance(&self) -> &str {
+        &self.provenance
+    }
+
     /// What bootstrap samples and features were drawn from.
     pub fn seed(&self) -> u64 {
         self.seed

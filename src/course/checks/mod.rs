@@ -1,0 +1,78 @@
+//! Checks of the exercises: each takes an answer and says `correct`, or gives a hint to the mistake that it
+//! looks like. A check works the right answer out for itself.
+
+mod data;
+mod distributions;
+mod forest;
+mod guided;
+mod networks;
+mod open;
+mod trust;
+mod votes;
+mod welcome;
+
+use std::fmt;
+
+use crate::display::{escaped, show};
+
+pub use data::{check_entropy, check_greenest, check_ndwi};
+pub use distributions::{check_cross_entropy, check_gradient, check_smoothing};
+pub use forest::{check_gini, check_hardest, check_kappa};
+pub use guided::{check_strata, check_weiszfeld_step};
+pub use networks::{check_dense_parameters, check_output_size, check_softmax};
+pub use open::{check_disagreement, check_leak, check_margin};
+pub use trust::{check_rank, check_temperature, check_worst_gap};
+pub use votes::{check_distribution, check_lowest_loss, check_most_divided};
+pub use welcome::{check_column_mean, check_share_above};
+
+/// What a check says of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The answer is right; the text says what to take from it.
+    Correct(String),
+    /// It is not; the text is a hint.
+    NotYet(String),
+}
+
+impl Verdict {
+    fn of(is_right: bool, lesson: &str, hint: impl Into<String>) -> Self {
+        if is_right { Self::Correct(lesson.to_owned()) } else { Self::NotYet(hint.into()) }
+    }
+
+    /// Shows it below a notebook cell.
+    pub fn evcxr_display(&self) {
+        let colour = if matches!(self, Self::Correct(_)) { "#00714D" } else { "#A84300" };
+        let html = format!("<p style=\"color:{colour}\">{}</p>", escaped(&self.to_string()));
+        show(&[("text/html", &html), ("text/plain", &self.to_string())]);
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Correct(lesson) => write!(f, "correct: {lesson}"),
+            Self::NotYet(hint) => write!(f, "not yet: {hint}"),
+        }
+    }
+}
+
+/// Whether two lists of numbers are the same but for rounding.
+fn alike(a: &[f64], b: &[f64]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9)
+}
+
+/// What tests of checks say of a verdict.
+#[cfg(test)]
+mod testing {
+    use super::Verdict;
+
+    pub fn is_correct(verdict: &Verdict) -> bool {
+        matches!(verdict, Verdict::Correct(_)) && verdict.to_string().starts_with("correct: ")
+    }
+
+    /// The answer is wrong, and the hint has these words.
+    pub fn hint(verdict: Verdict, part: &str) {
+        let text = verdict.to_string();
+        assert!(text.starts_with("not yet") && text.contains(part) && !text.contains("correct"), "{text}");
+    }
+}

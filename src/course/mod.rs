@@ -1,0 +1,129 @@
+//! What the course's notebooks lean on: a data set that makes itself, real data where there are some,
+//! and checks of the exercises that answer `correct` or give a hint.
+
+mod checks;
+mod comparison;
+mod real;
+
+use std::path::{Path, PathBuf};
+
+use crate::data::So2Sat;
+use crate::data::synthetic::Synthetic;
+use crate::display::{Table, grouped};
+use crate::files::Partial;
+use crate::progress::Lines;
+use crate::{Progress, Result, Votes, Zone};
+
+pub use checks::*;
+pub use comparison::Comparison;
+pub use real::{PublishedVotes, Shown, published_votes, real_patches, real_votes, with_real};
+
+/// Synthetic patches of the notebooks, and how many where they are only tried out.
+const PATCHES: [usize; 2] = [3400, 680];
+/// What they are drawn from.
+const SEED: u64 = 1;
+
+/// Whether the notebooks are only tried out, on small data: `LCZ_QUICK=1`.
+pub fn is_quick() -> bool {
+    std::env::var("LCZ_QUICK").is_ok_and(|value| value == "1")
+}
+
+/// So many epochs, or 2 where the notebooks are only [tried out](is_quick).
+pub fn epochs(full: usize) -> usize {
+    if is_quick() { full.min(2) } else { full }
+}
+
+/// The synthetic data set of the notebooks, made on first use in `data/` of the repository (3,400 patches,
+/// 250 MB, some seconds; 680 if [quick](is_quick)).
+///
+/// # Errors
+/// A folder that may not be written, or a disk that is full.
+pub fn data() -> Result<So2Sat> {
+    So2Sat::open(data_folder()?)
+}
+
+/// The Sentinel-1 half of [`data`]: the same patches seen by radar.
+///
+/// # Errors
+/// As there.
+pub fn radar_data() -> Result<So2Sat> {
+    So2Sat::open_as(data_folder()?, "sen1")
+}
+
+/// Makes the data set where it is missing.
+fn data_folder() -> Result<PathBuf> {
+    let synthetic = Synthetic { patches: PATCHES[usize::from(is_quick())], seed: SEED };
+    // A notebook runs in `notebooks/`, or as a student's copy in `target/student/`.
+    let root =
+        [".", "..", "../.."].into_iter().find(|root| Path::new(root).join("notebooks/evcxr.toml").exists());
+    let root = root.unwrap_or(".");
+    let folder = Path::new(root).join("data").join(format!("synthetic-{}-{SEED}", synthetic.patches));
+    if folder.exists() {
+        return Ok(folder);
+    }
+    let partial = Partial::folder(&folder)?;
+    synthetic.write(partial.path(), &mut WithoutSummary(Lines::on_stdout()))?;
+    partial.replace()?;
+    println!("{} synthetic patches made in {}", grouped(synthetic.patches as u64), folder.display());
+    Ok(folder)
+}
+
+/// Progress whose summary would name a folder that is about to get another name.
+struct WithoutSummary(Lines);
+
+impl Progress for WithoutSummary {
+    fn begin(&mut self, stage: &str, steps: u64) {
+        self.0.begin(stage, steps);
+    }
+
+    fn advance(&mut self, steps: u64, note: &str) {
+        self.0.advance(steps, note);
+    }
+
+    fn end(&mut self, _: &str) {
+        self.0.end("");
+    }
+}
+
+/// How far experts agree on each zone, in one or several sets of votes: patches whose majority chose the
+/// zone, their mean voting entropy in nats, and how many of them are unanimous.
+pub fn agreement(sets: &[(&str, &Votes)]) -> Table {
+    let mut header = vec!["majority".to_owned()];
+    for (name, _) in sets {
+        header.extend(["patches", "mean entropy", "unanimous"].map(|what| format!("{name}: {what}")));
+    }
+    let mut table = Table::new(header);
+    let sets: Vec<_> = sets
+        .iter()
+        .map(|(_, votes)| {
+            let y = votes.distributions();
+            (y.classes().clone(), y.majority(), y.entropy())
+        })
+        .collect();
+    for zone in Zone::all() {
+        let mut row = vec![zone.to_string()];
+        for (classes, majority, entropy) in &sets {
+            let of_zone: Vec<f64> = classes.position(zone).map_or_else(Vec::new, |k| {
+                majority
+                    .indices()
+                    .iter()
+                    .zip(entropy)
+                    .filter(|(index, _)| **index == k)
+                    .map(|(_, h)| *h)
+                    .collect()
+            });
+            if of_zone.is_empty() {
+                row.extend(["-"; 3].map(str::to_owned));
+                continue;
+            }
+            let n = of_zone.len() as f64;
+            let unanimous = of_zone.iter().filter(|h| **h == 0.0).count() as f64;
+            row.push(grouped(of_zone.len() as u64));
+            // Entropies of unanimous votes may be −0.
+            row.push(format!("{:.3}", of_zone.iter().sum::<f64>().abs() / n));
+            row.push(format!("{:.0} %", 100.0 * unanimous / n));
+        }
+        table.row(row);
+    }
+    table
+}

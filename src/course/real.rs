@@ -1,0 +1,222 @@
+//! Real data of the lessons: patches and votes where they are at hand, and what the real votes come to, which
+//! everybody has.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+
+use crate::data::{Patches, So2Sat};
+use crate::figures::Figure;
+use crate::labels::{EntropyHistogram, VotingConfusion};
+use crate::{Classes, Error, Result, Votes, Zone};
+
+/// 72 real Sentinel-2 patches without labels, where `LCZ_REAL_DATA` names a folder that has them
+/// (`sen2lcz/reference_patches.h5`); else none.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn real_patches() -> Result<Option<Patches>> {
+    let Some(path) = real("sen2lcz/reference_patches.h5") else { return Ok(None) };
+    Ok(Some(So2Sat::open(path)?.patches()?.with_provenance(
+        "72 real Sentinel-2 patches (BigEarthNet and eo-learn samples; another processing than So2Sat's)",
+    )))
+}
+
+/// The votes of eleven experts on 162,369 real European patches over 16 classes (So2Sat LCZ42, without
+/// LCZ 7), where `LCZ_REAL_DATA` names a folder that has them (`votes/so2sat_vote_patterns.csv`); else none.
+///
+/// # Errors
+/// A file that cannot be read or is not a table of vote patterns.
+pub fn real_votes() -> Result<Option<Votes>> {
+    let Some(path) = real("votes/so2sat_vote_patterns.csv") else { return Ok(None) };
+    let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+    vote_patterns(&text).map(Some).map_err(|problem| Error::file(&path, problem, "give the published file"))
+}
+
+/// A file of the real data, if it is there.
+fn real(name: &str) -> Option<PathBuf> {
+    let path = Path::new(&std::env::var_os("LCZ_REAL_DATA")?).join(name);
+    path.exists().then_some(path)
+}
+
+/// Patterns of votes (columns `X1` … `X17` for the zones, `Freq` for how many patches have it), a row a
+/// patch.
+fn vote_patterns(text: &str) -> std::result::Result<Votes, String> {
+    let field = |text: &str| text.trim().trim_matches('"').to_owned();
+    let mut lines = text.lines();
+    let header: Vec<String> = lines.next().unwrap_or_default().split(',').map(field).collect();
+    let zones: Vec<(usize, Zone)> = header
+        .iter()
+        .enumerate()
+        .filter_map(|(column, name)| {
+            Some((column, Zone::from_number(name.strip_prefix('X')?.parse().ok()?)?))
+        })
+        .collect();
+    let frequency = header.iter().position(|name| name == "Freq").ok_or("no column 'Freq'")?;
+    let mut counts = Vec::new();
+    for (row, line) in lines.enumerate() {
+        let fields: Vec<String> = line.split(',').map(field).collect();
+        let number = |column: usize| {
+            let text = fields.get(column).map_or("", String::as_str);
+            text.parse::<u16>().map_err(|_| format!("row {row}: '{text}' is not a count"))
+        };
+        let votes = zones
+            .iter()
+            .map(|(column, _)| number(*column).map(f32::from))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        for _ in 0..number(frequency)? {
+            counts.extend_from_slice(&votes);
+        }
+    }
+    let classes = Classes::of_zones(zones.iter().map(|(_, zone)| *zone));
+    let rows = counts.len() / classes.len().max(1);
+    let counts = Array2::from_shape_vec((rows, classes.len()), counts).map_err(|error| error.to_string())?;
+    Votes::new(classes, counts).map_err(|error| error.to_string())
+}
+
+/// What a cell about real data shows: a figure, or a note where there are none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// Drawn from real data.
+    Figure(Figure),
+    /// What to do to see it.
+    Note(&'static str),
+}
+
+impl Shown {
+    /// Shows the figure or the note below a notebook cell.
+    pub fn evcxr_display(&self) {
+        match self {
+            Self::Figure(figure) => figure.evcxr_display(),
+            Self::Note(note) => println!("{note}"),
+        }
+    }
+}
+
+/// Draws real data where they are at hand, else says how to get them there.
+///
+/// # Errors
+/// Those of `draw`.
+pub fn with_real<T>(data: Option<T>, draw: impl FnOnce(&T) -> Result<Figure>) -> Result<Shown> {
+    let note = "No real data here: set LCZ_REAL_DATA to a folder that has them, then start ./course lab.";
+    data.map_or(Ok(Shown::Note(note)), |data| draw(&data).map(Shown::Figure))
+}
+
+/// What eleven votes on each of 162,369 real European patches come to (So2Sat LCZ42, without LCZ 7).
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedVotes {
+    /// Which zones experts take for others.
+    pub confusion: VotingConfusion,
+    /// How unsure they are of patches whose majority is a built zone.
+    pub urban: EntropyHistogram,
+    /// Of the others.
+    pub natural: EntropyHistogram,
+    /// Where the votes are from.
+    pub provenance: &'static str,
+}
+
+/// Votes on each patch.
+const VOTES: f64 = 11.0;
+/// Mean voting entropy on built and on natural zones, in nats: not among the numbers of the figures.
+const MEAN_ENTROPY: [f64; 2] = [0.306_461, 0.069_626];
+/// The numbers of two figures of this repository, drawn from the votes themselves.
+const CONFUSION: &str = include_str!("../../figures/voting-confusion.csv");
+const ENTROPY: &str = include_str!("../../figures/voting-entropy.csv");
+
+/// The sums of the real votes, which are part of this crate (the votes themselves are not).
+///
+/// # Errors
+/// None, as long as the crate's own numbers are whole.
+pub fn published_votes() -> Result<PublishedVotes> {
+    let classes = Classes::lcz().without(Zone::LightweightLowRise);
+    let mut votes = Array2::zeros((classes.len(), classes.len()));
+    for fields in numbers(CONFUSION) {
+        let place = |code: &str| classes.codes().iter().position(|other| other == code);
+        if let (Some(majority), Some(voted)) = (place(fields[0]), place(fields[1])) {
+            votes[[majority, voted]] = fields[2].parse().unwrap_or(0.0);
+        }
+    }
+    let samples = votes.outer_iter().map(|row| (row.sum() / VOTES).round() as usize).collect();
+    Ok(PublishedVotes {
+        confusion: VotingConfusion::from_sums(classes, votes, samples)?,
+        urban: histogram("urban", MEAN_ENTROPY[0]),
+        natural: histogram("natural", MEAN_ENTROPY[1]),
+        provenance: "real expert votes on So2Sat LCZ42, European cities (katharinahech/labelembeddings)",
+    })
+}
+
+/// The lines of a figure's CSV, cut at their commas, without its head.
+fn numbers(csv: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    csv.lines().filter(|line| !line.starts_with('#')).skip(1).map(|line| line.split(',').collect())
+}
+
+/// The bars of a group.
+fn histogram(group: &str, mean: f64) -> EntropyHistogram {
+    let mut counts = [0; 6];
+    let lines = numbers(ENTROPY).filter(|fields| fields[0] == group);
+    for (count, fields) in counts.iter_mut().zip(lines) {
+        *count = fields[3].parse().unwrap_or(0);
+    }
+    EntropyHistogram { counts, mean }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::super::agreement;
+    use super::*;
+
+    #[test]
+    fn a_pattern_of_votes_counts_for_as_many_patches_as_it_says() {
+        let votes = vote_patterns("\"X1\",\"X17\",\"Freq\"\n11,0,2\n5,6,1\n").unwrap();
+        assert_eq!(votes.classes().codes(), ["1", "G"]);
+        assert_eq!(votes.counts(), array![[11.0, 0.0], [11.0, 0.0], [5.0, 6.0]]);
+        assert!(vote_patterns("X1,Freq\nx,1\n").unwrap_err().contains("'x' is not a count"));
+        assert!(vote_patterns("X1\n1\n").unwrap_err().contains("Freq"));
+        let table = agreement(&[("made up", &votes)]).to_string();
+        let first = table.lines().nth(1).unwrap();
+        assert_eq!(
+            first.split_whitespace().collect::<Vec<_>>(),
+            ["1", "compact", "high-rise", "2", "0.000", "100", "%"]
+        );
+    }
+
+    #[test]
+    fn real_votes_have_the_published_agreement() {
+        let Some(votes) = real_votes().unwrap() else {
+            eprintln!("skipped: LCZ_REAL_DATA is not set");
+            return;
+        };
+        let entropy = votes.distributions().entropy();
+        let n = entropy.len();
+        assert_eq!(n, 162_369);
+        assert!((entropy.iter().sum::<f64>() / n as f64 - 0.1448).abs() < 5e-5);
+        let unanimous = entropy.iter().filter(|h| **h == 0.0).count() as f64 / n as f64;
+        assert!((unanimous - 0.705).abs() < 5e-4, "{unanimous}");
+    }
+
+    #[test]
+    fn the_sums_in_the_crate_are_those_of_the_real_votes() {
+        let published = published_votes().unwrap();
+        assert_eq!(published.confusion.samples().iter().sum::<usize>(), 162_369);
+        assert_eq!(published.urban.samples() + published.natural.samples(), 162_369);
+        let Some(votes) = real_votes().unwrap() else {
+            eprintln!("skipped in part: LCZ_REAL_DATA is not set");
+            return;
+        };
+        let majority = votes.majority(None).unwrap();
+        let confusion = VotingConfusion::of(&votes, &majority).unwrap();
+        assert_eq!(published.confusion, confusion);
+        let entropy = votes.distributions().entropy();
+        for (built, given) in [(true, &published.urban), (false, &published.natural)] {
+            let is_built = |k: usize| votes.classes().zone(k).is_some_and(Zone::is_built);
+            let rows = entropy.iter().zip(majority.indices());
+            let chosen: Vec<f64> = rows.filter(|(_, k)| is_built(**k) == built).map(|(h, _)| *h).collect();
+            let counted = EntropyHistogram::of(&chosen).unwrap();
+            assert_eq!(given.counts, counted.counts);
+            assert!((given.mean - counted.mean).abs() < 1e-6, "{} {}", given.mean, counted.mean);
+        }
+    }
+}
