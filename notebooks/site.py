@@ -2,8 +2,8 @@
 """A site of executed notebooks: target/site/index.html and a page a notebook, all in themselves.
 
 `./course notebooks --site` calls it. Figures lie in the pages, formulas are MathML; nothing is fetched from
-elsewhere, and there are no scripts. A notebook that was not run now is shown with the outputs it was
-committed with.
+elsewhere, and there are no scripts. A notebook that has not been run since it last changed is shown with the
+outputs that it was committed with.
 """
 
 import html
@@ -61,6 +61,12 @@ def formulas(text):
     return re.sub(r"(?<![\\$])\$([^$\n]+?)\$", lambda match: one(match, "inline"), text)
 
 
+def latest(committed, executed):
+    """The executed copy, unless the notebook has changed since."""
+    is_current = executed.exists() and executed.stat().st_mtime > committed.stat().st_mtime
+    return nbformat.read(executed if is_current else committed, as_version=4)
+
+
 def title_of(notebook):
     return next(cell.source for cell in notebook.cells if cell.cell_type == "markdown").split("\n")[0].lstrip("# ")
 
@@ -92,9 +98,8 @@ def main():
     names = [path.stem for path in committed]
     notebooks = {}
     for path in committed:
-        executed = SITE / path.name
-        notebooks[path.stem] = nbformat.read(executed if executed.exists() else path, as_version=4)
-        nbformat.write(notebooks[path.stem], executed)
+        notebooks[path.stem] = latest(path, SITE / path.name)
+        nbformat.write(notebooks[path.stem], SITE / path.name)
     titles = {name: title_of(notebook) for name, notebook in notebooks.items()}
     rows = []
     for position, (name, notebook) in enumerate(notebooks.items()):
