@@ -42,6 +42,7 @@ pub mod classes;
 pub mod course;
 pub mod data;
 pub mod display;
+pub mod embedding;
 pub mod error;
 pub mod experiment;
 pub mod figures;

@@ -40,8 +40,10 @@ fn results(out: &Path) -> Vec<(&'static str, String)> {
         "effects.csv",
         "effects-testing.csv",
         "learning-curves.csv",
+        "features.csv",
         "README.md",
         "extractor/distances.csv",
+        "extractor/plane.csv",
         "runs/UT-30-run-1/subset.csv",
     ];
     names.map(|name| (name, std::fs::read_to_string(out.join(name)).expect(name))).into()

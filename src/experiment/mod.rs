@@ -32,7 +32,8 @@ pub use scaling::{Procedure, temp_scale};
 pub use scoring::score;
 pub use train::{Changes, Outcome, Resumed, resume, train};
 pub use uncertainty::{
-    Effect, Part, Shard, Strategy, TestOutcome, UncertaintyOutcome, UncertaintyStudy, reproduce_uncertainty,
+    Effect, Part, PlaneFit, Shard, Strategy, TestOutcome, UncertaintyOutcome, UncertaintyStudy,
+    reproduce_uncertainty,
 };
 pub use verification::{Check, Verification, verify};
 pub use votes::sum_up_votes;

@@ -15,6 +15,7 @@
 mod curves;
 mod effects;
 mod grid;
+mod plane;
 mod preparation;
 mod readme;
 mod table;
@@ -30,6 +31,7 @@ use crate::{Error, Progress, Result, write_whole};
 
 pub use effects::Effect;
 pub use grid::{Shard, Strategy};
+pub use plane::PlaneFit;
 
 use grid::Grid;
 use preparation::Prepared;
@@ -97,6 +99,8 @@ pub enum Part {
 pub struct UncertaintyOutcome {
     /// Where the patches are from, as their files say.
     pub provenance: String,
+    /// How the features came out on a plane, as the paper's Fig. 1 shows them.
+    pub plane: PlaneFit,
     /// What is measured on, the paper's held-out part first.
     pub tests: Vec<TestOutcome>,
 }
@@ -156,11 +160,16 @@ fn collect(
     progress: &mut dyn Progress,
 ) -> Result<UncertaintyOutcome> {
     let mut tests = Vec::new();
+    let fit = preparation::plane(out)?;
     let mut provenance = String::new();
     let put = |name: String, text: &str| write_whole(&out.join(name), text.as_bytes());
     for name in grid::TESTS {
         let Some(measured) = grid.read(out, name, progress)? else { continue };
         provenance.clone_from(&measured.provenance);
+        if tests.is_empty() {
+            let of = (&*out.join(preparation::EXTRACTOR), measured.labels.classes(), &*provenance);
+            plane::draw(study, fit, of)?.save(out, "features")?;
+        }
         let suffix = if name == grid::TESTS[0] { String::new() } else { format!("-{name}") };
         let effects = effects::all(&measured);
         let text = table::markdown(&measured);
@@ -174,7 +183,7 @@ fn collect(
     if tests.is_empty() {
         return Err(Error::file(out, "no run there", "do the study's runs first"));
     }
-    let outcome = UncertaintyOutcome { provenance, tests };
+    let outcome = UncertaintyOutcome { provenance, plane: fit, tests };
     put("README.md".to_owned(), &readme::text(study, &outcome))?;
     Ok(outcome)
 }

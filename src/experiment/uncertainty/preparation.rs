@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::plane::{self, PlaneFit};
 use super::{UncertaintyStudy, synthetic};
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
@@ -79,6 +80,7 @@ struct Extracted {
     standardisation_deviation: Vec<f64>,
     best_epoch: usize,
     epochs: usize,
+    plane: PlaneFit,
 }
 
 impl Parts {
@@ -167,11 +169,7 @@ impl Prepared {
     }
 
     fn with(config: Config, parts: Parts, out: &Path) -> Result<Self> {
-        let path = out.join(EXTRACTOR).join("extracted.json");
-        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let extracted: Extracted = serde_json::from_str(&text).map_err(|e| {
-            Error::file(&path, format!("cannot be read ({e})"), "remove the extractor's folder")
-        })?;
+        let extracted = extracted(out)?;
         let standardisation = Standardisation {
             mean: extracted.standardisation_mean,
             deviation: extracted.standardisation_deviation,
@@ -187,8 +185,9 @@ impl Prepared {
 }
 
 const STUDY: &str = "study.json";
-const EXTRACTOR: &str = "extractor";
+pub(super) const EXTRACTOR: &str = "extractor";
 const DISTANCES: &str = "distances.csv";
+const EXTRACTED: &str = "extracted.json";
 
 /// Refuses to go on with another study than the one that the folder holds.
 fn check(path: &Path, now: &Identity) -> Result<()> {
@@ -282,21 +281,34 @@ fn extract(
         // Writing to a string does not fail.
         let _ = writeln!(csv, "{n},\"{class}\",{distance},{}", entropy[n]);
     }
-    let extracted = Extracted {
-        standardisation_mean: standardisation.mean,
-        standardisation_deviation: standardisation.deviation,
-        best_epoch: history.best_epoch,
-        epochs: history.epochs.len(),
-    };
-    let json = json(&extracted)?;
     Run::create(folder, |run| {
         run.keep(&*network)?;
         run.write_config(config)?;
         run.write_history(&history.epochs)?;
         write_whole(&run.folder().join(DISTANCES), csv.as_bytes())?;
-        write_whole(&run.folder().join("extracted.json"), json.as_bytes())
+        let of = (&features, &train.labels, &distances);
+        let extracted = Extracted {
+            standardisation_mean: standardisation.mean,
+            standardisation_deviation: standardisation.deviation,
+            best_epoch: history.best_epoch,
+            epochs: history.epochs.len(),
+            plane: plane::place(of, config.training.seed, run.folder(), progress)?,
+        };
+        write_whole(&run.folder().join(EXTRACTED), json(&extracted)?.as_bytes())
     })?;
     Ok(())
+}
+
+fn extracted(out: &Path) -> Result<Extracted> {
+    let path = out.join(EXTRACTOR).join(EXTRACTED);
+    let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+    let advice = "remove the extractor's folder";
+    serde_json::from_str(&text).map_err(|e| Error::file(&path, format!("cannot be read ({e})"), advice))
+}
+
+/// How the features came out on a plane.
+pub(super) fn plane(out: &Path) -> Result<PlaneFit> {
+    Ok(extracted(out)?.plane)
 }
 
 fn read_distances(path: &Path) -> Result<Uncertainty> {

@@ -37,6 +37,14 @@ pub(super) fn text(study: &UncertaintyStudy, outcome: &UncertaintyOutcome) -> St
         "R: drawn at random. UT: the patches farthest from the geometric median of their class. UTS: the same, {reading}. CT, \
          CTS: the nearest ones. Mean ± standard deviation over runs; the best mean of each size in bold.\n"
     );
+    let plane = outcome.plane;
+    let _ = writeln!(
+        text,
+        "## Where the patches lie\n\n![Features on a plane](features.png)\n\n\
+         t-SNE of the features of {} training patches (perplexity {}): exact KL divergence {:.3} nats, trustworthiness {:.3} \
+         of {} neighbours. `extractor/plane.csv` has each patch's place and distance.\n",
+        plane.patches, plane.perplexity, plane.kl_loss, plane.trustworthiness, plane.neighbours
+    );
     for test in &outcome.tests {
         part(&mut text, test);
     }

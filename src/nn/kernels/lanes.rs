@@ -2,9 +2,10 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m512, __m512d, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_max_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_cmp_ps_mask,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_set1_ps, _mm512_storeu_ps,
+    __m256, __m512, __m512d, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_div_ps,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm512_add_ps,
+    _mm512_cmp_ps_mask, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps,
+    _mm512_set1_ps, _mm512_storeu_ps,
 };
 
 #[cfg(target_arch = "x86_64")]
@@ -31,6 +32,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn multiply_add(self, b: Self, c: Self) -> Self;
     /// `self + b`.
     unsafe fn add(self, b: Self) -> Self;
+    /// `self / b`.
+    unsafe fn divide(self, b: Self) -> Self;
     /// The larger, lane by lane; `b` where either is NaN.
     unsafe fn max(self, b: Self) -> Self;
 
@@ -99,6 +102,10 @@ impl Lanes for Plain {
         Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
     }
     #[inline(always)]
+    unsafe fn divide(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] / b.0[i]))
+    }
+    #[inline(always)]
     unsafe fn max(self, b: Self) -> Self {
         Self(std::array::from_fn(|i| if self.0[i] > b.0[i] { self.0[i] } else { b.0[i] }))
     }
@@ -127,7 +134,7 @@ unsafe fn where_positive_256(x: __m256, z: __m256) -> __m256 {
 /// Implements [`Lanes`] for a vector type by its instructions.
 #[cfg(target_arch = "x86_64")]
 macro_rules! lanes {
-    ($vector:ty, $doubles:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $max:ident, $positive:ident) => {
+    ($vector:ty, $doubles:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $divide:ident, $max:ident, $positive:ident) => {
         // SAFETY (of every block): the trait's contract is the instruction's own.
         impl Lanes for $vector {
             const WIDTH: usize = $width;
@@ -153,6 +160,10 @@ macro_rules! lanes {
                 unsafe { $add(self, b) }
             }
             #[inline(always)]
+            unsafe fn divide(self, b: Self) -> Self {
+                unsafe { $divide(self, b) }
+            }
+            #[inline(always)]
             unsafe fn max(self, b: Self) -> Self {
                 unsafe { $max(self, b) }
             }
@@ -174,6 +185,7 @@ lanes!(
     _mm512_storeu_ps,
     _mm512_fmadd_ps,
     _mm512_add_ps,
+    _mm512_div_ps,
     _mm512_max_ps,
     where_positive_512
 );
@@ -187,6 +199,7 @@ lanes!(
     _mm256_storeu_ps,
     _mm256_fmadd_ps,
     _mm256_add_ps,
+    _mm256_div_ps,
     _mm256_max_ps,
     where_positive_256
 );

@@ -18,6 +18,7 @@ pub(crate) mod linked;
 pub(crate) mod norm;
 pub(crate) mod peak;
 pub(crate) mod pool;
+pub(crate) mod repulsion;
 pub(crate) mod swish;
 #[cfg(test)]
 mod tests;
