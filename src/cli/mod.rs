@@ -3,6 +3,7 @@
 //!
 //! A verb is a `clap::Args` struct with `run(self, progress)`: it is named three times below.
 
+mod active;
 mod bench;
 mod evaluate;
 mod features;
@@ -57,6 +58,7 @@ enum Verb {
     Predict(predict::Predict),
     Map(Box<map::Map>),
     Reproduce(reproduce::Reproduce),
+    Active(Box<active::Active>),
     Features(features::Features),
     Score(score::Score),
     TempScale(temp_scale::TempScale),
@@ -88,6 +90,7 @@ impl Cli {
             Verb::Predict(verb) => verb.run(&mut progress),
             Verb::Map(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Reproduce(verb) => verb.run(&mut progress),
+            Verb::Active(verb) => verb.run(&mut progress),
             Verb::Features(verb) => verb.run(&mut progress),
             Verb::Score(verb) => verb.run(&mut progress),
             Verb::TempScale(verb) => verb.run(&mut progress),

@@ -1,5 +1,6 @@
 //! Experiments: a configuration trains a network or a forest into a run folder, and a run is evaluated.
 
+mod active;
 mod bench;
 mod config;
 mod ensemble;
@@ -7,18 +8,21 @@ mod evaluation;
 mod features;
 mod fingerprint;
 mod forest;
+mod jobs;
 mod ldl;
 mod map;
 mod provenance;
 mod run;
 mod scaling;
 mod scoring;
+mod sets;
 mod summary;
 mod train;
 mod uncertainty;
 mod verification;
 mod votes;
 
+pub use active::{ActiveCurve, ActiveOutcome, ActiveStudy, active};
 pub use bench::{BenchMode, Measured, bench};
 pub use config::{Config, DataSettings, LabelKind};
 pub use ensemble::{resume_ensemble, train_ensemble};

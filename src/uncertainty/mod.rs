@@ -12,7 +12,7 @@
 //! representation learning in local climate zone classification*: the distance of a sample's deep features
 //! h(x) from its class's focal point c_k, the geometric median (Eq. 2; c_k lies in the space of the
 //! features, which the text there misprints), is its uncertainty. Subsets of the most or least uncertain
-//! samples train a network from the same start.
+//! samples train a network from the same start. [`Acquisition`]: which samples to ask experts about next.
 //!
 //! ```
 //! use lcz::uncertainty::Percent;
@@ -30,6 +30,7 @@
 //! # Ok::<(), lcz::Error>(())
 //! ```
 
+mod acquisition;
 mod centres;
 mod conformal;
 mod members;
@@ -37,6 +38,7 @@ mod selective;
 mod subsets;
 mod weiszfeld;
 
+pub use acquisition::{Acquisition, k_centres};
 pub use centres::{Centre, ClassCentres};
 pub use conformal::{Conformal, ConformalSettings, PredictionSets, SetScore, SetsOfClass};
 pub use members::{EntropyParts, MeanEntropy, Members};

@@ -119,6 +119,12 @@ impl Uncertainty {
         Ranking { of: self, share, most: false }
     }
 
+    /// The n most uncertain candidates, or all there are; of equally uncertain ones the first.
+    pub fn top(&self, n: usize) -> Subset {
+        let all = Ranking { of: self, share: Percent(100.0), most: true };
+        Subset::of(self, all.first(self.candidates.clone(), n))
+    }
+
     /// As many samples as the other subsets of q % have, drawn at random without replacement.
     pub fn random(&self, share: Percent, seed: u64) -> Subset {
         let n = share.of(self.candidates.len());

@@ -3,16 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 
 use serde::Serialize;
 
 use super::UncertaintyStudy;
-use super::preparation::{Prepared, in_memory};
+use super::preparation::Prepared;
 use crate::data::predictions::{self, Stated};
-use crate::experiment::Run;
+use crate::experiment::sets::in_memory;
+use crate::experiment::{Run, jobs};
 use crate::models::{Device, build};
 use crate::nn::{Labelled, Training};
 use crate::progress::Silent;
@@ -194,56 +192,10 @@ impl Grid {
     ) -> Result<()> {
         let mine = self.all().enumerate().filter(|(number, _)| shard.has(*number)).map(|(_, run)| run);
         let missing: Vec<(Cell, u64)> = mine.filter(|(cell, run)| !cell.folder(out, *run).exists()).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let jobs = jobs.clamp(1, missing.len());
-        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        progress.begin("runs", missing.len() as u64);
-        let mut failed = None;
-        let (send, receive) = mpsc::channel();
-        thread::scope(|scope| {
-            for _ in 0..jobs {
-                let (send, missing, next, stop) = (send.clone(), &missing, &next, &stop);
-                scope.spawn(move || {
-                    // Each has its share of the cores: independent runs side by side lose less than
-                    // one run spread over all of them.
-                    let pool = rayon::ThreadPoolBuilder::new().num_threads((cores / jobs).max(1)).build();
-                    let pool = match pool {
-                        Ok(pool) => pool,
-                        Err(e) => {
-                            let detail = e.to_string();
-                            let error = Error::Internal { what: "starting threads", detail };
-                            // A receiver that has hung up has an error already.
-                            let _ = send.send(Err(error));
-                            return;
-                        }
-                    };
-                    while !stop.load(Ordering::Relaxed) {
-                        let Some((cell, run)) = missing.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                            break;
-                        };
-                        let done = pool.install(|| self.one(prepared, out, *cell, *run, device));
-                        if send.send(done).is_err() {
-                            break;
-                        }
-                    }
-                });
-            }
-            drop(send);
-            for done in &receive {
-                match done {
-                    Ok(note) => progress.advance(1, &note),
-                    Err(error) => {
-                        stop.store(true, Ordering::Relaxed);
-                        failed.get_or_insert(error);
-                    }
-                }
-            }
-        });
-        progress.end("");
-        failed.map_or(Ok(()), Err)
+        jobs::side_by_side("runs", (&missing, missing.len()), jobs, progress, |&(cell, run), report| {
+            report(self.one(prepared, out, cell, run, device)?);
+            Ok(())
+        })
     }
 
     /// One run, into its folder; returns a line on it.

@@ -16,7 +16,7 @@ mod curves;
 mod effects;
 mod grid;
 mod plane;
-mod preparation;
+pub(super) mod preparation;
 mod readme;
 mod table;
 

@@ -8,38 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::plane::{self, PlaneFit};
 use super::{UncertaintyStudy, synthetic};
-use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::data::synthetic::Synthetic;
 use crate::experiment::fingerprint::Fingerprint;
+use crate::experiment::sets::{Set, in_memory};
 use crate::experiment::{Config, Run};
 use crate::models::{Device, build};
-use crate::nn::{EpochRecord, Labelled, Observer, Standardisation, Weights};
+use crate::nn::{EpochRecord, Observer, Standardisation, Weights};
 use crate::uncertainty::{Centre, ClassCentres, Percent, Uncertainty, Weiszfeld};
-use crate::{Error, LabelDistributions, Labels, Progress, Result, write_whole};
-
-/// Patches of at most so many bytes are read once, for all runs.
-const KEPT_IN_MEMORY: usize = 1 << 30;
-
-/// A labelled set.
-pub(super) struct Set {
-    pub patches: Patches,
-    pub labels: Labels,
-    /// What is learnt: the experts' votes, or the labels where there are none.
-    pub y: LabelDistributions,
-}
-
-impl Set {
-    fn of(patches: Patches) -> Result<Self> {
-        let labels = patches.labels_or_majority()?;
-        let y = if patches.has_distributions() { patches.distributions()? } else { labels.one_hot() };
-        Ok(Self { patches, labels, y })
-    }
-
-    pub fn labelled(&self) -> Labelled<'_> {
-        Labelled { patches: &self.patches, labels: &self.y }
-    }
-}
+use crate::{Error, Progress, Result, write_whole};
 
 /// The data of a study, in their parts.
 pub(super) struct Parts {
@@ -323,31 +300,8 @@ fn read_distances(path: &Path) -> Result<Uncertainty> {
     Uncertainty::new(rows.map(distance).collect::<Result<_>>()?)
 }
 
-pub(super) fn json(value: &impl Serialize) -> Result<String> {
+pub(in crate::experiment) fn json(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;
     Ok(text + "\n")
-}
-
-/// The same patches, read once, unless they are many.
-pub(super) fn in_memory(patches: &Patches) -> Result<Patches> {
-    let imagery = patches.imagery();
-    let bytes = patches.len() * imagery.patch_size * imagery.patch_size * imagery.bands.len() * 4;
-    if bytes > KEPT_IN_MEMORY {
-        return Ok(patches.clone());
-    }
-    let images = patches.images(0..patches.len())?;
-    let mut kept = Patches::in_memory(imagery.clone(), patches.classes().clone(), images)?
-        .with_provenance(patches.provenance());
-    if patches.has_labels() {
-        kept = kept.with_labels(&patches.labels()?)?;
-    }
-    if patches.has_votes() {
-        kept = kept.with_votes(&patches.votes()?)?;
-    }
-    if let Some(groups) = patches.groups() {
-        kept = kept.with_groups(groups)?;
-    }
-    // Distributions that are no votes stay with the file.
-    if patches.has_distributions() && !kept.has_distributions() { Ok(patches.clone()) } else { Ok(kept) }
 }
