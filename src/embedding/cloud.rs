@@ -1,5 +1,6 @@
 //! Samples as a cloud of points, and the distances between all of them, some rows at a time.
 
+use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
@@ -66,7 +67,9 @@ impl Cloud {
 
     fn block<T>(&self, first: usize, of: impl Fn(usize, &mut [f32]) -> T) -> Vec<T> {
         let last = self.len().min(first + ROWS);
-        let mut products = self.x.slice(s![first..last, ..]).dot(&self.x.t()); // (rows, N)
+        // `dot` may give columns in a row.
+        let mut products = Array2::zeros((last - first, self.len())); // (rows, N)
+        general_mat_mul(1.0, &self.x.slice(s![first..last, ..]), &self.x.t(), 0.0, &mut products);
         let rows = products.axis_iter_mut(Axis(0)).enumerate();
         let each = |(row, mut products): (usize, ndarray::ArrayViewMut1<'_, f32>)| {
             let i = first + row;

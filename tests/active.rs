@@ -1,0 +1,100 @@
+//! `lcz active` from outside: killed and started again, or given more rounds, it ends with the curves of a study that
+//! ran through.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+/// A study so small that it takes seconds: every way of asking, two seeds.
+fn study(data: &Path, out: &Path, rounds: &str, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+    let settings = ["model.width=2", "training.epochs=1", "training.batch_size=16"];
+    command.args(["--quiet", "active", "--start", "20", "--budget", "15", "--seeds", "2", "--passes", "3"]);
+    command.arg("--rounds").arg(rounds).arg("--data").arg(data).arg("--out").arg(out);
+    command.args(settings.iter().flat_map(|setting| ["--set", setting])).args(more);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn done(mut command: Command) -> Output {
+    let output = command.output().expect("lcz can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn results(out: &Path) -> Vec<String> {
+    let names = ["table.md", "table.csv", "outcome.json", "accuracy-by-labels.csv", "README.md"];
+    names.map(|name| std::fs::read_to_string(out.join(name)).expect(name)).into()
+}
+
+fn positions(path: &Path) -> Vec<usize> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().skip(1).map(|line| line.parse().unwrap()).collect()
+}
+
+#[test]
+fn a_study_that_is_killed_or_grows_ends_with_the_curves_of_one_that_ran_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut synth = Command::new(env!("CARGO_BIN_EXE_lcz"));
+    synth.args(["--quiet", "synth"]).arg(&data).args(["--patches", "340"]);
+    done(synth);
+    let whole = folder.path().join("whole");
+    done(study(&data, &whole, "2", &["--jobs", "1"]));
+    let wanted = results(&whole);
+    assert!(wanted[0].starts_with("| labels | random | entropy | margin | bald | core-set | distance |"));
+    assert_eq!(wanted[0].lines().count(), 2 + 3);
+
+    // What is asked for is new, and what is learnt from is what was known and asked for.
+    for way in ["random", "entropy", "margin", "bald", "core-set", "distance"] {
+        for round in 0..2 {
+            let curve = whole.join("curves").join(format!("{way}-seed-1"));
+            let of = |round: usize, name: &str| positions(&curve.join(format!("round-{round}")).join(name));
+            let (labelled, asked) = (of(round, "labelled.csv"), of(round, "asked.csv"));
+            assert_eq!((labelled.len(), asked.len()), (20 + 15 * round, 15), "{way}");
+            let mut both = [labelled, asked].concat();
+            both.sort_unstable();
+            both.dedup();
+            assert_eq!(both, of(round + 1, "labelled.csv"), "{way}");
+        }
+    }
+    let first = |way: &str| positions(&whole.join(format!("curves/{way}-seed-0/round-0/labelled.csv")));
+    assert_eq!(first("random"), first("bald"));
+
+    let killed = folder.path().join("killed");
+    let mut child = study(&data, &killed, "2", &["--jobs", "2"]).spawn().unwrap();
+    // Until some rounds are there.
+    for _ in 0..600 {
+        if killed.join("curves").exists() || child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    done(study(&data, &killed, "2", &["--jobs", "2"]));
+    assert_eq!(results(&killed), wanted);
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut synth = Command::new(env!("CARGO_BIN_EXE_lcz"));
+    synth.args(["--quiet", "synth"]).arg(&data).args(["--patches", "340"]);
+    done(synth);
+    let refused = |out: &str, rounds: &str, more: &[&str], wanted: &str| {
+        let output = study(&data, &folder.path().join(out), rounds, more).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && told.contains(wanted), "{told}");
+        told
+    };
+    let told = refused("a", "900", &[], "13520 patches are to be labelled");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    refused("a", "1", &["--acquisition", "guess"], "choose of random, entropy, margin, bald, core-set, distance");
+    done(study(&data, &folder.path().join("b"), "0", &["--acquisition", "margin"]));
+    let told = refused("b", "0", &["--set", "training.seed=4"], "a study of other settings or data");
+    assert_eq!(told.lines().count(), 1, "{told}");
+}
