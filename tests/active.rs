@@ -93,7 +93,12 @@ fn what_cannot_be_asked_is_refused_in_one_line() {
     };
     let told = refused("a", "900", &[], "13520 patches are to be labelled");
     assert_eq!(told.lines().count(), 1, "{told}");
-    refused("a", "1", &["--acquisition", "guess"], "choose of random, entropy, margin, bald, core-set, distance");
+    refused(
+        "a",
+        "1",
+        &["--acquisition", "guess"],
+        "choose of random, entropy, margin, bald, core-set, distance",
+    );
     done(study(&data, &folder.path().join("b"), "0", &["--acquisition", "margin"]));
     let told = refused("b", "0", &["--set", "training.seed=4"], "a study of other settings or data");
     assert_eq!(told.lines().count(), 1, "{told}");

@@ -188,13 +188,19 @@ fn collect(
     Ok(outcome)
 }
 
-/// The figures of the predictions that a study's runs have stored.
+/// The figures of what a study's extractor and runs have stored.
 pub(super) fn figures(out: &Path, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
     let study = preparation::stored(out)?;
     let grid = Grid::of(&study)?;
     let mut figures = Vec::new();
     for name in grid::TESTS {
         if let Some(measured) = grid.read(out, name, progress)? {
+            if figures.is_empty() {
+                let of =
+                    (&*out.join(preparation::EXTRACTOR), measured.labels.classes(), &*measured.provenance);
+                let fit = preparation::plane(out)?;
+                figures.push(("features".to_owned(), plane::draw(&study, fit, of)?));
+            }
             figures.push((curves::stem(name), curves::draw(&study, &measured)?));
         }
     }

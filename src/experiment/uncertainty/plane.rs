@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::UncertaintyStudy;
 use crate::embedding::TSne;
-use crate::figures::{self, Caption, Figure, PlanePanel, Provenance, Source};
+use crate::figures::{self, Caption, Figure, PlanePanel, Provenance, Source, StudyName};
 use crate::uncertainty::{Percent, Uncertainty};
 use crate::{Classes, Error, Features, Labels, Progress, Result, write_whole};
 
@@ -104,8 +104,10 @@ pub(super) fn draw(
         fit.perplexity, fit.kl_loss, fit.trustworthiness, fit.neighbours
     );
     let figure = figures::plane(positions.view(), &labels, &panels, &notes, &caption)?;
-    let provenance =
-        Provenance { seed: Some(study.config.training.seed), ..Provenance::of(provenance, Source::Other) };
+    let provenance = Provenance {
+        seed: Some(study.config.training.seed),
+        ..Provenance::of(provenance, Source::Study { name: StudyName::Uncertainty })
+    };
     Ok(figure.with_provenance(&provenance))
 }
 
