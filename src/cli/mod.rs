@@ -5,15 +5,18 @@
 
 mod active;
 mod bench;
+mod eurosat;
 mod evaluate;
 mod features;
 mod import_keras;
 mod info;
+mod labels;
 mod map;
 mod output;
 mod patches;
 mod predict;
 mod progress;
+mod rasterise;
 mod reproduce;
 mod score;
 mod scorecard;
@@ -52,6 +55,8 @@ enum Verb {
     Synth(synth::Synth),
     Info(info::Info),
     Patches(Box<patches::Patches>),
+    Rasterise(Box<rasterise::Rasterise>),
+    Eurosat(eurosat::EuroSatFolder),
     ImportKeras(import_keras::ImportKeras),
     Train(Box<train::Train>),
     Evaluate(evaluate::Evaluate),
@@ -84,6 +89,8 @@ impl Cli {
             Verb::Synth(verb) => verb.run(&mut progress),
             Verb::Info(verb) => verb.run(&mut progress),
             Verb::Patches(verb) => verb.run(&mut progress),
+            Verb::Eurosat(verb) => verb.run(&mut progress),
+            Verb::Rasterise(verb) => verb.run(&mut progress),
             Verb::ImportKeras(verb) => verb.run(),
             Verb::Train(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Evaluate(verb) => verb.run(&mut progress),

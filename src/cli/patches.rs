@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use lcz::data::rasters::{Cutting, Labelling, Part, Report, Scene};
-use lcz::{Bands, Classes, Progress};
+use lcz::data::rasters::{Cutting, Part, Report, Scene};
+use lcz::{Bands, Progress};
 
+use super::labels::LabelOptions;
 use super::output::{self, Table};
 
 /// Cut patches from GeoTIFF bands around labelled pixels, split by region.
@@ -12,14 +13,14 @@ use super::output::{self, Table};
 /// Each labelled pixel gives a patch of SIZE x SIZE pixels around it (for an even SIZE the pixel is
 /// the one below and right of the middle). Whole connected regions of one class go to training,
 /// validation or testing; then windows that overlap one of another part are dropped, as are windows
-/// that leave the scene or hold a pixel without data. OUT gets training.h5, validation.h5, testing.h5
-/// and report.json with all counts.
+/// that leave the scene or hold a pixel without data. OUT gets training.h5, validation.h5, testing.h5,
+/// testing.tif (the labels of testing where they lie, for `lcz map --truth`) and report.json with all counts.
 ///
 /// Bands share one grid; coarser ones may be whole multiples of the finest (Sentinel-2's 20 m and
 /// 60 m bands beside its 10 m ones) and are upsampled by nearest neighbour.
 ///
-/// Labels are a raster, or the polygons of a shapefile: a pixel has the class of the polygon that its
-/// centre lies in (of the later one where several do). Labels on another coordinate system than the
+/// Labels are a raster, or the polygons of a shapefile or a GeoPackage: a pixel has the class of the polygon
+/// that its centre lies in (of the later one where several do). Labels on another coordinate system than the
 /// bands are reprojected with --reproject.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -33,26 +34,8 @@ pub struct Patches {
     #[arg(long, value_name = "A.tif,B.tif,...", required = true)]
     bands: Vec<String>,
 
-    /// GeoTIFF or shapefile of the labels: 0 = unlabelled, 1-17 = LCZ 1-10, A-G.
-    #[arg(long, value_name = "FILE")]
-    labels: PathBuf,
-
-    /// The polygons' field of classes (numbers, codes or names) [default: VALUE, LCZ, class, ...]
-    #[arg(long, value_name = "FIELD")]
-    label_field: Option<String>,
-
-    /// The polygons' field that says what stays in one part and becomes `group` [default: none, split
-    /// by connected regions]
-    #[arg(long, value_name = "FIELD")]
-    group_field: Option<String>,
-
-    /// The labels' coordinate system [default: what the file says]
-    #[arg(long, value_name = "EPSG:n")]
-    label_crs: Option<String>,
-
-    /// Bring labels on another coordinate system or grid to that of the bands.
-    #[arg(long)]
-    reproject: bool,
+    #[command(flatten)]
+    labels: LabelOptions,
 
     /// Rows and columns of a patch, in pixels of the finest band.
     #[arg(long, value_name = "PIXELS")]
@@ -94,10 +77,6 @@ pub struct Patches {
     #[arg(long, value_name = "B2,B3,...", value_delimiter = ',')]
     band_names: Option<Vec<String>>,
 
-    /// Names of the classes 1, 2, ... of the labels [default: the 17 zones]
-    #[arg(long, value_name = "NAME,NAME,...", value_delimiter = ',')]
-    classes: Option<Vec<String>>,
-
     /// Print the counts as JSON.
     #[arg(long)]
     json: bool,
@@ -116,14 +95,7 @@ impl Patches {
                 None => date,
             });
         }
-        let labelling = Labelling {
-            classes: self.classes.map_or_else(|| Ok(Classes::lcz()), Classes::named)?,
-            label_field: self.label_field,
-            group_field: self.group_field,
-            crs: self.label_crs.map(|crs| crs.parse()).transpose()?,
-            reproject: self.reproject,
-        };
-        let labels = labelling.open(&self.labels, &dates, progress)?;
+        let labels = self.labels.open(&dates, progress)?;
         let report = cutting.cut(&dates, &labels, &self.out, progress)?;
         if self.json {
             return output::json(&report);

@@ -52,7 +52,7 @@ fn the_command_writes_the_folder_and_prints_what_became_of_the_pixels() {
         names.sort();
         names
     };
-    let wanted = ["report.json", "testing.h5", "training.h5", "validation.h5"];
+    let wanted = ["report.json", "testing.h5", "testing.tif", "training.h5", "validation.h5"];
     assert_eq!(names(&folder.path().join("out")), wanted);
 
     let output = lcz(&folder, &[&works[..7], &["again", "--json"]].concat());
@@ -327,7 +327,7 @@ fn a_killed_or_interrupted_run_leaves_no_folder_and_the_next_run_clears_up() {
     }
     assert!(lcz(&folder, &CUT).status.success());
     assert_eq!(names(&folder), ["B2.tif", "labels.tif", "out"]);
-    assert_eq!(fs::read_dir(folder.path().join("out")).unwrap().count(), 4);
+    assert_eq!(fs::read_dir(folder.path().join("out")).unwrap().count(), 5);
 }
 
 #[test]

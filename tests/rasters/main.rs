@@ -6,6 +6,7 @@
 
 mod failures;
 mod labelling;
+mod rasterising;
 mod writing;
 
 use std::fs;

@@ -40,6 +40,41 @@ pub(super) fn runs(
     }
 }
 
+/// Hands on each run of pixels whose inside an edge passes through; those of several edges may overlap. Together with
+/// [`runs`] they are all pixels that a polygon touches.
+pub(super) fn touched(
+    rings: &[Vec<Vertex>],
+    rows: usize,
+    columns: usize,
+    mut take: impl FnMut(usize, Range<usize>),
+) {
+    for ring in rings {
+        let following = ring.iter().cycle().skip(1);
+        for (&a, &b) in ring.iter().zip(following) {
+            let (above, below) = if a.0 < b.0 { (a, b) } else { (b, a) };
+            let across = |height: f64| {
+                let share = if below.0 > above.0 { (height - above.0) / (below.0 - above.0) } else { 0.0 };
+                above.1 + share.clamp(0.0, 1.0) * (below.1 - above.1)
+            };
+            let last = (below.0.ceil().max(0.0) as usize).min(rows);
+            for row in above.0.floor().max(0.0) as usize..last {
+                let (from, to) = if below.0 > above.0 {
+                    (across(above.0.max(row as f64)), across(below.0.min(row as f64 + 1.0)))
+                } else {
+                    (a.1, b.1)
+                };
+                let (left, right) = (from.min(to), from.max(to));
+                let (first, end) =
+                    (left.floor().max(0.0) as usize, (right.ceil().max(0.0) as usize).min(columns));
+                // An upright edge between two columns is inside none.
+                if first < end {
+                    take(row, first..end);
+                }
+            }
+        }
+    }
+}
+
 /// The first row whose centre is at or below this height, at most `rows`.
 fn first_centre(height: f64, rows: usize) -> usize {
     ((height - 0.5).ceil().max(0.0) as usize).min(rows)
@@ -67,6 +102,23 @@ mod tests {
         assert_eq!(drawn(&polygon, 4, 5), [".....", "###..", "###..", "....."]);
         let smaller_than_a_pixel = [rectangle([1.6, 1.9], [1.0, 1.9])];
         assert_eq!(drawn(&smaller_than_a_pixel, 3, 3), ["...", "...", "..."]);
+    }
+
+    #[test]
+    fn an_edge_touches_the_pixels_that_it_passes_through_and_no_others() {
+        let touches = |rings: &[Vec<Vertex>]| {
+            let mut pixels = vec![vec!['.'; 5]; 4];
+            touched(rings, 4, 5, |row, covered| pixels[row][covered].fill('#'));
+            pixels.into_iter().map(String::from_iter).collect::<Vec<_>>()
+        };
+        assert_eq!(touches(&[rectangle([0.6, 2.6], [0.4, 3.4])]), ["####.", "#..#.", "####.", "....."]);
+        // On the lines between pixels: the inside of none.
+        assert_eq!(touches(&[rectangle([1.0, 3.0], [1.0, 4.0])]), ["....."; 4]);
+        let within_one = [rectangle([1.6, 1.9], [1.1, 1.9])];
+        assert_eq!(touches(&within_one), [".....", ".#...", ".....", "....."]);
+        let slope = [vec![(0.5, 0.5), (3.5, 4.5), (3.5, 4.5)]];
+        assert_eq!(touches(&slope), ["##...", ".##..", "..##.", "...##"]);
+        assert_eq!(touches(&[rectangle([-5.0, 9.0], [-3.0, 8.0])]), ["....."; 4], "outside");
     }
 
     #[test]

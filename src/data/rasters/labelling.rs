@@ -1,24 +1,29 @@
 //! Labels brought to the grid of the bands: a raster as it is or reprojected, or polygons burnt in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 
 use ndarray::{Array2, Axis, Zip};
 
 use super::burn;
+use super::codes::Codes;
 use super::crs::{Crs, Reprojection};
 use super::grid::Grid;
-use super::polygons::{Polygon, Polygons};
+use super::layer::Layer;
+use super::polygons::{Asked, Polygon, Polygons};
 use super::regions::{LabelRaster, Site};
 use super::report::{LabelReport, PolygonReport};
 use super::scene::{Scene, Shared};
 use crate::{Classes, Error, Progress, Result};
 
-/// How labels are read: from a GeoTIFF, or from the polygons of a shapefile (a name that ends in .shp).
+/// How labels are read: from a GeoTIFF, or from the polygons of a shapefile (a name that ends in .shp) or a
+/// GeoPackage (.gpkg).
 ///
 /// # Polygons
-/// A pixel of the bands' finest grid gets the class of the polygon that its centre lies in; inside is
-/// what the even-odd rule says, over all rings of a polygon together. Where polygons overlap, the later
+/// A pixel of the bands' finest grid gets the class of the polygon that its centre lies in (with `all_touched`, that
+/// touches it); inside is what the even-odd rule says, over all rings of a polygon together, so that a polygon that
+/// crosses itself is outside where it goes round twice. Where polygons overlap, the later
 /// one of the file counts; pixels where their classes differ are counted
 /// ([`PolygonReport::disputed_pixels`]). Class 0 and an empty field are unlabelled and cover nothing.
 ///
@@ -50,12 +55,27 @@ pub struct Labelling {
     pub crs: Option<Crs>,
     /// Whether labels on another coordinate system or grid are brought to that of the bands.
     pub reproject: bool,
+    /// The layer of a GeoPackage; it need not be named where there is one only.
+    pub layer: Option<String>,
+    /// What the codes of the polygons' field of classes mean; `classes` are then the table's.
+    pub codes: Option<Codes>,
+    /// Whether polygons cover all pixels that they touch, rather than those whose centres lie inside.
+    pub all_touched: bool,
 }
 
 impl Default for Labelling {
     /// The 17 zones, fields by their usual names, coordinates as the file says, nothing reprojected.
     fn default() -> Self {
-        Self { classes: Classes::lcz(), label_field: None, group_field: None, crs: None, reproject: false }
+        Self {
+            classes: Classes::lcz(),
+            label_field: None,
+            group_field: None,
+            crs: None,
+            reproject: false,
+            layer: None,
+            codes: None,
+            all_touched: false,
+        }
     }
 }
 
@@ -72,12 +92,18 @@ impl Labelling {
         progress: &mut dyn Progress,
     ) -> Result<LabelRaster> {
         let (path, bands) = (path.as_ref(), Shared::of_bands(dates)?);
-        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("shp")) {
+        if Layer::is_one(path) {
             return self.burn(path, &bands);
         }
         if let Some(field) = self.label_field.as_ref().or(self.group_field.as_ref()) {
             let problem = format!("a raster has no field '{field}'");
-            return Err(Error::file(path, problem, "fields are for polygons: give a shapefile (.shp)"));
+            let advice = "fields are for polygons: give a shapefile (.shp) or a GeoPackage (.gpkg)";
+            return Err(Error::file(path, problem, advice));
+        }
+        if self.layer.is_some() || self.codes.is_some() || self.all_touched {
+            let problem = "a raster has no layers, codes and edges";
+            let advice = "leave --layer, --codes and --all-touched out: they are for polygons";
+            return Err(Error::file(path, problem, advice));
         }
         let mut labels = LabelRaster::open(path, &self.classes)?;
         if let Some(crs) = &self.crs {
@@ -92,8 +118,14 @@ impl Labelling {
 
     /// Burns polygons into the bands' grid.
     fn burn(&self, path: &Path, bands: &Shared) -> Result<LabelRaster> {
-        let (label_field, group_field) = (self.label_field.as_deref(), self.group_field.as_deref());
-        let mut polygons = Polygons::open(path, label_field, group_field, &self.classes)?;
+        let asked = Asked {
+            layer: self.layer.as_deref(),
+            label_field: self.label_field.as_deref(),
+            group_field: self.group_field.as_deref(),
+            codes: self.codes.as_ref(),
+        };
+        let classes = self.codes.as_ref().map_or(&self.classes, Codes::classes);
+        let mut polygons = Polygons::open(path, &asked, classes)?;
         let crs = match &self.crs {
             Some(crs) => crs.clone(),
             None => std::mem::replace(&mut polygons.crs, Ok(Crs::Unknown))?,
@@ -128,7 +160,7 @@ impl Labelling {
                 Error::input(place, problem, "check the coordinates, or --label-crs")
             })
         };
-        let burnt = Burnt::of(&polygons, grid, in_pixels)?;
+        let burnt = Burnt::of(&polygons, grid, self.all_touched, in_pixels)?;
         let mut report = LabelReport::new(path, &crs, to_bands.is_some());
         let counts = PolygonReport {
             label_field: polygons.label_field.clone(),
@@ -142,9 +174,10 @@ impl Labelling {
         };
         counts.warn(path);
         report.polygons = Some(counts);
-        let labels = burnt.labels(&polygons, grid, &self.classes);
+        let labels = burnt.labels(&polygons, grid, classes);
         if labels.sites().is_empty() {
-            let problem = format!("no polygon covers the centre of a pixel of {}", bands.path().display());
+            let what = if self.all_touched { "a pixel" } else { "the centre of a pixel" };
+            let problem = format!("no polygon covers {what} of {}", bands.path().display());
             let advice = "check that both show the same place, and --label-crs";
             return Err(Error::file(path, problem, advice));
         }
@@ -225,6 +258,7 @@ impl Burnt {
     fn of(
         polygons: &Polygons,
         grid: &Grid,
+        all_touched: bool,
         in_pixels: impl Fn(&Polygon) -> Result<Vec<Vec<burn::Vertex>>>,
     ) -> Result<Self> {
         let shape = (grid.rows, grid.columns);
@@ -237,7 +271,7 @@ impl Burnt {
         for (id, polygon) in (1u32..).zip(&polygons.labelled) {
             let rings = in_pixels(polygon)?;
             let mut covers = false;
-            burn::runs(&rings, grid.rows, grid.columns, |row, columns| {
+            let mut cover = |row: usize, columns: Range<usize>| {
                 covers = true;
                 for column in columns {
                     let owner = &mut burnt.owner[[row, column]];
@@ -245,7 +279,11 @@ impl Burnt {
                     burnt.disputed[[row, column]] |= before.is_some_and(|class| class != polygon.class);
                     *owner = id;
                 }
-            });
+            };
+            burn::runs(&rings, grid.rows, grid.columns, &mut cover);
+            if all_touched {
+                burn::touched(&rings, grid.rows, grid.columns, &mut cover);
+            }
             if !covers && within(&rings, grid) {
                 burnt.between_centres += 1;
             } else if !covers {

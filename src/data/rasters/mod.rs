@@ -56,12 +56,16 @@
 //! ```
 
 mod burn;
+mod codes;
 mod coverage;
 mod crs;
+mod esri;
+mod geopackage;
 mod geotiff;
 mod geotiff_writer;
 mod grid;
 mod labelling;
+mod layer;
 mod patches;
 mod polygons;
 mod regions;
@@ -73,6 +77,7 @@ mod split;
 mod truth;
 mod wkt;
 
+pub use codes::Codes;
 pub use crs::Crs;
 pub use geotiff::GeoTiff;
 pub use geotiff_writer::{GeoTiffWriter, Pixel, WholeGeoTiff};

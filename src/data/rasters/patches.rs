@@ -19,6 +19,8 @@ use crate::{Error, Imagery, Progress, Result};
 
 /// Patches written at a time.
 const BATCH: usize = 256;
+/// The raster beside the patches that shows where testing's are.
+const TEST_SITES: &str = "testing.tif";
 /// The file beside the patches that says what was cut and what was left out.
 const REPORT: &str = "report.json";
 
@@ -118,7 +120,8 @@ struct Frame {
 
 impl Cutting {
     /// Cuts patches and writes them to a new folder: `training.h5`, `validation.h5`, `testing.h5`
-    /// (a part whose share is 0 gets none) and `report.json`, whose text each HDF5 file also carries as its
+    /// (a part whose share is 0 gets none), `testing.tif` (the class of each label pixel that is for testing, on any
+    /// date; 0 elsewhere: what a map of the scene can be scored by) and `report.json`, whose text each HDF5 file also carries as its
     /// attribute `report`. The folder appears whole or not at all.
     ///
     /// Several dates are separate samples with one split. A pixel without data on one date is left
@@ -414,6 +417,16 @@ impl Plan<'_> {
         }
         for (_, writer) in writers {
             writer.finish()?;
+        }
+        // A byte a pixel has room for so many classes.
+        if self.labels.classes().len() <= 255 {
+            let testing = self
+                .windows
+                .iter()
+                .flatten()
+                .filter(|(_, part)| *part == Part::Testing)
+                .map(|(site, _)| site);
+            self.labels.write_some(&partial.path().join(TEST_SITES), testing, &self.provenance())?;
         }
         let path = partial.path().join(REPORT);
         fs::write(&path, report + "\n").map_err(Error::io(&path))?;

@@ -1,26 +1,35 @@
-//! Polygons with classes, from a shapefile (ESRI Shapefile Technical Description, 1998).
+//! Polygons with classes, from a shapefile or a GeoPackage.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use shapefile::dbase::{self, FieldValue, encoding::UnicodeLossy};
-use shapefile::{Shape, ShapeReader, ShapeType};
-
+use super::codes::Codes;
 use super::crs::Crs;
-use super::wkt;
+use super::layer::{Layer, Ring, Value};
 use crate::{Classes, Error, Result};
 
 /// Names that a field of classes goes by, the likeliest first, in any case.
-const LABEL_FIELDS: [&str; 10] =
-    ["value", "lcz", "lcz_class", "class", "class_id", "classes", "label", "code", "gridcode", "dn"];
+const LABEL_FIELDS: [&str; 14] = [
+    "value",
+    "lcz",
+    "lcz_class",
+    "class",
+    "class_id",
+    "classes",
+    "label",
+    "code",
+    "gridcode",
+    "dn",
+    "code_2018",
+    "code2018",
+    "code_2012",
+    "code2012",
+];
 
 /// The labelled polygons of a file.
 pub(super) struct Polygons {
     pub path: PathBuf,
-    /// The system of the .prj file, or what is wrong with that.
+    /// The coordinate system, or what is wrong with it.
     pub crs: Result<Crs>,
     /// The field that holds the classes.
     pub label_field: String,
@@ -31,9 +40,6 @@ pub(super) struct Polygons {
     /// The names of the groups 1, 2, … if they are not numbers.
     pub group_names: Vec<String>,
 }
-
-/// A closed line of (x, y).
-type Ring = Vec<(f64, f64)>;
 
 /// A polygon with a class.
 pub(super) struct Polygon {
@@ -47,58 +53,65 @@ pub(super) struct Polygon {
     pub rings: Vec<Ring>,
 }
 
-/// An attribute of a polygon.
-enum Value {
-    Empty,
-    Number(f64),
-    Text(String),
+/// What of a file is asked for.
+#[derive(Default)]
+pub(super) struct Asked<'a> {
+    /// A GeoPackage's layer.
+    pub layer: Option<&'a str>,
+    /// The field of classes.
+    pub label_field: Option<&'a str>,
+    /// The field of what is not to be split.
+    pub group_field: Option<&'a str>,
+    /// What the codes in the field of classes mean.
+    pub codes: Option<&'a Codes>,
 }
 
 impl Polygons {
-    /// Reads the polygons and the two fields.
-    pub fn open(
-        path: &Path,
-        label_field: Option<&str>,
-        group_field: Option<&str>,
-        classes: &Classes,
-    ) -> Result<Self> {
-        let shapes = read_shapes(path)?;
-        let table_path = sibling(path, "dbf")?;
-        let reader = dbase::ReaderBuilder::new().with_encoding(UnicodeLossy).open(&table_path);
-        let mut reader = reader.map_err(|error| spoilt(&table_path, &error))?;
-        let fields: Vec<String> = reader.fields().iter().map(|field| field.name().to_owned()).collect();
-        let label_field = find_label_field(path, &fields, label_field)?;
-        let group_field = group_field.map(|name| find_field(path, &fields, name)).transpose()?;
-        let records = reader.read().map_err(|error| spoilt(&table_path, &error))?;
-        if records.len() != shapes.len() {
-            let problem = format!("{} records for {} polygons", records.len(), shapes.len());
-            return Err(Error::file(&table_path, problem, "write both anew: ogr2ogr NEW.shp OLD.shp"));
-        }
+    /// Reads the polygons and the two fields; `codes` tell what the classes' field means, else `classes` do.
+    pub fn open(path: &Path, asked: &Asked<'_>, classes: &Classes) -> Result<Self> {
+        let layer = Layer::open(path, asked.layer)?;
+        let fields = &layer.fields;
+        let label_field = find_label_field(path, fields, asked.label_field)?;
+        let group_field = asked.group_field.map(|name| find_field(path, fields, name)).transpose()?;
+        let place = |name: &String| fields.iter().position(|field| field == name).unwrap_or(0);
+        let (label_place, group_place) = (place(&label_field), group_field.as_ref().map(place));
 
         let (mut labelled, mut groups, mut unlabelled) = (Vec::new(), Vec::new(), 0);
-        for (number, (rings, record)) in (1..).zip(shapes.into_iter().zip(records)) {
+        for (number, (rings, mut record)) in (1..).zip(layer.shapes.into_iter().zip(layer.records)) {
             let refuse = |problem: String, advice: &str| {
                 Err(Error::input(format!("{}, polygon {number}", path.display()), problem, advice))
             };
-            let class = match class_of(&attribute(&record, &label_field), classes) {
+            let class = match asked.codes {
+                Some(codes) => codes.class_of(&record[label_place]),
+                None => class_of(&record[label_place], classes),
+            };
+            let class = match class {
                 Ok(Some(class)) if !rings.is_empty() => class,
                 Ok(_) => {
                     unlabelled += 1;
                     continue;
                 }
                 Err(shown) => {
-                    let problem =
-                        format!("{label_field} is {shown}, which is none of the {} classes", classes.len());
-                    let advice =
-                        "use 0 for no class and 1, 2, ... for the classes in order (LCZ A-G are 11-17)";
-                    return refuse(problem, advice);
+                    return match asked.codes {
+                        Some(_) => refuse(
+                            format!("{label_field} is {shown}, which is not in the table of codes"),
+                            "add it to the table, with 0 where it is to be background",
+                        ),
+                        None => refuse(
+                            format!(
+                                "{label_field} is {shown}, which is none of the {} classes",
+                                classes.len()
+                            ),
+                            "use 0 for no class and 1, 2, ... for the classes in order (LCZ A-G are 11-17)",
+                        ),
+                    };
                 }
             };
             if rings.iter().flatten().any(|(x, y)| !x.is_finite() || !y.is_finite()) {
                 return refuse("a vertex is not a number".to_owned(), "draw the polygon again");
             }
-            if let Some(field) = &group_field {
-                match attribute(&record, field) {
+            if let (Some(field), Some(place)) = (&group_field, group_place) {
+                match record.swap_remove(place) {
                     Value::Empty => {
                         return refuse(format!("{field} is empty"), "give each polygon its group");
                     }
@@ -115,76 +128,8 @@ impl Polygons {
         for (polygon, group) in labelled.iter_mut().zip(numbers) {
             polygon.group = Some(group);
         }
-        Ok(Self { path: path.to_owned(), crs: crs(path), label_field, labelled, unlabelled, group_names })
+        Ok(Self { path: path.to_owned(), crs: layer.crs, label_field, labelled, unlabelled, group_names })
     }
-}
-
-/// The rings of each record; none for one without a shape.
-fn read_shapes(path: &Path) -> Result<Vec<Vec<Ring>>> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let index_path = sibling(path, "shx")?;
-    let index = File::open(&index_path).map_err(Error::io(&index_path))?;
-    let broken = |error: shapefile::Error| {
-        let problem = match error {
-            shapefile::Error::InvalidFileCode(_) => "not a shapefile".to_owned(),
-            shapefile::Error::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                "the file or its index (.shx) ends early".to_owned()
-            }
-            error => format!("it cannot be read ({error})"),
-        };
-        Error::file(path, problem, "get it again, with all files of its name")
-    };
-    let mut reader = ShapeReader::with_shx(BufReader::new(file), BufReader::new(index)).map_err(broken)?;
-    let kind = reader.header().shape_type;
-    if !matches!(kind, ShapeType::Polygon | ShapeType::PolygonM | ShapeType::PolygonZ) {
-        let problem = format!("it holds shapes of type {kind}, not polygons");
-        return Err(Error::file(path, problem, "give the file of the polygons"));
-    }
-    let mut shapes = Vec::new();
-    for shape in reader.iter_shapes() {
-        shapes.push(match shape.map_err(broken)? {
-            Shape::Polygon(polygon) => rings(polygon.rings(), |point| (point.x, point.y)),
-            Shape::PolygonM(polygon) => rings(polygon.rings(), |point| (point.x, point.y)),
-            Shape::PolygonZ(polygon) => rings(polygon.rings(), |point| (point.x, point.y)),
-            _ => Vec::new(),
-        });
-    }
-    Ok(shapes)
-}
-
-fn rings<P>(rings: &[shapefile::PolygonRing<P>], place: impl Fn(&P) -> (f64, f64)) -> Vec<Ring> {
-    rings.iter().map(|ring| ring.points().iter().map(&place).collect()).collect()
-}
-
-/// The file of the same name with another ending, in any case.
-fn sibling(path: &Path, ending: &str) -> Result<PathBuf> {
-    let found = [ending.to_owned(), ending.to_ascii_uppercase()]
-        .into_iter()
-        .map(|ending| path.with_extension(ending))
-        .find(|path| path.exists());
-    found.ok_or_else(|| {
-        let lacking = path.with_extension(ending);
-        let lacking = lacking.file_name().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
-        let problem = format!("{lacking} is not beside it");
-        Error::file(path, problem, "a shapefile is three files, .shp, .shx and .dbf: copy them all")
-    })
-}
-
-fn spoilt(path: &Path, error: &dbase::Error) -> Error {
-    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    Error::file(path, format!("the attributes cannot be read ({text})"), "get the file again")
-}
-
-/// What the .prj file says.
-fn crs(path: &Path) -> Result<Crs> {
-    let advice = "say which it is: --label-crs EPSG:n";
-    let Ok(prj) = sibling(path, "prj") else {
-        return Err(Error::file(path, "no .prj file says what the coordinates are", advice));
-    };
-    let text = fs::read(&prj).map_err(Error::io(&prj))?;
-    wkt::parse(&String::from_utf8_lossy(&text)).map_err(|name| {
-        Error::file(&prj, format!("the coordinate system '{name}' is not recognised"), advice)
-    })
 }
 
 fn find_label_field(path: &Path, fields: &[String], wanted: Option<&str>) -> Result<String> {
@@ -207,22 +152,6 @@ fn find_field(path: &Path, fields: &[String], name: &str) -> Result<String> {
 
 fn found(fields: &[String]) -> String {
     format!("found: {}", if fields.is_empty() { "none".to_owned() } else { fields.join(", ") })
-}
-
-fn attribute(record: &dbase::Record, field: &str) -> Value {
-    match record.get(field) {
-        Some(
-            FieldValue::Numeric(Some(number)) | FieldValue::Double(number) | FieldValue::Currency(number),
-        ) => Value::Number(*number),
-        Some(FieldValue::Float(Some(number))) => Value::Number(f64::from(*number)),
-        Some(FieldValue::Integer(number)) => Value::Number(f64::from(*number)),
-        Some(FieldValue::Character(Some(text)) | FieldValue::Memo(text)) if !text.trim().is_empty() => {
-            Value::Text(text.trim().to_owned())
-        }
-        Some(FieldValue::Logical(Some(yes))) => Value::Text(yes.to_string()),
-        Some(FieldValue::Date(Some(date))) => Value::Text(date.to_string()),
-        _ => Value::Empty,
-    }
 }
 
 /// The class that an attribute means, none for 0 and nothing; if it means no class, what it is.

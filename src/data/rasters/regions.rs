@@ -6,6 +6,7 @@ use ndarray::{Array2, Axis};
 
 use super::crs::Crs;
 use super::geotiff::GeoTiff;
+use super::geotiff_writer::GeoTiffWriter;
 use super::grid::{Grid, Window};
 use super::report::LabelReport;
 use crate::{Classes, Error, Result};
@@ -102,6 +103,40 @@ impl LabelRaster {
     /// The same labels, with these words on where they come from.
     pub(super) fn described(self, report: LabelReport) -> Self {
         Self { report, ..self }
+    }
+
+    /// Writes a raster of the classes' numbers 1, 2, … with their colours; 0 is unlabelled.
+    ///
+    /// # Errors
+    /// A name that is taken, more than 255 classes, a full disk.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.write_some(path.as_ref(), self.sites.iter(), &self.report.file)
+    }
+
+    /// As [`write`](Self::write), of these pixels only; `about` says what they are.
+    pub(super) fn write_some<'a>(
+        &self,
+        path: &Path,
+        sites: impl Iterator<Item = &'a Site>,
+        about: &str,
+    ) -> Result<()> {
+        let Ok(last) = u8::try_from(self.classes.len()) else {
+            let problem = format!("{} classes do not fit into its bytes", self.classes.len());
+            return Err(Error::file(path, problem, "group them to 255 at most"));
+        };
+        let mut numbers = Array2::<u8>::zeros((self.grid.rows, self.grid.columns));
+        for site in sites {
+            numbers[[site.row, site.column]] = site.class as u8 + 1;
+        }
+        let colour = |number: u8| match number {
+            0 => [0; 3],
+            number => self.classes.colour(usize::from(number) - 1),
+        };
+        let colours: Vec<[u8; 3]> = (0..=last).map(colour).collect();
+        let mut writer =
+            GeoTiffWriter::create(path, &self.grid)?.no_data(0).colours(&colours).describe(about);
+        numbers.outer_iter().try_for_each(|line| writer.append(&line.to_vec()))?;
+        writer.finish()
     }
 
     /// The file.

@@ -146,6 +146,7 @@ pub fn map(
         size: [windows.map().rows, windows.map().columns],
         crs: windows.map().crs.to_string(),
         pixel_metres: metres,
+        seen_size: [windows.seen().rows, windows.seen().columns],
         seen_metres: windows.seen().ground_sampling_distance(),
         resampled_from: windows.scene().ground_sampling_distance().filter(|_| resampled),
         stride: windows.stride(),

@@ -15,6 +15,8 @@ pub struct MapReport {
     pub crs: String,
     /// Metres on the ground a pixel of the map, across and down, where known.
     pub pixel_metres: Option<[f64; 2]>,
+    /// Rows and columns of the scene as the network saw it.
+    pub seen_size: [usize; 2],
     /// Metres on the ground a pixel that the network saw, where known.
     pub seen_metres: Option<f64>,
     /// Metres on the ground a pixel of the scene, where it was resampled.

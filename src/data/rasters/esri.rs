@@ -1,0 +1,118 @@
+//! Polygons and their attributes from a shapefile (ESRI Shapefile Technical Description, 1998).
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use shapefile::dbase::{self, FieldValue, encoding::UnicodeLossy};
+use shapefile::{Shape, ShapeReader, ShapeType};
+
+use super::crs::Crs;
+use super::layer::{Layer, Ring, Value};
+use super::wkt;
+use crate::{Error, Result};
+
+/// Reads the polygons, their attributes (.dbf) and their coordinate system (.prj).
+///
+/// # Errors
+/// A file that is missing or cannot be read, shapes that are no polygons, as many records as not polygons.
+pub(super) fn read(path: &Path) -> Result<Layer> {
+    let shapes = read_shapes(path)?;
+    let table_path = sibling(path, "dbf")?;
+    let reader = dbase::ReaderBuilder::new().with_encoding(UnicodeLossy).open(&table_path);
+    let mut reader = reader.map_err(|error| spoilt(&table_path, &error))?;
+    let fields: Vec<String> = reader.fields().iter().map(|field| field.name().to_owned()).collect();
+    let records = reader.read().map_err(|error| spoilt(&table_path, &error))?;
+    if records.len() != shapes.len() {
+        let problem = format!("{} records for {} polygons", records.len(), shapes.len());
+        return Err(Error::file(&table_path, problem, "write both anew: ogr2ogr NEW.shp OLD.shp"));
+    }
+    let values = |record: &dbase::Record| fields.iter().map(|field| attribute(record, field)).collect();
+    let records = records.iter().map(values).collect();
+    Ok(Layer { fields, records, shapes, crs: crs(path) })
+}
+
+/// The rings of each record; none for one without a shape.
+fn read_shapes(path: &Path) -> Result<Vec<Vec<Ring>>> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    let index_path = sibling(path, "shx")?;
+    let index = File::open(&index_path).map_err(Error::io(&index_path))?;
+    let broken = |error: shapefile::Error| {
+        let problem = match error {
+            shapefile::Error::InvalidFileCode(_) => "not a shapefile".to_owned(),
+            shapefile::Error::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                "the file or its index (.shx) ends early".to_owned()
+            }
+            error => format!("it cannot be read ({error})"),
+        };
+        Error::file(path, problem, "get it again, with all files of its name")
+    };
+    let mut reader = ShapeReader::with_shx(BufReader::new(file), BufReader::new(index)).map_err(broken)?;
+    let kind = reader.header().shape_type;
+    if !matches!(kind, ShapeType::Polygon | ShapeType::PolygonM | ShapeType::PolygonZ) {
+        let problem = format!("it holds shapes of type {kind}, not polygons");
+        return Err(Error::file(path, problem, "give the file of the polygons"));
+    }
+    let mut shapes = Vec::new();
+    for shape in reader.iter_shapes() {
+        shapes.push(match shape.map_err(broken)? {
+            Shape::Polygon(polygon) => rings(polygon.rings(), |point| (point.x, point.y)),
+            Shape::PolygonM(polygon) => rings(polygon.rings(), |point| (point.x, point.y)),
+            Shape::PolygonZ(polygon) => rings(polygon.rings(), |point| (point.x, point.y)),
+            _ => Vec::new(),
+        });
+    }
+    Ok(shapes)
+}
+
+fn rings<P>(rings: &[shapefile::PolygonRing<P>], place: impl Fn(&P) -> (f64, f64)) -> Vec<Ring> {
+    rings.iter().map(|ring| ring.points().iter().map(&place).collect()).collect()
+}
+
+/// The file of the same name with another ending, in any case.
+fn sibling(path: &Path, ending: &str) -> Result<PathBuf> {
+    let found = [ending.to_owned(), ending.to_ascii_uppercase()]
+        .into_iter()
+        .map(|ending| path.with_extension(ending))
+        .find(|path| path.exists());
+    found.ok_or_else(|| {
+        let lacking = path.with_extension(ending);
+        let lacking = lacking.file_name().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
+        let problem = format!("{lacking} is not beside it");
+        Error::file(path, problem, "a shapefile is three files, .shp, .shx and .dbf: copy them all")
+    })
+}
+
+fn spoilt(path: &Path, error: &dbase::Error) -> Error {
+    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    Error::file(path, format!("the attributes cannot be read ({text})"), "get the file again")
+}
+
+/// What the .prj file says.
+fn crs(path: &Path) -> Result<Crs> {
+    let advice = "say which it is: --label-crs EPSG:n";
+    let Ok(prj) = sibling(path, "prj") else {
+        return Err(Error::file(path, "no .prj file says what the coordinates are", advice));
+    };
+    let text = fs::read(&prj).map_err(Error::io(&prj))?;
+    wkt::parse(&String::from_utf8_lossy(&text)).map_err(|name| {
+        Error::file(&prj, format!("the coordinate system '{name}' is not recognised"), advice)
+    })
+}
+
+fn attribute(record: &dbase::Record, field: &str) -> Value {
+    match record.get(field) {
+        Some(
+            FieldValue::Numeric(Some(number)) | FieldValue::Double(number) | FieldValue::Currency(number),
+        ) => Value::Number(*number),
+        Some(FieldValue::Float(Some(number))) => Value::Number(f64::from(*number)),
+        Some(FieldValue::Integer(number)) => Value::Number(f64::from(*number)),
+        Some(FieldValue::Character(Some(text)) | FieldValue::Memo(text)) if !text.trim().is_empty() => {
+            Value::Text(text.trim().to_owned())
+        }
+        Some(FieldValue::Logical(Some(yes))) => Value::Text(yes.to_string()),
+        Some(FieldValue::Date(Some(date))) => Value::Text(date.to_string()),
+        _ => Value::Empty,
+    }
+}

@@ -1,0 +1,261 @@
+//! Polygons and their attributes from a GeoPackage (OGC 12-128r18): an SQLite file with a table a layer.
+
+use std::path::Path;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
+
+use super::crs::Crs;
+use super::layer::{Layer, Ring, Value};
+use super::wkt;
+use crate::{Error, Result};
+
+/// Reads a layer: the one that is named, else the only one.
+///
+/// # Errors
+/// A file that is no GeoPackage, has no layer of that name or several and none is named, or holds other geometries
+/// than polygons.
+pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
+    std::fs::metadata(path).map_err(Error::io(path))?;
+    let broken = |error: rusqlite::Error| {
+        let words = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Error::file(
+            path,
+            format!("it cannot be read as a GeoPackage ({words})"),
+            "give a GeoPackage or a shapefile",
+        )
+    };
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(broken)?;
+    let layers = layers(&connection).map_err(broken)?;
+    let names = || layers.iter().map(|layer| layer.table.as_str()).collect::<Vec<_>>().join(", ");
+    let found = match wanted {
+        Some(wanted) => layers.iter().find(|layer| layer.table == wanted),
+        None => layers.first().filter(|_| layers.len() == 1),
+    };
+    let Some(Features { table, geometry, system }) = found else {
+        let problem = match wanted {
+            Some(wanted) => format!("no layer '{wanted}' (found: {})", names()),
+            None if layers.is_empty() => "no layer of features in it".to_owned(),
+            None => format!("it has several layers: {}", names()),
+        };
+        return Err(Error::file(path, problem, "name one: --layer NAME"));
+    };
+
+    let mut statement = connection.prepare(&format!("SELECT * FROM {}", quoted(table))).map_err(broken)?;
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let Some(place) = columns.iter().position(|column| column.eq_ignore_ascii_case(geometry)) else {
+        let problem = format!("layer '{table}' has no column '{geometry}'");
+        return Err(Error::file(path, problem, "write it anew: ogr2ogr NEW.gpkg OLD.gpkg"));
+    };
+    let fields: Vec<String> =
+        columns.iter().enumerate().filter(|(k, _)| *k != place).map(|(_, name)| name.clone()).collect();
+    let (mut shapes, mut records) = (Vec::new(), Vec::new());
+    let mut rows = statement.query([]).map_err(broken)?;
+    while let Some(row) = rows.next().map_err(broken)? {
+        let number = shapes.len() + 1;
+        let value = row.get_ref(place).map_err(broken)?;
+        let rings = match value {
+            ValueRef::Null => Ok(Vec::new()),
+            ValueRef::Blob(blob) => polygons(blob),
+            _ => Err("its geometry is no blob".to_owned()),
+        };
+        shapes.push(rings.map_err(|problem| {
+            let place = format!("{}, polygon {number}", path.display());
+            Error::input(place, problem, "give polygons: ogr2ogr -nlt CONVERT_TO_LINEAR NEW.gpkg OLD.gpkg")
+        })?);
+        let record: rusqlite::Result<Vec<Value>> =
+            (0..columns.len()).filter(|k| *k != place).map(|k| row.get_ref(k).map(attribute)).collect();
+        records.push(record.map_err(broken)?);
+    }
+    let crs = crs(path, &connection, *system);
+    Ok(Layer { fields, records, shapes, crs })
+}
+
+/// A layer of features.
+struct Features {
+    table: String,
+    geometry: String,
+    /// Key of the coordinate system.
+    system: i64,
+}
+
+fn layers(connection: &Connection) -> rusqlite::Result<Vec<Features>> {
+    let mut statement = connection.prepare(
+        "SELECT g.table_name, g.column_name, g.srs_id FROM gpkg_geometry_columns g \
+         JOIN gpkg_contents c ON c.table_name = g.table_name WHERE c.data_type = 'features' ORDER BY g.table_name",
+    )?;
+    let layers = statement.query_map([], |row| {
+        Ok(Features { table: row.get(0)?, geometry: row.get(1)?, system: row.get(2)? })
+    })?;
+    layers.collect()
+}
+
+/// A name as SQL has it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn attribute(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Integer(number) => Value::Number(number as f64),
+        ValueRef::Real(number) => Value::Number(number),
+        ValueRef::Text(text) => match String::from_utf8_lossy(text).trim() {
+            "" => Value::Empty,
+            text => Value::Text(text.to_owned()),
+        },
+        ValueRef::Null | ValueRef::Blob(_) => Value::Empty,
+    }
+}
+
+/// The layer's coordinate system; x is east and y north in a GeoPackage, whatever the system's own order.
+fn crs(path: &Path, connection: &Connection, system: i64) -> Result<Crs> {
+    let advice = "say which it is: --label-crs EPSG:n";
+    let question = "SELECT organization, organization_coordsys_id, definition FROM gpkg_spatial_ref_sys WHERE srs_id = ?1";
+    let answer = connection.query_row(question, [system], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+    });
+    let Ok((organization, code, definition)) = answer else {
+        return Err(Error::file(path, format!("its coordinate system {system} is not described"), advice));
+    };
+    match u16::try_from(code) {
+        Ok(code) if organization.eq_ignore_ascii_case("EPSG") => {
+            Crs::from_epsg(code).map_err(|error| error.within(path))
+        }
+        _ => wkt::parse(&definition).map_err(|name| {
+            Error::file(path, format!("the coordinate system '{name}' is not recognised"), advice)
+        }),
+    }
+}
+
+/// Bytes of the rectangle in a geometry's header, by the kind that its flags tell.
+const ENVELOPES: [usize; 5] = [0, 32, 48, 48, 64];
+
+/// The rings of a geometry: of a polygon or of several.
+fn polygons(blob: &[u8]) -> std::result::Result<Vec<Ring>, String> {
+    let short = || "its geometry ends early".to_owned();
+    let header = blob.get(..8).ok_or_else(short)?;
+    if &header[..2] != b"GP" {
+        return Err("its geometry is not a GeoPackage's".to_owned());
+    }
+    let flags = header[3];
+    let envelope = ENVELOPES.get(usize::from(flags >> 1 & 7)).ok_or("its geometry has an odd header")?;
+    if flags & 0b10_0000 != 0 {
+        return Err("its geometry is of a kind of its own".to_owned());
+    }
+    if flags & 0b1_0000 != 0 {
+        return Ok(Vec::new());
+    }
+    let mut bytes = Bytes { rest: blob.get(8 + envelope..).ok_or_else(short)?, little: true };
+    let mut rings = Vec::new();
+    bytes.geometry(&mut rings, 0)?;
+    Ok(rings)
+}
+
+/// Well-known binary, read from its beginning (OGC 06-103r4).
+struct Bytes<'a> {
+    rest: &'a [u8],
+    little: bool,
+}
+
+impl Bytes<'_> {
+    fn take<const N: usize>(&mut self) -> std::result::Result<[u8; N], String> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or("its geometry ends early")?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    fn whole(&mut self) -> std::result::Result<u32, String> {
+        let bytes = self.take()?;
+        Ok(if self.little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
+    }
+
+    fn real(&mut self) -> std::result::Result<f64, String> {
+        let bytes = self.take()?;
+        Ok(if self.little { f64::from_le_bytes(bytes) } else { f64::from_be_bytes(bytes) })
+    }
+
+    fn geometry(&mut self, rings: &mut Vec<Ring>, depth: u32) -> std::result::Result<(), String> {
+        self.little = self.take::<1>()?[0] == 1;
+        let kind = self.whole()?;
+        // Thousands tell which of z and m follow x and y.
+        let more = match kind / 1000 {
+            0 => 0,
+            1 | 2 => 1,
+            3 => 2,
+            _ => return Err(format!("its geometry is of kind {kind}, not a polygon")),
+        };
+        match kind % 1000 {
+            3 => {
+                for _ in 0..self.whole()? {
+                    let count = self.whole()?;
+                    let mut ring = Ring::new();
+                    for _ in 0..count {
+                        ring.push((self.real()?, self.real()?));
+                        for _ in 0..more {
+                            self.real()?;
+                        }
+                    }
+                    rings.push(ring);
+                }
+                Ok(())
+            }
+            6 if depth == 0 => {
+                for _ in 0..self.whole()? {
+                    self.geometry(rings, depth + 1)?;
+                }
+                Ok(())
+            }
+            kind => Err(format!("its geometry is of kind {kind}, not a polygon")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A polygon of one triangle, little- or big-endian, with so many coordinates besides x and y.
+    fn triangle(little: bool, kind: u32, more: usize) -> Vec<u8> {
+        let whole = |value: u32| if little { value.to_le_bytes() } else { value.to_be_bytes() };
+        let real = |value: f64| if little { value.to_le_bytes() } else { value.to_be_bytes() };
+        let mut bytes = vec![u8::from(little)];
+        bytes.extend([kind, 1, 4].into_iter().flat_map(whole));
+        for (x, y) in [(0.0, 0.0), (2.0, 0.0), (0.0, 3.0), (0.0, 0.0)] {
+            bytes.extend([x, y].into_iter().chain(vec![9.0; more]).flat_map(real));
+        }
+        bytes
+    }
+
+    fn blob(flags: u8, envelope: usize, wkb: &[u8]) -> Vec<u8> {
+        [&[b'G', b'P', 0, flags, 0, 0, 0, 0], vec![0; envelope].as_slice(), wkb].concat()
+    }
+
+    #[test]
+    fn a_geometry_is_read_in_either_order_of_bytes_with_and_without_z_and_m() {
+        let wanted = vec![vec![(0.0, 0.0), (2.0, 0.0), (0.0, 3.0), (0.0, 0.0)]];
+        for little in [true, false] {
+            for (kind, more) in [(3, 0), (1003, 1), (2003, 1), (3003, 2)] {
+                let wkb = triangle(little, kind, more);
+                assert_eq!(polygons(&blob(1, 0, &wkb)), Ok(wanted.clone()));
+                assert_eq!(polygons(&blob(3, 32, &wkb)), Ok(wanted.clone()));
+            }
+        }
+        let mut several = vec![1, 6, 0, 0, 0, 2, 0, 0, 0];
+        several.extend(triangle(true, 3, 0));
+        several.extend(triangle(false, 3, 0));
+        assert_eq!(polygons(&blob(1, 0, &several)), Ok([wanted.clone(), wanted].concat()));
+        assert_eq!(polygons(&blob(0b1_0001, 0, &[])), Ok(Vec::new()), "empty");
+    }
+
+    #[test]
+    fn spoilt_geometries_are_refused_in_words() {
+        let whole = blob(1, 0, &triangle(true, 3, 0));
+        for end in 0..whole.len() {
+            assert!(polygons(&whole[..end]).is_err(), "{end} bytes");
+        }
+        let point = [1, 1, 0, 0, 0, 0, 0];
+        assert_eq!(polygons(&blob(1, 0, &point)), Err("its geometry is of kind 1, not a polygon".to_owned()));
+        assert!(polygons(&blob(0b1011, 0, &[])).is_err());
+        assert!(polygons(b"XX000000").unwrap_err().contains("not a GeoPackage's"));
+    }
+}
