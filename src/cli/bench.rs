@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use lcz::Progress;
 use lcz::experiment::{self, BenchMode, Config, Measured};
+use lcz::models::Device;
 
 use super::output;
 
@@ -30,6 +31,10 @@ pub struct Bench {
     /// Threads [default: all cores].
     #[arg(long)]
     threads: Option<usize>,
+
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
 
     /// Rounds of 0.7 s or more, of which the median counts.
     #[arg(long, default_value_t = 9)]
@@ -67,20 +72,20 @@ impl Bench {
             anyhow::ensure!(threads > 0, "--threads: 0; choose at least 1");
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
         }
-        let measured = experiment::bench(&config, mode, batch, self.rounds, progress)?;
+        let measured = experiment::bench(&config, self.device, mode, batch, self.rounds, progress)?;
         if self.json { output::json(&measured) } else { print(&measured) }
     }
 }
 
 fn print(measured: &Measured) -> anyhow::Result<()> {
-    let Measured { model, mode, batch, threads, range: [slowest, fastest], .. } = measured;
+    let Measured { model, mode, device, batch, threads, range: [slowest, fastest], .. } = measured;
     let mode = match mode {
         BenchMode::Train => "training",
         BenchMode::Infer => "inference",
     };
     let Measured { parameters, forward_mflop, instructions, .. } = measured;
     output::line(format!(
-        "{model}, {mode}: batch {batch}, {threads} threads, {instructions}; {parameters} parameters, {forward_mflop:.1} MFLOP a sample forward"
+        "{model}, {mode} on {device}: batch {batch}, {threads} threads, {instructions}; {parameters} parameters, {forward_mflop:.1} MFLOP a sample forward"
     ))?;
     let Measured { samples_per_second, rounds, .. } = measured;
     output::line(format!(

@@ -37,7 +37,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "PASSES")]
     mc_dropout: Option<usize>,
 
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
     #[arg(long, default_value = "cpu")]
     device: Device,
 

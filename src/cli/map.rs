@@ -83,7 +83,7 @@ pub struct Map {
     #[arg(long)]
     data: Option<String>,
 
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
     #[arg(long, default_value = "cpu")]
     device: Device,
 

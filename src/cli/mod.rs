@@ -5,6 +5,7 @@
 
 mod active;
 mod bench;
+mod devices;
 mod eurosat;
 mod evaluate;
 mod features;
@@ -70,6 +71,7 @@ enum Verb {
     Verify(verify::Verify),
     Votes(votes::Votes),
     Bench(bench::Bench),
+    Devices(devices::Devices),
 }
 
 impl Cli {
@@ -104,6 +106,7 @@ impl Cli {
             Verb::Verify(verb) => verb.run(&mut progress),
             Verb::Votes(verb) => verb.run(),
             Verb::Bench(verb) => verb.run(&mut progress),
+            Verb::Devices(verb) => verb.run(),
         }
     }
 }

@@ -56,7 +56,7 @@ pub struct Predict {
     #[arg(long, default_value_t = 0, requires = "mc_dropout")]
     seed: u64,
 
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
     #[arg(long, default_value = "cpu")]
     device: Device,
 

@@ -78,7 +78,7 @@ struct Ldl {
     #[arg(long, conflicts_with_all = ["data", "quick", "seeds", "epochs", "patches", "width"])]
     redraw: bool,
 
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
     #[arg(long, default_value = "cpu")]
     device: Device,
 
@@ -140,7 +140,7 @@ struct Uncertainty {
     #[arg(long)]
     collect: bool,
 
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
     #[arg(long, default_value = "cpu")]
     device: Device,
 

@@ -36,7 +36,7 @@ pub struct TempScale {
     #[arg(long, default_value = "exact")]
     procedure: Procedure,
 
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
     #[arg(long, default_value = "cpu")]
     device: Device,
 

@@ -106,7 +106,7 @@ pub struct Train {
     #[arg(long, value_name = "TABLE.KEY=VALUE")]
     set: Vec<String>,
 
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA.
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
     #[arg(long, default_value = "cpu")]
     device: Device,
 

@@ -43,6 +43,8 @@ pub struct Measured {
     pub model: String,
     /// What was timed.
     pub mode: BenchMode,
+    /// Where.
+    pub device: String,
     /// Samples a step or a call.
     pub batch: usize,
     /// Threads.
@@ -79,6 +81,7 @@ pub struct Measured {
 /// Settings that cannot be; a batch or rounds of 0; a training that fails.
 pub fn bench(
     config: &Config,
+    device: Device,
     mode: BenchMode,
     batch: usize,
     rounds: usize,
@@ -92,7 +95,7 @@ pub fn bench(
     let threads = rayon::current_num_threads();
     let (imagery, classes) = (Imagery::so2sat(), Classes::lcz());
     let seed = config.training.seed;
-    let mut network = build(&config.model, &imagery, &classes, seed, Device::Cpu)?;
+    let mut network = build(&config.model, &imagery, &classes, seed, device)?;
     let bands = imagery.bands.len();
     // Not the identity, which costs nothing.
     network.set_standardisation(Standardisation { mean: vec![0.1; bands], deviation: vec![0.9; bands] })?;
@@ -125,6 +128,7 @@ pub fn bench(
     Ok(Measured {
         model: network.name().to_owned(),
         mode,
+        device: device.to_string(),
         batch,
         threads,
         parameters: network.parameters().total,
@@ -250,7 +254,7 @@ mod tests {
         let settings = ["model.depth=5", "model.width=2", "training.optimizer=adam"].map(str::to_owned);
         let config = Config::read(None, "sen2lcz", &settings).unwrap();
         for mode in [BenchMode::Train, BenchMode::Infer] {
-            let measured = bench(&config, mode, 2, 2, &mut Silent).unwrap();
+            let measured = bench(&config, Device::Cpu, mode, 2, 2, &mut Silent).unwrap();
             // Four convolutions of 9 · 10 → 2 at 32 × 32, 9 · 4 → 4 at 16 × 16, 9 · 8 → 8 and 9 · 16 → 16 below;
             // heads of 4, 8, 16 and 16 inputs.
             let multiplications =
@@ -259,7 +263,7 @@ mod tests {
             assert!(measured.range[0] <= measured.samples_per_second && measured.samples_per_second > 0.0);
             assert!(measured.peak_gflops > 0.0 && measured.share_of_peak > 0.0);
         }
-        let error = bench(&config, BenchMode::Train, 0, 1, &mut Silent).unwrap_err().to_string();
+        let error = bench(&config, Device::Cpu, BenchMode::Train, 0, 1, &mut Silent).unwrap_err().to_string();
         assert!(error.contains("--batch: 0"), "{error}");
     }
 

@@ -1,6 +1,7 @@
 //! The networks and other classifiers, behind two traits: everything above this floor sees only
 //! [`Classifier`] and [`Network`].
 
+mod device;
 mod ensemble;
 pub mod forest;
 pub mod mlp;
@@ -18,9 +19,10 @@ use crate::nn::{
 };
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
+pub use device::{Device, DeviceSummary, devices};
 pub use ensemble::{Ensemble, McDropout};
 use mlp::MlpSettings;
-pub use network::{Device, build};
+pub use network::build;
 use resnet50::ResNet50Settings;
 use sen2lcz::Sen2LczSettings;
 

@@ -1,13 +1,11 @@
 //! A network with its input, classes and standardisation, of any architecture, on any device.
 
-use std::fmt;
-use std::str::FromStr;
-
 use dfdx::prelude::Cpu;
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::device::Device;
 use super::mlp::Mlp;
 use super::resnet50::ResNet50;
 use super::sen2lcz::Sen2Lcz;
@@ -20,50 +18,6 @@ use crate::nn::{
     Weights, weights,
 };
 use crate::{Classes, Error, Features, Imagery, Logits, Probabilities, Result, Temperature};
-
-/// Where a network runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Device {
-    /// The processor.
-    #[default]
-    Cpu,
-    /// An NVIDIA GPU, by number.
-    #[cfg(feature = "cuda")]
-    Cuda(usize),
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cpu => f.write_str("cpu"),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(number) => write!(f, "cuda:{number}"),
-        }
-    }
-}
-
-impl FromStr for Device {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        #[cfg(feature = "cuda")]
-        if let Some(number) = text.strip_prefix("cuda") {
-            let number = number.strip_prefix(':').unwrap_or("0");
-            if let Ok(number) = number.parse() {
-                return Ok(Self::Cuda(number));
-            }
-        }
-        if text == "cpu" {
-            return Ok(Self::Cpu);
-        }
-        let advice = if cfg!(feature = "cuda") {
-            "use cpu, cuda or cuda:1"
-        } else {
-            "use cpu, or build with --features cuda"
-        };
-        Err(Error::input(format!("device '{text}'"), "not available", advice))
-    }
-}
 
 /// Makes a network with random weights drawn from `seed`.
 ///
