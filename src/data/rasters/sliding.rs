@@ -13,8 +13,9 @@ use super::resampling::Resampling;
 use super::scene::{Scene, Shared};
 use crate::{Error, Imagery, Result};
 
-/// Bytes of pixels that a block of lines holds, about.
-const BLOCK_BYTES: usize = 96 << 20;
+/// Bytes of pixels that a block of lines holds, about: neighbouring blocks decode the same strips and tiles where they meet,
+/// so that small ones take long.
+const BLOCK_BYTES: usize = 512 << 20;
 /// Ground sampling distances that differ by less than this share count as one, as they do for a model.
 const ALIKE: f64 = 0.05;
 
@@ -169,7 +170,7 @@ impl Windows<'_> {
         }
     }
 
-    /// Lines of the map that are read together: as many as fit into some 100 megabytes, `extra` of them being
+    /// Lines of the map that are read together: as many as fit into some 500 megabytes, `extra` of them being
     /// bytes that the reader itself needs for a pixel of the map.
     pub fn blocks(&self, extra: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let line = self.seen.columns.max(self.shared.grid().columns) * self.scene.bands().len() * 4;
