@@ -103,8 +103,19 @@ fn a_study_s_figures_are_verified_and_drawn_again_from_its_predictions_alone() {
     let reproduce = ["-q", "reproduce", "ldl", "--out", &study];
     done(&[&reproduce[..], &small].concat());
     let made = files(Path::new(&study));
+    let network = fs::read(Path::new(&study).join("runs/votes-seed-1/model.safetensors")).unwrap();
     let stems: Vec<&str> = made.keys().filter_map(|name| name.strip_suffix(".svg")).collect();
     assert_eq!(stems.len(), 10, "{stems:?}");
+
+    // Cut short in three ways, it goes on: a set of which a file is missing, a run without an end, and
+    // predictions that are not all there.
+    fs::remove_file(Path::new(&study).join("synthetic/testing.h5")).unwrap();
+    fs::remove_file(Path::new(&study).join("runs/votes-seed-1/outcome.json")).unwrap();
+    fs::remove_file(Path::new(&study).join("predictions/one-hot-ensemble-scaled.h5")).unwrap();
+    done(&[&reproduce[..], &small].concat());
+    assert!(files(Path::new(&study)) == made, "a study that went on gave other files");
+    let again = fs::read(Path::new(&study).join("runs/votes-seed-1/model.safetensors")).unwrap();
+    assert!(again == network, "a run that was made again is another");
 
     // Again, on the finished folder: nothing changes. Then without networks and data.
     done(&[&reproduce[..], &small].concat());

@@ -42,9 +42,24 @@ pub use uncertainty::{
 pub use verification::{Check, Verification, verify};
 pub use votes::sum_up_votes;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result};
+use crate::data::synthetic::Synthetic;
+use crate::{Error, Progress, Result};
+
+/// The synthetic set of a study that is given no data, in a folder of the study's own, where it is missing: what
+/// a killed process has left of one is no set.
+fn synthetic_set(folder: &Path, patches: usize, progress: &mut dyn Progress) -> Result<()> {
+    let files = ["training.h5", "validation.h5", "testing.h5"].map(|file| folder.join(file));
+    if files.iter().all(|file| file.is_file()) {
+        return Ok(());
+    }
+    for file in files.iter().filter(|file| file.is_file()) {
+        fs::remove_file(file).map_err(Error::io(file))?;
+    }
+    Synthetic { patches, ..Synthetic::default() }.write(folder, progress)
+}
 
 /// A labelled file, or the one of this name in a folder.
 fn file_of(data: &Path, name: &str) -> Result<PathBuf> {

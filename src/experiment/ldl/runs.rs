@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::{LdlStudy, VARIANTS, Variant, stored};
-use crate::data::synthetic::Synthetic;
-use crate::experiment::{Config, Run, train};
+use crate::experiment::{Config, Run, synthetic_set, train};
 use crate::models::Device;
 use crate::{Error, Progress, Result, write_whole};
 
@@ -19,12 +18,7 @@ pub(super) fn data(study: &LdlStudy, out: &Path, progress: &mut dyn Progress) ->
         return Ok(data.clone());
     }
     let folder = out.join("synthetic");
-    // Each file appears when it is whole.
-    let whole = ["training.h5", "validation.h5", "testing.h5"].iter().all(|file| folder.join(file).is_file());
-    if !whole {
-        let synthetic = Synthetic { patches: study.patches, ..Synthetic::default() };
-        synthetic.write(&folder, progress)?;
-    }
+    synthetic_set(&folder, study.patches, progress)?;
     Ok(folder)
 }
 

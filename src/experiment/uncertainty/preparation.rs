@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::plane::{self, PlaneFit};
 use super::{UncertaintyStudy, synthetic};
 use crate::data::so2sat::So2Sat;
-use crate::data::synthetic::Synthetic;
 use crate::experiment::fingerprint::Fingerprint;
 use crate::experiment::sets::{Set, in_memory};
-use crate::experiment::{Config, Run};
+use crate::experiment::{Config, Run, synthetic_set};
 use crate::models::{Device, build};
 use crate::nn::{EpochRecord, Observer, Standardisation, Weights};
 use crate::uncertainty::{Centre, ClassCentres, Percent, Uncertainty, Weiszfeld};
@@ -106,12 +105,7 @@ impl Prepared {
         let mut config = study.config.clone();
         if config.data.path.as_os_str().is_empty() {
             config.data.path = synthetic(out);
-            // Each file appears when it is whole.
-            let files = ["training.h5", "validation.h5", "testing.h5"];
-            if !files.iter().all(|file| config.data.path.join(file).is_file()) {
-                let set = Synthetic { patches: study.patches, ..Synthetic::default() };
-                set.write(&config.data.path, progress)?;
-            }
+            synthetic_set(&config.data.path, study.patches, progress)?;
         }
         let parts = Parts::open(&config)?;
         let identity = parts.identity(study)?;
