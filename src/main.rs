@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     };
     start_logging(cli.verbosity());
     cli::let_large_files_fail();
+    lcz::models::keep_memory();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,

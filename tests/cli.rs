@@ -543,6 +543,42 @@ fn training_on_pixels_that_are_not_numbers_leaves_no_run() {
 }
 
 #[test]
+fn a_batch_of_one_behind_maps_of_one_pixel_leaves_no_run() {
+    // Eight patches of 8 pixels, which are one in the last block: batches of 7 leave one patch over.
+    let data_set = DataSet::new(|_, _| ());
+    for size in ["1", "7"] {
+        let setting = format!("training.batch_size={size}");
+        data_set.training_refuses(&["--set", &setting], &["training.h5", "is one patch", "batch_size"]);
+    }
+    data_set.training_refuses(
+        &["--ensemble", "2", "--set", "training.batch_size=7"],
+        &["training.h5", "is one patch", "batch_size"],
+    );
+    assert!(data_set.train(&["--set", "training.batch_size=4"]).status.success(), "two batches of four");
+}
+
+#[test]
+fn patches_too_small_for_the_network_leave_no_run() {
+    let data_set = DataSet::new(|_, sample| sample.images = Array4::zeros((8, 4, 4, 10)));
+    data_set.training_refuses(&[], &["sen2lcz", "4 pixels", "at least 8 pixels"]);
+}
+
+#[test]
+fn a_checkpoint_of_another_network_does_not_go_on() {
+    let (data_set, other) = (DataSet::new(|_, _| ()), DataSet::new(|_, _| ()));
+    assert!(data_set.train(&[]).status.success());
+    assert!(other.train(&["--set", "model.width=3"]).status.success());
+    let model = std::fs::read(data_set.run().join("model.safetensors")).unwrap();
+    std::fs::copy(other.run().join("checkpoint.safetensors"), data_set.run().join("checkpoint.safetensors"))
+        .unwrap();
+    let run = data_set.run();
+    let output =
+        lcz(["train".as_ref(), "--resume".as_ref(), run.as_os_str(), "--epochs".as_ref(), "2".as_ref()]);
+    is_one_error(&output, &["model.width", "not what the run began with"]);
+    assert_eq!(std::fs::read(run.join("model.safetensors")).unwrap(), model, "the network is as it was");
+}
+
+#[test]
 fn training_on_votes_needs_votes_in_every_row() {
     let data_set = DataSet::new(|_, sample| sample.votes.row_mut(2).fill(0.0));
     data_set.training_refuses(&["--labels", "votes"], &["votes", "row 2"]);

@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{Array2, Array4, s};
+use ndarray::{Array2, Array4, ArrayView4, s};
 
 use super::batches;
 use super::so2sat::{Place, SourceFile};
@@ -384,6 +384,14 @@ impl Patches {
         match &self.rows {
             Rows::Span(span) => self.read_span(&(span.start + range.start..span.start + range.end)),
             Rows::List(list) => self.read_rows(&list[range]),
+        }
+    }
+
+    /// All pixels, where they lie in memory in the order of the view. Shape: (N, S, S, C).
+    pub(crate) fn lent(&self) -> Option<ArrayView4<'_, f32>> {
+        match (&*self.source, &self.rows) {
+            (Source::Memory(images), Rows::Span(span)) => Some(images.slice(s![span.clone(), .., .., ..])),
+            _ => None,
         }
     }
 

@@ -145,6 +145,8 @@ pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn 
     let sets = Sets::open(&config.data)?;
     let (train, _) = &sets.train;
     let mut network = build(&config.model, train.imagery(), train.classes(), config.training.seed, device)?;
+    config.training.check()?;
+    config.model.check_batches(train, config.training.batch_size)?;
     network.set_standardisation(Standardisation::of(train, progress)?)?;
 
     let majority = train.labels_or_majority()?;

@@ -95,6 +95,9 @@ impl<E: Dtype, D: Backend<E>> Mlp<E, D> {
 }
 
 impl<E: Dtype, D: Backend<E>> Module<E, D> for Mlp<E, D> {
+    /// Each part reads all the weights, which are too many for a core's cache.
+    const PART: usize = 128;
+
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
         let h = dropout(self.hidden(x), self.dropout, pass);
         self.head.forward(h).log_softmax::<Axis<1>>()

@@ -19,6 +19,7 @@ use crate::nn::{
 };
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
+pub use crate::nn::keep_memory;
 pub use device::{Device, DeviceSummary, devices};
 pub use ensemble::{Ensemble, McDropout};
 use mlp::MlpSettings;
@@ -251,7 +252,7 @@ impl Architecture {
     }
 
     /// Refuses batches of one patch where batch norm would take the variance of one number, which is 0.
-    fn check_batches(&self, patches: &Patches, batch_size: usize) -> Result<()> {
+    pub(crate) fn check_batches(&self, patches: &Patches, batch_size: usize) -> Result<()> {
         let left = patches.len() % batch_size.max(1);
         if (batch_size == 1 || left == 1) && self.smallest_map(patches.imagery().patch_size) == 1 {
             let which = if batch_size == 1 { "each batch" } else { "the last batch of an epoch" };

@@ -221,7 +221,8 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
 
     fn features(&self, patches: &Patches) -> Result<Features> {
         self.check(patches)?;
-        let h = infer(&self.device, &self.input(), patches, |x| self.module.features(x), || Ok(()))?;
+        let features = |x| self.module.features(x);
+        let h = infer::<_, M>(&self.device, &self.input(), patches, features, || Ok(()))?;
         Ok(Features::new(h))
     }
 

@@ -1,7 +1,7 @@
 //! Batches of patches onto a device, and rows of numbers back.
 
 use dfdx::prelude::*;
-use ndarray::{Array2, Array4};
+use ndarray::{Array2, Array4, ArrayView4};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -41,8 +41,8 @@ pub(super) fn array<D: Backend<f32>>(rows: &Rows<f32, D>) -> Array2<f32> {
         .expect("a tensor has as many numbers as its shape says")
 }
 
-/// Runs `forward` on every batch in order and stacks the rows.
-pub(crate) fn infer<D: Backend<f32>>(
+/// Runs `forward`, which passes through an `M`, on every batch in order and stacks the rows.
+pub(crate) fn infer<D: Backend<f32>, M: Module<f32, D>>(
     device: &D,
     standardisation: &Standardisation,
     patches: &Patches,
@@ -50,13 +50,13 @@ pub(crate) fn infer<D: Backend<f32>>(
     between: impl FnMut() -> Result<()>,
 ) -> Result<Array2<f32>> {
     let forward = |_, x| vec![array(&forward(x))];
-    let rows = by_parts(device, standardisation, patches, forward, between)?;
+    let rows = by_parts::<_, M>(device, standardisation, patches, forward, between)?;
     rows.into_iter().next().ok_or_else(|| Error::input(patches.name(), "no patches", "give at least one row"))
 }
 
 /// Runs `forward` on every part of every batch, each with its number in the whole set, and stacks the rows
 /// of each array that it gives. `between` is called before each batch, and may end it.
-fn by_parts<D: Backend<f32>>(
+fn by_parts<D: Backend<f32>, M: Module<f32, D>>(
     device: &D,
     standardisation: &Standardisation,
     patches: &Patches,
@@ -64,15 +64,12 @@ fn by_parts<D: Backend<f32>>(
     mut between: impl FnMut() -> Result<()>,
 ) -> Result<Vec<Array2<f32>>> {
     let mut all: Vec<Array2<f32>> = Vec::new();
-    let mut before = 0;
-    for batch in patches.batches(INFERENCE_BATCH) {
-        let (range, images) = batch?;
-        between()?;
-        let parts = D::in_parts(images, |number, images| {
+    let (mut before, mut at) = (0, 0);
+    let mut run = |images: ArrayView4<'_, f32>| {
+        let parts = D::in_parts(images, M::PART, |number, images| {
             forward(before + number, maps(device, standardisation, images, AnyTape::off()))
         });
         before += parts.len();
-        let mut at = range.start;
         for part in parts {
             let rows = part.first().map_or(0, Array2::nrows);
             for (k, part) in part.into_iter().enumerate() {
@@ -83,19 +80,32 @@ fn by_parts<D: Backend<f32>>(
             }
             at += rows;
         }
+    };
+    if let Some(images) = patches.lent() {
+        // No copy of a whole batch, which one thread would make.
+        for batch in images.axis_chunks_iter(ndarray::Axis(0), INFERENCE_BATCH) {
+            between()?;
+            run(batch);
+        }
+    } else {
+        for batch in patches.batches(INFERENCE_BATCH) {
+            let (_, images) = batch?;
+            between()?;
+            run(images.view());
+        }
     }
     Ok(all)
 }
 
 /// ln p of every patch. Shape: (N, K).
-pub(crate) fn log_probabilities<D: Backend<f32>>(
-    module: &impl Module<f32, D>,
+pub(crate) fn log_probabilities<D: Backend<f32>, M: Module<f32, D>>(
+    module: &M,
     device: &D,
     standardisation: &Standardisation,
     patches: &Patches,
 ) -> Result<Array2<f32>> {
     let forward = |x| module.log_probabilities(x, &mut Pass::inference());
-    infer(device, standardisation, patches, forward, || Ok(()))
+    infer::<_, M>(device, standardisation, patches, forward, || Ok(()))
 }
 
 /// ln p of every patch, `passes` times, each with another draw of the dropout and with batch norm as in
@@ -103,8 +113,8 @@ pub(crate) fn log_probabilities<D: Backend<f32>>(
 ///
 /// Each pass over each part of a batch has a stream of random numbers of its own: the draw depends on the
 /// seed, the pass, and which patches share a part.
-pub(crate) fn sampled_log_probabilities<D: Backend<f32>>(
-    module: &impl Module<f32, D>,
+pub(crate) fn sampled_log_probabilities<D: Backend<f32>, M: Module<f32, D>>(
+    module: &M,
     device: &D,
     standardisation: &Standardisation,
     patches: &Patches,
@@ -120,5 +130,5 @@ pub(crate) fn sampled_log_probabilities<D: Backend<f32>>(
         };
         (0..passes).map(sample).collect()
     };
-    by_parts(device, standardisation, patches, forward, || Ok(()))
+    by_parts::<_, M>(device, standardisation, patches, forward, || Ok(()))
 }

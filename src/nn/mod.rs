@@ -14,6 +14,7 @@ pub(crate) mod training;
 pub(crate) mod weights;
 
 pub use augmentation::Augmentation;
+pub use kernels::memory::keep_memory;
 pub(crate) use layers::{Convolution, Dense, Initial, Pass, Visitor, dropout};
 pub(crate) use module::{Module, mean_of_logits, mean_of_softmaxes};
 pub(crate) use ops::{Backend, Maps, Padding, Rows, Window};

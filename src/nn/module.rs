@@ -8,6 +8,10 @@ use super::tape::Taped;
 
 /// A network: patches in, log-probabilities out.
 pub(crate) trait Module<E: Dtype, D: Backend<E>>: Clone + Shared {
+    /// Images that go through the network together in inference: enough that folding and packing the weights, once
+    /// a part, costs little; few enough that their maps stay in a core's cache.
+    const PART: usize = 32;
+
     /// ln p for each class: (B, S, S, C) → (B, K).
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D>;
     /// The penultimate layer in inference: (B, S, S, C) → (B, features).

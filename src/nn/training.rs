@@ -453,7 +453,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         let module = &*self.module;
         let forward = |x| module.log_probabilities(x, &mut Pass::inference());
         let go_on = || self.stop_if_interrupted(since, observer);
-        let log_p = infer(self.device, self.standardisation, set.patches, forward, go_on)?;
+        let log_p = infer::<_, M>(self.device, self.standardisation, set.patches, forward, go_on)?;
         let mut tally = Tally::default();
         tally.add(log_p.view(), set.labels.view());
         Ok(tally)

@@ -15,6 +15,7 @@ mod doubles;
 mod lanes;
 pub(crate) mod lend;
 pub(crate) mod linked;
+pub(crate) mod memory;
 pub(crate) mod norm;
 pub(crate) mod peak;
 pub(crate) mod pool;

@@ -7,7 +7,7 @@ mod convolution;
 mod linear;
 
 use dfdx::prelude::*;
-use ndarray::Array4;
+use ndarray::{Array4, ArrayView4};
 use rayon::prelude::*;
 
 use super::dense::dense;
@@ -15,9 +15,6 @@ use super::{Backend, ConvNorm, DenseLayer, Maps, Rows, Shared, Statistics, Windo
 use crate::nn::kernels::update::{self, Before, Step};
 use crate::nn::kernels::{Level, lend, norm, pool};
 use crate::nn::tape::{AnyTape, Taped};
-
-/// Images of a part in inference: enough that folding and packing the weights, once a part, costs little.
-const PART: usize = 32;
 
 /// Pixels that a thread takes at once, where one is little work.
 const PIXELS: usize = 64;
@@ -66,8 +63,12 @@ impl Backend<f32> for Cpu {
 
     /// Whole networks in parallel rather than the images of one layer: what a part makes stays in its
     /// core's cache, and nobody waits between layers. A build for CUDA takes one part after the other.
-    fn in_parts<T: Send>(images: Array4<f32>, forward: impl Fn(usize, Array4<f32>) -> T + Shared) -> Vec<T> {
-        let parts: Vec<_> = images.axis_chunks_iter(ndarray::Axis(0), PART).collect();
+    fn in_parts<T: Send>(
+        images: ArrayView4<'_, f32>,
+        size: usize,
+        forward: impl Fn(usize, Array4<f32>) -> T + Shared,
+    ) -> Vec<T> {
+        let parts: Vec<_> = images.axis_chunks_iter(ndarray::Axis(0), size).collect();
         #[cfg(not(feature = "cuda"))]
         let parts = parts.into_par_iter();
         #[cfg(feature = "cuda")]

@@ -12,7 +12,7 @@ mod fused;
 mod tests;
 
 use dfdx::prelude::*;
-use ndarray::Array4;
+use ndarray::{Array4, ArrayView4};
 
 use super::kernels::update::{Before, Step};
 pub(crate) use super::kernels::window::{Padding, Window};
@@ -156,10 +156,14 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
         composed::dense(x, layer)
     }
 
-    /// Runs `forward` on a batch of images in parts, each with its number, and gives the results in order.
-    /// The parts depend on the batch alone, never on the number of threads.
-    fn in_parts<T: Send>(images: Array4<f32>, forward: impl Fn(usize, Array4<f32>) -> T + Shared) -> Vec<T> {
-        vec![forward(0, images)]
+    /// Runs `forward` on a batch of images in parts of `size`, each with its number, and gives the results in
+    /// order. The parts depend on the batch alone, never on the number of threads.
+    fn in_parts<T: Send>(
+        images: ArrayView4<'_, f32>,
+        _size: usize,
+        forward: impl Fn(usize, Array4<f32>) -> T + Shared,
+    ) -> Vec<T> {
+        vec![forward(0, images.to_owned())]
     }
 
     /// Σ g² over a tensor's gradient.
