@@ -1,6 +1,7 @@
 //! What the command says when something is wrong, and what it leaves behind when it dies.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -304,6 +305,10 @@ fn a_killed_or_interrupted_run_leaves_no_folder_and_the_next_run_clears_up() {
     for signal in ["-KILL", "-INT", "-TERM"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
         command.current_dir(folder.path()).args(["patches", "--quiet"]).args(CUT);
+        // Ready before there is anything to kill: starting a process may have to wait for other tests.
+        let mut kill = Command::new("sh");
+        let mut killer =
+            start(kill.args(["-c", &format!("read pid; kill {signal} \"$pid\"")]).stdin(Stdio::piped()));
         let mut child = start(command.stdout(Stdio::null()).stderr(Stdio::null()));
         // In the middle of writing: once the hidden folder is there with a file in it.
         let began = Instant::now();
@@ -317,8 +322,8 @@ fn a_killed_or_interrupted_run_leaves_no_folder_and_the_next_run_clears_up() {
         while !writing(&names(&folder)) {
             assert!(began.elapsed() < Duration::from_mins(1), "nothing is being written");
         }
-        let id = child.id().to_string();
-        assert!(start(Command::new("kill").args([signal, &id])).wait().unwrap().success());
+        writeln!(killer.stdin.take().unwrap(), "{}", child.id()).unwrap();
+        assert!(killer.wait().unwrap().success());
         assert!(!child.wait().unwrap().success(), "it ended before {signal}");
         let left = names(&folder);
         assert!(!left.contains(&"out".to_owned()), "{signal}: {left:?}");
