@@ -14,10 +14,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Config;
 use super::fingerprint::Fingerprint;
 use super::uncertainty::preparation::json;
-use crate::data::synthetic::Synthetic;
+use super::{Config, synthetic_set};
 use crate::models::Device;
 use crate::scorecard::Interval;
 use crate::uncertainty::Acquisition;
@@ -161,12 +160,7 @@ pub fn active(
     let mut config = study.config.clone();
     if config.data.path.as_os_str().is_empty() {
         config.data.path = out.join("synthetic");
-        // Each file appears when it is whole.
-        let files = ["training.h5", "validation.h5", "testing.h5"];
-        if !files.iter().all(|file| config.data.path.join(file).is_file()) {
-            let set = Synthetic { patches: study.patches, ..Synthetic::default() };
-            set.write(&config.data.path, progress)?;
-        }
+        synthetic_set(&config.data.path, study.patches, progress)?;
     }
     let data = Data::open(&config, progress)?;
     let most = study.labelled(study.rounds);
