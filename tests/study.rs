@@ -10,11 +10,18 @@ use rand_chacha::ChaCha8Rng;
 
 /// A study so small that it takes seconds: two sizes, two runs.
 fn study(data: &Path, out: &Path, more: &[&str]) -> Command {
+    let mut command = study_of(data, out, ["10,30", "2"]);
+    command.args(more);
+    command
+}
+
+/// Of these sizes and so many runs.
+fn study_of(data: &Path, out: &Path, [shares, runs]: [&str; 2]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
     let settings = ["model.width=2", "training.epochs=2", "training.batch_size=16"];
-    command.args(["--quiet", "reproduce", "uncertainty", "--shares", "10,30", "--runs", "2", "--data"]);
+    command.args(["--quiet", "reproduce", "uncertainty", "--shares", shares, "--runs", runs, "--data"]);
     command.arg(data).arg("--out").arg(out).args(settings.iter().flat_map(|setting| ["--set", setting]));
-    command.args(more).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -105,4 +112,40 @@ fn a_study_that_is_killed_or_spread_over_shards_ends_with_the_table_of_one_that_
     let refused = study(&data, &sharded, &["--equal-counts"]).output().unwrap();
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(told.contains("a study of other settings") && told.lines().count() == 1, "{told}");
+}
+
+#[test]
+fn features_may_come_of_a_network_that_was_trained_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synthetic(&data);
+    let run = folder.path().join("mlp");
+    let mut train = Command::new(env!("CARGO_BIN_EXE_lcz"));
+    train.args(["--quiet", "train", "mlp", "--epochs", "1", "--set", "model.hidden=4"]);
+    train.arg("--data").arg(&data).arg("--run").arg(&run);
+    done(train);
+
+    let (own, given) = (folder.path().join("own"), folder.path().join("given"));
+    let small = |out: &Path, extractor: Option<&Path>| {
+        let mut command = study_of(&data, out, ["30", "1"]);
+        command.args(extractor.into_iter().flat_map(|run| ["--extractor".as_ref(), run.as_os_str()]));
+        command
+    };
+    done(small(&own, None));
+    done(small(&given, Some(&run)));
+    let read = |out: &Path, name: &str| std::fs::read_to_string(out.join(name)).expect(name);
+    // Other features: other distances and other patches, but the same network on all of them.
+    assert_ne!(read(&own, "extractor/distances.csv"), read(&given, "extractor/distances.csv"));
+    assert_ne!(read(&own, "runs/UT-30-run-0/subset.csv"), read(&given, "runs/UT-30-run-0/subset.csv"));
+    assert_eq!(read(&own, "runs/R-30-run-0/subset.csv"), read(&given, "runs/R-30-run-0/subset.csv"));
+    let full = |out: &Path| read(out, "table.md").lines().last().unwrap().to_owned();
+    assert_eq!(full(&own), full(&given));
+    assert!(read(&given, "README.md").contains("trained elsewhere"));
+
+    let told = [None, Some("nowhere".as_ref())].map(|extractor| {
+        let refused = small(&given, extractor).output().unwrap();
+        String::from_utf8(refused.stderr).unwrap()
+    });
+    assert!(told[0].contains("a study of other settings") && told[0].lines().count() == 1, "{}", told[0]);
+    assert!(told[1].contains("nowhere") && told[1].lines().count() == 1, "{}", told[1]);
 }

@@ -18,6 +18,7 @@ Examples:
   lcz reproduce ldl --data data --out study
   lcz reproduce uncertainty --quick --out study
   lcz reproduce uncertainty --data data --out study --jobs 2
+  lcz reproduce uncertainty --data data --out study --extractor runs/resnet50
 
 Over several machines with a shared folder, as an array of Slurm jobs (a killed one is started again):
   lcz reproduce uncertainty --data data --out study --prepare
@@ -120,6 +121,10 @@ struct Uncertainty {
     #[arg(long, conflicts_with = "data")]
     patches: Option<usize>,
 
+    /// A run whose network gives the features (a ResNet-50, or imported weights) [default: one is trained].
+    #[arg(long, value_name = "RUN")]
+    extractor: Option<PathBuf>,
+
     /// Stratified subsets of equal counts a class instead of equal shares.
     #[arg(long)]
     equal_counts: bool,
@@ -157,6 +162,7 @@ impl Uncertainty {
         study.shares = self.shares.unwrap_or(study.shares);
         study.runs = self.runs.unwrap_or(study.runs);
         study.patches = self.patches.unwrap_or(study.patches);
+        study.extractor = self.extractor;
         study.equal_counts = self.equal_counts;
         let part = match self.shard {
             Some(shard) => Part::Runs(shard),

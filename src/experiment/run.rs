@@ -118,7 +118,7 @@ impl Run {
         self.folder.join("checkpoint.safetensors")
     }
 
-    pub(super) fn model_file(&self) -> PathBuf {
+    pub(in crate::experiment) fn model_file(&self) -> PathBuf {
         self.folder.join("model.safetensors")
     }
 

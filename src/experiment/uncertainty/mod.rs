@@ -49,6 +49,9 @@ pub struct UncertaintyStudy {
     pub runs: u64,
     /// Sizes of the subsets, in per cent of the training patches.
     pub shares: Vec<f64>,
+    /// The run of a network that was trained elsewhere, whose features are taken; none: the study trains its own, and
+    /// its runs start from that one's first weights.
+    pub extractor: Option<PathBuf>,
     /// Whether the stratified subsets have equal counts of each class, instead of a share of each.
     pub equal_counts: bool,
 }
@@ -77,7 +80,7 @@ impl UncertaintyStudy {
         let settings: Vec<String> = small.chain([water]).chain(settings.iter().cloned()).collect();
         let config = Config::read(None, "sen2lcz", &settings)?;
         let shares = vec![5.0, 10.0, 15.0, 20.0, 30.0];
-        Ok(Self { config, patches, runs: 3, shares, equal_counts: false })
+        Ok(Self { config, patches, runs: 3, shares, extractor: None, equal_counts: false })
     }
 }
 

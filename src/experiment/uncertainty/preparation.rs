@@ -12,6 +12,7 @@ use crate::data::so2sat::So2Sat;
 use crate::experiment::fingerprint::Fingerprint;
 use crate::experiment::sets::{Set, in_memory};
 use crate::experiment::{Config, Run, synthetic_set};
+use crate::hash::checksum;
 use crate::models::{Device, build};
 use crate::nn::{EpochRecord, Observer, Standardisation, Weights};
 use crate::uncertainty::{Centre, ClassCentres, Percent, Uncertainty, Weiszfeld};
@@ -44,6 +45,8 @@ struct Identity {
     runs: u64,
     shares: Vec<f64>,
     equal_counts: bool,
+    /// Checksum of the weights of an extractor from elsewhere.
+    extractor: Option<String>,
     training: Fingerprint,
     validation: Fingerprint,
     testing: Fingerprint,
@@ -54,8 +57,8 @@ struct Identity {
 struct Extracted {
     standardisation_mean: Vec<f64>,
     standardisation_deviation: Vec<f64>,
-    best_epoch: usize,
-    epochs: usize,
+    /// Of an extractor that the study has trained.
+    best_epoch: Option<usize>,
     plane: PlaneFit,
 }
 
@@ -87,6 +90,7 @@ impl Parts {
             runs: study.runs,
             shares: study.shares.clone(),
             equal_counts: study.equal_counts,
+            extractor: study.extractor.as_deref().map(weights_checksum).transpose()?,
             training: of(&self.train)?,
             validation: of(&self.validation)?,
             testing: of(&self.testing)?,
@@ -118,7 +122,7 @@ impl Prepared {
         }
         let folder = out.join(EXTRACTOR);
         if !folder.is_dir() {
-            extract(&config, &parts, &folder, device, progress)?;
+            extract(study, &config, &parts, &folder, device, progress)?;
         }
         Self::with(config, parts, out)
     }
@@ -185,7 +189,7 @@ fn identity(path: &Path) -> Result<Identity> {
 /// The study that a folder holds, without its data.
 pub(super) fn stored(out: &Path) -> Result<UncertaintyStudy> {
     let Identity { config, runs, shares, equal_counts, .. } = identity(&out.join(STUDY))?;
-    Ok(UncertaintyStudy { config, patches: 0, runs, shares, equal_counts })
+    Ok(UncertaintyStudy { config, patches: 0, runs, shares, extractor: None, equal_counts })
 }
 
 /// Refuses to make tables of another grid than the one that the folder holds; needs no data.
@@ -217,8 +221,15 @@ impl Observer for Reporter<'_> {
     }
 }
 
-/// Trains the extractor, and keeps it with the distance of each training patch.
+/// The checksum of the weights of a run.
+fn weights_checksum(run: &Path) -> Result<String> {
+    let path = Run::open(run)?.model_file();
+    Ok(checksum(fs::read(&path).map_err(Error::io(&path))?))
+}
+
+/// Trains the extractor, or takes the one from elsewhere, and keeps it with the distance of each training patch.
 fn extract(
+    study: &UncertaintyStudy,
     config: &Config,
     parts: &Parts,
     folder: &Path,
@@ -227,12 +238,17 @@ fn extract(
 ) -> Result<()> {
     let Parts { train, validation, .. } = parts;
     let imagery = train.patches.imagery();
-    let mut network = build(&config.model, imagery, train.patches.classes(), config.training.seed, device)?;
     let standardisation = Standardisation::of(&train.patches, progress)?;
-    network.set_standardisation(standardisation.clone())?;
-    let history = {
+    let (network, history) = if let Some(run) = &study.extractor {
+        (Run::open(run)?.network(device)?, None)
+    } else {
+        let classes = train.patches.classes();
+        let mut network = build(&config.model, imagery, classes, config.training.seed, device)?;
+        network.set_standardisation(standardisation.clone())?;
         let validation = Some(validation.labelled());
-        network.fit(train.labelled(), validation, &config.training, &mut Reporter(&mut *progress))?
+        let training = &config.training;
+        let history = network.fit(train.labelled(), validation, training, &mut Reporter(&mut *progress))?;
+        (network, Some(history))
     };
     let features = network.features(&train.patches)?;
     let centres = ClassCentres::find(
@@ -254,15 +270,16 @@ fn extract(
     }
     Run::create(folder, |run| {
         run.keep(&*network)?;
-        run.write_config(config)?;
-        run.write_history(&history.epochs)?;
+        if let Some(history) = &history {
+            run.write_config(config)?;
+            run.write_history(&history.epochs)?;
+        }
         write_whole(&run.folder().join(DISTANCES), csv.as_bytes())?;
         let of = (&features, &train.labels, &distances);
         let extracted = Extracted {
             standardisation_mean: standardisation.mean,
             standardisation_deviation: standardisation.deviation,
-            best_epoch: history.best_epoch,
-            epochs: history.epochs.len(),
+            best_epoch: history.map(|history| history.best_epoch),
             plane: plane::place(of, config.training.seed, run.folder(), progress)?,
         };
         write_whole(&run.folder().join(EXTRACTED), json(&extracted)?.as_bytes())

@@ -17,7 +17,7 @@ pub(super) fn text(study: &UncertaintyStudy, outcome: &UncertaintyOutcome) -> St
     let mut text = format!(
         "# Does it help to learn from uncertain patches?\n\n\
          Data: {}, without water. Network: {network}, at most {} epochs (patience {}), batches of {}, {} runs of each \
-         subset. Every run starts from the weights that the extractor started with; runs differ by their order, their \
+         subset. {} Runs differ by their order, their \
          dropout and, of random subsets, the patches. A subset below {} % is gone through several times an epoch, so that \
          it takes no fewer steps than the largest one.\n\n",
         outcome.provenance,
@@ -25,6 +25,11 @@ pub(super) fn text(study: &UncertaintyStudy, outcome: &UncertaintyOutcome) -> St
         training.patience,
         training.batch_size,
         study.runs,
+        match &study.extractor {
+            Some(_) =>
+                "The features are those of a network that was trained elsewhere; every run starts from the same random weights.",
+            None => "Every run starts from the weights that the extractor started with.",
+        },
         study.shares.iter().copied().fold(0.0, f64::max)
     );
     let synthetic = outcome.provenance.starts_with("synthetic");
