@@ -129,6 +129,22 @@ fn a_perceptron_of_several_blocks_of_inputs_has_the_same_bits_at_any_number_of_t
 }
 
 #[test]
+fn chosen_bands_of_patches_in_memory_are_predicted_on_as_if_there_were_no_others() {
+    let (patches, labels) = landscapes(3, 40, 8, 3);
+    let reversed = patches.bands(&Bands::named(["band 3", "band 2", "band 1"]).unwrap()).unwrap();
+    let images = reversed.images(0..40).unwrap();
+    assert_ne!(images, patches.images(0..40).unwrap());
+    let copied = Patches::in_memory(reversed.imagery().clone(), labels.classes().clone(), images).unwrap();
+    let architecture = Architecture::Sen2lcz(small());
+    let network = build(&architecture, reversed.imagery(), &Classes::of_count(3), 1, Device::Cpu).unwrap();
+    assert_eq!(network.predict(&reversed).unwrap(), network.predict(&copied).unwrap());
+    assert_eq!(
+        network.predict(&reversed.select(&[7, 3]).unwrap()).unwrap(),
+        network.predict(&copied.select(&[7, 3]).unwrap()).unwrap()
+    );
+}
+
+#[test]
 fn a_batch_of_one_that_leaves_batch_norm_one_number_is_refused_before_training() {
     let (patches, labels) = landscapes(1, 9, 8, 3);
     let labels = labels.one_hot();

@@ -387,10 +387,12 @@ impl Patches {
         }
     }
 
-    /// All pixels, where they lie in memory in the order of the view. Shape: (N, S, S, C).
+    /// All pixels, where they lie in memory as the view has them: all bands, rows in a row. Shape: (N, S, S, C).
     pub(crate) fn lent(&self) -> Option<ArrayView4<'_, f32>> {
-        match (&*self.source, &self.rows) {
-            (Source::Memory(images), Rows::Span(span)) => Some(images.slice(s![span.clone(), .., .., ..])),
+        match (&*self.source, &self.rows, &self.channels) {
+            (Source::Memory(images), Rows::Span(span), None) => {
+                Some(images.slice(s![span.clone(), .., .., ..]))
+            }
             _ => None,
         }
     }
