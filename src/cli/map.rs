@@ -12,7 +12,7 @@ use super::output::{self, Table};
 /// Map a whole scene: classify the window around each point of a grid, 100 m from one to the next.
 ///
 /// OUT.tif gets the classes (1-17 with the zones' colours, 0 = no data). Beside it: OUT-filtered.tif, the same smoothed
-/// by a Gaussian as the LCZ Generator smooths its maps; OUT-confidence.tif and OUT-entropy.tif, how sure the model is (no data:
+/// by a Gaussian of one width for all classes; OUT-confidence.tif and OUT-entropy.tif, how sure the model is (no data:
 /// NaN; entropy in nats); OUT.png, OUT.svg and OUT.csv, the map as a figure.
 ///
 /// A scene whose pixels are larger or smaller than those that the model was trained on is resampled first. A window with a
