@@ -1,7 +1,6 @@
 //! What the command says when something is wrong, and what it leaves behind when it dies.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -290,6 +289,18 @@ fn large_scene() -> TempDir {
 const CUT: [&str; 10] =
     ["--bands", "B2.tif", "--labels", "labels.tif", "--size", "8", "--out", "out", "--seed", "1"];
 
+/// The command as a terminal starts it: what a script starts in the background ignores Ctrl-C, and so does all that
+/// it starts in turn.
+fn in_the_foreground() -> Command {
+    let lcz = env!("CARGO_BIN_EXE_lcz");
+    if cfg!(not(target_os = "linux")) {
+        return Command::new(lcz);
+    }
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", lcz]);
+    command
+}
+
 fn names(folder: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(folder.path()).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -303,12 +314,8 @@ fn a_killed_or_interrupted_run_leaves_no_folder_and_the_next_run_clears_up() {
     let folder = large_scene();
     let is_partial = |name: &String| name.starts_with(".out.") && name.ends_with(".partial");
     for signal in ["-KILL", "-INT", "-TERM"] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+        let mut command = in_the_foreground();
         command.current_dir(folder.path()).args(["patches", "--quiet"]).args(CUT);
-        // Ready before there is anything to kill: starting a process may have to wait for other tests.
-        let mut kill = Command::new("sh");
-        let mut killer =
-            start(kill.args(["-c", &format!("read pid; kill {signal} \"$pid\"")]).stdin(Stdio::piped()));
         let mut child = start(command.stdout(Stdio::null()).stderr(Stdio::null()));
         // In the middle of writing: once the hidden folder is there with a file in it.
         let began = Instant::now();
@@ -322,8 +329,8 @@ fn a_killed_or_interrupted_run_leaves_no_folder_and_the_next_run_clears_up() {
         while !writing(&names(&folder)) {
             assert!(began.elapsed() < Duration::from_mins(1), "nothing is being written");
         }
-        writeln!(killer.stdin.take().unwrap(), "{}", child.id()).unwrap();
-        assert!(killer.wait().unwrap().success());
+        let id = child.id().to_string();
+        assert!(start(Command::new("kill").args([signal, &id])).wait().unwrap().success());
         assert!(!child.wait().unwrap().success(), "it ended before {signal}");
         let left = names(&folder);
         assert!(!left.contains(&"out".to_owned()), "{signal}: {left:?}");
