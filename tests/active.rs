@@ -76,6 +76,25 @@ fn a_study_that_is_killed_or_grows_ends_with_the_curves_of_one_that_ran_through(
     child.wait().unwrap();
     done(study(&data, &killed, "2", &["--jobs", "2"]));
     assert_eq!(results(&killed), wanted);
+
+    // Its figure is worked out from the predictions again.
+    let verify = |figure: &Path, run: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+        command.args(["--quiet", "verify"]).arg(figure).arg("--run").arg(run).output().unwrap()
+    };
+    let figure = folder.path().join("accuracy-by-labels.svg");
+    for extension in ["svg", "png", "csv"] {
+        let copy = figure.with_extension(extension);
+        std::fs::copy(whole.join("accuracy-by-labels").with_extension(extension), copy).unwrap();
+    }
+    let output = verify(&figure, &killed);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let curves = killed.join("curves");
+    let (of, other) =
+        (curves.join("margin-seed-0/round-2/testing.h5"), curves.join("bald-seed-1/round-0/testing.h5"));
+    std::fs::copy(other, of).unwrap();
+    let told = String::from_utf8(verify(&figure, &killed).stdout).unwrap();
+    assert!(told.contains("DIFFERS"), "{told}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Run;
 use super::evaluation::Assessment;
 use super::votes::vote_figures;
-use super::{ldl, uncertainty};
+use super::{active, ldl, uncertainty};
 use crate::data::read_votes;
 use crate::figures::{self, Caption, Figure, Record, Source, StudyName, number_lines, numbers_checksum};
 use crate::metrics::VoteSummary;
@@ -143,6 +143,7 @@ fn redrawn(
             match name {
                 StudyName::Ldl => named(figure, ldl::figures(&folder, progress)?),
                 StudyName::Uncertainty => named(figure, uncertainty::figures(&folder, progress)?),
+                StudyName::Active => named(figure, active::figures(&folder)?),
             }
         }
         Source::Other => {

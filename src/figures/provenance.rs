@@ -68,7 +68,7 @@ pub enum Source {
         /// The file.
         file: String,
     },
-    /// The predictions that a study, `lcz reproduce`, has stored in the folder of its figures.
+    /// The predictions that a study, `lcz reproduce` or `lcz active`, has stored in the folder of its figures.
     Study {
         /// Which.
         name: StudyName,
@@ -85,6 +85,8 @@ pub enum StudyName {
     Ldl,
     /// `lcz reproduce uncertainty`.
     Uncertainty,
+    /// `lcz active`.
+    Active,
 }
 
 impl Provenance {

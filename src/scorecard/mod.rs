@@ -11,7 +11,7 @@
 mod resampling;
 mod statistics;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::calibration::Bins;
 use crate::metrics::check_samples;
@@ -196,7 +196,7 @@ pub struct ScorecardRow {
 
 /// A percentile interval. Calibration errors are never negative and grow with noise, which drawing adds to:
 /// their interval lies higher than it should, and may lie above the value.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Lower end.
     pub lower: f64,

@@ -24,31 +24,21 @@ pub(super) fn outcome(
     all: &Curve,
 ) -> Result<ActiveOutcome> {
     let labels = &data.testing.labels;
-    let scores = |p: &Probabilities| {
-        let scores = Scores::of(p, labels, None)?;
-        Ok([scores.overall_accuracy, scores.average_accuracy])
-    };
-    let of_curve = |curve: &Curve| -> Result<Vec<Vec<[f64; 2]>>> {
-        curve.predicted.iter().map(|seed| seed.iter().map(scores).collect()).collect()
-    };
-    let part = |scores: &[Vec<[f64; 2]>], part: usize| -> Vec<Vec<f64>> {
-        scores.iter().map(|seed| seed.iter().map(|scores| scores[part]).collect()).collect()
-    };
     let units = units(data.testing.patches.groups(), labels.len());
     let by_lot = curves.iter().find(|curve| curve.acquisition == Some(Acquisition::Random));
     let by_lot = by_lot.map(|curve| right(curve, labels, &units));
     let mut of_ways = Vec::new();
     for curve in curves {
         let Some(acquisition) = curve.acquisition else { continue };
-        let scores = of_curve(curve)?;
+        let [overall_accuracy, average_accuracy] = accuracies(curve)?;
         // Without a round of asking nothing is gained.
         let against = by_lot.as_ref().filter(|_| acquisition != Acquisition::Random && study.rounds > 0);
         let gain = against.map(|by_lot| gain(&right(curve, labels, &units), by_lot, &units));
         of_ways.push(ActiveCurve {
             acquisition,
             labelled: (0..=study.rounds).map(|round| study.labelled(round)).collect(),
-            overall_accuracy: part(&scores, 0),
-            average_accuracy: part(&scores, 1),
+            overall_accuracy,
+            average_accuracy,
             gain: gain.map(|(gain, _)| gain),
             gain_interval: gain.map(|(_, interval)| interval),
         });
@@ -57,9 +47,18 @@ pub(super) fn outcome(
         provenance: data.testing.patches.provenance().to_owned(),
         test_patches: labels.len(),
         pool_patches: data.pool.labels.len(),
-        all_labelled: part(&of_curve(all)?, 0).concat(),
+        all_labelled: accuracies(all)?[0].concat(),
         curves: of_ways,
     })
+}
+
+/// Overall and average accuracy of each seed's rounds.
+pub(super) fn accuracies(curve: &Curve) -> Result<[Vec<Vec<f64>>; 2]> {
+    let of = |measure: fn(&Scores) -> f64| {
+        let of_round = |p: &Probabilities| Ok(measure(&Scores::of(p, &curve.labels, None)?));
+        curve.predicted.iter().map(|seed| seed.iter().map(of_round).collect()).collect::<Result<_>>()
+    };
+    Ok([of(|scores| scores.overall_accuracy)?, of(|scores| scores.average_accuracy)?])
 }
 
 /// The patches that are drawn together.
@@ -129,6 +128,7 @@ mod tests {
         let curve = |first: usize, second: usize| Curve {
             acquisition: None,
             predicted: vec![vec![predicted(2), predicted(first), predicted(second)]; 2],
+            labels: labels.clone(),
         };
         let units = units(Some((0..40).map(|n| n / 4).collect()), 40);
         assert_eq!(units.len(), 10);

@@ -12,17 +12,24 @@ mod rounds;
 use std::fs;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::Fingerprint;
 use super::uncertainty::preparation::json;
 use super::{Config, synthetic_set};
+use crate::figures::Figure;
 use crate::models::Device;
 use crate::scorecard::Interval;
 use crate::uncertainty::Acquisition;
 use crate::{Error, Progress, Result, write_whole};
 
 use rounds::{Curve, Data};
+
+/// What a study's folder says of itself, what it came to, and its figure.
+const STUDY: &str = "study.json";
+const OUTCOME: &str = "outcome.json";
+const FIGURE: &str = "accuracy-by-labels";
 
 /// What is asked, how often, and of which data.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -95,7 +102,7 @@ impl ActiveStudy {
 }
 
 /// What a study came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActiveOutcome {
     /// Where the patches are from, as their files say.
     pub provenance: String,
@@ -110,7 +117,7 @@ pub struct ActiveOutcome {
 }
 
 /// How one way of asking came out.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActiveCurve {
     /// The way of asking.
     pub acquisition: Acquisition,
@@ -170,12 +177,34 @@ pub fn active(
     }
     identify(&study, &data, out)?;
     rounds::run(&study, &data, out, jobs, device, progress)?;
-    let curves = study.acquisitions.iter().map(|&acquisition| Curve::read(&study, Some(acquisition), out));
+    let read = |acquisition| Curve::read(acquisition, (study.seeds, study.rounds), out);
+    let curves = study.acquisitions.iter().map(|&acquisition| read(Some(acquisition)));
     let curves = curves.collect::<Result<Vec<_>>>()?;
-    let all = Curve::read(&study, None, out)?;
+    let all = read(None)?;
     let outcome = comparison::outcome(&study, &data, &curves, &all)?;
     report::write(&study, &outcome, out)?;
     Ok(outcome)
+}
+
+/// The figure of what a study's rounds have stored: accuracies are worked out again from predictions.
+pub(super) fn figures(out: &Path) -> Result<Vec<(&'static str, Figure)>> {
+    let identity: Identity = read(&out.join(STUDY))?;
+    let mut outcome: ActiveOutcome = read(&out.join(OUTCOME))?;
+    let seeds = outcome.all_labelled.len() as u64;
+    for curve in &mut outcome.curves {
+        let asking = curve.labelled.len().saturating_sub(1);
+        let stored = Curve::read(Some(curve.acquisition), (seeds, asking), out)?;
+        [curve.overall_accuracy, curve.average_accuracy] = comparison::accuracies(&stored)?;
+    }
+    outcome.all_labelled = comparison::accuracies(&Curve::read(None, (seeds, 0), out)?)?[0].concat();
+    Ok(vec![(FIGURE, report::figure(&outcome, identity.config.training.seed)?)])
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    serde_json::from_str(&text).map_err(|e| {
+        Error::file(path, format!("cannot be read ({e})"), "give another folder, or do the study again")
+    })
 }
 
 /// Refuses to go on with another study than the one that the folder holds.
@@ -192,14 +221,12 @@ fn identify(study: &ActiveStudy, data: &Data, out: &Path) -> Result<()> {
         validation: Fingerprint::of(&data.validation.patches, &data.validation.y)?,
         testing: Fingerprint::of(&data.testing.patches, &data.testing.y)?,
     };
-    let path = out.join("study.json");
+    let path = out.join(STUDY);
     if !path.is_file() {
         fs::create_dir_all(out).map_err(Error::io(out))?;
         return write_whole(&path, json(&now)?.as_bytes());
     }
-    let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
-    let before: Identity = serde_json::from_str(&text)
-        .map_err(|e| Error::file(&path, format!("cannot be read ({e})"), "give another --out"))?;
+    let before: Identity = read(&path)?;
     if before == now {
         return Ok(());
     }

@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{ActiveCurve, ActiveOutcome, ActiveStudy};
+use super::{ActiveCurve, ActiveOutcome, ActiveStudy, FIGURE, OUTCOME};
 use crate::experiment::summary::Summary;
 use crate::experiment::uncertainty::preparation::json;
-use crate::figures::{self, BandPanel, BandPoint, BandSeries, Caption, Figure, Provenance, Source};
+use crate::figures::{
+    self, BandPanel, BandPoint, BandSeries, Caption, Figure, Provenance, Source, StudyName,
+};
 use crate::models::Architecture;
 use crate::{Result, write_whole};
 
@@ -14,8 +16,8 @@ pub(super) fn write(study: &ActiveStudy, outcome: &ActiveOutcome, out: &Path) ->
     let put = |name: &str, text: &str| write_whole(&out.join(name), text.as_bytes());
     put("table.md", &markdown(outcome))?;
     put("table.csv", &csv(outcome))?;
-    put("outcome.json", &json(outcome)?)?;
-    figure(study, outcome)?.save(out, "accuracy-by-labels")?;
+    put(OUTCOME, &json(outcome)?)?;
+    figure(outcome, study.config.training.seed)?.save(out, FIGURE)?;
     put("README.md", &readme(study, outcome))
 }
 
@@ -24,7 +26,8 @@ fn of_round(seeds: &[Vec<f64>], round: usize) -> Summary {
     Summary::of(&seeds.iter().map(|seed| seed[round]).collect::<Vec<_>>())
 }
 
-fn figure(study: &ActiveStudy, outcome: &ActiveOutcome) -> Result<Figure> {
+/// Accuracies against labels; the seed is that of the study.
+pub(super) fn figure(outcome: &ActiveOutcome, seed: u64) -> Result<Figure> {
     let panel = |title: &str, values: fn(&ActiveCurve) -> &Vec<Vec<f64>>, level: Option<f64>| {
         let series = |curve: &ActiveCurve| {
             let point = |(round, &labelled): (usize, &usize)| {
@@ -52,12 +55,12 @@ fn figure(study: &ActiveStudy, outcome: &ActiveOutcome) -> Result<Figure> {
     );
     let band = format!(
         "Bands: the mean of {} seeds and one standard deviation to each side. Dashed: overall accuracy with all labels.",
-        study.seeds
+        outcome.all_labelled.len()
     );
     let figure = figures::bands(&panels, "Labelled patches", &band, &caption)?;
     let provenance = Provenance {
-        seed: Some(study.config.training.seed),
-        ..Provenance::of(outcome.provenance.clone(), Source::Other)
+        seed: Some(seed),
+        ..Provenance::of(outcome.provenance.clone(), Source::Study { name: StudyName::Active })
     };
     Ok(figure.with_provenance(&provenance))
 }

@@ -58,8 +58,9 @@ impl Task {
         out.join("curves").join(format!("{name}-seed-{}", self.seed)).join(format!("round-{round}"))
     }
 
-    fn rounds(self, study: &ActiveStudy) -> usize {
-        if self.acquisition.is_some() { study.rounds + 1 } else { 1 }
+    /// Rounds of learning, where it is asked so often.
+    fn rounds(self, asking: usize) -> usize {
+        if self.acquisition.is_some() { asking + 1 } else { 1 }
     }
 }
 
@@ -74,12 +75,13 @@ pub(super) fn run(
 ) -> Result<()> {
     let ways = || study.acquisitions.iter().copied().map(Some).chain([None]);
     let tasks = (0..study.seeds).flat_map(|seed| ways().map(move |acquisition| Task { acquisition, seed }));
-    let missing =
-        |task: &Task| (0..task.rounds(study)).filter(|&round| !task.folder(out, round).exists()).count();
+    let missing = |task: &Task| {
+        (0..task.rounds(study.rounds)).filter(|&round| !task.folder(out, round).exists()).count()
+    };
     let tasks: Vec<Task> = tasks.filter(|task| missing(task) > 0).collect();
     let steps = tasks.iter().map(missing).sum();
     jobs::side_by_side("rounds", (&tasks, steps), jobs, progress, |&task, report| {
-        for round in 0..task.rounds(study) {
+        for round in 0..task.rounds(study.rounds) {
             if !task.folder(out, round).exists() {
                 report(one(study, data, out, (task, round), device)?);
             }
@@ -220,23 +222,30 @@ pub(super) struct Curve {
     pub acquisition: Option<Acquisition>,
     /// Seeds of rounds.
     pub predicted: Vec<Vec<Probabilities>>,
+    /// The test patches' own.
+    pub labels: Labels,
 }
 
 impl Curve {
-    pub fn read(study: &ActiveStudy, acquisition: Option<Acquisition>, out: &Path) -> Result<Self> {
-        let of_round = |task: Task, round: usize| {
+    /// Of so many seeds and rounds of asking.
+    pub fn read(acquisition: Option<Acquisition>, (seeds, asking): (u64, usize), out: &Path) -> Result<Self> {
+        let mut labels = None;
+        let mut of_round = |task: Task, round: usize| {
             let path = task.folder(out, round).join(PREDICTIONS);
-            match predictions::read(&path, None)?.predicted {
+            let stored = predictions::read(&path, None)?;
+            labels = Some(stored.labels);
+            match stored.predicted {
                 Stated::Probabilities(predicted) => Ok(predicted),
                 _ => Err(Error::file(&path, "no probabilities", "remove the round's folder")),
             }
         };
-        let of_seed = |seed: u64| {
+        let mut of_seed = |seed: u64| {
             let task = Task { acquisition, seed };
-            (0..task.rounds(study)).map(|round| of_round(task, round)).collect()
+            (0..task.rounds(asking)).map(|round| of_round(task, round)).collect()
         };
-        let predicted = (0..study.seeds).map(of_seed).collect::<Result<_>>()?;
-        Ok(Self { acquisition, predicted })
+        let predicted = (0..seeds).map(&mut of_seed).collect::<Result<_>>()?;
+        let labels = labels.ok_or_else(|| Error::file(out, "no seed of a study", "do the study again"))?;
+        Ok(Self { acquisition, predicted, labels })
     }
 }
 
