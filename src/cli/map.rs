@@ -114,7 +114,7 @@ impl Map {
             data: self.data,
             device: self.device,
         };
-        let report = experiment::map(&run, scene, &mapping, &self.out, self.truth.as_deref(), progress)?;
+        let (report, _) = experiment::map(&run, scene, &mapping, &self.out, self.truth.as_deref(), progress)?;
         if self.json {
             return output::json(&report);
         }

@@ -3,6 +3,7 @@
 
 mod checks;
 mod comparison;
+mod maps;
 mod real;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use crate::{Progress, Result, Votes, Zone};
 
 pub use checks::*;
 pub use comparison::Comparison;
+pub use maps::{map_aquileia, map_city};
+use real::real;
 pub use real::{PublishedVotes, Shown, published_votes, real_patches, real_votes, with_real};
 
 /// Synthetic patches of the notebooks, and how many where they are only tried out.
@@ -53,11 +56,7 @@ pub fn radar_data() -> Result<So2Sat> {
 /// Makes the data set where it is missing.
 fn data_folder() -> Result<PathBuf> {
     let synthetic = Synthetic { patches: PATCHES[usize::from(is_quick())], seed: SEED };
-    // A notebook runs in `notebooks/`, or as a student's copy in `target/student/`.
-    let root =
-        [".", "..", "../.."].into_iter().find(|root| Path::new(root).join("notebooks/evcxr.toml").exists());
-    let root = root.unwrap_or(".");
-    let folder = Path::new(root).join("data").join(format!("synthetic-{}-{SEED}", synthetic.patches));
+    let folder = repository().join("data").join(format!("synthetic-{}-{SEED}", synthetic.patches));
     if folder.exists() {
         return Ok(folder);
     }
@@ -66,6 +65,13 @@ fn data_folder() -> Result<PathBuf> {
     partial.replace()?;
     println!("{} synthetic patches made in {}", grouped(synthetic.patches as u64), folder.display());
     Ok(folder)
+}
+
+/// The repository's folder: a notebook runs in `notebooks/`, or as a student's copy in `target/student/`.
+fn repository() -> &'static Path {
+    let root =
+        [".", "..", "../.."].into_iter().find(|root| Path::new(root).join("notebooks/evcxr.toml").exists());
+    Path::new(root.unwrap_or("."))
 }
 
 /// Progress whose summary would name a folder that is about to get another name.

@@ -34,8 +34,8 @@ pub fn real_votes() -> Result<Option<Votes>> {
     vote_patterns(&text).map(Some).map_err(|problem| Error::file(&path, problem, "give the published file"))
 }
 
-/// A file of the real data, if it is there.
-fn real(name: &str) -> Option<PathBuf> {
+/// A file or folder of the real data, if it is there.
+pub(super) fn real(name: &str) -> Option<PathBuf> {
     let path = Path::new(&std::env::var_os("LCZ_REAL_DATA")?).join(name);
     path.exists().then_some(path)
 }

@@ -12,7 +12,7 @@ use ndarray::{Array2, Array3, s};
 use super::Run;
 use crate::data::Patches;
 use crate::data::rasters::{Block, Distance, GeoTiff, Scene, Sliding, WholeGeoTiff, Windows, classes_on};
-use crate::figures::{self, Caption, MapPicture, Provenance, Source};
+use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
 use crate::models::{Classifier, Device, Network};
 use crate::{Bands, Error, Probabilities, Progress, Result, Temperature};
 
@@ -69,7 +69,7 @@ impl Default for Mapping {
     }
 }
 
-/// Maps a scene with the model of a run.
+/// Maps a scene with the model of a run. Returns the figure, too.
 ///
 /// `OUT.tif` gets the class in the middle of each window (the zones' numbers 1–17 with their colours, 0 = no data),
 /// `OUT-filtered.tif` the same smoothed by a Gaussian, `OUT-confidence.tif` the highest probability,
@@ -91,7 +91,7 @@ pub fn map(
     out: &Path,
     truth: Option<&Path>,
     progress: &mut dyn Progress,
-) -> Result<MapReport> {
+) -> Result<(MapReport, Figure)> {
     let names = files::Names::of(out, mapping.probabilities)?;
     let truth = truth.map(GeoTiff::open).transpose()?;
     let model = Model::of(run, mapping)?;
@@ -165,7 +165,7 @@ pub fn map(
     let files = files.complete()?;
     figure.save(names.folder(), names.stem())?;
     files.into_iter().try_for_each(WholeGeoTiff::take_name)?;
-    Ok(report)
+    Ok((report, figure))
 }
 
 /// What a run predicts with: its model as it is, or its network at the temperature that was fitted to it.
@@ -328,7 +328,7 @@ fn figure(
     table: &Numbers,
     north: Option<f64>,
     data: &str,
-) -> Result<figures::Figure> {
+) -> Result<Figure> {
     let name = model.classifier().name();
     let caption = Caption::new(format!("Local Climate Zones by {name}"), data);
     let caption = if (0..table.classes().len()).all(|k| table.classes().zone(k).is_some()) {

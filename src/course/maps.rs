@@ -1,0 +1,99 @@
+//! Maps of the last lesson: a made-up city that makes itself, and a real scene where it is at hand.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Shown, WithoutSummary, real, repository};
+use crate::checkpoint;
+use crate::data::rasters::Scene;
+use crate::data::synthetic::SyntheticScene;
+use crate::experiment::{self, MapReport, Mapping, Run};
+use crate::figures::Figure;
+use crate::files::Partial;
+use crate::models::sen2lcz::Fusion;
+use crate::models::{Device, Network};
+use crate::progress::{Lines, Silent};
+use crate::{Error, Result};
+
+/// Pixels of 10 m of the made-up city, and where the notebooks are only tried out.
+const CITY: [(usize, usize); 2] = [(240, 360), (96, 128)];
+/// What it is drawn from: no city of the patches.
+const SEED: u64 = 8;
+
+/// Maps a **synthetic** city with a network that takes So2Sat's Sentinel-2 bands, a window every 50 m, and holds the map
+/// against the city's zones. The city is made on first use in `data/` of the repository; the GeoTIFFs of the map, which a
+/// geographic information system opens, are in `runs/notebook-map/`, each time anew.
+///
+/// # Errors
+/// A network of other bands, a folder that may not be written, or a disk that is full.
+pub fn map_city(network: &dyn Network) -> Result<(MapReport, Figure)> {
+    let city = city()?;
+    let mapping = Mapping {
+        stride: "50m".parse()?,
+        scale: 1e-4,
+        unit: network.imagery().unit.clone(),
+        ..Mapping::default()
+    };
+    mapped(network, bands(&city)?, &mapping, Some(&city.join("LCZ.tif")))
+}
+
+/// Maps real fields, towns and a lagoon around Aquileia (Sentinel-2 L2A, 2019-04-16) with weights that others have trained on
+/// So2Sat, where `LCZ_REAL_DATA` names a folder that has both (`scenes/aquileia`, `sen2lcz/sen2lcz_17_keras.hdf5`). No truth
+/// is known.
+///
+/// # Errors
+/// Files that cannot be read, and as [`map_city`].
+pub fn map_aquileia() -> Result<Shown> {
+    let found = real("scenes/aquileia").zip(real("sen2lcz/sen2lcz_17_keras.hdf5"));
+    super::with_real(found, |(scene, weights)| {
+        let network = checkpoint::import_keras(weights, Fusion::Softmaxes, Device::Cpu)?;
+        let mapping = Mapping {
+            // As the scene's maker says: 65,535 is a reflectance of 1, and 0 is no data.
+            scale: 1.0 / 65_535.0,
+            no_data: Some(0.0),
+            unit: network.imagery().unit.clone(),
+            data: Some("real: Sentinel-2 L2A, Aquileia, 2019-04-16".to_owned()),
+            ..Mapping::default()
+        };
+        Ok(mapped(&*network, bands(scene)?, &mapping, None)?.1)
+    })
+}
+
+fn mapped(
+    network: &dyn Network,
+    scene: Scene,
+    mapping: &Mapping,
+    truth: Option<&Path>,
+) -> Result<(MapReport, Figure)> {
+    let folder = repository().join("runs").join("notebook-map");
+    let partial = Partial::folder(&folder)?;
+    let run = Run::create(&partial.path().join("model"), |run| run.keep(network))?;
+    let out = partial.path().join("map.tif");
+    let mapped = experiment::map(&run, scene, mapping, &out, truth, &mut Silent)?;
+    partial.replace()?;
+    Ok(mapped)
+}
+
+/// The folder of the made-up city.
+fn city() -> Result<PathBuf> {
+    let (rows, columns) = CITY[usize::from(super::is_quick())];
+    let folder = repository().join("data").join(format!("city-{rows}x{columns}-{SEED}"));
+    if !folder.exists() {
+        let scene = SyntheticScene { rows, columns, seed: SEED, ..SyntheticScene::default() };
+        scene.write(&folder, &mut WithoutSummary(Lines::on_stdout()))?;
+    }
+    Ok(folder)
+}
+
+/// The bands in a folder: `B2.tif` and the like.
+fn bands(folder: &Path) -> Result<Scene> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .map_err(Error::io(folder))?;
+    files.retain(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with('B') && name.ends_with(".tif")
+    });
+    files.sort();
+    Scene::open(files)
+}
