@@ -294,17 +294,15 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
             ));
         }
     }
+    let TrainingState { position, weights: first, moments, best } = start;
     let before = weights::read(module);
-    weights::write(module, &start.weights)?;
-    let optimizer = OptimizerState::restored(
-        training.optimizer,
-        device,
-        (start.position.steps, start.position.warmed),
-        &start.moments,
-        &before,
-    );
+    weights::write(module, &first)?;
+    // What has been handed on is not held while the network trains.
+    drop(first);
+    let done = (position.steps, position.warmed);
+    let optimizer = OptimizerState::restored(training.optimizer, device, done, &moments, &before);
+    drop(moments);
     let history = optimizer.and_then(|optimizer| {
-        let TrainingState { position, best, .. } = start;
         let class_weights = training.class_weights.of(train.labels)?;
         let trainer =
             Trainer { module, device, standardisation, training, class_weights, optimizer, position, best };
@@ -364,6 +362,8 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
             let improved = self.position.is_best(record.validation_loss);
             let kept = improved || self.training.keep == Keep::Last;
             if kept {
+                // One copy at a time: a large network's are its training's peak of memory.
+                self.best = None;
                 let weights = weights::read(self.module);
                 // The last step's weights have met no loss yet.
                 if !weights.are_finite() {

@@ -100,12 +100,14 @@ impl<D: Backend<f32>> Visitor<f32, D> for Reader {
 /// # Errors
 /// A tensor that is missing, has another shape or is not finite, or one too many: names it.
 pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: &Weights) -> Result<()> {
-    let present = read(module);
-    for (name, wanted) in present.iter() {
+    // Shapes alone: a second copy of a large network's numbers would be the peak of its training's memory.
+    let mut present = Shapes::default();
+    module.clone().visit(&mut present);
+    for (name, shape) in &present.0 {
         let problem = match weights.get(name) {
             None => Some("is missing".to_owned()),
-            Some(given) if given.shape != wanted.shape => {
-                Some(format!("has shape {:?}, not {:?}", given.shape, wanted.shape))
+            Some(given) if given.shape != *shape => {
+                Some(format!("has shape {:?}, not {shape:?}", given.shape))
             }
             Some(given) if given.values.iter().any(|x| !x.is_finite()) => Some("is not finite".to_owned()),
             Some(_) => None,
@@ -118,7 +120,7 @@ pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: 
             ));
         }
     }
-    if let Some((name, _)) = weights.iter().find(|(name, _)| present.get(name).is_none()) {
+    if let Some((name, _)) = weights.iter().find(|(name, _)| !present.0.contains_key(*name)) {
         return Err(Error::input(
             format!("weight '{name}'"),
             "the network has no such tensor",
@@ -127,6 +129,25 @@ pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: 
     }
     module.visit(&mut Writer(weights));
     Ok(())
+}
+
+/// The sides of each tensor.
+#[derive(Default)]
+struct Shapes(BTreeMap<String, Vec<usize>>);
+
+impl<D: Backend<f32>> Visitor<f32, D> for Shapes {
+    fn matrix(&mut self, name: &str, tensor: &mut Matrix<f32, D>) {
+        let (rows, columns) = *tensor.shape();
+        self.0.insert(name.to_owned(), vec![rows, columns]);
+    }
+
+    fn vector(&mut self, name: &str, tensor: &mut Vector<f32, D>) {
+        self.0.insert(name.to_owned(), vec![tensor.shape().0]);
+    }
+
+    fn statistic(&mut self, layer: &str, kind: Moment, tensor: &mut Vector<f32, D>) {
+        self.0.insert(format!("{layer}.{}", kind.name()), vec![tensor.shape().0]);
+    }
 }
 
 struct Writer<'a>(&'a Weights);
