@@ -70,6 +70,10 @@ fn mapped(
     let run = Run::create(&partial.path().join("model"), |run| run.keep(network))?;
     let out = partial.path().join("map.tif");
     let mapped = experiment::map(&run, scene, mapping, &out, truth, &mut Silent)?;
+    // The last map's folder gives way; it is the notebook's own.
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
+    }
     partial.replace()?;
     Ok(mapped)
 }
