@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::labels::{check_distributions, first_largest};
@@ -207,6 +207,16 @@ impl Probabilities {
     /// The probabilities. Shape: (N, K).
     pub fn view(&self) -> ArrayView2<'_, f64> {
         self.p.view()
+    }
+
+    /// The samples at these positions, in this order: the pixels that have a class, of all those of some
+    /// patches ([`Masks::labels`](crate::data::Masks::labels)).
+    ///
+    /// # Panics
+    /// A position beyond the last sample.
+    #[must_use]
+    pub fn select(&self, positions: &[usize]) -> Self {
+        Self { classes: self.classes.clone(), p: self.p.select(Axis(0), positions) }
     }
 
     /// How many samples, N.

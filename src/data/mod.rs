@@ -5,6 +5,7 @@ mod ahead;
 mod batches;
 pub mod eurosat;
 pub mod features;
+mod masks;
 mod patches;
 pub mod predictions;
 pub mod rasters;
@@ -15,6 +16,7 @@ mod summary;
 pub mod synthetic;
 mod votes;
 
+pub use masks::Masks;
 pub use patches::Patches;
 pub use signatures::Signatures;
 pub use so2sat::So2Sat;

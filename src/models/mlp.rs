@@ -8,7 +8,7 @@ use dfdx::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::nn::{Backend, Dense, Maps, Module, Pass, Rows, Visitor, dropout};
+use crate::nn::{Backend, Dense, Maps, Module, Pass, PatchModule, Rows, Visitor, dropout};
 use crate::{Classes, Error, Imagery, Result};
 
 /// The network's size. The default is the course's: 128 hidden units.
@@ -103,12 +103,14 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Mlp<E, D> {
         self.head.forward(h).log_softmax::<Axis<1>>()
     }
 
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
-        self.hidden(x)
-    }
-
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
         self.hidden.visit(visitor);
         self.head.visit(visitor);
+    }
+}
+
+impl<E: Dtype, D: Backend<E>> PatchModule<E, D> for Mlp<E, D> {
+    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
+        self.hidden(x)
     }
 }

@@ -1,5 +1,5 @@
-//! The networks and other classifiers, behind two traits: everything above this floor sees only
-//! [`Classifier`] and [`Network`].
+//! The networks and other classifiers, behind three traits: everything above this floor sees only
+//! [`Classifier`], [`Network`] and [`Segmenter`].
 
 mod device;
 mod ensemble;
@@ -8,12 +8,17 @@ pub mod mlp;
 mod network;
 pub mod pixel;
 pub mod resnet50;
+mod segmenter;
 pub mod sen2lcz;
+#[cfg(test)]
+mod squares;
+mod summary;
+pub mod unet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::data::Patches;
-use crate::display::{Table, grouped};
+use crate::display::Table;
 use crate::nn::{
     History, Labelled, Observer, ParameterCount, Standardisation, Training, TrainingState, Weights,
 };
@@ -23,9 +28,12 @@ pub use crate::nn::keep_memory;
 pub use device::{Device, DeviceSummary, devices};
 pub use ensemble::{Ensemble, McDropout};
 use mlp::MlpSettings;
-pub use network::build;
+pub use network::{build, build_segmenter};
 use resnet50::ResNet50Settings;
+pub use segmenter::Segmenter;
 use sen2lcz::Sen2LczSettings;
+use summary::Layer;
+use unet::UnetSettings;
 
 /// Anything that gives each patch a probability for each class.
 pub trait Classifier {
@@ -143,43 +151,15 @@ impl dyn Network {
     /// # Ok::<(), lcz::Error>(())
     /// ```
     pub fn summary(&self) -> Table {
-        let ParameterCount { total, trainable } = self.parameters();
-        let weights = self.weights();
-        let of = |layer: &str| -> usize {
-            let named = weights
-                .iter()
-                .filter(|(name, _)| name.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.')));
-            named.map(|(_, weight)| weight.values.len()).sum()
-        };
-        let shape = |sides: &[usize]| sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
-        let Imagery { patch_size, bands, .. } = self.imagery();
-        let mut table = Table::new(["layer", "output", "parameters"]).captioned(format!(
-            "{}: {} classes",
-            self.name(),
-            self.classes().len()
-        ));
-        table.row(["input".to_owned(), shape(&[*patch_size, *patch_size, bands.len()]), String::new()]);
-        for (name, output, prefix) in self.architecture().layers(self.imagery(), self.classes()) {
-            let parameters = if prefix.is_empty() { String::new() } else { grouped(of(&prefix) as u64) };
-            table.row([name, shape(&output), parameters]);
-        }
-        table.row(["all".to_owned(), String::new(), grouped(total as u64)]);
-        table.row(["of these trained".to_owned(), String::new(), grouped(trainable as u64)]);
-        table
+        let (imagery, classes) = (self.imagery(), self.classes());
+        let layers = self.architecture().layers(imagery, classes);
+        summary::table(self.name(), (imagery, classes), layers, &self.weights())
     }
 
     /// Floating-point operations that a forward pass of one sample takes: two for each multiplication in a
     /// convolution or a dense layer.
     pub fn forward_operations(&self) -> u64 {
-        let weights = self.weights();
-        let layers = self.architecture().layers(self.imagery(), self.classes());
-        let layers = layers.into_iter().filter_map(|(_, output, prefix)| {
-            let weight = weights.get(&format!("{prefix}.weight"))?;
-            // All sides but that of the channels.
-            let places: usize = output[..output.len() - 1].iter().product();
-            Some(2 * (places * weight.values.len()) as u64)
-        });
-        layers.sum()
+        summary::operations(self.architecture().layers(self.imagery(), self.classes()), &self.weights())
     }
 
     /// Shows its summary below a notebook cell.
@@ -198,6 +178,8 @@ pub enum Architecture {
     Mlp(MlpSettings),
     /// See [`resnet50`].
     Resnet50(ResNet50Settings),
+    /// See [`unet`]: a [`Segmenter`], which [`build_segmenter`] makes.
+    Unet(UnetSettings),
 }
 
 impl Architecture {
@@ -213,7 +195,7 @@ impl Architecture {
 
     /// A network of this name with its default settings, `None` if there is no such network.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::sen2lcz(), Self::mlp(), Self::resnet50()]
+        [Self::sen2lcz(), Self::mlp(), Self::resnet50(), Self::unet()]
             .into_iter()
             .find(|architecture| architecture.name() == name)
     }
@@ -223,23 +205,34 @@ impl Architecture {
         Self::Resnet50(ResNet50Settings::default())
     }
 
+    /// The U-Net with the encoder EfficientNet-B0.
+    pub fn unet() -> Self {
+        Self::Unet(UnetSettings::default())
+    }
+
+    /// Whether it gives each pixel a class, not each patch.
+    pub fn is_of_pixels(&self) -> bool {
+        matches!(self, Self::Unet(_))
+    }
+
     /// The share of numbers that dropout sets to zero in training.
     pub fn dropout(&self) -> f64 {
         match self {
             Self::Sen2lcz(settings) => settings.dropout,
             Self::Mlp(settings) => settings.dropout,
-            Self::Resnet50(_) => 0.0,
+            Self::Resnet50(_) | Self::Unet(_) => 0.0,
         }
     }
 
-    /// Names and output shapes of the layers, in the order in which data pass them, each with the beginning of
-    /// its weights' names; empty where it has none.
-    fn layers(&self, imagery: &Imagery, classes: &Classes) -> Vec<(String, Vec<usize>, String)> {
-        match self {
+    /// The layers, in the order in which data pass them.
+    fn layers(&self, imagery: &Imagery, classes: &Classes) -> Vec<Layer> {
+        let layers = match self {
             Self::Sen2lcz(settings) => settings.layers(imagery, classes),
             Self::Mlp(settings) => settings.layers(imagery, classes),
             Self::Resnet50(settings) => settings.layers(imagery, classes),
-        }
+            Self::Unet(settings) => return settings.layers(imagery, classes),
+        };
+        layers.into_iter().map(Layer::from).collect()
     }
 
     /// The side of its smallest maps behind which a batch norm stands.
@@ -248,6 +241,7 @@ impl Architecture {
             Self::Sen2lcz(_) => patch_size / 8,
             Self::Mlp(_) => patch_size,
             Self::Resnet50(settings) => settings.maps(patch_size)[5],
+            Self::Unet(settings) => patch_size >> settings.halvings(),
         }
     }
 
@@ -257,7 +251,7 @@ impl Architecture {
         if (batch_size == 1 || left == 1) && self.smallest_map(patches.imagery().patch_size) == 1 {
             let which = if batch_size == 1 { "each batch" } else { "the last batch of an epoch" };
             let problem = format!(
-                "{which} is one patch, and {}'s last maps are one pixel: batch norm has no variance",
+                "{which} is one patch, and {}'s smallest maps are one pixel: batch norm has no variance",
                 self.name()
             );
             let advice = "choose another training.batch_size";
@@ -288,6 +282,7 @@ impl Architecture {
             Self::Sen2lcz(_) => "sen2lcz",
             Self::Mlp(_) => "mlp",
             Self::Resnet50(_) => "resnet50",
+            Self::Unet(_) => "unet",
         }
     }
 }

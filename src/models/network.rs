@@ -1,5 +1,7 @@
 //! A network with its input, classes and standardisation, of any architecture, on any device.
 
+use std::ops::Range;
+
 use dfdx::prelude::Cpu;
 use ndarray::Array2;
 use rand::SeedableRng;
@@ -9,13 +11,14 @@ use super::device::Device;
 use super::mlp::Mlp;
 use super::resnet50::ResNet50;
 use super::sen2lcz::Sen2Lcz;
-use super::{Architecture, Classifier, Network};
+use super::unet::{Unet, UnetSettings};
+use super::{Architecture, Classifier, Network, Segmenter};
 use crate::data::Patches;
-use crate::nn::inference::{infer, log_probabilities, sampled_log_probabilities};
+use crate::nn::inference::{each_log_probabilities, infer, log_probabilities, sampled_log_probabilities};
 use crate::nn::training::fit;
 use crate::nn::{
-    Backend, History, Labelled, Module, Observer, ParameterCount, Standardisation, Training, TrainingState,
-    Weights, weights,
+    Backend, Examples, History, Labelled, Masked, Module, Observer, ParameterCount, PatchModule,
+    Standardisation, Training, TrainingState, Weights, weights,
 };
 use crate::{Classes, Error, Features, Imagery, Logits, Probabilities, Result, Temperature};
 
@@ -41,13 +44,57 @@ pub fn build(
     match device {
         Device::Cpu => build_on(&Cpu::default(), architecture, imagery, classes, seed),
         #[cfg(feature = "cuda")]
-        Device::Cuda(number) => {
-            let device = dfdx::prelude::Cuda::try_build(number, seed).map_err(|error| {
-                Error::input(device.to_string(), format!("{error:?}"), "choose another device, such as cpu")
-            })?;
-            build_on(&device, architecture, imagery, classes, seed)
-        }
+        Device::Cuda(number) => build_on(&gpu(number, seed)?, architecture, imagery, classes, seed),
     }
+}
+
+/// Makes a network that gives each pixel a class, with random weights drawn from `seed`.
+///
+/// # Errors
+/// Settings that do not fit the patches, or a device that cannot be used.
+///
+/// ```
+/// use lcz::{Bands, Classes, Imagery, models};
+/// let imagery = Imagery { patch_size: 64, bands: Bands::of_count(3), ..Imagery::so2sat() };
+/// let settings = models::unet::UnetSettings::default();
+/// let network = models::build_segmenter(&settings, &imagery, &Classes::of_count(2), 0, models::Device::Cpu)?;
+/// assert_eq!(network.name(), "unet");
+/// # Ok::<(), lcz::Error>(())
+/// ```
+pub fn build_segmenter(
+    settings: &UnetSettings,
+    imagery: &Imagery,
+    classes: &Classes,
+    seed: u64,
+    device: Device,
+) -> Result<Box<dyn Segmenter>> {
+    settings.check(imagery.patch_size)?;
+    match device {
+        Device::Cpu => Ok(segmenter_on(&Cpu::default(), settings, imagery, classes, seed)),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(number) => Ok(segmenter_on(&gpu(number, seed)?, settings, imagery, classes, seed)),
+    }
+}
+
+/// A GPU by its number.
+#[cfg(feature = "cuda")]
+fn gpu(number: usize, seed: u64) -> Result<dfdx::prelude::Cuda> {
+    dfdx::prelude::Cuda::try_build(number, seed).map_err(|error| {
+        let place = Device::Cuda(number).to_string();
+        Error::input(place, format!("{error:?}"), "choose another device, such as cpu")
+    })
+}
+
+fn segmenter_on<D: Backend<f32>>(
+    device: &D,
+    settings: &UnetSettings,
+    imagery: &Imagery,
+    classes: &Classes,
+    seed: u64,
+) -> Box<dyn Segmenter> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let module = Unet::new(device, &mut random, settings, imagery.bands.len(), classes.len());
+    Box::new(Trained::new(module, device, &Architecture::Unet(settings.clone()), imagery, classes))
 }
 
 fn build_on<D: Backend<f32>>(
@@ -75,6 +122,14 @@ fn build_on<D: Backend<f32>>(
             let module = ResNet50::new(device, &mut random, settings, bands, count);
             Ok(Trained::boxed(module, device, architecture, imagery, classes))
         }
+        Architecture::Unet(_) => {
+            let problem = "it gives each pixel a class, not each patch";
+            Err(Error::input(
+                "unet",
+                problem,
+                "train it on masks (build_segmenter), or choose another network",
+            ))
+        }
     }
 }
 
@@ -88,7 +143,7 @@ struct Trained<M, D> {
     device: D,
 }
 
-impl<D: Backend<f32>, M: Module<f32, D> + 'static> Trained<M, D> {
+impl<D: Backend<f32>, M: PatchModule<f32, D> + 'static> Trained<M, D> {
     /// A network that has not been trained.
     fn boxed(
         module: M,
@@ -97,18 +152,22 @@ impl<D: Backend<f32>, M: Module<f32, D> + 'static> Trained<M, D> {
         imagery: &Imagery,
         classes: &Classes,
     ) -> Box<dyn Network> {
-        Box::new(Self {
+        Box::new(Self::new(module, device, architecture, imagery, classes))
+    }
+}
+
+impl<M, D: Clone> Trained<M, D> {
+    fn new(module: M, device: &D, architecture: &Architecture, imagery: &Imagery, classes: &Classes) -> Self {
+        Self {
             architecture: architecture.clone(),
             imagery: imagery.clone(),
             classes: classes.clone(),
             standardisation: None,
             module,
             device: device.clone(),
-        })
+        }
     }
-}
 
-impl<M, D> Trained<M, D> {
     /// Refuses patches unlike those that the network takes.
     fn check(&self, patches: &Patches) -> Result<()> {
         match self.imagery.mismatch(patches.imagery()) {
@@ -126,34 +185,9 @@ impl<M, D> Trained<M, D> {
     }
 }
 
-impl<D: Backend<f32>, M: Module<f32, D>> Classifier for Trained<M, D> {
-    fn name(&self) -> &str {
-        self.architecture.name()
-    }
-
-    fn imagery(&self) -> &Imagery {
-        &self.imagery
-    }
-
-    fn classes(&self) -> &Classes {
-        &self.classes
-    }
-
-    fn predict(&self, patches: &Patches) -> Result<Probabilities> {
-        Ok(self.logits(patches)?.softmax(Temperature::ONE))
-    }
-}
-
-impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
-    fn architecture(&self) -> &Architecture {
-        &self.architecture
-    }
-
-    fn standardisation(&self) -> Option<&Standardisation> {
-        self.standardisation.as_ref()
-    }
-
-    fn set_standardisation(&mut self, standardisation: Standardisation) -> Result<()> {
+impl<D: Backend<f32>, M: Module<f32, D>> Trained<M, D> {
+    /// See [`Network::set_standardisation`].
+    fn standardise(&mut self, standardisation: Standardisation) -> Result<()> {
         let Standardisation { mean, deviation } = &standardisation;
         let bands = self.imagery.bands.len();
         let usable =
@@ -173,23 +207,25 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
         Ok(())
     }
 
-    fn fit_from(
+    /// See [`Network::fit_from`].
+    fn learn(
         &mut self,
         start: TrainingState,
-        train: Labelled<'_>,
-        validation: Option<Labelled<'_>>,
+        train: Examples<'_>,
+        validation: Option<Examples<'_>>,
         training: &Training,
         observer: &mut dyn Observer,
     ) -> Result<History> {
         for set in [Some(train), validation].into_iter().flatten() {
             self.check(set.patches)?;
-            if set.labels.classes() != &self.classes {
+            if set.classes() != &self.classes {
                 return Err(Error::input(
                     set.patches.name(),
-                    format!("classes {}, the model's are {}", set.labels.classes(), self.classes),
+                    format!("classes {}, the model's are {}", set.classes(), self.classes),
                     "give labels of the model's classes",
                 ));
             }
+            set.check()?;
         }
         self.architecture.check_batches(train.patches, training.batch_size)?;
         let input = match &self.standardisation {
@@ -200,6 +236,49 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
         let history = fit(module, device, &input, train, validation, training, start, observer)?;
         self.standardisation = Some(input);
         Ok(history)
+    }
+}
+
+impl<D: Backend<f32>, M: PatchModule<f32, D>> Classifier for Trained<M, D> {
+    fn name(&self) -> &str {
+        self.architecture.name()
+    }
+
+    fn imagery(&self) -> &Imagery {
+        &self.imagery
+    }
+
+    fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    fn predict(&self, patches: &Patches) -> Result<Probabilities> {
+        Ok(self.logits(patches)?.softmax(Temperature::ONE))
+    }
+}
+
+impl<D: Backend<f32>, M: PatchModule<f32, D>> Network for Trained<M, D> {
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn standardisation(&self) -> Option<&Standardisation> {
+        self.standardisation.as_ref()
+    }
+
+    fn set_standardisation(&mut self, standardisation: Standardisation) -> Result<()> {
+        self.standardise(standardisation)
+    }
+
+    fn fit_from(
+        &mut self,
+        start: TrainingState,
+        train: Labelled<'_>,
+        validation: Option<Labelled<'_>>,
+        training: &Training,
+        observer: &mut dyn Observer,
+    ) -> Result<History> {
+        self.learn(start, train.into(), validation.map(Examples::from), training, observer)
     }
 
     fn logits(&self, patches: &Patches) -> Result<Logits> {
@@ -228,6 +307,70 @@ impl<D: Backend<f32>, M: Module<f32, D>> Network for Trained<M, D> {
 
     fn parameters(&self) -> ParameterCount {
         self.weights().count()
+    }
+
+    fn weights(&self) -> Weights {
+        weights::read(&self.module)
+    }
+
+    fn set_weights(&mut self, weights: &Weights) -> Result<()> {
+        weights::write(&mut self.module, weights)
+    }
+}
+
+impl<D: Backend<f32>> Segmenter for Trained<Unet<f32, D>, D> {
+    fn name(&self) -> &str {
+        self.architecture.name()
+    }
+
+    fn imagery(&self) -> &Imagery {
+        &self.imagery
+    }
+
+    fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    fn settings(&self) -> &UnetSettings {
+        match &self.architecture {
+            Architecture::Unet(settings) => settings,
+            _ => unreachable!("a U-Net's architecture is one"),
+        }
+    }
+
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn standardisation(&self) -> Option<&Standardisation> {
+        self.standardisation.as_ref()
+    }
+
+    fn set_standardisation(&mut self, standardisation: Standardisation) -> Result<()> {
+        self.standardise(standardisation)
+    }
+
+    fn fit_from(
+        &mut self,
+        start: TrainingState,
+        train: Masked<'_>,
+        validation: Option<Masked<'_>>,
+        training: &Training,
+        observer: &mut dyn Observer,
+    ) -> Result<History> {
+        self.learn(start, train.into(), validation.map(Examples::from), training, observer)
+    }
+
+    fn predict_each(
+        &self,
+        patches: &Patches,
+        take: &mut dyn FnMut(Range<usize>, Probabilities) -> Result<()>,
+    ) -> Result<()> {
+        self.check(patches)?;
+        each_log_probabilities(&self.module, &self.device, &self.input(), patches, |part, log_p| {
+            let logits = Logits::new(self.classes.clone(), log_p.mapv(f64::from))?;
+            take(part, logits.softmax(Temperature::ONE))
+        })
     }
 
     fn weights(&self) -> Weights {

@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::{
-    Backend, Convolution, Dense, Initial, Maps, Module, Padding, Pass, Rows, Visitor, Window, fork,
+    Backend, Convolution, Dense, Initial, Maps, Module, Padding, Pass, PatchModule, Rows, Visitor, Window,
+    fork,
 };
 use crate::{Classes, Error, Imagery, Result};
 
@@ -272,16 +273,18 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for ResNet50<E, D> {
         self.head.forward(self.penultimate(x, pass)).log_softmax::<Axis<1>>()
     }
 
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
-        self.penultimate(x, &mut Pass::inference())
-    }
-
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
         self.first.visit(visitor);
         for block in &mut self.blocks {
             block.layers.iter_mut().chain(&mut block.shortcut).for_each(|layer| layer.visit(visitor));
         }
         self.hidden.iter_mut().chain([&mut self.head]).for_each(|layer| layer.visit(visitor));
+    }
+}
+
+impl<E: Dtype, D: Backend<E>> PatchModule<E, D> for ResNet50<E, D> {
+    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
+        self.penultimate(x, &mut Pass::inference())
     }
 }
 

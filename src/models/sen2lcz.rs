@@ -10,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::{
-    Backend, Convolution, Dense, Initial, Maps, Module, Pass, Rows, Visitor, Window, dropout, fork,
-    mean_of_logits, mean_of_softmaxes,
+    Backend, Convolution, Dense, Initial, Maps, Module, Pass, PatchModule, Rows, Visitor, Window, dropout,
+    fork, mean_of_logits, mean_of_softmaxes,
 };
 use crate::{Classes, Error, Imagery, Result};
 
@@ -185,15 +185,6 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Sen2Lcz<E, D> {
         }
     }
 
-    fn features(&self, mut x: Maps<E, D>) -> Rows<E, D> {
-        let mut pass = Pass::inference();
-        for block in 0..3 {
-            let y = self.block(block, x, &mut pass);
-            x = self.merge(block, y, &mut pass);
-        }
-        D::global_mean(self.block(3, x, &mut pass))
-    }
-
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
         for layer in self.blocks.iter_mut().flatten() {
             layer.visit(visitor);
@@ -201,6 +192,17 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Sen2Lcz<E, D> {
         for head in &mut self.heads {
             head.visit(visitor);
         }
+    }
+}
+
+impl<E: Dtype, D: Backend<E>> PatchModule<E, D> for Sen2Lcz<E, D> {
+    fn features(&self, mut x: Maps<E, D>) -> Rows<E, D> {
+        let mut pass = Pass::inference();
+        for block in 0..3 {
+            let y = self.block(block, x, &mut pass);
+            x = self.merge(block, y, &mut pass);
+        }
+        D::global_mean(self.block(3, x, &mut pass))
     }
 }
 

@@ -17,21 +17,37 @@ pub enum Augmentation {
 }
 
 impl Augmentation {
-    /// The patches as the network is to see them this time. Shape: (N, S, S, C), S × S squares.
-    pub(crate) fn apply(self, images: &mut Array4<f32>, random: &mut ChaCha8Rng) {
-        if self == Self::None {
-            return;
+    /// How each of so many patches is to lie this time.
+    pub(super) fn ways(self, count: usize, random: &mut ChaCha8Rng) -> Ways {
+        match self {
+            Self::None => Ways(Vec::new()),
+            Self::FlipsAndTurns => Ways((0..count).map(|_| random.gen_range(0..8)).collect()),
         }
-        for mut image in images.outer_iter_mut() {
-            let laid = lay(image.view(), random.gen_range(0..8)).to_owned();
+    }
+}
+
+/// How each patch of a batch lies: one of the eight ways to lay a square; empty where all lie as they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ways(Vec<u8>);
+
+impl Ways {
+    /// The patches as the network is to see them. Shape: (N, S, S, C), S × S squares.
+    pub(super) fn apply(&self, images: &mut Array4<f32>) {
+        for (way, mut image) in self.0.iter().zip(images.outer_iter_mut()) {
+            let laid = lay(image.view(), *way).to_owned();
             image.assign(&laid);
         }
+    }
+
+    /// What belongs to patch `n`, pixel by pixel, laid as the patch is.
+    pub(super) fn lay<'a, T>(&self, n: usize, image: ArrayView3<'a, T>) -> ArrayView3<'a, T> {
+        lay(image, self.0.get(n).copied().unwrap_or(0))
     }
 }
 
 /// One of the eight ways: the bits of `way` transpose, turn rows about and turn columns about, which
 /// together make every turn and mirror image.
-fn lay(mut image: ArrayView3<'_, f32>, way: u8) -> ArrayView3<'_, f32> {
+fn lay<T>(mut image: ArrayView3<'_, T>, way: u8) -> ArrayView3<'_, T> {
     if way & 1 != 0 {
         image.swap_axes(0, 1);
     }
@@ -70,13 +86,13 @@ mod tests {
         });
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut laid = images.clone();
-        Augmentation::FlipsAndTurns.apply(&mut laid, &mut random);
+        Augmentation::FlipsAndTurns.ways(20, &mut random).apply(&mut laid);
         assert_ne!(laid, images);
         for pixel in laid.lanes(Axis(3)) {
             assert_eq!(pixel[1], pixel[0] + 0.5);
         }
         let mut same = images.clone();
-        Augmentation::None.apply(&mut same, &mut random);
+        Augmentation::None.ways(20, &mut random).apply(&mut same);
         assert_eq!(same, images);
     }
 }

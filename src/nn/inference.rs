@@ -1,5 +1,7 @@
 //! Batches of patches onto a device, and rows of numbers back.
 
+use std::ops::Range;
+
 use dfdx::prelude::*;
 use ndarray::{Array2, Array4, ArrayView4};
 use rand::SeedableRng;
@@ -12,9 +14,6 @@ use super::standardisation::Standardisation;
 use super::tape::AnyTape;
 use crate::data::Patches;
 use crate::{Error, Result};
-
-/// Rows of a batch in inference.
-const INFERENCE_BATCH: usize = 256;
 
 /// Puts a batch on the device.
 pub(super) fn maps<D: Backend<f32>>(
@@ -41,7 +40,7 @@ pub(super) fn array<D: Backend<f32>>(rows: &Rows<f32, D>) -> Array2<f32> {
         .expect("a tensor has as many numbers as its shape says")
 }
 
-/// Runs `forward`, which passes through an `M`, on every batch in order and stacks the rows.
+/// Runs `forward`, which passes through an `M`, on every patch and stacks the rows, one or as many as pixels a patch.
 pub(crate) fn infer<D: Backend<f32>, M: Module<f32, D>>(
     device: &D,
     standardisation: &Standardisation,
@@ -49,52 +48,65 @@ pub(crate) fn infer<D: Backend<f32>, M: Module<f32, D>>(
     forward: impl Fn(Maps<f32, D>) -> Rows<f32, D> + Shared,
     between: impl FnMut() -> Result<()>,
 ) -> Result<Array2<f32>> {
-    let forward = |_, x| vec![array(&forward(x))];
-    let rows = by_parts::<_, M>(device, standardisation, patches, forward, between)?;
-    rows.into_iter().next().ok_or_else(|| Error::input(patches.name(), "no patches", "give at least one row"))
+    let mut all = Stacked::default();
+    let forward = |_, x| array(&forward(x));
+    by_parts::<_, M, _>(device, standardisation, patches, forward, between, |part, rows| {
+        all.put(&part, patches.len(), &rows);
+        Ok(())
+    })?;
+    all.0.ok_or_else(|| Error::input(patches.name(), "no patches", "give at least one row"))
 }
 
-/// Runs `forward` on every part of every batch, each with its number in the whole set, and stacks the rows
-/// of each array that it gives. `between` is called before each batch, and may end it.
-fn by_parts<D: Backend<f32>, M: Module<f32, D>>(
+/// Rows of all patches, as many of each.
+#[derive(Default)]
+struct Stacked(Option<Array2<f32>>);
+
+impl Stacked {
+    /// Puts the rows of some patches in their place among those of so many.
+    fn put(&mut self, patches: &Range<usize>, all: usize, rows: &Array2<f32>) {
+        let each = rows.nrows() / patches.len();
+        let stacked = self.0.get_or_insert_with(|| Array2::zeros((all * each, rows.ncols())));
+        stacked.slice_mut(ndarray::s![patches.start * each..patches.end * each, ..]).assign(rows);
+    }
+}
+
+/// Runs `forward` on every part of every batch, each with its number in the whole set; `take` is handed what it
+/// gives, in order, with the patches that it is of. `between` is called before each batch. Both may end it.
+pub(super) fn by_parts<D: Backend<f32>, M: Module<f32, D>, T: Send>(
     device: &D,
     standardisation: &Standardisation,
     patches: &Patches,
-    forward: impl Fn(usize, Maps<f32, D>) -> Vec<Array2<f32>> + Shared,
+    forward: impl Fn(usize, Maps<f32, D>) -> T + Shared,
     mut between: impl FnMut() -> Result<()>,
-) -> Result<Vec<Array2<f32>>> {
-    let mut all: Vec<Array2<f32>> = Vec::new();
+    mut take: impl FnMut(Range<usize>, T) -> Result<()>,
+) -> Result<()> {
     let (mut before, mut at) = (0, 0);
     let mut run = |images: ArrayView4<'_, f32>| {
         let parts = D::in_parts(images, M::PART, |number, images| {
-            forward(before + number, maps(device, standardisation, images, AnyTape::off()))
+            let count = images.dim().0;
+            (count, forward(before + number, maps(device, standardisation, images, AnyTape::off())))
         });
         before += parts.len();
-        for part in parts {
-            let rows = part.first().map_or(0, Array2::nrows);
-            for (k, part) in part.into_iter().enumerate() {
-                if all.len() <= k {
-                    all.push(Array2::zeros((patches.len(), part.ncols())));
-                }
-                all[k].slice_mut(ndarray::s![at..at + rows, ..]).assign(&part);
-            }
-            at += rows;
+        for (count, part) in parts {
+            take(at..at + count, part)?;
+            at += count;
         }
+        Ok(())
     };
     if let Some(images) = patches.lent() {
         // No copy of a whole batch, which one thread would make.
-        for batch in images.axis_chunks_iter(ndarray::Axis(0), INFERENCE_BATCH) {
+        for batch in images.axis_chunks_iter(ndarray::Axis(0), M::BATCH) {
             between()?;
-            run(batch);
+            run(batch)?;
         }
     } else {
-        for batch in patches.batches(INFERENCE_BATCH) {
+        for batch in patches.batches(M::BATCH) {
             let (_, images) = batch?;
             between()?;
-            run(images.view());
+            run(images.view())?;
         }
     }
-    Ok(all)
+    Ok(())
 }
 
 /// ln p of every patch. Shape: (N, K).
@@ -106,6 +118,18 @@ pub(crate) fn log_probabilities<D: Backend<f32>, M: Module<f32, D>>(
 ) -> Result<Array2<f32>> {
     let forward = |x| module.log_probabilities(x, &mut Pass::inference());
     infer::<_, M>(device, standardisation, patches, forward, || Ok(()))
+}
+
+/// ln p of every row of a few patches at a time, in order, with the patches' positions.
+pub(crate) fn each_log_probabilities<D: Backend<f32>, M: Module<f32, D>>(
+    module: &M,
+    device: &D,
+    standardisation: &Standardisation,
+    patches: &Patches,
+    take: impl FnMut(Range<usize>, Array2<f32>) -> Result<()>,
+) -> Result<()> {
+    let forward = |_, x| array(&module.log_probabilities(x, &mut Pass::inference()));
+    by_parts::<_, M, _>(device, standardisation, patches, forward, || Ok(()), take)
 }
 
 /// ln p of every patch, `passes` times, each with another draw of the dropout and with batch norm as in
@@ -130,5 +154,18 @@ pub(crate) fn sampled_log_probabilities<D: Backend<f32>, M: Module<f32, D>>(
         };
         (0..passes).map(sample).collect()
     };
-    by_parts::<_, M>(device, standardisation, patches, forward, || Ok(()))
+    let mut stacked: Vec<Stacked> = Vec::new();
+    by_parts::<_, M, Vec<_>>(
+        device,
+        standardisation,
+        patches,
+        forward,
+        || Ok(()),
+        |part, sampled| {
+            stacked.resize_with(sampled.len(), Stacked::default);
+            stacked.iter_mut().zip(&sampled).for_each(|(all, rows)| all.put(&part, patches.len(), rows));
+            Ok(())
+        },
+    )?;
+    Ok(stacked.into_iter().filter_map(|all| all.0).collect())
 }

@@ -8,9 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
 use super::ops::{
-    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, Padding, Rows, Statistics, Vector, Window,
+    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, Padding, PixelScores, Rows, Statistics,
+    Vector, Window,
 };
-use super::tape::Taped;
+use super::tape::{Taped, fork};
 
 /// One forward pass: training (batch statistics, dropout), inference (moving averages, no dropout), or
 /// sampling (moving averages, dropout).
@@ -98,6 +99,10 @@ fn glorot_uniform(random: &mut ChaCha8Rng, inputs: usize, outputs: usize, len: u
 pub(crate) enum Initial {
     /// He's normal distribution.
     He,
+    /// He's uniform distribution, on ±√(6 / inputs).
+    HeUniform,
+    /// He's normal distribution of the outputs' number: EfficientNet's.
+    HeOutputs,
     /// Glorot's uniform distribution.
     Glorot,
 }
@@ -107,6 +112,8 @@ impl Initial {
     fn draw<E: Dtype>(self, random: &mut ChaCha8Rng, [inputs, outputs]: [usize; 2], len: usize) -> Vec<E> {
         numbers(match self {
             Self::He => he_normal(random, inputs, len),
+            Self::HeUniform => glorot_uniform(random, inputs, 0, len),
+            Self::HeOutputs => he_normal(random, outputs, len),
             Self::Glorot => glorot_uniform(random, inputs, outputs, len),
         })
     }
@@ -237,8 +244,7 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
     }
 }
 
-/// Layers of the networks that are built of depthwise and transposed convolutions.
-#[cfg_attr(not(test), expect(dead_code, reason = "no network is built of them yet"))]
+/// Depthwise and transposed layers, and what goes with them.
 impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
     /// As [`new`](Self::new), of each channel by itself (Keras's `DepthwiseConv2D`).
     pub(crate) fn depthwise(
@@ -307,8 +313,7 @@ impl<E: Dtype, D: Backend<E>> Dense<E, D> {
         inputs: usize,
         outputs: usize,
     ) -> Self {
-        let weights = he_normal(random, inputs, inputs * outputs);
-        Self::of(name.into(), device, weights, (inputs, outputs))
+        Self::drawn(name, device, random, Initial::He, inputs, outputs)
     }
 
     /// A layer with Glorot-uniform weights, as Keras makes one that is not told otherwise.
@@ -319,12 +324,24 @@ impl<E: Dtype, D: Backend<E>> Dense<E, D> {
         inputs: usize,
         outputs: usize,
     ) -> Self {
-        let weights = glorot_uniform(random, inputs, outputs, inputs * outputs);
+        Self::drawn(name, device, random, Initial::Glorot, inputs, outputs)
+    }
+
+    /// A layer with weights drawn as a convolution's are.
+    pub(crate) fn drawn(
+        name: impl Into<String>,
+        device: &D,
+        random: &mut ChaCha8Rng,
+        initial: Initial,
+        inputs: usize,
+        outputs: usize,
+    ) -> Self {
+        let weights = initial.draw(random, [inputs, outputs], inputs * outputs);
         Self::of(name.into(), device, weights, (inputs, outputs))
     }
 
-    fn of(name: String, device: &D, weights: Vec<f64>, shape: (usize, usize)) -> Self {
-        let weight = device.tensor_from_vec(numbers(weights), shape);
+    fn of(name: String, device: &D, weights: Vec<E>, shape: (usize, usize)) -> Self {
+        let weight = device.tensor_from_vec(weights, shape);
         Self { name, weight, bias: device.zeros_like(&(shape.1,)), relu: false, passes_back: true }
     }
 
@@ -349,6 +366,54 @@ impl<E: Dtype, D: Backend<E>> Dense<E, D> {
         visitor.matrix(&format!("{}.weight", self.name), &mut self.weight);
         visitor.vector(&format!("{}.bias", self.name), &mut self.bias);
     }
+}
+
+/// The classes' ln p of each pixel: a convolution with a bias, and the softmax.
+#[derive(Clone)]
+pub(crate) struct PixelHead<E: Dtype, D: Backend<E>> {
+    name: String,
+    window: Window,
+    weight: Matrix<E, D>,
+    bias: Vector<E, D>,
+}
+
+impl<E: Dtype, D: Backend<E>> PixelHead<E, D> {
+    /// A layer with Glorot-uniform weights that sees so many pixels a side.
+    pub(crate) fn new(
+        name: impl Into<String>,
+        device: &D,
+        random: &mut ChaCha8Rng,
+        kernel: usize,
+        inputs: usize,
+        classes: usize,
+    ) -> Self {
+        let taps = kernel * kernel;
+        let weight = Initial::Glorot.draw(random, [taps * inputs, taps * classes], taps * inputs * classes);
+        Self {
+            name: name.into(),
+            window: Window::same(kernel),
+            weight: device.tensor_from_vec(weight, (taps * inputs, classes)),
+            bias: device.zeros_like(&(classes,)),
+        }
+    }
+
+    /// (B, S, S, inputs) → (B S S, classes).
+    pub(crate) fn log_probabilities(&self, x: Maps<E, D>) -> Rows<E, D> {
+        let Self { window, weight, bias, .. } = self;
+        D::pixel_log_softmax(x, &PixelScores { weight, bias, window: *window })
+    }
+
+    /// Meets the layer's tensors.
+    pub(crate) fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
+        visitor.matrix(&format!("{}.weight", self.name), &mut self.weight);
+        visitor.vector(&format!("{}.bias", self.name), &mut self.bias);
+    }
+}
+
+/// z σ(z) of a few rows.
+pub(crate) fn swish<E: Dtype, D: Backend<E>>(z: Rows<E, D>) -> Rows<E, D> {
+    let (z, again) = fork(z);
+    z * again.sigmoid()
 }
 
 /// Sets a share `rate` of the numbers to zero while training or sampling, and scales the others so that the

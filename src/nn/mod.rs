@@ -15,14 +15,16 @@ pub(crate) mod weights;
 
 pub use augmentation::Augmentation;
 pub use kernels::memory::keep_memory;
-pub(crate) use layers::{Convolution, Dense, Initial, Pass, Visitor, dropout};
-pub(crate) use module::{Module, mean_of_logits, mean_of_softmaxes};
+pub(crate) use layers::{Convolution, Dense, Initial, Pass, PixelHead, Visitor, dropout, swish};
+pub(crate) use module::{Module, PatchModule, mean_of_logits, mean_of_softmaxes};
 pub(crate) use ops::{Backend, Maps, Padding, Rows, Window};
 pub use optimizer::{Optimizer, Schedule};
 pub use standardisation::Standardisation;
 pub(crate) use tape::fork;
-pub(crate) use training::Position;
-pub use training::{ClassWeights, EpochRecord, History, Keep, Labelled, Observer, Training, TrainingState};
+pub use training::{
+    ClassWeights, EpochRecord, History, Keep, Labelled, Masked, Observer, Training, TrainingState,
+};
+pub(crate) use training::{Examples, Position};
 pub use weights::{ParameterCount, Weight, Weights};
 #[cfg(test)]
 pub(crate) use {layers::Moment, module::cross_entropy, tape::AnyTape, tape::backward};

@@ -6,18 +6,26 @@ use super::layers::{Pass, Visitor};
 use super::ops::{Backend, Maps, Rows, Shared};
 use super::tape::Taped;
 
-/// A network: patches in, log-probabilities out.
+/// A network: patches in, log-probabilities out, a row for each patch or for each pixel (patch by patch, line by
+/// line).
 pub(crate) trait Module<E: Dtype, D: Backend<E>>: Clone + Shared {
     /// Images that go through the network together in inference: enough that folding and packing the weights, once
     /// a part, costs little; few enough that their maps stay in a core's cache.
     const PART: usize = 32;
 
-    /// ln p for each class: (B, S, S, C) → (B, K).
+    /// Images that inference has in memory together.
+    const BATCH: usize = 256;
+
+    /// ln p for each class: (B, S, S, C) → (B, K), or (B S S, K).
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D>;
-    /// The penultimate layer in inference: (B, S, S, C) → (B, features).
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D>;
     /// Meets every tensor.
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V);
+}
+
+/// A network that sees a patch as a whole.
+pub(crate) trait PatchModule<E: Dtype, D: Backend<E>>: Module<E, D> {
+    /// The penultimate layer in inference: (B, S, S, C) → (B, features).
+    fn features(&self, x: Maps<E, D>) -> Rows<E, D>;
 }
 
 /// ln of the mean of the heads' softmaxes, without leaving the logarithm:
@@ -37,11 +45,13 @@ pub(crate) fn mean_of_logits<E: Dtype, D: Backend<E>>(heads: Vec<Rows<E, D>>) ->
     mean.log_softmax::<Axis<1>>()
 }
 
-/// Cross-entropy −mean Σ_k y_k ln p_k against distributions.
+/// Cross-entropy −(1 / samples) Σ Σ_k y_k ln p_k against distributions; rows of zeros do not count.
 pub(crate) fn cross_entropy<E: Dtype, D: Backend<E>>(
     log_p: Rows<E, D>,
     y: Tensor<(usize, usize), E, D>,
+    samples: usize,
 ) -> Taped<(), E, D> {
-    let batch = log_p.shape().0 as f64;
-    (log_p * y).sum::<(), _>() * E::from_f64(-1.0 / batch).expect("f32 and f64 hold any number")
+    // Where nothing counts, the loss is 0.
+    let samples = samples.max(1) as f64;
+    (log_p * y).sum::<(), _>() * E::from_f64(-1.0 / samples).expect("f32 and f64 hold any number")
 }

@@ -9,17 +9,18 @@
 
 mod class_weights;
 mod state;
+mod targets;
 
 use std::time::Instant;
 
 use dfdx::prelude::*;
-use ndarray::{Array2, Array4, ArrayView2};
+use ndarray::{Array4, ArrayView1, ArrayView2};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::augmentation::Augmentation;
-use super::inference::{array, infer, maps};
+use super::inference::{array, by_parts, maps};
 use super::layers::Pass;
 use super::module::{Module, cross_entropy};
 use super::ops::Backend;
@@ -27,13 +28,14 @@ use super::optimizer::{Optimizer, OptimizerState, Schedule, gradient_norm};
 use super::standardisation::Standardisation;
 use super::tape::{AnyTape, backward};
 use super::weights::{self, MovingAverages, Weights};
-use crate::data::Patches;
+use crate::data::{Masks, Patches};
 use crate::labels::first_largest;
 use crate::{Error, LabelDistributions, Progress, Result};
 
 pub use class_weights::ClassWeights;
 pub(crate) use state::Position;
 pub use state::TrainingState;
+pub(crate) use targets::Examples;
 
 /// A batch's mean cross-entropy from which no training comes back, in nats: the labels' classes have
 /// probabilities of e^−10000. Batch norm keeps the loss finite at any learning rate, so that waiting
@@ -166,7 +168,16 @@ pub struct Labelled<'a> {
     pub labels: &'a LabelDistributions,
 }
 
-/// What is known of an epoch when it ends.
+/// Patches and the classes of their pixels, patch by patch.
+#[derive(Debug, Clone, Copy)]
+pub struct Masked<'a> {
+    /// The patches.
+    pub patches: &'a Patches,
+    /// A mask for each.
+    pub masks: &'a Masks,
+}
+
+/// What is known of an epoch when it ends. In segmentation its samples are the pixels that have a class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Counted from 1.
@@ -176,11 +187,11 @@ pub struct EpochRecord {
     /// Cross-entropy over the epoch, against the smoothed labels, while the weights moved, dropout on; all
     /// classes count alike in it.
     pub training_loss: f64,
-    /// Share of patches whose majority class was predicted, likewise.
+    /// Share of samples whose majority class was predicted, likewise.
     pub training_accuracy: f64,
     /// Cross-entropy on the validation set after the epoch, against its labels as they are.
     pub validation_loss: Option<f64>,
-    /// Share of validation patches whose majority class is predicted.
+    /// Share of validation samples whose majority class is predicted.
     pub validation_accuracy: Option<f64>,
     /// Seconds, validation included.
     pub seconds: f64,
@@ -244,8 +255,9 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Rows of zeros do not count.
     fn add(&mut self, log_p: ArrayView2<'_, f32>, y: ArrayView2<'_, f64>) {
-        for (log_p, y) in log_p.outer_iter().zip(y.outer_iter()) {
+        for (log_p, y) in log_p.outer_iter().zip(y.outer_iter()).filter(|(_, y)| counts(y)) {
             self.loss -= log_p
                 .iter()
                 .zip(y)
@@ -262,13 +274,19 @@ impl Tally {
         self.samples += other.samples;
     }
 
+    /// 0 of no sample, as a batch may have of pixels that have a class.
     fn mean_loss(&self) -> f64 {
-        self.loss / self.samples as f64
+        self.loss / self.samples.max(1) as f64
     }
 
     fn accuracy(&self) -> f64 {
         self.correct as f64 / self.samples as f64
     }
+}
+
+/// Whether a row is a sample's, not that of a pixel without a class.
+fn counts(y: &ArrayView1<'_, f64>) -> bool {
+    y.iter().any(|y| *y > 0.0)
 }
 
 /// Trains a module from a state on; it ends with the best epoch's weights, or after an error with those
@@ -278,22 +296,13 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     module: &mut M,
     device: &D,
     standardisation: &Standardisation,
-    train: Labelled<'_>,
-    validation: Option<Labelled<'_>>,
+    train: Examples<'_>,
+    validation: Option<Examples<'_>>,
     training: &Training,
     start: TrainingState,
     observer: &mut dyn Observer,
 ) -> Result<History> {
     training.check()?;
-    for set in [Some(train), validation].into_iter().flatten() {
-        if set.patches.len() != set.labels.len() || set.patches.is_empty() {
-            return Err(Error::input(
-                set.patches.name(),
-                format!("{} patches and {} labels", set.patches.len(), set.labels.len()),
-                "give each patch a label, and at least one",
-            ));
-        }
-    }
     let TrainingState { position, weights: first, moments, best } = start;
     let before = weights::read(module);
     weights::write(module, &first)?;
@@ -303,7 +312,7 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     let optimizer = OptimizerState::restored(training.optimizer, device, done, &moments, &before);
     drop(moments);
     let history = optimizer.and_then(|optimizer| {
-        let class_weights = training.class_weights.of(train.labels)?;
+        let class_weights = training.class_weights.of(train)?;
         let trainer =
             Trainer { module, device, standardisation, training, class_weights, optimizer, position, best };
         trainer.run(train, validation, observer)
@@ -345,13 +354,12 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     /// The loop over epochs.
     fn run(
         mut self,
-        train: Labelled<'_>,
-        validation: Option<Labelled<'_>>,
+        train: Examples<'_>,
+        validation: Option<Examples<'_>>,
         observer: &mut dyn Observer,
     ) -> Result<History> {
-        let targets = train.labels.smoothed(self.training.label_smoothing)?;
         while !self.position.is_over(self.training) {
-            let record = self.epoch(train.patches, &targets, validation, observer)?;
+            let record = self.epoch(train, validation, observer)?;
             let left = self.time_left(&record);
             observer.progress().end(&format!("{}{left}", summary(&record, train.patches.len())));
             tracing::info!(
@@ -420,15 +428,14 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     /// What is left of an epoch: batches, then the validation set.
     fn epoch(
         &mut self,
-        patches: &Patches,
-        targets: &LabelDistributions,
-        validation: Option<Labelled<'_>>,
+        train: Examples<'_>,
+        validation: Option<Examples<'_>>,
         observer: &mut dyn Observer,
     ) -> Result<EpochRecord> {
         let since = Instant::now();
         let epoch = self.position.epoch();
         let learning_rate = self.training.learning_rate * self.training.schedule.factor(epoch);
-        self.pass(epoch, learning_rate, patches, targets, since, observer)?;
+        self.pass(epoch, learning_rate, train, since, observer)?;
         let validated = validation.map(|set| self.validate(set, since, observer)).transpose()?;
         let trained = &self.position.tally;
         let record = EpochRecord {
@@ -449,13 +456,24 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         }
     }
 
-    fn validate(&self, set: Labelled<'_>, since: Instant, observer: &mut dyn Observer) -> Result<Tally> {
+    fn validate(&self, set: Examples<'_>, since: Instant, observer: &mut dyn Observer) -> Result<Tally> {
         let module = &*self.module;
-        let forward = |x| module.log_probabilities(x, &mut Pass::inference());
+        let forward = |_, x| array(&module.log_probabilities(x, &mut Pass::inference()));
         let go_on = || self.stop_if_interrupted(since, observer);
-        let log_p = infer::<_, M>(self.device, self.standardisation, set.patches, forward, go_on)?;
         let mut tally = Tally::default();
-        tally.add(log_p.view(), set.labels.view());
+        let as_they_lie = Augmentation::None.ways(0, &mut ChaCha8Rng::seed_from_u64(0));
+        by_parts::<_, M, _>(
+            self.device,
+            self.standardisation,
+            set.patches,
+            forward,
+            go_on,
+            |part, log_p| {
+                let y = set.rows(&part.collect::<Vec<_>>(), &as_they_lie, 0.0);
+                tally.add(log_p.view(), y.view());
+                Ok(())
+            },
+        )?;
         Ok(tally)
     }
 
@@ -464,27 +482,23 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         &mut self,
         epoch: usize,
         learning_rate: f64,
-        patches: &Patches,
-        targets: &LabelDistributions,
+        train: Examples<'_>,
         since: Instant,
         observer: &mut dyn Observer,
     ) -> Result<()> {
         let stage = format!("epoch {epoch}/{}", self.training.epochs);
-        observer.progress().begin(&stage, patches.len() as u64);
-        let done = (self.position.batch * self.training.batch_size).min(patches.len());
+        observer.progress().begin(&stage, train.patches.len() as u64);
+        let done = (self.position.batch * self.training.batch_size).min(train.patches.len());
         observer.progress().advance(done as u64, "");
         // Another order each epoch, from the seed alone.
         let order = self.training.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(epoch as u64);
-        let mut batches = patches.shuffled_from(self.training.batch_size, order, self.position.batch);
+        let mut batches = train.patches.shuffled_from(self.training.batch_size, order, self.position.batch);
         loop {
             let asked = Instant::now();
             let Some(rows) = batches.next() else { return Ok(()) };
             let (positions, images) = rows?;
             self.position.waiting += asked.elapsed().as_secs_f64();
-            let y = targets.select(&positions);
-            let log_p = self.step(epoch, self.position.batch, learning_rate, images, y.view());
-            let mut of_batch = Tally::default();
-            of_batch.add(log_p.view(), y.view());
+            let of_batch = self.step([epoch, self.position.batch], learning_rate, train, &positions, images);
             self.position.batch += 1;
             let loss = of_batch.mean_loss();
             if loss.is_nan() || loss >= DIVERGED {
@@ -510,23 +524,26 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         Err(Error::Interrupted { place: format!("in epoch {epoch} after batch {batch}") })
     }
 
-    /// One step; returns the batch's ln p before it.
+    /// One step; returns what the batch came to before it.
     fn step(
         &mut self,
-        epoch: usize,
-        batch: usize,
+        [epoch, batch]: [usize; 2],
         learning_rate: f64,
+        train: Examples<'_>,
+        positions: &[usize],
         mut images: Array4<f32>,
-        y: ArrayView2<'_, f64>,
-    ) -> Array2<f32> {
+    ) -> Tally {
         // Each step draws from a stream of its own, so that training can start again anywhere.
         let mut random = ChaCha8Rng::seed_from_u64(self.training.seed);
         random.set_stream(((epoch as u64) << 32) | (batch as u64 + 1));
-        self.training.augmentation.apply(&mut images, &mut random);
+        let ways = self.training.augmentation.ways(positions.len(), &mut random);
+        ways.apply(&mut images);
+        let y = train.rows(positions, &ways, self.training.label_smoothing);
         let mut pass = Pass::training(random);
         let x = maps(self.device, self.standardisation, images, AnyTape::recording_from_data());
         let log_p = self.module.log_probabilities(x, &mut pass);
-        let before = array(&log_p);
+        let mut tally = Tally::default();
+        tally.add(array(&log_p).view(), y.view());
         let y: Vec<f32> = match &self.class_weights {
             None => y.iter().map(|y| *y as f32).collect(),
             Some(weights) => y
@@ -537,7 +554,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
                 .collect(),
         };
         let y = self.device.tensor_from_vec(y, *log_p.shape());
-        let loss = cross_entropy(log_p, y);
+        let loss = cross_entropy(log_p, y, tally.samples);
         let mut gradients = backward(loss);
         let Training { clip_norm, weight_decay, .. } = *self.training;
         let norm = if clip_norm > 0.0 { gradient_norm(self.module, &mut gradients) } else { 0.0 };
@@ -546,6 +563,6 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         self.module.visit(&mut self.optimizer.step(learning_rate, [kept, shrink], &mut gradients));
         let momentum = self.training.batch_norm_momentum;
         self.module.visit(&mut MovingAverages { statistics: pass.into_statistics(), momentum });
-        before
+        tally
     }
 }

@@ -3,6 +3,7 @@
 use rand::{Rng, SeedableRng};
 
 use super::*;
+use crate::models::squares::Squares;
 use crate::nn::{AnyTape, backward, cross_entropy, weights};
 
 fn count(settings: &ResNet50Settings, bands: usize, classes: usize) -> usize {
@@ -40,35 +41,6 @@ fn patches_too_small_and_widths_that_cannot_be_are_refused_in_one_line() {
     }
 }
 
-/// Reads the sum of the squares of every tensor's gradient.
-struct Squares<'a, E: Dtype>(&'a mut Gradients<E, Cpu>, Vec<(String, f64)>);
-
-impl<E: Dtype> Squares<'_, E>
-where
-    Cpu: Backend<E>,
-{
-    fn keep<S: Shape>(&mut self, name: &str, tensor: &Tensor<S, E, Cpu>) {
-        self.0.get_or_alloc_mut(tensor).unwrap();
-        let of = self.0.get(tensor).as_vec().iter().map(|g| g.to_f64().unwrap().powi(2)).sum();
-        self.1.push((name.to_owned(), of));
-    }
-}
-
-impl<E: Dtype> Visitor<E, Cpu> for Squares<'_, E>
-where
-    Cpu: Backend<E>,
-{
-    fn matrix(&mut self, name: &str, tensor: &mut Tensor<(usize, usize), E, Cpu>) {
-        self.keep(name, tensor);
-    }
-
-    fn vector(&mut self, name: &str, tensor: &mut Tensor<(usize,), E, Cpu>) {
-        self.keep(name, tensor);
-    }
-
-    fn statistic(&mut self, _: &str, _: crate::nn::Moment, _: &mut Tensor<(usize,), E, Cpu>) {}
-}
-
 /// The loss of a small network and each tensor's squared gradient.
 fn loss_and_squares<E: Dtype>(variant: Variant) -> (f64, Vec<(String, f64)>)
 where
@@ -84,13 +56,13 @@ where
     let y = device.tensor_from_vec(draw(6 * 4), (6usize, 4usize));
     let mut pass = Pass::training(ChaCha8Rng::seed_from_u64(0));
     let x = x.put_tape(AnyTape::recording_from_data());
-    let loss = cross_entropy(network.log_probabilities(x, &mut pass), y);
+    let loss = cross_entropy(network.log_probabilities(x, &mut pass), y, 6);
     let value = loss.as_vec()[0].to_f64().unwrap();
     assert_eq!(pass.into_statistics().len(), 53, "batch norms");
     let mut gradients = backward(loss);
-    let mut squares = Squares(&mut gradients, Vec::new());
+    let mut squares = Squares::of(&mut gradients);
     network.visit(&mut squares);
-    (value, squares.1)
+    (value, squares.found)
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn the_loss_has_the_gradient_of_finite_differences_in_every_tensor() {
         let loss = |network: &Network| {
             let mut pass = Pass::training(ChaCha8Rng::seed_from_u64(0));
             let x = x.clone().put_tape(AnyTape::recording());
-            cross_entropy(network.log_probabilities(x, &mut pass), y.clone())
+            cross_entropy(network.log_probabilities(x, &mut pass), y.clone(), batch)
         };
         let mut gradients = backward(loss(&network));
         let mut read = Read { gradients: &mut gradients, found: Vec::new() };

@@ -12,6 +12,7 @@ pub(crate) mod dense;
 pub(crate) mod depthwise;
 pub(crate) mod distances;
 mod doubles;
+pub(crate) mod gate;
 mod lanes;
 pub(crate) mod lend;
 pub(crate) mod linked;

@@ -3,7 +3,8 @@
 use dfdx::prelude::*;
 
 use super::{
-    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, Rows, Statistics, Vector, Window,
+    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, PixelScores, Rows, Statistics, Vector,
+    Window,
 };
 use crate::nn::kernels::update::{Before, Step};
 use crate::nn::tape::{AnyTape, Taped, fork};
@@ -100,6 +101,34 @@ fn linear<E: Dtype, D: Backend<E>>(x: Maps<E, D>, layer: &ConvNorm<'_, E, D>) ->
 /// See [`Backend::concat`].
 pub(crate) fn concat<E: Dtype, D: Backend<E>>(a: Maps<E, D>, b: Maps<E, D>) -> Maps<E, D> {
     (a, b).concat_along(Axis::<3>)
+}
+
+/// See [`Backend::gate`].
+pub(crate) fn gate<E: Dtype, D: Backend<E>>(x: Maps<E, D>, z: Rows<E, D>) -> Maps<E, D> {
+    let shape = *x.shape();
+    x * z.sigmoid().broadcast_like::<_, Axes2<1, 2>>(&shape)
+}
+
+/// See [`Backend::doubled`].
+pub(crate) fn doubled<E: Dtype, D: Backend<E>>(x: Maps<E, D>) -> Maps<E, D> {
+    let (batch, height, width, channels) = *x.shape();
+    let places = (0..4 * height * width).map(|place| {
+        let (row, column) = (place / (2 * width), place % (2 * width));
+        Some(row / 2 * width + column / 2)
+    });
+    let x = gathered(x, &places.collect::<Vec<_>>(), 1, 0.0);
+    x.reshape_like(&(batch, 2 * height, 2 * width, channels))
+}
+
+/// See [`Backend::pixel_log_softmax`].
+pub(crate) fn pixel_log_softmax<E: Dtype, D: Backend<E>>(
+    x: Maps<E, D>,
+    layer: &PixelScores<'_, E, D>,
+) -> Rows<E, D> {
+    let z = conv2d(x, layer.weight, layer.window);
+    let (shape, classes) = (*z.shape(), layer.bias.shape().0);
+    let z = z + per_channel(layer.bias, &shape);
+    z.reshape_like(&(shape.0 * shape.1 * shape.2, classes)).log_softmax::<Axis<1>>()
 }
 
 /// See [`Backend::max_pool`]. Where pixels of a window tie, dfdx sends the maximum's gradient to each of

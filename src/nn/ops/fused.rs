@@ -5,13 +5,14 @@
 
 mod convolution;
 mod linear;
+mod segmentation;
 
 use dfdx::prelude::*;
 use ndarray::{Array4, ArrayView4};
 use rayon::prelude::*;
 
 use super::dense::dense;
-use super::{Backend, ConvNorm, DenseLayer, Maps, Rows, Shared, Statistics, Window};
+use super::{Backend, ConvNorm, DenseLayer, Maps, PixelScores, Rows, Shared, Statistics, Window};
 use crate::nn::kernels::update::{self, Before, Step};
 use crate::nn::kernels::{Level, lend, norm, pool};
 use crate::nn::tape::{AnyTape, Taped};
@@ -51,6 +52,18 @@ impl Backend<f32> for Cpu {
 
     fn max_mean_pool(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
         max_mean_pool(x)
+    }
+
+    fn gate(x: Maps<f32, Cpu>, z: Rows<f32, Cpu>) -> Maps<f32, Cpu> {
+        segmentation::gated(x, z)
+    }
+
+    fn doubled(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
+        segmentation::doubled(x)
+    }
+
+    fn pixel_log_softmax(x: Maps<f32, Cpu>, layer: &PixelScores<'_, f32, Cpu>) -> Rows<f32, Cpu> {
+        segmentation::pixel_log_softmax(x, layer)
     }
 
     fn global_mean(x: Maps<f32, Cpu>) -> Rows<f32, Cpu> {

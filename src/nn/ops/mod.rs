@@ -90,6 +90,14 @@ pub(crate) struct DenseLayer<'a, E: Dtype, D: Device<E>> {
     pub(crate) passes_back: bool,
 }
 
+/// The parameters of a layer that scores each pixel: a convolution with a bias, `same` padding and stride 1.
+pub(crate) struct PixelScores<'a, E: Dtype, D: Device<E>> {
+    /// (kernel · kernel · inputs, classes).
+    pub(crate) weight: &'a Matrix<E, D>,
+    pub(crate) bias: &'a Vector<E, D>,
+    pub(crate) window: Window,
+}
+
 /// Mean and (biased) variance of each channel.
 pub(crate) struct Statistics<E: Dtype, D: Device<E>> {
     pub(crate) mean: Vector<E, D>,
@@ -136,9 +144,23 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
     }
 
     /// The channels of both, side by side: (B, H, W, C), (B, H, W, C') → (B, H, W, C + C').
-    #[cfg_attr(not(test), expect(dead_code, reason = "no network joins maps yet"))]
     fn concat(a: Maps<E, Self>, b: Maps<E, Self>) -> Maps<E, Self> {
         composed::concat(a, b)
+    }
+
+    /// Each channel of an image times σ(z) of its own: (B, H, W, C), (B, C) → (B, H, W, C).
+    fn gate(x: Maps<E, Self>, z: Rows<E, Self>) -> Maps<E, Self> {
+        composed::gate(x, z)
+    }
+
+    /// Each pixel four times, as the nearest of maps of twice the size: (B, H, W, C) → (B, 2H, 2W, C).
+    fn doubled(x: Maps<E, Self>) -> Maps<E, Self> {
+        composed::doubled(x)
+    }
+
+    /// ln softmax(x ∗ w + b) of each pixel: (B, H, W, C) → (B H W, K).
+    fn pixel_log_softmax(x: Maps<E, Self>, layer: &PixelScores<'_, E, Self>) -> Rows<E, Self> {
+        composed::pixel_log_softmax(x, layer)
     }
 
     /// Maximum and mean over 2 × 2 windows, side by side: (B, H, W, C) → (B, H/2, W/2, 2C).

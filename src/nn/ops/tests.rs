@@ -5,7 +5,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Padding, Rows, Statistics, Window, composed,
+    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Padding, PixelScores, Rows, Statistics, Window,
+    composed,
 };
 use crate::nn::module::{cross_entropy, mean_of_logits, mean_of_softmaxes};
 use crate::nn::tape::{AnyTape, Taped, backward};
@@ -301,7 +302,7 @@ fn fused_heads_and_cross_entropy_have_the_gradient_of_finite_differences() {
             let taped: Vec<Rows<f64, Cpu>> =
                 tensors.iter().map(|z| z.clone().put_tape(AnyTape::recording())).collect();
             let y = device.tensor_from_vec(y.clone(), (4usize, 5usize));
-            let loss = cross_entropy(fuse(taped), y);
+            let loss = cross_entropy(fuse(taped), y, 4);
             let value = loss.as_vec()[0];
             let mut gradients = backward(loss);
             let of = tensors.iter().map(|z| gradient_of(&mut gradients, z)).collect();
@@ -540,6 +541,131 @@ fn fused_concatenation_is_the_composed_one() {
         assert!(relative(&fused.0, &expected.0) < 1e-6, "{shape:?}");
         for (fused, expected) in fused.1.iter().zip(&expected.1) {
             assert!(relative(fused, expected) < 1e-6, "{shape:?}");
+        }
+    }
+}
+
+/// Maps times gates, and both gradients.
+fn gated<E: Dtype>(
+    shape: (usize, usize, usize, usize),
+    tensors: &[Vec<f64>],
+    run: impl Fn(Maps<E, Cpu>, Rows<E, Cpu>) -> Maps<E, Cpu>,
+) -> (Vec<f64>, f64, Vec<Vec<f64>>)
+where
+    Cpu: Backend<E>,
+{
+    let device = Cpu::default();
+    let x = device.tensor_from_vec(cast::<E>(&tensors[0]), shape);
+    let z = device.tensor_from_vec(cast::<E>(&tensors[1]), (shape.0, shape.3));
+    let out = run(x.clone().put_tape(AnyTape::recording()), z.clone().put_tape(AnyTape::recording()));
+    let values = plain(out.as_vec());
+    let loss = weighted_sum(out);
+    let value = loss.as_vec()[0].to_f64().unwrap();
+    let mut gradients = backward(loss);
+    (values, value, vec![gradient_of(&mut gradients, &x), gradient_of(&mut gradients, &z)])
+}
+
+#[test]
+fn fused_gates_are_the_composed_ones_and_those_have_the_gradient_of_finite_differences() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    for round in 0..20 {
+        let [batch, height, width, channels] = [4, 6, 5, 70].map(|most| random.gen_range(1..most));
+        let shape = (batch, height, width, if round < 4 { round + 1 } else { channels });
+        let tensors = [shape.1 * shape.2, 1].map(|pixels| draw(&mut random, shape.0 * pixels * shape.3));
+        let (y, _, gradients) = gated::<f32>(shape, &tensors, <Cpu as Backend<f32>>::gate);
+        let (expected, _, of_composed) = gated::<f64>(shape, &tensors, composed::gate);
+        assert!(relative(&y, &expected) < 1e-6, "{shape:?}");
+        for (fused, composed) in gradients.iter().zip(&of_composed) {
+            assert!(relative(fused, composed) < 1e-5, "{shape:?}");
+        }
+        if round < 4 {
+            let loss = |tensors: &[Vec<f64>]| {
+                let (_, value, gradients) = gated::<f64>(shape, tensors, composed::gate);
+                (value, gradients)
+            };
+            assert!(against_differences(&loss, &tensors) < 1e-7, "{shape:?}");
+        }
+    }
+}
+
+#[test]
+fn fused_doubling_is_the_composed_one_and_that_has_the_gradient_of_finite_differences() {
+    let device = Cpu::default();
+    let x: Tensor<_, f32, Cpu> =
+        device.tensor_from_vec(vec![1.0, 10.0, 2.0, 20.0], (1usize, 1usize, 2usize, 2usize));
+    let y = Cpu::doubled(x.put_tape(AnyTape::off())).as_vec();
+    let row = [1.0, 10.0, 1.0, 10.0, 2.0, 20.0, 2.0, 20.0];
+    assert_eq!(y, [row, row].concat());
+    let mut random = ChaCha8Rng::seed_from_u64(12);
+    for round in 0..12 {
+        let [batch, height, width, channels] = [4, 6, 5, 40].map(|most| random.gen_range(1..most));
+        let shape = (batch, height, width, if round < 3 { round + 1 } else { channels });
+        let x = draw(&mut random, shape.0 * shape.1 * shape.2 * shape.3);
+        let (out, _, gradient) = on_maps::<_, f32>(shape, &x, Cpu::doubled);
+        let (expected, _, expected_gradient) = on_maps::<_, f64>(shape, &x, composed::doubled);
+        assert!(relative(&out, &expected) < 1e-6 && relative(&gradient, &expected_gradient) < 1e-6);
+        if round < 3 {
+            let loss = |x: &[Vec<f64>]| {
+                let (_, value, gradient) = on_maps::<_, f64>(shape, &x[0], composed::doubled);
+                (value, vec![gradient])
+            };
+            assert!(against_differences(&loss, &[x]) < 1e-7, "{shape:?}");
+        }
+    }
+}
+
+/// ln p of pixels, and the gradients of the maps, the weight and the bias.
+fn scored<E: Dtype>(
+    shape: (usize, usize, usize, usize),
+    (kernel, classes): (usize, usize),
+    tensors: &[Vec<f64>],
+    run: impl Fn(Maps<E, Cpu>, &PixelScores<'_, E, Cpu>) -> Rows<E, Cpu>,
+) -> (Vec<f64>, f64, Vec<Vec<f64>>)
+where
+    Cpu: Backend<E>,
+{
+    let device = Cpu::default();
+    let x = device.tensor_from_vec(cast::<E>(&tensors[0]), shape);
+    let weight = device.tensor_from_vec(cast::<E>(&tensors[1]), (kernel * kernel * shape.3, classes));
+    let bias = device.tensor_from_vec(cast::<E>(&tensors[2]), (classes,));
+    let layer = PixelScores { weight: &weight, bias: &bias, window: Window::same(kernel) };
+    let out = run(x.clone().put_tape(AnyTape::recording()), &layer);
+    assert_eq!(*out.shape(), (shape.0 * shape.1 * shape.2, classes));
+    let values = plain(out.as_vec());
+    let loss = weighted_sum(out);
+    let value = loss.as_vec()[0].to_f64().unwrap();
+    let mut gradients = backward(loss);
+    let mut of = vec![gradient_of(&mut gradients, &x), gradient_of(&mut gradients, &weight)];
+    of.push(gradient_of(&mut gradients, &bias));
+    (values, value, of)
+}
+
+#[test]
+fn fused_scores_of_pixels_are_the_composed_ones_and_those_have_the_gradient_of_finite_differences() {
+    let mut random = ChaCha8Rng::seed_from_u64(13);
+    for round in 0..16 {
+        let (kernel, classes) = ([1, 3][round % 2], [1, 2, 7, 17, 40][round % 5]);
+        let [batch, height, width, channels] = [4, 18, 20, 40].map(|most| random.gen_range(1..most));
+        // Small enough for finite differences, then as it comes.
+        let shape = if round < 4 { (2, 3, 2, 2) } else { (batch, height, width, channels) };
+        let pixels = shape.0 * shape.1 * shape.2;
+        let tensors = [pixels * shape.3, kernel * kernel * shape.3 * classes, classes]
+            .map(|len| draw(&mut random, len));
+        let case = (kernel, classes);
+        let (y, _, gradients) =
+            scored::<f32>(shape, case, &tensors, <Cpu as Backend<f32>>::pixel_log_softmax);
+        let (expected, _, of_composed) = scored::<f64>(shape, case, &tensors, composed::pixel_log_softmax);
+        assert!(relative(&y, &expected) < 1e-5, "{shape:?}, {case:?}");
+        for (k, (fused, composed)) in gradients.iter().zip(&of_composed).enumerate() {
+            // Of one class, ln p = 0 whatever the weights: what is left are roundings.
+            assert!(relative(fused, composed) < 1e-4, "{shape:?}, {case:?}, {k}");
+        }
+        if round < 4 {
+            let loss = |tensors: &[Vec<f64>]| {
+                let (_, value, gradients) = scored::<f64>(shape, case, tensors, composed::pixel_log_softmax);
+                (value, gradients)
+            };
+            assert!(against_differences(&loss, &tensors) < 1e-6, "{shape:?}, {case:?}");
         }
     }
 }

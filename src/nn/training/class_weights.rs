@@ -2,18 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, LabelDistributions, Result};
+use super::Examples;
+use crate::{Error, Result};
 
 /// Factors w_k of the classes in the loss −(1/B) Σ_i Σ_k w_k y_ik ln p_ik, as `class_weight` of Keras's `fit`
-/// for one-hot labels and `weight` of PyTorch's `cross_entropy` for distributions.
+/// for one-hot labels and `weight` of PyTorch's `cross_entropy` for distributions. The samples i are patches, or
+/// in segmentation the batch's B pixels that have a class (PyTorch divides by the sum of their weights there).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Given", into = "Given")]
 pub enum ClassWeights {
     /// All classes count alike, each patch once.
     #[default]
     None,
-    /// w_k = N / (K n_k), with n_k the labels' mass on class k (how many patches it has) and K the classes
-    /// that have any: rare classes count as much as frequent ones (scikit-learn's `balanced`).
+    /// w_k = N / (K n_k), with n_k the labels' mass on class k (how many patches or pixels it has) and K the
+    /// classes that have any: rare classes count as much as frequent ones (scikit-learn's `balanced`).
     Balanced,
     /// These, in the order of the classes; above 0.
     Each(Vec<f64>),
@@ -58,21 +60,20 @@ impl ClassWeights {
     ///
     /// # Errors
     /// Another number of factors than of classes.
-    pub(super) fn of(&self, labels: &LabelDistributions) -> Result<Option<Vec<f64>>> {
-        let classes = labels.classes().len();
+    pub(super) fn of(&self, examples: Examples<'_>) -> Result<Option<Vec<f64>>> {
+        let classes = examples.classes().len();
         match self {
             Self::None => Ok(None),
             Self::Each(weights) if weights.len() == classes => Ok(Some(weights.clone())),
             Self::Each(weights) => Err(Error::input(
                 "training.class_weights",
-                format!("{} numbers for {classes} classes ({})", weights.len(), labels.classes()),
+                format!("{} numbers for {classes} classes ({})", weights.len(), examples.classes()),
                 "give one a class, or balanced",
             )),
             Self::Balanced => {
-                let masses: Vec<f64> = labels.view().columns().into_iter().map(|y| y.sum()).collect();
+                let (samples, masses) = examples.masses();
                 let present = masses.iter().filter(|mass| **mass > 0.0).count() as f64;
-                let weight =
-                    |mass: &f64| if *mass > 0.0 { labels.len() as f64 / (present * mass) } else { 1.0 };
+                let weight = |mass: &f64| if *mass > 0.0 { samples as f64 / (present * mass) } else { 1.0 };
                 Ok(Some(masses.iter().map(weight).collect()))
             }
         }
@@ -82,19 +83,35 @@ impl ClassWeights {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Classes, Labels};
+    use crate::data::{Masks, Patches};
+    use crate::nn::{Labelled, Masked};
+    use crate::{Bands, Classes, Imagery, Labels};
+    use ndarray::{Array4, array};
 
     #[test]
     fn rare_classes_count_as_much_as_frequent_ones() {
         // scikit-learn's compute_class_weight("balanced", classes=[0, 1, 3], y=[0, 0, 0, 1, 1, 3]) gives
         // 2/3, 1, 2; class 2 has no patch.
-        let labels = Labels::new(Classes::of_count(4), vec![0, 0, 0, 1, 1, 3]).unwrap().one_hot();
-        let weights = ClassWeights::Balanced.of(&labels).unwrap().unwrap();
-        for (got, expected) in weights.iter().zip([2.0 / 3.0, 1.0, 1.0, 2.0]) {
-            assert!((got - expected).abs() < 1e-12, "{weights:?}");
+        let classes = Classes::of_count(4);
+        let labels = Labels::new(classes.clone(), vec![0, 0, 0, 1, 1, 3]).unwrap().one_hot();
+        let patches = |size: usize, count: usize| {
+            let imagery = Imagery { patch_size: size, bands: Bands::of_count(1), ..Imagery::so2sat() };
+            Patches::in_memory(imagery, classes.clone(), Array4::zeros((count, size, size, 1))).unwrap()
+        };
+        let six = patches(1, 6);
+        let examples = Examples::from(Labelled { patches: &six, labels: &labels });
+        // The same as pixels, with two that have no class.
+        let (two, none) = (patches(2, 2), Masks::IGNORED);
+        let masks = Masks::new(classes, array![[[0, none], [1, 0]], [[3, 1], [none, 0]]]).unwrap();
+        let pixels = Examples::from(Masked { patches: &two, masks: &masks });
+        for examples in [examples, pixels] {
+            let weights = ClassWeights::Balanced.of(examples).unwrap().unwrap();
+            for (got, expected) in weights.iter().zip([2.0 / 3.0, 1.0, 1.0, 2.0]) {
+                assert!((got - expected).abs() < 1e-12, "{weights:?}");
+            }
+            assert_eq!(ClassWeights::None.of(examples).unwrap(), None);
         }
-        assert_eq!(ClassWeights::None.of(&labels).unwrap(), None);
-        let error = ClassWeights::Each(vec![1.0; 3]).of(&labels).unwrap_err().to_string();
+        let error = ClassWeights::Each(vec![1.0; 3]).of(examples).unwrap_err().to_string();
         assert!(error.contains("3 numbers for 4 classes"), "{error}");
     }
 

@@ -50,6 +50,12 @@ impl Linear {
         Self { kind, sides }
     }
 
+    /// A full convolution of maps of this shape.
+    pub(super) fn full(maps: (usize, usize, usize, usize), window: Window, outputs: usize) -> Self {
+        let (batch, height, width, inputs) = maps;
+        Self { kind: Kind::Full, sides: Sides { batch, height, width, inputs, outputs, window } }
+    }
+
     /// Numbers of the output.
     pub(super) fn output_len(self) -> usize {
         match self.kind {

@@ -1,0 +1,179 @@
+//! U-Net: a class for each pixel. Maps are halved on the way down, doubled on the way up, and what was seen on the
+//! way down is laid beside what comes up at each size.
+//!
+//! Two of them. The plain one follows Ronneberger, Fischer & Brox (2015), *U-Net: Convolutional Networks for
+//! Biomedical Image Segmentation*, MICCAI: on each level two 3 × 3 convolutions with ReLU and a maximum of 2 × 2,
+//! twice the channels a level further down, transposed convolutions of 2 × 2 on the way up; with batch norm, and
+//! with `same` padding, so that the output is as large as the patch. The other one goes down by EfficientNet-B0
+//! ([`Encoder::EfficientnetB0`]).
+
+mod decoder;
+mod efficientnet;
+mod plain;
+
+use dfdx::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::summary::Layer;
+use crate::nn::{Backend, Maps, Module, Pass, PixelHead, Rows, Visitor};
+use crate::{Classes, Error, Imagery, Result};
+use decoder::Decoder;
+use efficientnet::EfficientNet;
+use plain::Plain;
+
+/// What goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoder {
+    /// Two convolutions a level, as in the U-Net paper.
+    Plain,
+    /// EfficientNet-B0 (Tan & Le 2019, *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks*,
+    /// ICML), with the decoder of the Keras package `segmentation_models`: each pixel four times, the maps of the
+    /// same size beside it, two 3 × 3 convolutions.
+    #[default]
+    EfficientnetB0,
+}
+
+/// The network's size. The default is `segmentation_models`' `Unet("efficientnetb0")`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UnetSettings {
+    /// What goes down.
+    pub encoder: Encoder,
+    /// How many channels every layer has beside the published network's: 1 for as many. (The plain encoder's first
+    /// level has 64, the others are multiples of 8.)
+    pub width: f64,
+    /// How often the plain encoder halves the maps (published: 4). EfficientNet-B0 does it five times and has no
+    /// such setting: leave it at 4.
+    pub depth: usize,
+}
+
+/// Bounds beyond which a setting is a slip of the pen, not a network.
+const LARGEST: (f64, usize) = (4.0, 6);
+
+impl Default for UnetSettings {
+    fn default() -> Self {
+        Self { encoder: Encoder::default(), width: 1.0, depth: 4 }
+    }
+}
+
+impl UnetSettings {
+    /// The plain U-Net.
+    pub fn plain() -> Self {
+        Self { encoder: Encoder::Plain, ..Self::default() }
+    }
+
+    /// Checks the settings for patches of this size.
+    ///
+    /// # Errors
+    /// A width or a depth that cannot be, or patches that cannot be halved so often.
+    pub fn check(&self, patch_size: usize) -> Result<()> {
+        if !(self.width > 0.0 && self.width <= LARGEST.0) {
+            let advice = format!("choose a number above 0, up to {} (published: 1)", LARGEST.0);
+            return Err(Error::input("unet: width", self.width.to_string(), advice));
+        }
+        let plain = self.encoder == Encoder::Plain;
+        if plain && !(1..=LARGEST.1).contains(&self.depth) {
+            let advice = format!("choose 1 to {} (published: 4)", LARGEST.1);
+            return Err(Error::input("unet: depth", self.depth.to_string(), advice));
+        }
+        if !plain && self.depth != Self::default().depth {
+            let problem = format!("{}, and EfficientNet-B0 halves the maps five times", self.depth);
+            return Err(Error::input("unet: depth", problem, "leave it out, or take the plain encoder"));
+        }
+        let multiple = 1 << self.halvings();
+        if patch_size == 0 || !patch_size.is_multiple_of(multiple) {
+            let problem =
+                format!("patches of {patch_size} pixels cannot be halved {} times", self.halvings());
+            let advice = format!("cut patches whose size is a multiple of {multiple}");
+            return Err(Error::input("unet", problem, advice));
+        }
+        Ok(())
+    }
+
+    /// How often the maps are halved.
+    pub(super) fn halvings(&self) -> usize {
+        match self.encoder {
+            Encoder::Plain => self.depth,
+            Encoder::EfficientnetB0 => 5,
+        }
+    }
+
+    /// Its layers, in the order in which data pass them.
+    pub(super) fn layers(&self, imagery: &Imagery, classes: &Classes) -> Vec<Layer> {
+        let size = imagery.patch_size;
+        let (mut layers, kernel) = match self.encoder {
+            Encoder::Plain => (plain::layers(self, size), plain::HEAD),
+            Encoder::EfficientnetB0 => (efficientnet::layers(self, size), efficientnet::HEAD),
+        };
+        let text = format!("head: convolution {kernel} × {kernel}, softmax");
+        layers.push(Layer::new(text, [size, size, classes.len()], "head"));
+        layers
+    }
+}
+
+/// The network, on any device.
+#[derive(Clone)]
+pub(crate) struct Unet<E: Dtype, D: Backend<E>> {
+    down: Down<E, D>,
+    up: Decoder<E, D>,
+    head: PixelHead<E, D>,
+}
+
+/// What goes down.
+#[derive(Clone)]
+enum Down<E: Dtype, D: Backend<E>> {
+    Plain(Plain<E, D>),
+    EfficientNet(Box<EfficientNet<E, D>>),
+}
+
+impl<E: Dtype, D: Backend<E>> Unet<E, D> {
+    /// A network with random weights.
+    pub(crate) fn new(
+        device: &D,
+        random: &mut ChaCha8Rng,
+        settings: &UnetSettings,
+        bands: usize,
+        classes: usize,
+    ) -> Self {
+        let (down, up, kernel) = match settings.encoder {
+            Encoder::Plain => {
+                let (down, up) = plain::new(device, random, settings, bands);
+                (Down::Plain(down), up, plain::HEAD)
+            }
+            Encoder::EfficientnetB0 => {
+                let (down, up) = efficientnet::new(device, random, settings, bands);
+                (Down::EfficientNet(Box::new(down)), up, efficientnet::HEAD)
+            }
+        };
+        let head = PixelHead::new("head", device, random, kernel, up.outputs(), classes);
+        Self { down, up, head }
+    }
+}
+
+impl<E: Dtype, D: Backend<E>> Module<E, D> for Unet<E, D> {
+    const PART: usize = 8;
+    const BATCH: usize = 64;
+
+    fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+        let (x, seen) = match &self.down {
+            Down::Plain(down) => down.forward(x, pass),
+            Down::EfficientNet(down) => down.forward(x, pass),
+        };
+        let x = self.up.forward(x, seen, pass); // (B, S, S, C)
+        self.head.log_probabilities(x) // (B S S, K)
+    }
+
+    fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
+        match &mut self.down {
+            Down::Plain(down) => down.visit(visitor),
+            Down::EfficientNet(down) => down.visit(visitor),
+        }
+        self.up.visit(visitor);
+        self.head.visit(visitor);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Counts of parameters that Keras gives, sizes of maps, settings that cannot be, and the path of the gradient.
+
+use rand::{Rng, SeedableRng};
+
+use super::*;
+use crate::models::squares::Squares;
+use crate::models::{Architecture, Device, build_segmenter};
+use crate::nn::{AnyTape, backward, cross_entropy};
+use crate::{Bands, Classes};
+
+fn imagery(patch_size: usize, bands: usize) -> Imagery {
+    Imagery { patch_size, bands: Bands::of_count(bands), ..Imagery::so2sat() }
+}
+
+fn count(settings: &UnetSettings, size: usize, bands: usize, classes: usize) -> [usize; 2] {
+    let (imagery, classes) = (imagery(size, bands), Classes::of_count(classes));
+    let parameters = build_segmenter(settings, &imagery, &classes, 0, Device::Cpu).unwrap().parameters();
+    [parameters.total, parameters.trainable]
+}
+
+#[test]
+fn the_networks_have_as_many_parameters_as_in_keras() {
+    // tests/vectors/make_unet.py prints these. The first is segmentation_models' Unet("efficientnetb0", (64, 64, 3)).
+    let b0 = UnetSettings::default();
+    assert_eq!(count(&b0, 64, 3, 1), [10_115_501, 10_071_501]);
+    assert_eq!(count(&b0, 64, 10, 7), [10_118_387, 10_074_387]);
+    assert_eq!(count(&UnetSettings { width: 0.25, ..b0 }, 64, 3, 5), [746_015, 733_855]);
+    let plain = UnetSettings::plain();
+    assert_eq!(count(&plain, 64, 3, 1), [31_052_289, 31_038_593]);
+    assert_eq!(count(&UnetSettings { width: 0.125, depth: 3, ..plain }, 64, 10, 7), [122_607, 121_791]);
+}
+
+#[test]
+fn every_layer_of_the_summary_has_the_parameters_it_names_and_all_are_named() {
+    for settings in [UnetSettings::default(), UnetSettings::plain()] {
+        let (imagery, classes) = (imagery(64, 10), Classes::of_count(7));
+        let network = build_segmenter(&settings, &imagery, &classes, 0, Device::Cpu).unwrap();
+        let layers = Architecture::Unet(settings.clone()).layers(&imagery, &classes);
+        let named: Vec<&str> = layers.iter().map(Layer::weights).filter(|name| !name.is_empty()).collect();
+        for (name, _) in network.weights().iter() {
+            let layer = name.rsplit_once('.').unwrap().0;
+            assert!(named.contains(&layer), "{settings:?}: {name}");
+        }
+        assert!(named.iter().all(|name| network.weights().get(&format!("{name}.weight")).is_some()));
+        let text = network.summary().to_string();
+        assert!(text.contains("64 × 64 × 7"), "{text}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_and_patches_of_odd_sizes_are_refused_in_one_line() {
+    let refused = |settings: UnetSettings, size: usize, part: &str| {
+        let error = settings.check(size).unwrap_err().to_string();
+        assert!(error.contains(part) && error.lines().count() == 1, "{error}");
+    };
+    let (b0, plain) = (UnetSettings::default(), UnetSettings::plain());
+    refused(b0.clone(), 48, "a multiple of 32");
+    refused(plain.clone(), 24, "a multiple of 16");
+    refused(UnetSettings { depth: 2, ..plain.clone() }, 0, "a multiple of 4");
+    refused(UnetSettings { depth: 3, ..b0.clone() }, 64, "halves the maps five times");
+    refused(UnetSettings { depth: 0, ..plain.clone() }, 64, "choose 1 to 6");
+    for width in [0.0, -1.0, f64::NAN, 100.0] {
+        refused(UnetSettings { width, ..plain.clone() }, 64, "unet: width");
+    }
+    assert!(b0.check(32).is_ok() && UnetSettings { depth: 5, ..plain }.check(96).is_ok());
+}
+
+/// The loss of a small network and each tensor's squared gradient.
+fn loss_and_squares<E: Dtype>(settings: &UnetSettings) -> (f64, Vec<(String, f64)>)
+where
+    Cpu: Backend<E>,
+{
+    let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(5));
+    let mut network = Unet::<E, Cpu>::new(&device, &mut random, settings, 3, 4);
+    let mut draw = |len: usize| -> Vec<E> {
+        (0..len).map(|_| E::from_f64(random.gen_range(0.0..1.0)).unwrap()).collect()
+    };
+    let size = 32;
+    let x = device.tensor_from_vec(draw(4 * size * size * 3), (4usize, size, size, 3usize));
+    let y = device.tensor_from_vec(draw(4 * size * size * 4), (4 * size * size, 4usize));
+    let mut pass = Pass::training(ChaCha8Rng::seed_from_u64(0));
+    let x = x.put_tape(AnyTape::recording_from_data());
+    let loss = cross_entropy(network.log_probabilities(x, &mut pass), y, 4 * size * size);
+    let value = loss.as_vec()[0].to_f64().unwrap();
+    let mut gradients = backward(loss);
+    let mut squares = Squares::of(&mut gradients);
+    network.visit(&mut squares);
+    (value, squares.found)
+}
+
+#[test]
+fn the_fused_networks_have_the_loss_and_the_gradients_of_the_composed_ones() {
+    let plain = UnetSettings { width: 0.0625, depth: 3, ..UnetSettings::plain() };
+    for settings in [plain, UnetSettings { width: 0.1, ..UnetSettings::default() }] {
+        let (fused, of_fused) = loss_and_squares::<f32>(&settings);
+        let (composed, of_composed) = loss_and_squares::<f64>(&settings);
+        assert!((fused - composed).abs() < 1e-4, "{settings:?}: {fused}, not {composed}");
+        for ((name, fused), (_, composed)) in of_fused.into_iter().zip(of_composed) {
+            let near = (fused.sqrt() - composed.sqrt()).abs() <= 0.01 * composed.sqrt() + 1e-6;
+            assert!(near && composed > 0.0, "{settings:?}, {name}: {fused}, {composed}");
+        }
+    }
+}

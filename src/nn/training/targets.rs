@@ -1,0 +1,166 @@
+//! What a network learns: a distribution for each patch, or a class for each pixel.
+
+use ndarray::{Array2, Axis};
+
+use super::{Labelled, Masked};
+use crate::data::{Masks, Patches};
+use crate::nn::augmentation::Ways;
+use crate::{Classes, Error, LabelDistributions, Result};
+
+/// Patches and what is to be learnt of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Examples<'a> {
+    pub(crate) patches: &'a Patches,
+    targets: Targets<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Targets<'a> {
+    /// One row a patch.
+    Patches(&'a LabelDistributions),
+    /// One row a pixel: patch by patch, line by line.
+    Pixels(&'a Masks),
+}
+
+impl<'a> From<Labelled<'a>> for Examples<'a> {
+    fn from(Labelled { patches, labels }: Labelled<'a>) -> Self {
+        Self { patches, targets: Targets::Patches(labels) }
+    }
+}
+
+impl<'a> From<Masked<'a>> for Examples<'a> {
+    fn from(Masked { patches, masks }: Masked<'a>) -> Self {
+        Self { patches, targets: Targets::Pixels(masks) }
+    }
+}
+
+impl Examples<'_> {
+    /// The classes of the targets.
+    pub(crate) fn classes(&self) -> &Classes {
+        match self.targets {
+            Targets::Patches(labels) => labels.classes(),
+            Targets::Pixels(masks) => masks.classes(),
+        }
+    }
+
+    /// Refuses targets that are not those of the patches, and sets from which nothing can be learnt.
+    pub(crate) fn check(&self) -> Result<()> {
+        let patches = self.patches;
+        let refuse = |problem: String, advice: &str| Err(Error::input(patches.name(), problem, advice));
+        match self.targets {
+            Targets::Patches(labels) if patches.len() != labels.len() || patches.is_empty() => refuse(
+                format!("{} patches and {} labels", patches.len(), labels.len()),
+                "give each patch a label, and at least one",
+            ),
+            Targets::Patches(_) => Ok(()),
+            Targets::Pixels(masks) => {
+                let size = patches.imagery().patch_size;
+                let (count, rows, columns) = masks.view().dim();
+                if (count, rows, columns) != (patches.len(), size, size) {
+                    let problem = format!(
+                        "{} patches of {size} x {size} pixels, {count} masks of {rows} x {columns}",
+                        patches.len()
+                    );
+                    return refuse(problem, "give each patch a mask of its size");
+                }
+                masks.check_some(masks.view().len() - masks.ignored(), &patches.name())
+            }
+        }
+    }
+
+    /// How much each class has of all samples: patches, or pixels that have a class.
+    pub(super) fn masses(&self) -> (usize, Vec<f64>) {
+        match self.targets {
+            Targets::Patches(labels) => {
+                let masses = labels.view().columns().into_iter().map(|y| y.sum()).collect();
+                (labels.len(), masses)
+            }
+            Targets::Pixels(masks) => {
+                let counts = masks.counts();
+                (counts.iter().sum(), counts.into_iter().map(|n| n as f64).collect())
+            }
+        }
+    }
+
+    /// The targets of some patches that lie in these `ways`, smoothed: (1 − ε) y + ε / K. Rows of zeros are
+    /// pixels without a class.
+    pub(super) fn rows(&self, positions: &[usize], ways: &Ways, epsilon: f64) -> Array2<f64> {
+        let classes = self.classes().len();
+        let uniform = epsilon / classes as f64;
+        match self.targets {
+            // A patch is of its class however it lies.
+            Targets::Patches(labels) => {
+                labels.view().select(Axis(0), positions).mapv_into(|y| (1.0 - epsilon) * y + uniform)
+            }
+            Targets::Pixels(masks) => {
+                let values = masks.view();
+                let pixels = values.dim().1 * values.dim().2;
+                let mut y = Array2::zeros((positions.len() * pixels, classes));
+                let mut rows = y.outer_iter_mut();
+                for (n, &position) in positions.iter().enumerate() {
+                    let mask = values.index_axis(Axis(0), position).insert_axis(Axis(2));
+                    for (value, mut y) in ways.lay(n, mask).iter().zip(&mut rows) {
+                        if *value != Masks::IGNORED {
+                            y.fill(uniform);
+                            y[usize::from(*value)] = (1.0 - epsilon) + uniform;
+                        }
+                    }
+                }
+                y
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Bands, Imagery};
+    use ndarray::{Array3, Array4};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "pixels are moved, not computed")]
+    fn a_mask_is_laid_as_its_patch_is() {
+        let (classes, none) = (Classes::of_count(5), Masks::IGNORED);
+        let imagery = Imagery { patch_size: 6, bands: Bands::of_count(1), ..Imagery::so2sat() };
+        // The pixel's number is its class, 5 for none.
+        let images = Array4::from_shape_fn((30, 6, 6, 1), |(n, r, c, _)| ((n + 2 * r + r * c) % 6) as f32);
+        let masks = images.index_axis(Axis(3), 0).mapv(|x| if x == 5.0 { none } else { x as u8 });
+        let patches = Patches::in_memory(imagery, classes.clone(), images).unwrap();
+        let masks = Masks::new(classes, masks).unwrap();
+        let examples = Examples::from(Masked { patches: &patches, masks: &masks });
+        examples.check().unwrap();
+        let positions = [7, 29, 3, 3, 8, 15, 0, 11];
+        let mut random = ChaCha8Rng::seed_from_u64(4);
+        let ways = crate::nn::Augmentation::FlipsAndTurns.ways(positions.len(), &mut random);
+        let mut laid = patches.images_at(&positions).unwrap();
+        let before = laid.clone();
+        ways.apply(&mut laid);
+        assert_ne!(laid, before);
+        let y = examples.rows(&positions, &ways, 0.1);
+        for (pixel, y) in laid.iter().zip(y.outer_iter()) {
+            let expected = |k: usize| match *pixel as usize {
+                5 => 0.0,
+                class if class == k => 0.9 + 0.02,
+                _ => 0.02,
+            };
+            assert!((0..5).all(|k| (y[k] - expected(k)).abs() < 1e-12), "{pixel}: {y}");
+        }
+    }
+
+    #[test]
+    fn masks_that_are_not_the_patches_own_are_refused_in_a_line() {
+        let classes = Classes::of_count(3);
+        let imagery = Imagery { patch_size: 4, bands: Bands::of_count(1), ..Imagery::so2sat() };
+        let patches = Patches::in_memory(imagery, classes.clone(), Array4::zeros((2, 4, 4, 1))).unwrap();
+        let refused = |shape: (usize, usize, usize), value: u8| {
+            let masks = Masks::new(classes.clone(), Array3::from_elem(shape, value)).unwrap();
+            Examples::from(Masked { patches: &patches, masks: &masks }).check().unwrap_err().to_string()
+        };
+        assert!(refused((3, 4, 4), 0).contains("2 patches of 4 x 4 pixels, 3 masks of 4 x 4;"));
+        assert!(refused((2, 4, 5), 0).contains("2 masks of 4 x 5"));
+        assert!(refused((2, 4, 4), Masks::IGNORED).contains("all 32 pixels are ignored"));
+    }
+}
