@@ -4,16 +4,18 @@
 //! `cargo test --release --features cuda --test cuda -- --ignored --test-threads 1`.
 //! `LCZ_TEST_DEVICE=cpu` holds the processor against itself: that the tests themselves run.
 
-use lcz::data::Patches;
+use lcz::data::{Masks, Patches};
 use lcz::models::mlp::MlpSettings;
 use lcz::models::resnet50::{ResNet50Settings, Variant};
 use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
-use lcz::models::{Architecture, Device, Network, build, devices};
+use lcz::models::unet::{Encoder, UnetSettings};
+use lcz::models::{Architecture, Device, Network, Segmenter, build, build_segmenter, devices};
 use lcz::progress::Silent;
 use lcz::{
-    Augmentation, Classes, Imagery, Labelled, Labels, Optimizer, Schedule, Standardisation, Training, Weights,
+    Augmentation, Classes, Imagery, Labelled, Labels, Masked, Optimizer, Schedule, Standardisation, Training,
+    Weights,
 };
-use ndarray::{Array2, Array4};
+use ndarray::{Array2, Array3, Array4};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -158,6 +160,76 @@ fn a_training_goes_as_on_the_processor() {
             assert!((a - b).abs() < 0.02 * a.max(0.1), "{architecture:?}: {losses:?}");
         }
         assert!(losses[1][3] < losses[1][0], "{architecture:?}: nothing was learnt: {losses:?}");
+    }
+}
+
+/// Patches of bright squares on dark ground, and which is which; some pixels have no class.
+fn squares(count: usize) -> (Patches, Masks) {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let (imagery, classes) = (Imagery::so2sat(), Classes::named(["ground", "square"]).unwrap());
+    let size = imagery.patch_size;
+    let inside = |n: usize, row: usize, column: usize| {
+        let corner = [3 + 5 * n % 13, 2 + 7 * n % 11];
+        (corner[0]..corner[0] + 14).contains(&row) && (corner[1]..corner[1] + 16).contains(&column)
+    };
+    let masks = Array3::from_shape_fn((count, size, size), |(n, row, column)| match (row + column + n) % 9 {
+        0 => Masks::IGNORED,
+        _ => u8::from(inside(n, row, column)),
+    });
+    let images = Array4::from_shape_fn((count, size, size, 10), |(n, row, column, band)| {
+        f32::from(u8::from(inside(n, row, column))) * (0.3 + 0.1 * band as f32) + random.gen_range(-0.5..0.5)
+    });
+    let patches = Patches::in_memory(imagery, classes.clone(), images).unwrap();
+    (patches, Masks::new(classes, masks).unwrap())
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU and a build with --features cuda"]
+fn pixels_get_the_probabilities_and_the_training_that_the_processor_gives_them() {
+    let (patches, masks) = squares(24);
+    let set = Masked { patches: &patches, masks: &masks };
+    let plain = UnetSettings { encoder: Encoder::Plain, width: 0.0625, depth: 3 };
+    for settings in [plain, UnetSettings { width: 0.1, ..UnetSettings::default() }] {
+        let build = |device| {
+            let classes = masks.classes();
+            let mut network = build_segmenter(&settings, patches.imagery(), classes, 5, device).unwrap();
+            let input = Standardisation { mean: vec![0.3; 10], deviation: vec![0.5; 10] };
+            network.set_standardisation(input).unwrap();
+            network
+        };
+        let (mut here, mut there) = (build(Device::Cpu), build(device()));
+        let p = |network: &dyn Segmenter| network.predict(&patches).unwrap().view().to_owned();
+        let apart = difference(&p(&*here), &p(&*there));
+        let before = here.weights();
+        let training = |epochs, optimizer, learning_rate| Training {
+            epochs,
+            batch_size: 24,
+            learning_rate,
+            schedule: Schedule::Constant,
+            optimizer,
+            augmentation: Augmentation::None,
+            ..Training::default()
+        };
+        let gradient = training(1, Optimizer::Sgd, 0.01);
+        let fit = |networks: [&mut Box<dyn Segmenter>; 2], training: &Training| {
+            networks.map(|network| {
+                let history = network.fit(set, None, training, &mut Silent).unwrap();
+                history.epochs.iter().map(|epoch| epoch.training_loss).collect::<Vec<_>>()
+            })
+        };
+        fit([&mut here, &mut there], &gradient);
+        let (name, of_gradients) = difference_of_steps(&before, &here.weights(), &there.weights());
+        println!(
+            "{settings:?}: probabilities differ by {apart:.1e}, gradients by {of_gradients:.1e} in {name}"
+        );
+        assert!(apart < 1e-4 && of_gradients < 1e-2, "{settings:?}: {apart}, {name} {of_gradients}");
+        let losses =
+            fit([&mut here, &mut there], &Training { batch_size: 8, ..training(4, Optimizer::Adam, 1e-3) });
+        println!("{settings:?}: losses {losses:.4?}");
+        for (a, b) in losses[0].iter().zip(&losses[1]) {
+            assert!((a - b).abs() < 0.02 * a.max(0.1), "{settings:?}: {losses:?}");
+        }
+        assert!(losses[1][3] < losses[1][0], "{settings:?}: nothing was learnt: {losses:?}");
     }
 }
 

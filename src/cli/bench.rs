@@ -7,7 +7,7 @@ use lcz::models::Device;
 
 use super::output;
 
-/// Time a network on random patches of So2Sat's size, beside the best that this machine can do.
+/// Time a network on random patches of So2Sat's size (64 × 64 × 3 for a U-Net), beside the best that this machine can do.
 ///
 /// The median over rounds, through the calls that training and predicting make. Nothing else should run
 /// meanwhile.
@@ -15,9 +15,11 @@ use super::output;
 #[command(after_help = "Examples:
   lcz bench sen2lcz --mode train --batch 32 --threads 2
   lcz bench mlp --mode infer --batch 256 --json
+  lcz bench unet --mode train --batch 8
+  lcz bench unet --set model.encoder=plain --set model.width=0.25
   lcz bench sen2lcz --set model.width=32 --set training.optimizer=nadam")]
 pub struct Bench {
-    /// The network: sen2lcz, resnet50, mlp.
+    /// The network: sen2lcz, resnet50, mlp, unet.
     model: String,
 
     /// What is timed.

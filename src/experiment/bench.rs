@@ -1,24 +1,24 @@
 //! How fast a network trains and classifies here, beside what the machine could do at best.
 //!
-//! Through the calls that a user makes ([`Network::fit_from`], [`predict`](crate::models::Classifier::predict)),
-//! on patches of random numbers in memory: standardisation, shuffling and copies are included, reading is not.
+//! Through the calls that a user makes ([`Network::fit_from`], [`predict`](crate::models::Classifier::predict), and those
+//! of a [`Segmenter`]), on patches of random numbers in memory: standardisation, shuffling and copies are included, reading is not.
 
 use std::cell::Cell;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use ndarray::Array4;
+use ndarray::{Array3, Array4};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
-use crate::data::Patches;
-use crate::models::{Device, Network, build};
+use crate::data::{Masks, Patches};
+use crate::models::{Architecture, Device, Network, Segmenter, build, build_segmenter};
 use crate::nn::kernels::{Level, peak};
-use crate::nn::{Labelled, Standardisation, Training};
-use crate::{Classes, Error, Imagery, Labels, Progress, Result};
+use crate::nn::{History, Labelled, Masked, Observer, Standardisation, Training};
+use crate::{Bands, Classes, Error, Imagery, LabelDistributions, Labels, Progress, Result};
 
 /// Batches of a training set: an epoch.
 const BATCHES: usize = 16;
@@ -74,8 +74,8 @@ pub struct Measured {
     pub first_step_seconds: Option<f64>,
 }
 
-/// Times a network on patches of random numbers (So2Sat's size: 32 × 32 × 10, 17 classes), with as many
-/// threads as rayon has.
+/// Times a network on patches of random numbers (So2Sat's size: 32 × 32 × 10, 17 classes; 64 × 64 × 3 and 10 classes
+/// where each pixel is given one), with as many threads as rayon has.
 ///
 /// # Errors
 /// Settings that cannot be; a batch or rounds of 0; a training that fails.
@@ -93,18 +93,15 @@ pub fn bench(
         }
     }
     let threads = rayon::current_num_threads();
-    let (imagery, classes) = (Imagery::so2sat(), Classes::lcz());
-    let seed = config.training.seed;
-    let mut network = build(&config.model, &imagery, &classes, seed, device)?;
-    let bands = imagery.bands.len();
-    // Not the identity, which costs nothing.
-    network.set_standardisation(Standardisation { mean: vec![0.1; bands], deviation: vec![0.9; bands] })?;
-    let patches = noise(if mode == BenchMode::Train { BATCHES * batch } else { batch }, seed)?;
-    progress.begin(&format!("timing {}", network.name()), rounds as u64);
+    let mut network = Timed::build(&config.model, config.training.seed, device)?;
+    let count = if mode == BenchMode::Train { BATCHES * batch } else { batch };
+    let patches = noise(&config.model, count, config.training.seed)?;
+    let name = config.model.name();
+    progress.begin(&format!("timing {name}"), rounds as u64);
     let first_step = FirstStep::default();
     let mut round: Box<dyn FnMut(usize) -> Result<Vec<f64>>> = match mode {
-        BenchMode::Train => Box::new(trainer(&mut *network, &patches, &config.training, batch, &first_step)),
-        BenchMode::Infer => Box::new(classifier(&*network, &patches, &first_step)),
+        BenchMode::Train => Box::new(trainer(&mut network, &patches, &config.training, batch, &first_step)?),
+        BenchMode::Infer => Box::new(predictor(&network, &patches, &first_step)),
     };
     round(1)?;
     let mut peak = peak_gflops(threads);
@@ -122,16 +119,16 @@ pub fn bench(
     progress.end("");
     rates.sort_by(f64::total_cmp);
     let samples_per_second = f64::midpoint(rates[rounds / 2], rates[(rounds - 1) / 2]);
-    let forward = network.forward_operations() as f64;
+    let (parameters, forward) = network.size();
     let passes = if mode == BenchMode::Train { 3.0 } else { 1.0 };
     let gflops = passes * forward * samples_per_second / 1e9;
     Ok(Measured {
-        model: network.name().to_owned(),
+        model: name.to_owned(),
         mode,
         device: device.to_string(),
         batch,
         threads,
-        parameters: network.parameters().total,
+        parameters,
         forward_mflop: forward / 1e6,
         samples_per_second,
         range: [rates[0], rates[rounds - 1]],
@@ -145,29 +142,114 @@ pub fn bench(
     })
 }
 
+/// A network of either kind.
+enum Timed {
+    OfPatches(Box<dyn Network>),
+    OfPixels(Box<dyn Segmenter>),
+}
+
+/// What it is trained on.
+enum Targets {
+    OfPatches(LabelDistributions),
+    OfPixels(Masks),
+}
+
+/// The patches that an architecture is timed on, and the classes.
+fn setting(architecture: &Architecture) -> (Imagery, Classes) {
+    if architecture.is_of_pixels() {
+        let imagery = Imagery { patch_size: 64, bands: Bands::of_count(3), ..Imagery::so2sat() };
+        return (imagery, Classes::of_count(10));
+    }
+    (Imagery::so2sat(), Classes::lcz())
+}
+
+impl Timed {
+    fn build(architecture: &Architecture, seed: u64, device: Device) -> Result<Self> {
+        let (imagery, classes) = setting(architecture);
+        let bands = imagery.bands.len();
+        // Not the identity, which costs nothing.
+        let input = Standardisation { mean: vec![0.1; bands], deviation: vec![0.9; bands] };
+        if let Architecture::Unet(settings) = architecture {
+            let mut network = build_segmenter(settings, &imagery, &classes, seed, device)?;
+            network.set_standardisation(input)?;
+            return Ok(Self::OfPixels(network));
+        }
+        let mut network = build(architecture, &imagery, &classes, seed, device)?;
+        network.set_standardisation(input)?;
+        Ok(Self::OfPatches(network))
+    }
+
+    /// Its parameters, and the operations of a forward pass of one sample.
+    fn size(&self) -> (usize, f64) {
+        match self {
+            Self::OfPatches(network) => (network.parameters().total, network.forward_operations() as f64),
+            Self::OfPixels(network) => (network.parameters().total, network.forward_operations() as f64),
+        }
+    }
+
+    /// Any targets.
+    fn targets(&self, patches: &Patches) -> Result<Targets> {
+        let classes = patches.classes().clone();
+        match self {
+            Self::OfPatches(_) => {
+                let labels = (0..patches.len()).map(|n| n % classes.len()).collect();
+                Ok(Targets::OfPatches(Labels::new(classes, labels)?.one_hot()))
+            }
+            Self::OfPixels(_) => {
+                let (size, k) = (patches.imagery().patch_size, classes.len());
+                let shape = (patches.len(), size, size);
+                let masks =
+                    Array3::from_shape_fn(shape, |(n, row, column)| ((n + row / 8 + column / 8) % k) as u8);
+                Ok(Targets::OfPixels(Masks::new(classes, masks)?))
+            }
+        }
+    }
+
+    fn fit(
+        &mut self,
+        patches: &Patches,
+        targets: &Targets,
+        training: &Training,
+        observer: &mut dyn Observer,
+    ) -> Result<History> {
+        match (self, targets) {
+            (Self::OfPatches(network), Targets::OfPatches(labels)) => {
+                network.fit(Labelled { patches, labels }, None, training, observer)
+            }
+            (Self::OfPixels(network), Targets::OfPixels(masks)) => {
+                network.fit(Masked { patches, masks }, None, training, observer)
+            }
+            _ => Err(Error::Internal { what: "timing", detail: "targets of another network".to_owned() }),
+        }
+    }
+
+    fn predict(&self, patches: &Patches) -> Result<()> {
+        match self {
+            Self::OfPatches(network) => network.predict(patches).map(drop),
+            Self::OfPixels(network) => network.predict(patches).map(drop),
+        }
+    }
+}
+
 /// Trains so many epochs and gives the seconds of each.
 fn trainer<'a>(
-    network: &'a mut dyn Network,
+    network: &'a mut Timed,
     patches: &'a Patches,
     training: &'a Training,
     batch: usize,
     mut first_step: &'a FirstStep,
-) -> impl FnMut(usize) -> Result<Vec<f64>> + 'a {
-    let classes = patches.classes().clone();
-    let labels = (0..patches.len()).map(|n| n % classes.len()).collect();
-    let labels = Labels::new(classes, labels).map(|labels| labels.one_hot());
-    move |epochs| {
-        let labels =
-            labels.as_ref().map_err(|e| Error::Internal { what: "labels", detail: e.to_string() })?;
+) -> Result<impl FnMut(usize) -> Result<Vec<f64>> + 'a> {
+    let targets = network.targets(patches)?;
+    Ok(move |epochs| {
         let training = Training { epochs, batch_size: batch, patience: 0, ..training.clone() };
-        let history = network.fit(Labelled { patches, labels }, None, &training, &mut first_step)?;
+        let history = network.fit(patches, &targets, &training, &mut first_step)?;
         Ok(history.epochs.iter().map(|epoch| epoch.seconds).collect())
-    }
+    })
 }
 
 /// Predicts so many times and gives the seconds of each.
-fn classifier<'a>(
-    network: &'a dyn Network,
+fn predictor<'a>(
+    network: &'a Timed,
     patches: &'a Patches,
     first_step: &'a FirstStep,
 ) -> impl FnMut(usize) -> Result<Vec<f64>> + 'a {
@@ -205,12 +287,12 @@ impl Progress for &FirstStep {
 }
 
 /// Patches of random numbers between 0 and 0.5.
-fn noise(count: usize, seed: u64) -> Result<Patches> {
-    let imagery = Imagery::so2sat();
+fn noise(architecture: &Architecture, count: usize, seed: u64) -> Result<Patches> {
+    let (imagery, classes) = setting(architecture);
     let shape = (count, imagery.patch_size, imagery.patch_size, imagery.bands.len());
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let images = Array4::from_shape_fn(shape, |_| random.gen_range(0.0..0.5));
-    Patches::in_memory(imagery, Classes::lcz(), images)
+    Patches::in_memory(imagery, classes, images)
 }
 
 /// Billions of operations a second of fused multiply-adds on so many threads at once; the best of five.
@@ -265,6 +347,21 @@ mod tests {
         }
         let error = bench(&config, Device::Cpu, BenchMode::Train, 0, 1, &mut Silent).unwrap_err().to_string();
         assert!(error.contains("--batch: 0"), "{error}");
+    }
+
+    #[test]
+    fn a_network_of_pixels_is_timed_and_its_operations_are_counted() {
+        let settings = ["model.encoder=plain", "model.depth=1", "model.width=0.03125"].map(str::to_owned);
+        let config = Config::read(None, "unet", &settings).unwrap();
+        for mode in [BenchMode::Train, BenchMode::Infer] {
+            let measured = bench(&config, Device::Cpu, mode, 2, 1, &mut Silent).unwrap();
+            // 3 → 2 → 2 at 64 × 64, 2 → 4 → 4 at 32 × 32, 4 → 2 from there up, 4 → 2 → 2 at 64 × 64, 2 → 10 classes.
+            let (large, small) = (64 * 64, 32 * 32);
+            let down = large * 9 * (6 + 4) + small * 9 * (8 + 16);
+            let up = small * 4 * 8 + large * 9 * (8 + 4) + large * 20;
+            assert!((measured.forward_mflop - 2e-6 * f64::from(down + up)).abs() < 1e-9);
+            assert!(measured.samples_per_second > 0.0);
+        }
     }
 
     #[test]

@@ -106,12 +106,16 @@ def name_of(weight):
     if layer.startswith("block"):
         block, rest = layer.split("_", 1)
         layer = f"{block}.{BLOCK[rest]}"
-    return f"{PARTS.get(layer, layer)}.{'weight' if part == 'kernel' or part == 'depthwise_kernel' else part}"
+    return f"{PARTS.get(layer, layer)}.{'weight' if part == 'kernel' else part}"
+
+
+def is_depthwise(weight):
+    return "dwconv" in weight.path.split("/")[-2]
 
 
 def shaped(weight, value):
     """A weight in lcz's shape: all sides but the last in one; depthwise, the last two as well."""
-    if weight.path.endswith("depthwise_kernel"):
+    if is_depthwise(weight):
         return value.reshape(-1, value.shape[2])
     return value.reshape(-1, value.shape[-1]) if value.ndim > 1 else value
 
@@ -160,7 +164,7 @@ def main():
         for weight in model.weights:
             part = weight.path.rsplit("/", 1)[1]
             spread = {"gamma": lambda z: 1 + 0.2 * z, "moving_variance": lambda z: np.exp(0.3 * z)}
-            fan = np.prod(weight.shape[:2]) if part == "depthwise_kernel" else np.prod(weight.shape[:-1])
+            fan = np.prod(weight.shape[:2]) if is_depthwise(weight) else np.prod(weight.shape[:-1])
             scale = np.sqrt(2 / fan) if part.endswith("kernel") else 0.2
             draw = spread.get(part, lambda z: scale * z)
             value = draw(rng.standard_normal(weight.shape)).astype("f4").astype("f8")
