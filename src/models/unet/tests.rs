@@ -33,6 +33,7 @@ fn the_networks_have_as_many_parameters_as_in_keras() {
 #[test]
 fn every_layer_of_the_summary_has_the_parameters_it_names_and_all_are_named() {
     for settings in [UnetSettings::default(), UnetSettings::plain()] {
+        let settings = UnetSettings { width: 0.25, ..settings };
         let (imagery, classes) = (imagery(64, 10), Classes::of_count(7));
         let network = build_segmenter(&settings, &imagery, &classes, 0, Device::Cpu).unwrap();
         let layers = Architecture::Unet(settings.clone()).layers(&imagery, &classes);
