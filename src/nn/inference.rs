@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use dfdx::prelude::*;
-use ndarray::{Array2, Array4, ArrayView4};
+use ndarray::{Array2, ArrayView4};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -19,19 +19,10 @@ use crate::{Error, Result};
 pub(super) fn maps<D: Backend<f32>>(
     device: &D,
     standardisation: &Standardisation,
-    mut images: Array4<f32>,
+    images: ArrayView4<'_, f32>,
     tape: AnyTape<f32, D>,
 ) -> Maps<f32, D> {
-    standardisation.apply(&mut images);
-    let shape = images.dim();
-    let images = if images.is_standard_layout() { images } else { images.as_standard_layout().into_owned() };
-    let len = images.len();
-    let (mut values, start) = images.into_raw_vec_and_offset();
-    if values.len() > len {
-        // Cut out of a larger array.
-        values = values[start.unwrap_or(0)..][..len].to_vec();
-    }
-    device.tensor_from_vec(values, shape).put_tape(tape)
+    device.tensor_from_vec(standardisation.applied(images), images.dim()).put_tape(tape)
 }
 
 /// Rows of a device back as an array.

@@ -6,6 +6,7 @@ use dfdx::prelude::*;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
+use rayon::prelude::*;
 
 use super::ops::{
     Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, Padding, PixelScores, Rows, Statistics,
@@ -428,9 +429,51 @@ pub(crate) fn dropout<S: Shape, E: Dtype, D: Backend<E>>(
         return x;
     }
     let shape = *x.shape();
-    let kept = 1.0 / (1.0 - rate);
-    let draw = |_| if random.r#gen::<f32>() < rate as f32 { 0.0 } else { kept };
-    let mask = numbers((0..shape.num_elements()).map(draw).collect());
-    let mask: Tensor<S, E, D> = x.device().tensor_from_vec(mask, shape);
-    x * mask
+    let factors = dropout_factors(shape.num_elements(), rate, random);
+    let factors: Tensor<S, E, D> = x.device().tensor_from_vec(factors, shape);
+    D::times(x, factors)
+}
+
+/// 0 for a share `rate` of the numbers, 1 / (1 − rate) for the others. Threads draw parts of one stream, which goes
+/// on behind them: the same numbers as if one drew them all.
+fn dropout_factors<E: Dtype>(len: usize, rate: f64, random: &mut ChaCha8Rng) -> Vec<E> {
+    /// Numbers of a task.
+    const PART: usize = 1 << 14;
+    let [zero, kept] =
+        [0.0, 1.0 / (1.0 - rate)].map(|x| E::from_f64(x).expect("f32 and f64 hold any number"));
+    let start = random.get_word_pos();
+    let mut factors = vec![zero; len];
+    factors.par_chunks_mut(PART).enumerate().for_each(|(part, factors)| {
+        let mut random = random.clone();
+        // A number takes one word of the stream.
+        random.set_word_pos(start + (part * PART) as u128);
+        for factor in factors {
+            if random.r#gen::<f32>() >= rate as f32 {
+                *factor = kept;
+            }
+        }
+    });
+    random.set_word_pos(start + len as u128);
+    factors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    #[test]
+    fn dropout_is_drawn_by_any_number_of_threads_as_one_draws_it() {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        random.set_stream(5);
+        let _: u32 = random.r#gen();
+        let mut alone = random.clone();
+        for len in [0, 7, 40_000] {
+            let factors: Vec<f64> = dropout_factors(len, 0.2, &mut random);
+            let expected: Vec<f64> =
+                (0..len).map(|_| if alone.r#gen::<f32>() < 0.2 { 0.0 } else { 1.25 }).collect();
+            assert_eq!(factors, expected);
+        }
+        assert_eq!(random.r#gen::<u32>(), alone.r#gen::<u32>());
+    }
 }

@@ -8,6 +8,7 @@ mod layers;
 mod module;
 mod ops;
 mod optimizer;
+mod out_of_memory;
 mod standardisation;
 mod tape;
 pub(crate) mod training;

@@ -1,6 +1,6 @@
 //! What is done to a patch before a network sees it.
 
-use ndarray::{Array4, Axis};
+use ndarray::ArrayView4;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Patches;
@@ -33,26 +33,22 @@ impl Standardisation {
         Self { mean: vec![0.0; bands], deviation: vec![1.0; bands] }
     }
 
-    /// (x − mean) / deviation, in place. Shape: (N, S, S, C).
-    pub(super) fn apply(&self, images: &mut Array4<f32>) {
+    /// (x − mean) / deviation, image by image, line by line. Shape: (N, S, S, C).
+    pub(super) fn applied(&self, images: ArrayView4<'_, f32>) -> Vec<f32> {
         let [mean, inverse]: [Vec<f32>; 2] = [
             self.mean.iter().map(|m| *m as f32).collect(),
             self.deviation.iter().map(|d| (1.0 / d) as f32).collect(),
         ];
-        let row = images.dim().2;
-        let Some(pixels) = images.as_slice_mut() else {
-            for mut pixel in images.lanes_mut(Axis(3)) {
-                let numbers = pixel.iter_mut().zip(mean.iter().zip(&inverse));
-                numbers.for_each(|(x, (mean, inverse))| *x = (*x - mean) * inverse);
-            }
-            return;
-        };
         // A row of pixels at a time: the few bands of one pixel do not fill a vector.
+        let row = images.dim().2;
         let (mean, inverse) = (mean.repeat(row), inverse.repeat(row));
-        for pixels in pixels.chunks_exact_mut(mean.len().max(1)) {
-            for (x, (mean, inverse)) in pixels.iter_mut().zip(mean.iter().zip(&inverse)) {
-                *x = (*x - mean) * inverse;
-            }
+        let images = images.as_standard_layout();
+        let pixels = images.as_slice().unwrap_or_default();
+        let mut standardised = Vec::with_capacity(pixels.len());
+        for pixels in pixels.chunks_exact(mean.len().max(1)) {
+            let numbers = pixels.iter().zip(mean.iter().zip(&inverse));
+            standardised.extend(numbers.map(|(x, (mean, inverse))| (x - mean) * inverse));
         }
+        standardised
     }
 }

@@ -25,6 +25,7 @@ use super::layers::Pass;
 use super::module::{Module, cross_entropy};
 use super::ops::Backend;
 use super::optimizer::{Optimizer, OptimizerState, Schedule, gradient_norm};
+use super::out_of_memory::within_memory;
 use super::standardisation::Standardisation;
 use super::tape::{AnyTape, backward};
 use super::weights::{self, MovingAverages, Weights};
@@ -315,7 +316,7 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
         let class_weights = training.class_weights.of(train)?;
         let trainer =
             Trainer { module, device, standardisation, training, class_weights, optimizer, position, best };
-        trainer.run(train, validation, observer)
+        within_memory(training.batch_size, || trainer.run(train, validation, observer))
     });
     if history.is_err() {
         weights::write(module, &before)?;
@@ -540,7 +541,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         ways.apply(&mut images);
         let y = train.rows(positions, &ways, self.training.label_smoothing);
         let mut pass = Pass::training(random);
-        let x = maps(self.device, self.standardisation, images, AnyTape::recording_from_data());
+        let x = maps(self.device, self.standardisation, images.view(), AnyTape::recording_from_data());
         let log_p = self.module.log_probabilities(x, &mut pass);
         let mut tally = Tally::default();
         tally.add(array(&log_p).view(), y.view());

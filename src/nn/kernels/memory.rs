@@ -1,4 +1,40 @@
-//! Memory that is freed in one step and wanted in the next.
+//! Memory that is freed in one step and wanted in the next, and vectors that are written where they are made.
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use rayon::prelude::*;
+
+/// A vector of so many numbers, in parts of `part` that are filled side by side: `fill` is handed what `begin` gives a
+/// thread, the part's place and the part, full of zeros.
+///
+/// `vec![0.0; len]` has one thread write all of it before the others write it again; here each part is zeroed by the
+/// thread that fills it, while it lies in that core's cache.
+///
+/// # Panics
+/// Parts that do not make up `len`.
+pub(crate) fn filled<T>(
+    len: usize,
+    part: usize,
+    begin: impl Fn() -> T + Sync + Send,
+    fill: impl Fn(&mut T, usize, &mut [f32]) + Sync + Send,
+) -> Vec<f32> {
+    let mut numbers: Vec<f32> = Vec::with_capacity(len);
+    if len == 0 {
+        return numbers;
+    }
+    assert!(part > 0 && len.is_multiple_of(part), "{len} numbers in parts of {part}");
+    let parts = numbers.spare_capacity_mut()[..len].par_chunks_exact_mut(part).enumerate();
+    parts.for_each_init(begin, |begun, (place, spare)| {
+        spare.fill(MaybeUninit::new(0.0));
+        // SAFETY: all of the part has just been written, and nothing else borrows it.
+        let part = unsafe { &mut *(ptr::from_mut(spare) as *mut [f32]) };
+        fill(begun, place, part);
+    });
+    // SAFETY: the parts, each of them written, make up the first `len` numbers.
+    unsafe { numbers.set_len(len) };
+    numbers
+}
 
 /// Has the C library keep freed memory for the next step, where it would hand it back to the system and have each
 /// page of it zeroed and mapped anew. To be called once, at a process's start; does nothing without glibc.
@@ -22,5 +58,33 @@ pub fn keep_memory() {
             // refuses leaves things as they are.
             unsafe { mallopt(parameter, value) };
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "numbers are put in places, not computed")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_begin_as_zeros_and_keep_what_is_put_into_them() {
+        let numbers = filled(
+            12,
+            3,
+            || 7.0,
+            |seven, place, part| {
+                assert_eq!(part, [0.0; 3]);
+                part[1] = place as f32;
+                part[2] = *seven;
+            },
+        );
+        assert_eq!(numbers, [0.0, 0.0, 7.0, 0.0, 1.0, 7.0, 0.0, 2.0, 7.0, 0.0, 3.0, 7.0]);
+        assert!(filled(0, 3, || (), |(), _, _| ()).is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "7 numbers in parts of 3")]
+    fn parts_make_up_the_whole() {
+        filled(7, 3, || (), |(), _, _| ());
     }
 }

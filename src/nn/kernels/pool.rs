@@ -2,6 +2,7 @@
 //! all pixels.
 
 use super::window::Window;
+use super::{Kernel, Lanes, Level};
 
 /// Where the four pixels of each 2 × 2 window lie: offsets into an image of `width × channels` rows.
 /// An odd last row or column belongs to no window, as in Keras's `valid` pooling.
@@ -29,28 +30,62 @@ pub(crate) fn max_mean(height: usize, width: usize, channels: usize, image: &[f3
 
 /// Adds the gradient of [`max_mean`] to the image's: the maximum's goes to the first largest pixel.
 pub(crate) fn add_max_mean_gradient(
-    height: usize,
-    width: usize,
-    channels: usize,
+    level: Level,
+    (height, width, channels): (usize, usize, usize),
     image: &[f32],
     gradient: &[f32],
     out: &mut [f32],
 ) {
-    for (at, gradient) in windows(height, width, channels).zip(gradient.chunks_exact(2 * channels)) {
-        let [a, b, c, d] = at.map(|start| &image[start..start + channels]);
-        let (max, mean) = gradient.split_at(channels);
-        for k in 0..channels {
-            // Strictly larger only: of equals, the first keeps the gradient.
-            let mut first = 0;
-            let mut largest = a[k];
-            for (place, x) in [(1, b[k]), (2, c[k]), (3, d[k])] {
-                if x > largest {
-                    (first, largest) = (place, x);
+    assert!(image.len() == height * width * channels && image.len() == out.len(), "an image of another size");
+    assert_eq!(gradient.len(), (height / 2) * (width / 2) * 2 * channels, "a gradient of another size");
+    level.run(MaxMeanGradient { height, width, channels, image, gradient, out });
+}
+
+struct MaxMeanGradient<'a> {
+    height: usize,
+    width: usize,
+    channels: usize,
+    image: &'a [f32],
+    gradient: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for MaxMeanGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let channels = self.channels;
+        for (window, at) in windows(self.height, self.width, channels).enumerate() {
+            for channel in (0..channels).step_by(L::WIDTH) {
+                let n = L::WIDTH.min(channels - channel);
+                // SAFETY: `add_max_mean_gradient` has checked the lengths; a window's four pixels and its gradients lie in
+                // them, and `n` lanes from `channel` on in each.
+                unsafe {
+                    let minus = L::splat(-1.0);
+                    let image = self.image.as_ptr().add(channel);
+                    let a = L::load_first(image.add(at[0]), n);
+                    let b = L::load_first(image.add(at[1]), n);
+                    let c = L::load_first(image.add(at[2]), n);
+                    let d = L::load_first(image.add(at[3]), n);
+                    let gradient = self.gradient.as_ptr().add(window * 2 * channels + channel);
+                    let mean = L::load_first(gradient.add(channels), n);
+                    let quarter = mean.multiply_add(L::splat(0.25), L::splat(0.0));
+                    // What is left for the pixels that follow, of which one is larger; of equals, the first keeps it.
+                    let mut left = L::load_first(gradient, n);
+                    let behind = [b.max(c.max(d)), c.max(d), d];
+                    let mut shares = [left; 4];
+                    for (k, (x, largest)) in [a, b, c].into_iter().zip(behind).enumerate() {
+                        let passed_on = left.where_positive(x.multiply_add(minus, largest));
+                        shares[k] = passed_on.multiply_add(minus, left);
+                        left = passed_on;
+                    }
+                    shares[3] = left;
+                    for (start, share) in at.into_iter().zip(shares) {
+                        let to = self.out.as_mut_ptr().add(start + channel);
+                        L::load_first(to, n).add(share).add(quarter).store_first(to, n);
+                    }
                 }
-            }
-            out[at[first] + k] += max[k];
-            for start in at {
-                out[start + k] += 0.25 * mean[k];
             }
         }
     }

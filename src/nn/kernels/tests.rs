@@ -386,9 +386,11 @@ fn pooling_takes_each_window_s_maximum_and_mean_and_gives_their_gradients_back()
             let mut exact = Expected::starting_at(expected.into_iter());
             exact.sizes.fill(1.0);
             exact.assert(&out, &what);
-            let mut got = before.clone();
-            add_max_mean_gradient(height, width, channels, &image, &gradient, &mut got);
-            of_image.assert(&got, &what);
+            for level in Level::available() {
+                let mut got = before.clone();
+                add_max_mean_gradient(level, (height, width, channels), &image, &gradient, &mut got);
+                of_image.assert(&got, &format!("{what}, {}", level.name()));
+            }
         }
     }
 }
@@ -430,9 +432,14 @@ fn the_maximum_under_a_window_counts_the_image_alone_and_gives_its_gradient_to_t
 
 #[test]
 fn a_tied_maximum_sends_its_gradient_to_the_first_pixel() {
-    let mut out = vec![0.0; 4];
-    add_max_mean_gradient(2, 2, 1, &[0.0, 3.0, 3.0, 3.0], &[1.0, 0.0], &mut out);
-    assert_eq!(out, [0.0, 1.0, 0.0, 0.0]);
+    for level in Level::available() {
+        for (image, first) in [([0.0, 3.0, 3.0, 3.0], 1), ([0.0; 4], 0), ([1.0, 2.0, 4.0, 4.0], 2)] {
+            let mut out = vec![0.0; 4];
+            add_max_mean_gradient(level, (2, 2, 1), &image, &[1.0, 0.0], &mut out);
+            let expected: Vec<f32> = (0..4).map(|k| if k == first { 1.0 } else { 0.0 }).collect();
+            assert_eq!(out, expected, "{image:?}");
+        }
+    }
 }
 
 #[test]

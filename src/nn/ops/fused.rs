@@ -8,11 +8,12 @@ mod linear;
 mod segmentation;
 
 use dfdx::prelude::*;
-use ndarray::{Array4, ArrayView4};
+use ndarray::ArrayView4;
 use rayon::prelude::*;
 
 use super::dense::dense;
 use super::{Backend, ConvNorm, DenseLayer, Maps, PixelScores, Rows, Shared, Statistics, Window};
+use crate::nn::kernels::memory::filled;
 use crate::nn::kernels::update::{self, Before, Step};
 use crate::nn::kernels::{Level, lend, norm, pool};
 use crate::nn::tape::{AnyTape, Taped};
@@ -54,6 +55,10 @@ impl Backend<f32> for Cpu {
         max_mean_pool(x)
     }
 
+    fn times<S: Shape>(x: Taped<S, f32, Cpu>, factors: Tensor<S, f32, Cpu>) -> Taped<S, f32, Cpu> {
+        times(x, factors)
+    }
+
     fn gate(x: Maps<f32, Cpu>, z: Rows<f32, Cpu>) -> Maps<f32, Cpu> {
         segmentation::gated(x, z)
     }
@@ -79,14 +84,14 @@ impl Backend<f32> for Cpu {
     fn in_parts<T: Send>(
         images: ArrayView4<'_, f32>,
         size: usize,
-        forward: impl Fn(usize, Array4<f32>) -> T + Shared,
+        forward: impl Fn(usize, ArrayView4<'_, f32>) -> T + Shared,
     ) -> Vec<T> {
         let parts: Vec<_> = images.axis_chunks_iter(ndarray::Axis(0), size).collect();
         #[cfg(not(feature = "cuda"))]
         let parts = parts.into_par_iter();
         #[cfg(feature = "cuda")]
         let parts = parts.into_iter();
-        parts.enumerate().map(|(number, part)| forward(number, part.to_owned())).collect()
+        parts.enumerate().map(|(number, part)| forward(number, part)).collect()
     }
 
     fn squared_norm<S: Shape>(parameters: &Tensor<S, f32, Cpu>, gradients: &mut Gradients<f32, Cpu>) -> f64 {
@@ -162,10 +167,15 @@ fn max_pool(x: Maps<f32, Cpu>, window: Window) -> Maps<f32, Cpu> {
     let (x, tape) = x.split_tape();
     let (image_in, image_out) = (height * width * channels, rows * columns * channels);
     let places: Vec<_> = window.pixels(height, width).collect();
-    let mut y = vec![0f32; batch * image_out];
-    y.par_chunks_exact_mut(image_out)
-        .zip(lend::numbers(&x).par_chunks_exact(image_in))
-        .for_each(|(y, image)| pool::max(&places, window, channels, image, y));
+    let images = lend::numbers(&x);
+    let y = filled(
+        batch * image_out,
+        image_out,
+        || (),
+        |(), image, y| {
+            pool::max(&places, window, channels, &images[image * image_in..][..image_in], y);
+        },
+    );
     let (device, inputs) = (x.device().clone(), vec![of(&x)]);
     record(&device, tape, inputs, y, (batch, rows, columns, channels), move |g, inputs| {
         let pixels = lend::numbers(&x);
@@ -180,14 +190,21 @@ fn max_pool(x: Maps<f32, Cpu>, window: Window) -> Maps<f32, Cpu> {
 fn concat(a: Maps<f32, Cpu>, b: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
     let ((batch, height, width, of_a), of_b) = (*a.shape(), b.shape().3);
     let ((a, tape), (b, tape_b)) = (a.split_tape(), b.split_tape());
-    let mut y = vec![0f32; batch * height * width * (of_a + of_b)];
-    y.par_chunks_exact_mut(of_a + of_b)
-        .with_min_len(PIXELS)
-        .zip(lend::numbers(&a).par_chunks_exact(of_a).zip(lend::numbers(&b).par_chunks_exact(of_b)))
-        .for_each(|(y, (a, b))| {
-            y[..of_a].copy_from_slice(a);
-            y[of_a..].copy_from_slice(b);
-        });
+    let row = width * (of_a + of_b);
+    let (rows_a, rows_b) = (lend::numbers(&a), lend::numbers(&b));
+    let y = filled(
+        batch * height * row,
+        row,
+        || (),
+        |(), n, y| {
+            let a = rows_a[n * width * of_a..].chunks_exact(of_a);
+            let b = rows_b[n * width * of_b..].chunks_exact(of_b);
+            for (y, (a, b)) in y.chunks_exact_mut(of_a + of_b).zip(a.zip(b)) {
+                y[..of_a].copy_from_slice(a);
+                y[of_a..].copy_from_slice(b);
+            }
+        },
+    );
     let (device, inputs) = (a.device().clone(), vec![of(&a), of(&b)]);
     let shape = (batch, height, width, of_a + of_b);
     record(&device, tape.merge(tape_b), inputs, y, shape, move |g, inputs| {
@@ -207,17 +224,36 @@ fn max_mean_pool(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
     let (batch, height, width, channels) = *x.shape();
     let (x, tape) = x.split_tape();
     let (image_in, image_out) = (height * width * channels, (height / 2) * (width / 2) * 2 * channels);
-    let mut y = vec![0f32; batch * image_out];
-    y.par_chunks_exact_mut(image_out)
-        .zip(lend::numbers(&x).par_chunks_exact(image_in))
-        .for_each(|(y, image)| pool::max_mean(height, width, channels, image, y));
+    let images = lend::numbers(&x);
+    let y = filled(
+        batch * image_out,
+        image_out,
+        || (),
+        |(), image, y| {
+            pool::max_mean(height, width, channels, &images[image * image_in..][..image_in], y);
+        },
+    );
     let (device, inputs) = (x.device().clone(), vec![of(&x)]);
     record(&device, tape, inputs, y, (batch, height / 2, width / 2, 2 * channels), move |g, inputs| {
-        let pixels = lend::numbers(&x);
+        let (level, pixels) = (Level::best(), lend::numbers(&x));
         inputs[0]
             .par_chunks_exact_mut(image_in)
             .zip(pixels.par_chunks_exact(image_in).zip(g.par_chunks_exact(image_out)))
-            .for_each(|(gx, (image, g))| pool::add_max_mean_gradient(height, width, channels, image, g, gx));
+            .for_each(|(gx, (image, g))| {
+                pool::add_max_mean_gradient(level, (height, width, channels), image, g, gx)
+            });
+    })
+}
+
+/// See [`Backend::times`].
+fn times<S: Shape>(x: Taped<S, f32, Cpu>, factors: Tensor<S, f32, Cpu>) -> Taped<S, f32, Cpu> {
+    let shape = *x.shape();
+    let (x, tape) = x.split_tape();
+    let numbers = lend::numbers(&x).par_iter().zip(lend::numbers(&factors));
+    let y: Vec<f32> = numbers.with_min_len(UPDATED).map(|(x, factor)| x * factor).collect();
+    record(x.device(), tape, vec![of(&x)], y, shape, move |g, inputs| {
+        let numbers = inputs[0].par_iter_mut().zip(g.par_iter().zip(lend::numbers(&factors)));
+        numbers.with_min_len(UPDATED).for_each(|(gx, (g, factor))| *gx += g * factor);
     })
 }
 

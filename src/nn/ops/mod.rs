@@ -12,7 +12,7 @@ mod fused;
 mod tests;
 
 use dfdx::prelude::*;
-use ndarray::{Array4, ArrayView4};
+use ndarray::ArrayView4;
 
 use super::kernels::update::{Before, Step};
 pub(crate) use super::kernels::window::{Padding, Window};
@@ -168,6 +168,11 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
         composed::max_mean_pool(x)
     }
 
+    /// x · factors, number by number; the factors are not learnt.
+    fn times<S: Shape>(x: Taped<S, E, Self>, factors: Tensor<S, E, Self>) -> Taped<S, E, Self> {
+        x * factors
+    }
+
     /// Mean over all pixels: (B, H, W, C) → (B, C).
     fn global_mean(x: Maps<E, Self>) -> Rows<E, Self> {
         composed::global_mean(x)
@@ -183,9 +188,9 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
     fn in_parts<T: Send>(
         images: ArrayView4<'_, f32>,
         _size: usize,
-        forward: impl Fn(usize, Array4<f32>) -> T + Shared,
+        forward: impl Fn(usize, ArrayView4<'_, f32>) -> T + Shared,
     ) -> Vec<T> {
-        vec![forward(0, images.to_owned())]
+        vec![forward(0, images)]
     }
 
     /// Σ g² over a tensor's gradient.

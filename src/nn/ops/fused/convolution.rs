@@ -9,6 +9,7 @@ use super::super::{Activation, ConvNorm, Maps, Statistics, composed};
 use super::linear::{Linear, add_direct_gradients};
 use super::{of, record};
 use crate::nn::kernels::conv::Packed;
+use crate::nn::kernels::memory::filled;
 use crate::nn::kernels::norm::{self, Applied};
 use crate::nn::kernels::{Level, lend, swish};
 use crate::nn::tape::AnyTape;
@@ -169,16 +170,18 @@ impl Normal<'_> {
 
     /// What stands behind it.
     fn activated(&self, level: Level, y: &[f32], activation: Activation) -> Vec<f32> {
-        let mut out = vec![0f32; y.len()];
-        let images = out.par_chunks_exact_mut(self.image).zip(y.par_chunks_exact(self.image));
-        images.enumerate().for_each(|(k, (out, y))| {
-            let relu = activation == Activation::Relu;
-            norm::scale_shift(level, y, self.scale, self.shift, self.residual_of(k), relu, out);
-            if activation == Activation::Swish {
-                swish::swish(level, out);
-            }
-        });
-        out
+        filled(
+            y.len(),
+            self.image,
+            || (),
+            |(), k, out| {
+                let (y, relu) = (&y[k * self.image..][..self.image], activation == Activation::Relu);
+                norm::scale_shift(level, y, self.scale, self.shift, self.residual_of(k), relu, out);
+                if activation == Activation::Swish {
+                    swish::swish(level, out);
+                }
+            },
+        )
     }
 
     /// g ← g · swish′.

@@ -9,6 +9,7 @@ use super::super::{Activation, ConvNorm, Kind, Window};
 use crate::nn::kernels::conv::{self, Finish, Geometry, Packed};
 use crate::nn::kernels::depthwise::{Terms, sum_products};
 use crate::nn::kernels::linked::{self, Sides};
+use crate::nn::kernels::memory::filled;
 use crate::nn::kernels::{Level, norm, swish};
 
 /// Groups of images whose weight gradients are summed apart: as parallel as a laptop can use, and
@@ -86,37 +87,46 @@ impl Linear {
         scale: Option<&[f32]>,
         (bias, residual, activation): (&[f32], Option<&[f32]>, Activation),
     ) -> Vec<f32> {
-        let mut y = vec![0f32; self.output_len()];
         let relu = activation == Activation::Relu;
         let direct = if relu { Finish::BiasRelu(bias) } else { Finish::Bias(bias) };
-        match (self.kind, self.direct(), residual) {
+        let image = self.output_len() / self.sides.batch;
+        let mut y = match (self.kind, self.direct(), residual) {
             (_, Some(geometry), None) => {
                 let weights = Packed::new(level, geometry, &self.scaled(weights, scale));
-                convolve_directly(geometry, x, &weights, direct, &mut y);
+                convolve_directly(geometry, x, &weights, direct)
             }
             (Kind::Full, ..) => {
                 let finish = linked::Finish { bias, residual, relu };
+                let mut y = filled(self.output_len(), image, || (), |(), _, _| ());
                 linked::convolve(level, self.sides, x, weights, scale, finish, &mut y);
+                y
             }
-            (Kind::Depthwise, _, None) => {
-                self.depthwise(level, x, &self.scaled(weights, scale), direct, &mut y);
-            }
+            (Kind::Depthwise, _, None) => self.depthwise(level, x, &self.scaled(weights, scale), direct),
             (kind, ..) => {
                 let weights = self.scaled(weights, scale);
-                if kind == Kind::Depthwise {
-                    self.depthwise(level, x, &weights, Finish::Bias(bias), &mut y);
+                let mut y = if kind == Kind::Depthwise {
+                    self.depthwise(level, x, &weights, Finish::Bias(bias))
                 } else {
-                    y.par_chunks_exact_mut(bias.len()).for_each(|y| y.copy_from_slice(bias));
+                    let mut y = filled(
+                        self.output_len(),
+                        image,
+                        || (),
+                        |(), _, y| {
+                            y.chunks_exact_mut(bias.len()).for_each(|y| y.copy_from_slice(bias));
+                        },
+                    );
                     linked::add_input_gradient(level, self.sides, x, &weights, &mut y);
-                }
+                    y
+                };
                 // One after the other, over numbers that are still near: such layers are a network's few.
                 let (one, zero) = (vec![1.0; bias.len()], vec![0.0; bias.len()]);
                 if residual.is_some() || relu {
                     let before = y.clone();
                     norm::scale_shift(level, &before, &one, &zero, residual, relu, &mut y);
                 }
+                y
             }
-        }
+        };
         if activation == Activation::Swish {
             y.par_chunks_mut(1 << 14).for_each(|y| swish::swish(level, y));
         }
@@ -146,13 +156,19 @@ impl Linear {
     }
 
     /// Each channel by itself, image by image.
-    fn depthwise(self, level: Level, x: &[f32], weights: &[f32], finish: Finish<'_>, y: &mut [f32]) {
+    fn depthwise(self, level: Level, x: &[f32], weights: &[f32], finish: Finish<'_>) -> Vec<f32> {
         let Sides { height, width, inputs, window, .. } = self.sides;
         let terms = Terms::of_output(window, height, width);
-        let image = self.output_len() / self.sides.batch;
-        y.par_chunks_exact_mut(image)
-            .zip(x.par_chunks_exact(height * width * inputs))
-            .for_each(|(y, x)| sum_products(level, &terms, inputs, x, weights, finish, y));
+        let (image_in, image_out) = (height * width * inputs, self.output_len() / self.sides.batch);
+        filled(
+            self.output_len(),
+            image_out,
+            || (),
+            |(), image, y| {
+                let x = &x[image * image_in..][..image_in];
+                sum_products(level, &terms, inputs, x, weights, finish, y);
+            },
+        )
     }
 
     /// Adds the gradients of the weights and, where it is wanted, of the input.
@@ -224,16 +240,13 @@ fn frame(geometry: Geometry, channels: usize) -> impl Fn() -> Vec<f32> + Sync + 
 }
 
 /// y = x ∗ w + b for every image, directly.
-fn convolve_directly(geometry: Geometry, x: &[f32], weights: &Packed, finish: Finish<'_>, y: &mut [f32]) {
+fn convolve_directly(geometry: Geometry, x: &[f32], weights: &Packed, finish: Finish<'_>) -> Vec<f32> {
     let Geometry { height, width, inputs, outputs, .. } = geometry;
-    let images = x.par_chunks_exact(height * width * inputs);
-    y.par_chunks_exact_mut(height * width * outputs).zip(images).for_each_init(
-        frame(geometry, inputs),
-        |padded, (y, image)| {
-            geometry.pad(inputs, image, padded);
-            conv::convolve(padded, weights, finish, y);
-        },
-    );
+    let (image_in, image_out) = (height * width * inputs, height * width * outputs);
+    filled(x.len() / image_in * image_out, image_out, frame(geometry, inputs), |padded, image, y| {
+        geometry.pad(inputs, &x[image * image_in..][..image_in], padded);
+        conv::convolve(padded, weights, finish, y);
+    })
 }
 
 /// Adds the gradients of a convolution to its input's and its weights'. `fill` writes the gradient
