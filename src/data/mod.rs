@@ -3,6 +3,7 @@
 
 mod ahead;
 mod batches;
+pub mod eopatch;
 pub mod eurosat;
 pub mod features;
 mod masks;

@@ -7,6 +7,7 @@
 mod failures;
 mod labelling;
 mod rasterising;
+mod tiles;
 mod writing;
 
 use std::fs;

@@ -8,6 +8,7 @@ use ndarray::{Array2, Axis, Zip};
 
 use super::burn;
 use super::codes::Codes;
+use super::crossing::crosses_itself;
 use super::crs::{Crs, Reprojection};
 use super::grid::Grid;
 use super::layer::Layer;
@@ -23,7 +24,7 @@ use crate::{Classes, Error, Progress, Result};
 /// # Polygons
 /// A pixel of the bands' finest grid gets the class of the polygon that its centre lies in (with `all_touched`, that
 /// touches it); inside is what the even-odd rule says, over all rings of a polygon together, so that a polygon that
-/// crosses itself is outside where it goes round twice. Where polygons overlap, the later
+/// crosses itself is outside where it goes round twice; a warning says how many do. Where polygons overlap, the later
 /// one of the file counts; pixels where their classes differ are counted
 /// ([`PolygonReport::disputed_pixels`]). Class 0 and an empty field are unlabelled and cover nothing.
 ///
@@ -171,6 +172,8 @@ impl Labelling {
             outside: burnt.outside,
             between_centres: burnt.between_centres,
             disputed_pixels: burnt.disputed.iter().filter(|&&disputed| disputed).count(),
+            crossing: burnt.crossing.len(),
+            first_crossing: burnt.crossing.first().copied(),
         };
         counts.warn(path);
         report.polygons = Some(counts);
@@ -252,6 +255,8 @@ struct Burnt {
     outside: usize,
     /// Polygons that cover no pixel's centre.
     between_centres: usize,
+    /// Polygons that cross themselves, by their places in the file.
+    crossing: Vec<usize>,
 }
 
 impl Burnt {
@@ -267,6 +272,7 @@ impl Burnt {
             disputed: Array2::from_elem(shape, false),
             outside: 0,
             between_centres: 0,
+            crossing: Vec::new(),
         };
         for (id, polygon) in (1u32..).zip(&polygons.labelled) {
             let rings = in_pixels(polygon)?;
@@ -283,6 +289,9 @@ impl Burnt {
             burn::runs(&rings, grid.rows, grid.columns, &mut cover);
             if all_touched {
                 burn::touched(&rings, grid.rows, grid.columns, &mut cover);
+            }
+            if crosses_itself(&rings) {
+                burnt.crossing.push(polygon.number);
             }
             if !covers && within(&rings, grid) {
                 burnt.between_centres += 1;

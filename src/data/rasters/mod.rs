@@ -5,6 +5,9 @@
 //! each labelled pixel and deals whole connected regions (or groups of polygons) to training, validation
 //! and testing.
 //!
+//! For segmentation [`Tiling`] cuts square tiles on a fixed grid, with the class of every pixel, and leaves out those
+//! without data or under clouds ([`CloudFilter`]); [`Blocks`] deals them to the parts by whole blocks of ground.
+//!
 //! # Which GeoTIFFs are read
 //! Each row is checked against GDAL's values for files that rasterio has written
 //! (`tests/vectors/make_rasters.py`).
@@ -55,9 +58,12 @@
 //! # Ok::<(), lcz::Error>(())
 //! ```
 
+mod area;
+mod blocks;
 mod burn;
 mod codes;
 mod coverage;
+mod crossing;
 mod crs;
 mod esri;
 mod geopackage;
@@ -74,9 +80,12 @@ mod resampling;
 mod scene;
 mod sliding;
 mod split;
+mod tiles;
 mod truth;
 mod wkt;
 
+pub use area::GeoBox;
+pub use blocks::Blocks;
 pub use codes::Codes;
 pub use crs::Crs;
 pub use geotiff::GeoTiff;
@@ -89,4 +98,5 @@ pub use report::{ClassCount, DateCount, LabelReport, PartCount, PolygonReport, R
 pub use scene::Scene;
 pub use sliding::{Block, Sliding, Windows};
 pub use split::{Part, Shares};
+pub use tiles::{CloudFilter, Cut, Fate, Overview, Tile, TileGrid, Tiling};
 pub use truth::classes_on;

@@ -73,6 +73,10 @@ pub struct PolygonReport {
     pub between_centres: usize,
     /// Pixels that polygons of different classes cover: the later polygon counts.
     pub disputed_pixels: usize,
+    /// Polygons with a class whose outline crosses itself: what they go round twice is outside.
+    pub crossing: usize,
+    /// The first of them, by its place in the file, counted from 1.
+    pub first_crossing: Option<usize>,
 }
 
 impl LabelReport {
@@ -89,6 +93,14 @@ impl PolygonReport {
             tracing::warn!(
                 "{path}: polygons of different classes overlap in {} pixels: the later one counts",
                 self.disputed_pixels
+            );
+        }
+        if let Some(first) = self.first_crossing {
+            tracing::warn!(
+                "{path}: {} of {} polygons cross themselves, first polygon {first}: what they go round twice is taken as \
+                 outside; mend them (ogr2ogr -makevalid) if that is not meant",
+                self.crossing,
+                self.labelled
             );
         }
         if self.outside > 0 {

@@ -170,7 +170,7 @@ pub(super) fn unreadable(path: &Path, error: &hdf5::Error) -> Error {
     Error::file(path, cause(error), "check that the file is complete and may be read")
 }
 
-pub(super) fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> Error {
+pub(in crate::data) fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> Error {
     Error::input(place(path, dataset), cause(error), "check that the file is complete and may be read")
 }
 

@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use contents::{DatasetShape, datasets, files};
-pub(in crate::data) use datasets::{cause, open_dataset, open_file, place, product};
+pub(in crate::data) use datasets::{cause, open_dataset, open_file, place, product, unreadable_at};
 pub use places::Place;
 pub(in crate::data) use reader::SourceFile;
 pub use split::SplitBy;

@@ -1,0 +1,218 @@
+//! Tiles dealt to training, validation and testing by whole blocks of ground.
+//!
+//! Neighbouring tiles show the same district and may overlap, so tiles dealt one by one measure memory. Here squares of
+//! several tiles are dealt whole, and no pixel is in two parts: a tile that reaches into blocks of two parts is in none.
+
+use std::collections::BTreeMap;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::split::{Part, Shares};
+use super::tiles::{Cut, Fate};
+use crate::{Error, Result};
+
+/// Deals that are drawn, of which the best is taken.
+const DEALS: usize = 500;
+
+/// How the tiles of a cut scene are dealt to the three parts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blocks {
+    /// Rows and columns of a block, in tiles side by side.
+    pub side: usize,
+    /// How much goes to each part.
+    pub shares: Shares,
+    /// Draws the deals.
+    pub seed: u64,
+}
+
+impl Default for Blocks {
+    /// Blocks of 3 × 3 tiles, 60/15/25, seed 0.
+    fn default() -> Self {
+        Self { side: 3, shares: Shares::default(), seed: 0 }
+    }
+}
+
+impl Blocks {
+    /// The part of each tile that was kept, in the order of the patches; none for one that reaches into blocks of two
+    /// parts.
+    ///
+    /// Of 500 random deals the one is taken that comes nearest to the shares in the pixels of every class: the
+    /// smallest sum over parts and classes of |pixels of the class in the part − its share of all of them|, each class
+    /// counting alike. Only positions and classes decide, never the pixels' values.
+    ///
+    /// # Errors
+    /// A block of no tile, or too few blocks with tiles for the parts.
+    pub fn deal(&self, cut: &Cut) -> Result<Vec<Option<Part>>> {
+        if self.side == 0 {
+            return Err(Error::input("blocks", "0 tiles along each", "choose 1 or more"));
+        }
+        let patch = cut.patches.imagery().patch_size;
+        let side = self.side * patch;
+        let kept = cut.tiles.iter().filter(|tile| tile.fate == Fate::Kept);
+        // The blocks that a tile reaches into, by their rows and columns.
+        let reached: Vec<Vec<[usize; 2]>> = kept
+            .map(|tile| {
+                let [rows, columns] = tile.corner.map(|first| first / side..=(first + patch - 1) / side);
+                rows.flat_map(|row| columns.clone().map(move |column| [row, column])).collect()
+            })
+            .collect();
+        let classes = cut.masks.classes().len();
+        let mut totals = vec![0.0; classes];
+        let mut blocks: BTreeMap<[usize; 2], Vec<f64>> = BTreeMap::new();
+        for (reached, mask) in reached.iter().zip(cut.masks.view().outer_iter()) {
+            let counts = blocks.entry(reached[0]).or_insert_with(|| vec![0.0; classes]);
+            for &class in mask.iter().filter(|class| usize::from(**class) < classes) {
+                counts[usize::from(class)] += 1.0;
+                totals[usize::from(class)] += 1.0;
+            }
+        }
+        let parts: Vec<Part> = Part::ALL.into_iter().filter(|&part| self.shares.of(part) > 0.0).collect();
+        if blocks.len() < parts.len() {
+            let problem = format!(
+                "{} with patches, for {} parts (a block is {side} pixels wide)",
+                if blocks.len() == 1 { "1 block".to_owned() } else { format!("{} blocks", blocks.len()) },
+                parts.len()
+            );
+            return Err(Error::input(
+                "split by blocks",
+                problem,
+                "choose smaller blocks, or give a larger scene",
+            ));
+        }
+        let counts: Vec<&Vec<f64>> = blocks.values().collect();
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut best: Option<(f64, Vec<Part>)> = None;
+        for _ in 0..DEALS {
+            let deal = self.draw(&counts, &parts, &mut random);
+            let cost = self.cost(&deal, &counts, &totals);
+            if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+                best = Some((cost, deal));
+            }
+        }
+        let deal = best.map(|(_, deal)| deal).unwrap_or_default();
+        // A block that no tile begins in is of the part of its neighbours: of none, so that what reaches in is left out.
+        let of_block: BTreeMap<[usize; 2], Part> = blocks.keys().copied().zip(deal).collect();
+        let of_tile = |reached: &Vec<[usize; 2]>| {
+            let part = *of_block.get(&reached[0])?;
+            reached.iter().all(|block| of_block.get(block) == Some(&part)).then_some(part)
+        };
+        Ok(reached.iter().map(of_tile).collect())
+    }
+
+    /// Blocks in random order, each to the part that lacks most of its share of the pixels; every part gets one.
+    fn draw(&self, counts: &[&Vec<f64>], parts: &[Part], random: &mut ChaCha8Rng) -> Vec<Part> {
+        let mut order: Vec<usize> = (0..counts.len()).collect();
+        order.shuffle(random);
+        let pixels: Vec<f64> = counts.iter().map(|counts| counts.iter().sum()).collect();
+        let total: f64 = pixels.iter().sum();
+        let mut given = [0.0; 3];
+        let mut deal = vec![parts[0]; counts.len()];
+        for (place, &block) in order.iter().enumerate() {
+            let lacks = |part: &Part| total * self.shares.of(*part) / 100.0 - given[*part as usize];
+            let part = match parts.get(place) {
+                Some(part) => *part,
+                None => {
+                    parts.iter().copied().max_by(|a, b| lacks(a).total_cmp(&lacks(b))).unwrap_or(parts[0])
+                }
+            };
+            given[part as usize] += pixels[block];
+            deal[block] = part;
+        }
+        deal
+    }
+
+    fn cost(&self, deal: &[Part], counts: &[&Vec<f64>], totals: &[f64]) -> f64 {
+        let mut cost = 0.0;
+        for part in Part::ALL {
+            for (class, total) in totals.iter().enumerate().filter(|(_, total)| **total > 0.0) {
+                let of_part = deal.iter().zip(counts).filter(|(of, _)| **of == part);
+                let pixels: f64 = of_part.map(|(_, counts)| counts[class]).sum();
+                cost += (pixels / total - self.shares.of(part) / 100.0).abs();
+            }
+        }
+        cost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tiles::Tile;
+    use super::*;
+    use crate::data::{Masks, Patches};
+    use crate::{Bands, Classes, Imagery};
+    use ndarray::{Array3, Array4};
+
+    /// Tiles of 4 pixels, `stride` apart, over 48 × 48; the class is the quarter that a tile begins in.
+    fn cut(stride: usize) -> Cut {
+        let along: Vec<usize> = (0..=44).step_by(stride).collect();
+        let tiles: Vec<Tile> = along
+            .iter()
+            .flat_map(|&row| {
+                along.iter().map(move |&column| Tile { corner: [row, column], fate: Fate::Kept })
+            })
+            .collect();
+        let imagery = Imagery { patch_size: 4, bands: Bands::named(["B2"]).unwrap(), ..Imagery::so2sat() };
+        let classes = Classes::of_count(4);
+        let mask = Array3::from_shape_fn((tiles.len(), 4, 4), |(n, ..)| {
+            let [row, column] = tiles[n].corner.map(|first| first / 24);
+            (2 * row + column) as u8
+        });
+        let images = Array4::zeros((tiles.len(), 4, 4, 1));
+        Cut {
+            patches: Patches::in_memory(imagery, classes.clone(), images).unwrap(),
+            masks: Masks::new(classes, mask).unwrap(),
+            tiles,
+        }
+    }
+
+    #[test]
+    fn blocks_are_dealt_whole_and_every_class_in_about_its_shares() {
+        let cut = cut(4);
+        let blocks = Blocks { side: 2, ..Blocks::default() };
+        let parts = blocks.deal(&cut).unwrap();
+        let mut of_block = BTreeMap::new();
+        let mut counts = [[0; 3]; 4];
+        for (tile, part) in cut.tiles.iter().zip(&parts) {
+            let part = part.unwrap();
+            assert_eq!(*of_block.entry(tile.corner.map(|first| first / 8)).or_insert(part), part);
+            let [row, column] = tile.corner.map(|first| first / 24);
+            counts[2 * row + column][part as usize] += 1;
+        }
+        for [training, validation, testing] in counts {
+            assert_eq!(training + validation + testing, 36);
+            assert!((16..=24).contains(&training) && (4..=8).contains(&validation), "{counts:?}");
+        }
+        assert_eq!(parts, blocks.deal(&cut).unwrap(), "the same seed, the same deal");
+        assert_ne!(parts, Blocks { seed: 1, ..blocks }.deal(&cut).unwrap());
+    }
+
+    #[test]
+    fn no_pixel_of_overlapping_tiles_is_in_two_parts() {
+        let cut = cut(2);
+        let parts = Blocks { side: 3, seed: 5, ..Blocks::default() }.deal(&cut).unwrap();
+        let mut of_pixel = BTreeMap::new();
+        for (tile, part) in cut.tiles.iter().zip(&parts) {
+            let Some(part) = part else { continue };
+            for at in 0..16 {
+                let pixel = [tile.corner[0] + at / 4, tile.corner[1] + at % 4];
+                assert_eq!(of_pixel.entry(pixel).or_insert(*part), part, "{pixel:?}");
+            }
+        }
+        assert!(parts.iter().any(Option::is_none));
+        for part in Part::ALL {
+            assert!(parts.contains(&Some(part)), "{part}");
+        }
+    }
+
+    #[test]
+    fn too_few_blocks_are_told_of() {
+        let message = Blocks { side: 12, ..Blocks::default() }.deal(&cut(4)).unwrap_err().to_string();
+        assert!(
+            message.contains("1 block with patches, for 3 parts (a block is 48 pixels wide)"),
+            "{message}"
+        );
+        assert!(Blocks { side: 0, ..Blocks::default() }.deal(&cut(4)).is_err());
+    }
+}
