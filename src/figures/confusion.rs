@@ -1,15 +1,17 @@
 //! Confusion as a heat map, of a classifier or of experts: rows are the reference (or the majority), colour
 //! is the share of the row.
 
+mod counts;
 mod pair;
 
 use std::fmt::Write as _;
 
 use ndarray::Array2;
 
+pub use counts::{CountScale, confusion_counts};
 pub use pair::confusion_matrices;
 
-use super::colours::{ABSENT, FAINT_INK, GRID, INK, ramp};
+use super::colours::{ABSENT, Colour, FAINT_INK, GRID, INK, ramp};
 use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
 use super::parts::{
@@ -135,7 +137,7 @@ fn draw(confusion: &ConfusionMatrix, cells: Cells, words: &Words, caption: &Capt
     let mut drawing = frame.around(layout.above + layout.side() + layout.below);
     let matrix =
         Area { x: layout.left, y: frame.above() + layout.above, width: layout.side(), height: layout.side() };
-    draw_cells(&mut drawing, matrix, confusion, &layout, cells);
+    draw_cells(&mut drawing, matrix, confusion, &layout, cells, &|i, j| share_colour(confusion, i, j));
     draw_borders(&mut drawing, matrix, confusion.classes(), layout.cell);
     draw_rows(&mut drawing, matrix, confusion, &layout, words.rows);
     draw_columns(&mut drawing, matrix, confusion, &layout);
@@ -227,6 +229,11 @@ fn row_percent(confusion: &ConfusionMatrix, truth: usize, predicted: usize) -> O
     (row > 0).then(|| 100.0 * confusion.count(truth, predicted) as f64 / row as f64)
 }
 
+/// White to dark for the share of the row; grey where the row is empty.
+fn share_colour(confusion: &ConfusionMatrix, truth: usize, predicted: usize) -> Colour {
+    row_percent(confusion, truth, predicted).map_or(ABSENT, |percent| ramp(percent / 100.0))
+}
+
 /// What stands in a cell: nothing for 0.
 fn cell_text(confusion: &ConfusionMatrix, (truth, predicted): (usize, usize), cells: Cells) -> String {
     let count = confusion.count(truth, predicted);
@@ -253,6 +260,7 @@ fn draw_cells(
     confusion: &ConfusionMatrix,
     layout: &Layout,
     cells: Cells,
+    colour: &dyn Fn(usize, usize) -> Colour,
 ) {
     let cell = layout.cell;
     let size = (cell * 0.36).clamp(5.0, 7.0);
@@ -260,8 +268,7 @@ fn draw_cells(
         for predicted in 0..layout.classes {
             let (x, y) = (matrix.x + predicted as f64 * cell, matrix.y + truth as f64 * cell);
             let area = Area { x, y, width: cell, height: cell };
-            let percent = row_percent(confusion, truth, predicted);
-            let colour = percent.map_or(ABSENT, |percent| ramp(percent / 100.0));
+            let colour = colour(truth, predicted);
             drawing.fill(area, colour);
             let text = cell_text(confusion, (truth, predicted), cells);
             if !text.is_empty() {

@@ -36,23 +36,30 @@ mod plane;
 mod provenance;
 mod reliability;
 mod risk;
+mod segments;
 mod set_sizes;
 mod signatures;
+mod tiles;
 
 pub use bands::{BandPanel, BandPoint, BandSeries, bands};
 pub use class_rows::{boxes, class_counts};
 pub use composites::Composite;
-pub use confusion::{Cells, confusion_matrices, confusion_matrix, voting_confusion};
+pub use confusion::{
+    Cells, CountScale, confusion_counts, confusion_matrices, confusion_matrix, voting_confusion,
+};
 pub use curves::{Curves, learning_curves};
 pub use entropy::entropy_bars;
 pub use figure::{Caption, Figure};
 pub use importance::band_importance;
 pub use map::{MapPicture, map};
+pub(crate) use parts::csv_field as quoted;
 pub use patches::{composite_patches, gallery, sample_patches};
 pub use plane::{PlanePanel, plane};
 pub use provenance::{Provenance, Record, Source, StudyName};
 pub(crate) use provenance::{number_lines, numbers_checksum};
 pub use reliability::{Agreement, reliability};
 pub use risk::risk_coverage;
+pub use segments::{segmentation, segmentation_of_dates};
 pub use set_sizes::set_sizes;
 pub use signatures::spectral_signatures;
+pub use tiles::{TilesPicture, cut_scene};

@@ -189,7 +189,7 @@ pub(super) fn csv_head<S: AsRef<str>>(caption: &Caption, notes: &[&str], columns
 }
 
 /// A text as one field of a CSV (RFC 4180).
-pub(super) fn csv_field(text: &str) -> String {
+pub(crate) fn csv_field(text: &str) -> String {
     let text = printable(text);
     if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }

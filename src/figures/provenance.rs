@@ -85,6 +85,8 @@ pub enum StudyName {
     Ldl,
     /// `lcz reproduce uncertainty`.
     Uncertainty,
+    /// `lcz reproduce landcover`.
+    Landcover,
     /// `lcz active`.
     Active,
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Cells, GAP, Layout, NAME, OF_PREDICTIONS, check_size, draw_borders, draw_cells, draw_columns,
-    draw_columns_title, draw_rows, draw_total, put_lines,
+    draw_columns_title, draw_rows, draw_total, put_lines, share_colour,
 };
 use crate::figures::drawing::Area;
 use crate::figures::parts::{Frame, MARGIN, colour_bar_across, csv_field, csv_head};
@@ -56,7 +56,7 @@ pub fn confusion_matrices(panels: [(&str, &ConfusionMatrix); 2], caption: &Capti
         let accuracy = format!("{name}: overall accuracy {:.3}", confusion.overall_accuracy_score());
         let title = NAME.bold().centred().fitting(&accuracy, layout.side() + GAP - 4.0);
         drawing.text(&accuracy, (matrix.middle().0, top - 5.0), title);
-        draw_cells(&mut drawing, matrix, confusion, &layout, cells);
+        draw_cells(&mut drawing, matrix, confusion, &layout, cells, &|i, j| share_colour(confusion, i, j));
         draw_borders(&mut drawing, matrix, confusion.classes(), layout.cell);
         draw_columns(&mut drawing, matrix, confusion, &layout);
         draw_columns_title(&mut drawing, matrix, &layout, words.columns);
