@@ -12,6 +12,7 @@ mod features;
 mod import_keras;
 mod info;
 mod labels;
+mod landcover;
 mod map;
 mod output;
 mod patches;
@@ -63,6 +64,7 @@ enum Verb {
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
     Map(Box<map::Map>),
+    Landcover(Box<landcover::Landcover>),
     Reproduce(reproduce::Reproduce),
     Active(Box<active::Active>),
     Features(features::Features),
@@ -98,6 +100,7 @@ impl Cli {
             Verb::Evaluate(verb) => verb.run(&mut progress),
             Verb::Predict(verb) => verb.run(&mut progress),
             Verb::Map(verb) => verb.run(&mut progress.until(signals::interruption()?)),
+            Verb::Landcover(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Reproduce(verb) => verb.run(&mut progress),
             Verb::Active(verb) => verb.run(&mut progress),
             Verb::Features(verb) => verb.run(&mut progress),

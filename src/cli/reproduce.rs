@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use lcz::Progress;
-use lcz::experiment::{self, LdlStudy, Part, Shard, UncertaintyStudy};
+use lcz::experiment::{self, LandcoverStudy, LdlStudy, Part, Shard, UncertaintyStudy};
 use lcz::models::Device;
 
 use super::output::{self, Table};
@@ -19,6 +19,7 @@ Examples:
   lcz reproduce uncertainty --quick --out study
   lcz reproduce uncertainty --data data --out study --jobs 2
   lcz reproduce uncertainty --data data --out study --extractor runs/resnet50
+  lcz reproduce landcover --quick --out study
 
 Over several machines with a shared folder, as an array of Slurm jobs (a killed one is started again):
   lcz reproduce uncertainty --data data --out study --prepare
@@ -34,6 +35,7 @@ pub struct Reproduce {
 enum Study {
     Ldl(Ldl),
     Uncertainty(Uncertainty),
+    Landcover(Landcover),
 }
 
 /// One-hot labels against the experts' votes, with and without smoothing: table and figures of the label
@@ -193,7 +195,96 @@ impl Reproduce {
         match self.study {
             Study::Ldl(ldl) => ldl.run(progress),
             Study::Uncertainty(uncertainty) => uncertainty.run(progress),
+            Study::Landcover(landcover) => landcover.run(progress),
         }
+    }
+}
+
+/// Land cover, pixel by pixel: U-Nets on two made-up cities, each tested on held-out ground and on the other city, and on
+/// real ground seen on several dates.
+#[derive(Debug, Args)]
+#[command(after_help = "Interrupted, it goes on where it was: networks that are there are not trained again.
+
+The real sample is slovenia_lulc.h5 of eo-learn's examples (the file, or a folder that holds it, itself or in
+eolearn/); it is looked for in $LCZ_REAL_DATA, too. Without it that half of the study is left out.
+
+Examples:
+  lcz reproduce landcover --quick --out study          (some minutes on two cores)
+  lcz reproduce landcover --out study --data data/eolearn")]
+struct Landcover {
+    /// The real sample, or its folder [default: $LCZ_REAL_DATA, else none].
+    #[arg(long)]
+    data: Option<PathBuf>,
+
+    /// The folder of everything that comes out.
+    #[arg(long)]
+    out: PathBuf,
+
+    /// Smaller scenes and networks, fewer epochs, one date: minutes.
+    #[arg(long)]
+    quick: bool,
+
+    /// Passes over the training patches of a city, at most.
+    #[arg(long)]
+    epochs: Option<usize>,
+
+    /// Lines and columns of a city's scene.
+    #[arg(long, value_name = "PIXELS")]
+    side: Option<usize>,
+
+    /// Dates of the real sample that are held out in turn, from 0.
+    #[arg(long, value_delimiter = ',')]
+    dates: Option<Vec<usize>>,
+
+    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Landcover {
+    fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let base = if self.quick { LandcoverStudy::quick() } else { LandcoverStudy::full() };
+        let real = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from);
+        let mut study = LandcoverStudy {
+            data: self.data.or(real),
+            side: self.side.unwrap_or(base.side),
+            dates: self.dates.unwrap_or_else(|| base.dates.clone()),
+            ..base
+        };
+        if let Some(epochs) = self.epochs {
+            study = study.with_epochs(epochs);
+        }
+        let outcome = experiment::reproduce_landcover(&study, &self.out, self.device, progress)?;
+        if self.json {
+            return output::json(&outcome);
+        }
+        output::line(format!("{}\n", outcome.provenance))?;
+        let mut table = Table::new(["learnt from", "model", "tested on", "OA", "mean IoU", "macro F1"]);
+        let mut row = |from: &str, model: &str, scores: &experiment::CoverScores| {
+            let three = |value: f64| format!("{value:.3}");
+            table.row([
+                from.to_owned(),
+                model.to_owned(),
+                scores.test.clone(),
+                three(scores.overall_accuracy),
+                three(scores.mean_iou),
+                three(scores.macro_f1),
+            ]);
+        };
+        for scores in &outcome.scores {
+            scores.tests.iter().for_each(|test| row(&scores.city, &scores.model, test));
+        }
+        for date in &outcome.dates {
+            row("Slovenia, other dates", "U-Net", &date.network);
+            row("Slovenia, other dates, west", "U-Net", &date.elsewhere);
+            date.baselines.iter().for_each(|(model, scores)| row("Slovenia, other dates", model, scores));
+        }
+        table.print()?;
+        output::line(format!("\nall of it in {}", self.out.join("README.md").display()))
     }
 }
 

@@ -9,6 +9,7 @@ mod features;
 mod fingerprint;
 mod forest;
 mod jobs;
+mod landcover;
 mod ldl;
 mod map;
 mod provenance;
@@ -29,6 +30,11 @@ pub use ensemble::{resume_ensemble, train_ensemble};
 pub use evaluation::{DIAGRAM_BINS, Evaluation, MembersSummary, ModelScores, Sampled, evaluate};
 pub use features::{FeatureReport, features};
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
+pub use landcover::{
+    CityCounts, CityScores, CoverClass, CoverMapReport, CoverMapping, CoverScores, DateScores,
+    LandCoverOutcome, LandCoverTraining, LandcoverOutcome, LandcoverStudy, Seams, land_cover_figure,
+    map_land_cover, reproduce_landcover, train_land_cover,
+};
 pub use ldl::{Difference, LdlOutcome, LdlStudy, redraw_ldl, reproduce_ldl};
 pub use map::{ClassArea, MapClass, MapReport, MapScores, Mapping, map};
 pub use run::Run;

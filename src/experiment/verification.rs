@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Run;
 use super::evaluation::Assessment;
 use super::votes::vote_figures;
-use super::{active, ldl, uncertainty};
+use super::{active, landcover, ldl, uncertainty};
 use crate::data::read_votes;
 use crate::figures::{self, Caption, Figure, Record, Source, StudyName, number_lines, numbers_checksum};
 use crate::metrics::VoteSummary;
@@ -142,6 +142,7 @@ fn redrawn(
             let folder = find_study(figure, run)?;
             match name {
                 StudyName::Ldl => named(figure, ldl::figures(&folder, progress)?),
+                StudyName::Landcover => named(figure, landcover::figures(&folder)?),
                 StudyName::Uncertainty => named(figure, uncertainty::figures(&folder, progress)?),
                 StudyName::Active => named(figure, active::figures(&folder)?),
             }

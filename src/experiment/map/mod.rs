@@ -228,7 +228,7 @@ fn in_pixels(sigma: Distance, windows: &Windows<'_>) -> Result<[f64; 2]> {
 }
 
 /// Where a scene is from, as its files say, else their names.
-fn provenance(scene: &Scene) -> String {
+pub(super) fn provenance(scene: &Scene) -> String {
     if let Some(text) = scene.description() {
         // The generator's bands begin with their own names; a synthetic scene is called one first of all.
         let synthetic = text.find("synthetic").map(|start| &text[start..]);
