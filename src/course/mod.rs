@@ -3,6 +3,8 @@
 
 mod checks;
 mod comparison;
+mod cover;
+mod euro;
 mod maps;
 mod real;
 
@@ -17,6 +19,8 @@ use crate::{Progress, Result, Votes, Zone};
 
 pub use checks::*;
 pub use comparison::Comparison;
+pub use cover::{CoverScene, cover_scene};
+pub use euro::eurosat;
 pub use maps::{map_aquileia, map_city};
 use real::real;
 pub use real::{PublishedVotes, Shown, published_votes, real_patches, real_votes, with_real};

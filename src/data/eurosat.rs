@@ -124,6 +124,11 @@ impl EuroSat {
         class_list()
     }
 
+    /// The folder that a class's images lie in; empty for a class that EuroSAT does not have.
+    pub fn folder_name(class: usize) -> &'static str {
+        CLASSES.get(class).map_or("", |(name, _)| name)
+    }
+
     /// How many images there are.
     pub fn len(&self) -> usize {
         self.images.len()

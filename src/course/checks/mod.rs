@@ -3,10 +3,12 @@
 
 mod data;
 mod distributions;
+mod eurosat;
 mod forest;
 mod guided;
 mod networks;
 mod open;
+mod segmentation;
 mod trust;
 mod votes;
 mod welcome;
@@ -17,10 +19,12 @@ use crate::display::{escaped, show};
 
 pub use data::{check_entropy, check_greenest, check_ndwi};
 pub use distributions::{check_cross_entropy, check_gradient, check_smoothing};
+pub use eurosat::{check_colours, check_ten_classes};
 pub use forest::{check_gini, check_hardest, check_kappa};
 pub use guided::{check_strata, check_weiszfeld_step};
 pub use networks::{check_dense_parameters, check_output_size, check_softmax};
 pub use open::{check_disagreement, check_leak, check_margin};
+pub use segmentation::{check_clouded, check_energy, check_iou};
 pub use trust::{check_rank, check_temperature, check_worst_gap};
 pub use votes::{check_distribution, check_lowest_loss, check_most_divided};
 pub use welcome::{check_column_mean, check_share_above};
