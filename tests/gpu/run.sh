@@ -28,18 +28,20 @@ for folder in [*site.getsitepackages(), site.getusersitepackages()]:
 PYTHON
 }
 places > "$libraries/found"
+folders=$libraries
 for name in libcuda.so.1 libcublas.so libcublasLt.so libnvrtc.so; do
   found=$(grep -E "/${name//./\\.}[.0-9]*$" "$libraries/found" | sort -V | tail -n 1)
   if [ -n "$found" ]; then
     ln -s "$found" "$libraries/$name"
+    folders=$folders:$(dirname "$found") # Where those are that it wants itself.
   elif [ "$device" != cpu ]; then
     echo "error: no $name; install the CUDA toolkit, or: pip install nvidia-cublas nvidia-cuda-nvrtc" >&2
     exit 1
   else
-    ln -s "$here/stubs/$name" "$libraries/$name" # The processor against itself needs no code of them.
+    ln -s "$here/stubs/${name%.1}" "$libraries/$name" # The processor against itself needs no code of them.
   fi
 done
-export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export LD_LIBRARY_PATH=$folders${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 
 # step NAME COMMAND…: prints and keeps what it says.
 step() {
