@@ -140,6 +140,12 @@ impl Probabilities {
         Ok(Self { classes, p })
     }
 
+    /// Rows that are those of probabilities already.
+    pub(crate) fn of_known(classes: Classes, p: Array2<f64>) -> Self {
+        debug_assert!(p.ncols() == classes.len());
+        Self { classes, p }
+    }
+
     /// p̄ = 1/M Σ_m p_m, the mean of what several members say of the same samples.
     ///
     /// # Shape

@@ -367,10 +367,11 @@ impl<D: Backend<f32>> Segmenter for Trained<Unet<f32, D>, D> {
         take: &mut dyn FnMut(Range<usize>, Probabilities) -> Result<()>,
     ) -> Result<()> {
         self.check(patches)?;
-        each_log_probabilities(&self.module, &self.device, &self.input(), patches, |part, log_p| {
-            let logits = Logits::new(self.classes.clone(), log_p.mapv(f64::from))?;
-            take(part, logits.softmax(Temperature::ONE))
-        })
+        let probabilities = |log_p: Array2<f32>| {
+            Ok(Logits::new(self.classes.clone(), log_p.mapv(f64::from))?.softmax(Temperature::ONE))
+        };
+        let (module, device, input) = (&self.module, &self.device, self.input());
+        each_log_probabilities(module, device, &input, patches, probabilities, |part, p| take(part, p?))
     }
 
     fn weights(&self) -> Weights {

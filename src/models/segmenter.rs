@@ -86,7 +86,7 @@ pub trait Segmenter {
             p.slice_mut(ndarray::s![part.start * pixels..part.end * pixels, ..]).assign(&of_part.view());
             Ok(())
         })?;
-        Probabilities::new(self.classes().clone(), p)
+        Ok(Probabilities::of_known(self.classes().clone(), p))
     }
 
     /// As [`predict`](Self::predict), a few patches at a time: `take` is handed their positions and the

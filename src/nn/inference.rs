@@ -27,7 +27,7 @@ pub(super) fn maps<D: Backend<f32>>(
 
 /// Rows of a device back as an array.
 pub(super) fn array<D: Backend<f32>>(rows: &Rows<f32, D>) -> Array2<f32> {
-    Array2::from_shape_vec(*rows.shape(), rows.as_vec())
+    Array2::from_shape_vec(*rows.shape(), D::numbers(rows))
         .expect("a tensor has as many numbers as its shape says")
 }
 
@@ -111,15 +111,17 @@ pub(crate) fn log_probabilities<D: Backend<f32>, M: Module<f32, D>>(
     infer::<_, M>(device, standardisation, patches, forward, || Ok(()))
 }
 
-/// ln p of every row of a few patches at a time, in order, with the patches' positions.
-pub(crate) fn each_log_probabilities<D: Backend<f32>, M: Module<f32, D>>(
+/// What becomes of ln p of every row of a few patches at a time, in order, with the patches' positions. `finish` runs
+/// where the network does, on several parts at once.
+pub(crate) fn each_log_probabilities<D: Backend<f32>, M: Module<f32, D>, T: Send>(
     module: &M,
     device: &D,
     standardisation: &Standardisation,
     patches: &Patches,
-    take: impl FnMut(Range<usize>, Array2<f32>) -> Result<()>,
+    finish: impl Fn(Array2<f32>) -> T + Shared,
+    take: impl FnMut(Range<usize>, T) -> Result<()>,
 ) -> Result<()> {
-    let forward = |_, x| array(&module.log_probabilities(x, &mut Pass::inference()));
+    let forward = |_, x| finish(array(&module.log_probabilities(x, &mut Pass::inference())));
     by_parts::<_, M, _>(device, standardisation, patches, forward, || Ok(()), take)
 }
 

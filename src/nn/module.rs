@@ -3,7 +3,7 @@
 use dfdx::prelude::*;
 
 use super::layers::{Pass, Visitor};
-use super::ops::{Backend, Maps, Rows, Shared};
+use super::ops::{Backend, Maps, Matrix, Rows, Shared};
 use super::tape::Taped;
 
 /// A network: patches in, log-probabilities out, a row for each patch or for each pixel (patch by patch, line by
@@ -45,13 +45,13 @@ pub(crate) fn mean_of_logits<E: Dtype, D: Backend<E>>(heads: Vec<Rows<E, D>>) ->
     mean.log_softmax::<Axis<1>>()
 }
 
-/// Cross-entropy −(1 / samples) Σ Σ_k y_k ln p_k against distributions; rows of zeros do not count.
+/// Cross-entropy −(1 / samples) Σ Σ_k y_k ln p_k against distributions; rows of zeros do not count, and where nothing
+/// counts it is 0.
 pub(crate) fn cross_entropy<E: Dtype, D: Backend<E>>(
     log_p: Rows<E, D>,
-    y: Tensor<(usize, usize), E, D>,
+    y: Matrix<E, D>,
     samples: usize,
 ) -> Taped<(), E, D> {
-    // Where nothing counts, the loss is 0.
-    let samples = samples.max(1) as f64;
-    (log_p * y).sum::<(), _>() * E::from_f64(-1.0 / samples).expect("f32 and f64 hold any number")
+    let share = E::from_f64(-1.0 / samples.max(1) as f64).expect("f32 and f64 hold any number");
+    D::weighted_sum(log_p, y, share)
 }

@@ -14,9 +14,10 @@ mod targets;
 use std::time::Instant;
 
 use dfdx::prelude::*;
-use ndarray::{Array4, ArrayView1, ArrayView2};
+use ndarray::{Array4, ArrayView1, ArrayView2, Axis};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::augmentation::Augmentation;
@@ -42,6 +43,9 @@ pub(crate) use targets::Examples;
 /// probabilities of e^−10000. Batch norm keeps the loss finite at any learning rate, so that waiting
 /// for NaN may mean waiting for ever.
 const DIVERGED: f64 = 1e4;
+
+/// Rows that one thread tallies: more than most batches of patches have, few of the pixels of one.
+const ROWS: usize = 4096;
 
 /// How a network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -258,15 +262,25 @@ pub(crate) struct Tally {
 impl Tally {
     /// Rows of zeros do not count.
     fn add(&mut self, log_p: ArrayView2<'_, f32>, y: ArrayView2<'_, f64>) {
+        // Part by part and these in order: the same bits at any number of threads.
+        let parts = log_p.axis_chunks_iter(Axis(0), ROWS).zip(y.axis_chunks_iter(Axis(0), ROWS));
+        let parts: Vec<_> = parts.collect();
+        let parts: Vec<Self> = parts.into_par_iter().map(|(log_p, y)| Self::of(log_p, y)).collect();
+        parts.iter().for_each(|part| self.merge(part));
+    }
+
+    fn of(log_p: ArrayView2<'_, f32>, y: ArrayView2<'_, f64>) -> Self {
+        let mut tally = Self::default();
         for (log_p, y) in log_p.outer_iter().zip(y.outer_iter()).filter(|(_, y)| counts(y)) {
-            self.loss -= log_p
+            tally.loss -= log_p
                 .iter()
                 .zip(y)
                 .map(|(l, y)| if *y == 0.0 { 0.0 } else { y * f64::from(*l) })
                 .sum::<f64>();
-            self.correct += usize::from(first_largest(log_p) == first_largest(y));
-            self.samples += 1;
+            tally.correct += usize::from(first_largest(log_p) == first_largest(y));
+            tally.samples += 1;
         }
+        tally
     }
 
     fn merge(&mut self, other: &Self) {

@@ -153,7 +153,8 @@ impl<E: Dtype, D: Backend<E>> Unet<E, D> {
 }
 
 impl<E: Dtype, D: Backend<E>> Module<E, D> for Unet<E, D> {
-    const PART: usize = 8;
+    /// The smallest maps have most of the weights, which are packed once a part.
+    const PART: usize = 16;
     const BATCH: usize = 64;
 
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {

@@ -131,6 +131,11 @@ pub(crate) fn pixel_log_softmax<E: Dtype, D: Backend<E>>(
     z.reshape_like(&(shape.0 * shape.1 * shape.2, classes)).log_softmax::<Axis<1>>()
 }
 
+/// See [`Backend::weighted_sum`].
+pub(crate) fn weighted_sum<E: Dtype, D: Backend<E>>(x: Rows<E, D>, y: Matrix<E, D>, c: E) -> Taped<(), E, D> {
+    (x * y).sum::<(), _>() * c
+}
+
 /// See [`Backend::max_pool`]. Where pixels of a window tie, dfdx sends the maximum's gradient to each of
 /// them; behind a ReLU, where ties are zeros, that gradient goes no further.
 pub(crate) fn max_pool<E: Dtype, D: Backend<E>>(x: Maps<E, D>, window: Window) -> Maps<E, D> {

@@ -12,7 +12,7 @@ use ndarray::ArrayView4;
 use rayon::prelude::*;
 
 use super::dense::dense;
-use super::{Backend, ConvNorm, DenseLayer, Maps, PixelScores, Rows, Shared, Statistics, Window};
+use super::{Backend, ConvNorm, DenseLayer, Maps, Matrix, PixelScores, Rows, Shared, Statistics, Window};
 use crate::nn::kernels::memory::filled;
 use crate::nn::kernels::update::{self, Before, Step};
 use crate::nn::kernels::{Level, lend, norm, pool};
@@ -65,6 +65,15 @@ impl Backend<f32> for Cpu {
 
     fn doubled(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
         segmentation::doubled(x)
+    }
+
+    fn weighted_sum(x: Rows<f32, Cpu>, y: Matrix<f32, Cpu>, c: f32) -> Taped<(), f32, Cpu> {
+        segmentation::weighted_sum(x, &y, c)
+    }
+
+    fn numbers(x: &Rows<f32, Cpu>) -> Vec<f32> {
+        let numbers = x.retaped::<NoneTape>();
+        lend::numbers(&numbers).to_vec()
     }
 
     fn pixel_log_softmax(x: Maps<f32, Cpu>, layer: &PixelScores<'_, f32, Cpu>) -> Rows<f32, Cpu> {

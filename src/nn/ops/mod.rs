@@ -163,6 +163,16 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
         composed::pixel_log_softmax(x, layer)
     }
 
+    /// c Σ y x over all numbers.
+    fn weighted_sum(x: Rows<E, Self>, y: Matrix<E, Self>, c: E) -> Taped<(), E, Self> {
+        composed::weighted_sum(x, y, c)
+    }
+
+    /// All numbers, row by row, off the device.
+    fn numbers(x: &Rows<E, Self>) -> Vec<E> {
+        x.as_vec()
+    }
+
     /// Maximum and mean over 2 × 2 windows, side by side: (B, H, W, C) → (B, H/2, W/2, 2C).
     fn max_mean_pool(x: Maps<E, Self>) -> Maps<E, Self> {
         composed::max_mean_pool(x)

@@ -5,8 +5,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Padding, PixelScores, Rows, Statistics, Window,
-    composed,
+    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, Padding, PixelScores, Rows, Statistics,
+    Window, composed,
 };
 use crate::nn::module::{cross_entropy, mean_of_logits, mean_of_softmaxes};
 use crate::nn::tape::{AnyTape, Taped, backward};
@@ -610,6 +610,36 @@ fn fused_doubling_is_the_composed_one_and_that_has_the_gradient_of_finite_differ
                 (value, vec![gradient])
             };
             assert!(against_differences(&loss, &[x]) < 1e-7, "{shape:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fused_weighted_sum_is_the_composed_one_and_has_its_gradient() {
+    fn run<E: Dtype>(
+        rows: usize,
+        x: &[f64],
+        y: &[f64],
+        sum: impl Fn(Rows<E, Cpu>, Matrix<E, Cpu>, E) -> Taped<(), E, Cpu>,
+    ) -> [Vec<f64>; 2]
+    where
+        Cpu: Backend<E>,
+    {
+        let device = Cpu::default();
+        let [x, y] = [x, y].map(|values| device.tensor_from_vec(cast::<E>(values), (rows, 5usize)));
+        let out = sum(x.clone().put_tape(AnyTape::recording()), y, E::from_f64(-0.37).unwrap());
+        let value = plain(out.as_vec());
+        let mut gradients = backward(out);
+        [value, gradient_of(&mut gradients, &x)]
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(14);
+    // One block, and several.
+    for rows in [1, 7, 9000] {
+        let (x, y) = (draw(&mut random, rows * 5), draw(&mut random, rows * 5));
+        let fused = run::<f32>(rows, &x, &y, <Cpu as Backend<f32>>::weighted_sum);
+        let expected = run::<f64>(rows, &x, &y, composed::weighted_sum);
+        for (fused, expected) in fused.iter().zip(&expected) {
+            assert!(relative(fused, expected) < 1e-5, "{rows} rows");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a network learns: a distribution for each patch, or a class for each pixel.
 
 use ndarray::{Array2, Axis};
+use rayon::prelude::*;
 
 use super::{Labelled, Masked};
 use crate::data::{Masks, Patches};
@@ -96,16 +97,16 @@ impl Examples<'_> {
                 let values = masks.view();
                 let pixels = values.dim().1 * values.dim().2;
                 let mut y = Array2::zeros((positions.len() * pixels, classes));
-                let mut rows = y.outer_iter_mut();
-                for (n, &position) in positions.iter().enumerate() {
+                let of_patches: Vec<_> = y.axis_chunks_iter_mut(Axis(0), pixels).collect();
+                of_patches.into_par_iter().zip(positions).enumerate().for_each(|(n, (mut y, &position))| {
                     let mask = values.index_axis(Axis(0), position).insert_axis(Axis(2));
-                    for (value, mut y) in ways.lay(n, mask).iter().zip(&mut rows) {
+                    for (value, mut y) in ways.lay(n, mask).iter().zip(y.outer_iter_mut()) {
                         if *value != Masks::IGNORED {
                             y.fill(uniform);
                             y[usize::from(*value)] = (1.0 - epsilon) + uniform;
                         }
                     }
-                }
+                });
                 y
             }
         }

@@ -3,11 +3,12 @@
 use dfdx::prelude::*;
 use rayon::prelude::*;
 
-use super::super::{Maps, PixelScores, Rows};
+use super::super::{Maps, Matrix, PixelScores, Rows};
 use super::linear::{Linear, add_direct_gradients};
 use super::{PIXELS, of, record};
 use crate::nn::kernels::conv::Packed;
 use crate::nn::kernels::{Level, gate, lend, norm};
+use crate::nn::tape::Taped;
 
 /// See [`Backend::gate`](super::Backend::gate).
 pub(super) fn gated(x: Maps<f32, Cpu>, z: Rows<f32, Cpu>) -> Maps<f32, Cpu> {
@@ -61,6 +62,26 @@ pub(super) fn doubled(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
                 }
             }
         });
+    })
+}
+
+/// Numbers of a sum that are added up by themselves.
+const BLOCK: usize = 1 << 14;
+
+/// See [`Backend::weighted_sum`](super::Backend::weighted_sum).
+pub(super) fn weighted_sum(x: Rows<f32, Cpu>, y: &Matrix<f32, Cpu>, c: f32) -> Taped<(), f32, Cpu> {
+    let (x, tape) = x.split_tape();
+    let of_block = |(x, y): (&[f32], &[f32])| -> f64 {
+        x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+    };
+    let blocks = lend::numbers(&x).par_chunks(BLOCK).zip(lend::numbers(y).par_chunks(BLOCK));
+    let blocks: Vec<f64> = blocks.map(of_block).collect();
+    let sum = blocks.iter().sum::<f64>() * f64::from(c);
+    let (device, y) = (x.device().clone(), y.clone());
+    record(&device, tape, vec![of(&x)], vec![sum as f32], (), move |g, inputs| {
+        let share = g[0] * c;
+        let blocks = inputs[0].par_chunks_mut(BLOCK).zip(lend::numbers(&y).par_chunks(BLOCK));
+        blocks.for_each(|(gx, y)| gx.iter_mut().zip(y).for_each(|(gx, y)| *gx += share * y));
     })
 }
 
