@@ -266,7 +266,9 @@ impl Tally {
         let parts = log_p.axis_chunks_iter(Axis(0), ROWS).zip(y.axis_chunks_iter(Axis(0), ROWS));
         let parts: Vec<_> = parts.collect();
         let parts: Vec<Self> = parts.into_par_iter().map(|(log_p, y)| Self::of(log_p, y)).collect();
-        parts.iter().for_each(|part| self.merge(part));
+        for part in &parts {
+            self.merge(part);
+        }
     }
 
     fn of(log_p: ArrayView2<'_, f32>, y: ArrayView2<'_, f64>) -> Self {

@@ -249,7 +249,7 @@ fn max_mean_pool(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
             .par_chunks_exact_mut(image_in)
             .zip(pixels.par_chunks_exact(image_in).zip(g.par_chunks_exact(image_out)))
             .for_each(|(gx, (image, g))| {
-                pool::add_max_mean_gradient(level, (height, width, channels), image, g, gx)
+                pool::add_max_mean_gradient(level, (height, width, channels), image, g, gx);
             });
     })
 }

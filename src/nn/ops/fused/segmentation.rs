@@ -7,6 +7,7 @@ use super::super::{Maps, Matrix, PixelScores, Rows};
 use super::linear::{Linear, add_direct_gradients};
 use super::{PIXELS, of, record};
 use crate::nn::kernels::conv::Packed;
+use crate::nn::kernels::memory::filled;
 use crate::nn::kernels::{Level, gate, lend, norm};
 use crate::nn::tape::Taped;
 
@@ -19,10 +20,12 @@ pub(super) fn gated(x: Maps<f32, Cpu>, z: Rows<f32, Cpu>) -> Maps<f32, Cpu> {
     let level = Level::best();
     let factors: Vec<f32> = lend::numbers(&z).iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
     let pixels = lend::numbers(&x);
-    let mut y = vec![0f32; pixels.len()];
-    y.par_chunks_exact_mut(image)
-        .zip(pixels.par_chunks_exact(image).zip(factors.par_chunks_exact(channels)))
-        .for_each(|(y, (x, factors))| gate::scale(level, x, factors, y));
+    let y = filled(
+        pixels.len(),
+        image,
+        || (),
+        |(), n, y| gate::scale(level, &pixels[n * image..][..image], &factors[n * channels..][..channels], y),
+    );
     let (device, inputs) = (x.device().clone(), vec![of(&x), of(&z)]);
     record(&device, tape.merge(tape_z), inputs, y, shape, move |g, inputs| {
         let [gx, gz] = inputs else { unreachable!("two inputs") };
@@ -42,15 +45,20 @@ pub(super) fn doubled(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
     let (batch, height, width, channels) = *x.shape();
     let (x, tape) = x.split_tape();
     let row = width * channels;
-    let mut y = vec![0f32; 4 * batch * height * row];
-    y.par_chunks_exact_mut(4 * row).zip(lend::numbers(&x).par_chunks_exact(row)).for_each(|(y, x)| {
-        let (first, second) = y.split_at_mut(2 * row);
-        for (y, x) in first.chunks_exact_mut(2 * channels).zip(x.chunks_exact(channels)) {
-            y[..channels].copy_from_slice(x);
-            y[channels..].copy_from_slice(x);
-        }
-        second.copy_from_slice(first);
-    });
+    let pixels = lend::numbers(&x);
+    let y = filled(
+        4 * batch * height * row,
+        4 * row,
+        || (),
+        |(), n, y| {
+            let (first, second) = y.split_at_mut(2 * row);
+            for (y, x) in first.chunks_exact_mut(2 * channels).zip(pixels[n * row..].chunks_exact(channels)) {
+                y[..channels].copy_from_slice(x);
+                y[channels..].copy_from_slice(x);
+            }
+            second.copy_from_slice(first);
+        },
+    );
     let shape = (batch, 2 * height, 2 * width, channels);
     record(x.device(), tape, vec![of(&x)], y, shape, move |g, inputs| {
         let level = Level::best();
