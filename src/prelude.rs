@@ -8,7 +8,7 @@ pub use crate::bands::{Bands, Imagery};
 pub use crate::calibration::{self, Bins, Reliability, TemperatureFit};
 pub use crate::classes::{Classes, Zone};
 pub use crate::course::{self, Comparison};
-pub use crate::data::rasters::{Blocks, CloudFilter, Fate, Part, Tiling};
+pub use crate::data::rasters::{Blocks, CloudFilter, Cut, Fate, Part, Tiling};
 pub use crate::data::synthetic::Synthetic;
 pub use crate::data::{Masks, Patches, Signatures, So2Sat, Summary};
 pub use crate::display::Table;

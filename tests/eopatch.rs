@@ -40,7 +40,7 @@ fn patches_of_the_dates_cover_the_ground_to_its_end() {
     let corners = [[0, 0], [0, 3], [4, 0], [4, 3], [5, 0], [5, 3]];
     let (images, cover) = (patches.images(0..12).unwrap(), small().cover().clone());
     for (n, [row, column]) in corners.into_iter().chain(corners).enumerate() {
-        let date = if n < 6 { 1 } else { 0 };
+        let date = usize::from(n < 6);
         let image = small().image(date).unwrap();
         assert_eq!(
             images.slice(ndarray::s![n, .., .., ..]),

@@ -26,7 +26,7 @@ pub struct Landcover {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Train(Box<Train>),
-    Map(Map),
+    Map(Box<Map>),
 }
 
 /// A scene: its bands and what their values are.
