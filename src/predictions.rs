@@ -48,6 +48,19 @@ pub struct StoredTemperature {
     pub patches: usize,
 }
 
+impl StoredTemperature {
+    /// A model's prediction at this temperature, which changes no decision; of an ensemble, the mean's.
+    ///
+    /// # Shape
+    /// (N, K) → (N, K).
+    ///
+    /// # Errors
+    /// A temperature that is none.
+    pub fn scale(&self, p: &Probabilities) -> Result<Probabilities> {
+        Ok(p.at(Temperature::new(self.temperature)?))
+    }
+}
+
 impl fmt::Display for StoredTemperature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { temperature, procedure, data, patches } = self;

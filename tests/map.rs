@@ -117,6 +117,16 @@ fn windows_by_hand(place: &Path, stride: usize) -> (Vec<[usize; 2]>, Array4<f32>
     (places, images)
 }
 
+/// A file of such windows, labelled with all classes in turn.
+fn windows_file(path: &Path, images: &Array4<f32>) {
+    let _writing = writing();
+    let labels: Vec<usize> = (0..images.dim().0).map(|n| n % 17).collect();
+    let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), "synthetic, of a test");
+    let mut writer = Writer::create(path, &layout).unwrap();
+    writer.append(Rows { labels: Some(&labels), ..Rows::of(images.view()) }).unwrap();
+    writer.finish().unwrap();
+}
+
 #[test]
 fn each_window_has_the_probabilities_that_predict_gives_it() {
     let place = place();
@@ -140,13 +150,7 @@ fn each_window_has_the_probabilities_that_predict_gives_it() {
     let (places, images) = windows_by_hand(place, 7);
     assert!(places.len() > 100 && report["without_data"].as_u64().unwrap() > 0, "{report}");
     let file = place.join("windows.h5");
-    {
-        let _writing = writing();
-        let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), "synthetic, of a test");
-        let mut writer = Writer::create(&file, &layout).unwrap();
-        writer.append(Rows { labels: Some(&vec![0; places.len()]), ..Rows::of(images.view()) }).unwrap();
-        writer.finish().unwrap();
-    }
+    windows_file(&file, &images);
     let predicted = place.join("predicted.h5");
     done(&["predict", &run, "--data", &text(&file), "--out", &text(&predicted)]);
     let predicted = predictions::read(&predicted, None).unwrap();
@@ -191,6 +195,53 @@ fn each_window_has_the_probabilities_that_predict_gives_it() {
     assert!(says.starts_with("class numbers; synthetic"), "{says}");
     let figure = fs::read_to_string(place.join("city.csv")).unwrap();
     assert!(figure.contains("# data: synthetic"), "{figure}");
+}
+
+#[test]
+fn a_network_and_an_ensemble_map_at_their_temperatures_as_they_predict() {
+    let place = place();
+    let folder = place.join("scaled");
+    fs::create_dir(&folder).unwrap();
+    let keep = |run: &Path, seed: u64| {
+        let settings =
+            models::sen2lcz::Sen2LczSettings { depth: 5, width: 2, ..Default::default() };
+        let network = models::Architecture::Sen2lcz(settings);
+        let network = models::build(&network, &Imagery::so2sat(), &Classes::lcz(), seed, Device::Cpu);
+        Run::create(run, |run| run.keep(&*network?)).unwrap();
+    };
+    let (network, ensemble) = (folder.join("network"), folder.join("ensemble"));
+    keep(&network, 1);
+    for seed in [2, 3] {
+        keep(&ensemble.join(format!("member-{}", seed - 2)), seed);
+    }
+    fs::write(ensemble.join("ensemble.toml"), "members = 2\n").unwrap();
+    let (places, images) = windows_by_hand(place, 20);
+    let file = folder.join("windows.h5");
+    windows_file(&file, &images);
+    for run in [&network, &ensemble] {
+        let run = text(run);
+        done(&["temp-scale", &run, "--data", &text(&file)]);
+        let temperature = Run::open(Path::new(&run)).unwrap().temperature().unwrap().unwrap().temperature;
+        assert!((temperature - 1.0).abs() > 0.01, "{run}: T = {temperature}");
+        for unscaled in [&[][..], &["--unscaled"]] {
+            let out = format!("{run}-{}.tif", unscaled.len());
+            let bands = bands(place);
+            let map = ["map", &run, "--bands", &bands, "--scale", "1e-4", "--stride", "20px", "--probabilities"];
+            done(&[&map[..], &["--out", &out], unscaled].concat());
+            let predicted = out.replace(".tif", ".h5");
+            done(&[&["predict", &run, "--data", &text(&file), "--out", &predicted], unscaled].concat());
+            let predicted = predictions::read(Path::new(&predicted), None).unwrap();
+            assert_eq!(predicted.temperature.is_some(), unscaled.is_empty());
+            let Stated::Probabilities(p) = &predicted.predicted else { panic!() };
+            let mapped = raster(Path::new(&out.replace(".tif", "-probabilities.tif"))).1;
+            for (&[row, column], p) in places.iter().zip(p.view().outer_iter()) {
+                for (k, wanted) in p.iter().enumerate() {
+                    let given = f64::from(mapped[[k, row, column]]);
+                    assert!((given - wanted).abs() < 1e-5, "{out}, class {k}: {given}, not {wanted}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lcz::Progress;
-use lcz::Temperature;
 use lcz::data::predictions::{self, Details};
 use lcz::data::so2sat::So2Sat;
 use lcz::experiment::Run;
@@ -96,7 +95,7 @@ impl Predict {
         let members = Members::new(model.members(&patches)?)?;
         progress.end("");
         let p = match by {
-            Some(by) => &members.mean().at(Temperature::new(by.temperature)?),
+            Some(by) => &by.scale(members.mean())?,
             None => members.mean(),
         };
         let entropy = (members.all().len() > 1).then(|| members.entropy());

@@ -14,7 +14,7 @@ use crate::models::{Classifier, Device};
 use crate::predictions::StoredTemperature;
 use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
 use crate::uncertainty::{MeanEntropy, Members, RiskCoverage};
-use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, Temperature};
+use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result};
 
 /// Bins of a reliability diagram, as the label distribution paper draws it.
 pub const DIAGRAM_BINS: usize = 20;
@@ -193,7 +193,7 @@ impl Assessment {
             reference = reference.with_groups(groups);
         }
         let after = match run.temperature()? {
-            Some(by) => Some((predicted.at(Temperature::new(by.temperature)?), by)),
+            Some(by) => Some((by.scale(&predicted)?, by)),
             None => None,
         };
         let passes = match &with_dropout {

@@ -13,8 +13,9 @@ use super::Run;
 use crate::data::Patches;
 use crate::data::rasters::{Block, Distance, GeoTiff, Scene, Sliding, WholeGeoTiff, Windows, classes_on};
 use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
-use crate::models::{Classifier, Device, Network};
-use crate::{Bands, Error, Probabilities, Progress, Result, Temperature};
+use crate::models::{Classifier, Device};
+use crate::predictions::StoredTemperature;
+use crate::{Bands, Error, Probabilities, Progress, Result};
 
 use files::Files;
 use report::Numbers;
@@ -168,34 +169,27 @@ pub fn map(
     Ok((report, figure))
 }
 
-/// What a run predicts with: its model as it is, or its network at the temperature that was fitted to it.
-enum Model {
-    AsItIs(Box<dyn Classifier>),
-    AtTemperature(Box<dyn Network>, Temperature),
+/// What a run predicts with: its model, a network, an ensemble or a forest, and the temperature that was fitted to it.
+struct Model {
+    classifier: Box<dyn Classifier>,
+    by: Option<StoredTemperature>,
 }
 
 impl Model {
     fn of(run: &Run, mapping: &Mapping) -> Result<Self> {
-        match run.temperature()?.filter(|_| !mapping.unscaled) {
-            Some(stored) => {
-                let temperature = Temperature::new(stored.temperature)?;
-                Ok(Self::AtTemperature(run.network(mapping.device)?, temperature))
-            }
-            None => Ok(Self::AsItIs(run.classifier(mapping.device)?)),
-        }
+        let by = run.temperature()?.filter(|_| !mapping.unscaled);
+        Ok(Self { classifier: run.classifier(mapping.device)?, by })
     }
 
     fn classifier(&self) -> &dyn Classifier {
-        match self {
-            Self::AsItIs(model) => &**model,
-            Self::AtTemperature(network, _) => &**network,
-        }
+        &*self.classifier
     }
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
-        match self {
-            Self::AsItIs(model) => model.predict(patches),
-            Self::AtTemperature(network, temperature) => Ok(network.logits(patches)?.softmax(*temperature)),
+        let p = self.classifier.predict(patches)?;
+        match &self.by {
+            Some(by) => by.scale(&p),
+            None => Ok(p),
         }
     }
 }
