@@ -1,5 +1,5 @@
-//! `lcz active` from outside: killed and started again, or given more rounds, it ends with the curves of a study that
-//! ran through.
+//! `lcz active` from outside: killed and started again, or given another seed and another way of asking, it ends with the
+//! curves of a study that ran through; more rounds would be another study.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -9,9 +9,12 @@ use std::time::Duration;
 fn study(data: &Path, out: &Path, rounds: &str, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
     let settings = ["model.width=2", "training.epochs=1", "training.batch_size=16"];
-    command.args(["--quiet", "active", "--start", "20", "--budget", "15", "--seeds", "2", "--passes", "3"]);
+    command.args(["--quiet", "active", "--start", "20", "--budget", "15", "--passes", "3"]);
     command.arg("--rounds").arg(rounds).arg("--data").arg(data).arg("--out").arg(out);
     command.args(settings.iter().flat_map(|setting| ["--set", setting])).args(more);
+    if !more.contains(&"--seeds") {
+        command.args(["--seeds", "2"]);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -33,7 +36,7 @@ fn positions(path: &Path) -> Vec<usize> {
 }
 
 #[test]
-fn a_study_that_is_killed_or_grows_ends_with_the_curves_of_one_that_ran_through() {
+fn a_study_that_is_killed_ends_with_the_curves_of_one_that_ran_through() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let mut synth = Command::new(env!("CARGO_BIN_EXE_lcz"));
@@ -98,6 +101,36 @@ fn a_study_that_is_killed_or_grows_ends_with_the_curves_of_one_that_ran_through(
 }
 
 #[test]
+fn a_study_grows_by_seeds_and_ways_of_asking_to_the_one_done_in_one_go_and_not_by_rounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut synth = Command::new(env!("CARGO_BIN_EXE_lcz"));
+    synth.args(["--quiet", "synth"]).arg(&data).args(["--patches", "340"]);
+    done(synth);
+    let (grown, whole) = (folder.path().join("grown"), folder.path().join("whole"));
+    done(study(&data, &grown, "1", &["--acquisition", "entropy"]));
+    let before = std::fs::read_to_string(grown.join("table.csv")).unwrap();
+    let both = ["--acquisition", "margin,entropy", "--seeds", "3"];
+    done(study(&data, &grown, "1", &both));
+    done(study(&data, &whole, "1", &both));
+    assert_eq!(results(&grown), results(&whole));
+    let after = std::fs::read_to_string(grown.join("table.csv")).unwrap();
+    for line in before.lines() {
+        assert!(after.lines().any(|other| other == line), "{line} is not in {after}");
+    }
+
+    // Before any data are made or read.
+    std::fs::remove_dir_all(&data).unwrap();
+    for rounds in ["0", "2"] {
+        let output = study(&data, &grown, rounds, &both).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        let wanted = format!("{rounds} rounds, the study there has 1");
+        assert!(!output.status.success() && told.contains(&wanted), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
+#[test]
 fn what_cannot_be_asked_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -119,6 +152,6 @@ fn what_cannot_be_asked_is_refused_in_one_line() {
         "choose of random, entropy, margin, bald, core-set, distance",
     );
     done(study(&data, &folder.path().join("b"), "0", &["--acquisition", "margin"]));
-    let told = refused("b", "0", &["--set", "training.seed=4"], "a study of other settings or data");
+    let told = refused("b", "0", &["--set", "training.seed=4"], "a study of other settings;");
     assert_eq!(told.lines().count(), 1, "{told}");
 }

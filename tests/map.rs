@@ -211,6 +211,7 @@ fn a_network_and_an_ensemble_map_at_their_temperatures_as_they_predict() {
     };
     let (network, ensemble) = (folder.join("network"), folder.join("ensemble"));
     keep(&network, 1);
+    fs::create_dir(&ensemble).unwrap();
     for seed in [2, 3] {
         keep(&ensemble.join(format!("member-{}", seed - 2)), seed);
     }

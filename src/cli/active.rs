@@ -18,8 +18,9 @@ use super::output::{self, Table};
 #[command(
     after_help = "Ways of asking: random, entropy (of the prediction), margin (between the first two classes), bald
 (disagreement of dropout's passes), core-set (cover the features), distance (from the geometric
-median of the class a patch is taken for). Interrupted, it goes on where it was; more rounds, seeds
-or ways of asking are added to what is there.
+median of the class a patch is taken for). Interrupted, it goes on where it was; more seeds or ways
+of asking are added to what is there. The number of rounds stays: it decides how often the patches of
+every round are gone through.
 
 Examples:
   lcz active --quick --out study

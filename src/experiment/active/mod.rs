@@ -139,6 +139,8 @@ struct Identity {
     config: Config,
     start: usize,
     budget: usize,
+    /// They decide how often few patches are gone through, in every round.
+    rounds: usize,
     passes: usize,
     training: Fingerprint,
     validation: Fingerprint,
@@ -146,8 +148,9 @@ struct Identity {
 }
 
 /// Does a study in a folder: `curves/` (each round's patches, predictions and what it asks for), and of them `table.md`,
-/// `table.csv`, `outcome.json`, a figure and a `README.md`. What is there is not done again; more rounds, seeds or ways of
-/// asking than before are added.
+/// `table.csv`, `outcome.json`, a figure and a `README.md`. What is there is not done again; more seeds or ways of asking than
+/// before are added. Rounds are not: how often few patches are gone through depends on how many are asked for in all, so
+/// that the first rounds of a longer study are others.
 ///
 /// # Errors
 /// Unusable data or settings, a folder of a study of other settings or data, or a file that cannot be written.
@@ -164,6 +167,7 @@ pub fn active(
     study.acquisitions.push(Acquisition::Random);
     study.acquisitions.sort_unstable();
     study.acquisitions.dedup();
+    check_settings(&study, out)?;
     let mut config = study.config.clone();
     if config.data.path.as_os_str().is_empty() {
         config.data.path = out.join("synthetic");
@@ -207,7 +211,32 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     })
 }
 
-/// Refuses to go on with another study than the one that the folder holds.
+const ADVICE: &str = "give another --out, or the settings of before";
+
+/// Refuses to go on with a study of other settings than the one that the folder holds, if it holds one; needs no data.
+fn check_settings(study: &ActiveStudy, out: &Path) -> Result<()> {
+    let path = out.join(STUDY);
+    if !path.is_file() {
+        return Ok(());
+    }
+    let before: Identity = read(&path)?;
+    if before.rounds != study.rounds {
+        let problem = format!(
+            "{} rounds, the study there has {}, which decide how often its patches are gone through",
+            study.rounds, before.rounds
+        );
+        return Err(Error::file(&path, problem, ADVICE));
+    }
+    let mut config = study.config.clone();
+    config.data.path = "".into();
+    let sizes = (study.start, study.budget, study.passes);
+    if before.config == config && (before.start, before.budget, before.passes) == sizes {
+        return Ok(());
+    }
+    Err(Error::file(&path, "a study of other settings", ADVICE))
+}
+
+/// Refuses to go on with other data than those of the study that the folder holds.
 fn identify(study: &ActiveStudy, data: &Data, out: &Path) -> Result<()> {
     let mut config = study.config.clone();
     // Data may move.
@@ -216,6 +245,7 @@ fn identify(study: &ActiveStudy, data: &Data, out: &Path) -> Result<()> {
         config,
         start: study.start,
         budget: study.budget,
+        rounds: study.rounds,
         passes: study.passes,
         training: Fingerprint::of(&data.pool.patches, &data.pool.y)?,
         validation: Fingerprint::of(&data.validation.patches, &data.validation.y)?,
@@ -230,9 +260,5 @@ fn identify(study: &ActiveStudy, data: &Data, out: &Path) -> Result<()> {
     if before == now {
         return Ok(());
     }
-    Err(Error::file(
-        &path,
-        "a study of other settings or data",
-        "give another --out, or the settings of before",
-    ))
+    Err(Error::file(&path, "a study of other data", "give another --out, or the data of before"))
 }
