@@ -168,6 +168,36 @@ fn a_study_s_figures_are_verified_and_drawn_again_from_its_predictions_alone() {
 }
 
 #[test]
+fn a_study_needs_a_folder_and_leaves_one_of_other_settings_or_sets_as_it_is() {
+    let output = lcz(&["reproduce", "ldl", "--quick"]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && message.contains("--out"), "{message}");
+
+    // As in a fresh clone: the table and figures of a small study, without its data.
+    let place = tempfile::tempdir().unwrap();
+    let clone = place.path().join("ldl");
+    fs::create_dir(&clone).unwrap();
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("figures/ldl/study.json");
+    fs::copy(&kept, clone.join("study.json")).unwrap();
+    let refused = |arguments: &[&str], out: &Path, words: &str| {
+        let output = lcz(&[&["-q"], arguments, &["--out", out.to_str().unwrap()]].concat());
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && message.contains(words), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    };
+    refused(&["reproduce", "ldl"], &clone, "a study of other settings; give another --out");
+    assert!(!clone.join("synthetic").exists(), "data were made for a study that was refused");
+
+    // A synthetic set of another size than is asked for.
+    let study = place.path().join("study");
+    done(&["-q", "synth", study.join("synthetic").to_str().unwrap(), "--patches", "100"]);
+    for arguments in [&["reproduce", "ldl"][..], &["reproduce", "uncertainty"], &["active"]] {
+        let arguments = [arguments, &["--quick", "--patches", "200"]].concat();
+        refused(&arguments, &study, "synthetic: a synthetic set of 100 patches, not 200; give another --out");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_figure_is_refused_on_one_line() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("table.csv");

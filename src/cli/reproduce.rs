@@ -54,7 +54,7 @@ struct Ldl {
     data: Option<PathBuf>,
 
     /// The folder of everything that comes out.
-    #[arg(long, default_value = "figures/ldl")]
+    #[arg(long)]
     out: PathBuf,
 
     /// A small network, few epochs and, without --data, few patches: minutes instead of hours.

@@ -51,15 +51,22 @@ pub use votes::sum_up_votes;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::data::so2sat::So2Sat;
 use crate::data::synthetic::Synthetic;
 use crate::{Error, Progress, Result};
 
 /// The synthetic set of a study that is given no data, in a folder of the study's own, where it is missing: what
-/// a killed process has left of one is no set.
+/// a killed process has left of one is no set. Refuses a set of another size.
 fn synthetic_set(folder: &Path, patches: usize, progress: &mut dyn Progress) -> Result<()> {
     let files = ["training.h5", "validation.h5", "testing.h5"].map(|file| folder.join(file));
     if files.iter().all(|file| file.is_file()) {
-        return Ok(());
+        let (training, validation, testing) = So2Sat::open(folder)?.splits()?;
+        let there = training.len() + validation.len() + testing.len();
+        if there == patches {
+            return Ok(());
+        }
+        let problem = format!("a synthetic set of {there} patches, not {patches}");
+        return Err(Error::file(folder, problem, "give another --out, or --patches as before"));
     }
     for file in files.iter().filter(|file| file.is_file()) {
         fs::remove_file(file).map_err(Error::io(file))?;

@@ -151,6 +151,7 @@ pub fn reproduce_ldl(
     if study.seeds < 2 {
         return Err(Error::input("seeds", format!("{}", study.seeds), "choose two or more, for an ensemble"));
     }
+    Record::check_settings(study, out)?;
     let data = runs::data(study, out, progress)?;
     let (_, validation, test) = So2Sat::open(&data)?.splits()?;
     let validation = Set::of(data.join("validation.h5"), validation)?;

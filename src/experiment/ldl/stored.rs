@@ -35,6 +35,19 @@ impl Record {
         Ok(Self { study, data_checksum: data_checksum(test)? })
     }
 
+    /// Refuses settings other than those of the study that the folder holds, if it holds one; needs no data.
+    pub fn check_settings(study: &LdlStudy, out: &Path) -> Result<()> {
+        if !is_study(out) || Self::read(out)?.study == (LdlStudy { data: None, ..study.clone() }) {
+            return Ok(());
+        }
+        Err(Self::other("settings", out))
+    }
+
+    fn other(what: &str, out: &Path) -> Error {
+        let advice = "give another --out, or the settings and data of before";
+        Error::file(&out.join(STUDY), format!("a study of other {what}"), advice)
+    }
+
     /// Puts it into the study's folder; refuses to, where there is that of another study.
     pub fn keep(&self, out: &Path) -> Result<()> {
         let path = out.join(STUDY);
@@ -46,9 +59,7 @@ impl Record {
         if before == *self {
             return Ok(());
         }
-        let what = if before.study == self.study { "data" } else { "settings" };
-        let advice = "give another --out, or the settings and data of before";
-        Err(Error::file(&path, format!("a study of other {what}"), advice))
+        Err(Self::other(if before.study == self.study { "data" } else { "settings" }, out))
     }
 
     fn read(out: &Path) -> Result<Self> {

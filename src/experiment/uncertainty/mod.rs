@@ -147,7 +147,7 @@ pub fn reproduce_uncertainty(
             let prepared = Prepared::open(study, out)?;
             grid.run(&prepared, out, shard, jobs, device, progress)?;
         }
-        Part::Tables => preparation::check_same(study, out)?,
+        Part::Tables => preparation::check_settings(study, out)?,
     }
     match part {
         Part::All | Part::Tables => collect(study, &grid, out, progress).map(Some),

@@ -106,6 +106,10 @@ impl Prepared {
         device: Device,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
+        let path = out.join(STUDY);
+        if path.is_file() {
+            check_settings(study, out)?;
+        }
         let mut config = study.config.clone();
         if config.data.path.as_os_str().is_empty() {
             config.data.path = synthetic(out);
@@ -113,7 +117,6 @@ impl Prepared {
         }
         let parts = Parts::open(&config)?;
         let identity = parts.identity(study)?;
-        let path = out.join(STUDY);
         if path.is_file() {
             check(&path, &identity)?;
         } else {
@@ -134,6 +137,7 @@ impl Prepared {
             let advice = "run `lcz reproduce uncertainty --prepare` with the same settings first";
             return Err(Error::file(out, "not prepared", advice));
         }
+        check_settings(study, out)?;
         let mut config = study.config.clone();
         if config.data.path.as_os_str().is_empty() {
             config.data.path = synthetic(out);
@@ -192,8 +196,8 @@ pub(super) fn stored(out: &Path) -> Result<UncertaintyStudy> {
     Ok(UncertaintyStudy { config, patches: 0, runs, shares, extractor: None, equal_counts })
 }
 
-/// Refuses to make tables of another grid than the one that the folder holds; needs no data.
-pub(super) fn check_same(study: &UncertaintyStudy, out: &Path) -> Result<()> {
+/// Refuses settings other than those of the study that the folder holds; needs no data.
+pub(super) fn check_settings(study: &UncertaintyStudy, out: &Path) -> Result<()> {
     let path = out.join(STUDY);
     let before = identity(&path)?;
     let mut config = study.config.clone();
@@ -205,7 +209,7 @@ pub(super) fn check_same(study: &UncertaintyStudy, out: &Path) -> Result<()> {
     if same {
         return Ok(());
     }
-    Err(Error::file(&path, "a study of other settings", "give the settings of the runs"))
+    Err(Error::file(&path, "a study of other settings", "give another --out, or the settings of before"))
 }
 
 /// Reports a training's progress, and keeps nothing of it.
