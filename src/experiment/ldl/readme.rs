@@ -81,7 +81,7 @@ pub(super) fn text(study: &LdlStudy, outcome: &LdlOutcome, groups: bool) -> Stri
     text.push_str(
         "\n`predictions/` holds each network's probabilities for the test set and the validation set (`lcz score` reads them) and \
          each sample's entropies; `runs/` the networks themselves. `lcz verify confusion.svg` computes what a figure shows from \
-         the predictions again, and `lcz reproduce ldl --redraw` makes table and figures of them, both without training; what is \
+         the predictions again, and `lcz reproduce ldl --redraw --out .` makes table and figures of them, both without training; what is \
          kept elsewhere needs `--run FOLDER`, the study's.\n",
     );
     text
