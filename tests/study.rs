@@ -140,7 +140,13 @@ fn features_may_come_of_a_network_that_was_trained_elsewhere() {
     assert_eq!(read(&own, "runs/R-30-run-0/subset.csv"), read(&given, "runs/R-30-run-0/subset.csv"));
     let full = |out: &Path| read(out, "table.md").lines().last().unwrap().to_owned();
     assert_eq!(full(&own), full(&given));
-    assert!(read(&given, "README.md").contains("trained elsewhere"));
+    let told = read(&given, "README.md");
+    assert!(told.contains("trained elsewhere") && told.contains(", without water. "), "{told}");
+    // The tables need no extractor, and still say where the features are from.
+    let mut collect = small(&given, None);
+    collect.arg("--collect");
+    done(collect);
+    assert_eq!(read(&given, "README.md"), told);
 
     let told = [None, Some("nowhere".as_ref())].map(|extractor| {
         let refused = small(&given, extractor).output().unwrap();

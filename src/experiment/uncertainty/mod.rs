@@ -150,18 +150,16 @@ pub fn reproduce_uncertainty(
         Part::Tables => preparation::check_settings(study, out)?,
     }
     match part {
-        Part::All | Part::Tables => collect(study, &grid, out, progress).map(Some),
+        Part::All | Part::Tables => collect(out, progress).map(Some),
         Part::Preparation | Part::Runs(_) => Ok(None),
     }
 }
 
-/// Tables and figures of runs that are all there.
-fn collect(
-    study: &UncertaintyStudy,
-    grid: &Grid,
-    out: &Path,
-    progress: &mut dyn Progress,
-) -> Result<UncertaintyOutcome> {
+/// Tables and figures of runs that are all there, of the study that the folder holds.
+fn collect(out: &Path, progress: &mut dyn Progress) -> Result<UncertaintyOutcome> {
+    let stored = preparation::stored(out)?;
+    let study = &stored.study;
+    let grid = Grid::of(study)?;
     let mut tests = Vec::new();
     let fit = preparation::plane(out)?;
     let mut provenance = String::new();
@@ -187,14 +185,14 @@ fn collect(
         return Err(Error::file(out, "no run there", "do the study's runs first"));
     }
     let outcome = UncertaintyOutcome { provenance, plane: fit, tests };
-    put("README.md".to_owned(), &readme::text(study, &outcome))?;
+    put("README.md".to_owned(), &readme::text(&stored, &outcome))?;
     Ok(outcome)
 }
 
 /// The figures of what a study's extractor and runs have stored.
 pub(super) fn figures(out: &Path, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
-    let study = preparation::stored(out)?;
-    let grid = Grid::of(&study)?;
+    let study = &preparation::stored(out)?.study;
+    let grid = Grid::of(study)?;
     let mut figures = Vec::new();
     for name in grid::TESTS {
         if let Some(measured) = grid.read(out, name, progress)? {
@@ -202,9 +200,9 @@ pub(super) fn figures(out: &Path, progress: &mut dyn Progress) -> Result<Vec<(St
                 let of =
                     (&*out.join(preparation::EXTRACTOR), measured.labels.classes(), &*measured.provenance);
                 let fit = preparation::plane(out)?;
-                figures.push(("features".to_owned(), plane::draw(&study, fit, of)?));
+                figures.push(("features".to_owned(), plane::draw(study, fit, of)?));
             }
-            figures.push((curves::stem(name), curves::draw(&study, &measured)?));
+            figures.push((curves::stem(name), curves::draw(study, &measured)?));
         }
     }
     Ok(figures)

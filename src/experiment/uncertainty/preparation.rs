@@ -190,10 +190,19 @@ fn identity(path: &Path) -> Result<Identity> {
         .map_err(|e| Error::file(path, format!("cannot be read ({e})"), "give another --out"))
 }
 
-/// The study that a folder holds, without its data.
-pub(super) fn stored(out: &Path) -> Result<UncertaintyStudy> {
-    let Identity { config, runs, shares, equal_counts, .. } = identity(&out.join(STUDY))?;
-    Ok(UncertaintyStudy { config, patches: 0, runs, shares, extractor: None, equal_counts })
+/// A study as its folder holds it: what tables and figures say of it, whatever is asked for now.
+pub(super) struct Stored {
+    /// Without its data and the place of an extractor from elsewhere.
+    pub study: UncertaintyStudy,
+    /// Whether the features are those of a network that was trained elsewhere.
+    pub from_elsewhere: bool,
+}
+
+/// The study that a folder holds.
+pub(super) fn stored(out: &Path) -> Result<Stored> {
+    let Identity { config, runs, shares, equal_counts, extractor, .. } = identity(&out.join(STUDY))?;
+    let study = UncertaintyStudy { config, patches: 0, runs, shares, extractor: None, equal_counts };
+    Ok(Stored { study, from_elsewhere: extractor.is_some() })
 }
 
 /// Refuses settings other than those of the study that the folder holds; needs no data.

@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 
 use super::effects::Effect;
-use super::{TestOutcome, UncertaintyOutcome, UncertaintyStudy};
+use super::preparation::Stored;
+use super::{TestOutcome, UncertaintyOutcome};
 use crate::models::Architecture;
 use crate::scorecard::Interval;
+use crate::Zone;
 
-pub(super) fn text(study: &UncertaintyStudy, outcome: &UncertaintyOutcome) -> String {
+pub(super) fn text(stored: &Stored, outcome: &UncertaintyOutcome) -> String {
+    let study = &stored.study;
     let training = &study.config.training;
     let network = if let Architecture::Sen2lcz(settings) = &study.config.model {
         format!("Sen2LCZ of width {}", settings.width)
@@ -16,19 +19,20 @@ pub(super) fn text(study: &UncertaintyStudy, outcome: &UncertaintyOutcome) -> St
     };
     let mut text = format!(
         "# Does it help to learn from uncertain patches?\n\n\
-         Data: {}, without water. Network: {network}, at most {} epochs (patience {}), batches of {}, {} runs of each \
+         Data: {}{}. Network: {network}, at most {} epochs (patience {}), batches of {}, {} runs of each \
          subset. {} Runs differ by their order, their \
          dropout and, of random subsets, the patches. A subset below {} % is gone through several times an epoch, so that \
          it takes no fewer steps than the largest one.\n\n",
         outcome.provenance,
+        left_out(&study.config.data.without),
         training.epochs,
         training.patience,
         training.batch_size,
         study.runs,
-        match &study.extractor {
-            Some(_) =>
-                "The features are those of a network that was trained elsewhere; every run starts from the same random weights.",
-            None => "Every run starts from the weights that the extractor started with.",
+        if stored.from_elsewhere {
+            "The features are those of a network that was trained elsewhere; every run starts from the same random weights."
+        } else {
+            "Every run starts from the weights that the extractor started with."
         },
         study.shares.iter().copied().fold(0.0, f64::max)
     );
@@ -58,6 +62,13 @@ pub(super) fn text(study: &UncertaintyStudy, outcome: &UncertaintyOutcome) -> St
          predictions, which `lcz score` reads.\n",
     );
     text
+}
+
+/// The zones that are left out, if any are.
+fn left_out(zones: &[String]) -> String {
+    let name = |zone: &String| zone.parse().map_or_else(|_| zone.clone(), |zone: Zone| zone.name().to_owned());
+    let names: Vec<String> = zones.iter().map(name).collect();
+    if names.is_empty() { String::new() } else { format!(", without {}", names.join(", ")) }
 }
 
 fn part(text: &mut String, test: &TestOutcome) {
@@ -116,5 +127,18 @@ fn verdict(effect: &Effect) -> String {
         (Some(a), Some(b)) => format!("{} in accuracy, {} in cross-entropy", a.code(), b.code()),
         (Some(a), None) => format!("{} in accuracy", a.code()),
         (None, Some(b)) => format!("{} in cross-entropy", b.code()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_named_and_nothing_is_where_nothing_is() {
+        let of = |zones: &[&str]| left_out(&zones.iter().map(|zone| (*zone).to_owned()).collect::<Vec<_>>());
+        assert_eq!(of(&[]), "");
+        assert_eq!(of(&["G"]), ", without water");
+        assert_eq!(of(&["7", "G"]), ", without lightweight low-rise, water");
     }
 }
