@@ -17,7 +17,7 @@ use crate::figures::Curves;
 use crate::files::Partial;
 use crate::models::pixel::{MajorityClass, PixelGaussian};
 use crate::models::{Classifier, Device, Ensemble, McDropout, Network};
-use crate::nn::EpochRecord;
+use crate::nn::{EpochRecord, Keep};
 use crate::{Error, Labels, Logits, Progress, Result, write_whole};
 
 /// A run's folder and the names in it.
@@ -273,7 +273,7 @@ impl Run {
     /// The history as its figure takes it.
     ///
     /// # Errors
-    /// No history, or one that is not as `lcz train` writes it: names the line.
+    /// No history, or one that is not as `lcz train` writes it: names the line; a configuration that cannot be read.
     pub(super) fn curves(&self) -> Result<Curves> {
         let path = self.folder.join("history.csv");
         let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
@@ -299,11 +299,15 @@ impl Run {
             curves.validation_loss.push(optional("validation_loss")?);
             curves.validation_accuracy.push(optional("validation_accuracy")?);
         }
-        // The first of equals, as training keeps it; without validation, the last epoch.
+        // The first of equals, as training keeps it; without validation, or where it was asked for, the last epoch.
         let loss = |n: &usize| curves.validation_loss[*n].unwrap_or(f64::INFINITY);
         let best = (0..curves.epochs.len()).min_by(|a, b| loss(a).total_cmp(&loss(b)));
         let validated = curves.validation_loss.iter().any(Option::is_some);
-        let kept = if validated { best.map(|n| curves.epochs[n]) } else { curves.epochs.last().copied() };
+        let keep = self.config()?.map_or(Keep::Best, |config| config.training.keep);
+        let kept = match keep {
+            Keep::Best if validated => best.map(|n| curves.epochs[n]),
+            Keep::Best | Keep::Last => curves.epochs.last().copied(),
+        };
         Ok(Curves { best_epoch: kept, ..curves })
     }
 
@@ -351,4 +355,22 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
         .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;
     text.push('\n');
     write_whole(path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_epoch_that_curves_mark_is_the_one_whose_weights_were_kept() {
+        let history = format!("{HISTORY}\n1,0.1,2,0.5,1.5,0.5,1,0\n2,0.1,1,0.6,1.2,0.6,1,0\n3,0.1,0.5,0.7,1.9,0.5,1,0\n");
+        for (setting, kept) in [("training.keep=best", 2), ("training.keep=last", 3)] {
+            let place = tempfile::tempdir().unwrap();
+            let run = Run { folder: place.path().to_owned() };
+            fs::write(place.path().join("history.csv"), &history).unwrap();
+            run.write_config(&Config::read(None, "mlp", &[setting.to_owned()]).unwrap()).unwrap();
+            let curves = run.curves().unwrap();
+            assert_eq!((curves.best_epoch, curves.epochs.len()), (Some(kept), 3), "{setting}");
+        }
+    }
 }
