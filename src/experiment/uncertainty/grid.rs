@@ -165,8 +165,11 @@ impl Grid {
             return Err(Error::input("runs", "0", "choose one or more; the paper has 3"));
         }
         let mut cells = Vec::new();
-        for &share in &study.shares {
+        for (n, &share) in study.shares.iter().enumerate() {
             Percent::new(share)?;
+            if study.shares[..n].iter().any(|other| other.total_cmp(&share).is_eq()) {
+                return Err(Error::input("shares", format!("{share} twice"), "give each size once"));
+            }
             cells.extend(Strategy::CHOOSING.map(|strategy| Cell { strategy, share }));
         }
         cells.push(Cell { strategy: Strategy::Full, share: 100.0 });
@@ -298,6 +301,13 @@ const SUBSET: &str = "subset.csv";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_is_asked_for_once() {
+        let study = UncertaintyStudy { shares: vec![5.0, 30.0, 5.0], ..UncertaintyStudy::quick(&[]).unwrap() };
+        let error = Grid::of(&study).err().unwrap().to_string();
+        assert_eq!(error, "shares: 5 twice; give each size once");
+    }
 
     #[test]
     fn shards_share_the_runs_without_gap_or_overlap() {
