@@ -35,14 +35,18 @@ pub(super) fn gradient(p: &Affinities, y: &[[f32; 2]], exaggeration: f32, theta:
     gradient
 }
 
+/// η, the one asked for or max(N/exaggeration/4, 50) (Belkina et al. 2019, and scikit-learn).
+fn step_length(settings: &TSne, samples: usize) -> f64 {
+    settings.learning_rate.unwrap_or_else(|| (samples as f64 / settings.exaggeration / 4.0).max(50.0))
+}
+
 pub(super) fn descend(
     settings: &TSne,
     p: &Affinities,
     mut y: Vec<[f32; 2]>,
     progress: &mut dyn Progress,
 ) -> Vec<[f32; 2]> {
-    let samples = p.len() as f64;
-    let rate = settings.learning_rate.unwrap_or_else(|| (samples / 12.0 / 4.0).max(50.0)) as f32;
+    let rate = step_length(settings, p.len()) as f32;
     let mut moves = vec![[0.0_f32; 2]; y.len()];
     let mut gains = vec![[1.0_f32; 2]; y.len()];
     progress.begin("t-SNE", settings.iterations as u64);
@@ -135,6 +139,19 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_step_length_is_scikit_learns_at_any_exaggeration() {
+        // sklearn.manifold.TSNE(learning_rate="auto"): max(N / early_exaggeration / 4, 50).
+        let of = |exaggeration, samples| step_length(&TSne { exaggeration, ..TSne::default() }, samples);
+        for (exaggeration, samples, wanted) in
+            [(12.0, 5000, 5000.0 / 48.0), (4.0, 5000, 312.5), (12.0, 2000, 50.0), (1.0, 2000, 500.0)]
+        {
+            assert!((of(exaggeration, samples) - wanted).abs() < 1e-9, "{exaggeration}, {samples}");
+        }
+        let given = TSne { learning_rate: Some(7.0), ..TSne::default() };
+        assert!((step_length(&given, 5000) - 7.0).abs() < 1e-12);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct TSne {
     pub exaggerated: usize,
     /// How many times.
     pub exaggeration: f64,
-    /// Step length; `None`: max(N/12/4, 50), as in scikit-learn.
+    /// Step length; `None`: max(N/exaggeration/4, 50), as in scikit-learn.
     pub learning_rate: Option<f64>,
     /// A crowd of points repels as one where its extent is below θ distances. 0: every pair of points on its own.
     pub theta: f64,
