@@ -1,14 +1,14 @@
 //! The study's learning curves: accuracy and cross-entropy by the size of the subset.
 
 use super::UncertaintyStudy;
-use super::grid::{Measured, Strategy};
-use super::table::values;
+use super::grid::Strategy;
+use super::table::Scored;
 use crate::experiment::summary::Summary;
 use crate::figures::{
     self, BandPanel, BandPoint, BandSeries, Caption, Figure, Provenance, Source, StudyName,
 };
 use crate::scorecard::Measure;
-use crate::{Error, Result};
+use crate::Result;
 
 /// The name of its files.
 pub(super) fn stem(test: &str) -> String {
@@ -19,9 +19,9 @@ pub(super) fn stem(test: &str) -> String {
     }
 }
 
-pub(super) fn draw(study: &UncertaintyStudy, measured: &Measured) -> Result<Figure> {
-    let y = measured.y.as_ref();
-    let loss = match y {
+pub(super) fn draw(study: &UncertaintyStudy, scored: &Scored<'_>) -> Result<Figure> {
+    let measured = scored.measured;
+    let loss = match measured.y {
         Some(_) => (Measure::DistributionalCrossEntropy, "Cross-entropy against votes, nats"),
         None => (Measure::CrossEntropy, "Cross-entropy, nats"),
     };
@@ -33,10 +33,8 @@ pub(super) fn draw(study: &UncertaintyStudy, measured: &Measured) -> Result<Figu
             })
             .into();
         let mut level = None;
-        for (cell, outcomes) in &measured.cells {
-            let missing = || Error::Internal { what: "measuring a run", detail: title.to_owned() };
-            let values = values(outcomes, &measured.labels, y, measure).ok_or_else(missing)?;
-            let Summary { mean, deviation } = Summary::of(&values);
+        for (n, (cell, _)) in measured.cells.iter().enumerate() {
+            let Summary { mean, deviation } = Summary::of(&scored.values(n, measure)?);
             let scatter = deviation.unwrap_or(0.0);
             match Strategy::CHOOSING.iter().position(|strategy| *strategy == cell.strategy) {
                 Some(n) => series[n].points.push(BandPoint {

@@ -35,6 +35,7 @@ pub use plane::PlaneFit;
 
 use grid::Grid;
 use preparation::Prepared;
+use table::{Scored, Table};
 
 /// What is done, and how large it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -172,13 +173,15 @@ fn collect(out: &Path, progress: &mut dyn Progress) -> Result<UncertaintyOutcome
             plane::draw(study, fit, of)?.save(out, "features")?;
         }
         let suffix = if name == grid::TESTS[0] { String::new() } else { format!("-{name}") };
+        let scored = Scored::of(&measured)?;
         let effects = effects::all(&measured);
-        let text = table::markdown(&measured);
+        let table = Table::of(&scored)?;
+        let text = table::markdown(&table);
         put(format!("table{suffix}.md"), &text)?;
-        put(format!("table{suffix}.csv"), &table::csv(&measured))?;
-        put(format!("table{suffix}.tex"), &table::latex(&measured))?;
+        put(format!("table{suffix}.csv"), &table::csv(&table))?;
+        put(format!("table{suffix}.tex"), &table::latex(&table))?;
         put(format!("effects{suffix}.csv"), &effects::csv(&effects, &provenance))?;
-        curves::draw(study, &measured)?.save(out, &curves::stem(name))?;
+        curves::draw(study, &scored)?.save(out, &curves::stem(name))?;
         tests.push(TestOutcome { name, patches: measured.labels.len(), table: text, effects });
     }
     if tests.is_empty() {
@@ -202,7 +205,7 @@ pub(super) fn figures(out: &Path, progress: &mut dyn Progress) -> Result<Vec<(St
                 let fit = preparation::plane(out)?;
                 figures.push(("features".to_owned(), plane::draw(study, fit, of)?));
             }
-            figures.push((curves::stem(name), curves::draw(study, &measured)?));
+            figures.push((curves::stem(name), curves::draw(study, &Scored::of(&measured)?)?));
         }
     }
     Ok(figures)
