@@ -18,7 +18,7 @@ use super::output;
     after_help = "Examples:
   lcz eurosat EuroSAT/2750 --out data/eurosat
   lcz eurosat EuroSATallBands --out data/eurosat --lists train.txt val.txt test.txt
-  lcz train resnet50 --data data/eurosat --run runs/eurosat --augment flips-and-turns"
+  lcz train resnet50 --data data/eurosat --run runs/eurosat --augment"
 )]
 pub struct EuroSatFolder {
     /// The folder with a folder a class, or one above it.

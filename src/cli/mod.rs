@@ -131,4 +131,64 @@ mod tests {
             assert!(help.contains(&format!("lcz {} ", verb.get_name())), "{}: {help:?}", verb.get_name());
         }
     }
+
+    /// The commands that a text shows, each in one line without what explains it; those with a gap to fill, or for
+    /// another build or shell, are left out.
+    fn commands(text: &str) -> Vec<String> {
+        let text = text.replace("\\\n", " ");
+        let lines = text.lines().map(str::trim).filter(|line| line.starts_with("lcz "));
+        let bare = |line: &str| {
+            let end = [" #", "  ("].into_iter().filter_map(|mark| line.find(mark)).min();
+            line[..end.unwrap_or(line.len())].to_owned()
+        };
+        let whole = lines.map(bare).filter(|line| !["…", "$", "cuda"].iter().any(|gap| line.contains(gap)));
+        let parts = whole.flat_map(|line| {
+            let parts = line.split(" | ").flat_map(|part| part.split(" && "));
+            parts.map(|part| part.trim().to_owned()).collect::<Vec<_>>()
+        });
+        parts.filter(|part| part.starts_with("lcz ")).collect()
+    }
+
+    /// As a shell cuts it into words.
+    fn words(command: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+        for letter in command.chars().chain([' ']) {
+            match (quote, letter) {
+                (Some(open), _) if open == letter => quote = None,
+                (None, '\'' | '"') => quote = Some(letter),
+                (None, ' ') if word.is_empty() => {}
+                (None, ' ') => words.push(std::mem::take(&mut word)),
+                _ => word.push(letter),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_command_that_is_shown_is_one() {
+        fn helps(of: &clap::Command, into: &mut Vec<(String, String)>) {
+            let text = [of.get_after_help(), of.get_long_about()].map(|text| text.map(ToString::to_string));
+            into.push((format!("help of {}", of.get_name()), text.into_iter().flatten().collect::<Vec<_>>().join("\n")));
+            of.get_subcommands().for_each(|verb| helps(verb, into));
+        }
+        let mut texts = Vec::new();
+        helps(&Cli::command(), &mut texts);
+        for (name, page) in [
+            ("README.md", include_str!("../../README.md")),
+            ("figures/README.md", include_str!("../../figures/README.md")),
+        ] {
+            let code = page.split("```").skip(1).step_by(2).collect::<Vec<_>>().join("\n");
+            texts.push((name.to_owned(), code));
+        }
+        let mut count = 0;
+        for (place, text) in texts {
+            for command in commands(&text) {
+                count += 1;
+                if let Err(error) = Cli::try_parse_from(words(&command)) {
+                    panic!("{place}: {command}\n{error}");
+                }
+            }
+        }
+        assert!(count > 60, "{count} commands are found");
+    }
 }
