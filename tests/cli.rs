@@ -486,12 +486,20 @@ fn predictions_are_made_at_the_temperature_that_the_run_has() {
 }
 
 #[test]
-fn a_run_trained_on_one_file_is_evaluated_on_the_rows_it_has_not_learnt() {
-    let data_set = DataSet::new(|_, _| ());
+fn a_run_trained_on_one_file_is_evaluated_and_scaled_on_the_rows_it_has_not_learnt() {
+    let data_set = DataSet::new(|name, sample| {
+        if name == "validation" {
+            sample.images += 0.01;
+        }
+    });
     let (run, file) = (data_set.run(), data_set.data().join("training.h5"));
+    let forest = data_set.folder.path().join("forest");
     let output = data_set.train_on(&file, &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let samples = |data: &Path| {
+    let grow = ["--quiet", "train", "forest", "--set", "model.trees=2", "--data"].map(OsStr::new);
+    let output = lcz([&grow[..], &[file.as_os_str(), "--run".as_ref(), forest.as_os_str()]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let samples = |run: &Path, data: &Path| {
         let output = lcz([
             "evaluate".as_ref(),
             run.as_os_str(),
@@ -502,8 +510,26 @@ fn a_run_trained_on_one_file_is_evaluated_on_the_rows_it_has_not_learnt() {
         let evaluation: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         evaluation["network"]["scores"]["samples"].as_u64().unwrap()
     };
-    assert_eq!(samples(&file), 1, "not the test part of eight rows");
-    assert_eq!(samples(&data_set.data().join("validation.h5")), 8);
+    let scaled_on = |data: &Path| {
+        let arguments = ["-q".as_ref(), "temp-scale".as_ref(), run.as_os_str(), "--data".as_ref(), data.as_os_str()];
+        let output = lcz(arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        Run::open(&run).unwrap().temperature().unwrap().unwrap().patches
+    };
+    // The file itself, and a copy of it after it has gone: eight rows, six of which are learnt.
+    let copy = data_set.folder.path().join("copy.h5");
+    std::fs::copy(&file, &copy).unwrap();
+    for at in [&file, &copy] {
+        assert_eq!(samples(&run, at), 1, "{}: not the test part", at.display());
+        assert_eq!(samples(&forest, at), 1, "{}: not the test part", at.display());
+        assert_eq!(scaled_on(at), 1, "{}: not the validation part", at.display());
+        if at == &file {
+            std::fs::remove_file(&file).unwrap();
+        }
+    }
+    // Other patches are other patches.
+    let other = data_set.data().join("validation.h5");
+    assert_eq!((samples(&run, &other), samples(&forest, &other), scaled_on(&other)), (8, 8, 8));
 }
 
 #[test]

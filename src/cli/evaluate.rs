@@ -25,7 +25,7 @@ pub struct Evaluate {
     /// The run's folder.
     run: PathBuf,
 
-    /// A labelled HDF5 file, or a folder with a testing.h5.
+    /// A labelled HDF5 file, or a folder with a testing.h5; of the one file that the run was trained on, its test part.
     #[arg(long)]
     data: PathBuf,
 

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::run::HeldOut;
 use super::{Run, file_of};
 use crate::calibration::{Bins, Reliability};
 use crate::data::Patches;
-use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Agreement, Caption, Cells, Figure, Source};
 use crate::metrics::{ConfusionMatrix, Scores, Target};
 use crate::models::{Classifier, Device};
@@ -89,22 +89,8 @@ pub struct ModelScores {
     pub scores: Scores,
 }
 
-/// The labelled patches that a run is evaluated on: a file, or the `testing.h5` of a folder; with the
-/// bands and zones that the run was trained with. Of the one file that a run was trained on, its test
-/// part: never the rows that the model has learnt.
-fn test_set(run: &Run, file: &Path) -> Result<Patches> {
-    let so2sat = run.as_trained(So2Sat::open(file)?)?;
-    let same = |trained: &Path| match (trained.canonicalize(), file.canonicalize()) {
-        (Ok(trained), Ok(file)) => trained == file,
-        _ => false,
-    };
-    match run.data()? {
-        Some(data) if same(&data.path) => so2sat.splits().map(|(_, _, test)| test),
-        _ => so2sat.patches(),
-    }
-}
-
-/// Evaluates a run: returns the scores, adds them to its `metrics.json`, and draws its figures.
+/// Evaluates a run on a file, or the `testing.h5` of a folder (of the one file that it was trained on, on the test part):
+/// returns the scores, adds them to its `metrics.json`, and draws its figures.
 ///
 /// `passes` asks the network that often again, with dropout drawn from the settings' seed; the figures show
 /// the network without it.
@@ -153,7 +139,7 @@ impl Assessment {
         let network = run.classifier(device)?;
         let with_dropout = passes.map(|passes| run.mc_dropout(passes, settings.seed, device)).transpose()?;
         let file = file_of(data, "testing.h5")?;
-        let test = test_set(run, &file)?;
+        let test = run.held_out(&file, HeldOut::Test)?;
         let labels = test.labels_or_majority()?;
         if labels.classes() != network.classes() {
             let problem = format!("classes {}, the model's are {}", labels.classes(), network.classes());

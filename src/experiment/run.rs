@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{Config, DataSettings, to_toml};
 use super::ensemble;
+use super::provenance::data_checksum;
 use crate::checkpoint::{self, StoredTemperature};
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
@@ -31,6 +32,16 @@ pub struct Run {
 pub(super) struct Baselines {
     pub(super) majority: MajorityClass,
     pub(super) pixel: PixelGaussian,
+    /// The checksum of that set, by which it is known again wherever it lies; older runs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    training_set: Option<String>,
+}
+
+/// A part of a data set that a run has not learnt from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeldOut {
+    Validation,
+    Test,
 }
 
 impl Baselines {
@@ -38,6 +49,7 @@ impl Baselines {
         Ok(Self {
             majority: MajorityClass::fit(train, labels)?,
             pixel: PixelGaussian::fit(train, labels, progress)?,
+            training_set: Some(data_checksum(train)?),
         })
     }
 }
@@ -243,6 +255,41 @@ impl Run {
             Some(data) => data.choose(so2sat),
             None => Ok(so2sat),
         }
+    }
+
+    /// The labelled patches of a file, with the bands and without the zones that the run was trained with. Of the one
+    /// file that a run was trained on, or a copy of it, this part alone: never the rows that the model has learnt.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is not of the kind that the run was trained on.
+    pub(super) fn held_out(&self, file: &Path, part: HeldOut) -> Result<Patches> {
+        let so2sat = self.as_trained(So2Sat::open(file)?)?;
+        if !self.learnt_from_one(file, &so2sat)? {
+            return so2sat.patches();
+        }
+        let (_, validation, test) = so2sat.splits()?;
+        Ok(match part {
+            HeldOut::Validation => validation,
+            HeldOut::Test => test,
+        })
+    }
+
+    /// Whether the run was trained on a part of this file.
+    fn learnt_from_one(&self, file: &Path, so2sat: &So2Sat) -> Result<bool> {
+        let Some(data) = self.data()? else { return Ok(false) };
+        if data.path.is_dir() {
+            return Ok(false);
+        }
+        if let (Ok(trained), Ok(file)) = (data.path.canonicalize(), file.canonicalize())
+            && trained == file
+        {
+            return Ok(true);
+        }
+        let Some(known) = self.baselines()?.and_then(|baselines| baselines.training_set) else {
+            return Ok(false);
+        };
+        // What cannot be split was not split.
+        so2sat.splits().map_or(Ok(false), |(train, ..)| Ok(data_checksum(&train)? == known))
     }
 
     pub(super) fn write_config(&self, config: &impl Serialize) -> Result<()> {

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::run::HeldOut;
 use super::{LabelKind, Run, file_of};
 use crate::calibration::TemperatureFit;
-use crate::data::so2sat::So2Sat;
 use crate::models::Device;
 use crate::predictions::StoredTemperature;
 use crate::{Progress, Result};
@@ -32,7 +32,8 @@ impl Procedure {
 }
 
 /// Fits the temperature of a run to labelled patches that it has not learnt from, and keeps it in the run
-/// (`model.safetensors`, or `ensemble.toml`), where evaluation finds it. A folder stands for its `validation.h5`.
+/// (`model.safetensors`, or `ensemble.toml`), where evaluation finds it. A folder stands for its `validation.h5`, the one
+/// file that the run was trained on for its validation part.
 ///
 /// An ensemble has one temperature for the mean of its members, whose logits are ln p̄.
 ///
@@ -50,7 +51,7 @@ pub fn temp_scale(
     progress: &mut dyn Progress,
 ) -> Result<TemperatureFit> {
     let file = file_of(data, "validation.h5")?;
-    let patches = run.as_trained(So2Sat::open(&file)?)?.patches()?;
+    let patches = run.held_out(&file, HeldOut::Validation)?;
     let learnt = run.data()?.unwrap_or_default();
     let settings = super::DataSettings { labels: labels.unwrap_or(learnt.labels), ..learnt };
     let y = settings.labels_of(&patches)?;
