@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use lcz::experiment::Run;
 use ndarray::{Array, Array2, Array4, Dimension};
 use tempfile::TempDir;
 
@@ -511,7 +512,8 @@ fn a_run_trained_on_one_file_is_evaluated_and_scaled_on_the_rows_it_has_not_lear
         evaluation["network"]["scores"]["samples"].as_u64().unwrap()
     };
     let scaled_on = |data: &Path| {
-        let arguments = ["-q".as_ref(), "temp-scale".as_ref(), run.as_os_str(), "--data".as_ref(), data.as_os_str()];
+        let arguments =
+            ["-q".as_ref(), "temp-scale".as_ref(), run.as_os_str(), "--data".as_ref(), data.as_os_str()];
         let output = lcz(arguments);
         assert!(output.status.success(), "{}", text(&output.stderr));
         Run::open(&run).unwrap().temperature().unwrap().unwrap().patches

@@ -203,8 +203,7 @@ fn a_network_and_an_ensemble_map_at_their_temperatures_as_they_predict() {
     let folder = place.join("scaled");
     fs::create_dir(&folder).unwrap();
     let keep = |run: &Path, seed: u64| {
-        let settings =
-            models::sen2lcz::Sen2LczSettings { depth: 5, width: 2, ..Default::default() };
+        let settings = models::sen2lcz::Sen2LczSettings { depth: 5, width: 2, ..Default::default() };
         let network = models::Architecture::Sen2lcz(settings);
         let network = models::build(&network, &Imagery::so2sat(), &Classes::lcz(), seed, Device::Cpu);
         Run::create(run, |run| run.keep(&*network?)).unwrap();
@@ -227,7 +226,8 @@ fn a_network_and_an_ensemble_map_at_their_temperatures_as_they_predict() {
         for unscaled in [&[][..], &["--unscaled"]] {
             let out = format!("{run}-{}.tif", unscaled.len());
             let bands = bands(place);
-            let map = ["map", &run, "--bands", &bands, "--scale", "1e-4", "--stride", "20px", "--probabilities"];
+            let map =
+                ["map", &run, "--bands", &bands, "--scale", "1e-4", "--stride", "20px", "--probabilities"];
             done(&[&map[..], &["--out", &out], unscaled].concat());
             let predicted = out.replace(".tif", ".h5");
             done(&[&["predict", &run, "--data", &text(&file), "--out", &predicted], unscaled].concat());

@@ -168,7 +168,10 @@ mod tests {
     fn every_command_that_is_shown_is_one() {
         fn helps(of: &clap::Command, into: &mut Vec<(String, String)>) {
             let text = [of.get_after_help(), of.get_long_about()].map(|text| text.map(ToString::to_string));
-            into.push((format!("help of {}", of.get_name()), text.into_iter().flatten().collect::<Vec<_>>().join("\n")));
+            into.push((
+                format!("help of {}", of.get_name()),
+                text.into_iter().flatten().collect::<Vec<_>>().join("\n"),
+            ));
             of.get_subcommands().for_each(|verb| helps(verb, into));
         }
         let mut texts = Vec::new();

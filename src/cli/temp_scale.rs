@@ -13,14 +13,16 @@ use super::output;
 /// Fit the temperature of a run to validation data; it is kept in the run's folder, and `lcz evaluate`
 /// then shows the scores before and after.
 #[derive(Debug, Args)]
-#[command(after_help = "The data must not be those that the network learnt from: it would come out too sure. Of the one file
+#[command(
+    after_help = "The data must not be those that the network learnt from: it would come out too sure. Of the one file
 that a run was trained on, its validation part is taken.
 An ensemble gets one temperature for the mean of its members, whose logits are ln p.
 
 Examples:
   lcz temp-scale runs/first --data data                  (its validation.h5)
   lcz temp-scale runs/five --data data                   (of lcz train --ensemble 5)
-  lcz temp-scale runs/first --data data/validation.h5 --procedure ldl-paper")]
+  lcz temp-scale runs/first --data data/validation.h5 --procedure ldl-paper"
+)]
 pub struct TempScale {
     /// The run's folder.
     run: PathBuf,

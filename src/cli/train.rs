@@ -141,7 +141,10 @@ impl Train {
         if model == "forest" {
             anyhow::ensure!(self.ensemble.is_none(), "--ensemble: a forest is one; set model.trees instead");
             let device = self.device;
-            anyhow::ensure!(device == Device::Cpu, "--device {device}: a forest grows on the processor; say cpu");
+            anyhow::ensure!(
+                device == Device::Cpu,
+                "--device {device}: a forest grows on the processor; say cpu"
+            );
             let mut config = ForestConfig::read(self.config.as_deref(), &settings)?;
             config.data.path = given_or(self.data, config.data.path)?;
             return forest(&config, &folder, self.json, progress);

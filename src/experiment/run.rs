@@ -410,7 +410,9 @@ mod tests {
 
     #[test]
     fn the_epoch_that_curves_mark_is_the_one_whose_weights_were_kept() {
-        let history = format!("{HISTORY}\n1,0.1,2,0.5,1.5,0.5,1,0\n2,0.1,1,0.6,1.2,0.6,1,0\n3,0.1,0.5,0.7,1.9,0.5,1,0\n");
+        let history = format!(
+            "{HISTORY}\n1,0.1,2,0.5,1.5,0.5,1,0\n2,0.1,1,0.6,1.2,0.6,1,0\n3,0.1,0.5,0.7,1.9,0.5,1,0\n"
+        );
         for (setting, kept) in [("training.keep=best", 2), ("training.keep=last", 3)] {
             let place = tempfile::tempdir().unwrap();
             let run = Run { folder: place.path().to_owned() };

@@ -3,12 +3,12 @@
 use super::UncertaintyStudy;
 use super::grid::Strategy;
 use super::table::Scored;
+use crate::Result;
 use crate::experiment::summary::Summary;
 use crate::figures::{
     self, BandPanel, BandPoint, BandSeries, Caption, Figure, Provenance, Source, StudyName,
 };
 use crate::scorecard::Measure;
-use crate::Result;
 
 /// The name of its files.
 pub(super) fn stem(test: &str) -> String {

@@ -304,7 +304,8 @@ mod tests {
 
     #[test]
     fn a_size_is_asked_for_once() {
-        let study = UncertaintyStudy { shares: vec![5.0, 30.0, 5.0], ..UncertaintyStudy::quick(&[]).unwrap() };
+        let study =
+            UncertaintyStudy { shares: vec![5.0, 30.0, 5.0], ..UncertaintyStudy::quick(&[]).unwrap() };
         let error = Grid::of(&study).err().unwrap().to_string();
         assert_eq!(error, "shares: 5 twice; give each size once");
     }

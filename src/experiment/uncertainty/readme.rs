@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use super::effects::Effect;
 use super::preparation::Stored;
 use super::{TestOutcome, UncertaintyOutcome};
+use crate::Zone;
 use crate::models::Architecture;
 use crate::scorecard::Interval;
-use crate::Zone;
 
 pub(super) fn text(stored: &Stored, outcome: &UncertaintyOutcome) -> String {
     let study = &stored.study;
@@ -66,7 +66,8 @@ pub(super) fn text(stored: &Stored, outcome: &UncertaintyOutcome) -> String {
 
 /// The zones that are left out, if any are.
 fn left_out(zones: &[String]) -> String {
-    let name = |zone: &String| zone.parse().map_or_else(|_| zone.clone(), |zone: Zone| zone.name().to_owned());
+    let name =
+        |zone: &String| zone.parse().map_or_else(|_| zone.clone(), |zone: Zone| zone.name().to_owned());
     let names: Vec<String> = zones.iter().map(name).collect();
     if names.is_empty() { String::new() } else { format!(", without {}", names.join(", ")) }
 }
