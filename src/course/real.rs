@@ -1,12 +1,11 @@
 //! Real data of the lessons: patches and votes where they are at hand, and what the real votes come to, which
 //! everybody has.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
-use crate::data::{Patches, So2Sat};
+use crate::data::{Patches, So2Sat, read_votes};
 use crate::figures::Figure;
 use crate::labels::{EntropyHistogram, VotingConfusion};
 use crate::{Classes, Error, Result, Votes, Zone};
@@ -30,49 +29,13 @@ pub fn real_patches() -> Result<Option<Patches>> {
 /// A file that cannot be read or is not a table of vote patterns.
 pub fn real_votes() -> Result<Option<Votes>> {
     let Some(path) = real("votes/so2sat_vote_patterns.csv") else { return Ok(None) };
-    let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
-    vote_patterns(&text).map(Some).map_err(|problem| Error::file(&path, problem, "give the published file"))
+    read_votes(&path).map(Some)
 }
 
 /// A file or folder of the real data, if it is there.
 pub(super) fn real(name: &str) -> Option<PathBuf> {
     let path = Path::new(&std::env::var_os("LCZ_REAL_DATA")?).join(name);
     path.exists().then_some(path)
-}
-
-/// Patterns of votes (columns `X1` … `X17` for the zones, `Freq` for how many patches have it), a row a
-/// patch.
-fn vote_patterns(text: &str) -> std::result::Result<Votes, String> {
-    let field = |text: &str| text.trim().trim_matches('"').to_owned();
-    let mut lines = text.lines();
-    let header: Vec<String> = lines.next().unwrap_or_default().split(',').map(field).collect();
-    let zones: Vec<(usize, Zone)> = header
-        .iter()
-        .enumerate()
-        .filter_map(|(column, name)| {
-            Some((column, Zone::from_number(name.strip_prefix('X')?.parse().ok()?)?))
-        })
-        .collect();
-    let frequency = header.iter().position(|name| name == "Freq").ok_or("no column 'Freq'")?;
-    let mut counts = Vec::new();
-    for (row, line) in lines.enumerate() {
-        let fields: Vec<String> = line.split(',').map(field).collect();
-        let number = |column: usize| {
-            let text = fields.get(column).map_or("", String::as_str);
-            text.parse::<u16>().map_err(|_| format!("row {row}: '{text}' is not a count"))
-        };
-        let votes = zones
-            .iter()
-            .map(|(column, _)| number(*column).map(f32::from))
-            .collect::<std::result::Result<Vec<_>, _>>()?;
-        for _ in 0..number(frequency)? {
-            counts.extend_from_slice(&votes);
-        }
-    }
-    let classes = Classes::of_zones(zones.iter().map(|(_, zone)| *zone));
-    let rows = counts.len() / classes.len().max(1);
-    let counts = Array2::from_shape_vec((rows, classes.len()), counts).map_err(|error| error.to_string())?;
-    Votes::new(classes, counts).map_err(|error| error.to_string())
 }
 
 /// What a cell about real data shows: a figure, or a note where there are none.
@@ -127,38 +90,52 @@ const ENTROPY: &str = include_str!("../../figures/voting-entropy.csv");
 /// The sums of the real votes, which are part of this crate (the votes themselves are not).
 ///
 /// # Errors
-/// None, as long as the crate's own numbers are whole.
+/// A line of the crate's own numbers that is none; there is no such line.
 pub fn published_votes() -> Result<PublishedVotes> {
     let classes = Classes::lcz().without(Zone::LightweightLowRise);
-    let mut votes = Array2::zeros((classes.len(), classes.len()));
-    for fields in numbers(CONFUSION) {
-        let place = |code: &str| classes.codes().iter().position(|other| other == code);
-        if let (Some(majority), Some(voted)) = (place(fields[0]), place(fields[1])) {
-            votes[[majority, voted]] = fields[2].parse().unwrap_or(0.0);
-        }
+    let mut votes = Array2::<f64>::zeros((classes.len(), classes.len()));
+    for line in lines(CONFUSION) {
+        let bad = || no_number("voting-confusion.csv", line);
+        let place = |code: &str| classes.codes().iter().position(|other| other == code).ok_or_else(bad);
+        let [majority, voted, number, ..] = line.split(',').collect::<Vec<_>>()[..] else {
+            return Err(bad());
+        };
+        votes[[place(majority)?, place(voted)?]] = number.parse().map_err(|_| bad())?;
     }
     let samples = votes.outer_iter().map(|row| (row.sum() / VOTES).round() as usize).collect();
     Ok(PublishedVotes {
         confusion: VotingConfusion::from_sums(classes, votes, samples)?,
-        urban: histogram("urban", MEAN_ENTROPY[0]),
-        natural: histogram("natural", MEAN_ENTROPY[1]),
+        urban: histogram("urban", MEAN_ENTROPY[0])?,
+        natural: histogram("natural", MEAN_ENTROPY[1])?,
         provenance: "real expert votes on So2Sat LCZ42, European cities (katharinahech/labelembeddings)",
     })
 }
 
-/// The lines of a figure's CSV, cut at their commas, without its head.
-fn numbers(csv: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
-    csv.lines().filter(|line| !line.starts_with('#')).skip(1).map(|line| line.split(',').collect())
+/// The lines of a figure's CSV, without its head.
+fn lines(csv: &'static str) -> impl Iterator<Item = &'static str> {
+    csv.lines().filter(|line| !line.starts_with('#')).skip(1)
+}
+
+fn no_number(file: &str, line: &str) -> Error {
+    Error::input(
+        format!("figures/{file}"),
+        format!("'{line}' is no line of numbers"),
+        "draw the figure again",
+    )
 }
 
 /// The bars of a group.
-fn histogram(group: &str, mean: f64) -> EntropyHistogram {
-    let mut counts = [0; 6];
-    let lines = numbers(ENTROPY).filter(|fields| fields[0] == group);
-    for (count, fields) in counts.iter_mut().zip(lines) {
-        *count = fields[3].parse().unwrap_or(0);
-    }
-    EntropyHistogram { counts, mean }
+fn histogram(group: &str, mean: f64) -> Result<EntropyHistogram> {
+    let count = |line: &'static str| {
+        let count = line.split(',').nth(3).and_then(|field| field.parse().ok());
+        count.ok_or_else(|| no_number("voting-entropy.csv", line))
+    };
+    let bars = lines(ENTROPY).filter(|line| line.split(',').next() == Some(group));
+    let counts: Vec<usize> = bars.map(count).collect::<Result<_>>()?;
+    let bars = counts.len();
+    let counts = counts.try_into();
+    let counts = counts.map_err(|_| no_number("voting-entropy.csv", &format!("{bars} bars, {group}")))?;
+    Ok(EntropyHistogram { counts, mean })
 }
 
 #[cfg(test)]
@@ -169,12 +146,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_of_votes_counts_for_as_many_patches_as_it_says() {
-        let votes = vote_patterns("\"X1\",\"X17\",\"Freq\"\n11,0,2\n5,6,1\n").unwrap();
-        assert_eq!(votes.classes().codes(), ["1", "G"]);
-        assert_eq!(votes.counts(), array![[11.0, 0.0], [11.0, 0.0], [5.0, 6.0]]);
-        assert!(vote_patterns("X1,Freq\nx,1\n").unwrap_err().contains("'x' is not a count"));
-        assert!(vote_patterns("X1\n1\n").unwrap_err().contains("Freq"));
+    fn a_panel_that_is_split_is_not_unanimous_and_votes_for_two() {
+        let classes = Classes::of_zones([Zone::CompactHighRise, Zone::Water]);
+        let votes = Votes::new(classes, array![[11.0, 0.0], [11.0, 0.0], [5.0, 6.0]]).unwrap();
         let table = agreement(&[("made up", &votes)]).to_string();
         let first = table.lines().nth(1).unwrap();
         assert_eq!(
