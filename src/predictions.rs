@@ -5,7 +5,7 @@ use std::fmt;
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use crate::labels::{check_distributions, first_largest};
+use crate::labels::{check_distributions, first_largest, x_ln_y};
 use crate::{Classes, Error, Labels, Result};
 
 /// A softmax temperature, T > 0. Above 1 it softens a prediction, below 1 it sharpens it.
@@ -257,6 +257,19 @@ impl Probabilities {
     /// The mean of [`confidence`](Self::confidence); NaN without samples.
     pub fn mean_confidence(&self) -> f64 {
         self.confidence().iter().sum::<f64>() / self.len() as f64
+    }
+
+    /// Predictive entropy `−Σ_k p_k ln p_k`, in nats, where 0 ln 0 = 0. Shape: N.
+    ///
+    /// ```
+    /// use lcz::{Classes, Probabilities};
+    /// let p = Probabilities::new(Classes::named(["a", "b"])?, ndarray::array![[0.5, 0.5], [1.0, 0.0]])?;
+    /// assert_eq!(p.entropy(), [2f64.ln(), 0.0]);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn entropy(&self) -> Vec<f64> {
+        // `0 − Σ`, not `−Σ`: a sure prediction has 0 nats, not −0.
+        self.p.outer_iter().map(|row| 0.0 - row.iter().map(|&p| x_ln_y(p, p)).sum::<f64>()).collect()
     }
 
     /// The largest probability of each sample. Shape: N.

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::labels::x_ln_y;
 use crate::{Probabilities, Result};
 
 /// The predictions of M members for the same N samples: networks that were trained from different seeds,
@@ -109,13 +108,5 @@ impl Members {
             }
         }
         mean
-    }
-}
-
-impl Probabilities {
-    /// Predictive entropy `−Σ_k p_k ln p_k`, in nats. Shape: N.
-    pub fn entropy(&self) -> Vec<f64> {
-        // `0 − Σ`, not `−Σ`: a sure prediction has 0 nats, not −0.
-        self.view().outer_iter().map(|row| 0.0 - row.iter().map(|&p| x_ln_y(p, p)).sum::<f64>()).collect()
     }
 }

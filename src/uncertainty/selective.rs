@@ -85,9 +85,4 @@ impl RiskCoverage {
         let best_aurc = best.sum::<f64>() / total;
         Ok(Self { points, aurc: area / total, best_aurc, risk: lost / total })
     }
-
-    /// Excess AURC: what a better order could win, `AURC − best AURC` (Geifman et al. 2019).
-    pub fn excess_aurc(&self) -> f64 {
-        self.aurc - self.best_aurc
-    }
 }

@@ -77,10 +77,7 @@ impl Uncertainty {
     /// # Errors
     /// No sample.
     pub fn of_predictions(p: &Probabilities) -> Result<Self> {
-        let entropy = |row: ndarray::ArrayView1<'_, f64>| {
-            -row.iter().map(|&p| crate::labels::x_ln_y(p, p)).sum::<f64>()
-        };
-        Self::new(p.view().outer_iter().map(entropy).collect())
+        Self::new(p.entropy())
     }
 
     /// The numbers, those of samples left out among them.

@@ -150,9 +150,9 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Puts what a model says of a window into its place; gives the likeliest class (the first of equals) and its
-    /// probability.
-    pub fn put(&mut self, place: [usize; 2], p: ArrayView1<'_, f64>) -> (usize, f64) {
+    /// Puts what a model says of a window, and its entropy, into its place; gives the likeliest class (the first of
+    /// equals) and its probability.
+    pub fn put(&mut self, place: [usize; 2], (p, entropy): (ArrayView1<'_, f64>, f64)) -> (usize, f64) {
         let mut best = 0;
         for (k, &value) in p.iter().enumerate() {
             if value > p[best] {
@@ -160,8 +160,6 @@ impl Rows {
             }
         }
         self.confidence[place] = p[best] as f32;
-        // H = −Σ p ln p, where 0 ln 0 = 0.
-        let entropy: f64 = p.iter().filter(|&&p| p > 0.0).map(|p| -p * p.ln()).sum();
         self.entropy[place] = entropy as f32;
         if let Some(rows) = &mut self.probabilities {
             for (k, &value) in p.iter().enumerate() {

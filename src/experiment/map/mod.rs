@@ -283,8 +283,8 @@ fn draw(
                 return Err(Error::Interrupted { place });
             }
             let p = classify(model, windows, &block, batch)?;
-            for (&[line, column], p) in batch.iter().zip(p.view().outer_iter()) {
-                let (k, confidence) = rows.put([line - lines.start, column], p);
+            for (&[line, column], said) in batch.iter().zip(p.view().outer_iter().zip(p.entropy())) {
+                let (k, confidence) = rows.put([line - lines.start, column], said);
                 drawn.map[[line, column]] = table.number(k);
                 drawn.confidence += confidence;
             }

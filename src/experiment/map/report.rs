@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde::Serialize;
 
-use crate::metrics::ConfusionMatrix;
+use crate::metrics::{ClassSet, ConfusionMatrix};
 use crate::{Classes, Labels, Result};
 
 /// What `lcz map` has made.
@@ -176,7 +176,7 @@ impl MapScores {
             built_accuracy: confusion.built_accuracy_score(),
             built_or_natural_accuracy: confusion.built_or_natural_accuracy_score(),
             kappa: confusion.kappa_score(),
-            macro_f1: present.iter().map(|(_, class)| class.f1).sum::<f64>() / present.len() as f64,
+            macro_f1: confusion.macro_f1_score(ClassSet::Present),
             classes: present
                 .into_iter()
                 .map(|(k, class)| MapClass {
