@@ -2,6 +2,7 @@
 
 mod active;
 mod bench;
+mod bootstrap;
 mod config;
 mod ensemble;
 mod evaluation;

@@ -1,12 +1,11 @@
 //! Ways of asking against asking by lot: accuracies, and what their difference is worth.
 
-use std::collections::BTreeMap;
-
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::rounds::{Curve, Data};
 use super::{ActiveCurve, ActiveOutcome, ActiveStudy};
+use crate::experiment::bootstrap::{interval, units};
 use crate::metrics::Scores;
 use crate::scorecard::Interval;
 use crate::uncertainty::Acquisition;
@@ -24,7 +23,7 @@ pub(super) fn outcome(
     all: &Curve,
 ) -> Result<ActiveOutcome> {
     let labels = &data.testing.labels;
-    let units = units(data.testing.patches.groups(), labels.len());
+    let units = units(data.testing.patches.groups().as_deref(), labels.len());
     let by_lot = curves.iter().find(|curve| curve.acquisition == Some(Acquisition::Random));
     let by_lot = by_lot.map(|curve| right(curve, labels, &units));
     let mut of_ways = Vec::new();
@@ -61,16 +60,6 @@ pub(super) fn accuracies(curve: &Curve) -> Result<[Vec<Vec<f64>>; 2]> {
     Ok([of(|scores| scores.overall_accuracy)?, of(|scores| scores.average_accuracy)?])
 }
 
-/// The patches that are drawn together.
-fn units(groups: Option<Vec<i32>>, patches: usize) -> Vec<Vec<usize>> {
-    let Some(groups) = groups else { return (0..patches).map(|n| vec![n]).collect() };
-    let mut units = BTreeMap::<i32, Vec<usize>>::new();
-    for (n, group) in groups.into_iter().enumerate() {
-        units.entry(group).or_default().push(n);
-    }
-    units.into_values().collect()
-}
-
 fn right(curve: &Curve, labels: &Labels, units: &[Vec<usize>]) -> Right {
     let of_seed = |rounds: &Vec<Probabilities>| {
         let asked = &rounds[1.min(rounds.len())..];
@@ -99,15 +88,14 @@ fn gain(of: &Right, less: &Right, units: &[Vec<usize>]) -> (f64, Interval) {
     let every = |n: usize| (0..n).collect::<Vec<usize>>();
     let gain = difference(&every(of.len()), &every(units.len()));
     let mut random = ChaCha8Rng::seed_from_u64(0);
-    let mut drawn: Vec<f64> = (0..ROUNDS)
+    let drawn = (0..ROUNDS)
         .map(|_| {
             let mut draw = |n: usize| -> Vec<usize> { (0..n).map(|_| random.gen_range(0..n)).collect() };
             let (of_patches, of_seeds) = (draw(units.len()), draw(of.len()));
             difference(&of_seeds, &of_patches)
         })
         .collect();
-    drawn.sort_by(f64::total_cmp);
-    (gain, Interval { lower: drawn[ROUNDS / 40], upper: drawn[ROUNDS - 1 - ROUNDS / 40] })
+    (gain, interval(drawn))
 }
 
 #[cfg(test)]
@@ -130,7 +118,8 @@ mod tests {
             predicted: vec![vec![predicted(2), predicted(first), predicted(second)]; 2],
             labels: labels.clone(),
         };
-        let units = units(Some((0..40).map(|n| n / 4).collect()), 40);
+        let groups: Vec<i32> = (0..40).map(|n| n / 4).collect();
+        let units = units(Some(&groups), 40);
         assert_eq!(units.len(), 10);
         let (of, less) = (right(&curve(10, 20), &labels, &units), right(&curve(4, 5), &labels, &units));
         let (gain, interval) = gain(&of, &less, &units);

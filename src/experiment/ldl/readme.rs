@@ -50,7 +50,7 @@ pub(super) fn text(study: &LdlStudy, outcome: &LdlOutcome, groups: bool) -> Stri
     let _ = writeln!(
         text,
         "Votes less one-hot, no smoothing, mean over seeds; below 0 the votes are better. 95 % intervals from \
-         drawing {drawn} and seeds anew 1,000 times.\n\n| measure | method | difference | 95 % interval | |\n|---|---|---:|---|---|"
+         drawing {drawn} and seeds anew 1,000 times. Few seeds: the intervals are, if anything, too short.\n\n| measure | method | difference | 95 % interval | |\n|---|---|---:|---|---|"
     );
     for difference in &outcome.differences {
         let Interval { lower, upper } = difference.interval;

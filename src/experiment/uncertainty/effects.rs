@@ -1,7 +1,6 @@
 //! Whether one choice of patches beats another: differences at each size, with intervals from drawing test
 //! patches (whole groups of them where there are groups) and runs anew.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use rand::{Rng, SeedableRng};
@@ -10,6 +9,7 @@ use serde::Serialize;
 
 use super::grid::{Measured, Outcome, Strategy};
 use crate::LabelDistributions;
+use crate::experiment::bootstrap::{interval, units};
 use crate::scorecard::Interval;
 
 const ROUNDS: usize = 2000;
@@ -91,7 +91,7 @@ impl Sums {
 pub(super) fn all(measured: &Measured) -> Vec<Effect> {
     let one_hot = measured.labels.one_hot();
     let y = measured.y.as_ref().unwrap_or(&one_hot);
-    let units = units(measured);
+    let units = units(measured.groups.as_deref(), measured.labels.len());
     let counts: Vec<f64> = units.iter().map(|rows| rows.len() as f64).collect();
     let of_cell: Vec<(f64, Strategy, Sums)> = measured
         .cells
@@ -138,21 +138,6 @@ pub(super) fn all(measured: &Measured) -> Vec<Effect> {
         }
     }
     effects
-}
-
-/// The patches that are drawn together.
-fn units(measured: &Measured) -> Vec<Vec<usize>> {
-    let Some(groups) = &measured.groups else { return (0..measured.labels.len()).map(|n| vec![n]).collect() };
-    let mut units = BTreeMap::<i32, Vec<usize>>::new();
-    for (n, group) in groups.iter().enumerate() {
-        units.entry(*group).or_default().push(n);
-    }
-    units.into_values().collect()
-}
-
-fn interval(mut drawn: Vec<f64>) -> Interval {
-    drawn.sort_by(f64::total_cmp);
-    Interval { lower: drawn[ROUNDS / 40], upper: drawn[ROUNDS - 1 - ROUNDS / 40] }
 }
 
 pub(super) fn csv(effects: &[Effect], data: &str) -> String {

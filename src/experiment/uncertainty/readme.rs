@@ -85,7 +85,7 @@ fn part(text: &mut String, test: &TestOutcome) {
          ![Learning curves](learning-curves{suffix}.png)\n\n\
          ### Uncertain or certain?\n\n\
          The first less the second, with 95 % intervals from drawing test patches (whole cities or regions, where known) \
-         and runs anew. Of so many intervals, one in twenty misses by chance.\n\n\
+         and runs anew. Of so many intervals, one in twenty misses by chance. Few runs: the intervals are, if anything, too short.\n\n\
          | size | compared | overall accuracy | cross-entropy | better |\n|---:|---|---|---|---|",
         test.patches, test.table
     );
