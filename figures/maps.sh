@@ -14,7 +14,7 @@ mkdir -p "$out"
 # Values are reflectance times 65,535; 0 is no data, which no tag says. Pixels are 13.95 m, resampled to the 10 m of So2Sat.
 "$lcz" import-keras "$folder/sen2lcz/sen2lcz_17_keras.hdf5" --run "$out/imported"
 "$lcz" map "$out/imported" --bands "$folder"/scenes/aquileia/B*.tif --scale 1.5259021896696422e-05 --nodata 0 \
-  --data 'real: Sentinel-2 L2A, Aquileia, 2019-04-16' --out "$out/map-aquileia.tif"
+  --provenance 'real: Sentinel-2 L2A, Aquileia, 2019-04-16' --out "$out/map-aquileia.tif"
 
 dates=()
 for date in "$folder"/hongkong/landsat_8/*/; do
@@ -30,4 +30,4 @@ done
   --set training.augmentation=flips-and-turns
 # The last date; scored on the regions that were held out.
 "$lcz" map "$out/run-hong-kong" "${dates[@]: -2}" --scale 2e-5 --offset -0.1 --truth "$out/hong-kong/testing.tif" \
-  --data 'real: Landsat 8, Hong Kong, 2015-10-18 (IEEE GRSS Data Fusion Contest 2017)' --out "$out/map-hong-kong.tif"
+  --provenance 'real: Landsat 8, Hong Kong, 2015-10-18 (IEEE GRSS Data Fusion Contest 2017)' --out "$out/map-hong-kong.tif"

@@ -41,8 +41,8 @@ pub struct EuroSatFolder {
     lists: Option<Vec<PathBuf>>,
 
     /// What figures and files say of where the images are from.
-    #[arg(long, default_value = "real: EuroSAT (Helber et al. 2019)")]
-    data: String,
+    #[arg(long, value_name = "TEXT", default_value = "real: EuroSAT (Helber et al. 2019)")]
+    provenance: String,
 }
 
 impl EuroSatFolder {
@@ -52,7 +52,7 @@ impl EuroSatFolder {
             Some([training, validation, testing]) => eurosat.given_split([training, validation, testing])?,
             _ => eurosat.random_split(self.split.parse()?, self.seed)?,
         };
-        eurosat.write(&split, &self.out, &self.data, progress)?;
+        eurosat.write(&split, &self.out, &self.provenance, progress)?;
         let kind = match eurosat.kind() {
             Kind::TrueColour => "true colour (B4, B3, B2)",
             Kind::AllBands => "13 bands",

@@ -80,8 +80,8 @@ pub struct Map {
     unscaled: bool,
 
     /// What the figure says of where the scene is from [default: what the files say, or their names]
-    #[arg(long)]
-    data: Option<String>,
+    #[arg(long, value_name = "TEXT")]
+    provenance: Option<String>,
 
     /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
     #[arg(long, default_value = "cpu")]
@@ -111,7 +111,7 @@ impl Map {
             sigma: self.sigma.parse::<Distance>()?,
             probabilities: self.probabilities,
             unscaled: self.unscaled,
-            data: self.data,
+            data: self.provenance,
             device: self.device,
         };
         let (report, _) = experiment::map(&run, scene, &mapping, &self.out, self.truth.as_deref(), progress)?;

@@ -16,7 +16,7 @@ patches have them), counts as .npy, or an HDF5 file of patches with votes.
 
 Examples:
   lcz votes data/training.h5
-  lcz votes so2sat_vote_patterns.csv --data 'real votes of So2Sat LCZ42' --figures figures"
+  lcz votes so2sat_vote_patterns.csv --provenance 'real votes of So2Sat LCZ42' --figures figures"
 )]
 pub struct Votes {
     /// The file.
@@ -27,8 +27,8 @@ pub struct Votes {
     figures: Option<PathBuf>,
 
     /// What the figures say of where the votes are from [default: what the file says, or its name].
-    #[arg(long)]
-    data: Option<String>,
+    #[arg(long, value_name = "TEXT")]
+    provenance: Option<String>,
 
     /// Print JSON.
     #[arg(long)]
@@ -37,7 +37,8 @@ pub struct Votes {
 
 impl Votes {
     pub fn run(self) -> anyhow::Result<()> {
-        let summary = experiment::sum_up_votes(&self.file, self.data.as_deref(), self.figures.as_deref())?;
+        let provenance = self.provenance.as_deref();
+        let summary = experiment::sum_up_votes(&self.file, provenance, self.figures.as_deref())?;
         if self.json {
             return output::json(&summary);
         }
