@@ -46,7 +46,14 @@ class Kernel:
         self.manager.start_kernel(cwd=str(folder), stdout=build_log, stderr=build_log)
         self.client = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=120)
+        try:
+            self.client.wait_for_ready(timeout=120)
+        except RuntimeError:
+            self.stop()
+            sys.exit(
+                "error: the kernel did not start within 120 s; is another notebook or set-up building cells? "
+                "wait for it, or end it, and try again"
+            )
 
     def run(self, code):
         """Runs a cell: its outputs, its number, seconds until its machine code was there, seconds in all."""
@@ -222,7 +229,7 @@ def main():
     parser.add_argument("names", nargs="*", help="names or beginnings of names; all if none is given")
     parser.add_argument("--write", action="store_true", help="write the outputs into the notebooks")
     parser.add_argument("--site", action="store_true", help="write executed copies into target/site")
-    parser.add_argument("--student", action="store_true", help="the copies without solutions, in target/student")
+    parser.add_argument("--student", action="store_true", help="the copies without solutions, in target/unsolved")
     parser.add_argument("--timeout", type=int, default=1800, help="seconds a cell may take")
     parser.add_argument("--verbose", action="store_true", help="say how long each cell takes")
     parser.add_argument("--warm", action="store_true", help="only build what the first cell builds")
@@ -232,7 +239,7 @@ def main():
         return
     rows = []
     answer = "not yet" if arguments.student else "correct"
-    for path in find(arguments.names, TARGET / "student" if arguments.student else HERE):
+    for path in find(arguments.names, TARGET / "unsolved" if arguments.student else HERE):
         into = path.parent if arguments.write else TARGET / "site" if arguments.site else None
         row = run(path, arguments.timeout, into, arguments.verbose, answer)
         rows.append(row)

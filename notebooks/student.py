@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Copies of the notebooks without solutions and outputs, in target/student; `./course student` calls it.
+"""Copies of the notebooks without solutions and outputs, in target/student; `./course student` calls it. Copies that are there
+are left alone: somebody works in them.
 
 What stands between `// BEGIN SOLUTION` and `// END SOLUTION` gives way to a stand-in that compiles, so that
 a cell whose exercise is still to do runs, and its check gives a hint in place of an error.
 """
 
+import argparse
 import re
 import shutil
 import sys
@@ -72,7 +74,14 @@ def copy(path, folder):
 
 
 def main():
-    folder = HERE.parent / "target" / "student"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--into", default="student", help="the folder in target/")
+    parser.add_argument("--fresh", action="store_true", help="in place of copies that are there, with all that was written into them")
+    given = parser.parse_args()
+    folder = HERE.parent / "target" / given.into
+    if folder.exists() and not given.fresh:
+        print(f"{folder} is there already and stays as it is; --fresh makes it anew")
+        return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shutil.copy(HERE / "evcxr.toml", folder)
