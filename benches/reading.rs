@@ -12,6 +12,8 @@ fn main() -> lcz::Result<()> {
         println!("reading: no file given");
         return Ok(());
     };
+    // As the program has it.
+    lcz::models::keep_memory();
     let patches = So2Sat::open(&path)?.patches()?;
     println!(
         "{patches:?}; {}",

@@ -339,6 +339,100 @@ fn chunks_that_cut_through_many_patches_are_read_by_whole_blocks() {
     assert!(order.into_iter().eq(0..230));
 }
 
+/// Every way in which floats lie in a file that is read past HDF5, and one that is not, against the numbers written.
+#[test]
+fn floats_in_pieces_and_in_chunks_of_every_kind_are_read_as_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = images(0..70, 3);
+    let wide = all.mapv(f64::from);
+    let chunks = [[16, 8, 8, 3], [1, 8, 8, 3], [70, 8, 8, 3], [9, 5, 3, 2], [32, 8, 8, 1]];
+    let mut cases = 0;
+    for chunk in [None].into_iter().chain(chunks.map(Some)) {
+        for (shuffled, deflated, checked) in [
+            (false, false, false),
+            (false, true, false),
+            (true, false, false),
+            (true, true, false),
+            (true, true, true),
+        ] {
+            if chunk.is_none() && (shuffled || deflated) {
+                continue;
+            }
+            for bits in [32, 64] {
+                let path = folder.path().join(format!("{cases}.h5"));
+                let file = hdf5::File::create(&path).unwrap();
+                let mut builder =
+                    if bits == 32 { file.new_dataset::<f32>() } else { file.new_dataset::<f64>() };
+                if shuffled {
+                    builder = builder.shuffle();
+                }
+                if deflated {
+                    builder = builder.deflate(4);
+                }
+                if checked {
+                    builder = builder.fletcher32();
+                }
+                let dataset = match chunk {
+                    Some([n, y, x, c]) => builder.shape((70, 8, 8, 3)).chunk((n, y, x, c)).create("sen2"),
+                    None => builder.shape((70, 8, 8, 3)).create("sen2"),
+                }
+                .unwrap();
+                if bits == 32 { dataset.write(&all) } else { dataset.write(&wide) }.unwrap();
+                drop((dataset, file));
+                let patches = open(&path);
+                for range in [0..70, 0..1, 69..70, 15..33, 7..64] {
+                    let read = patches.images(range.clone()).unwrap();
+                    assert_eq!(
+                        read,
+                        all.slice(s![range, .., .., ..]),
+                        "{chunk:?}, shuffled {shuffled}, deflated {deflated}, {bits} bits"
+                    );
+                }
+                let mut order = epoch(&patches, 8, 3);
+                order.sort_unstable();
+                assert!(order.into_iter().eq(0..70));
+                cases += 1;
+            }
+        }
+    }
+    assert_eq!(cases, 2 * (1 + 5 * 5));
+}
+
+#[test]
+fn a_damaged_chunk_and_a_file_cut_short_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.h5");
+    let file = hdf5::File::create(&path).unwrap();
+    let dataset = file
+        .new_dataset::<f32>()
+        .shape((64, 8, 8, 3))
+        .chunk((16, 8, 8, 3))
+        .deflate(4)
+        .create("sen2")
+        .unwrap();
+    dataset.write(&images(0..64, 3)).unwrap();
+    let second = dataset.chunk_info(1).unwrap();
+    drop((dataset, file));
+    let whole = fs::read(&path).unwrap();
+    let mut damaged = whole.clone();
+    let middle = (second.addr + second.size / 2) as usize;
+    damaged[middle..middle + 40].fill(0xff);
+    fs::write(&path, &damaged).unwrap();
+    let patches = open(&path);
+    assert!(patches.images(0..16).is_ok());
+    let error = patches.images(10..20).unwrap_err().to_string();
+    assert!(error.contains("rows 10 to 19: a chunk that does not decode; "), "{error}");
+    assert!(error.contains("damaged.h5, dataset 'sen2'"), "{error}");
+
+    // Cut while it is open: else HDF5 tells at once.
+    fs::write(&path, &whole).unwrap();
+    let patches = open(&path);
+    let cut = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    cut.set_len(second.addr + 10).unwrap();
+    let error = patches.images(0..64).unwrap_err().to_string();
+    assert!(error.contains("cut short"), "{error}");
+}
+
 // Views.
 
 #[test]

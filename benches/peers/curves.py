@@ -10,22 +10,19 @@ deviation. run.py makes the environment.
 
 import argparse
 import csv
+import multiprocessing
 import os
 import subprocess
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import h5py
-import keras
 import numpy as np
-import torch
-import torch.nn.functional as F
-
-import keras_networks
-import torch_networks
 
 BATCH, RATE = 32, 1e-3
 
@@ -51,6 +48,11 @@ def of_lcz(given, folder, momentum, seed):
 
 
 def of_keras(given, train, test, momentum, seed):
+    # TensorFlow and PyTorch do not bear each other in one process: each is loaded in one of its own.
+    import keras
+
+    import keras_networks
+
     keras.utils.set_random_seed(seed)
     model = keras_networks.sen2lcz(fusion="softmaxes", momentum=momentum)
     model.compile(keras.optimizers.Adam(RATE), keras.losses.CategoricalCrossentropy())
@@ -59,6 +61,11 @@ def of_keras(given, train, test, momentum, seed):
 
 
 def of_torch(given, train, test, momentum, seed):
+    import torch
+
+    import torch_networks
+
+    torch.set_num_threads(given.threads)
     torch.manual_seed(seed)
     network = torch_networks.Sen2Lcz(fusion="softmaxes", momentum=momentum).to(memory_format=torch.channels_last)
     x, y = torch.from_numpy(train[0]).permute(0, 3, 1, 2), torch.from_numpy(train[1])
@@ -97,9 +104,9 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--lcz", default=Path(__file__).resolve().parent.parent.parent / "target" / "release" / "lcz")
     given = parser.parse_args()
-    torch.set_num_threads(given.threads)
 
-    with tempfile.TemporaryDirectory() as folder:
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, spawn) as of_keras_alone, ProcessPoolExecutor(1, spawn) as of_torch_alone:
         folder = Path(folder)
         synth = ["synth", folder / "data", "--patches", given.patches]
         subprocess.run([str(word) for word in (given.lcz, "--quiet", *synth)], check=True, stdout=subprocess.DEVNULL)
@@ -113,8 +120,8 @@ def main():
         print("|---|---|" + "---:|" * (given.epochs + 2))
         libraries = {
             "lcz": lambda *rest: of_lcz(given, folder, *rest),
-            f"Keras {keras.__version__}": lambda *rest: of_keras(given, own_train, own_test, *rest),
-            f"PyTorch {torch.__version__.split('+')[0]}": lambda *rest: of_torch(given, own_train, own_test, *rest),
+            f"Keras {version('keras')}": lambda *rest: of_keras_alone.submit(of_keras, given, own_train, own_test, *rest).result(),
+            f"PyTorch {version('torch').split('+')[0]}": lambda *rest: of_torch_alone.submit(of_torch, given, own_train, own_test, *rest).result(),
         }
         for momentum in (0.99, 0.9):
             for name, learn in libraries.items():
@@ -125,4 +132,5 @@ def main():
                 print(f"| {momentum} | {name} | " + " | ".join(row) + " |", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

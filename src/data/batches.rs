@@ -4,13 +4,15 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use ndarray::{Array4, Axis};
+use ndarray::Array4;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::Patches;
 use super::ahead::Ahead;
+use super::so2sat::by_all_threads;
 use crate::Result;
 
 /// Patches of a shuffle block, at least: 64 So2Sat patches are 5 MB in the file, which a disk reads
@@ -99,7 +101,11 @@ impl Pools {
             }
             if !self.in_memory {
                 let read = |block: &Range<usize>| self.patches.images(block.clone());
-                pool.images = pool.blocks.iter().map(read).collect::<Result<_>>()?;
+                pool.images = if self.patches.serve_all_threads() {
+                    by_all_threads(|| pool.blocks.par_iter().map(read).collect::<Result<_>>())?
+                } else {
+                    pool.blocks.iter().map(read).collect::<Result<_>>()?
+                };
             }
             return Ok(Some(pool));
         }
@@ -170,7 +176,9 @@ impl Shuffled {
             for (b, n) in self.pool.order.drain(self.pool.order.len() - wanted..).rev() {
                 positions.push(self.pool.blocks[b].start + n);
                 if let Some(images) = self.pool.images.get(b) {
-                    pixels.extend(images.index_axis(Axis(0), n).iter());
+                    let patch = size * size * bands;
+                    let images = images.as_slice().expect("what was read is in a row");
+                    pixels.extend_from_slice(&images[n * patch..][..patch]);
                 }
             }
         }

@@ -488,6 +488,11 @@ impl Patches {
         self.source.file().map(SourceFile::rows_a_chunk)
     }
 
+    /// Whether several threads that ask for pixels of a file are served at once.
+    pub(super) fn serve_all_threads(&self) -> bool {
+        self.source.file().is_some_and(SourceFile::serves_all_threads)
+    }
+
     /// The patches at these positions, in this order.
     ///
     /// # Errors

@@ -27,11 +27,13 @@
 //! `y_distributional_urban` are those of Koller et al., *Going beyond one-hot encoding in
 //! classification: Can human uncertainty improve model performance in earth observation?*
 
+mod chunk;
 mod contents;
 mod datasets;
 mod places;
 mod reader;
 mod split;
+mod stored;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +44,7 @@ pub(in crate::data) use datasets::{cause, open_dataset, open_file, place, produc
 pub use places::Place;
 pub(in crate::data) use reader::SourceFile;
 pub use split::SplitBy;
+pub(in crate::data) use stored::by_all_threads;
 pub use writer::{Layout, Rows, Writer};
 
 use super::Patches;

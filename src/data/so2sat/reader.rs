@@ -2,6 +2,7 @@
 
 mod tables;
 
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
@@ -14,6 +15,7 @@ use super::datasets::{
     text_attribute, unreadable, unreadable_at,
 };
 use super::places::{self, Place};
+use super::stored::Stored;
 use crate::{Classes, Error, Imagery, Result};
 
 /// One-hot labels: So2Sat's name, and that of the label-distribution paper.
@@ -21,8 +23,8 @@ const LABELS: [&str; 2] = ["label", "y"];
 /// Label distributions; the paper's files have `y_distributional_urban`.
 const DISTRIBUTIONS: &str = "y_distributional";
 
-/// Bytes that a block of hostile chunks may take in memory, decoded.
-const LARGEST_BLOCK: usize = 1 << 29;
+/// Bytes that a block of hostile chunks may take in memory, decoded; while it is put in order, twice as many.
+const LARGEST_BLOCK: usize = 1 << 28;
 /// Bytes of a good chunk, for the advice: some dozen patches.
 const GOOD_CHUNK: usize = 1 << 20;
 
@@ -33,6 +35,8 @@ pub(in crate::data) struct SourceFile {
     dataset: String,
     rows: usize,
     chunks: Chunks,
+    /// The images where they can be read past HDF5.
+    stored: Option<Stored>,
     labels: Option<(String, Dataset)>,
     votes: Option<Dataset>,
     distributions: Option<(String, Dataset)>,
@@ -139,12 +143,14 @@ impl SourceFile {
         let provenance =
             text_attribute(&file, path, "provenance")?.unwrap_or_else(|| "not stated".to_owned());
         let chunks = Chunks::of(&images, &shape);
+        let stored = Stored::of(path, &images);
         Ok(Self {
             path: path.to_owned(),
             images,
             dataset,
             rows,
             chunks,
+            stored,
             labels,
             votes,
             distributions,
@@ -231,7 +237,12 @@ impl SourceFile {
         ))
     }
 
-    /// Pixels of consecutive rows as f32, by HDF5's own conversion. Shape: (n, S, S, C).
+    /// Whether several threads that ask for rows are served at once, at no cost of memory.
+    pub(in crate::data) fn serves_all_threads(&self) -> bool {
+        self.stored.is_some() && matches!(self.chunks, Chunks::Patches { .. })
+    }
+
+    /// Pixels of consecutive rows as f32. Shape: (n, S, S, C).
     pub(in crate::data) fn read(&self, rows: Range<usize>) -> Result<Array4<f32>> {
         let Chunks::Hostile { rows: block, chunk } = self.chunks else { return self.read_rows(rows) };
         if let Some(layout) = self.hostile_layout() {
@@ -280,6 +291,11 @@ impl SourceFile {
         [_, height, width, depth]: [usize; 4],
         mut target: ArrayViewMut4<'_, f32>,
     ) -> Result<()> {
+        if let Some(target) = target.as_slice_mut()
+            && self.read_stored(rows, target)?
+        {
+            return Ok(());
+        }
         let (_, lines, columns, channels) = target.dim();
         for y in (0..lines).step_by(height) {
             let y = y..lines.min(y + height);
@@ -299,7 +315,35 @@ impl SourceFile {
     }
 
     fn read_rows(&self, rows: Range<usize>) -> Result<Array4<f32>> {
+        let (size, channels) = (self.imagery.patch_size, self.images.shape()[3]);
+        let mut pixels = Array4::zeros((rows.len(), size, size, channels));
+        if let Some(target) = pixels.as_slice_mut()
+            && self.read_stored(&rows, target)?
+        {
+            return Ok(pixels);
+        }
         self.images.read_slice(s![rows, .., .., ..]).map_err(|e| unreadable_at(&self.path, &self.dataset, &e))
+    }
+
+    /// Reads rows past HDF5 with all threads; false if it must read them.
+    fn read_stored(&self, rows: &Range<usize>, target: &mut [f32]) -> Result<bool> {
+        let Some(stored) = &self.stored else { return Ok(false) };
+        stored.read(&self.images, rows.clone(), target).map_err(|e| self.not_stored(rows, e))
+    }
+
+    fn not_stored(&self, rows: &Range<usize>, error: io::Error) -> Error {
+        let rows = format!("{}, rows {} to {}", self.name(), rows.start, rows.end - 1);
+        match error.kind() {
+            ErrorKind::UnexpectedEof => Error::input(
+                rows,
+                "the HDF5 file is cut short",
+                "copy it again: its size must be that of the original",
+            ),
+            ErrorKind::InvalidData => {
+                Error::input(rows, "a chunk that does not decode", "the file is damaged: copy it again")
+            }
+            _ => Error::io(&self.path)(error),
+        }
     }
 }
 
