@@ -64,7 +64,7 @@ struct Shuffled {
 #[derive(Default)]
 struct Pool {
     blocks: Vec<Range<usize>>,
-    /// Pixels of each block; empty for patches in memory, which need no second copy.
+    /// Pixels of each block; empty for patches in memory, or in the system's cache, which need no second copy.
     images: Vec<Array4<f32>>,
     /// Block and place in it, from the end.
     order: Vec<(usize, usize)>,
@@ -99,7 +99,10 @@ impl Pools {
             if pool.order.is_empty() {
                 continue;
             }
-            if !self.in_memory {
+            if self.patches.has_single_rows() {
+                // The system's cache is the pool: patches come from there when they are handed out.
+                pool.blocks.iter().for_each(|block| self.patches.announce(block.clone()));
+            } else if !self.in_memory {
                 let read = |block: &Range<usize>| self.patches.images(block.clone());
                 pool.images = if self.patches.serve_all_threads() {
                     by_all_threads(|| pool.blocks.par_iter().map(read).collect::<Result<_>>())?

@@ -488,6 +488,22 @@ impl Patches {
         self.source.file().map(SourceFile::rows_a_chunk)
     }
 
+    /// Whether patches of a file are read one by one at no more cost than together, once they are
+    /// [announced](Self::announce).
+    pub(super) fn has_single_rows(&self) -> bool {
+        self.source.file().is_some_and(SourceFile::has_single_rows)
+    }
+
+    /// Has the system read these patches ahead, where they are read one by one.
+    pub(super) fn announce(&self, positions: Range<usize>) {
+        let Some(file) = self.source.file() else { return };
+        let rows: Vec<usize> = positions.map(|position| self.rows.get(position)).collect();
+        match consecutive(&rows) {
+            Some(span) => file.announce(&span),
+            None => rows.iter().for_each(|&row| file.announce(&(row..row + 1))),
+        }
+    }
+
     /// Whether several threads that ask for pixels of a file are served at once.
     pub(super) fn serve_all_threads(&self) -> bool {
         self.source.file().is_some_and(SourceFile::serves_all_threads)

@@ -4,8 +4,10 @@
 use std::ops::Range;
 
 use ndarray::{Array4, ArrayView3, ArrayViewMut3, Axis, s};
+use rayon::prelude::*;
 
 use super::{Patches, Source, consecutive};
+use crate::data::so2sat::by_all_threads;
 use crate::{Error, Result};
 
 /// Rows of a file that are read through rather than skipped when they lie between wanted ones: a row
@@ -15,11 +17,21 @@ const LARGEST_GAP: usize = 4;
 /// Rows read at once for a scattered selection; bounds the memory that gaps may waste.
 const LONGEST_RUN: usize = 256;
 
+/// Numbers that a thread checks at once.
+const AT_ONCE: usize = 1 << 16;
+
 impl Patches {
     /// Rows of the source, in this order.
     pub(super) fn read_rows(&self, rows: &[usize]) -> Result<Array4<f32>> {
         if let Some(span) = consecutive(rows) {
             return self.read_span(&span);
+        }
+        if let Source::File(file) = &*self.source
+            && let Some(read) = file.read_each(rows)?
+        {
+            let images = self.picked(read);
+            self.check_read(&images, |n| rows[n])?;
+            return Ok(images);
         }
         let (size, bands) = (self.imagery.patch_size, self.imagery.bands.len());
         let mut images = Array4::zeros((rows.len(), size, size, bands));
@@ -55,19 +67,22 @@ impl Patches {
 
     /// Consecutive rows of the source.
     pub(super) fn read_span(&self, span: &Range<usize>) -> Result<Array4<f32>> {
-        let block = self.source.read(span.clone())?;
-        let images = if self.channels.is_some() {
-            let size = self.imagery.patch_size;
-            let mut images = Array4::zeros((span.len(), size, size, self.imagery.bands.len()));
-            for (image, target) in block.outer_iter().zip(images.outer_iter_mut()) {
-                self.pick_channels(&image, target);
-            }
-            images
-        } else {
-            block
-        };
+        let images = self.picked(self.source.read(span.clone())?);
         self.check_read(&images, |n| span.start + n)?;
         Ok(images)
+    }
+
+    /// (n, S, S, all bands) → (n, S, S, C).
+    fn picked(&self, block: Array4<f32>) -> Array4<f32> {
+        if self.channels.is_none() {
+            return block;
+        }
+        let size = self.imagery.patch_size;
+        let mut images = Array4::zeros((block.dim().0, size, size, self.imagery.bands.len()));
+        for (image, target) in block.outer_iter().zip(images.outer_iter_mut()) {
+            self.pick_channels(&image, target);
+        }
+        images
     }
 
     /// (S, S, all bands) → (S, S, C). Picking from what was read is far cheaper than asking HDF5 for
@@ -92,7 +107,10 @@ impl Patches {
     }
 
     pub(super) fn check_finite(&self, images: &Array4<f32>, row_of: impl Fn(usize) -> usize) -> Result<()> {
-        if images.as_slice().is_some_and(all_finite) {
+        if images
+            .as_slice()
+            .is_some_and(|values| by_all_threads(|| values.par_chunks(AT_ONCE).all(all_finite)))
+        {
             return Ok(());
         }
         let Some(((n, y, x, c), value)) = images.indexed_iter().find(|(_, value)| !value.is_finite()) else {

@@ -1,35 +1,45 @@
-//! Where one chunk of a dataset lies in its file.
+//! One chunk of a dataset as its file holds it.
 //!
-//! The one call into HDF5's C library by hand: the safe interface counts chunks from the first, so that finding each of
-//! n costs n² steps, and this asks for one by its corner.
+//! Two calls into HDF5's C library by hand. The safe interface only counts chunks from the first, so that finding each of
+//! n costs n² steps; these ask for one by its corner.
 #![allow(unsafe_code)]
 
 use hdf5::Dataset;
-use hdf5_sys::h5d::H5Dget_chunk_info_by_coord;
+use hdf5_sys::h5::{herr_t, hsize_t};
+use hdf5_sys::h5d::H5Dread_chunk1;
+use hdf5_sys::h5i::hid_t;
+use hdf5_sys::h5p::H5P_DEFAULT;
 
-/// Address and size of a chunk that went through all filters of its dataset.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) address: u64,
-    pub(super) bytes: usize,
+unsafe extern "C" {
+    /// Bytes of the chunk with this corner; 0 if it was never written.
+    fn H5Dget_chunk_storage_size(dataset: hid_t, corner: *const hsize_t, bytes: *mut hsize_t) -> herr_t;
 }
 
-/// The place of the chunk with this corner; none if it was never written or skipped a filter.
-pub(super) fn place(images: &Dataset, corner: [usize; 4]) -> Option<Place> {
-    let corner = corner.map(|at| at as u64);
-    let (mut skipped, mut address, mut bytes) = (0, u64::MAX, 0);
-    let failed = hdf5::sync::sync(|| {
+/// The bytes of the chunk with this corner, all filters of its dataset still to be undone; none if it was never written,
+/// skipped a filter or can't be read.
+pub(super) fn read(images: &Dataset, corner: [usize; 4], mut bytes: Vec<u8>) -> Option<Vec<u8>> {
+    let corner = corner.map(|at| at as hsize_t);
+    hdf5::sync::sync(|| {
+        let mut size = 0;
         // SAFETY: the dataset is open and of four dimensions, as the caller has read from its shape; the function writes
-        // three numbers and keeps no pointer. The library's lock is held.
-        unsafe {
-            H5Dget_chunk_info_by_coord(
+        // one number and keeps no pointer. The library's lock is held.
+        let failed = unsafe { H5Dget_chunk_storage_size(images.id(), corner.as_ptr(), &raw mut size) };
+        if failed < 0 || size == 0 {
+            return None;
+        }
+        bytes.resize(size as usize, 0);
+        let mut skipped = 0;
+        // SAFETY: as above; what is written are as many bytes as the chunk has, which the library has just said and which
+        // nothing can change while its lock is held.
+        let failed = unsafe {
+            H5Dread_chunk1(
                 images.id(),
+                H5P_DEFAULT,
                 corner.as_ptr(),
                 &raw mut skipped,
-                &raw mut address,
-                &raw mut bytes,
+                bytes.as_mut_ptr().cast(),
             )
-        }
-    });
-    (failed >= 0 && skipped == 0 && address != u64::MAX).then_some(Place { address, bytes: bytes as usize })
+        };
+        (failed >= 0 && skipped == 0).then_some(bytes)
+    })
 }

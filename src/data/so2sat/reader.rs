@@ -242,14 +242,38 @@ impl SourceFile {
         self.stored.is_some() && matches!(self.chunks, Chunks::Patches { .. })
     }
 
+    /// Whether rows are read one by one at no more cost than together, if the system read them ahead.
+    pub(in crate::data) fn has_single_rows(&self) -> bool {
+        self.stored.as_ref().and_then(Stored::piece).is_some()
+    }
+
+    /// Has the system read rows ahead, where single rows are read.
+    pub(in crate::data) fn announce(&self, rows: &Range<usize>) {
+        if let Some(stored) = &self.stored {
+            stored.announce(rows);
+        }
+    }
+
+    /// Pixels of these rows, in this order, if [single ones](Self::has_single_rows) are read. Shape: (n, S, S, C).
+    pub(in crate::data) fn read_each(&self, rows: &[usize]) -> Result<Option<Array4<f32>>> {
+        let Some((stored, offset)) = self.stored.as_ref().and_then(|stored| Some((stored, stored.piece()?)))
+        else {
+            return Ok(None);
+        };
+        let mut pixels = self.zeros(rows.len());
+        let target = pixels.as_slice_mut().expect("a new array is in a row");
+        let done = stored.read_each(offset, rows, target);
+        done.map_err(|e| self.not_stored(rows.iter().copied(), e))?;
+        Ok(Some(pixels))
+    }
+
     /// Pixels of consecutive rows as f32. Shape: (n, S, S, C).
     pub(in crate::data) fn read(&self, rows: Range<usize>) -> Result<Array4<f32>> {
         let Chunks::Hostile { rows: block, chunk } = self.chunks else { return self.read_rows(rows) };
         if let Some(layout) = self.hostile_layout() {
             self.told.call_once(|| tracing::warn!("{}: {layout}", self.name()));
         }
-        let (size, channels) = (self.imagery.patch_size, self.images.shape()[3]);
-        let mut images = Array4::zeros((rows.len(), size, size, channels));
+        let mut images = self.zeros(rows.len());
         let mut next = rows.start;
         while next < rows.end {
             let start = next / block * block;
@@ -276,8 +300,7 @@ impl SourceFile {
         }
         // The old block goes before the new one comes.
         *last = None;
-        let size = self.imagery.patch_size;
-        let mut pixels = Array4::zeros((rows.len(), size, size, self.images.shape()[3]));
+        let mut pixels = self.zeros(rows.len());
         self.read_by_chunks(rows, chunk, pixels.view_mut())?;
         let pixels = Arc::new(pixels);
         *last = Some((rows.start, pixels.clone()));
@@ -315,8 +338,7 @@ impl SourceFile {
     }
 
     fn read_rows(&self, rows: Range<usize>) -> Result<Array4<f32>> {
-        let (size, channels) = (self.imagery.patch_size, self.images.shape()[3]);
-        let mut pixels = Array4::zeros((rows.len(), size, size, channels));
+        let mut pixels = self.zeros(rows.len());
         if let Some(target) = pixels.as_slice_mut()
             && self.read_stored(&rows, target)?
         {
@@ -328,11 +350,17 @@ impl SourceFile {
     /// Reads rows past HDF5 with all threads; false if it must read them.
     fn read_stored(&self, rows: &Range<usize>, target: &mut [f32]) -> Result<bool> {
         let Some(stored) = &self.stored else { return Ok(false) };
-        stored.read(&self.images, rows.clone(), target).map_err(|e| self.not_stored(rows, e))
+        stored.read(&self.images, rows.clone(), target).map_err(|e| self.not_stored(rows.clone(), e))
     }
 
-    fn not_stored(&self, rows: &Range<usize>, error: io::Error) -> Error {
-        let rows = format!("{}, rows {} to {}", self.name(), rows.start, rows.end - 1);
+    fn zeros(&self, rows: usize) -> Array4<f32> {
+        let size = self.imagery.patch_size;
+        Array4::zeros((rows, size, size, self.images.shape()[3]))
+    }
+
+    fn not_stored(&self, rows: impl Iterator<Item = usize> + Clone, error: io::Error) -> Error {
+        let (first, last) = (rows.clone().min().unwrap_or(0), rows.max().unwrap_or(0));
+        let rows = format!("{}, rows {first} to {last}", self.name());
         match error.kind() {
             ErrorKind::UnexpectedEof => Error::input(
                 rows,

@@ -8,6 +8,8 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
+#[cfg(target_os = "linux")]
+use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -19,11 +21,17 @@ use hdf5::types::{FloatSize, TypeDescriptor};
 use libdeflater::Decompressor;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+#[cfg(target_os = "linux")]
+use rustix::fs::{Advice, fadvise};
 
 use super::chunk;
 
 /// Numbers that a thread reads and converts at once: they stay in its cache meanwhile.
 const AT_ONCE: usize = 1 << 14;
+
+/// Patches that are put together at once from chunks that hold parts of many: of So2Sat's they fit in a core's cache,
+/// and each chunk's share of them is read in a row.
+const ROWS: usize = 16;
 
 /// Runs `read` where the threads that read share its work. They are others than those that train, which would wait for
 /// a whole chunk where they want their next batch.
@@ -91,7 +99,7 @@ impl Stored {
     /// Reads consecutive rows into `target`, which has their size; false if HDF5 must.
     ///
     /// # Errors
-    /// A file that ends too soon (`UnexpectedEof`), a chunk that does not decode (`InvalidData`).
+    /// A piece that the file's end cuts off (`UnexpectedEof`), a chunk that does not decode (`InvalidData`).
     pub(super) fn read(&self, images: &Dataset, rows: Range<usize>, target: &mut [f32]) -> io::Result<bool> {
         by_all_threads(|| match self.layout {
             Layout::Piece(offset) => {
@@ -104,6 +112,39 @@ impl Stored {
                 self.read_chunks(images, rows, shape, decode, target)
             }
         })
+    }
+
+    /// The byte from which all lie in one piece: then single rows cost no more than a run of them.
+    pub(super) fn piece(&self) -> Option<u64> {
+        match self.layout {
+            Layout::Piece(offset) => Some(offset),
+            Layout::Chunks { .. } => None,
+        }
+    }
+
+    /// Reads these rows of a piece that begins at `offset`, in this order.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_each(&self, offset: u64, rows: &[usize], target: &mut [f32]) -> io::Result<()> {
+        let bytes = self.row() * self.width();
+        by_all_threads(|| {
+            let each = target.par_chunks_exact_mut(self.row()).zip(rows);
+            each.try_for_each(|(target, row)| self.read_plain(offset + (row * bytes) as u64, target))
+        })
+    }
+
+    /// Has the system read rows into its cache, in one go where they lie together, if it can do so meanwhile.
+    pub(super) fn announce(&self, rows: &Range<usize>) {
+        #[cfg(target_os = "linux")]
+        if let Some(offset) = self.piece() {
+            let bytes = (self.row() * self.width()) as u64;
+            let length = NonZero::new(rows.len() as u64 * bytes);
+            // What it can't do ahead, it does when asked.
+            let _ = fadvise(&self.file, offset + rows.start as u64 * bytes, length, Advice::WillNeed);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = rows;
     }
 
     /// Numbers of a patch.
@@ -137,45 +178,57 @@ impl Stored {
         // A layer holds all chunks of the same rows.
         let layers = rows.start / chunk[0]..rows.end.div_ceil(chunk[0]);
         let corners: Vec<[usize; 3]> = self.corners(chunk);
-        let place_of = |layer: usize| {
-            corners.iter().map(move |&[y, x, c]| chunk::place(images, [layer * chunk[0], y, x, c]))
-        };
-        let Some(places) = layers.clone().flat_map(place_of).collect::<Option<Vec<_>>>() else {
-            return Ok(false);
-        };
-        let decoded: Vec<Vec<f32>> = places
-            .par_iter()
-            .map_init(Buffers::default, |buffers, place| {
-                buffers.stored.resize(place.bytes, 0);
-                read_exact_at(&self.file, &mut buffers.stored, place.address)?;
-                let bytes = decode.bytes(buffers)?;
-                let mut numbers = vec![0.0; decode.numbers];
-                to_f32(self.float, bytes, &mut numbers);
-                Ok(numbers)
-            })
-            .collect::<io::Result<_>>()?;
-        let [_, height, width, bands] = self.shape;
-        target.par_chunks_mut(self.row()).zip(rows).for_each(|(target, row)| {
-            let layer = &decoded[(row / chunk[0] - layers.start) * corners.len()..];
-            for (numbers, &[y, x, c]) in layer.iter().zip(&corners) {
-                let numbers = &numbers[row % chunk[0] * chunk[1..].iter().product::<usize>()..];
-                // Chunks at an edge are whole in the file, beyond it.
-                let (lines, columns, depth) =
-                    (chunk[1].min(height - y), chunk[2].min(width - x), chunk[3].min(bands - c));
-                for line in 0..lines {
-                    let from = &numbers[line * chunk[2] * chunk[3]..];
-                    let to = &mut target[((y + line) * width + x) * bands + c..];
-                    if depth == bands && chunk[3] == bands {
-                        to[..columns * bands].copy_from_slice(&from[..columns * bands]);
-                        continue;
-                    }
-                    for (to, from) in to.chunks_mut(bands).zip(from.chunks(chunk[3])).take(columns) {
-                        to[..depth].copy_from_slice(&from[..depth]);
-                    }
+        let chunks: Vec<[usize; 4]> = layers
+            .clone()
+            .flat_map(|layer| corners.iter().map(move |&[y, x, c]| [layer * chunk[0], y, x, c]))
+            .collect();
+        let decoded = chunks.par_iter().map_init(Buffers::default, |buffers, &corner| {
+            let Some(stored) = chunk::read(images, corner, std::mem::take(&mut buffers.stored)) else {
+                return Ok(None);
+            };
+            buffers.stored = stored;
+            let mut numbers = vec![0.0; decode.numbers];
+            to_f32(self.float, decode.bytes(buffers)?, &mut numbers);
+            Ok(Some(numbers))
+        });
+        let Some(decoded) = decoded.collect::<io::Result<Option<Vec<Vec<f32>>>>>()? else { return Ok(false) };
+        let row = self.row();
+        target.par_chunks_mut(ROWS * row).enumerate().for_each(|(n, target)| {
+            for (place, &corner) in corners.iter().enumerate() {
+                for (at, target) in (rows.start + n * ROWS..).zip(target.chunks_exact_mut(row)) {
+                    let numbers = &decoded[(at / chunk[0] - layers.start) * corners.len() + place];
+                    let first = at % chunk[0] * chunk[1..].iter().product::<usize>();
+                    self.put(corner, chunk, &numbers[first..], target);
                 }
             }
         });
         Ok(true)
+    }
+
+    /// Puts what a chunk has of a patch in its place there.
+    fn put(&self, [y, x, c]: [usize; 3], chunk: [usize; 4], numbers: &[f32], patch: &mut [f32]) {
+        let [_, height, width, bands] = self.shape;
+        // Chunks at an edge are whole in the file, beyond it.
+        let (lines, columns, depth) =
+            (chunk[1].min(height - y), chunk[2].min(width - x), chunk[3].min(bands - c));
+        for line in 0..lines {
+            let from = &numbers[line * chunk[2] * chunk[3]..];
+            let to = &mut patch[((y + line) * width + x) * bands + c..];
+            if depth == bands && chunk[3] == bands {
+                to[..columns * bands].copy_from_slice(&from[..columns * bands]);
+                continue;
+            }
+            let pixels = to.chunks_mut(bands).zip(from.chunks(chunk[3])).take(columns);
+            // A call for each pixel's few numbers would cost more than they do.
+            match depth {
+                1 => pixels.for_each(copy::<1>),
+                2 => pixels.for_each(copy::<2>),
+                3 => pixels.for_each(copy::<3>),
+                4 => pixels.for_each(copy::<4>),
+                5 => pixels.for_each(copy::<5>),
+                _ => pixels.for_each(|(to, from)| to[..depth].copy_from_slice(&from[..depth])),
+            }
+        }
     }
 
     /// Line, column and band at which each chunk of a layer begins.
@@ -242,6 +295,13 @@ impl Decoding {
             ordered[n..].iter_mut().step_by(self.width).zip(plane).for_each(|(to, from)| *to = *from);
         }
         Ok(ordered)
+    }
+}
+
+/// The first numbers of one pixel.
+fn copy<const N: usize>((to, from): (&mut [f32], &[f32])) {
+    if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) {
+        *to = *from;
     }
 }
 
