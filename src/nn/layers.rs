@@ -1,6 +1,7 @@
 //! Layers: named parameters and the forward pass over them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use dfdx::prelude::*;
 use rand::Rng;
@@ -92,7 +93,32 @@ fn he_normal(random: &mut ChaCha8Rng, inputs: usize, len: usize) -> Vec<f64> {
 /// (Glorot & Bengio 2010).
 fn glorot_uniform(random: &mut ChaCha8Rng, inputs: usize, outputs: usize, len: usize) -> Vec<f64> {
     let limit = (6.0 / (inputs + outputs) as f64).sqrt();
-    (0..len).map(|_| random.gen_range(-limit..limit)).collect()
+    uniform(random, -limit..limit, len)
+}
+
+/// What `gen_range` would give so many times, drawn by all threads: each number takes two words of the stream, whose
+/// places are known.
+fn uniform(random: &mut ChaCha8Rng, range: Range<f64>, len: usize) -> Vec<f64> {
+    const WORDS: u128 = 2;
+    /// Numbers that a thread draws at once.
+    const PART: usize = 1 << 15;
+    let first = random.get_word_pos();
+    let place = |n: usize| first + WORDS * n as u128;
+    let mut numbers = vec![0.0; len];
+    let parts = numbers.par_chunks_mut(PART).enumerate();
+    let plain = parts.map(|(n, part)| {
+        let mut random = random.clone();
+        random.set_word_pos(place(n * PART));
+        part.fill_with(|| random.gen_range(range.clone()));
+        random.get_word_pos() == place(n * PART + part.len())
+    });
+    // One in 2⁵² is rounded up to the range's end and drawn again, so that all behind it move on.
+    if plain.reduce(|| true, |a, b| a && b) {
+        random.set_word_pos(place(len));
+    } else {
+        numbers.fill_with(|| random.gen_range(range.clone()));
+    }
+    numbers
 }
 
 /// What a convolution's first weights are drawn from.
@@ -461,6 +487,18 @@ fn dropout_factors<E: Dtype>(len: usize, rate: f64, random: &mut ChaCha8Rng) -> 
 mod tests {
     use super::*;
     use rand::SeedableRng;
+
+    #[test]
+    fn first_weights_are_drawn_by_any_number_of_threads_as_one_draws_them() {
+        let mut random = ChaCha8Rng::seed_from_u64(4);
+        let _: u32 = random.r#gen();
+        let mut alone = random.clone();
+        for len in [0, 7, 1 << 15, 80_001] {
+            let expected: Vec<f64> = (0..len).map(|_| alone.gen_range(-0.3..0.3)).collect();
+            assert_eq!(uniform(&mut random, -0.3..0.3, len), expected);
+        }
+        assert_eq!(random.r#gen::<u32>(), alone.r#gen::<u32>());
+    }
 
     #[test]
     fn dropout_is_drawn_by_any_number_of_threads_as_one_draws_it() {

@@ -83,15 +83,15 @@ impl Reader {
 impl<D: Backend<f32>> Visitor<f32, D> for Reader {
     fn matrix(&mut self, name: &str, tensor: &mut Matrix<f32, D>) {
         let (rows, columns) = *tensor.shape();
-        self.keep(name.to_owned(), vec![rows, columns], tensor.as_vec(), true);
+        self.keep(name.to_owned(), vec![rows, columns], D::numbers(tensor), true);
     }
 
     fn vector(&mut self, name: &str, tensor: &mut Vector<f32, D>) {
-        self.keep(name.to_owned(), vec![tensor.shape().0], tensor.as_vec(), true);
+        self.keep(name.to_owned(), vec![tensor.shape().0], D::numbers(tensor), true);
     }
 
     fn statistic(&mut self, layer: &str, kind: Moment, tensor: &mut Vector<f32, D>) {
-        self.keep(format!("{layer}.{}", kind.name()), vec![tensor.shape().0], tensor.as_vec(), false);
+        self.keep(format!("{layer}.{}", kind.name()), vec![tensor.shape().0], D::numbers(tensor), false);
     }
 }
 

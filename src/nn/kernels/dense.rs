@@ -1,12 +1,9 @@
 //! Products of matrices for dense layers: y += a · b, with a and y in any layout of rows.
 //!
-//! A tile of y is held in registers while the inner side runs; the inner side is cut into blocks whose
-//! rows of b stay in the cache for all rows of a.
+//! A tile of y is held in registers while the inner side runs; the strip of b that it takes stays in the second cache
+//! for the tiles below it, if the inner side is a thousand or so.
 
 use super::{Kernel, Lanes, Level};
-
-/// Rows of b that are used for all rows of a before the next ones: 32 KiB at 128 columns.
-const BLOCK: usize = 64;
 
 /// A matrix by the places of its numbers: that of row r and column k is r · `row` + k · `column`.
 #[derive(Debug, Clone, Copy)]
@@ -42,28 +39,25 @@ impl Kernel for Product<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(mut self) {
-        for start in (0..self.inner).step_by(BLOCK) {
-            let inner = start..self.inner.min(start + BLOCK);
-            // Four vectors of columns by six rows fill AVX-512's 32 registers, two those of AVX2.
-            let wide = if L::WIDTH == 16 { 4 } else { 2 } * L::WIDTH;
-            let mut column = 0;
-            // SAFETY: `add_product` has checked every length; the columns of each call are in the rows.
-            unsafe {
-                while column + wide <= self.columns {
-                    if L::WIDTH == 16 {
-                        self.strip::<L, 4, true>(inner.clone(), column);
-                    } else {
-                        self.strip::<L, 2, true>(inner.clone(), column);
-                    }
-                    column += wide;
+        // Four vectors of columns by six rows fill AVX-512's 32 registers, two those of AVX2.
+        let wide = if L::WIDTH == 16 { 4 } else { 2 } * L::WIDTH;
+        let mut column = 0;
+        // SAFETY: `add_product` has checked every length; the columns of each call are in the rows.
+        unsafe {
+            while column + wide <= self.columns {
+                if L::WIDTH == 16 {
+                    self.strip::<L, 4, true>(column);
+                } else {
+                    self.strip::<L, 2, true>(column);
                 }
-                while column + L::WIDTH <= self.columns {
-                    self.strip::<L, 1, true>(inner.clone(), column);
-                    column += L::WIDTH;
-                }
-                if column < self.columns {
-                    self.strip::<L, 1, false>(inner.clone(), column);
-                }
+                column += wide;
+            }
+            while column + L::WIDTH <= self.columns {
+                self.strip::<L, 1, true>(column);
+                column += L::WIDTH;
+            }
+            if column < self.columns {
+                self.strip::<L, 1, false>(column);
             }
         }
     }
@@ -72,24 +66,20 @@ impl Kernel for Product<'_> {
 impl Product<'_> {
     /// All rows of V vectors of columns; the last one reaches beyond the row unless they are WHOLE.
     #[inline(always)]
-    unsafe fn strip<L: Lanes, const V: usize, const WHOLE: bool>(
-        &mut self,
-        inner: std::ops::Range<usize>,
-        column: usize,
-    ) {
+    unsafe fn strip<L: Lanes, const V: usize, const WHOLE: bool>(&mut self, column: usize) {
         let mut row = 0;
         // SAFETY: the rows of each call are in y and a.
         unsafe {
             while row + 6 <= self.rows {
-                self.tile::<L, 6, V, WHOLE>(inner.clone(), row, column);
+                self.tile::<L, 6, V, WHOLE>(row, column);
                 row += 6;
             }
             while row + 2 <= self.rows {
-                self.tile::<L, 2, V, WHOLE>(inner.clone(), row, column);
+                self.tile::<L, 2, V, WHOLE>(row, column);
                 row += 2;
             }
             if row < self.rows {
-                self.tile::<L, 1, V, WHOLE>(inner, row, column);
+                self.tile::<L, 1, V, WHOLE>(row, column);
             }
         }
     }
@@ -98,7 +88,6 @@ impl Product<'_> {
     #[inline(always)]
     unsafe fn tile<L: Lanes, const R: usize, const V: usize, const WHOLE: bool>(
         &mut self,
-        inner: std::ops::Range<usize>,
         row: usize,
         column: usize,
     ) {
@@ -106,7 +95,7 @@ impl Product<'_> {
         let lanes = |v: usize| {
             if WHOLE { L::WIDTH } else { (columns - column).saturating_sub(v * L::WIDTH).min(L::WIDTH) }
         };
-        // SAFETY: rows, columns and the inner range lie in their matrices; `lanes` keeps the last vector
+        // SAFETY: rows and columns lie in their matrices; `lanes` keeps the last vector
         // inside its row.
         unsafe {
             let y = self.y.as_mut_ptr().add(row * columns + column);
@@ -117,7 +106,7 @@ impl Product<'_> {
                 }
             }
             let a = self.a.numbers.as_ptr().add(row * self.a.row);
-            for k in inner {
+            for k in 0..self.inner {
                 let b = self.b.as_ptr().add(k * columns + column);
                 let mut vectors = [L::splat(0.0); V];
                 for (v, vector) in vectors.iter_mut().enumerate() {

@@ -71,9 +71,8 @@ impl Backend<f32> for Cpu {
         segmentation::weighted_sum(x, &y, c)
     }
 
-    fn numbers(x: &Rows<f32, Cpu>) -> Vec<f32> {
-        let numbers = x.retaped::<NoneTape>();
-        lend::numbers(&numbers).to_vec()
+    fn numbers<S: Shape>(x: &Tensor<S, f32, Cpu>) -> Vec<f32> {
+        lend::numbers(x).to_vec()
     }
 
     fn pixel_log_softmax(x: Maps<f32, Cpu>, layer: &PixelScores<'_, f32, Cpu>) -> Rows<f32, Cpu> {

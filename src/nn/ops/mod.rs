@@ -168,8 +168,8 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
         composed::weighted_sum(x, y, c)
     }
 
-    /// All numbers, row by row, off the device.
-    fn numbers(x: &Rows<E, Self>) -> Vec<E> {
+    /// All numbers, last side fastest, off the device.
+    fn numbers<S: Shape>(x: &Tensor<S, E, Self>) -> Vec<E> {
         x.as_vec()
     }
 
