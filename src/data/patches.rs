@@ -436,8 +436,9 @@ impl Patches {
     /// patches are read in random order, as many as fill 256 MiB are pooled, and the pool is handed
     /// out in random order before the next is read. A batch then mixes patches of some hundred
     /// random places of the file, each read in one piece, at a memory that does not grow with the
-    /// file: two pools, as a thread reads the next one ahead. In a file sorted by class or city a pool is therefore a little uneven from the next
-    /// one; files whose chunks span many patches have larger blocks and suffer more of it.
+    /// file: two pools, as a thread reads the next one ahead; none for floats in one piece, whose
+    /// pools lie in the system's cache. In a file sorted by class or city a pool is a little uneven
+    /// from the next one; files whose chunks span many patches have larger blocks and suffer more of it.
     ///
     /// The order depends on `seed`, on the number of patches, their size and the file's chunks,
     /// on nothing else. Give each epoch a seed of its own. Equal order in memory and in a file is
