@@ -1,0 +1,225 @@
+//! What goes with the pixels of a view: labels, votes, distributions, groups and places, attached or the file's own.
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::Patches;
+use crate::data::so2sat::{Place, SourceFile};
+use crate::{Classes, Error, LabelDistributions, Labels, Result, Votes};
+
+/// What was attached to the patches, by row of the source and in its columns; it goes before what a
+/// file says.
+#[derive(Clone, Default)]
+pub(super) struct Given {
+    pub(super) labels: Option<Arc<[usize]>>,
+    pub(super) votes: Option<Arc<Array2<f32>>>,
+    pub(super) groups: Option<Arc<[i32]>>,
+}
+
+/// Marks rows of a table that no view can reach: they were left out before the table was given.
+const NOT_GIVEN: usize = usize::MAX;
+
+impl Patches {
+    /// The same patches with these labels, instead of the file's if it has some.
+    ///
+    /// # Errors
+    /// Another number of labels than patches, or other classes.
+    pub fn with_labels(mut self, labels: &Labels) -> Result<Self> {
+        self.check_attached("labels", labels.len(), Some(labels.classes()))?;
+        let mut table = vec![NOT_GIVEN; self.source.rows()];
+        for (row, &k) in self.rows.iter().zip(labels.indices()) {
+            table[row] = self.columns[k];
+        }
+        self.given.labels = Some(table.into());
+        Ok(self)
+    }
+
+    /// The same patches with these votes, instead of the file's if it has some.
+    ///
+    /// # Errors
+    /// Another number of rows than patches, or other classes.
+    pub fn with_votes(mut self, votes: &Votes) -> Result<Self> {
+        self.check_attached("votes", votes.counts().nrows(), Some(votes.classes()))?;
+        let width = self.columns.iter().max().map_or(0, |k| k + 1);
+        let mut table = Array2::zeros((self.source.rows(), width));
+        for (row, counts) in self.rows.iter().zip(votes.counts().outer_iter()) {
+            for (&column, &count) in self.columns.iter().zip(counts) {
+                table[[row, column]] = count;
+            }
+        }
+        self.given.votes = Some(Arc::new(table));
+        Ok(self)
+    }
+
+    /// The same patches with the city or region of each, which goes along into files of predictions.
+    ///
+    /// # Errors
+    /// Another number of groups than patches.
+    pub fn with_groups(mut self, groups: Vec<i32>) -> Result<Self> {
+        self.check_attached("groups", groups.len(), None)?;
+        let mut table = vec![0; self.source.rows()];
+        for (row, group) in self.rows.iter().zip(groups) {
+            table[row] = group;
+        }
+        self.given.groups = Some(table.into());
+        Ok(self)
+    }
+
+    fn check_attached(&self, what: &str, rows: usize, classes: Option<&Classes>) -> Result<()> {
+        if rows != self.len() {
+            return Err(Error::input(
+                format!("{}, {what}", self.name()),
+                format!("{rows} rows for {} patches", self.len()),
+                "give one a patch",
+            ));
+        }
+        match classes {
+            Some(classes) if *classes != self.classes => Err(Error::input(
+                format!("{}, {what}", self.name()),
+                format!("classes {classes}, not {}", self.classes),
+                "give them over the patches' classes",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether [`labels`](Self::labels) has something to read.
+    pub fn has_labels(&self) -> bool {
+        self.given.labels.is_some() || self.source.file().is_some_and(SourceFile::has_labels)
+    }
+
+    /// Whether [`votes`](Self::votes) has something to read.
+    pub fn has_votes(&self) -> bool {
+        self.given.votes.is_some() || self.source.file().is_some_and(SourceFile::has_votes)
+    }
+
+    /// Whether [`distributions`](Self::distributions) has something to read.
+    pub fn has_distributions(&self) -> bool {
+        self.has_votes() || self.source.file().is_some_and(SourceFile::has_distributions)
+    }
+
+    /// The class of each patch.
+    ///
+    /// # Errors
+    /// No labels, or a label of the file that is not one-hot (names the row).
+    pub fn labels(&self) -> Result<Labels> {
+        let table = match (&self.given.labels, self.source.file()) {
+            (Some(table), _) => table.clone(),
+            (None, Some(file)) => file.labels()?,
+            (None, None) => return Err(Error::input(self.name(), "no labels", "attach them (with_labels)")),
+        };
+        let mut position = vec![NOT_GIVEN; self.columns.iter().max().map_or(0, |k| k + 1)];
+        for (k, &column) in self.columns.iter().enumerate() {
+            position[column] = k;
+        }
+        let class_of = |row: usize| position.get(table[row]).copied().unwrap_or(NOT_GIVEN);
+        Labels::new(self.classes.clone(), self.rows.iter().map(class_of).collect())
+    }
+
+    /// The votes of the experts. Shape: (N, K).
+    ///
+    /// # Errors
+    /// No votes, a width that is not the number of classes, a negative count, or a patch that nobody
+    /// voted on (names the row).
+    pub fn votes(&self) -> Result<Votes> {
+        let table = match (&self.given.votes, self.source.file()) {
+            (Some(table), _) => table.clone(),
+            (None, Some(file)) => Arc::new(file.votes()?),
+            (None, None) => return Err(Error::input(self.name(), "no votes", "attach them (with_votes)")),
+        };
+        let counts = self.pick(&table);
+        for (row, votes) in self.rows.iter().zip(counts.outer_iter()) {
+            if votes.iter().any(|v| !v.is_finite() || *v < 0.0) {
+                return Err(Error::input(
+                    format!("{}, votes, row {row}", self.name()),
+                    "a count is negative or not a number",
+                    "give how many experts chose each class",
+                ));
+            }
+            if votes.sum() <= 0.0 {
+                return Err(Error::input(
+                    format!("{}, votes, row {row}", self.name()),
+                    "no expert voted for any of the classes",
+                    "leave the row out, or use the one-hot labels",
+                ));
+            }
+        }
+        Votes::new(self.classes.clone(), counts)
+    }
+
+    /// The label distribution of each patch: its share of the [`votes`](Self::votes) where there are
+    /// votes, else the distributions that the file holds itself (`y_distributional_urban` in the
+    /// files of the label-distribution paper). Shape: (N, K).
+    ///
+    /// One-hot labels are never passed off as distributions: ask for `labels()?.one_hot()`.
+    ///
+    /// # Errors
+    /// Neither votes nor distributions, or rows that are neither (named).
+    pub fn distributions(&self) -> Result<LabelDistributions> {
+        if self.has_votes() {
+            return Ok(self.votes()?.distributions());
+        }
+        let Some(file) = self.source.file() else {
+            return Err(Error::input(self.name(), "no votes", "attach them (with_votes), or use the labels"));
+        };
+        let mut y = self.pick(&file.distributions()?).mapv(f64::from);
+        for (row, mut y) in self.rows.iter().zip(y.outer_iter_mut()) {
+            let total = y.sum();
+            // A class left out leaves its share to the others, as it does with votes.
+            if y.iter().any(|y| !y.is_finite() || *y < 0.0) || total <= 0.0 {
+                return Err(Error::input(
+                    format!("{}, label distributions, row {row}", self.name()),
+                    format!("not a distribution over the classes (sum {total})"),
+                    "leave the row or its zone out (data.without), or use the one-hot labels",
+                ));
+            }
+            y /= total;
+        }
+        LabelDistributions::new(self.classes.clone(), y)
+    }
+
+    /// The class of each patch: its label, or where there are no labels the class of the largest share
+    /// of its distribution, the first of equals.
+    ///
+    /// # Errors
+    /// Neither labels nor distributions, or rows that are neither (named).
+    pub fn labels_or_majority(&self) -> Result<Labels> {
+        if self.has_labels() || !self.has_distributions() {
+            return self.labels();
+        }
+        Ok(self.distributions()?.majority())
+    }
+
+    /// The city or region of each patch, if known.
+    pub fn groups(&self) -> Option<Vec<i32>> {
+        self.given.groups.as_ref().map(|table| self.rows.iter().map(|row| table[row]).collect())
+    }
+
+    /// The names of the groups, by number, where they are cities with names (So2Sat, version 4).
+    pub fn cities(&self) -> &[(i32, String)] {
+        let file = self.source.file().filter(|_| self.has_the_files_groups());
+        file.map_or(&[], |file| file.cities())
+    }
+
+    fn has_the_files_groups(&self) -> bool {
+        let of_file = self.source.file().and_then(|file| file.groups());
+        matches!((of_file, &self.given.groups), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
+    }
+
+    /// Where each patch lies, if the file or the one beside it says so (So2Sat, version 4).
+    ///
+    /// # Errors
+    /// Places that are not one a patch, or not numbers.
+    pub fn places(&self) -> Result<Option<Vec<Place>>> {
+        let Some(file) = self.source.file() else { return Ok(None) };
+        Ok(file.places()?.map(|places| self.rows.iter().map(|row| places[row]).collect()))
+    }
+
+    /// The view's rows and columns of a table over the source.
+    fn pick(&self, table: &Array2<f32>) -> Array2<f32> {
+        Array2::from_shape_fn((self.len(), self.columns.len()), |(n, k)| {
+            table[[self.rows.get(n), self.columns[k]]]
+        })
+    }
+}
