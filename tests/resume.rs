@@ -68,9 +68,12 @@ impl Place {
         }
         command.args(["--set", "training.learning_rate=0.02", "--set", "training.checkpoint_seconds=0"]);
         command.args(["--augment", "--set", "training.class_weights=balanced"]);
-        for setting in
-            ["weight_decay=0.1", "clip_norm=0.5", "schedule={kind=\"cosine\", epochs=3, floor=0.1}"]
-        {
+        for setting in [
+            "crops=0.5",
+            "weight_decay=0.1",
+            "clip_norm=0.5",
+            "schedule={kind=\"cosine\", epochs=3, floor=0.1}",
+        ] {
             command.args(["--set", &format!("training.{setting}")]);
         }
         command.args(more);

@@ -244,6 +244,7 @@ fn a_training_gives_the_same_bits_on_one_thread_and_on_two_and_from_any_state_on
     for encoder in [Encoder::Plain, Encoder::EfficientnetB0] {
         let training = Training {
             augmentation: Augmentation::FlipsAndTurns,
+            crops: 0.5,
             batch_size: 4,
             class_weights: ClassWeights::Balanced,
             ..training(2)

@@ -107,6 +107,26 @@ fn one_seed_gives_the_same_bits_at_any_number_of_threads_and_another_seed_others
 }
 
 #[test]
+fn crops_are_drawn_from_the_seed_alone_and_change_what_is_learnt() {
+    let (patches, labels) = landscapes(1, 40, 16, 3);
+    let labels = labels.one_hot();
+    let trained = |threads: usize, crops: f64| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut network = network(16, 3, small(), 1);
+            let training =
+                Training { crops, augmentation: Augmentation::FlipsAndTurns, ..constant(2, 16, 0.002) };
+            fit(&mut *network, &patches, &labels, &training).unwrap();
+            network.weights()
+        })
+    };
+    let cropped = trained(1, 0.3);
+    assert_eq!(cropped, trained(3, 0.3), "one thread and three");
+    assert_ne!(cropped, trained(1, 0.4));
+    assert_ne!(cropped, trained(1, 1.0));
+}
+
+#[test]
 fn a_perceptron_of_several_blocks_of_inputs_has_the_same_bits_at_any_number_of_threads() {
     // 3,072 inputs: sums over three blocks of them; decay and clipping take part, too.
     let (patches, labels) = landscapes(1, 50, 32, 5);
@@ -374,8 +394,15 @@ fn a_training_that_goes_on_from_any_step_ends_with_the_same_bits() {
         // Early stopping ends it in its fourth epoch or later.
         let schedule = Schedule::Step { every: 1, factor: 0.8 };
         let augmentation = Augmentation::FlipsAndTurns;
-        let training =
-            Training { optimizer, schedule, augmentation, patience: 3, seed: 4, ..constant(5, 16, 0.02) };
+        let training = Training {
+            optimizer,
+            schedule,
+            augmentation,
+            crops: 0.4,
+            patience: 3,
+            seed: 4,
+            ..constant(5, 16, 0.02)
+        };
         let make = |seed| {
             let mut network = network(8, 3, Sen2LczSettings { dropout: 0.3, ..small() }, seed);
             network.set_standardisation(Standardisation::identity(BANDS)).unwrap();

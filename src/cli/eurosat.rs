@@ -18,7 +18,7 @@ use super::output;
     after_help = "Examples:
   lcz eurosat EuroSAT/2750 --out data/eurosat
   lcz eurosat EuroSATallBands --out data/eurosat --lists train.txt val.txt test.txt
-  lcz train resnet50 --data data/eurosat --run runs/eurosat --augment"
+  lcz train resnet50 --data data/eurosat --run runs/eurosat --augment --set training.crops=0.25"
 )]
 pub struct EuroSatFolder {
     /// The folder with a folder a class, or one above it.

@@ -25,6 +25,7 @@ use super::output::{self, Table};
   training.keep=best                (the lowest validation loss; or last)
   training.label_smoothing=0.0      training.batch_norm_momentum=0.9
   training.augmentation=none        (flips-and-turns: --augment)
+  training.crops=1.0                (random resized crops: the smallest share of a patch's area that one keeps; 1 for none)
   training.class_weights=none       (balanced: each class counts N / (K n_k); or a list, one number a class)
   training.weight_decay=0.0         (decoupled, as in AdamW)
   training.clip_norm=0.0            (bound on the norm of the whole gradient; 0 for none)
@@ -49,6 +50,7 @@ Examples:
   lcz train sen2lcz --data data --run runs/five --ensemble 5 --epochs 20
   lcz train mlp --data data --run runs/mlp --epochs 20
   lcz train resnet50 --data data --run runs/resnet50 --set model.variant=course
+  lcz train resnet50 --data data/eurosat --run runs/eurosat --augment --set training.crops=0.25
   lcz train forest --data data --run runs/forest --set model.trees=500
   lcz train sen2lcz --config runs/first/config.toml --run runs/again
   lcz train --resume runs/first                      (go on after Ctrl-C, or a power cut)

@@ -44,7 +44,8 @@ pub trait Segmenter {
     ///
     /// The loss of a batch is the mean over its pixels that have a class of −w_k ln p_k, w being the
     /// [`ClassWeights`](crate::ClassWeights); a batch without any has a loss of 0. In the [`History`], the losses and
-    /// accuracies are means over such pixels. Augmentation lays a mask as it lays its patch.
+    /// accuracies are means over such pixels. Augmentation lays a mask as it lays its patch, and
+    /// crops it alike, by the nearest pixel.
     ///
     /// # Errors
     /// Unusable settings or data, masks of other classes or sizes or in which no pixel has a class, a loss that is

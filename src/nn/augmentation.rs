@@ -1,9 +1,14 @@
-//! Patches seen from other sides: a roof or a field is the same zone mirrored or turned.
+//! Patches seen from other sides: a roof or a field is the same zone mirrored or turned, and most of it is, too.
 
-use ndarray::{Array4, ArrayView3, Axis};
+mod crops;
+
+use ndarray::{Array4, ArrayBase, ArrayView2, Axis, CowArray, Ix2, Ix3, RawData};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crops::Crop;
 
 /// What is done to each training patch, anew in each epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -16,38 +21,65 @@ pub enum Augmentation {
     FlipsAndTurns,
 }
 
-impl Augmentation {
-    /// How each of so many patches is to lie this time.
-    pub(super) fn ways(self, count: usize, random: &mut ChaCha8Rng) -> Ways {
-        match self {
-            Self::None => Ways(Vec::new()),
-            Self::FlipsAndTurns => Ways((0..count).map(|_| random.gen_range(0..8)).collect()),
-        }
-    }
+/// What is seen of each patch of a batch, and how it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Views {
+    /// Which part; empty where all are seen whole.
+    crops: Vec<Crop>,
+    /// Which of the eight ways to lay a square; empty where all lie as they are.
+    ways: Vec<u8>,
 }
 
-/// How each patch of a batch lies: one of the eight ways to lay a square; empty where all lie as they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ways(Vec<u8>);
-
-impl Ways {
-    /// The patches as the network is to see them. Shape: (N, S, S, C), S × S squares.
-    pub(super) fn apply(&self, images: &mut Array4<f32>) {
-        for (way, mut image) in self.0.iter().zip(images.outer_iter_mut()) {
-            let laid = lay(image.view(), *way).to_owned();
-            image.assign(&laid);
-        }
+impl Views {
+    /// How each of so many patches of a size is to be seen this time; `smallest` is the least share of a patch that a
+    /// crop keeps, 1 for no crops.
+    pub(super) fn draw(
+        augmentation: Augmentation,
+        smallest: f64,
+        (count, size): (usize, usize),
+        random: &mut ChaCha8Rng,
+    ) -> Self {
+        // The ways first: they are the same with crops and without.
+        let ways = match augmentation {
+            Augmentation::None => Vec::new(),
+            Augmentation::FlipsAndTurns => (0..count).map(|_| random.gen_range(0..8)).collect(),
+        };
+        let cropped = if smallest < 1.0 { count } else { 0 };
+        Self { crops: (0..cropped).map(|_| Crop::draw(smallest, size, random)).collect(), ways }
     }
 
-    /// What belongs to patch `n`, pixel by pixel, laid as the patch is.
-    pub(super) fn lay<'a, T>(&self, n: usize, image: ArrayView3<'a, T>) -> ArrayView3<'a, T> {
-        lay(image, self.0.get(n).copied().unwrap_or(0))
+    /// The patches as the network is to see them. Shape: (N, S, S, C), S × S squares.
+    pub(super) fn apply(&self, images: &mut Array4<f32>) {
+        if self.crops.is_empty() && self.ways.is_empty() {
+            return;
+        }
+        let images: Vec<_> = images.outer_iter_mut().collect();
+        images.into_par_iter().enumerate().for_each(|(n, mut image)| {
+            let seen = match self.crops.get(n) {
+                Some(crop) => crop.bilinear(image.view()),
+                None => image.to_owned(),
+            };
+            image.assign(&lay(seen, self.way(n)));
+        });
+    }
+
+    /// What belongs to patch `n`, pixel by pixel, cropped and laid as the patch is.
+    pub(super) fn of_mask<'a, T: Copy>(&self, n: usize, mask: ArrayView2<'a, T>) -> CowArray<'a, T, Ix2> {
+        let seen = match self.crops.get(n) {
+            Some(crop) => CowArray::from(crop.nearest(mask)),
+            None => CowArray::from(mask),
+        };
+        lay(seen.insert_axis(Axis(2)), self.way(n)).remove_axis(Axis(2))
+    }
+
+    fn way(&self, n: usize) -> u8 {
+        self.ways.get(n).copied().unwrap_or(0)
     }
 }
 
 /// One of the eight ways: the bits of `way` transpose, turn rows about and turn columns about, which
 /// together make every turn and mirror image.
-fn lay<T>(mut image: ArrayView3<'_, T>, way: u8) -> ArrayView3<'_, T> {
+fn lay<S: RawData>(mut image: ArrayBase<S, Ix3>, way: u8) -> ArrayBase<S, Ix3> {
     if way & 1 != 0 {
         image.swap_axes(0, 1);
     }
@@ -86,13 +118,33 @@ mod tests {
         });
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut laid = images.clone();
-        Augmentation::FlipsAndTurns.ways(20, &mut random).apply(&mut laid);
+        Views::draw(Augmentation::FlipsAndTurns, 1.0, (20, 5), &mut random).apply(&mut laid);
         assert_ne!(laid, images);
         for pixel in laid.lanes(Axis(3)) {
             assert_eq!(pixel[1], pixel[0] + 0.5);
         }
         let mut same = images.clone();
-        Augmentation::None.ways(20, &mut random).apply(&mut same);
+        Views::draw(Augmentation::None, 1.0, (20, 5), &mut random).apply(&mut same);
         assert_eq!(same, images);
+    }
+
+    #[test]
+    fn a_patch_is_cropped_and_then_laid_in_the_way_that_it_has_without_crops() {
+        let images = Array4::from_shape_fn((30, 16, 16, 3), |(n, r, c, b)| (n + 7 * r + c * c + b) as f32);
+        let views = |smallest: f64| {
+            let mut random = ChaCha8Rng::seed_from_u64(3);
+            Views::draw(Augmentation::FlipsAndTurns, smallest, (30, 16), &mut random)
+        };
+        let (whole, cropped) = (views(1.0), views(0.2));
+        assert_eq!((whole.crops.len(), cropped.crops.len()), (0, 30));
+        assert_eq!(whole.ways, cropped.ways);
+        let mut seen = images.clone();
+        cropped.apply(&mut seen);
+        let only_crops = Views { ways: Vec::new(), ..cropped };
+        let mut by_steps = images.clone();
+        only_crops.apply(&mut by_steps);
+        assert_ne!(by_steps, images);
+        whole.apply(&mut by_steps);
+        assert_eq!(seen, by_steps);
     }
 }

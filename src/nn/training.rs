@@ -20,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::augmentation::Augmentation;
+use super::augmentation::{Augmentation, Views};
 use super::inference::{array, by_parts, maps};
 use super::layers::Pass;
 use super::module::{Module, cross_entropy};
@@ -81,6 +81,10 @@ pub struct Training {
     pub class_weights: ClassWeights,
     /// What is done to each patch before it is learnt from.
     pub augmentation: Augmentation,
+    /// Random resized crops (Szegedy et al. 2015): of each patch, anew in each epoch, a part is seen, stretched to the patch's
+    /// size. Its share of the area is uniform between this, above 0, and 1, its width over its height log-uniform between
+    /// 3/4 and 4/3, as in torchvision's `RandomResizedCrop`; a mask is cropped alike. 1 for none.
+    pub crops: f64,
     /// What the first weights, the order of the patches and dropout are drawn from.
     pub seed: u64,
     /// Seconds after which a checkpoint is written in the middle of an epoch; 0 after each step. One
@@ -115,6 +119,7 @@ impl Default for Training {
             clip_norm: 0.0,
             class_weights: ClassWeights::None,
             augmentation: Augmentation::None,
+            crops: 1.0,
             seed: 0,
             checkpoint_seconds: 300.0,
         }
@@ -155,6 +160,10 @@ impl Training {
         }
         if !(self.clip_norm.is_finite() && self.clip_norm >= 0.0) {
             return refuse("clip_norm", self.clip_norm.to_string(), "choose 0 (no bound) or more");
+        }
+        if !(self.crops > 0.0 && self.crops <= 1.0) {
+            let advice = "choose above 0 to 1: the smallest share of a patch that a crop keeps (0.25, say), 1 for no crops";
+            return refuse("crops", self.crops.to_string(), advice);
         }
         if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {
             let value = self.checkpoint_seconds.to_string();
@@ -478,7 +487,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         let forward = |_, x| array(&module.log_probabilities(x, &mut Pass::inference()));
         let go_on = || self.stop_if_interrupted(since, observer);
         let mut tally = Tally::default();
-        let as_they_lie = Augmentation::None.ways(0, &mut ChaCha8Rng::seed_from_u64(0));
+        let as_they_are = Views::default();
         by_parts::<_, M, _>(
             self.device,
             self.standardisation,
@@ -486,7 +495,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
             forward,
             go_on,
             |part, log_p| {
-                let y = set.rows(&part.collect::<Vec<_>>(), &as_they_lie, 0.0);
+                let y = set.rows(&part.collect::<Vec<_>>(), &as_they_are, 0.0);
                 tally.add(log_p.view(), y.view());
                 Ok(())
             },
@@ -553,9 +562,11 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         // Each step draws from a stream of its own, so that training can start again anywhere.
         let mut random = ChaCha8Rng::seed_from_u64(self.training.seed);
         random.set_stream(((epoch as u64) << 32) | (batch as u64 + 1));
-        let ways = self.training.augmentation.ways(positions.len(), &mut random);
-        ways.apply(&mut images);
-        let y = train.rows(positions, &ways, self.training.label_smoothing);
+        let Training { augmentation, crops, label_smoothing, .. } = *self.training;
+        let size = (positions.len(), train.patches.imagery().patch_size);
+        let views = Views::draw(augmentation, crops, size, &mut random);
+        views.apply(&mut images);
+        let y = train.rows(positions, &views, label_smoothing);
         let mut pass = Pass::training(random);
         let x = maps(self.device, self.standardisation, images.view(), AnyTape::recording_from_data());
         let log_p = self.module.log_probabilities(x, &mut pass);

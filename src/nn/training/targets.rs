@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Labelled, Masked};
 use crate::data::{Masks, Patches};
-use crate::nn::augmentation::Ways;
+use crate::nn::augmentation::Views;
 use crate::{Classes, Error, LabelDistributions, Result};
 
 /// Patches and what is to be learnt of them.
@@ -83,13 +83,13 @@ impl Examples<'_> {
         }
     }
 
-    /// The targets of some patches that lie in these `ways`, smoothed: (1 − ε) y + ε / K. Rows of zeros are
+    /// The targets of some patches that are seen in these `views`, smoothed: (1 − ε) y + ε / K. Rows of zeros are
     /// pixels without a class.
-    pub(super) fn rows(&self, positions: &[usize], ways: &Ways, epsilon: f64) -> Array2<f64> {
+    pub(super) fn rows(&self, positions: &[usize], views: &Views, epsilon: f64) -> Array2<f64> {
         let classes = self.classes().len();
         let uniform = epsilon / classes as f64;
         match self.targets {
-            // A patch is of its class however it lies.
+            // A patch is of its class however it lies, and a part of it, too.
             Targets::Patches(labels) => {
                 labels.view().select(Axis(0), positions).mapv_into(|y| (1.0 - epsilon) * y + uniform)
             }
@@ -99,8 +99,8 @@ impl Examples<'_> {
                 let mut y = Array2::zeros((positions.len() * pixels, classes));
                 let of_patches: Vec<_> = y.axis_chunks_iter_mut(Axis(0), pixels).collect();
                 of_patches.into_par_iter().zip(positions).enumerate().for_each(|(n, (mut y, &position))| {
-                    let mask = values.index_axis(Axis(0), position).insert_axis(Axis(2));
-                    for (value, mut y) in ways.lay(n, mask).iter().zip(y.outer_iter_mut()) {
+                    let mask = views.of_mask(n, values.index_axis(Axis(0), position));
+                    for (value, mut y) in mask.iter().zip(y.outer_iter_mut()) {
                         if *value != Masks::IGNORED {
                             y.fill(uniform);
                             y[usize::from(*value)] = (1.0 - epsilon) + uniform;
@@ -135,12 +135,13 @@ mod tests {
         examples.check().unwrap();
         let positions = [7, 29, 3, 3, 8, 15, 0, 11];
         let mut random = ChaCha8Rng::seed_from_u64(4);
-        let ways = crate::nn::Augmentation::FlipsAndTurns.ways(positions.len(), &mut random);
+        let size = (positions.len(), 6);
+        let views = Views::draw(crate::nn::Augmentation::FlipsAndTurns, 1.0, size, &mut random);
         let mut laid = patches.images_at(&positions).unwrap();
         let before = laid.clone();
-        ways.apply(&mut laid);
+        views.apply(&mut laid);
         assert_ne!(laid, before);
-        let y = examples.rows(&positions, &ways, 0.1);
+        let y = examples.rows(&positions, &views, 0.1);
         for (pixel, y) in laid.iter().zip(y.outer_iter()) {
             let expected = |k: usize| match *pixel as usize {
                 5 => 0.0,
@@ -149,6 +150,42 @@ mod tests {
             };
             assert!((0..5).all(|k| (y[k] - expected(k)).abs() < 1e-12), "{pixel}: {y}");
         }
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "a class's share of a pixel is 0 or 1")]
+    fn a_mask_is_cropped_as_its_patch_is() {
+        // The classes meet in a straight line, so that a pixel well on one side has its class in patch and mask.
+        let (classes, none) = (Classes::of_count(2), Masks::IGNORED);
+        let imagery = Imagery { patch_size: 24, bands: Bands::of_count(1), ..Imagery::so2sat() };
+        let edge = |n: usize| 4 + n % 16;
+        let images = Array4::from_shape_fn((40, 24, 24, 1), |(n, r, c, _)| {
+            f32::from(u8::from((if n % 2 == 0 { r } else { c }) >= edge(n)))
+        });
+        let mut values = images.index_axis(Axis(3), 0).mapv(|x| x as u8);
+        values.index_axis_mut(Axis(0), 5).fill(none);
+        let patches = Patches::in_memory(imagery, classes.clone(), images).unwrap();
+        let masks = Masks::new(classes, values).unwrap();
+        let examples = Examples::from(Masked { patches: &patches, masks: &masks });
+        let positions: Vec<usize> = (0..40).rev().collect();
+        let mut random = ChaCha8Rng::seed_from_u64(8);
+        let views = Views::draw(crate::nn::Augmentation::FlipsAndTurns, 0.1, (40, 24), &mut random);
+        let mut seen = patches.images_at(&positions).unwrap();
+        views.apply(&mut seen);
+        let y = examples.rows(&positions, &views, 0.0);
+        let (mut certain, mut moved) = (0, 0);
+        for ((at, pixel), y) in seen.indexed_iter().zip(y.outer_iter()) {
+            let n = positions[at.0];
+            let class = usize::from(*pixel > 0.5);
+            moved += usize::from(class != usize::from((if n % 2 == 0 { at.1 } else { at.2 }) >= edge(n)));
+            if n == 5 {
+                assert_eq!(y.sum(), 0.0);
+            } else if (pixel - 0.5).abs() > 0.01 {
+                certain += 1;
+                assert_eq!(y[class], 1.0, "{at:?}: {pixel} {y}");
+            }
+        }
+        assert!(certain > 39 * 24 * 23 && moved > 2000, "{certain} {moved}");
     }
 
     #[test]
