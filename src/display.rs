@@ -8,6 +8,17 @@ use std::io::{self, Write as _};
 
 use base64::Engine as _;
 
+/// A share in per cent, with one decimal; what is there but would be none of them is `<0.1 %`.
+///
+/// ```
+/// use lcz::display::percent;
+/// assert_eq!([percent(0.1234), percent(0.0), percent(0.0004)], ["12.3 %", "0.0 %", "<0.1 %"]);
+/// ```
+pub fn percent(share: f64) -> String {
+    let text = format!("{:.1} %", 100.0 * share);
+    if share > 0.0 && text == "0.0 %" { "<0.1 %".to_owned() } else { text }
+}
+
 /// Rows under a header; columns of numbers are aligned right, others left.
 ///
 /// ```

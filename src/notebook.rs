@@ -3,7 +3,7 @@
 
 use crate::calibration::{Reliability, TemperatureFit};
 use crate::data::{Patches, So2Sat, Summary};
-use crate::display::{Table, grouped};
+use crate::display::{Table, grouped, percent};
 use crate::figures::Curves;
 use crate::metrics::{ConfusionMatrix, Scores};
 use crate::models::forest::RandomForest;
@@ -88,7 +88,7 @@ impl Labels {
     pub fn evcxr_display(&self) {
         let mut table = Table::new(["class", "samples", "share"]);
         for (k, count) in self.counts().into_iter().enumerate() {
-            let share = format!("{:.1} %", 100.0 * count as f64 / self.len().max(1) as f64);
+            let share = percent(count as f64 / self.len().max(1) as f64);
             table.row([self.classes().name(k), grouped(count as u64), share]);
         }
         table.evcxr_display();

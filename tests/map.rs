@@ -428,6 +428,13 @@ fn a_map_against_itself_is_all_right() {
     for words in ["against the truth", "filtered map", "OA_bu", "mapped share"] {
         assert!(told.contains(words), "{told}");
     }
+    // It has a class where the map has no data, too: that is no pixel that the accuracy is of.
+    let (before, after) = told.split_once(" pixels have a true class, ").unwrap();
+    let pixels: usize = before.lines().last().unwrap().parse().unwrap();
+    let without: usize = after.split_once(" of them none on the map").unwrap().0.parse().unwrap();
+    assert!(without > 0, "{told}");
+    let figure = fs::read_to_string(place.join("third.svg")).unwrap();
+    assert!(figure.contains(&format!("on {} pixels that have", pixels - without)), "{figure}");
 }
 
 #[test]

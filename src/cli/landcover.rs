@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use lcz::data::rasters::{Blocks, CloudFilter, GeoBox, GeoTiff, Scene, Shares, Tiling};
+use lcz::display::percent;
 use lcz::experiment::{self, CoverMapping, LandCoverTraining};
 use lcz::models::Device;
 use lcz::models::unet::{Encoder, UnetSettings};
@@ -298,8 +299,7 @@ impl Map {
         let total: usize = report.classes.iter().map(|(_, pixels)| pixels).sum();
         let mut table = Table::new(["class", "pixels", "share"]);
         for (name, pixels) in &report.classes {
-            let share = format!("{:.1} %", 100.0 * *pixels as f64 / total as f64);
-            table.row([name.clone(), pixels.to_string(), share]);
+            table.row([name.clone(), pixels.to_string(), percent(*pixels as f64 / total as f64)]);
         }
         table.print()?;
         output::line(format!("\nwrote {}, beside it {}", self.out.display(), report.files[1..].join(", ")))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use lcz::data::rasters::{Distance, Scene};
+use lcz::display::percent;
 use lcz::experiment::{self, MapReport, MapScores, Mapping, Run};
 use lcz::models::Device;
 use lcz::{Bands, Progress};
@@ -182,8 +183,4 @@ fn row(name: &str, scores: &MapScores) -> [String; 6] {
         format!("{:.3}", scores.kappa),
         format!("{:.3}", scores.macro_f1),
     ]
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
 }

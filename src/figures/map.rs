@@ -10,6 +10,7 @@ use super::drawing::{Area, Drawing, Picture};
 use super::lettering::Lettering;
 use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, csv_field, csv_head};
 use super::{Caption, Figure};
+use crate::display::percent;
 use crate::{Classes, Error, Result};
 
 /// Between the two pictures.
@@ -191,7 +192,7 @@ impl Shares {
             let key = Area { x, y, width: 11.0, height: 7.0 };
             drawing.fill(key, Colour(classes.colour(class)));
             drawing.outline(key, 0.4, INK);
-            let words = format!("{}: {:.1} %", classes.name(class), 100.0 * self.share(count));
+            let words = format!("{}: {}", classes.name(class), percent(self.share(count)));
             drawing.text_at(&words, (x + 15.0, y + 3.5), lettering.fitting(&words, column - 20.0));
         }
     }
@@ -247,6 +248,10 @@ mod tests {
         for words in ["6 open low-rise: 52.2 %", "200 m", "True colour", "Made up; "] {
             assert!(figure.svg().contains(words), "no '{words}'");
         }
+        let rare = Array2::from_shape_fn((40, 60), |at| Some(if at == (0, 0) { 3 } else { 5 }));
+        let rare =
+            super::map(&MapPicture { map: rare, seen: None, ..picture.clone() }, &Caption::new("", ""));
+        assert!(rare.unwrap().svg().contains("4 open high-rise: &lt;0.1 %"));
         let empty = MapPicture { map: Array2::from_elem((2, 2), None), ..picture };
         assert!(super::map(&empty, &Caption::new("", "")).is_err());
     }

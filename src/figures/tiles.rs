@@ -9,6 +9,7 @@ use super::lettering::Lettering;
 use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, csv_head, grouped};
 use super::{Caption, Figure};
 use crate::data::rasters::{Fate, Overview, Tile};
+use crate::display::percent;
 use crate::{Classes, Error, Result};
 
 /// Between the pictures.
@@ -116,7 +117,7 @@ pub fn cut_scene(picture: &TilesPicture<'_>, caption: &Caption) -> Result<Figure
         drawing.text_at(words, (x + 15.0, y + 3.5), Lettering::new(LABEL, INK).fitting(words, column - 20.0));
     };
     for (k, (class, share)) in shares.iter().enumerate() {
-        let words = format!("{}: {:.1} %", classes.name(*class), 100.0 * share);
+        let words = format!("{}: {}", classes.name(*class), percent(*share));
         entry(k, 0, &|drawing, key| drawing.fill(key, Colour(classes.colour(*class))), &words);
     }
     for (k, (fate, count)) in fates.iter().enumerate() {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::blend::{Ground, blend};
 use crate::data::rasters::{GeoTiffWriter, Grid, Scene, TileGrid, Tiling};
+use crate::display::percent;
 use crate::figures::{self, Caption, MapPicture, Provenance, Source};
 use crate::files::check_free;
 use crate::labels::first_largest;
@@ -197,7 +198,7 @@ fn figure(
     }
     let missing = map.classes.len() - map.pixels();
     if missing > 0 {
-        notes.push(format!("white: no data ({:.1} %)", 100.0 * missing as f64 / map.classes.len() as f64));
+        notes.push(format!("white: no data ({})", percent(missing as f64 / map.classes.len() as f64)));
     }
     let picture = MapPicture {
         classes: segmenter.classes(),

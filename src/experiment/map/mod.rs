@@ -12,6 +12,7 @@ use ndarray::{Array2, Array3, s};
 use super::Run;
 use crate::data::Patches;
 use crate::data::rasters::{Block, Distance, GeoTiff, Scene, Sliding, WholeGeoTiff, Windows, classes_on};
+use crate::display::percent;
 use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
 use crate::models::{Classifier, Device};
 use crate::predictions::StoredTemperature;
@@ -339,12 +340,13 @@ fn figure(
     }
     let missing = report.without_data as f64 / drawn.map.len() as f64;
     if report.without_data > 0 {
-        notes.push(format!("white: no data ({:.1} % of the windows)", 100.0 * missing));
+        notes.push(format!("white: no data ({} of the windows)", percent(missing)));
     }
     if let Some(truth) = &report.truth {
         notes.push(format!(
-            "overall accuracy {:.3} on {} pixels with a true class",
-            truth.overall_accuracy, truth.pixels
+            "overall accuracy {:.3} on {} pixels that have a true class and one on the map",
+            truth.overall_accuracy,
+            truth.pixels - truth.without_class
         ));
     }
     let index = |number: u8| table.class(number);
