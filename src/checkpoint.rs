@@ -178,6 +178,19 @@ pub fn load_classifier(path: &Path, device: Device) -> Result<Box<dyn Classifier
     Ok(network(path, &header, device)?)
 }
 
+/// The kind of a model and its size, as its file has them: of a network or a forest.
+///
+/// # Errors
+/// A missing or truncated file, or one that lcz did not write.
+pub(crate) fn architecture(path: &Path) -> Result<toml::Table> {
+    #[derive(Deserialize)]
+    struct Built {
+        architecture: toml::Table,
+    }
+    let file = std::fs::read(path).map_err(Error::io(path))?;
+    Header::of(path, &file)?.description::<Built>(path).map(|built| built.architecture)
+}
+
 /// The temperature that a network's file holds, if one was fitted.
 ///
 /// # Errors

@@ -646,6 +646,45 @@ fn settings_that_do_not_exist_or_make_no_sense_are_named() {
 }
 
 #[test]
+fn a_unet_is_trained_by_another_command_which_is_named() {
+    let data_set = DataSet::new(|_, _| ());
+    let (run, data) = (data_set.run(), data_set.data());
+    let train = ["train", "unet", "--run"].map(OsStr::new).into_iter();
+    let output = lcz(train.chain([run.as_os_str(), "--data".as_ref(), data.as_os_str()]));
+    is_one_error(&output, &["unet", "each pixel", "`lcz landcover train`"]);
+    assert!(!run.exists());
+}
+
+#[test]
+fn a_model_that_is_not_the_one_of_config_toml_is_refused() {
+    let data_set = DataSet::new(|_, _| ());
+    let (run, data) = (data_set.run(), data_set.data());
+    let output = data_set.train(&[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let out = data_set.folder.path().join("p.h5");
+    let file = data.join("testing.h5");
+    let evaluate = ["evaluate".as_ref(), run.as_os_str(), "--data".as_ref(), data.as_os_str()];
+    let predict = ["predict".as_ref(), run.as_os_str(), "--data".as_ref(), file.as_os_str()];
+    let predict: Vec<&OsStr> = predict.into_iter().chain(["--out".as_ref(), out.as_os_str()]).collect();
+    let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
+    let width = config.lines().find(|line| line.starts_with("width = ")).unwrap();
+    for (line, other, wanted) in [
+        ("name = \"sen2lcz\"", "name = \"resnet50\"", "model.name = \"resnet50\", but model.safetensors"),
+        ("name = \"sen2lcz\"", "name = \"forest\"", "it has \"sen2lcz\""),
+        (width, "width = 99", "model.width = 99, but model.safetensors beside it has"),
+    ] {
+        std::fs::write(run.join("config.toml"), config.replacen(line, other, 1)).unwrap();
+        is_one_error(&lcz(evaluate), &["config.toml", wanted]);
+        is_one_error(&lcz(&predict), &["config.toml", wanted]);
+        assert!(!out.exists() && !run.join("metrics.json").exists());
+    }
+    // One of an older version, which did not know a setting.
+    std::fs::write(run.join("config.toml"), config.replacen(width, "", 1)).unwrap();
+    let output = lcz(evaluate);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_folder_without_a_model_is_not_a_run() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().as_os_str();

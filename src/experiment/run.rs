@@ -7,8 +7,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
-use super::config::{Config, DataSettings, to_toml};
+use super::config::{Config, DataSettings, load_table, to_toml};
 use super::ensemble;
 use super::provenance::data_checksum;
 use crate::checkpoint::{self, StoredTemperature};
@@ -137,26 +138,57 @@ impl Run {
     /// The network with its best weights.
     ///
     /// # Errors
-    /// The file cannot be read or holds a forest, the run is an ensemble, or the device cannot be used.
+    /// The file cannot be read, holds a forest or another network than `config.toml` says, the run is an ensemble, or the
+    /// device cannot be used.
     pub fn network(&self, device: Device) -> Result<Box<dyn Network>> {
         if let Some(members) = self.ensemble()? {
             let problem = format!("an ensemble of {}, not one network", members.len());
             let advice = format!("give one of them, such as {}", members[0].folder.display());
             return Err(Error::file(&self.folder, problem, advice));
         }
+        self.check_model()?;
         checkpoint::load(&self.model_file(), device)
     }
 
     /// The model, whatever it is.
     ///
     /// # Errors
-    /// The file, or one of the members' of an ensemble, cannot be read; the device cannot be used.
+    /// The file, or one of the members' of an ensemble, cannot be read or holds another model than `config.toml` says; the
+    /// device cannot be used.
     pub fn classifier(&self, device: Device) -> Result<Box<dyn Classifier>> {
         if let Some(members) = self.ensemble()? {
             let members = members.iter().map(|member| member.classifier(device));
             return Ok(Box::new(Ensemble::new(members.collect::<Result<_>>()?)?));
         }
+        self.check_model()?;
         checkpoint::load_classifier(&self.model_file(), device)
+    }
+
+    /// Refuses a model that is not the one that `config.toml` names: data would be chosen for another one.
+    fn check_model(&self) -> Result<()> {
+        let path = self.folder.join("config.toml");
+        if !path.exists() {
+            return Ok(());
+        }
+        let (config, place) = load_table(&path)?;
+        let Some(Value::Table(named)) = config.get("model") else { return Ok(()) };
+        let built = checkpoint::architecture(&self.model_file())?;
+        // The kind first; a setting that either leaves out says nothing.
+        let mut keys: Vec<&String> = named.keys().collect();
+        keys.sort_by_key(|key| *key != "name");
+        for key in keys {
+            if let (Some(named), Some(built)) = (named.get(key), built.get(key))
+                && named != built
+            {
+                let problem = format!("model.{key} = {named}, but model.safetensors beside it has {built}");
+                return Err(Error::input(
+                    place,
+                    problem,
+                    "put the one back that belongs to the other, or train again",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The network as Monte Carlo dropout asks it: so many passes, drawn from this seed.

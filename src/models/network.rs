@@ -127,7 +127,7 @@ fn build_on<D: Backend<f32>>(
             Err(Error::input(
                 "unet",
                 problem,
-                "train it on masks (build_segmenter), or choose another network",
+                "train it on masks with `lcz landcover train` (build_segmenter), or choose another network",
             ))
         }
     }
