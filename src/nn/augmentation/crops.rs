@@ -95,6 +95,9 @@ mod tests {
     use rand::SeedableRng;
     use serde_json::Value;
 
+    /// A number of a crop.
+    type Of<'a> = &'a dyn Fn(&Crop) -> f64;
+
     fn vectors() -> Value {
         serde_json::from_str(include_str!("../../../tests/vectors/crops.json")).unwrap()
     }
@@ -135,7 +138,6 @@ mod tests {
             let crops: Vec<Crop> =
                 (0..DRAWS).map(|_| Crop::draw(smallest, side as usize, &mut random)).collect();
             let middle = |first: usize, length: usize| (first as f64 + length as f64 / 2.0) / side;
-            type Of<'a> = &'a dyn Fn(&Crop) -> f64;
             let values: [(&str, Of<'_>); 5] = [
                 ("area", &|crop| (crop.height * crop.width) as f64 / side.powi(2)),
                 ("log_aspect", &|crop| (crop.width as f64 / crop.height as f64).ln()),

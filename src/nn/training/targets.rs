@@ -159,8 +159,9 @@ mod tests {
         let (classes, none) = (Classes::of_count(2), Masks::IGNORED);
         let imagery = Imagery { patch_size: 24, bands: Bands::of_count(1), ..Imagery::so2sat() };
         let edge = |n: usize| 4 + n % 16;
+        let across = |n: usize, [row, column]: [usize; 2]| if n.is_multiple_of(2) { row } else { column };
         let images = Array4::from_shape_fn((40, 24, 24, 1), |(n, r, c, _)| {
-            f32::from(u8::from((if n % 2 == 0 { r } else { c }) >= edge(n)))
+            f32::from(u8::from(across(n, [r, c]) >= edge(n)))
         });
         let mut values = images.index_axis(Axis(3), 0).mapv(|x| x as u8);
         values.index_axis_mut(Axis(0), 5).fill(none);
@@ -177,7 +178,7 @@ mod tests {
         for ((at, pixel), y) in seen.indexed_iter().zip(y.outer_iter()) {
             let n = positions[at.0];
             let class = usize::from(*pixel > 0.5);
-            moved += usize::from(class != usize::from((if n % 2 == 0 { at.1 } else { at.2 }) >= edge(n)));
+            moved += usize::from(class != usize::from(across(n, [at.1, at.2]) >= edge(n)));
             if n == 5 {
                 assert_eq!(y.sum(), 0.0);
             } else if (pixel - 0.5).abs() > 0.01 {
