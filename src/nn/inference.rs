@@ -26,7 +26,9 @@ pub(super) fn maps<D: Backend<f32>>(
 }
 
 /// Rows of a device back as an array.
-pub(super) fn array<D: Backend<f32>>(rows: &Rows<f32, D>) -> Array2<f32> {
+pub(super) fn array<D: Backend<f32>, T: Tape<f32, D>>(
+    rows: &Tensor<(usize, usize), f32, D, T>,
+) -> Array2<f32> {
     Array2::from_shape_vec(*rows.shape(), D::numbers(&rows.retaped::<NoneTape>()))
         .expect("a tensor has as many numbers as its shape says")
 }

@@ -9,43 +9,39 @@
 
 mod class_weights;
 mod state;
+mod tally;
 mod targets;
 
 use std::time::Instant;
 
-use dfdx::prelude::*;
-use ndarray::{Array4, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, Array4};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::augmentation::{Augmentation, Views};
 use super::inference::{array, by_parts, maps};
 use super::layers::Pass;
 use super::module::{Module, cross_entropy};
-use super::ops::Backend;
+use super::ops::{Backend, Maps, Matrix};
 use super::optimizer::{Optimizer, OptimizerState, Schedule, gradient_norm};
 use super::out_of_memory::within_memory;
 use super::standardisation::Standardisation;
 use super::tape::{AnyTape, backward};
 use super::weights::{self, MovingAverages, Weights};
 use crate::data::{Masks, Patches};
-use crate::labels::first_largest;
 use crate::{Error, LabelDistributions, Progress, Result};
 
 pub use class_weights::ClassWeights;
 pub(crate) use state::Position;
 pub use state::TrainingState;
+use tally::{Tally, counts};
 pub(crate) use targets::Examples;
 
 /// A batch's mean cross-entropy from which no training comes back, in nats: the labels' classes have
 /// probabilities of e^−10000. Batch norm keeps the loss finite at any learning rate, so that waiting
 /// for NaN may mean waiting for ever.
 const DIVERGED: f64 = 1e4;
-
-/// Rows that one thread tallies: more than most batches of patches have, few of the pixels of one.
-const ROWS: usize = 4096;
 
 /// How a network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -260,61 +256,6 @@ impl<P: Progress> Observer for P {
     }
 }
 
-/// Sums over samples: cross-entropy, and how often the majority class is the predicted one.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub(crate) struct Tally {
-    loss: f64,
-    correct: usize,
-    samples: usize,
-}
-
-impl Tally {
-    /// Rows of zeros do not count.
-    fn add(&mut self, log_p: ArrayView2<'_, f32>, y: ArrayView2<'_, f64>) {
-        // Part by part and these in order: the same bits at any number of threads.
-        let parts = log_p.axis_chunks_iter(Axis(0), ROWS).zip(y.axis_chunks_iter(Axis(0), ROWS));
-        let parts: Vec<_> = parts.collect();
-        let parts: Vec<Self> = parts.into_par_iter().map(|(log_p, y)| Self::of(log_p, y)).collect();
-        for part in &parts {
-            self.merge(part);
-        }
-    }
-
-    fn of(log_p: ArrayView2<'_, f32>, y: ArrayView2<'_, f64>) -> Self {
-        let mut tally = Self::default();
-        for (log_p, y) in log_p.outer_iter().zip(y.outer_iter()).filter(|(_, y)| counts(y)) {
-            tally.loss -= log_p
-                .iter()
-                .zip(y)
-                .map(|(l, y)| if *y == 0.0 { 0.0 } else { y * f64::from(*l) })
-                .sum::<f64>();
-            tally.correct += usize::from(first_largest(log_p) == first_largest(y));
-            tally.samples += 1;
-        }
-        tally
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.loss += other.loss;
-        self.correct += other.correct;
-        self.samples += other.samples;
-    }
-
-    /// 0 of no sample, as a batch may have of pixels that have a class.
-    fn mean_loss(&self) -> f64 {
-        self.loss / self.samples.max(1) as f64
-    }
-
-    fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.samples as f64
-    }
-}
-
-/// Whether a row is a sample's, not that of a pixel without a class.
-fn counts(y: &ArrayView1<'_, f64>) -> bool {
-    y.iter().any(|y| *y > 0.0)
-}
-
 /// Trains a module from a state on; it ends with the best epoch's weights, or after an error with those
 /// it had.
 #[allow(clippy::too_many_arguments, reason = "one caller, which has them all apart")]
@@ -519,12 +460,19 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         // Another order each epoch, from the seed alone.
         let order = self.training.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(epoch as u64);
         let mut batches = train.patches.shuffled_from(self.training.batch_size, order, self.position.batch);
-        loop {
+        let mut read = |trainer: &mut Self, batch: usize| {
             let asked = Instant::now();
-            let Some(rows) = batches.next() else { return Ok(()) };
-            let (positions, images) = rows?;
-            self.position.waiting += asked.elapsed().as_secs_f64();
-            let of_batch = self.step([epoch, self.position.batch], learning_rate, train, &positions, images);
+            let rows = batches.next().transpose()?;
+            trainer.position.waiting += asked.elapsed().as_secs_f64();
+            Ok(rows.map(|(positions, images)| trainer.stage([epoch, batch], train, &positions, images)))
+        };
+        let mut staged = read(self, self.position.batch)?;
+        while let Some(batch) = staged {
+            let patches = batch.patches;
+            let learnt = self.step(learning_rate, batch);
+            // A GPU is still at work on this one.
+            let following: Result<_> = read(self, self.position.batch + 1);
+            let of_batch = learnt.tally();
             self.position.batch += 1;
             let loss = of_batch.mean_loss();
             if loss.is_nan() || loss >= DIVERGED {
@@ -532,12 +480,14 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
             }
             self.position.tally.merge(&of_batch);
             let note = format!("loss {:.4}", self.position.tally.mean_loss());
-            observer.progress().advance(positions.len() as u64, &note);
+            observer.progress().advance(patches as u64, &note);
             self.stop_if_interrupted(since, observer)?;
             if observer.wants_checkpoint(false) {
                 observer.checkpoint(&self.state(since))?;
             }
+            staged = following?;
         }
+        Ok(())
     }
 
     /// Where the training is asked to stop, hands its state over and ends it with an error.
@@ -550,15 +500,14 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         Err(Error::Interrupted { place: format!("in epoch {epoch} after batch {batch}") })
     }
 
-    /// One step; returns what the batch came to before it.
-    fn step(
-        &mut self,
+    /// Brings a batch to where the network is.
+    fn stage(
+        &self,
         [epoch, batch]: [usize; 2],
-        learning_rate: f64,
         train: Examples<'_>,
         positions: &[usize],
         mut images: Array4<f32>,
-    ) -> Tally {
+    ) -> Staged<D> {
         // Each step draws from a stream of its own, so that training can start again anywhere.
         let mut random = ChaCha8Rng::seed_from_u64(self.training.seed);
         random.set_stream(((epoch as u64) << 32) | (batch as u64 + 1));
@@ -567,12 +516,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         let views = Views::draw(augmentation, crops, size, &mut random);
         views.apply(&mut images);
         let y = train.rows(positions, &views, label_smoothing);
-        let mut pass = Pass::training(random);
-        let x = maps(self.device, self.standardisation, images.view(), AnyTape::recording_from_data());
-        let log_p = self.module.log_probabilities(x, &mut pass);
-        let mut tally = Tally::default();
-        tally.add(array(&log_p).view(), y.view());
-        let y: Vec<f32> = match &self.class_weights {
+        let weighted: Vec<f32> = match &self.class_weights {
             None => y.iter().map(|y| *y as f32).collect(),
             Some(weights) => y
                 .rows()
@@ -581,8 +525,23 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
                 .map(|(y, w)| (y * w) as f32)
                 .collect(),
         };
-        let y = self.device.tensor_from_vec(y, *log_p.shape());
-        let loss = cross_entropy(log_p, y, tally.samples);
+        Staged {
+            patches: positions.len(),
+            x: maps(self.device, self.standardisation, images.view(), AnyTape::recording_from_data()),
+            weighted: self.device.tensor_from_vec(weighted, y.dim()),
+            y,
+            random,
+        }
+    }
+
+    /// One step; returns what the network made of the batch before it.
+    fn step(&mut self, learning_rate: f64, batch: Staged<D>) -> Learnt<D> {
+        let Staged { x, y, weighted, random, .. } = batch;
+        let mut pass = Pass::training(random);
+        let log_p = self.module.log_probabilities(x, &mut pass);
+        let learnt = Learnt { log_p: log_p.retaped(), y };
+        let samples = learnt.y.outer_iter().filter(counts).count();
+        let loss = cross_entropy(log_p, weighted, samples);
         let mut gradients = backward(loss);
         let Training { clip_norm, weight_decay, .. } = *self.training;
         let norm = if clip_norm > 0.0 { gradient_norm(self.module, &mut gradients) } else { 0.0 };
@@ -591,6 +550,31 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         self.module.visit(&mut self.optimizer.step(learning_rate, [kept, shrink], &mut gradients));
         let momentum = self.training.batch_norm_momentum;
         self.module.visit(&mut MovingAverages { statistics: pass.into_statistics(), momentum });
+        learnt
+    }
+}
+
+/// A batch where the network is.
+struct Staged<D: Backend<f32>> {
+    patches: usize,
+    x: Maps<f32, D>,
+    /// What is to be learnt, a row a sample, and the same with the classes' weights.
+    y: Array2<f64>,
+    weighted: Matrix<f32, D>,
+    /// Draws the dropout.
+    random: ChaCha8Rng,
+}
+
+/// What a network made of a batch, still where the network is: reading it waits for the step.
+struct Learnt<D: Backend<f32>> {
+    log_p: Matrix<f32, D>,
+    y: Array2<f64>,
+}
+
+impl<D: Backend<f32>> Learnt<D> {
+    fn tally(self) -> Tally {
+        let (log_p, mut tally) = (array(&self.log_p), Tally::default());
+        tally.add(log_p.view(), self.y.view());
         tally
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EpochRecord, Tally, Training};
+use super::tally::Tally;
+use super::{EpochRecord, Training};
 use crate::nn::Weights;
 
 /// A training between two steps. The order of the patches, what is done to them and dropout are drawn
