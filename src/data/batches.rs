@@ -47,8 +47,39 @@ pub(super) fn shuffled(patches: Patches, batch: usize, seed: u64, skip: usize) -
     let patch_bytes = imagery.patch_size * imagery.patch_size * imagery.bands.len() * size_of::<f32>();
     let pool = (POOL_BYTES / patch_bytes.max(1)).max(2 * BLOCK);
     let in_memory = patches.rows_a_chunk().is_none();
+    let single_rows = patches.has_single_rows();
     let shuffled = Shuffled::by_blocks(patches.clone(), batch, seed, skip, patches.blocks(BLOCK), pool);
-    if in_memory { Box::new(shuffled) } else { Box::new(Ahead::of(BATCHES_AHEAD, shuffled)) }
+    match (in_memory, single_rows) {
+        (true, _) => Box::new(shuffled),
+        (false, false) => Box::new(Ahead::of(BATCHES_AHEAD, shuffled)),
+        (false, true) => Box::new(Ahead::of(BATCHES_AHEAD, SideBySide { shuffled, ready: VecDeque::new() })),
+    }
+}
+
+/// Batches of single rows, several of which are read at once: a thread then has one batch's memory to itself.
+struct SideBySide {
+    shuffled: Shuffled,
+    ready: VecDeque<Batch<Vec<usize>>>,
+}
+
+impl Iterator for SideBySide {
+    type Item = Batch<Vec<usize>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ready.is_empty() {
+            let positions = (0..BATCHES_AHEAD).map_while(|_| self.shuffled.next_positions().transpose());
+            let positions: Vec<Result<Vec<usize>>> = positions.collect();
+            let patches = &self.shuffled.patches;
+            let read = |positions: Result<Vec<usize>>| {
+                let positions = positions?;
+                let images = patches.images_at(&positions)?;
+                Ok((positions, images))
+            };
+            let read: Vec<Batch<_>> = by_all_threads(|| positions.into_par_iter().map(read).collect());
+            self.ready = read.into();
+        }
+        self.ready.pop_front()
+    }
 }
 
 /// One epoch in random order.
@@ -167,23 +198,25 @@ impl Shuffled {
         }
     }
 
+    /// Positions of the next batch; none after the last.
+    fn next_positions(&mut self) -> Result<Option<Vec<usize>>> {
+        let mut positions = Vec::with_capacity(self.batch);
+        while positions.len() < self.batch && (!self.pool.order.is_empty() || self.refill()?) {
+            self.take(&mut positions, |_, _| ());
+        }
+        Ok((!positions.is_empty()).then_some(positions))
+    }
+
     fn next_batch(&mut self) -> Result<Option<(Vec<usize>, Array4<f32>)>> {
         let (size, bands) = (self.patches.imagery().patch_size, self.patches.imagery().bands.len());
+        let patch = size * size * bands;
         let mut positions = Vec::with_capacity(self.batch);
-        let mut pixels = Vec::with_capacity(self.batch * size * size * bands);
-        while positions.len() < self.batch {
-            if self.pool.order.is_empty() && !self.refill()? {
-                break;
-            }
-            let wanted = (self.batch - positions.len()).min(self.pool.order.len());
-            for (b, n) in self.pool.order.drain(self.pool.order.len() - wanted..).rev() {
-                positions.push(self.pool.blocks[b].start + n);
-                if let Some(images) = self.pool.images.get(b) {
-                    let patch = size * size * bands;
-                    let images = images.as_slice().expect("what was read is in a row");
-                    pixels.extend_from_slice(&images[n * patch..][..patch]);
-                }
-            }
+        let mut pixels = Vec::with_capacity(self.batch * patch);
+        while positions.len() < self.batch && (!self.pool.order.is_empty() || self.refill()?) {
+            self.take(&mut positions, |images: &Array4<f32>, n| {
+                let images = images.as_slice().expect("what was read is in a row");
+                pixels.extend_from_slice(&images[n * patch..][..patch]);
+            });
         }
         if positions.is_empty() {
             return Ok(None);
@@ -195,6 +228,18 @@ impl Shuffled {
         let images = Array4::from_shape_vec((positions.len(), size, size, bands), pixels)
             .expect("every patch has the size and the bands of the imagery");
         Ok(Some((positions, images)))
+    }
+
+    /// Fills a batch from the pool as far as it reaches, and hands on where the pool holds each patch's pixels.
+    fn take(&mut self, positions: &mut Vec<usize>, mut pixels: impl FnMut(&Array4<f32>, usize)) {
+        let Pool { blocks, images, order } = &mut self.pool;
+        let wanted = (self.batch - positions.len()).min(order.len());
+        for (b, n) in order.drain(order.len() - wanted..).rev() {
+            positions.push(blocks[b].start + n);
+            if let Some(images) = images.get(b) {
+                pixels(images, n);
+            }
+        }
     }
 }
 
