@@ -1,15 +1,17 @@
 """Times reading of So2Sat's layout by h5py and by lcz, from one file each of contiguous data, gzip and h5py's own chunks.
 
-target/peers/bin/python benches/peers/reading.py [--patches 6000] [--folder DIR]
+target/peers/bin/python benches/peers/reading.py [--patches 6000] [--rounds 5] [--folder DIR]
 
 [N, 32, 32, 10] in 64 bits, as So2Sat has them: 6,000 patches are 490 MB a file, of which one exists at a time. h5py reads
 slices of 64 rows in order, of which the hostile chunks' are timed on the first 128 rows only; lcz reads shuffled batches
-of 64 (cargo bench --bench reading). The file was just written, so that it lies in the system's cache. run.py makes the
-environment; cargo must be there.
+of 64 (cargo bench --bench reading). The file was just written, so that it lies in the system's cache. The two take turns;
+medians of their rounds. run.py makes the environment; cargo must be there.
 """
 
 import argparse
+import os
 import re
+import statistics
 import subprocess
 import tempfile
 import time
@@ -53,6 +55,7 @@ def by_lcz(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--patches", type=int, default=6000)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", help="where there is room for a file")
     given = parser.parse_args()
     print("| layout | h5py in order, patches/s | lcz shuffled, patches/s | lcz is |\n|---|---:|---:|---:|")
@@ -61,7 +64,10 @@ def main():
         for name, layout in LAYOUTS.items():
             write(path, given.patches, layout)
             rows = 2 * BATCH if layout.get("chunks") is True else given.patches
-            h5py_rate, lcz_rate = by_h5py(path, rows), by_lcz(path)
+            # Else the system writes it to the disk meanwhile.
+            os.sync()
+            turns = [(by_h5py(path, rows), by_lcz(path)) for _ in range(given.rounds)]
+            h5py_rate, lcz_rate = map(statistics.median, zip(*turns))
             print(f"| {name} | {h5py_rate:,.0f} | {lcz_rate:,.0f} | × {lcz_rate / h5py_rate:.2f} |", flush=True)
             path.unlink()
 
