@@ -40,9 +40,10 @@ pub struct EuroSatFolder {
     #[arg(long, num_args = 3, value_names = ["TRAINING", "VALIDATION", "TESTING"], conflicts_with_all = ["split", "seed"])]
     lists: Option<Vec<PathBuf>>,
 
-    /// What figures and files say of where the images are from.
-    #[arg(long, value_name = "TEXT", default_value = "real: EuroSAT (Helber et al. 2019)")]
-    provenance: String,
+    /// What figures and files say of where the images are from [default: what GeoTIFFs say that are synthetic, else
+    /// real: EuroSAT (Helber et al. 2019)].
+    #[arg(long, value_name = "TEXT")]
+    provenance: Option<String>,
 }
 
 impl EuroSatFolder {
@@ -52,7 +53,8 @@ impl EuroSatFolder {
             Some([training, validation, testing]) => eurosat.given_split([training, validation, testing])?,
             _ => eurosat.random_split(self.split.parse()?, self.seed)?,
         };
-        eurosat.write(&split, &self.out, &self.provenance, progress)?;
+        let provenance = self.provenance.map_or_else(|| eurosat.provenance(), Ok)?;
+        eurosat.write(&split, &self.out, &provenance, progress)?;
         let kind = match eurosat.kind() {
             Kind::TrueColour => "true colour (B4, B3, B2)",
             Kind::AllBands => "13 bands",

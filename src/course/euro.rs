@@ -262,6 +262,7 @@ mod tests {
         write(2, images.clone()).unwrap();
         let set = EuroSat::open(&images).unwrap();
         assert_eq!(set.len(), 20);
+        assert_eq!(set.provenance().unwrap(), SAYS);
         let pixels = set.images(&(0..20).collect::<Vec<_>>()).unwrap();
         assert_eq!(pixels.dim(), (20, 64, 64, 13));
         assert!(pixels.iter().all(|value| (0.0..1.0).contains(value)));

@@ -154,6 +154,22 @@ impl EuroSat {
         Imagery { patch_size: SIDE, bands, ground_sampling_distance: Some(10.0), unit: unit.to_owned() }
     }
 
+    /// Where the images are from: what the first of them says of itself if it says that it is synthetic, else EuroSAT.
+    ///
+    /// # Errors
+    /// A GeoTIFF that cannot be read.
+    pub fn provenance(&self) -> Result<String> {
+        let real = "real: EuroSAT (Helber et al. 2019)".to_owned();
+        let Some((path, _)) = self.images.first().filter(|_| self.kind == Kind::AllBands) else {
+            return Ok(real);
+        };
+        let raster = GeoTiff::open(path)?;
+        // A band's own name may come first.
+        let synthetic =
+            raster.description().and_then(|text| Some(text[text.find("synthetic")?..].to_owned()));
+        Ok(synthetic.unwrap_or(real))
+    }
+
     /// So much of each class for each part, drawn from `seed`. Images of EuroSAT touch each other on the ground, so
     /// that a test on such a split is easier than on another place.
     ///
