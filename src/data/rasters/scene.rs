@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
+use rayon::prelude::*;
 
 use super::geotiff::GeoTiff;
 use super::grid::{Grid, Window};
@@ -106,23 +107,29 @@ impl Scene {
         window: &Window,
         no_data: Option<f64>,
     ) -> Result<Vec<Array2<f32>>> {
-        let mut bands = Vec::with_capacity(self.bands.len());
-        for file in &self.files {
+        let bands_of = |file: &GeoTiff| -> Result<Vec<Array2<f32>>> {
             let factor = grid.multiple(file.path(), file.grid())?;
             let coarse = window.coarser(factor);
             let pixels = file.read(&coarse, no_data.or(file.no_data()))?;
-            for band in pixels.axis_iter(Axis(0)) {
+            if factor == 1 && pixels.dim().0 == 1 {
+                return Ok(vec![pixels.index_axis_move(Axis(0), 0)]);
+            }
+            let in_window = |band: ArrayView2<'_, f32>| {
                 if factor == 1 {
-                    bands.push(band.to_owned());
-                    continue;
+                    return band.to_owned();
                 }
                 let shape = (window.rows.len(), window.columns.len());
-                bands.push(Array2::from_shape_fn(shape, |(row, column)| {
+                Array2::from_shape_fn(shape, |(row, column)| {
                     let (row, column) = (window.rows.start + row, window.columns.start + column);
                     band[[row / factor - coarse.rows.start, column / factor - coarse.columns.start]]
-                }));
-            }
-        }
+                })
+            };
+            Ok(pixels.axis_iter(Axis(0)).map(in_window).collect())
+        };
+        // In their order, so that of several bad files the first one is named.
+        let read: Vec<Result<_>> = self.files.par_iter().map(bands_of).collect();
+        let bands: Vec<Array2<f32>> =
+            read.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         if self.channels.iter().copied().eq(0..bands.len()) {
             return Ok(bands);
         }

@@ -190,27 +190,31 @@ impl Windows<'_> {
         let seen = lines.start * self.stride[0]..(lines.end - 1) * self.stride[0] + size;
         let source = Window { rows: self.rows.sources(&seen), columns: 0..self.shared.grid().columns };
         let bands = self.scene.read(&self.shared, &source, self.sliding.no_data)?;
-        let mut pixels = Array3::zeros((seen.len(), self.seen.columns, bands.len()));
-        let fill = |(k, mut line): (usize, ndarray::ArrayViewMut2<f32>)| {
+        let (rows, columns) = (seen.len(), self.seen.columns);
+        let mut pixels = Array3::zeros((rows, columns, bands.len()));
+        let mut lacking = Array2::from_elem((rows, columns), false);
+        let each = pixels.axis_iter_mut(Axis(0)).into_par_iter().zip(lacking.axis_iter_mut(Axis(0)));
+        each.enumerate().for_each(|(k, (mut line, mut lacking))| {
             for (c, band) in bands.iter().enumerate() {
-                for (column, pixel) in line.column_mut(c).iter_mut().enumerate() {
-                    let value = self.value(band, seen.start + k, column, source.rows.start);
+                let values = self.line(band, seen.start + k, source.rows.start);
+                for ((value, pixel), lacking) in values.zip(line.column_mut(c)).zip(&mut lacking) {
                     *pixel = (f64::from(value) * self.sliding.scale + self.sliding.offset) as f32;
+                    *lacking |= !pixel.is_finite();
                 }
             }
-        };
-        pixels.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(fill);
-        let (rows, columns, _) = pixels.dim();
-        let missing = Coverage::of(rows, columns, |row, column| {
-            pixels.slice(ndarray::s![row, column, ..]).iter().any(|value| !value.is_finite())
         });
+        let missing = Coverage::of(rows, columns, |row, column| lacking[[row, column]]);
         Ok(Block { windows: self, lines, pixels, missing })
     }
 
-    /// A pixel that the network sees, before scale and offset; `first` is the first row of `band`.
-    fn value(&self, band: &Array2<f32>, row: usize, column: usize, first: usize) -> f32 {
-        let in_line = |source: usize| self.columns.pixel(column, |k| band[[source - first, k]]);
-        self.rows.pixel(row, in_line)
+    /// The pixels of a line that the network sees, before scale and offset; `first` is the first row of `band`.
+    fn line<'a>(&'a self, band: &'a Array2<f32>, row: usize, first: usize) -> impl Iterator<Item = f32> + 'a {
+        let rows = self.rows.sources(&(row..row + 1));
+        let lines: Vec<_> = rows.clone().map(|source| band.row(source - first)).collect();
+        (0..self.seen.columns).map(move |column| {
+            let in_line = |source: usize| self.columns.pixel(column, |k| lines[source - rows.start][k]);
+            self.rows.pixel(row, in_line)
+        })
     }
 }
 
