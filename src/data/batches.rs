@@ -22,6 +22,9 @@ const BLOCK: usize = 64;
 /// Bytes of pixels that a shuffle pools. More mixes better and takes more memory.
 const POOL_BYTES: usize = 256 << 20;
 
+/// Bytes of a file that the system's cache may be expected to hold.
+const CACHED: usize = 2 << 30;
+
 /// Shuffled batches that wait to be used: enough to bridge a step's whims, little beside a pool.
 const BATCHES_AHEAD: usize = 2;
 
@@ -47,8 +50,11 @@ pub(super) fn shuffled(patches: Patches, batch: usize, seed: u64, skip: usize) -
     let patch_bytes = imagery.patch_size * imagery.patch_size * imagery.bands.len() * size_of::<f32>();
     let pool = (POOL_BYTES / patch_bytes.max(1)).max(2 * BLOCK);
     let in_memory = patches.rows_a_chunk().is_none();
-    let single_rows = patches.has_single_rows();
-    let shuffled = Shuffled::by_blocks(patches.clone(), batch, seed, skip, patches.blocks(BLOCK), pool);
+    // The system's cache has to hold two pools as they lie in the file.
+    let single_rows =
+        patches.single_row_bytes().is_some_and(|bytes| 2 * pool.min(patches.len()) * bytes <= CACHED);
+    let shuffled =
+        Shuffled::by_blocks(patches.clone(), batch, seed, skip, patches.blocks(BLOCK), pool, single_rows);
     match (in_memory, single_rows) {
         (true, _) => Box::new(shuffled),
         (false, false) => Box::new(Ahead::of(BATCHES_AHEAD, shuffled)),
@@ -56,7 +62,8 @@ pub(super) fn shuffled(patches: Patches, batch: usize, seed: u64, skip: usize) -
     }
 }
 
-/// Batches of single rows, several of which are read at once: a thread then has one batch's memory to itself.
+/// Batches of single rows, several of which are read at once: a thread then has one batch's memory to itself. It goes on
+/// after an error, as [`Ahead`] does not.
 struct SideBySide {
     shuffled: Shuffled,
     ready: VecDeque<Batch<Vec<usize>>>,
@@ -105,6 +112,8 @@ struct Pool {
 struct Pools {
     patches: Patches,
     in_memory: bool,
+    /// Whether patches are read one by one, when they are handed out.
+    single_rows: bool,
     rng: ChaCha8Rng,
     /// Blocks yet to be read, in the order of reading.
     blocks: VecDeque<Range<usize>>,
@@ -130,12 +139,12 @@ impl Pools {
             if pool.order.is_empty() {
                 continue;
             }
-            if self.patches.has_single_rows() {
+            if self.single_rows {
                 // The system's cache is the pool: patches come from there when they are handed out.
                 pool.blocks.iter().for_each(|block| self.patches.announce(block.clone()));
             } else if !self.in_memory {
                 let read = |block: &Range<usize>| self.patches.images(block.clone());
-                pool.images = if self.patches.serve_all_threads() {
+                pool.images = if self.patches.read_in_parallel() {
                     by_all_threads(|| pool.blocks.par_iter().map(read).collect::<Result<_>>())?
                 } else {
                     pool.blocks.iter().map(read).collect::<Result<_>>()?
@@ -163,6 +172,7 @@ impl Shuffled {
         skip: usize,
         mut blocks: Vec<Range<usize>>,
         pool: usize,
+        single_rows: bool,
     ) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let n = patches.len();
@@ -178,7 +188,8 @@ impl Shuffled {
         }
         let blocks = blocks.into();
         let skip = skip.saturating_mul(batch);
-        let pools = Pools { patches: patches.clone(), in_memory, rng, blocks, blocks_a_pool, skip };
+        let pools =
+            Pools { patches: patches.clone(), in_memory, single_rows, rng, blocks, blocks_a_pool, skip };
         // The next pool is read while this one is handed out, and waits in the reader's hands.
         let pools: Box<dyn Iterator<Item = _> + Send> =
             if ahead { Box::new(Ahead::of(0, pools)) } else { Box::new(pools) };
@@ -221,7 +232,8 @@ impl Shuffled {
         if positions.is_empty() {
             return Ok(None);
         }
-        if self.pool.images.is_empty() {
+        // Not read yet; the pool itself may be another one by now.
+        if pixels.is_empty() {
             let images = self.patches.images_at(&positions)?;
             return Ok(Some((positions, images)));
         }
@@ -279,7 +291,7 @@ mod tests {
     fn odd(patches: &Patches, seed: u64, skip: usize) -> Shuffled {
         let odd = patches.select(&(0..1000).map(|n| 2 * n + 1).collect::<Vec<_>>()).unwrap();
         let blocks = (0..1000).step_by(64).map(|start| start..1000.min(start + 64)).collect();
-        Shuffled::by_blocks(odd, 48, seed, skip, blocks, 300)
+        Shuffled::by_blocks(odd, 48, seed, skip, blocks, 300, false)
     }
 
     #[test]

@@ -277,10 +277,10 @@ impl Patches {
         self.source.file().map(SourceFile::rows_a_chunk)
     }
 
-    /// Whether patches of a file are read one by one at no more cost than together, once they are
+    /// Bytes of a patch in its file, where patches are read one by one at no more cost than together once they are
     /// [announced](Self::announce).
-    pub(super) fn has_single_rows(&self) -> bool {
-        self.source.file().is_some_and(SourceFile::has_single_rows)
+    pub(super) fn single_row_bytes(&self) -> Option<usize> {
+        self.source.file().and_then(SourceFile::single_row_bytes)
     }
 
     /// Has the system read these patches ahead, where they are read one by one.
@@ -294,8 +294,8 @@ impl Patches {
     }
 
     /// Whether several threads that ask for pixels of a file are served at once.
-    pub(super) fn serve_all_threads(&self) -> bool {
-        self.source.file().is_some_and(SourceFile::serves_all_threads)
+    pub(super) fn read_in_parallel(&self) -> bool {
+        self.source.file().is_some_and(SourceFile::reads_in_parallel)
     }
 
     /// The patches at these positions, in this order.

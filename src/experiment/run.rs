@@ -178,7 +178,7 @@ impl Run {
         keys.sort_by_key(|key| *key != "name");
         for key in keys {
             if let (Some(named), Some(built)) = (named.get(key), built.get(key))
-                && named != built
+                && !alike(named, built)
             {
                 let problem = format!("model.{key} = {named}, but model.safetensors beside it has {built}");
                 return Err(Error::input(
@@ -425,6 +425,15 @@ impl Run {
             .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;
         all.insert(name.to_owned(), value);
         write_json(&path, &all)
+    }
+}
+
+/// Whether two settings mean the same: 0 is 0.0.
+fn alike(a: &Value, b: &Value) -> bool {
+    let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => a == b,
     }
 }
 

@@ -96,6 +96,7 @@ impl<E: Dtype, D: Backend<E>> Mlp<E, D> {
 
 impl<E: Dtype, D: Backend<E>> Module<E, D> for Mlp<E, D> {
     /// A megabyte of So2Sat's patches: they stay in a core's second cache while all the weights pass by.
+    /// What Monte Carlo dropout draws depends on it.
     const PART: usize = 24;
 
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {

@@ -205,7 +205,7 @@ pub struct EpochRecord {
     pub validation_accuracy: Option<f64>,
     /// Seconds, validation included.
     pub seconds: f64,
-    /// Seconds of them that training waited for patches to be read.
+    /// Seconds of them in which the processor waited for patches to be read; a GPU may have been at work meanwhile.
     pub waiting: f64,
 }
 
@@ -460,18 +460,18 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         // Another order each epoch, from the seed alone.
         let order = self.training.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(epoch as u64);
         let mut batches = train.patches.shuffled_from(self.training.batch_size, order, self.position.batch);
-        let mut read = |trainer: &mut Self, batch: usize| {
+        let mut next_staged = |trainer: &mut Self, batch: usize| {
             let asked = Instant::now();
             let rows = batches.next().transpose()?;
             trainer.position.waiting += asked.elapsed().as_secs_f64();
             Ok(rows.map(|(positions, images)| trainer.stage([epoch, batch], train, &positions, images)))
         };
-        let mut staged = read(self, self.position.batch)?;
+        let mut staged = next_staged(self, self.position.batch)?;
         while let Some(batch) = staged {
             let patches = batch.patches;
             let learnt = self.step(learning_rate, batch);
             // A GPU is still at work on this one.
-            let following: Result<_> = read(self, self.position.batch + 1);
+            let following: Result<_> = next_staged(self, self.position.batch + 1);
             let of_batch = learnt.tally();
             self.position.batch += 1;
             let loss = of_batch.mean_loss();

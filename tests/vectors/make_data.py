@@ -36,6 +36,33 @@ with h5py.File(HERE / "data_odd_chunks.h5", "w") as f:
     f.attrs["classes"] = "forest,river,town"
     f.attrs["provenance"] = "h5py, frozen"
 
+# What looks like plain floats and is not: each must be read as it was written, all the same.
+def plain(name, write, **layout):
+    with h5py.File(HERE / name, "w", **layout) as f:
+        write(f)
+
+
+# Floats of 32 bits with another exponent than IEEE's: halves of what was written, to who takes them for such.
+def custom_floats(f):
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_ebias(126)
+    space = h5py.h5s.create_simple((3, 4, 4, 2))
+    dataset = h5py.h5d.create(f.id, b"sen2", kind, space)
+    dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, pixels(3, 4, 2).astype("f4"))
+
+
+# A chunk that was never written: its pixels are the fill value.
+def unwritten_chunk(f):
+    dataset = f.create_dataset("sen2", (6, 4, 4, 2), "f4", chunks=(2, 4, 4, 2), compression="gzip", fillvalue=0.5)
+    dataset[:2], dataset[4:] = pixels(6, 4, 2)[:2], pixels(6, 4, 2)[4:]
+
+
+plain("data_custom_floats.h5", custom_floats)
+plain("data_unwritten_chunk.h5", unwritten_chunk)
+plain("data_user_block.h5", lambda f: f.create_dataset("sen2", data=pixels(3, 4, 2)), userblock_size=512)
+plain("data_linked_to.h5", lambda f: f.create_dataset("other", data=pixels(3, 4, 2)))
+plain("data_linked.h5", lambda f: f.__setitem__("sen2", h5py.ExternalLink("data_linked_to.h5", "other")))
+
 # Digital numbers as integers, lists as fixed-length ASCII, pixels called 'patches'.
 with h5py.File(HERE / "data_integers.h5", "w") as f:
     f["patches"] = (pixels(4, 3, 2) * 16384).astype("u2")

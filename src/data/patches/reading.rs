@@ -17,6 +17,9 @@ const LARGEST_GAP: usize = 4;
 /// Rows read at once for a scattered selection; bounds the memory that gaps may waste.
 const LONGEST_RUN: usize = 256;
 
+/// Rows of a chunk up to which it is read in one run; likewise.
+const LARGEST_CHUNK: usize = 2048;
+
 /// Numbers that a thread checks at once.
 const AT_ONCE: usize = 1 << 16;
 
@@ -43,13 +46,17 @@ impl Patches {
         }
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_unstable_by_key(|&n| rows[n]);
+        // A chunk is decoded as a whole, however few of its rows are wanted.
+        let chunk = self.rows_a_chunk().unwrap_or(1);
+        let longest = LONGEST_RUN.max(chunk.min(LARGEST_CHUNK));
         let mut start = 0;
         while start < order.len() {
             let first = rows[order[start]];
             let mut end = start + 1;
             while end < order.len()
-                && rows[order[end]] - rows[order[end - 1]] <= LARGEST_GAP
-                && rows[order[end]] - first < LONGEST_RUN
+                && (rows[order[end]] - rows[order[end - 1]] <= LARGEST_GAP
+                    || rows[order[end]] / chunk == rows[order[end - 1]] / chunk)
+                && rows[order[end]] - first < longest
             {
                 end += 1;
             }

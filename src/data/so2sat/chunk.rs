@@ -23,15 +23,15 @@ pub(super) fn read(images: &Dataset, corner: [usize; 4], mut bytes: Vec<u8>) -> 
         let mut size = 0;
         // SAFETY: the dataset is open and of four dimensions, as the caller has read from its shape; the function writes
         // one number and keeps no pointer. The library's lock is held.
-        let failed = unsafe { H5Dget_chunk_storage_size(images.id(), corner.as_ptr(), &raw mut size) };
-        if failed < 0 || size == 0 {
+        let status = unsafe { H5Dget_chunk_storage_size(images.id(), corner.as_ptr(), &raw mut size) };
+        if status < 0 || size == 0 {
             return None;
         }
         bytes.resize(size as usize, 0);
         let mut skipped = 0;
-        // SAFETY: as above; what is written are as many bytes as the chunk has, which the library has just said and which
-        // nothing can change while its lock is held.
-        let failed = unsafe {
+        // SAFETY: as above; what is written are as many bytes as the chunk has, which the library has just said; its lock is held, and
+        // the file is open for reading alone, so that HDF5's own lock keeps writers out.
+        let status = unsafe {
             H5Dread_chunk1(
                 images.id(),
                 H5P_DEFAULT,
@@ -40,6 +40,6 @@ pub(super) fn read(images: &Dataset, corner: [usize; 4], mut bytes: Vec<u8>) -> 
                 bytes.as_mut_ptr().cast(),
             )
         };
-        (failed >= 0 && skipped == 0).then_some(bytes)
+        (status >= 0 && skipped == 0).then_some(bytes)
     })
 }

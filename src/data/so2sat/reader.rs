@@ -5,7 +5,7 @@ mod tables;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 use hdf5::Dataset;
 use ndarray::{Array4, ArrayViewMut4, s};
@@ -143,7 +143,7 @@ impl SourceFile {
         let provenance =
             text_attribute(&file, path, "provenance")?.unwrap_or_else(|| "not stated".to_owned());
         let chunks = Chunks::of(&images, &shape);
-        let stored = Stored::of(path, &images);
+        let stored = Stored::of(&images);
         Ok(Self {
             path: path.to_owned(),
             images,
@@ -238,13 +238,15 @@ impl SourceFile {
     }
 
     /// Whether several threads that ask for rows are served at once, at no cost of memory.
-    pub(in crate::data) fn serves_all_threads(&self) -> bool {
+    pub(in crate::data) fn reads_in_parallel(&self) -> bool {
         self.stored.is_some() && matches!(self.chunks, Chunks::Patches { .. })
     }
 
-    /// Whether rows are read one by one at no more cost than together, if the system read them ahead.
-    pub(in crate::data) fn has_single_rows(&self) -> bool {
-        self.stored.as_ref().and_then(Stored::piece).is_some()
+    /// Bytes of a row in the file, where rows are read one by one at no more cost than together once the system has
+    /// read them ahead; none where it can't, or in chunks.
+    pub(in crate::data) fn single_row_bytes(&self) -> Option<usize> {
+        let stored = self.stored.as_ref().filter(|_| cfg!(target_os = "linux"))?;
+        stored.piece().map(|_| stored.row_bytes())
     }
 
     /// Has the system read rows ahead, where single rows are read.
@@ -254,7 +256,7 @@ impl SourceFile {
         }
     }
 
-    /// Pixels of these rows, in this order, if [single ones](Self::has_single_rows) are read. Shape: (n, S, S, C).
+    /// Pixels of these rows, in this order, if they lie in one piece. Shape: (n, S, S, C).
     pub(in crate::data) fn read_each(&self, rows: &[usize]) -> Result<Option<Array4<f32>>> {
         let Some((stored, offset)) = self.stored.as_ref().and_then(|stored| Some((stored, stored.piece()?)))
         else {
@@ -292,19 +294,24 @@ impl SourceFile {
 
     /// A block of rows, from memory if it is the one of which a part was read last.
     fn block(&self, rows: &Range<usize>, chunk: [usize; 4]) -> Result<Arc<Array4<f32>>> {
-        let mut last = self.last_block.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, pixels)) = &*last
+        let mut kept = self.kept_block();
+        if let Some((at, pixels)) = &*kept
             && *at == rows.start
         {
             return Ok(pixels.clone());
         }
-        // The old block goes before the new one comes.
-        *last = None;
+        // The old block goes before the new one comes; who waits for that reads its own.
+        *kept = None;
+        drop(kept);
         let mut pixels = self.zeros(rows.len());
         self.read_by_chunks(rows, chunk, pixels.view_mut())?;
         let pixels = Arc::new(pixels);
-        *last = Some((rows.start, pixels.clone()));
+        *self.kept_block() = Some((rows.start, pixels.clone()));
         Ok(pixels)
+    }
+
+    fn kept_block(&self) -> MutexGuard<'_, Option<(usize, Arc<Array4<f32>>)>> {
+        self.last_block.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads rows one chunk after the other: HDF5 decodes each once and hands it over in one piece.
@@ -360,16 +367,13 @@ impl SourceFile {
 
     fn not_stored(&self, rows: impl Iterator<Item = usize> + Clone, error: io::Error) -> Error {
         let (first, last) = (rows.clone().min().unwrap_or(0), rows.max().unwrap_or(0));
-        let rows = format!("{}, rows {first} to {last}", self.name());
+        let rows = format!("{}, among rows {first} to {last}", self.name());
         match error.kind() {
             ErrorKind::UnexpectedEof => Error::input(
                 rows,
                 "the HDF5 file is cut short",
                 "copy it again: its size must be that of the original",
             ),
-            ErrorKind::InvalidData => {
-                Error::input(rows, "a chunk that does not decode", "the file is damaged: copy it again")
-            }
             _ => Error::io(&self.path)(error),
         }
     }

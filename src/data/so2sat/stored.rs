@@ -1,23 +1,21 @@
 //! Pixels straight from an HDF5 file, where they lie there plainly.
 //!
-//! HDF5 decodes and converts in one thread at a time, whoever asks. Floats of 32 or 64 bits in little-endian order, in
+//! HDF5 decodes and converts in one thread at a time, whoever asks. IEEE's floats of 32 or 64 bits in the machine's order, in
 //! one piece or in chunks that are shuffled and deflated at most, are read here from their places by all threads.
 //! Whatever else there is (integers, other filters, chunks that were never written) is left to HDF5.
 //!
 //! The HDF Group, *HDF5 File Format Specification* 3.0; Deutsch & Gailly (1996), *ZLIB Compressed Data Format*, RFC 1950.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io;
 #[cfg(target_os = "linux")]
 use std::num::NonZero;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use hdf5::Dataset;
-use hdf5::datatype::ByteOrder;
 use hdf5::filters::Filter;
-use hdf5::types::{FloatSize, TypeDescriptor};
+use hdf5::{Dataset, Datatype};
 use libdeflater::Decompressor;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -28,6 +26,13 @@ use super::chunk;
 
 /// Numbers that a thread reads and converts at once: they stay in its cache meanwhile.
 const AT_ONCE: usize = 1 << 14;
+
+/// Numbers of the rows that are decoded together, about: some for each thread, and few beside a pool.
+const GROUP: usize = 1 << 24;
+
+/// Bytes that the system is asked at once to read ahead.
+#[cfg(target_os = "linux")]
+const ANNOUNCED: u64 = 128 << 10;
 
 /// Patches that are put together at once from chunks that hold parts of many: of So2Sat's they fit in a core's cache,
 /// and each chunk's share of them is read in a row.
@@ -47,13 +52,22 @@ pub(in crate::data) fn by_all_threads<T: Send>(read: impl FnOnce() -> T + Send) 
     }
 }
 
+/// The floats that are read so, in the machine's own order of bytes.
+#[derive(Clone, Copy)]
+enum Float {
+    F32,
+    F64,
+}
+
 /// The images of a file that can be read so.
 pub(super) struct Stored {
     file: File,
-    float: FloatSize,
+    float: Float,
     /// Patches, rows, columns, bands.
     shape: [usize; 4],
     layout: Layout,
+    /// Set once a chunk was met that HDF5 must read.
+    refused: AtomicBool,
 }
 
 enum Layout {
@@ -68,19 +82,22 @@ enum Layout {
 
 impl Stored {
     /// None if they must be left to HDF5.
-    pub(super) fn of(path: &Path, images: &Dataset) -> Option<Self> {
+    pub(super) fn of(images: &Dataset) -> Option<Self> {
         let shape = images.shape().try_into().ok()?;
-        let kind = images.dtype().ok()?;
-        let TypeDescriptor::Float(float @ (FloatSize::U4 | FloatSize::U8)) = kind.to_descriptor().ok()?
-        else {
+        let (kind, made) = (images.dtype().ok()?, images.dcpl().ok()?);
+        // Exactly so, since there are floats of other bits in as many bytes.
+        let float = if kind == Datatype::from_type::<f32>().ok()? {
+            Float::F32
+        } else if kind == Datatype::from_type::<f64>().ok()? {
+            Float::F64
+        } else {
             return None;
         };
-        // Addresses count from behind a user's block, which hardly any file has.
-        if kind.byte_order() != ByteOrder::LittleEndian || images.file().ok()?.userblock() != 0 {
-            return None;
-        }
-        let layout = match (images.chunk(), &images.filters()[..]) {
-            (None, []) => Layout::Piece(images.offset()?),
+        // A link may lead into another file.
+        let file = images.file().ok()?;
+        let layout = match (images.chunk(), &made.get_filters().ok()?[..]) {
+            // Behind a user's block HDF5 may give an address to what was never written.
+            (None, []) if file.userblock() == 0 => Layout::Piece(images.offset()?),
             (None, _) => return None,
             (Some(chunk), filters) => {
                 let (shuffled, deflated) = match filters {
@@ -90,17 +107,32 @@ impl Stored {
                     [Filter::Shuffle, Filter::Deflate(_)] => (true, true),
                     _ => return None,
                 };
+                // Else chunks that reach beyond the edge may be stored without their filters, and not say so.
+                if made.get_chunk_opts().ok()?.is_some_and(|options| !options.is_empty()) {
+                    return None;
+                }
                 Layout::Chunks { shape: chunk.try_into().ok()?, shuffled, deflated }
             }
         };
-        Some(Self { file: File::open(path).ok()?, float, shape, layout })
+        // Before any job of fewer threads reads.
+        by_all_threads(|| ());
+        Some(Self {
+            file: File::open(file.filename()).ok()?,
+            float,
+            shape,
+            layout,
+            refused: AtomicBool::new(false),
+        })
     }
 
     /// Reads consecutive rows into `target`, which has their size; false if HDF5 must.
     ///
     /// # Errors
-    /// A piece that the file's end cuts off (`UnexpectedEof`), a chunk that does not decode (`InvalidData`).
+    /// A piece that the file's end cuts off (`UnexpectedEof`).
     pub(super) fn read(&self, images: &Dataset, rows: Range<usize>, target: &mut [f32]) -> io::Result<bool> {
+        if self.refused.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
         by_all_threads(|| match self.layout {
             Layout::Piece(offset) => {
                 let first = rows.start * self.row();
@@ -109,7 +141,19 @@ impl Stored {
             Layout::Chunks { shape, shuffled, deflated } => {
                 let decode =
                     Decoding { numbers: shape.iter().product(), width: self.width(), shuffled, deflated };
-                self.read_chunks(images, rows, shape, decode, target)
+                // By groups of rows that end where chunks do: what is decoded is held once more while it is put in order.
+                let a_group = (GROUP / self.row() / shape[0]).max(1) * shape[0];
+                let (mut rows, mut target) = (rows, target);
+                while !rows.is_empty() {
+                    let end = rows.end.min((rows.start / a_group + 1) * a_group);
+                    let (group, rest) = target.split_at_mut((end - rows.start) * self.row());
+                    if self.read_chunks(images, rows.start..end, shape, decode, group).is_none() {
+                        self.refused.store(true, Ordering::Relaxed);
+                        return Ok(false);
+                    }
+                    (rows, target) = (end..rows.end, rest);
+                }
+                Ok(true)
             }
         })
     }
@@ -127,7 +171,7 @@ impl Stored {
     /// # Errors
     /// As [`read`](Self::read).
     pub(super) fn read_each(&self, offset: u64, rows: &[usize], target: &mut [f32]) -> io::Result<()> {
-        let bytes = self.row() * self.width();
+        let bytes = self.row_bytes();
         by_all_threads(|| {
             let each = target.par_chunks_exact_mut(self.row()).zip(rows);
             each.try_for_each(|(target, row)| self.read_plain(offset + (row * bytes) as u64, target))
@@ -138,13 +182,22 @@ impl Stored {
     pub(super) fn announce(&self, rows: &Range<usize>) {
         #[cfg(target_os = "linux")]
         if let Some(offset) = self.piece() {
-            let bytes = (self.row() * self.width()) as u64;
-            let length = NonZero::new(rows.len() as u64 * bytes);
-            // What it can't do ahead, it does when asked.
-            let _ = fadvise(&self.file, offset + rows.start as u64 * bytes, length, Advice::WillNeed);
+            let bytes = self.row_bytes() as u64;
+            let (first, end) = (offset + rows.start as u64 * bytes, offset + rows.end as u64 * bytes);
+            // It takes no more of one call than it would read ahead by itself.
+            for start in (first..end).step_by(ANNOUNCED as usize) {
+                // What it can't do ahead, it does when asked.
+                let _ =
+                    fadvise(&self.file, start, NonZero::new(ANNOUNCED.min(end - start)), Advice::WillNeed);
+            }
         }
         #[cfg(not(target_os = "linux"))]
         let _ = rows;
+    }
+
+    /// Bytes of a patch in the file.
+    pub(super) fn row_bytes(&self) -> usize {
+        self.row() * self.width()
     }
 
     /// Numbers of a patch.
@@ -154,7 +207,10 @@ impl Stored {
 
     /// Bytes of a number.
     fn width(&self) -> usize {
-        self.float as usize
+        match self.float {
+            Float::F32 => size_of::<f32>(),
+            Float::F64 => size_of::<f64>(),
+        }
     }
 
     /// Numbers that lie in the file as they are, from this byte on.
@@ -167,6 +223,7 @@ impl Stored {
         })
     }
 
+    /// None if HDF5 must: a chunk that was never written, or that does not decode, which HDF5 will tell.
     fn read_chunks(
         &self,
         images: &Dataset,
@@ -174,35 +231,40 @@ impl Stored {
         chunk: [usize; 4],
         decode: Decoding,
         target: &mut [f32],
-    ) -> io::Result<bool> {
+    ) -> Option<()> {
         // A layer holds all chunks of the same rows.
         let layers = rows.start / chunk[0]..rows.end.div_ceil(chunk[0]);
         let corners: Vec<[usize; 3]> = self.corners(chunk);
-        let chunks: Vec<[usize; 4]> = layers
-            .clone()
-            .flat_map(|layer| corners.iter().map(move |&[y, x, c]| [layer * chunk[0], y, x, c]))
-            .collect();
-        let decoded = chunks.par_iter().map_init(Buffers::default, |buffers, &corner| {
-            let Some(stored) = chunk::read(images, corner, std::mem::take(&mut buffers.stored)) else {
-                return Ok(None);
-            };
-            buffers.stored = stored;
-            let mut numbers = vec![0.0; decode.numbers];
-            to_f32(self.float, decode.bytes(buffers)?, &mut numbers);
-            Ok(Some(numbers))
+        let each: usize = chunk[1..].iter().product();
+        // Of a chunk, the rows that are wanted: those of all others need not be held.
+        let wanted = |layer: usize| {
+            let first = layer * chunk[0];
+            rows.start.max(first) - first..rows.end.min(first + chunk[0]) - first
+        };
+        let chunks: Vec<(usize, [usize; 3])> =
+            layers.clone().flat_map(|layer| corners.iter().map(move |&corner| (layer, corner))).collect();
+        let decoded = chunks.par_iter().map_init(Buffers::default, |buffers, &(layer, [y, x, c])| {
+            let corner = [layer * chunk[0], y, x, c];
+            buffers.stored = chunk::read(images, corner, std::mem::take(&mut buffers.stored))?;
+            let (bytes, wanted) = (decode.bytes(buffers)?, wanted(layer));
+            let bytes = &bytes[wanted.start * each * decode.width..wanted.end * each * decode.width];
+            let mut numbers = vec![0.0; wanted.len() * each];
+            to_f32(self.float, bytes, &mut numbers);
+            Some(numbers)
         });
-        let Some(decoded) = decoded.collect::<io::Result<Option<Vec<Vec<f32>>>>>()? else { return Ok(false) };
+        let decoded: Vec<Vec<f32>> = decoded.collect::<Option<_>>()?;
         let row = self.row();
         target.par_chunks_mut(ROWS * row).enumerate().for_each(|(n, target)| {
             for (place, &corner) in corners.iter().enumerate() {
                 for (at, target) in (rows.start + n * ROWS..).zip(target.chunks_exact_mut(row)) {
-                    let numbers = &decoded[(at / chunk[0] - layers.start) * corners.len() + place];
-                    let first = at % chunk[0] * chunk[1..].iter().product::<usize>();
-                    self.put(corner, chunk, &numbers[first..], target);
+                    let layer = at / chunk[0];
+                    let numbers = &decoded[(layer - layers.start) * corners.len() + place];
+                    let first = at % chunk[0] - wanted(layer).start;
+                    self.put(corner, chunk, &numbers[first * each..], target);
                 }
             }
         });
-        Ok(true)
+        Some(())
     }
 
     /// Puts what a chunk has of a patch in its place there.
@@ -273,28 +335,26 @@ impl Default for Buffers {
 }
 
 impl Decoding {
-    /// The numbers' bytes, of what is `stored`.
-    fn bytes(self, buffers: &mut Buffers) -> io::Result<&[u8]> {
+    /// The numbers' bytes, of what is `stored`; none if that is not what it says.
+    fn bytes(self, buffers: &mut Buffers) -> Option<&[u8]> {
         let Buffers { stored, inflated, ordered, decompressor } = buffers;
         let size = self.numbers * self.width;
         let bytes = if self.deflated {
             inflated.resize(size, 0);
-            let done = decompressor.zlib_decompress(stored, inflated);
-            let whole = done.is_ok_and(|bytes| bytes == size);
-            whole.then_some(&inflated[..])
+            let inflated_bytes = decompressor.zlib_decompress(stored, inflated).ok()?;
+            (inflated_bytes == size).then_some(&inflated[..])?
         } else {
-            (stored.len() == size).then_some(&stored[..])
+            (stored.len() == size).then_some(&stored[..])?
         };
-        let bytes = bytes.ok_or_else(|| io::Error::from(ErrorKind::InvalidData))?;
         if !self.shuffled {
-            return Ok(bytes);
+            return Some(bytes);
         }
         // The first bytes of all numbers come first, then all second ones.
         ordered.resize(size, 0);
         for (n, plane) in bytes.chunks_exact(self.numbers).enumerate() {
             ordered[n..].iter_mut().step_by(self.width).zip(plane).for_each(|(to, from)| *to = *from);
         }
-        Ok(ordered)
+        Some(ordered)
     }
 }
 
@@ -305,14 +365,15 @@ fn copy<const N: usize>((to, from): (&mut [f32], &[f32])) {
     }
 }
 
-fn to_f32(float: FloatSize, bytes: &[u8], numbers: &mut [f32]) {
-    if matches!(float, FloatSize::U4) {
-        for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
-            *number = f32::from_le_bytes(*bytes);
+fn to_f32(float: Float, bytes: &[u8], numbers: &mut [f32]) {
+    match float {
+        Float::F32 => {
+            let each = numbers.iter_mut().zip(bytes.as_chunks().0);
+            each.for_each(|(number, bytes)| *number = f32::from_ne_bytes(*bytes));
         }
-    } else {
-        for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
-            *number = f64::from_le_bytes(*bytes) as f32;
+        Float::F64 => {
+            let each = numbers.iter_mut().zip(bytes.as_chunks().0);
+            each.for_each(|(number, bytes)| *number = f64::from_ne_bytes(*bytes) as f32);
         }
     }
 }
@@ -327,7 +388,7 @@ fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Resu
     while !bytes.is_empty() {
         let read = std::os::windows::fs::FileExt::seek_read(file, bytes, offset)?;
         if read == 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         bytes = &mut bytes[read..];
         offset += read as u64;
