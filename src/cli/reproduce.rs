@@ -210,7 +210,7 @@ eolearn/); it is looked for in $LCZ_REAL_DATA, too. Without it that half of the 
 
 Examples:
   lcz reproduce landcover --quick --out study          (some minutes on two cores)
-  lcz reproduce landcover --out study --data data/eolearn")]
+  lcz reproduce landcover --out study --data data/eolearn    (a quarter of an hour of one idle core)")]
 struct Landcover {
     /// The real sample, or its folder [default: $LCZ_REAL_DATA, else none].
     #[arg(long)]

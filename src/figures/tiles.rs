@@ -93,7 +93,7 @@ pub fn cut_scene(picture: &TilesPicture<'_>, caption: &Caption) -> Result<Figure
         let _ = write!(notes, "Scene: {words}. ");
     }
     if overview.step > 1 {
-        let _ = write!(notes, "Drawn: every {}th pixel.", overview.step);
+        let _ = write!(notes, "Drawn: one pixel of {} across and down.", overview.step);
     }
     let frame = Frame::new(caption, notes.trim_end(), PAGE_WIDTH);
     let mut drawing = frame.around(HEADING + height + 8.0 + lines as f64 * LINE + 3.0);
