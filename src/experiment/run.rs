@@ -1,6 +1,7 @@
 //! A run folder: `config.toml`, `history.csv`, `model.safetensors`, `checkpoint.safetensors`,
 //! `baselines.json`, `metrics.json`, `figures/`.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
 use std::fs;
 use std::io::ErrorKind;
@@ -432,7 +433,7 @@ impl Run {
 fn alike(a: &Value, b: &Value) -> bool {
     let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
     match (number(a), number(b)) {
-        (Some(a), Some(b)) => a == b,
+        (Some(a), Some(b)) => a.partial_cmp(&b).is_some_and(Ordering::is_eq),
         _ => a == b,
     }
 }
