@@ -1,5 +1,6 @@
 //! The one error type: each message is a line that says where, what, and what to do.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What can go wrong, with where it went wrong and what to do about it.
@@ -20,7 +21,7 @@ pub enum Error {
         advice: String,
     },
     /// The operating system refused to read or write a file.
-    #[error("{}: {source}; check the path, the permissions and the free space", path.display())]
+    #[error("{}: {source}; {}", path.display(), advice_on(source.kind()))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -53,6 +54,20 @@ pub enum Error {
         /// The library's own words.
         detail: String,
     },
+}
+
+/// What to do about the system's refusal.
+fn advice_on(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotFound => "check the path's spelling, and the folder that it starts from",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "check the permissions, or give another folder"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make some free space, or give another disk's folder"
+        }
+        _ => "check the path, the permissions and the free space",
+    }
 }
 
 /// The crate's result type.
@@ -90,5 +105,21 @@ impl Error {
     pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_fits_what_the_system_says() {
+        let said = |kind: ErrorKind| Error::io(Path::new("a/b"))(kind.into()).to_string();
+        let missing = said(ErrorKind::NotFound);
+        assert!(missing.starts_with("a/b: ") && missing.contains("check the path"), "{missing}");
+        assert!(!missing.contains("free space") && !missing.contains("permissions"), "{missing}");
+        assert!(said(ErrorKind::PermissionDenied).contains("permissions"));
+        assert!(said(ErrorKind::StorageFull).contains("free space"));
+        assert!(said(ErrorKind::Other).contains("the path, the permissions and the free space"));
     }
 }
