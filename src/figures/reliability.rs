@@ -28,6 +28,13 @@ impl Agreement {
             Self::ExpertShare => "Share of experts who agree",
         }
     }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::ExpertShare => "agreement",
+        }
+    }
 }
 
 /// Room for the numbers and the title of the upright axis.
@@ -71,9 +78,10 @@ pub fn reliability(
         Bins::EqualWidth(bins) => format!("{bins} bins of equal width"),
         Bins::EqualMass(bins) => format!("{bins} bins of equal mass"),
     };
+    let what = agreement.noun();
     let notes = format!(
-        "Blue: a bin's agreement. Orange on it: too sure by so much; light blue in it: not sure enough. \
-         Dashed: perfect calibration. ECE in {bins}."
+        "Blue: a bin's {what}. Orange: confidence beyond {what} (too sure). Light blue: {what} beyond confidence \
+         (too modest). Dashed: perfect calibration. ECE in {bins}."
     );
     let frame = Frame::new(caption, &notes, COLUMN_WIDTH);
     let mut drawing = frame.around(ABOVE + side + 8.0 + HISTOGRAM + 24.0);
