@@ -46,6 +46,7 @@ pub struct CoverScene {
 /// # Errors
 /// A folder that may not be written, or a disk that is full.
 pub fn cover_scene() -> Result<CoverScene> {
+    super::announce_quick();
     let side = SIDE[usize::from(super::is_quick())];
     let folder = repository().join("data").join(format!("cover-{side}-{SEED}"));
     let maker = SyntheticScene { rows: side, columns: side, seed: SEED, clouds: 0.08 };

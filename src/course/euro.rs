@@ -216,6 +216,7 @@ impl Ground {
 /// # Errors
 /// A folder that may not be written, or a disk that is full.
 pub fn eurosat() -> Result<So2Sat> {
+    super::announce_quick();
     let each = EACH[usize::from(super::is_quick())];
     let images = repository().join("data").join(format!("eurosat-{each}-{SEED}"));
     if !images.exists() {

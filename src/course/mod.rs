@@ -9,6 +9,7 @@ mod maps;
 mod real;
 
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use crate::data::So2Sat;
 use crate::data::synthetic::Synthetic;
@@ -40,6 +41,18 @@ pub fn epochs(full: usize) -> usize {
     if is_quick() { full.min(2) } else { full }
 }
 
+/// Says once where the notebooks are only [tried out](is_quick): the texts speak of the full data.
+fn announce_quick() {
+    static SAID: Once = Once::new();
+    if is_quick() {
+        SAID.call_once(|| {
+            println!(
+                "In small (LCZ_QUICK=1): what the text tells you to expect need not hold on so few data."
+            );
+        });
+    }
+}
+
 /// The synthetic data set of the notebooks, made on first use in `data/` of the repository (3,400 patches,
 /// 250 MB, some seconds; 680 if [quick](is_quick)).
 ///
@@ -59,6 +72,7 @@ pub fn radar_data() -> Result<So2Sat> {
 
 /// Makes the data set where it is missing.
 fn data_folder() -> Result<PathBuf> {
+    announce_quick();
     let synthetic = Synthetic { patches: PATCHES[usize::from(is_quick())], seed: SEED };
     let folder = repository().join("data").join(format!("synthetic-{}-{SEED}", synthetic.patches));
     if folder.exists() {

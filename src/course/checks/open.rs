@@ -1,28 +1,47 @@
 //! Exercises of notebook 08.
 
+use std::panic::{self, AssertUnwindSafe};
+
 use super::Verdict;
 
 /// Whether a split leaks: whether any city is in both parts.
 pub fn check_leak(answer: impl Fn(&[i32], &[i32]) -> bool) -> Verdict {
-    let cases: [(&[i32], &[i32], bool); 5] = [
+    /// The cities of the training and of the test part, and whether they leak.
+    type Case = (&'static [i32], &'static [i32], bool);
+    let cases: [Case; 7] = [
         (&[1, 1, 2], &[3, 4], false),
         (&[1, 2, 3], &[3, 4], true),
         (&[5, 6], &[9, 5], true),
-        (&[7], &[], false),
         (&[1, 2], &[2, 1], true),
+        (&[4, 8], &[4, 9, 9], true),
+        (&[7], &[], false),
+        (&[], &[7], false),
     ];
-    let wrong: Vec<bool> = cases.iter().map(|(a, b, leaks)| answer(a, b) != *leaks).collect();
-    let turned = wrong.iter().all(|wrong| *wrong);
-    let position = cases.iter().map(|(a, b, _)| a.iter().zip(*b).any(|(a, b)| a == b));
-    let hint = if turned {
+    // An index beyond the end of one part is a likely mistake, too.
+    let said = cases.map(|(a, b, _)| panic::catch_unwind(AssertUnwindSafe(|| answer(a, b))).ok());
+    let all =
+        |wanted: &dyn Fn(&Case) -> bool| said.iter().zip(&cases).all(|(s, case)| *s == Some(wanted(case)));
+    let wrong = |case: &(&Option<bool>, &Case)| *case.0 != Some(case.1.2);
+    if let Some((_, (a, b, _))) = said.iter().zip(&cases).find(|(said, _)| said.is_none()) {
+        return Verdict::NotYet(format!(
+            "it panics on {a:?} and {b:?}: parts differ in length, and may be empty"
+        ));
+    }
+    let hint = if all(&|case| !case.2) {
         "turned round: true is to mean that there is a leak"
-    } else if cases.iter().zip(position).all(|((a, b, _), same)| answer(a, b) == same) {
-        "compare each city of the one part with all of the other, not place by place: other.contains(city)"
+    } else if all(&|(a, b, _)| a.iter().zip(*b).any(|(a, b)| a == b)) {
+        "compare each city of the one part with all of the other, not place by place"
+    } else if all(&|(a, b, _)| a.iter().all(|city| b.contains(city)))
+        || all(&|(a, b, _)| b.iter().all(|city| a.contains(city)))
+    {
+        "one city in both parts is a leak already: any, not all"
+    } else if said.iter().zip(&cases).filter(wrong).all(|(_, (a, b, _))| a.is_empty() || b.is_empty()) {
+        "right, but for a part without patches: it has no city, so none is in both"
     } else {
         "true if any city of the training part is among those of the test part"
     };
     Verdict::of(
-        !wrong.contains(&true),
+        all(&|case| case.2),
         "neighbouring patches of one city in both parts flatter every score",
         hint,
     )
@@ -51,6 +70,13 @@ pub fn check_disagreement(answer: impl Fn(&[Vec<f64>]) -> f64) -> Verdict {
         "the sign is turned: the mean is less sure than its members, so its entropy goes first"
     } else if all(&total) {
         "that is all of the uncertainty; take off what each member has by itself"
+    } else if all(&|m| total(m) - m.len() as f64 * aleatoric(m)) || all(&|m| m.len() as f64 * aleatoric(m)) {
+        "the members' entropies are added up there: take their mean, divide by how many members there are"
+    } else if all(&|m| {
+        let sum: Vec<f64> = mean(m).iter().map(|p| p * m.len() as f64).collect();
+        entropy(&sum) - aleatoric(m)
+    }) {
+        "the members' probabilities are added up there: their mean sums to 1, divide by how many members there are"
     } else if all(&aleatoric) {
         "that is what members doubt by themselves; the entropy of their mean, less this"
     } else {
@@ -93,6 +119,14 @@ mod tests {
         hint(check_leak(|a, b| !a.iter().any(|city| b.contains(city))), "turned");
         hint(check_leak(|a, b| a.iter().zip(b).any(|(a, b)| a == b)), "place by place");
         hint(check_leak(|_, _| true), "any city");
+        hint(check_leak(|_, _| false), "any city");
+        hint(check_leak(|a, b| a.iter().all(|city| b.contains(city))), "not all");
+        hint(check_leak(|a, b| b.iter().all(|city| a.contains(city))), "not all");
+        let of_any = |a: &[i32], b: &[i32]| a.iter().any(|city| b.contains(city));
+        hint(check_leak(|a, b| b.is_empty() || of_any(a, b)), "without patches");
+        hint(check_leak(|a, b| a.is_empty() || of_any(a, b)), "without patches");
+        hint(check_leak(|a, b| (0..a.len()).any(|n| a[n] == b[n])), "it panics on [1, 1, 2] and [3, 4]");
+        hint(check_leak(|a, b| b[0] == a[0] || of_any(a, b)), "it panics on [7] and []");
 
         let entropy = |p: &[f64]| -p.iter().map(|p| p * p.ln()).sum::<f64>();
         let total = move |m: &[Vec<f64>]| {
@@ -104,6 +138,15 @@ mod tests {
         hint(check_disagreement(|m| own(m) - total(m)), "sign");
         hint(check_disagreement(total), "take off");
         hint(check_disagreement(own), "less this");
+        hint(check_disagreement(move |m| total(m) - own(m) * m.len() as f64), "take their mean");
+        hint(check_disagreement(move |m| own(m) * m.len() as f64), "take their mean");
+        hint(
+            check_disagreement(move |m| {
+                let sum: Vec<f64> = (0..m[0].len()).map(|k| m.iter().map(|p| p[k]).sum()).collect();
+                entropy(&sum) - own(m)
+            }),
+            "sums to 1",
+        );
         hint(check_disagreement(|_| 1.0), "entropy of the mean");
 
         let sorted = |p: &[f64]| {

@@ -67,7 +67,7 @@ pub fn check_rank(answer: impl Fn(usize, f64) -> usize) -> Verdict {
     } else if all(&|n, alpha| up((n + 1) as f64, 1.0 - alpha)) {
         "that leaves out 1 - alpha of the truths; a share of 1 - alpha is to be held"
     } else {
-        "a share of 1 - alpha of n + 1, rounded up: ((n + 1) as f64 * (1.0 - alpha)).ceil() as usize"
+        "the formula, step by step: one more than n, as f64; the share that is to be held of it; round up; back to usize"
     };
     let right = cases.iter().all(|&(n, alpha)| {
         let (wanted, given) = (up((n + 1) as f64, alpha), answer(n, alpha));
@@ -115,6 +115,9 @@ mod tests {
         hint(check_rank(|n, alpha| (n as f64 * (1.0 - alpha) - 1e-9).ceil() as usize), "n + 1");
         hint(check_rank(|n, alpha| ((n + 1) as f64 * (1.0 - alpha) + 1e-9).floor() as usize), "round up");
         hint(check_rank(|n, alpha| ((n + 1) as f64 * alpha - 1e-9).ceil() as usize), "to be held");
-        hint(check_rank(|n, _| n), "rounded up");
+        hint(check_rank(|n, _| n), "step by step");
+        // What the exercise's stand-in gives.
+        hint(check_rank(|_, _| 0), "step by step");
+        assert!(!check_rank(|_, _| 0).to_string().contains("ceil()"), "the solution is not given away");
     }
 }

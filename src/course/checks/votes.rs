@@ -49,7 +49,15 @@ pub fn check_most_divided(answer: Zone, votes: &Votes) -> Verdict {
 pub fn check_lowest_loss(answer: f64) -> Verdict {
     let entropy = -(0.6_f64 * 0.6_f64.ln() + 0.4 * 0.4_f64.ln());
     let close = |value: f64| (answer - value).abs() < 2e-3;
-    let hint = if close(-(0.6_f64.ln())) {
+    let rounded = |digits: i32| (entropy * 10_f64.powi(digits)).round() / 10_f64.powi(digits);
+    let is_rounded = [1, 2].iter().any(|&digits| (answer - rounded(digits)).abs() < 1e-9);
+    let hint = if is_rounded {
+        "that looks well, but give it with three digits or more, or let the computer work it out"
+    } else if close(-entropy) {
+        "the logarithm of a share is negative: the minus before the sum makes it a loss above 0"
+    } else if close(2_f64.ln()) {
+        "that is the entropy of a tie, (0.5, 0.5); here it is six against four"
+    } else if close(-(0.6_f64.ln())) {
         "that is the loss if 0.6 were the label's only class; the other four experts count, too"
     } else if close(0.0) {
         "0 would need experts who all agree: predict 0.6 and 0.4 themselves and see what is left"
@@ -86,6 +94,11 @@ mod tests {
         hint(check_lowest_loss(0.5108), "other four");
         hint(check_lowest_loss(0.0), "all agree");
         hint(check_lowest_loss(0.9710), "bits");
+        hint(check_lowest_loss(0.67), "three digits");
+        hint(check_lowest_loss(0.7), "three digits");
+        hint(check_lowest_loss(-0.6730), "negative");
+        hint(check_lowest_loss(0.6931), "tie");
+        assert!(is_correct(&check_lowest_loss(0.673)));
         hint(check_lowest_loss(2.0), "p = y");
     }
 
