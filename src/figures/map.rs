@@ -1,4 +1,4 @@
-//! A map of classes, beside what the satellite saw of the same ground.
+//! A map of classes, beside the true ones and what the satellite saw of the same ground.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use super::{Caption, Figure};
 use crate::display::percent;
 use crate::{Classes, Error, Result};
 
-/// Between the two pictures.
+/// Between two pictures.
 const GAP: f64 = 9.0;
 /// Pictures are at most so high, in points.
 const HIGHEST: f64 = 330.0;
@@ -35,6 +35,8 @@ pub struct MapPicture<'a> {
     pub classes: &'a Classes,
     /// The class of each pixel; `None` is no data, and white.
     pub map: Array2<Option<usize>>,
+    /// The true class of each of these pixels, where somebody knows it.
+    pub truth: Option<Array2<Option<usize>>>,
     /// Red, green and blue of the same pixels, NaN where there are none. Shape: (rows, columns, 3).
     pub seen: Option<&'a Array3<f32>>,
     /// Width and height of a pixel in metres on the ground, for the scale bar and true proportions.
@@ -45,19 +47,20 @@ pub struct MapPicture<'a> {
     pub notes: String,
 }
 
-/// Draws a map with its legend, a scale bar and an arrow to the north; beside it, where the colours are at hand, the
-/// ground as the eye would see it. One stretch serves all three colours, from the 2nd percentile of each.
+/// Draws a map with its legend, a scale bar and an arrow to the north; beside it, where they are known, the true classes
+/// in the same colours, and where the colours are at hand, the ground as the eye would see it. One stretch serves all
+/// three colours, from the 2nd percentile of each.
 ///
-/// The legend and the CSV give each class that the map holds with its share of the pixels that have a class.
+/// The legend and the CSV give each class that the map or the truth holds with its share of the pixels that have a class.
 ///
 /// # Errors
-/// A map without any class, or with one that is not in the list.
+/// A map without any class, or with one that is not in the list; a truth of another size.
 pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     let shares = Shares::of(picture)?;
     let (rows, columns) = picture.map.dim();
     let [across, down] = picture.pixel_metres.unwrap_or([1.0, 1.0]);
     let height_of_width = rows as f64 * down / (columns as f64 * across);
-    let panels = if picture.seen.is_some() { 2.0 } else { 1.0 };
+    let panels = 1.0 + f64::from(picture.truth.is_some()) + f64::from(picture.seen.is_some());
     let widest = (PAGE_WIDTH - 2.0 * MARGIN - (panels - 1.0) * GAP) / panels;
     let width = widest.min(HIGHEST / height_of_width);
     let height = width * height_of_width;
@@ -76,14 +79,24 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     let frame = Frame::new(caption, &notes, PAGE_WIDTH);
     let mut drawing = frame.around(HEADING + height + SCALE + lines * LINE);
     let area = Area { x: MARGIN, y: frame.above() + HEADING, width, height };
+    let mut next = area;
+    let mut show = |heading: &str, pixels: Picture| {
+        panel(&mut drawing, next, heading, pixels);
+        next.x = next.right() + GAP;
+    };
     let white = PAPER.0;
-    let zones = thinned(rows, columns, |row, column| {
-        picture.map[[row, column]].map_or(white, |class| picture.classes.colour(class))
-    });
-    panel(&mut drawing, area, "Map", zones);
+    let in_colour = |classes: &Array2<Option<usize>>| {
+        thinned(rows, columns, |row, column| {
+            classes[[row, column]].map_or(white, |class| picture.classes.colour(class))
+        })
+    };
+    show("Map", in_colour(&picture.map));
+    if let Some(truth) = &picture.truth {
+        show("Truth", in_colour(truth));
+    }
     if let Some((colours, _)) = seen {
         let ground = thinned(rows, columns, |row, column| colours[[row, column]].unwrap_or(white));
-        panel(&mut drawing, Area { x: area.right() + GAP, ..area }, "True colour (B4, B3, B2)", ground);
+        show("True colour (B4, B3, B2)", ground);
     }
     let below = area.bottom() + 11.0;
     let mut right = MARGIN;
@@ -153,33 +166,44 @@ fn arrow(drawing: &mut Drawing, (x, y): (f64, f64), degrees: f64) {
     drawing.text_at("N", (tip_x + 7.5, tip_y), Lettering::new(LABEL, INK).bold());
 }
 
-/// How much of the map each class has.
+/// How much of the map each class has, and of the truth.
 struct Shares {
-    /// Classes that the map holds, with their pixels.
-    present: Vec<(usize, usize)>,
-    total: usize,
+    /// Classes that the map or the truth holds, with their pixels on the map and in the truth.
+    present: Vec<(usize, [usize; 2])>,
+    /// Pixels with a class.
+    total: [usize; 2],
 }
 
 impl Shares {
     fn of(picture: &MapPicture<'_>) -> Result<Self> {
-        let mut counts = vec![0; picture.classes.len()];
-        for class in picture.map.iter().copied().flatten() {
-            let Some(count) = counts.get_mut(class) else {
-                let problem = format!("class {} of {}", class + 1, counts.len());
-                return Err(Error::input("map", problem, "give the classes that the map was made with"));
-            };
-            *count += 1;
+        let mut counts = vec![[0; 2]; picture.classes.len()];
+        let maps = [Some(&picture.map), picture.truth.as_ref()];
+        for (which, map) in maps.into_iter().enumerate() {
+            let Some(map) = map else { continue };
+            if map.dim() != picture.map.dim() {
+                let problem = format!("{:?} pixels of truth on {:?}", map.dim(), picture.map.dim());
+                return Err(Error::input("map", problem, "bring the truth to the map's pixels"));
+            }
+            for class in map.iter().copied().flatten() {
+                let Some(count) = counts.get_mut(class) else {
+                    let problem = format!("class {} of {}", class + 1, counts.len());
+                    return Err(Error::input("map", problem, "give the classes that the map was made with"));
+                };
+                count[which] += 1;
+            }
         }
-        let total: usize = counts.iter().sum();
-        if total == 0 {
+        let total = [0, 1].map(|which| counts.iter().map(|count| count[which]).sum());
+        if total[0] == 0 {
             return Err(Error::input("map", "no pixel has a class", "give a map with one at least"));
         }
-        let present = counts.into_iter().enumerate().filter(|(_, count)| *count > 0).collect();
+        let present = counts.into_iter().enumerate().filter(|(_, count)| *count != [0, 0]).collect();
         Ok(Self { present, total })
     }
 
-    fn share(&self, count: usize) -> f64 {
-        count as f64 / self.total as f64
+    /// On the map and, if there is one, in the truth.
+    fn shares(&self, count: [usize; 2]) -> (f64, Option<f64>) {
+        let share = |which: usize| count[which] as f64 / self.total[which] as f64;
+        (share(0), (self.total[1] > 0).then(|| share(1)))
     }
 
     /// Column by column.
@@ -192,22 +216,28 @@ impl Shares {
             let key = Area { x, y, width: 11.0, height: 7.0 };
             drawing.fill(key, Colour(classes.colour(class)));
             drawing.outline(key, 0.4, INK);
-            let words = format!("{}: {}", classes.name(class), percent(self.share(count)));
+            let (share, truth) = self.shares(count);
+            let truth = truth.map_or_else(String::new, |truth| format!(" (truth {})", percent(truth)));
+            let words = format!("{}: {}{truth}", classes.name(class), percent(share));
             drawing.text_at(&words, (x + 15.0, y + 3.5), lettering.fitting(&words, column - 20.0));
         }
     }
 
     fn csv(&self, picture: &MapPicture<'_>, caption: &Caption) -> String {
         let notes = ["the pixels are in the GeoTIFF beside it; shares are of those with a class"];
-        let columns = ["class", "name", "pixels", "share", "square_kilometres"];
-        let mut csv = csv_head(caption, &notes, &columns);
+        let columns = ["class", "name", "pixels", "share", "square_kilometres", "true_pixels", "true_share"];
+        let known = if self.total[1] > 0 { columns.len() } else { columns.len() - 2 };
+        let mut csv = csv_head(caption, &notes, &columns[..known]);
         for &(class, count) in &self.present {
-            let area = picture.pixel_metres.map(|[across, down]| count as f64 * across * down / 1e6);
+            let [mapped, true_pixels] = count;
+            let (share, truth) = self.shares(count);
+            let area = picture.pixel_metres.map(|[across, down]| mapped as f64 * across * down / 1e6);
             let area = area.map_or_else(String::new, |area| format!("{area:.4}"));
             let (code, name) =
                 (csv_field(picture.classes.code(class)), csv_field(&picture.classes.name(class)));
+            let truth = truth.map_or_else(String::new, |truth| format!(",{true_pixels},{truth:.6}"));
             // Writing to a string does not fail.
-            let _ = writeln!(csv, "{code},{name},{count},{:.6},{area}", self.share(count));
+            let _ = writeln!(csv, "{code},{name},{mapped},{share:.6},{area}{truth}");
         }
         csv
     }
@@ -237,6 +267,7 @@ mod tests {
         let picture = MapPicture {
             classes: &classes,
             map,
+            truth: None,
             seen: Some(&seen),
             pixel_metres: Some([100.0, 100.0]),
             north: Some(0.0),
@@ -254,5 +285,39 @@ mod tests {
         assert!(rare.unwrap().svg().contains("4 open high-rise: &lt;0.1 %"));
         let empty = MapPicture { map: Array2::from_elem((2, 2), None), ..picture };
         assert!(super::map(&empty, &Caption::new("", "")).is_err());
+    }
+
+    #[test]
+    fn the_truth_stands_beside_the_map_with_classes_that_the_map_lacks() {
+        let classes = Classes::lcz();
+        let truth =
+            Array2::from_shape_fn((4, 6), |(row, _)| (row > 0).then_some(if row == 1 { 0 } else { 5 }));
+        let picture = MapPicture {
+            classes: &classes,
+            map: Array2::from_elem((4, 6), Some(5)),
+            truth: Some(truth),
+            seen: None,
+            pixel_metres: Some([100.0, 100.0]),
+            north: None,
+            notes: String::new(),
+        };
+        let figure = map(&picture, &Caption::new("A map", "made up")).unwrap();
+        assert!(
+            figure.csv().contains("6,6 open low-rise,24,1.000000,0.2400,12,0.666667\n"),
+            "{}",
+            figure.csv()
+        );
+        assert!(
+            figure.csv().contains("1,1 compact high-rise,0,0.000000,0.0000,6,0.333333\n"),
+            "{}",
+            figure.csv()
+        );
+        for words in
+            ["6 open low-rise: 100.0 % (truth 66.7 %)", "1 compact high-rise: 0.0 % (truth 33.3 %)", "Truth"]
+        {
+            assert!(figure.svg().contains(words), "no '{words}'");
+        }
+        let other = MapPicture { truth: Some(Array2::from_elem((2, 2), Some(5))), ..picture };
+        assert!(map(&other, &Caption::new("", "")).is_err());
     }
 }

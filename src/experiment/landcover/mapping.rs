@@ -203,6 +203,7 @@ fn figure(
     let picture = MapPicture {
         classes: segmenter.classes(),
         map: map.classes.clone(),
+        truth: None,
         seen: map.seen.as_ref(),
         pixel_metres: grid.pixel_metres(),
         north: grid.north(),

@@ -133,14 +133,11 @@ pub fn map(
     files.filtered(&filtered)?;
     progress.end("");
 
-    let score = |truth: &GeoTiff| {
-        let classes = table.of_truth();
-        let truth = classes_on(truth, windows.map(), &classes)?;
-        let of = |map| MapScores::of(&truth, map, &classes);
-        Ok::<_, Error>((of(&drawn.map)?, of(&filtered)?))
+    let truth = truth.map(|truth| classes_on(&truth, windows.map(), &table.of_truth())).transpose()?;
+    let score = |map: &Array2<u8>| {
+        truth.as_ref().map(|truth| MapScores::of(truth, map, &table.of_truth())).transpose()
     };
-    let scores = truth.as_ref().map(score).transpose()?;
-    let (truth, filtered_truth) = scores.map_or((None, None), |(map, filtered)| (Some(map), Some(filtered)));
+    let (map_scores, filtered_scores) = (score(&drawn.map)?, score(&filtered)?);
     let metres = windows.map().pixel_metres();
     let total = drawn.map.len();
     let resampled = windows.seen() != windows.scene();
@@ -158,12 +155,12 @@ pub fn map(
         windows_per_second: drawn.classified as f64 / drawn.seconds,
         mean_confidence: drawn.confidence / drawn.classified as f64,
         classes: ClassArea::of(&drawn.map, &table, metres.map(|[across, down]| across * down)),
-        truth,
-        filtered_truth,
+        truth: map_scores,
+        filtered_truth: filtered_scores,
         files: names.shown(),
     };
     let north = windows.map().north();
-    let figure = figure(run, &model, &report, &drawn, &table, north, &data)?;
+    let figure = figure(run, &model, &report, &drawn, truth.as_ref(), &table, north, &data)?;
     let files = files.complete()?;
     figure.save(names.folder(), names.stem())?;
     files.into_iter().try_for_each(WholeGeoTiff::take_name)?;
@@ -320,6 +317,7 @@ fn figure(
     model: &Model,
     report: &MapReport,
     drawn: &Drawn,
+    truth: Option<&Array2<u8>>,
     table: &Numbers,
     north: Option<f64>,
     data: &str,
@@ -349,10 +347,14 @@ fn figure(
             truth.pixels - truth.without_class
         ));
     }
-    let index = |number: u8| table.class(number);
+    // The truth may hold zones that the model does not know.
+    let classes = if truth.is_some() { table.of_truth() } else { table.classes().clone() };
+    let numbers = Numbers::of(&classes);
+    let index = |number: u8| numbers.class(number);
     let picture = MapPicture {
-        classes: table.classes(),
+        classes: &classes,
         map: drawn.map.mapv(index),
+        truth: truth.map(|truth| truth.mapv(index)),
         seen: drawn.seen.as_ref(),
         pixel_metres: report.pixel_metres,
         north,
