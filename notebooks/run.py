@@ -7,7 +7,7 @@ tag `raises-exception` (and then it fails if nothing went wrong). A cell with th
 unless its output says `correct`; with --student, whose copies have no solutions, unless it says `not yet`.
 
 It prints how long cells take: a cell's overhead is the time until its machine code is there, the rest is
-its own work. Two kernels cannot share a build folder, hence one after another.
+its own work. One after another, for two at once would take each other's time.
 """
 
 import argparse
@@ -20,13 +20,20 @@ import time
 from pathlib import Path
 from queue import Empty
 
-import nbformat
-from jupyter_client.manager import KernelManager
+import kernel as kernels
+
+try:
+    import nbformat
+    from jupyter_client.manager import KernelManager
+except ImportError as error:
+    MISSING = error.name
+else:
+    MISSING = None
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "target"
-# Where the kernel builds cells; `./course` sets it, not always below this repository.
-CELLS = Path(os.environ.setdefault("EVCXR_TMPDIR", str(HERE.parent / "target" / "evcxr"))) / "target"
+# Where the first kernel builds cells; `./course` sets it, not always below this repository.
+CELLS = Path(os.environ.setdefault("EVCXR_TMPDIR", str(HERE.parent / "target" / "evcxr")))
 SET_UP = ':dep lcz = { path = ".." }\nuse lcz::prelude::*;'
 # Output that a cell printed just before its end may arrive after the kernel's reply.
 LATE_SECONDS = 0.15
@@ -51,13 +58,14 @@ class Kernel:
         except RuntimeError:
             self.stop()
             sys.exit(
-                "error: the kernel did not start within 120 s; is another notebook or set-up building cells? "
-                "wait for it, or end it, and try again"
+                "error: the kernel did not start within 120 s; is the machine busy? "
+                "wait, or end what it is busy with, and try again"
             )
+        self.cells = kernels.folder_of(self.manager.provisioner.pid, CELLS) / "target"
 
     def run(self, code):
         """Runs a cell: its outputs, its number, seconds until its machine code was there, seconds in all."""
-        began, before = time.time(), newest_cell()
+        began, before = time.time(), self.newest_cell()
         request = self.client.execute(code, store_history=True, allow_stdin=False)
         outputs, number, idle, patience = [], None, False, self.timeout
         while True:
@@ -82,19 +90,18 @@ class Kernel:
             elif kind in ("stream", "execute_result", "display_data", "error"):
                 add(outputs, nbformat.v4.output_from_msg(message))
         self.client.get_shell_msg(timeout=10)
-        compiled = newest_cell()
+        compiled = self.newest_cell()
         overhead = compiled - began if compiled > before else ended - began
         return outputs, number, min(overhead, ended - began), ended - began
+
+    def newest_cell(self):
+        """When the machine code of the latest cell came to its place."""
+        libraries = self.cells.glob("*/debug/libcode_*")
+        return max((library.stat().st_mtime for library in libraries), default=0.0)
 
     def stop(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
-
-
-def newest_cell():
-    """When the machine code of the latest cell came to its place."""
-    libraries = CELLS.glob("*/debug/libcode_*")
-    return max((library.stat().st_mtime for library in libraries), default=0.0)
 
 
 def add(outputs, output):
@@ -234,6 +241,8 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="say how long each cell takes")
     parser.add_argument("--warm", action="store_true", help="only build what the first cell builds")
     arguments = parser.parse_args()
+    if MISSING:
+        sys.exit(f"error: no Python package {MISSING} here; type: ./course notebooks, which has what this needs")
     if arguments.warm:
         warm(arguments.timeout)
         return

@@ -8,12 +8,16 @@ outputs that it was committed with.
 
 import html
 import re
+import sys
 from pathlib import Path
 
-import nbformat
-from latex2mathml.converter import convert
-from nbconvert import HTMLExporter
-from pygments.formatters import HtmlFormatter
+try:
+    import nbformat
+    from latex2mathml.converter import convert
+    from nbconvert import HTMLExporter
+    from pygments.formatters import HtmlFormatter
+except ImportError as error:
+    sys.exit(f"error: no Python package {error.name} here; type: ./course notebooks --site, which has what this needs")
 
 HERE = Path(__file__).resolve().parent
 SITE = HERE.parent / "target" / "site"

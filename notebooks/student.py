@@ -12,7 +12,10 @@ import shutil
 import sys
 from pathlib import Path
 
-import nbformat
+try:
+    import nbformat
+except ImportError as error:
+    sys.exit(f"error: no Python package {error.name} here; type: ./course student, which has what this needs")
 
 HERE = Path(__file__).resolve().parent
 BEGIN, END, YOURS = "// BEGIN SOLUTION", "// END SOLUTION", "// YOUR CODE HERE"

@@ -61,6 +61,11 @@ def main():
         assert written.cells[1].outputs[0].data["text/plain"] == "43"
         assert (folder / "panic.ipynb").read_text() == untouched, "a notebook that failed stays as it was"
         assert run([folder / "good.ipynb"]).returncode == 0, "a good notebook alone is a good run"
+    # Without the packages that it needs: -S leaves them out.
+    bare = [subprocess.run([sys.executable, "-S", RUN, *words], capture_output=True, text=True) for words in (["--help"], ["00"])]
+    assert bare[0].returncode == 0 and bare[0].stdout.startswith("usage: "), bare[0].stderr
+    assert bare[1].returncode == 1 and bare[1].stderr.startswith("error: no Python package nbformat"), bare[1].stderr
+    assert len(bare[1].stderr.splitlines()) == 1, bare[1].stderr
     print("each planted error was found")
 
 

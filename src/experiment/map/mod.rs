@@ -160,7 +160,10 @@ pub fn map(
         files: names.shown(),
     };
     let north = windows.map().north();
-    let figure = figure(run, &model, &report, &drawn, truth.as_ref(), &table, north, &data)?;
+    let figure = figure(&model, &report, &drawn, truth.as_ref(), &table, north, &data)?;
+    let (seed, configuration) = run.settings()?;
+    let provenance = Provenance { seed, configuration, ..Provenance::of(&data, Source::Other) };
+    let figure = figure.with_provenance(&provenance);
     let files = files.complete()?;
     figure.save(names.folder(), names.stem())?;
     files.into_iter().try_for_each(WholeGeoTiff::take_name)?;
@@ -313,7 +316,6 @@ fn classify(
 }
 
 fn figure(
-    run: &Run,
     model: &Model,
     report: &MapReport,
     drawn: &Drawn,
@@ -360,7 +362,5 @@ fn figure(
         north,
         notes: notes.join("; "),
     };
-    let (seed, configuration) = run.settings()?;
-    let provenance = Provenance { seed, configuration, ..Provenance::of(data, Source::Other) };
-    Ok(figures::map(&picture, &caption)?.with_provenance(&provenance))
+    figures::map(&picture, &caption)
 }
