@@ -1,6 +1,6 @@
 //! The scene of the lesson on segmentation: a made-up city that makes itself, with its polygons and its clouds.
 
-use super::{WithoutSummary, repository};
+use super::{WithoutSummary, made, repository};
 use crate::data::rasters::{CloudFilter, Codes, Cut, GeoTiff, LabelRaster, Labelling, Scene, Tiling};
 use crate::data::synthetic::SyntheticScene;
 use crate::experiment;
@@ -48,11 +48,10 @@ pub struct CoverScene {
 pub fn cover_scene() -> Result<CoverScene> {
     super::announce_quick();
     let side = SIDE[usize::from(super::is_quick())];
-    let folder = repository().join("data").join(format!("cover-{side}-{SEED}"));
     let maker = SyntheticScene { rows: side, columns: side, seed: SEED, clouds: 0.08 };
-    if !folder.exists() {
-        maker.write(&folder, &mut WithoutSummary(Lines::on_stdout()))?;
-    }
+    let folder = made(repository().join("data").join(format!("cover-{side}-{SEED}")), |folder| {
+        maker.write(folder, &mut WithoutSummary(Lines::on_stdout()))
+    })?;
     let codes = folder.join("codes.csv");
     write_whole(&codes, CODES.as_bytes())?;
     let bands = Bands::sentinel2();

@@ -1,13 +1,13 @@
 //! A made-up folder in the layout of EuroSAT, for the lesson on it: ten classes, each drawn by a recipe of its own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::repository;
+use super::{made, repository};
 use crate::data::eurosat::EuroSat;
 use crate::data::rasters::{Crs, GeoTiffWriter, Grid, Shares};
 use crate::data::so2sat::So2Sat;
@@ -218,21 +218,18 @@ impl Ground {
 pub fn eurosat() -> Result<So2Sat> {
     super::announce_quick();
     let each = EACH[usize::from(super::is_quick())];
-    let images = repository().join("data").join(format!("eurosat-{each}-{SEED}"));
-    if !images.exists() {
-        write(each, images.clone())?;
-    }
-    let files = repository().join("data").join(format!("eurosat-{each}-{SEED}-files"));
-    if !files.exists() {
+    let data = repository().join("data");
+    let images = made(data.join(format!("eurosat-{each}-{SEED}")), |folder| write(each, folder))?;
+    let files = made(data.join(format!("eurosat-{each}-{SEED}-files")), |folder| {
         let set = EuroSat::open(&images)?;
         let split = set.random_split(Shares::default(), SEED)?;
-        set.write(&split, &files, SAYS, &mut Silent)?;
-    }
+        set.write(&split, folder, SAYS, &mut Silent).map(drop)
+    })?;
     So2Sat::open(files)
 }
 
-fn write(each: usize, folder: PathBuf) -> Result<()> {
-    let partial = Partial::folder(&folder)?;
+fn write(each: usize, folder: &Path) -> Result<()> {
+    let partial = Partial::folder(folder)?;
     let classes = EuroSat::classes();
     let grid = Grid { rows: SIDE, columns: SIDE, transform: None, crs: Crs::Unknown };
     for class in 0..classes.len() {
@@ -260,7 +257,7 @@ mod tests {
     fn the_folder_is_read_as_eurosat_and_its_classes_differ() {
         let folder = tempfile::tempdir().unwrap();
         let images = folder.path().join("images");
-        write(2, images.clone()).unwrap();
+        write(2, &images).unwrap();
         let set = EuroSat::open(&images).unwrap();
         assert_eq!(set.len(), 20);
         assert_eq!(set.provenance().unwrap(), SAYS);

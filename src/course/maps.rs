@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Shown, WithoutSummary, real, repository};
+use super::{Shown, WithoutSummary, made, real, repository};
 use crate::checkpoint;
 use crate::data::rasters::Scene;
 use crate::data::synthetic::SyntheticScene;
@@ -82,11 +82,10 @@ fn mapped(
 fn city() -> Result<PathBuf> {
     let (rows, columns) = CITY[usize::from(super::is_quick())];
     let folder = repository().join("data").join(format!("city-{rows}x{columns}-{SEED}"));
-    if !folder.exists() {
+    made(folder, |folder| {
         let scene = SyntheticScene { rows, columns, seed: SEED, ..SyntheticScene::default() };
-        scene.write(&folder, &mut WithoutSummary(Lines::on_stdout()))?;
-    }
-    Ok(folder)
+        scene.write(folder, &mut WithoutSummary(Lines::on_stdout()))
+    })
 }
 
 /// The bands in a folder: `B2.tif` and the like.

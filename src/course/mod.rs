@@ -75,13 +75,21 @@ fn data_folder() -> Result<PathBuf> {
     announce_quick();
     let synthetic = Synthetic { patches: PATCHES[usize::from(is_quick())], seed: SEED };
     let folder = repository().join("data").join(format!("synthetic-{}-{SEED}", synthetic.patches));
-    if folder.exists() {
-        return Ok(folder);
+    made(folder, |folder| {
+        let partial = Partial::folder(folder)?;
+        synthetic.write(partial.path(), &mut WithoutSummary(Lines::on_stdout()))?;
+        partial.replace()?;
+        println!("{} synthetic patches made in {}", grouped(synthetic.patches as u64), folder.display());
+        Ok(())
+    })
+}
+
+/// Makes a folder of data where it is missing. Two notebooks may be at it at the same time: the folder of the one that
+/// is done first is whole, has the same contents, and serves both.
+fn made(folder: PathBuf, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    if !folder.exists() {
+        make(&folder).or_else(|error| if folder.exists() { Ok(()) } else { Err(error) })?;
     }
-    let partial = Partial::folder(&folder)?;
-    synthetic.write(partial.path(), &mut WithoutSummary(Lines::on_stdout()))?;
-    partial.replace()?;
-    println!("{} synthetic patches made in {}", grouped(synthetic.patches as u64), folder.display());
     Ok(folder)
 }
 
@@ -150,4 +158,34 @@ pub fn agreement(sets: &[(&str, &Votes)]) -> Table {
         table.row(row);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn two_notebooks_may_make_the_same_data_at_the_same_time() {
+        let place = tempfile::tempdir().unwrap();
+        let both_write = Barrier::new(2);
+        let make = || {
+            made(place.path().join("data"), |folder| {
+                let partial = Partial::folder(folder)?;
+                fs::write(partial.path().join("a"), "whole").unwrap();
+                both_write.wait();
+                partial.replace()
+            })
+        };
+        let folders =
+            thread::scope(|scope| [scope.spawn(make), scope.spawn(make)].map(|one| one.join().unwrap()));
+        for folder in folders {
+            assert_eq!(fs::read_to_string(folder.unwrap().join("a")).unwrap(), "whole");
+        }
+        let fails = |_: &Path| Err(crate::Error::input("data", "no room", "make some"));
+        assert!(made(place.path().join("other"), fails).is_err());
+    }
 }

@@ -97,7 +97,7 @@ mod tests {
         hint(check_lowest_loss(0.67), "three digits");
         hint(check_lowest_loss(0.7), "three digits");
         hint(check_lowest_loss(-0.6730), "negative");
-        hint(check_lowest_loss(0.6931), "tie");
+        hint(check_lowest_loss(-0.5_f64.ln()), "tie");
         assert!(is_correct(&check_lowest_loss(0.673)));
         hint(check_lowest_loss(2.0), "p = y");
     }
