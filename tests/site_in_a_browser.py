@@ -7,11 +7,13 @@ Run with: target/lab/bin/python tests/site_in_a_browser.py FOLDER [SCREENSHOTS]
 import base64
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import websocket
@@ -72,38 +74,56 @@ class Page:
         path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot")["data"]))
 
 
-def main():
-    folder = Path(sys.argv[1]).resolve()
-    pictures = Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    browser = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
-    if browser is None:
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def browser():
+    """A page of a Chromium of its own; none where there is no Chromium."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next((found for name in names if (found := shutil.which(name))), None)
+    if program is None:
         print("skipped: no Chromium")
+        yield None
         return
-    port, wrong = 9333, []
-    with tempfile.TemporaryDirectory() as profile:
+    port = free_port()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+            [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars",
              f"--user-data-dir={profile}", f"--remote-debugging-port={port}", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            page = Page(port)
-            pages = sorted(folder.glob("*.html"))
-            assert len(pages) > 1, f"no pages in {folder}"
-            for path in pages:
-                for width in (390, 1280):
-                    seen = page.visit(path.as_uri(), width)
-                    if seen["missing"] or seen["width"] > width or seen["raw"] or page.said:
-                        wrong.append(f"{path.name} at {width}: {seen} {page.said}")
-                    if pictures:
-                        pictures.mkdir(exist_ok=True)
-                        page.screenshot(pictures / f"{path.stem}-{width}.png")
-                print(f"{path.name}: {seen['images']} images, {seen['formulas']} formulas", flush=True)
+            yield Page(port)
         finally:
             process.kill()
             process.wait()
+
+
+def main():
+    folder = Path(sys.argv[1]).resolve()
+    pictures = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    wrong = []
+    with browser() as page:
+        if page is None:
+            return
+        pages = sorted(folder.glob("*.html"))
+        assert len(pages) > 1, f"no pages in {folder}"
+        for path in pages:
+            for width in (390, 1280):
+                seen = page.visit(path.as_uri(), width)
+                if seen["missing"] or seen["width"] > width or seen["raw"] or page.said:
+                    wrong.append(f"{path.name} at {width}: {seen} {page.said}")
+                if pictures:
+                    pictures.mkdir(exist_ok=True)
+                    page.screenshot(pictures / f"{path.stem}-{width}.png")
+            print(f"{path.name}: {seen['images']} images, {seen['formulas']} formulas", flush=True)
     if wrong:
         sys.exit("error: " + "\n".join(wrong))
     print(f"{len(pages)} pages are whole, at phone width too")
 
 
-main()
+if __name__ == "__main__":
+    main()
