@@ -48,8 +48,8 @@ pub struct MapPicture<'a> {
 }
 
 /// Draws a map with its legend, a scale bar and an arrow to the north; beside it, where they are known, the true classes
-/// in the same colours, and where the colours are at hand, the ground as the eye would see it. One stretch serves all
-/// three colours, from the 2nd percentile of each.
+/// in the same colours, and where the colours are at hand, the ground as the eye would see it. One range serves all
+/// three colours, from the 2nd percentile of each on.
 ///
 /// The legend and the CSV give each class that the map or the truth holds with its share of the pixels that have a class.
 ///
