@@ -236,7 +236,9 @@ impl<'a> Page<'a> {
             let x = area.x + axis.position(*value) * area.width;
             let colour = if *value == 0.0 { FAINT_INK } else { GRID };
             self.drawing.line((x, area.y), (x, area.bottom()), 0.4, colour);
-            self.drawing.text(label, (x, area.bottom() + 8.5), number);
+            // The last one may stand at the page's edge.
+            let middle = x.min(PAGE_WIDTH - 1.0 - number.width(label) / 2.0);
+            self.drawing.text(label, (middle, area.bottom() + 8.5), number);
         }
         let title_type = HEADING.centred().fitting(title, area.width);
         self.drawing.text(title, (area.middle().0, area.bottom() + 18.5), title_type);
@@ -256,7 +258,9 @@ impl<'a> Page<'a> {
         let colour = Colour(self.classes.colour(k));
         drawing.fill(filled, colour);
         drawing.outline(filled, 0.4, INK);
-        drawing.line((at[2], filled.y), (at[2], filled.bottom()), 1.2, colour.text_on());
+        // Dark beyond the box and around the light, so that it is seen at a box's edge and on one of no width.
+        drawing.line((at[2], filled.y - 1.5), (at[2], filled.bottom() + 1.5), 2.0, INK);
+        drawing.line((at[2], filled.y), (at[2], filled.bottom()), 0.9, colour.text_on());
     }
 }
 
