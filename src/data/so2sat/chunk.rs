@@ -29,8 +29,9 @@ pub(super) fn read(images: &Dataset, corner: [usize; 4], mut bytes: Vec<u8>) -> 
         }
         bytes.resize(size as usize, 0);
         let mut skipped = 0;
-        // SAFETY: as above; what is written are as many bytes as the chunk has, which the library has just said; its lock is held, and
-        // the file is open for reading alone, so that HDF5's own lock keeps writers out.
+        // SAFETY: as above. As many bytes are written as the dataset's index of chunks says, in which the size was just looked
+        // up, too: the library's lock is held, so that no thread of this process changes it between the calls, and the file
+        // is open for reading alone. HDF5's lock on files keeps other processes from writing it, unless it is turned off.
         let status = unsafe {
             H5Dread_chunk1(
                 images.id(),
