@@ -7,7 +7,7 @@
 //!
 //! Data flow one way: [`data::Patches`] → [`Labels`], [`Votes`], [`LabelDistributions`] →
 //! [`models::Network`] → [`Logits`], [`Probabilities`] → [`metrics`] → [`figures`].
-//! [`experiment`] does all of it from one configuration, and the `lcz` command from a shell.
+//! [`run`] does all of it from one configuration, and the `lcz` command from a shell.
 //!
 //! ```
 //! use lcz::data::Patches;
@@ -44,11 +44,11 @@ pub mod data;
 pub mod display;
 pub mod embedding;
 pub mod error;
-pub mod experiment;
 pub mod figures;
 mod files;
 mod hash;
 pub mod labels;
+pub mod mapping;
 pub mod metrics;
 pub mod models;
 mod nn;
@@ -56,7 +56,11 @@ mod notebook;
 pub mod predictions;
 pub mod prelude;
 pub mod progress;
+pub mod run;
+pub mod scene;
 pub mod scorecard;
+pub mod studies;
+pub mod synthetic;
 pub mod uncertainty;
 
 pub use bands::{Bands, Imagery};

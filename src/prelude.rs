@@ -8,14 +8,12 @@ pub use crate::bands::{Bands, Imagery};
 pub use crate::calibration::{self, Bins, Reliability, TemperatureFit};
 pub use crate::classes::{Classes, Zone};
 pub use crate::course::{self, Comparison};
-pub use crate::data::rasters::{Blocks, CloudFilter, Cut, Fate, Part, Tiling};
-pub use crate::data::synthetic::Synthetic;
 pub use crate::data::{Masks, Patches, Signatures, So2Sat, Summary};
 pub use crate::display::Table;
 pub use crate::embedding::{Embedding, TSne};
-pub use crate::experiment::MapReport;
 pub use crate::figures::{self, Agreement, Caption, Cells, Composite, CountScale, Figure, PlanePanel};
 pub use crate::labels::{EntropyHistogram, LabelDistributions, Labels, Opinion, Votes, VotingConfusion};
+pub use crate::mapping::MapReport;
 pub use crate::metrics::{self, ClassSet, ConfusionMatrix, Scores};
 pub use crate::models::forest::{FeatureSet, ForestSettings, RandomForest};
 pub use crate::models::mlp::MlpSettings;
@@ -27,6 +25,8 @@ pub use crate::models::{self, Architecture, Classifier, Device, Ensemble, McDrop
 pub use crate::nn::{Augmentation, ClassWeights, History, Keep, Labelled, Masked, Training};
 pub use crate::predictions::{Features, Logits, Probabilities, Temperature};
 pub use crate::progress::{Lines, Progress, Silent};
+pub use crate::scene::{Blocks, CloudFilter, Cut, Fate, Part, Tiling};
+pub use crate::synthetic::Synthetic;
 pub use crate::uncertainty::{
     self, Centre, ClassCentres, Conformal, ConformalSettings, Members, Percent, RiskCoverage, SetScore,
     Subset, Uncertainty,

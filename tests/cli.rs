@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use lcz::experiment::Run;
+use lcz::run::Run;
 use ndarray::{Array, Array2, Array4, Dimension};
 use tempfile::TempDir;
 

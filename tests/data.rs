@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lcz::data::so2sat::{self, Layout, Rows, So2Sat, SplitBy, Writer};
-use lcz::data::synthetic::Synthetic;
 use lcz::data::{BandStatistics, Patches};
 use lcz::metrics::ConfusionMatrix;
 use lcz::models::Classifier;
 use lcz::models::pixel::PixelGaussian;
 use lcz::progress::Silent;
+use lcz::synthetic::Synthetic;
 use lcz::{Bands, Classes, Imagery, Labels, Votes, Zone};
 use ndarray::{Array1, Array2, Array4, array, s};
 
@@ -900,7 +900,7 @@ fn an_array_with_a_hole_or_of_another_shape_is_refused() {
 
 #[test]
 fn posterior_labels_give_every_class_its_share_of_the_prior() {
-    use lcz::experiment::{DataSettings, LabelKind};
+    use lcz::run::{DataSettings, LabelKind};
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("votes.h5");

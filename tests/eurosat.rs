@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lcz::data::eurosat::{EuroSat, EuroSatSplit, Kind};
-use lcz::data::rasters::{Crs, GeoTiffWriter, Grid, Part, Shares};
 use lcz::data::so2sat::So2Sat;
 use lcz::progress::Silent;
+use lcz::scene::eurosat::{EuroSat, EuroSatSplit, Kind};
+use lcz::scene::{Crs, GeoTiffWriter, Grid, Part, Shares};
 use serde_json::Value;
 use tempfile::TempDir;
 

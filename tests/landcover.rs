@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use lcz::data::rasters::{GeoTiff, Window};
-use lcz::data::synthetic::SyntheticScene;
 use lcz::progress::Silent;
+use lcz::scene::{GeoTiff, Window};
+use lcz::synthetic::SyntheticScene;
 use tempfile::TempDir;
 
 const CODES: &str = "code,class\n11100,built\n11210,built\n11220,built\n11240,built\n12100,built\n14100,green\n21000,green\n\

@@ -12,12 +12,12 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lcz::data::predictions::{self, Stated};
-use lcz::data::rasters::{Crs, GeoTiff, GeoTiffWriter, Grid, Pixel, Transform, Window, classes_on};
 use lcz::data::so2sat::{Layout, Rows, Writer};
-use lcz::data::synthetic::SyntheticScene;
-use lcz::experiment::Run;
 use lcz::models::{self, Device};
 use lcz::progress::Silent;
+use lcz::run::Run;
+use lcz::scene::{Crs, GeoTiff, GeoTiffWriter, Grid, Pixel, Transform, Window, classes_on};
+use lcz::synthetic::SyntheticScene;
 use lcz::{Bands, Classes, Imagery};
 use ndarray::{Array3, Array4};
 use serde_json::Value;

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use lcz::data::Patches;
 use lcz::data::so2sat::{Layout, Rows, So2Sat, Writer};
-use lcz::experiment::{self, Changes, Config, Run};
 use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
 use lcz::models::{Architecture, Classifier, Device, Ensemble, McDropout, Network, build};
 use lcz::progress::Silent;
+use lcz::run;
+use lcz::run::{Changes, Config, Run};
 use lcz::scorecard::ScorecardSettings;
 use lcz::{Bands, Classes, Imagery, Probabilities, Standardisation, Weight, Weights};
 use ndarray::Array4;
@@ -176,14 +177,14 @@ fn the_run_of_an_ensemble_is_evaluated_as_one_model_and_its_members_differ_by_th
     config.data.path = place.path().to_owned();
     let folder = place.path().join("five");
 
-    let error = experiment::train_ensemble(&config, 1, &folder, Device::Cpu, &mut Silent).unwrap_err();
+    let error = run::train_ensemble(&config, 1, &folder, Device::Cpu, &mut Silent).unwrap_err();
     assert!(error.to_string().contains("1 members") && !folder.exists(), "{error}");
     let mut nowhere = config.clone();
     nowhere.data.path = place.path().join("nowhere");
-    assert!(experiment::train_ensemble(&nowhere, 2, &folder, Device::Cpu, &mut Silent).is_err());
+    assert!(run::train_ensemble(&nowhere, 2, &folder, Device::Cpu, &mut Silent).is_err());
     assert!(!folder.exists(), "a refused training left its folder");
 
-    let outcomes = experiment::train_ensemble(&config, 2, &folder, Device::Cpu, &mut Silent).unwrap();
+    let outcomes = run::train_ensemble(&config, 2, &folder, Device::Cpu, &mut Silent).unwrap();
     assert_eq!(outcomes.len(), 2);
     let run = Run::open(&folder).unwrap();
     let members = run.ensemble().unwrap().unwrap();
@@ -194,14 +195,14 @@ fn the_run_of_an_ensemble_is_evaluated_as_one_model_and_its_members_differ_by_th
     let mut second = config.clone();
     second.training.seed = 5;
     let alone = place.path().join("alone");
-    experiment::train(&second, &alone, Device::Cpu, &mut Silent).unwrap();
+    run::train(&second, &alone, Device::Cpu, &mut Silent).unwrap();
     let test = So2Sat::open(place.path().join("testing.h5")).unwrap().patches().unwrap();
     let said = run.classifier(Device::Cpu).unwrap().members(&test).unwrap();
     let wanted = Run::open(&alone).unwrap().network(Device::Cpu).unwrap().predict(&test).unwrap();
     assert_eq!(said[1], wanted);
     assert_ne!(said[0], said[1]);
 
-    let evaluation = experiment::evaluate(
+    let evaluation = run::evaluate(
         &run,
         place.path(),
         ScorecardSettings { rounds: 0, ..Default::default() },
@@ -223,9 +224,8 @@ fn the_run_of_an_ensemble_is_evaluated_as_one_model_and_its_members_differ_by_th
     let error = run.classifier(Device::Cpu).err().unwrap().to_string();
     assert!(error.contains("member 1 of 2 is not trained yet") && error.contains("--resume"), "{error}");
     assert!(Run::open(&folder).is_err());
-    let resume = |folder: &Path| {
-        experiment::resume_ensemble(folder, &Changes::default(), Device::Cpu, &mut Silent).unwrap()
-    };
+    let resume =
+        |folder: &Path| run::resume_ensemble(folder, &Changes::default(), Device::Cpu, &mut Silent).unwrap();
     assert_eq!(resume(&folder).unwrap().len(), 2);
     assert_eq!(Run::open(&folder).unwrap().classifier(Device::Cpu).unwrap().members(&test).unwrap(), said);
     assert!(resume(&alone).is_none(), "one network is no ensemble");

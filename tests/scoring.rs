@@ -10,9 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use lcz::checkpoint::{self, StoredTemperature};
 use lcz::data::Patches;
 use lcz::data::predictions::{self, Stated};
-use lcz::experiment;
 use lcz::models::{Architecture, Device, build};
 use lcz::progress::Silent;
+use lcz::run;
 use lcz::scorecard::{Measure, Scorecard, ScorecardSettings};
 use lcz::{Classes, Imagery, Labels, Probabilities, Votes};
 use ndarray::{Array2, Array4, array};
@@ -24,7 +24,7 @@ const NO_INTERVALS: ScorecardSettings =
 
 fn scored(path: &Path, bins: usize) -> Scorecard {
     let predictions = predictions::read(path, None).unwrap();
-    experiment::score(&predictions, ScorecardSettings { bins, ..NO_INTERVALS }, &mut Silent).unwrap()
+    run::score(&predictions, ScorecardSettings { bins, ..NO_INTERVALS }, &mut Silent).unwrap()
 }
 
 fn value(card: &Scorecard, measure: Measure) -> f64 {
@@ -266,7 +266,7 @@ fn what_predict_writes_is_what_score_reads() {
     assert_eq!(read.labels, patches.labels().unwrap());
     assert_eq!(read.votes.as_ref(), Some(&patches.votes().unwrap()));
     assert_eq!(read.groups, Some(vec![1, 1, 2, 2]));
-    let card = experiment::score(&read, NO_INTERVALS, &mut Silent).unwrap();
+    let card = run::score(&read, NO_INTERVALS, &mut Silent).unwrap();
     assert_near(value(&card, Measure::OverallAccuracy), 0.5, 1e-12); // the tie goes to forest
     let by_hand = -(0.75f64.ln() + 0.25f64.ln() + 0.75f64.ln() + 0.5f64.ln()) / 4.0;
     assert_near(value(&card, Measure::CrossEntropy), by_hand, 1e-12);

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use lcz::data::rasters::{GeoTiff, Window};
-use lcz::data::synthetic::{Synthetic, SyntheticScene};
 use lcz::data::{BandStatistics, Patches, So2Sat};
 use lcz::figures::{Caption, sample_patches};
 use lcz::progress::Silent;
+use lcz::scene::{GeoTiff, Window};
+use lcz::synthetic::{Synthetic, SyntheticScene};
 use lcz::{Votes, Zone};
 
 const PATCHES: usize = 6000;

@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 use lcz::Temperature;
 use lcz::data::So2Sat;
 use lcz::data::predictions;
-use lcz::experiment::Run;
 use lcz::models::Device;
+use lcz::run::Run;
 use serde_json::Value;
 
 const PLANTED: f64 = 2.5;

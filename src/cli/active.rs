@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lcz::Progress;
-use lcz::experiment::{self, ActiveStudy};
 use lcz::models::Device;
+use lcz::studies;
+use lcz::studies::ActiveStudy;
 use lcz::uncertainty::Acquisition;
 
 use super::output::{self, Table};
@@ -99,7 +100,7 @@ impl Active {
         study.passes = self.passes.unwrap_or(study.passes);
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let jobs = self.jobs.unwrap_or_else(|| cores().min(4));
-        let outcome = experiment::active(&study, &self.out, jobs, self.device, progress)?;
+        let outcome = studies::active(&study, &self.out, jobs, self.device, progress)?;
         if self.json {
             return output::json(&outcome);
         }

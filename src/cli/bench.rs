@@ -2,8 +2,9 @@
 
 use clap::{Args, ValueEnum};
 use lcz::Progress;
-use lcz::experiment::{self, BenchMode, Config, Measured};
 use lcz::models::Device;
+use lcz::run;
+use lcz::run::{BenchMode, Config, Measured};
 
 use super::output;
 
@@ -74,7 +75,7 @@ impl Bench {
             anyhow::ensure!(threads > 0, "--threads: 0; choose at least 1");
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
         }
-        let measured = experiment::bench(&config, self.device, mode, batch, self.rounds, progress)?;
+        let measured = run::bench(&config, self.device, mode, batch, self.rounds, progress)?;
         if self.json { output::json(&measured) } else { print(&measured) }
     }
 }

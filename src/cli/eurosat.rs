@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use lcz::Progress;
-use lcz::data::eurosat::{EuroSat, Kind};
-use lcz::data::rasters::Part;
+use lcz::scene::Part;
+use lcz::scene::eurosat::{EuroSat, Kind};
 
 use super::output;
 

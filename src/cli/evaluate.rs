@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lcz::Progress;
-use lcz::experiment::{self, MembersSummary, Run};
 use lcz::models::Device;
+use lcz::run;
+use lcz::run::{MembersSummary, Run};
 
 use super::output::{self, Table};
 use super::scorecard::{self, Settings};
@@ -49,14 +50,8 @@ pub struct Evaluate {
 impl Evaluate {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let run = Run::open(&self.run)?;
-        let evaluation = experiment::evaluate(
-            &run,
-            &self.data,
-            self.settings.get(),
-            self.mc_dropout,
-            self.device,
-            progress,
-        )?;
+        let evaluation =
+            run::evaluate(&run, &self.data, self.settings.get(), self.mc_dropout, self.device, progress)?;
         if self.json {
             return output::json(&evaluation);
         }
@@ -107,7 +102,7 @@ impl Evaluate {
         output::line(format!(
             "\nfigures in {}; reliability diagrams have {} bins",
             run.figures().display(),
-            experiment::DIAGRAM_BINS
+            run::DIAGRAM_BINS
         ))
     }
 }

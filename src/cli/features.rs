@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lcz::Progress;
-use lcz::experiment::{self, Run};
 use lcz::models::Device;
+use lcz::run;
+use lcz::run::Run;
 
 use super::output;
 
@@ -42,7 +43,7 @@ pub struct Features {
 impl Features {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let run = Run::open(&self.run)?;
-        let report = experiment::features(&run, &self.data, &self.out, self.device, progress)?;
+        let report = run::features(&run, &self.data, &self.out, self.device, progress)?;
         if self.json {
             return output::json(&report);
         }

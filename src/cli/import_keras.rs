@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lcz::checkpoint;
-use lcz::experiment::Run;
 use lcz::models::Device;
 use lcz::models::sen2lcz::Fusion;
+use lcz::run::Run;
 
 use super::output;
 

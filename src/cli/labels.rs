@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lcz::data::rasters::{Codes, LabelRaster, Labelling, Scene};
+use lcz::scene::{Codes, LabelRaster, Labelling, Scene};
 use lcz::{Classes, Progress};
 
 /// Labels, and how they are brought to the bands.

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use lcz::data::rasters::{Blocks, CloudFilter, GeoBox, GeoTiff, Scene, Shares, Tiling};
 use lcz::display::percent;
-use lcz::experiment::{self, CoverMapping, LandCoverTraining};
+use lcz::mapping;
+use lcz::mapping::CoverMapping;
 use lcz::models::Device;
 use lcz::models::unet::{Encoder, UnetSettings};
+use lcz::scene::{Blocks, CloudFilter, GeoBox, GeoTiff, Scene, Shares, Tiling};
+use lcz::studies;
+use lcz::studies::LandCoverTraining;
 use lcz::{Augmentation, Bands, Progress, Schedule, Training};
 
 use super::labels::LabelOptions;
@@ -240,7 +243,7 @@ impl Train {
         let labels = self.labels.open(std::slice::from_ref(&scene), progress)?;
         let scl = self.scl.map(GeoTiff::open).transpose()?;
         let outcome =
-            experiment::train_land_cover(&settings, &scene, &labels, scl.as_ref(), &self.run, progress)?;
+            studies::train_land_cover(&settings, &scene, &labels, scl.as_ref(), &self.run, progress)?;
         if self.json {
             return output::json(&outcome);
         }
@@ -286,8 +289,7 @@ impl Map {
             data: self.scene.data.clone(),
             device: self.scene.device,
         };
-        let report =
-            experiment::map_land_cover(&self.run, self.scene.open()?, &mapping, &self.out, progress)?;
+        let report = mapping::map_land_cover(&self.run, self.scene.open()?, &mapping, &self.out, progress)?;
         if self.json {
             return output::json(&report);
         }

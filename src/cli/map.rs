@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use lcz::data::rasters::{Distance, Scene};
 use lcz::display::percent;
-use lcz::experiment::{self, MapReport, MapScores, Mapping, Run};
+use lcz::mapping;
+use lcz::mapping::{MapReport, MapScores, Mapping};
 use lcz::models::Device;
+use lcz::run::Run;
+use lcz::scene::{Distance, Scene};
 use lcz::{Bands, Progress};
 
 use super::output::{self, Table};
@@ -115,7 +117,7 @@ impl Map {
             data: self.provenance,
             device: self.device,
         };
-        let (report, _) = experiment::map(&run, scene, &mapping, &self.out, self.truth.as_deref(), progress)?;
+        let (report, _) = mapping::map(&run, scene, &mapping, &self.out, self.truth.as_deref(), progress)?;
         if self.json {
             return output::json(&report);
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lcz::data::rasters::{Cutting, Part, Report, Scene};
+use lcz::scene::{Cutting, Part, Report, Scene};
 use lcz::{Bands, Progress};
 
 use super::labels::LabelOptions;

@@ -6,9 +6,9 @@ use clap::Args;
 use lcz::Progress;
 use lcz::data::predictions::{self, Details};
 use lcz::data::so2sat::So2Sat;
-use lcz::experiment::Run;
 use lcz::models::Device;
 use lcz::predictions::StoredTemperature;
+use lcz::run::Run;
 use lcz::uncertainty::{EntropyParts, MeanEntropy, Members};
 use serde::Serialize;
 

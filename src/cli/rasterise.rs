@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lcz::Progress;
-use lcz::data::rasters::Scene;
+use lcz::scene::Scene;
 
 use super::labels::LabelOptions;
 use super::output;

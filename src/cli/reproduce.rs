@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use lcz::Progress;
-use lcz::experiment::{self, LandcoverStudy, LdlStudy, Part, Shard, UncertaintyStudy};
 use lcz::models::Device;
+use lcz::studies;
+use lcz::studies::{LandcoverStudy, LdlStudy, Part, Shard, UncertaintyStudy};
 
 use super::output::{self, Table};
 
@@ -174,8 +175,7 @@ impl Uncertainty {
         };
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let jobs = self.jobs.unwrap_or_else(|| cores().min(4));
-        let outcome =
-            experiment::reproduce_uncertainty(&study, part, &self.out, jobs, self.device, progress)?;
+        let outcome = studies::reproduce_uncertainty(&study, part, &self.out, jobs, self.device, progress)?;
         let Some(outcome) = outcome else { return Ok(()) };
         if self.json {
             return output::json(&outcome);
@@ -258,13 +258,13 @@ impl Landcover {
         if let Some(epochs) = self.epochs {
             study = study.with_epochs(epochs);
         }
-        let outcome = experiment::reproduce_landcover(&study, &self.out, self.device, progress)?;
+        let outcome = studies::reproduce_landcover(&study, &self.out, self.device, progress)?;
         if self.json {
             return output::json(&outcome);
         }
         output::line(format!("{}\n", outcome.provenance))?;
         let mut table = Table::new(["learnt from", "model", "tested on", "OA", "mean IoU", "macro F1"]);
-        let mut row = |from: &str, model: &str, scores: &experiment::CoverScores| {
+        let mut row = |from: &str, model: &str, scores: &studies::CoverScores| {
             let three = |value: f64| format!("{value:.3}");
             table.row([
                 from.to_owned(),
@@ -300,9 +300,9 @@ impl Ldl {
             ..base
         };
         let outcome = if self.redraw {
-            experiment::redraw_ldl(&self.out, progress)?
+            studies::redraw_ldl(&self.out, progress)?
         } else {
-            experiment::reproduce_ldl(&study, &self.out, self.device, progress)?
+            studies::reproduce_ldl(&study, &self.out, self.device, progress)?
         };
         if self.json {
             return output::json(&outcome);

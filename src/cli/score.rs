@@ -6,7 +6,7 @@ use clap::Args;
 use lcz::data::predictions;
 use lcz::predictions::StoredTemperature;
 use lcz::scorecard::Scorecard;
-use lcz::{Classes, Progress, experiment};
+use lcz::{Classes, Progress, run};
 use serde::Serialize;
 
 use super::output;
@@ -54,7 +54,7 @@ impl Score {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let classes = self.classes.map(Classes::named).transpose()?;
         let predictions = predictions::read(&self.file, classes.as_ref())?;
-        let card = experiment::score(&predictions, self.settings.get(), progress)?;
+        let card = run::score(&predictions, self.settings.get(), progress)?;
         let (provenance, temperature) = (predictions.provenance.as_str(), predictions.temperature.as_ref());
         if self.json {
             return output::json(&Report { provenance, temperature, card: &card });

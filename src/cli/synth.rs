@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use lcz::Progress;
 use lcz::data::so2sat::So2Sat;
-use lcz::data::synthetic::{Synthetic, SyntheticScene};
+use lcz::synthetic::{Synthetic, SyntheticScene};
 
 use super::output;
 

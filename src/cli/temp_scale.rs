@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use lcz::Progress;
 use lcz::calibration::Bound;
-use lcz::experiment::{self, LabelKind, Run};
 use lcz::models::Device;
+use lcz::run;
+use lcz::run::{LabelKind, Run};
 
 use super::output;
 
@@ -70,10 +71,10 @@ impl TempScale {
             Labels::Posterior => LabelKind::Posterior,
         });
         let procedure = match self.procedure {
-            Procedure::Exact => experiment::Procedure::Exact,
-            Procedure::LdlPaper => experiment::Procedure::LdlPaper,
+            Procedure::Exact => run::Procedure::Exact,
+            Procedure::LdlPaper => run::Procedure::LdlPaper,
         };
-        let fit = experiment::temp_scale(&run, &self.data, labels, procedure, self.device, progress)?;
+        let fit = run::temp_scale(&run, &self.data, labels, procedure, self.device, progress)?;
         if self.json {
             return output::json(&fit);
         }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lcz::experiment::{self, Changes, Config, ForestConfig, Outcome};
 use lcz::models::Device;
+use lcz::run;
+use lcz::run::{Changes, Config, ForestConfig, Outcome};
 use lcz::{Error, Progress};
 
 use super::output::{self, Table};
@@ -121,11 +122,11 @@ impl Train {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         if let Some(folder) = self.resume {
             let changes = Changes { epochs: self.epochs, data: self.data };
-            match experiment::resume_ensemble(&folder, &changes, self.device, progress) {
+            match run::resume_ensemble(&folder, &changes, self.device, progress) {
                 Ok(None) => {}
                 outcomes => return ensemble(outcomes.map(Option::unwrap_or_default), &folder, self.json),
             }
-            let outcome = experiment::resume(&folder, &changes, self.device, progress);
+            let outcome = run::resume(&folder, &changes, self.device, progress);
             return print(outcome, &folder, self.json);
         }
         let (Some(model), Some(folder)) = (self.model, self.run) else {
@@ -154,10 +155,10 @@ impl Train {
         let mut config = Config::read(self.config.as_deref(), &model, &settings)?;
         config.data.path = given_or(self.data, config.data.path)?;
         if let Some(members) = self.ensemble {
-            let outcomes = experiment::train_ensemble(&config, members, &folder, self.device, progress);
+            let outcomes = run::train_ensemble(&config, members, &folder, self.device, progress);
             return ensemble(outcomes, &folder, self.json);
         }
-        let outcome = experiment::train(&config, &folder, self.device, progress);
+        let outcome = run::train(&config, &folder, self.device, progress);
         print(outcome, &folder, self.json)
     }
 }
@@ -234,7 +235,7 @@ fn ensemble(members: lcz::Result<Vec<Outcome>>, run: &Path, json: bool) -> anyho
 }
 
 fn forest(config: &ForestConfig, run: &Path, json: bool, progress: &mut dyn Progress) -> anyhow::Result<()> {
-    let outcome = experiment::train_forest(config, run, progress)?;
+    let outcome = run::train_forest(config, run, progress)?;
     if json {
         return output::json(&outcome);
     }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lcz::Progress;
-use lcz::experiment;
 use lcz::models::Device;
+use lcz::studies;
 
 use super::output;
 
@@ -41,13 +41,8 @@ pub struct Verify {
 
 impl Verify {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let verification = experiment::verify(
-            &self.figure,
-            self.run.as_deref(),
-            self.data.as_deref(),
-            self.device,
-            progress,
-        )?;
+        let verification =
+            studies::verify(&self.figure, self.run.as_deref(), self.data.as_deref(), self.device, progress)?;
         if self.json {
             output::json(&verification)?;
         } else {

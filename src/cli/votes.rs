@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lcz::experiment;
 use lcz::metrics::VoteSummary;
+use lcz::run;
 
 use super::output::{self, Table};
 
@@ -38,7 +38,7 @@ pub struct Votes {
 impl Votes {
     pub fn run(self) -> anyhow::Result<()> {
         let provenance = self.provenance.as_deref();
-        let summary = experiment::sum_up_votes(&self.file, provenance, self.figures.as_deref())?;
+        let summary = run::sum_up_votes(&self.file, provenance, self.figures.as_deref())?;
         if self.json {
             return output::json(&summary);
         }

@@ -1,12 +1,12 @@
 //! The scene of the lesson on segmentation: a made-up city that makes itself, with its polygons and its clouds.
 
 use super::{WithoutSummary, made, repository};
-use crate::data::rasters::{CloudFilter, Codes, Cut, GeoTiff, LabelRaster, Labelling, Scene, Tiling};
-use crate::data::synthetic::SyntheticScene;
-use crate::experiment;
 use crate::figures::{self, Caption, Figure, TilesPicture};
+use crate::mapping;
 use crate::models::Segmenter;
 use crate::progress::{Lines, Silent};
+use crate::scene::{CloudFilter, Codes, Cut, GeoTiff, LabelRaster, Labelling, Scene, Tiling};
+use crate::synthetic::SyntheticScene;
 use crate::{Bands, Result, write_whole};
 
 /// Lines and columns of the city, and where the notebooks are only tried out.
@@ -99,6 +99,6 @@ impl CoverScene {
     /// A network of other bands, files that cannot be read.
     pub fn map(&self, network: &dyn Segmenter, tiling: &Tiling) -> Result<Figure> {
         let caption = Caption::new(format!("Land cover by {}", network.name()), self.provenance.clone());
-        experiment::land_cover_figure(network, &self.scene, tiling, &caption, &mut Silent)
+        mapping::land_cover_figure(network, &self.scene, tiling, &caption, &mut Silent)
     }
 }

@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 
 use super::{Shown, WithoutSummary, made, real, repository};
 use crate::checkpoint;
-use crate::data::rasters::Scene;
-use crate::data::synthetic::SyntheticScene;
-use crate::experiment::{self, MapReport, Mapping, Run};
 use crate::figures::Figure;
 use crate::files::Partial;
+use crate::mapping;
+use crate::mapping::{MapReport, Mapping};
 use crate::models::sen2lcz::Fusion;
 use crate::models::{Device, Network};
 use crate::progress::{Lines, Silent};
+use crate::run::Run;
+use crate::scene::Scene;
+use crate::synthetic::SyntheticScene;
 use crate::{Error, Result};
 
 /// Pixels of 10 m of the made-up city, and where the notebooks are only tried out.
@@ -69,7 +71,7 @@ fn mapped(
     let partial = Partial::folder(&folder)?;
     let run = Run::create(&partial.path().join("model"), |run| run.keep(network))?;
     let out = partial.path().join("map.tif");
-    let mapped = experiment::map(&run, scene, mapping, &out, truth, &mut Silent)?;
+    let mapped = mapping::map(&run, scene, mapping, &out, truth, &mut Silent)?;
     // The last map's folder gives way; it is the notebook's own.
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;

@@ -4,7 +4,6 @@
 mod checks;
 mod comparison;
 mod cover;
-mod euro;
 mod maps;
 mod real;
 
@@ -12,16 +11,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use crate::data::So2Sat;
-use crate::data::synthetic::Synthetic;
 use crate::display::{Table, grouped};
 use crate::files::Partial;
-use crate::progress::Lines;
+use crate::progress::{Lines, Silent};
+use crate::scene::Shares;
+use crate::scene::eurosat::EuroSat;
+use crate::synthetic::{Synthetic, SyntheticEuroSat};
 use crate::{Progress, Result, Votes, Zone};
 
 pub use checks::*;
 pub use comparison::Comparison;
 pub use cover::{CoverScene, cover_scene};
-pub use euro::eurosat;
 pub use maps::{map_aquileia, map_city};
 use real::real;
 pub use real::{PublishedVotes, Shown, published_votes, real_patches, real_votes, with_real};
@@ -30,6 +30,11 @@ pub use real::{PublishedVotes, Shown, published_votes, real_patches, real_votes,
 const PATCHES: [usize; 2] = [3400, 680];
 /// What they are drawn from.
 const SEED: u64 = 1;
+
+/// Synthetic EuroSAT images of each class, and how many where the notebooks are only tried out.
+const EUROSAT_EACH: [usize; 2] = [40, 12];
+/// Their random seed.
+const EUROSAT_SEED: u64 = 9;
 
 /// Whether the notebooks are only tried out, on small data: `LCZ_QUICK=1`.
 pub fn is_quick() -> bool {
@@ -68,6 +73,26 @@ pub fn data() -> Result<So2Sat> {
 /// As there.
 pub fn radar_data() -> Result<So2Sat> {
     So2Sat::open_as(data_folder()?, "sen1")
+}
+
+/// **Made-up** images in EuroSAT's layout, a folder a class, and of them the files that everything else takes: made on first
+/// use in `data/` of the repository, split at random within each class, 60 : 15 : 25.
+///
+/// # Errors
+/// A folder that may not be written, or a disk that is full.
+pub fn eurosat() -> Result<So2Sat> {
+    announce_quick();
+    let each = EUROSAT_EACH[usize::from(is_quick())];
+    let data = repository().join("data");
+    let images = made(data.join(format!("eurosat-{each}-{EUROSAT_SEED}")), |folder| {
+        SyntheticEuroSat { each, seed: EUROSAT_SEED }.write(folder)
+    })?;
+    let files = made(data.join(format!("eurosat-{each}-{EUROSAT_SEED}-files")), |folder| {
+        let set = EuroSat::open(&images)?;
+        let split = set.random_split(Shares::default(), EUROSAT_SEED)?;
+        set.write(&split, folder, SyntheticEuroSat::PROVENANCE, &mut Silent).map(drop)
+    })?;
+    So2Sat::open(files)
 }
 
 /// Makes the data set where it is missing.

@@ -1,20 +1,17 @@
-//! Where patches come from: So2Sat-format HDF5 files, rasters, a generator. HDF5 and GeoTIFF are
-//! read and written here only.
+//! Where patches, votes, features and predictions come from: So2Sat-format HDF5 files and tables. HDF5 is read and
+//! written here and in `checkpoint` only.
 
 mod ahead;
 mod batches;
 pub mod eopatch;
-pub mod eurosat;
 pub mod features;
 mod masks;
 mod patches;
 pub mod predictions;
-pub mod rasters;
 mod signatures;
 pub mod so2sat;
 mod statistics;
 mod summary;
-pub mod synthetic;
 mod votes;
 
 pub use masks::Masks;

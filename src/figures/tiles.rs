@@ -8,8 +8,8 @@ use super::drawing::{Area, Drawing, Picture};
 use super::lettering::Lettering;
 use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, csv_head, grouped};
 use super::{Caption, Figure};
-use crate::data::rasters::{Fate, Overview, Tile};
 use crate::display::percent;
+use crate::scene::{Fate, Overview, Tile};
 use crate::{Classes, Error, Result};
 
 /// Between the pictures.

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use lcz::data::rasters::{GeoTiff, Labelling, Scene, Window};
 use lcz::progress::Silent;
+use lcz::scene::{GeoTiff, Labelling, Scene, Window};
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use shapefile::dbase::{FieldValue, Record, TableWriterBuilder};

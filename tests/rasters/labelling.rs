@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use lcz::data::rasters::{Crs, Cutting, Distance, GeoTiff, LabelRaster, Labelling, Part, Scene, Shares};
 use lcz::data::so2sat::So2Sat;
 use lcz::progress::Silent;
+use lcz::scene::{Crs, Cutting, Distance, GeoTiff, LabelRaster, Labelling, Part, Scene, Shares};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lcz::Classes;
-use lcz::data::rasters::{Cutting, GeoTiff, LabelRaster, Part, Scene, Shares, Window};
 use lcz::data::so2sat::So2Sat;
 use lcz::progress::Silent;
+use lcz::scene::{Cutting, GeoTiff, LabelRaster, Part, Scene, Shares, Window};
 use serde_json::Value;
 use tempfile::TempDir;
 use tiff::encoder::{TiffEncoder, colortype};

@@ -4,10 +4,10 @@
 use std::fs;
 
 use lcz::Classes;
-use lcz::data::rasters::{
+use lcz::progress::Silent;
+use lcz::scene::{
     Codes, Crs, GeoTiff, GeoTiffWriter, Grid, LabelRaster, Labelling, Scene, Transform, Window,
 };
-use lcz::progress::Silent;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use lcz::Classes;
 use lcz::data::Masks;
-use lcz::data::rasters::{
+use lcz::progress::Silent;
+use lcz::scene::{
     CloudFilter, Crs, Cut, Fate, GeoBox, GeoTiff, GeoTiffWriter, Grid, LabelRaster, Labelling, Scene, Tiling,
     Transform,
 };
-use lcz::progress::Silent;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use lcz::data::rasters::{Crs, GeoTiff, GeoTiffWriter, Grid, Pixel, Transform, Window};
+use lcz::scene::{Crs, GeoTiff, GeoTiffWriter, Grid, Pixel, Transform, Window};
 
 fn write<P: Pixel>(mut writer: GeoTiffWriter<P>, bands: i32, value: impl Fn(i32, i32, i32) -> P) {
     // Some lines at a time, which need not be whole strips.

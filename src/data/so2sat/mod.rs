@@ -51,7 +51,7 @@ use super::Patches;
 use crate::{Bands, Error, Result, Zone};
 
 /// The three files of a data set, in the order training, validation, test.
-pub(in crate::data) const SPLITS: [&str; 3] = ["training.h5", "validation.h5", "testing.h5"];
+pub(crate) const SPLITS: [&str; 3] = ["training.h5", "validation.h5", "testing.h5"];
 
 /// A data set: one HDF5 file, or a folder of `training.h5`, `validation.h5` and `testing.h5`.
 ///

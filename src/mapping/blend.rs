@@ -1,0 +1,297 @@
+//! A whole scene segmented in overlapping tiles, without seams.
+//!
+//! A network knows least at the edge of a tile, where it sees only one side of what it judges. Each pixel's
+//! probabilities are therefore the mean over all tiles that cover it, weighted by how far from the tile's edge the pixel
+//! lies there: `p(k) = Σ_t w_t p_t(k) / Σ_t w_t`, w a pyramid of `min(i + 1, S − i)` rows times as many columns. From
+//! pixel to pixel the weights change by little, and so does what they average: nothing jumps where a tile ends.
+//!
+//! Of a tile that lacks data in some pixels, these are filled with the mean of the others, band by band, and have no
+//! class afterwards; a tile without any data is left out.
+
+use std::ops::Range;
+
+use ndarray::{Array2, Array3, Array4, s};
+
+use crate::data::Patches;
+use crate::models::Segmenter;
+use crate::scene::TileGrid;
+use crate::{Error, Imagery, Progress, Result};
+
+/// Tiles that a network is given together.
+const BATCH: usize = 32;
+
+/// What is segmented: pixels, some rows at a time.
+pub(crate) trait Ground {
+    /// Rows and columns.
+    fn size(&self) -> [usize; 2];
+    /// What its pixels are, in tiles of this size.
+    fn imagery(&self, patch_size: usize) -> Imagery;
+    /// Some rows; NaN where there are no data. Shape: (rows, columns, bands).
+    fn read(&self, rows: Range<usize>) -> Result<Array3<f32>>;
+}
+
+impl Ground for TileGrid<'_> {
+    fn size(&self) -> [usize; 2] {
+        [self.grid().rows, self.grid().columns]
+    }
+
+    fn imagery(&self, patch_size: usize) -> Imagery {
+        Imagery { patch_size, ..TileGrid::imagery(self) }
+    }
+
+    fn read(&self, rows: Range<usize>) -> Result<Array3<f32>> {
+        TileGrid::read(self, rows)
+    }
+}
+
+/// An image in memory.
+pub(crate) struct InMemory<'a> {
+    pub image: &'a Array3<f32>,
+    pub imagery: Imagery,
+}
+
+impl Ground for InMemory<'_> {
+    fn size(&self) -> [usize; 2] {
+        [self.image.dim().0, self.image.dim().1]
+    }
+
+    fn imagery(&self, patch_size: usize) -> Imagery {
+        Imagery { patch_size, ..self.imagery.clone() }
+    }
+
+    fn read(&self, rows: Range<usize>) -> Result<Array3<f32>> {
+        Ok(self.image.slice(s![rows, .., ..]).to_owned())
+    }
+}
+
+/// Some rows, segmented.
+pub(crate) struct Rows {
+    /// The first of them.
+    pub first: usize,
+    /// Probabilities of each pixel's classes; of no use where there are no data. Shape: (rows, columns, K).
+    pub p: Array3<f64>,
+    /// Where there are data.
+    pub with_data: Array2<bool>,
+    /// The pixels that were segmented. Shape: (rows, columns, bands).
+    pub seen: Array3<f32>,
+}
+
+/// Segments all of the ground in tiles that lie `stride` pixels apart, from the top; `take` is handed all rows in order.
+///
+/// # Errors
+/// A stride of 0 or above the tile's size (which would leave gaps), ground smaller than a tile or unlike what the network
+/// was trained on, [`Error::Interrupted`], or any error of `take`.
+pub(crate) fn blend(
+    segmenter: &dyn Segmenter,
+    ground: &dyn Ground,
+    stride: usize,
+    progress: &mut dyn Progress,
+    take: &mut dyn FnMut(Rows) -> Result<()>,
+) -> Result<()> {
+    let size = segmenter.imagery().patch_size;
+    let [rows, columns] = ground.size();
+    if stride == 0 || stride > size {
+        let problem = format!("{stride} pixels from tile to tile of {size} x {size}");
+        return Err(Error::input("stride", problem, "choose 1 or more, such as half a tile"));
+    }
+    if rows < size || columns < size {
+        let problem = format!("{rows} x {columns} pixels are less than a tile of {size} x {size}");
+        return Err(Error::input("scene", problem, "give a larger scene"));
+    }
+    let [tops, lefts] = [rows, columns].map(|length| covering(length, size, stride));
+    let (weights, classes) = (pyramid(size), segmenter.classes().len());
+    let mut sums = Array3::<f64>::zeros((size, columns, classes));
+    let mut total = Array2::<f64>::zeros((size, columns));
+    progress.begin("mapping", (tops.len() * lefts.len()) as u64);
+    for (n, &top) in tops.iter().enumerate() {
+        let strip = ground.read(top..top + size)?;
+        let with_data = Array2::from_shape_fn((size, columns), |(row, column)| {
+            strip.slice(s![row, column, ..]).iter().all(|value| value.is_finite())
+        });
+        let seen = |left: &&usize| with_data.slice(s![.., **left..**left + size]).iter().any(|data| *data);
+        let chosen: Vec<usize> = lefts.iter().filter(seen).copied().collect();
+        progress.advance((lefts.len() - chosen.len()) as u64, "");
+        for batch in chosen.chunks(BATCH) {
+            if progress.interrupted() {
+                let place = format!("in row {top} of {rows} of the map; nothing is written");
+                return Err(Error::Interrupted { place });
+            }
+            let patches = tiles(&strip, &with_data, batch, ground.imagery(size), segmenter)?;
+            segmenter.predict_each(&patches, &mut |range, p| {
+                let p = p.view();
+                for (k, &left) in batch[range].iter().enumerate() {
+                    for ((row, column), &weight) in weights.indexed_iter() {
+                        let of_pixel = p.row((k * size + row) * size + column);
+                        let mut sum = sums.slice_mut(s![row, left + column, ..]);
+                        sum.scaled_add(weight, &of_pixel);
+                        total[[row, left + column]] += weight;
+                    }
+                }
+                Ok(())
+            })?;
+            progress.advance(batch.len() as u64, "");
+        }
+        // Rows that no further tile reaches are done.
+        let done = tops.get(n + 1).map_or(size, |next| next - top);
+        let mut p = sums.slice(s![..done, .., ..]).to_owned();
+        for (mut of_pixel, &total) in p.rows_mut().into_iter().zip(total.slice(s![..done, ..])) {
+            if total > 0.0 {
+                of_pixel /= total;
+            }
+        }
+        let (with_data, seen) =
+            (with_data.slice(s![..done, ..]).to_owned(), strip.slice(s![..done, .., ..]).to_owned());
+        take(Rows { first: top, p, with_data, seen })?;
+        let (rest, rest_total) =
+            (sums.slice(s![done.., .., ..]).to_owned(), total.slice(s![done.., ..]).to_owned());
+        sums.fill(0.0);
+        total.fill(0.0);
+        sums.slice_mut(s![..size - done, .., ..]).assign(&rest);
+        total.slice_mut(s![..size - done, ..]).assign(&rest_total);
+    }
+    progress.end("");
+    Ok(())
+}
+
+/// First pixels of tiles that cover a side: a stride apart, the last one at the end.
+fn covering(length: usize, size: usize, stride: usize) -> Vec<usize> {
+    let mut firsts: Vec<usize> = (0..=length - size).step_by(stride).collect();
+    if firsts.last().is_some_and(|last| last + size < length) {
+        firsts.push(length - size);
+    }
+    firsts
+}
+
+/// How much a pixel of a tile counts: 1 in its corners.
+fn pyramid(size: usize) -> Array2<f64> {
+    let along = |k: usize| (k + 1).min(size - k) as f64;
+    Array2::from_shape_fn((size, size), |(row, column)| along(row) * along(column))
+}
+
+/// Tiles of a strip, filled where they lack data.
+fn tiles(
+    strip: &Array3<f32>,
+    with_data: &Array2<bool>,
+    lefts: &[usize],
+    imagery: Imagery,
+    segmenter: &dyn Segmenter,
+) -> Result<Patches> {
+    let (size, bands) = (imagery.patch_size, strip.dim().2);
+    let mut images = Array4::zeros((lefts.len(), size, size, bands));
+    for (mut image, &left) in images.outer_iter_mut().zip(lefts) {
+        image.assign(&strip.slice(s![.., left..left + size, ..]));
+        let data = with_data.slice(s![.., left..left + size]);
+        if data.iter().all(|data| *data) {
+            continue;
+        }
+        let mut means = vec![0.0_f64; bands];
+        let mut count = 0.0;
+        for (pixel, _) in image.rows().into_iter().zip(&data).filter(|(_, data)| **data) {
+            means.iter_mut().zip(pixel).for_each(|(mean, value)| *mean += f64::from(*value));
+            count += 1.0;
+        }
+        for (mut pixel, _) in image.rows_mut().into_iter().zip(&data).filter(|(_, data)| !**data) {
+            pixel.iter_mut().zip(&means).for_each(|(value, mean)| *value = (mean / count) as f32);
+        }
+    }
+    Patches::in_memory(imagery, segmenter.classes().clone(), images)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::unet::UnetSettings;
+    use crate::models::{Device, build_segmenter};
+    use crate::progress::Silent;
+    use crate::{Bands, Classes};
+    use rand::{Rng, SeedableRng};
+
+    fn segmenter(size: usize) -> Box<dyn Segmenter> {
+        let settings = UnetSettings { width: 0.125, depth: 1, ..UnetSettings::plain() };
+        let imagery = Imagery { patch_size: size, bands: Bands::of_count(2), ..Imagery::so2sat() };
+        build_segmenter(&settings, &imagery, &Classes::of_count(3), 4, Device::Cpu).unwrap()
+    }
+
+    fn image(rows: usize, columns: usize) -> Array3<f32> {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        Array3::from_shape_simple_fn((rows, columns, 2), || rng.gen_range(-1.0..1.0))
+    }
+
+    fn blended(segmenter: &dyn Segmenter, image: &Array3<f32>, stride: usize) -> (Array3<f64>, Array2<bool>) {
+        let ground = InMemory { image, imagery: segmenter.imagery().clone() };
+        let (rows, columns, _) = image.dim();
+        let mut all = (Array3::zeros((rows, columns, 3)), Array2::from_elem((rows, columns), false));
+        let mut next = 0;
+        blend(segmenter, &ground, stride, &mut Silent, &mut |part| {
+            assert_eq!(part.first, next, "rows come in order");
+            next += part.p.dim().0;
+            all.0.slice_mut(s![part.first..next, .., ..]).assign(&part.p);
+            all.1.slice_mut(s![part.first..next, ..]).assign(&part.with_data);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(next, rows);
+        all
+    }
+
+    #[test]
+    fn a_pixel_has_the_weighted_mean_of_all_tiles_that_cover_it() {
+        let (segmenter, image) = (segmenter(8), image(21, 18));
+        for stride in [3, 4, 8] {
+            let (p, with_data) = blended(&*segmenter, &image, stride);
+            assert!(with_data.iter().all(|data| *data));
+            // Tile by tile, over the whole image.
+            let (mut sums, mut total) = (Array3::<f64>::zeros((21, 18, 3)), Array2::<f64>::zeros((21, 18)));
+            for top in covering(21, 8, stride) {
+                for left in covering(18, 8, stride) {
+                    let tile = image.slice(s![top..top + 8, left..left + 8, ..]).to_owned();
+                    let tile = tile.insert_axis(ndarray::Axis(0));
+                    let patches =
+                        Patches::in_memory(segmenter.imagery().clone(), Classes::of_count(3), tile).unwrap();
+                    let of_tile = segmenter.predict(&patches).unwrap();
+                    for at in 0..64 {
+                        let (row, column) = (at / 8, at % 8);
+                        let weight = ((row + 1).min(8 - row) * (column + 1).min(8 - column)) as f64;
+                        total[[top + row, left + column]] += weight;
+                        for k in 0..3 {
+                            sums[[top + row, left + column, k]] += weight * of_tile.view()[[at, k]];
+                        }
+                    }
+                }
+            }
+            for ((row, column, k), &p) in p.indexed_iter() {
+                let wanted = sums[[row, column, k]] / total[[row, column]];
+                assert!((p - wanted).abs() < 1e-6, "stride {stride}, {row} {column}: {p} {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn pixels_without_data_have_no_class_and_hardly_touch_their_neighbours() {
+        let (segmenter, whole) = (segmenter(8), image(16, 16));
+        let mut image = whole.clone();
+        image.slice_mut(s![0..8, 0..8, ..]).fill(f32::NAN);
+        image[[12, 12, 1]] = f32::INFINITY;
+        let (p, with_data) = blended(&*segmenter, &image, 8);
+        for ((row, column), &data) in with_data.indexed_iter() {
+            assert_eq!(data, !((row < 8 && column < 8) || (row, column) == (12, 12)));
+        }
+        let (wanted, _) = blended(&*segmenter, &whole, 8);
+        let at = |p: &Array3<f64>| p.slice(s![0..8, 8.., ..]).to_owned();
+        assert_eq!(at(&p), at(&wanted), "a tile with all its data is as it was");
+        assert!(p.slice(s![8.., 8.., ..]).iter().all(|p| p.is_finite()));
+    }
+
+    #[test]
+    fn strides_that_leave_gaps_and_grounds_too_small_are_refused() {
+        let (segmenter, image) = (segmenter(8), image(16, 7));
+        let refused = |stride: usize| {
+            let ground = InMemory { image: &image, imagery: segmenter.imagery().clone() };
+            let error = blend(&*segmenter, &ground, stride, &mut Silent, &mut |_| Ok(()));
+            error.unwrap_err().to_string()
+        };
+        assert!(refused(0).contains("0 pixels from tile to tile of 8 x 8"));
+        assert!(refused(9).contains("9 pixels from tile to tile of 8 x 8"));
+        assert!(refused(4).contains("16 x 7 pixels are less than a tile of 8 x 8"));
+    }
+}

@@ -1,0 +1,171 @@
+//! The GeoTIFFs of a map, written together: none has its name before all are whole.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, ArrayView1, ArrayView2};
+
+use super::report::Numbers;
+use crate::files::check_free;
+use crate::scene::{GeoTiffWriter, WholeGeoTiff, Windows};
+use crate::{Error, Result};
+
+/// What the files are called.
+pub(super) struct Names {
+    folder: PathBuf,
+    stem: String,
+    probabilities: bool,
+}
+
+impl Names {
+    /// # Errors
+    /// A name that does not end in .tif, or one that is taken.
+    pub fn of(out: &Path, probabilities: bool) -> Result<Self> {
+        let is_tiff = out.extension().is_some_and(|ending| ending == "tif" || ending == "tiff");
+        let stem = out.file_stem().and_then(|stem| stem.to_str()).filter(|stem| !stem.starts_with('.'));
+        let Some(stem) = stem.filter(|_| is_tiff) else {
+            return Err(Error::file(out, "not the name of a GeoTIFF", "give one such as city.tif"));
+        };
+        let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(Error::file(folder, "no such folder", "make it first, or choose another"));
+        }
+        let names = Self { folder: folder.to_owned(), stem: stem.to_owned(), probabilities };
+        names.shown().iter().try_for_each(|name| check_free(&folder.join(name)))?;
+        Ok(names)
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn stem(&self) -> &str {
+        &self.stem
+    }
+
+    fn raster(&self, what: &str) -> PathBuf {
+        self.folder.join(format!("{}{what}.tif", self.stem))
+    }
+
+    /// All files, without their folder.
+    pub fn shown(&self) -> Vec<String> {
+        let mut endings = vec![".tif", "-filtered.tif", "-confidence.tif", "-entropy.tif"];
+        if self.probabilities {
+            endings.push("-probabilities.tif");
+        }
+        endings.extend([".png", ".svg", ".csv"]);
+        endings.into_iter().map(|ending| format!("{}{ending}", self.stem)).collect()
+    }
+}
+
+/// The files on their way.
+pub(super) struct Files {
+    zones: GeoTiffWriter<u8>,
+    filtered: GeoTiffWriter<u8>,
+    confidence: GeoTiffWriter<f32>,
+    entropy: GeoTiffWriter<f32>,
+    probabilities: Option<GeoTiffWriter<f32>>,
+}
+
+impl Files {
+    pub fn create(names: &Names, windows: &Windows<'_>, table: &Numbers, data: &str) -> Result<Self> {
+        let grid = windows.map();
+        let colours = table.colours();
+        let of_classes = |what: &str, about: &str| {
+            let writer = GeoTiffWriter::<u8>::create(names.raster(what), grid)?;
+            Ok::<_, Error>(writer.no_data(0).colours(&colours).describe(&format!("{about}; {data}")))
+        };
+        let of_numbers = |what: &str, about: &str| {
+            let writer = GeoTiffWriter::<f32>::create(names.raster(what), grid)?;
+            Ok::<_, Error>(writer.no_data(f32::NAN).describe(&format!("{about}; {data}")))
+        };
+        let codes: Vec<&str> = table.classes().codes().iter().map(String::as_str).collect();
+        let probabilities =
+            || Ok::<_, Error>(of_numbers("-probabilities", "class probabilities")?.bands(&codes));
+        Ok(Self {
+            zones: of_classes("", "class numbers")?,
+            filtered: of_classes("-filtered", "class numbers, smoothed by a Gaussian")?,
+            confidence: of_numbers("-confidence", "highest class probability")?,
+            entropy: of_numbers("-entropy", "entropy of the class probabilities in nats")?,
+            probabilities: names.probabilities.then(probabilities).transpose()?,
+        })
+    }
+
+    /// Bytes of the rows that wait to be written, for each pixel of the map.
+    pub fn bytes_a_pixel(&self, table: &Numbers) -> usize {
+        8 + self.probabilities.as_ref().map_or(0, |_| 8 * table.classes().len())
+    }
+
+    /// Room for these lines of the map, without data.
+    pub fn rows(&self, lines: &Range<usize>, windows: &Windows<'_>, table: &Numbers) -> Rows {
+        let size = (lines.len(), windows.map().columns);
+        let classes = table.classes().len();
+        Rows {
+            confidence: Array2::from_elem(size, f32::NAN),
+            entropy: Array2::from_elem(size, f32::NAN),
+            probabilities: self
+                .probabilities
+                .as_ref()
+                .map(|_| Array2::from_elem((size.0, size.1 * classes), f32::NAN)),
+        }
+    }
+
+    /// Appends lines.
+    pub fn append(&mut self, map: &ArrayView2<'_, u8>, rows: &Rows) -> Result<()> {
+        self.zones.append(&map.iter().copied().collect::<Vec<_>>())?;
+        self.confidence.append(rows.confidence.as_slice().unwrap_or_default())?;
+        self.entropy.append(rows.entropy.as_slice().unwrap_or_default())?;
+        if let (Some(writer), Some(p)) = (&mut self.probabilities, &rows.probabilities) {
+            writer.append(p.as_slice().unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    /// The whole filtered map.
+    pub fn filtered(&mut self, map: &Array2<u8>) -> Result<()> {
+        map.outer_iter().try_for_each(|line| self.filtered.append(&line.to_vec()))
+    }
+
+    /// Brings all files to disk, which then only need their names.
+    pub fn complete(self) -> Result<Vec<WholeGeoTiff>> {
+        let mut whole = vec![
+            self.zones.complete()?,
+            self.filtered.complete()?,
+            self.confidence.complete()?,
+            self.entropy.complete()?,
+        ];
+        if let Some(probabilities) = self.probabilities {
+            whole.push(probabilities.complete()?);
+        }
+        Ok(whole)
+    }
+}
+
+/// Some lines of the map.
+pub(super) struct Rows {
+    confidence: Array2<f32>,
+    entropy: Array2<f32>,
+    /// The classes of a pixel side by side.
+    probabilities: Option<Array2<f32>>,
+}
+
+impl Rows {
+    /// Puts what a model says of a window, and its entropy, into its place; gives the likeliest class (the first of
+    /// equals) and its probability.
+    pub fn put(&mut self, place: [usize; 2], (p, entropy): (ArrayView1<'_, f64>, f64)) -> (usize, f64) {
+        let mut best = 0;
+        for (k, &value) in p.iter().enumerate() {
+            if value > p[best] {
+                best = k;
+            }
+        }
+        self.confidence[place] = p[best] as f32;
+        self.entropy[place] = entropy as f32;
+        if let Some(rows) = &mut self.probabilities {
+            for (k, &value) in p.iter().enumerate() {
+                rows[[place[0], place[1] * p.len() + k]] = value as f32;
+            }
+        }
+        (best, p[best])
+    }
+}

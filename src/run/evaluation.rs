@@ -1,0 +1,312 @@
+//! A run held against labelled data, its baselines beside it: scores, `metrics.json`, figures.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::folder::HeldOut;
+use super::{Run, file_of};
+use crate::calibration::{Bins, Reliability};
+use crate::data::Patches;
+use crate::figures::{self, Agreement, Caption, Cells, Figure, Source};
+use crate::metrics::{ConfusionMatrix, Scores, Target};
+use crate::models::{Classifier, Device};
+use crate::predictions::StoredTemperature;
+use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
+use crate::uncertainty::{MeanEntropy, Members, RiskCoverage};
+use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result};
+
+/// Bins of a reliability diagram, as the label distribution paper draws it.
+pub const DIAGRAM_BINS: usize = 20;
+
+/// Scores of a run and its baselines on one file.
+#[derive(Debug, Clone, Serialize)]
+pub struct Evaluation {
+    /// The file.
+    pub data: String,
+    /// Where its patches are from, as it says.
+    pub provenance: String,
+    /// The simple classifiers fitted to the run's training set; none for an imported network.
+    pub baselines: Vec<ModelScores>,
+    /// The run's model.
+    pub network: ModelScores,
+    /// Its table of measures, with intervals and the human ceiling.
+    pub scorecard: Scorecard,
+    /// The same after temperature scaling, where the run has a temperature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<Scaled>,
+    /// What its members are unsure of and disagree about, where it is an ensemble.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<MembersSummary>,
+    /// The mean of several passes with dropout, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<Sampled>,
+    /// Its confusion matrix.
+    #[serde(skip)]
+    pub confusion: ConfusionMatrix,
+}
+
+/// What a run's temperature makes of its predictions.
+#[derive(Debug, Clone, Serialize)]
+pub struct Scaled {
+    /// The temperature, and where it is from.
+    pub by: StoredTemperature,
+    /// The table of measures.
+    pub scorecard: Scorecard,
+}
+
+/// Several members' predictions of one set.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct MembersSummary {
+    /// Networks of an ensemble, or passes with dropout.
+    pub members: usize,
+    /// Mean entropies over the patches, in nats.
+    pub entropy: MeanEntropy,
+}
+
+impl MembersSummary {
+    fn of(members: &Members) -> Self {
+        Self { members: members.all().len(), entropy: members.entropy().mean() }
+    }
+}
+
+/// What Monte Carlo dropout makes of a network's predictions.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sampled {
+    /// The passes.
+    #[serde(flatten)]
+    pub passes: MembersSummary,
+    /// The table of measures of their mean.
+    pub scorecard: Scorecard,
+}
+
+/// One classifier's scores.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModelScores {
+    /// The classifier.
+    pub model: String,
+    /// Its scores.
+    pub scores: Scores,
+}
+
+/// Evaluates a run on a file, or the `testing.h5` of a folder (of the one file that it was trained on, on the test part):
+/// returns the scores, adds them to its `metrics.json`, and draws its figures.
+///
+/// `passes` asks the network that often again, with dropout drawn from the settings' seed; the figures show
+/// the network without it.
+///
+/// # Errors
+/// Data that is unusable, unlabelled, or unlike what the run was trained on; passes of what is no network or
+/// has no dropout.
+pub fn evaluate(
+    run: &Run,
+    data: &Path,
+    settings: ScorecardSettings,
+    passes: Option<usize>,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<Evaluation> {
+    let assessment = Assessment::of(run, data, settings, passes, device, progress)?;
+    run.add_metrics(&assessment.evaluation.data, &assessment.evaluation)?;
+    for (stem, figure) in assessment.figures(run)? {
+        figure.save(&run.figures(), &stem)?;
+    }
+    Ok(assessment.evaluation)
+}
+
+/// An evaluation, and what its figures need besides.
+pub(crate) struct Assessment {
+    evaluation: Evaluation,
+    file: PathBuf,
+    test: Patches,
+    labels: Labels,
+    votes: Option<LabelDistributions>,
+    /// The model's predictions, and those at its temperature.
+    predicted: Probabilities,
+    scaled: Option<Probabilities>,
+}
+
+impl Assessment {
+    /// Predicts and scores; writes nothing.
+    pub(crate) fn of(
+        run: &Run,
+        data: &Path,
+        settings: ScorecardSettings,
+        passes: Option<usize>,
+        device: Device,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        let network = run.classifier(device)?;
+        let with_dropout = passes.map(|passes| run.mc_dropout(passes, settings.seed, device)).transpose()?;
+        let file = file_of(data, "testing.h5")?;
+        let test = run.held_out(&file, HeldOut::Test)?;
+        let labels = test.labels_or_majority()?;
+        if labels.classes() != network.classes() {
+            let problem = format!("classes {}, the model's are {}", labels.classes(), network.classes());
+            return Err(Error::file(&file, problem, "evaluate on data of the model's classes"));
+        }
+        let counts = if test.has_votes() { Some(test.votes()?) } else { None };
+        let votes = match &counts {
+            Some(counts) => Some(counts.distributions()),
+            None if test.has_distributions() => Some(test.distributions()?),
+            None => None,
+        };
+        let groups = test.groups();
+        let baselines = run.baselines()?;
+
+        let steps = 1 + if baselines.is_some() { 2 } else { 0 } + u64::from(with_dropout.is_some());
+        progress.begin("evaluate", steps);
+        let mut score = |name: &str, p: &Probabilities| {
+            progress.advance(1, name);
+            let scores = Scores::of(p, &labels, votes.as_ref())?;
+            Ok::<_, Error>(ModelScores { model: name.to_owned(), scores })
+        };
+        let mut rows = Vec::new();
+        if let Some(baselines) = &baselines {
+            rows.push(score("majority class", &baselines.majority.predict(&test)?)?);
+            rows.push(score("per-pixel Gaussian", &baselines.pixel.predict(&test)?)?);
+        }
+        let members = Members::new(network.members(&test)?)?;
+        let predicted = members.mean().clone();
+        let network_scores = score(network.name(), &predicted)?;
+        let mut reference = Reference::new(&labels);
+        if let Some(counts) = &counts {
+            reference = reference.with_votes(counts);
+        } else if let Some(votes) = &votes {
+            reference = reference.with_distributions(votes);
+        }
+        if let Some(groups) = &groups {
+            reference = reference.with_groups(groups);
+        }
+        let after = match run.temperature()? {
+            Some(by) => Some((by.scale(&predicted)?, by)),
+            None => None,
+        };
+        let passes = match &with_dropout {
+            Some(model) => {
+                progress.advance(1, model.name());
+                Some(Members::new(model.members(&test)?)?)
+            }
+            None => None,
+        };
+        progress.end("");
+
+        let mut table = |p: &Probabilities| {
+            Scorecard::with_progress(Predicted::Probabilities(p), reference, settings, progress)
+        };
+        let scaled = match &after {
+            Some((p, by)) => Some(Scaled { by: by.clone(), scorecard: table(p)? }),
+            None => None,
+        };
+        let sampled = match &passes {
+            Some(passes) => {
+                Some(Sampled { passes: MembersSummary::of(passes), scorecard: table(passes.mean())? })
+            }
+            None => None,
+        };
+        let evaluation = Evaluation {
+            data: file.display().to_string(),
+            provenance: test.provenance().to_owned(),
+            baselines: rows,
+            network: network_scores,
+            scorecard: table(&predicted)?,
+            scaled,
+            members: (members.all().len() > 1).then(|| MembersSummary::of(&members)),
+            sampled,
+            confusion: ConfusionMatrix::of(&labels, &predicted.predicted())?,
+        };
+        let scaled = after.map(|(p, _)| p);
+        Ok(Self { evaluation, file, test, labels, votes, predicted, scaled })
+    }
+
+    /// The figures and the names of their files, in which the data file's name comes first: confusion
+    /// matrix by counts and by shares, calibration to the labels and to the votes (before and after
+    /// temperature scaling), risk against coverage, and a few patches.
+    pub(crate) fn figures(&self, run: &Run) -> Result<Vec<(String, Figure)>> {
+        let Self { evaluation, file, test, labels, votes, .. } = self;
+        let data = format!("{}, n = {}", evaluation.provenance, test.len());
+        let caption = |title: String| Caption::new(title, data.clone());
+        let confusion = |cells| {
+            let title = format!("Confusion matrix, {}", evaluation.network.model);
+            figures::confusion_matrix(&evaluation.confusion, cells, &caption(title))
+        };
+        let patches =
+            figures::sample_patches(test, &one_of_each(labels), &caption("Sample patches".to_owned()));
+
+        let source =
+            Source::Evaluation { run: run.folder().display().to_string(), file: evaluation.data.clone() };
+        let provenance = run.provenance(test, source)?;
+        let stem = file.file_stem().map_or_else(|| "data".to_owned(), |s| s.to_string_lossy().into_owned());
+        let named = |(name, figure): (&str, Result<Figure>)| {
+            Ok((format!("{stem}-{name}"), figure?.with_provenance(&provenance)))
+        };
+        let mut drawn = vec![
+            ("confusion-matrix", confusion(Cells::Counts)),
+            ("confusion-matrix-percent", confusion(Cells::RowPercent)),
+            ("sample-patches", patches),
+            ("risk-coverage", self.risk_coverage(&caption)),
+            ("reliability", self.reliability(labels, Agreement::Accuracy, &caption)),
+        ];
+        if let Some(votes) = votes {
+            drawn.push(("reliability-votes", self.reliability(votes, Agreement::ExpertShare, &caption)));
+        }
+        drawn.into_iter().map(named).collect()
+    }
+
+    /// The predictions, and what they are called beside each other.
+    fn before_and_after(&self) -> Vec<(String, &Probabilities)> {
+        let mut all = vec![("before (T = 1)".to_owned(), &self.predicted)];
+        if let (Some(p), Some(Scaled { by, .. })) = (&self.scaled, &self.evaluation.scaled) {
+            all.push((format!("after (T = {:.2})", by.temperature), p));
+        } else {
+            "as predicted".clone_into(&mut all[0].0);
+        }
+        all
+    }
+
+    fn reliability(
+        &self,
+        y: &impl Target,
+        agreement: Agreement,
+        caption: &impl Fn(String) -> Caption,
+    ) -> Result<Figure> {
+        let of = |(name, p)| Ok((name, Reliability::of(p, y, Bins::EqualWidth(DIAGRAM_BINS))?));
+        let tables: Vec<(String, Reliability)> =
+            self.before_and_after().into_iter().map(of).collect::<Result<_>>()?;
+        let panels: Vec<(String, &Reliability)> = tables.iter().map(|(n, t)| (n.clone(), t)).collect();
+        let what = match agreement {
+            Agreement::Accuracy => "Calibration",
+            Agreement::ExpertShare => "Calibration to the experts' votes",
+        };
+        figures::reliability(
+            &panels,
+            agreement,
+            &caption(format!("{what}, {}", self.evaluation.network.model)),
+        )
+    }
+
+    fn risk_coverage(&self, caption: &impl Fn(String) -> Caption) -> Result<Figure> {
+        let of = |(name, p): (String, &Probabilities)| {
+            let predicted = p.predicted();
+            let wrong = predicted.indices().iter().zip(self.labels.indices());
+            let wrong: Vec<f64> = wrong.map(|(p, y)| f64::from(u8::from(p != y))).collect();
+            Ok((name, RiskCoverage::of(&p.confidence(), &wrong)?))
+        };
+        let curves: Vec<(String, RiskCoverage)> =
+            self.before_and_after().into_iter().map(of).collect::<Result<_>>()?;
+        let curves: Vec<(String, &RiskCoverage)> = curves.iter().map(|(n, c)| (n.clone(), c)).collect();
+        figures::risk_coverage(
+            &curves,
+            &caption(format!("Risk and coverage, {}", self.evaluation.network.model)),
+        )
+    }
+}
+
+/// The middle patch of each class that is present, in the order of the classes.
+fn one_of_each(labels: &Labels) -> Vec<usize> {
+    let of_class = |k: usize| {
+        let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels.indices()[row] == k).collect();
+        rows.get(rows.len() / 2).copied()
+    };
+    (0..labels.classes().len()).filter_map(of_class).collect()
+}

@@ -1,0 +1,467 @@
+//! A run folder: `config.toml`, `history.csv`, `model.safetensors`, `checkpoint.safetensors`,
+//! `baselines.json`, `metrics.json`, `figures/`.
+
+use std::cmp::Ordering;
+use std::fmt::Write;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::Value;
+
+use super::config::{Config, DataSettings, load_table, to_toml};
+use super::ensemble;
+use super::provenance::data_checksum;
+use crate::checkpoint::{self, StoredTemperature};
+use crate::data::Patches;
+use crate::data::so2sat::So2Sat;
+use crate::figures::Curves;
+use crate::files::Partial;
+use crate::models::pixel::{MajorityClass, PixelGaussian};
+use crate::models::{Classifier, Device, Ensemble, McDropout, Network};
+use crate::nn::{EpochRecord, Keep};
+use crate::{Error, Labels, Logits, Progress, Result, write_whole};
+
+/// A run's folder and the names in it.
+#[derive(Debug, Clone)]
+pub struct Run {
+    folder: PathBuf,
+}
+
+/// The simple classifiers that a run is shown beside, fitted to its training set.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Baselines {
+    pub(super) majority: MajorityClass,
+    pub(super) pixel: PixelGaussian,
+    /// The checksum of that set, by which it is known again wherever it lies; older runs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    training_set: Option<String>,
+}
+
+/// A part of a data set that a run has not learnt from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeldOut {
+    Validation,
+    Test,
+}
+
+impl Baselines {
+    pub(super) fn fit(train: &Patches, labels: &Labels, progress: &mut dyn Progress) -> Result<Self> {
+        Ok(Self {
+            majority: MajorityClass::fit(train, labels)?,
+            pixel: PixelGaussian::fit(train, labels, progress)?,
+            training_set: Some(data_checksum(train)?),
+        })
+    }
+}
+
+const HISTORY: &str =
+    "epoch,learning_rate,training_loss,training_accuracy,validation_loss,validation_accuracy,seconds,waiting";
+
+impl Run {
+    /// Checks that a folder is free for a new run, without making it.
+    ///
+    /// # Errors
+    /// It exists.
+    pub fn check_free(folder: &Path) -> Result<()> {
+        if folder.symlink_metadata().is_ok() {
+            return Err(Error::file(folder, "the run folder exists", "choose another, or remove it"));
+        }
+        Ok(())
+    }
+
+    /// Makes the folder of a new run, which appears with what `fill` puts into it, or not at all.
+    ///
+    /// # Errors
+    /// It exists, or cannot be made; `fill`'s errors.
+    pub fn create(folder: &Path, fill: impl FnOnce(&Self) -> Result<()>) -> Result<Self> {
+        Self::check_free(folder)?;
+        let partial = Partial::folder(folder)?;
+        fill(&Self { folder: partial.path().to_owned() })?;
+        partial.become_new()?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Opens the folder of a run whose training is to go on.
+    ///
+    /// # Errors
+    /// There is no checkpoint.
+    pub(super) fn open_training(folder: &Path) -> Result<Self> {
+        let run = Self { folder: folder.to_owned() };
+        if !run.checkpoint_file().is_file() {
+            let problem = "no checkpoint.safetensors there";
+            return Err(Error::file(folder, problem, "give the folder that `lcz train` has made"));
+        }
+        Ok(run)
+    }
+
+    /// Opens the folder of a run that has a model.
+    ///
+    /// # Errors
+    /// There is none, or none yet: the first epoch has not ended.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let run = Self { folder: folder.to_owned() };
+        if run.ensemble()?.is_some() {
+            return Ok(run);
+        }
+        if !run.model_file().is_file() {
+            if run.checkpoint_file().is_file() {
+                let problem = "no epoch has ended yet, so that there is no model";
+                let advice = "wait for the first one, or go on with `lcz train --resume`";
+                return Err(Error::file(folder, problem, advice));
+            }
+            let advice = "give the folder that `lcz train` or `lcz import-keras` has made";
+            return Err(Error::file(folder, "no model.safetensors there", advice));
+        }
+        Ok(run)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where figures go.
+    pub fn figures(&self) -> PathBuf {
+        self.folder.join("figures")
+    }
+
+    /// Where a training keeps what it takes to go on.
+    pub(super) fn checkpoint_file(&self) -> PathBuf {
+        self.folder.join("checkpoint.safetensors")
+    }
+
+    pub(crate) fn model_file(&self) -> PathBuf {
+        self.folder.join("model.safetensors")
+    }
+
+    /// The network with its best weights.
+    ///
+    /// # Errors
+    /// The file cannot be read, holds a forest or another network than `config.toml` says, the run is an ensemble, or the
+    /// device cannot be used.
+    pub fn network(&self, device: Device) -> Result<Box<dyn Network>> {
+        if let Some(members) = self.ensemble()? {
+            let problem = format!("an ensemble of {}, not one network", members.len());
+            let advice = format!("give one of them, such as {}", members[0].folder.display());
+            return Err(Error::file(&self.folder, problem, advice));
+        }
+        self.check_model()?;
+        checkpoint::load(&self.model_file(), device)
+    }
+
+    /// The model, whatever it is.
+    ///
+    /// # Errors
+    /// The file, or one of the members' of an ensemble, cannot be read or holds another model than `config.toml` says; the
+    /// device cannot be used.
+    pub fn classifier(&self, device: Device) -> Result<Box<dyn Classifier>> {
+        if let Some(members) = self.ensemble()? {
+            let members = members.iter().map(|member| member.classifier(device));
+            return Ok(Box::new(Ensemble::new(members.collect::<Result<_>>()?)?));
+        }
+        self.check_model()?;
+        checkpoint::load_classifier(&self.model_file(), device)
+    }
+
+    /// Refuses a model that is not the one that `config.toml` names: data would be chosen for another one.
+    fn check_model(&self) -> Result<()> {
+        let path = self.folder.join("config.toml");
+        if !path.exists() {
+            return Ok(());
+        }
+        let (config, place) = load_table(&path)?;
+        let Some(Value::Table(named)) = config.get("model") else { return Ok(()) };
+        let built = checkpoint::architecture(&self.model_file())?;
+        // The kind first; a setting that either leaves out says nothing.
+        let mut keys: Vec<&String> = named.keys().collect();
+        keys.sort_by_key(|key| *key != "name");
+        for key in keys {
+            if let (Some(named), Some(built)) = (named.get(key), built.get(key))
+                && !alike(named, built)
+            {
+                let problem = format!("model.{key} = {named}, but model.safetensors beside it has {built}");
+                return Err(Error::input(
+                    place,
+                    problem,
+                    "put the one back that belongs to the other, or train again",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The network as Monte Carlo dropout asks it: so many passes, drawn from this seed.
+    ///
+    /// # Errors
+    /// As [`network`](Self::network) and [`McDropout::new`].
+    pub fn mc_dropout(&self, passes: usize, seed: u64, device: Device) -> Result<Box<dyn Classifier>> {
+        Ok(Box::new(McDropout::new(self.network(device)?, passes, seed)?))
+    }
+
+    /// The temperature that was fitted to the run's network, or to its ensemble's mean, if one was.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn temperature(&self) -> Result<Option<StoredTemperature>> {
+        match ensemble::count(&self.folder)? {
+            Some(_) => ensemble::temperature(&self.folder),
+            None => checkpoint::temperature(&self.model_file()),
+        }
+    }
+
+    /// Keeps a temperature, in place of one that is there.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub(super) fn store_temperature(&self, temperature: StoredTemperature) -> Result<()> {
+        match ensemble::count(&self.folder)? {
+            Some(_) => ensemble::store_temperature(&self.folder, Some(temperature)),
+            None => checkpoint::store_temperature(&self.model_file(), temperature),
+        }
+    }
+
+    /// What its temperature divides. Of an ensemble, which averages softmaxes, ln p̄ (one T for the mean, not
+    /// one for each member: it is the mean that is to be calibrated). Shape: (N, K).
+    ///
+    /// # Errors
+    /// As [`network`](Self::network) and [`classifier`](Self::classifier); patches unlike those that it was
+    /// trained on.
+    pub(crate) fn logits(&self, patches: &Patches, device: Device) -> Result<Logits> {
+        match ensemble::count(&self.folder)? {
+            Some(_) => Ok(self.classifier(device)?.predict(patches)?.logits()),
+            None => self.network(device)?.logits(patches),
+        }
+    }
+
+    /// The runs of the members, if this is the run of an ensemble.
+    ///
+    /// # Errors
+    /// A member that is missing or has no model yet.
+    pub fn ensemble(&self) -> Result<Option<Vec<Self>>> {
+        let Some(count) = ensemble::count(&self.folder)? else { return Ok(None) };
+        let member = |number| {
+            let folder = ensemble::member(&self.folder, number);
+            if folder.exists() {
+                return Self::open(&folder);
+            }
+            let problem = format!("member {number} of {count} is not trained yet");
+            let advice = format!("go on with: lcz train --resume {}", self.folder.display());
+            Err(Error::file(&self.folder, problem, advice))
+        };
+        (0..count).map(member).collect::<Result<_>>().map(Some)
+    }
+
+    /// Keeps a network that was trained elsewhere.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep(&self, network: &dyn Network) -> Result<()> {
+        checkpoint::save(network, &self.model_file())
+    }
+
+    /// The configuration that the run's network was trained with; an imported network has none.
+    ///
+    /// # Errors
+    /// A file that is there but cannot be read.
+    pub fn config(&self) -> Result<Option<Config>> {
+        let path = self.folder.join("config.toml");
+        if path.exists() { Config::load(&path).map(Some) } else { Ok(None) }
+    }
+
+    /// Which data the run was trained on, and what of it; an imported network does not say.
+    ///
+    /// # Errors
+    /// A configuration that is there but cannot be read.
+    pub fn data(&self) -> Result<Option<DataSettings>> {
+        let path = self.folder.join("config.toml");
+        if path.exists() { DataSettings::load(&path).map(Some) } else { Ok(None) }
+    }
+
+    /// A data set with the bands and without the zones that the run was trained with.
+    ///
+    /// # Errors
+    /// A configuration that cannot be read.
+    pub fn as_trained(&self, so2sat: So2Sat) -> Result<So2Sat> {
+        match self.data()? {
+            Some(data) => data.choose(so2sat),
+            None => Ok(so2sat),
+        }
+    }
+
+    /// The labelled patches of a file, with the bands and without the zones that the run was trained with. Of the one
+    /// file that a run was trained on, or a copy of it, this part alone: never the rows that the model has learnt.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is not of the kind that the run was trained on.
+    pub(super) fn held_out(&self, file: &Path, part: HeldOut) -> Result<Patches> {
+        let so2sat = self.as_trained(So2Sat::open(file)?)?;
+        if !self.learnt_from_one(file, &so2sat)? {
+            return so2sat.patches();
+        }
+        let (_, validation, test) = so2sat.splits()?;
+        Ok(match part {
+            HeldOut::Validation => validation,
+            HeldOut::Test => test,
+        })
+    }
+
+    /// Whether the run was trained on a part of this file.
+    fn learnt_from_one(&self, file: &Path, so2sat: &So2Sat) -> Result<bool> {
+        let Some(data) = self.data()? else { return Ok(false) };
+        if data.path.is_dir() {
+            return Ok(false);
+        }
+        if let (Ok(trained), Ok(file)) = (data.path.canonicalize(), file.canonicalize())
+            && trained == file
+        {
+            return Ok(true);
+        }
+        let Some(known) = self.baselines()?.and_then(|baselines| baselines.training_set) else {
+            return Ok(false);
+        };
+        // What cannot be split was not split.
+        so2sat.splits().map_or(Ok(false), |(train, ..)| Ok(data_checksum(&train)? == known))
+    }
+
+    pub(crate) fn write_config(&self, config: &impl Serialize) -> Result<()> {
+        write_whole(&self.folder.join("config.toml"), to_toml(config)?.as_bytes())
+    }
+
+    pub(crate) fn write_history(&self, epochs: &[EpochRecord]) -> Result<()> {
+        let optional = |x: Option<f64>| x.map_or_else(String::new, |x| x.to_string());
+        let mut csv = format!("{HISTORY}\n");
+        for e in epochs {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                csv,
+                "{},{},{},{},{},{},{:.3},{:.3}",
+                e.epoch,
+                e.learning_rate,
+                e.training_loss,
+                e.training_accuracy,
+                optional(e.validation_loss),
+                optional(e.validation_accuracy),
+                e.seconds,
+                e.waiting
+            );
+        }
+        write_whole(&self.folder.join("history.csv"), csv.as_bytes())
+    }
+
+    /// The history as its figure takes it.
+    ///
+    /// # Errors
+    /// No history, or one that is not as `lcz train` writes it: names the line; a configuration that cannot be read.
+    pub(crate) fn curves(&self) -> Result<Curves> {
+        let path = self.folder.join("history.csv");
+        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let mut lines = text.lines();
+        let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+        let mut curves = Curves::default();
+        for (n, line) in lines.enumerate() {
+            let fields: Vec<&str> = line.split(',').collect();
+            let bad = |name: &str| {
+                let problem = format!("line {}: no {name}", n + 2);
+                Error::file(&path, problem, "give a history that `lcz train` has written")
+            };
+            let field = |name: &str| {
+                let column = header.iter().position(|column| *column == name);
+                column.and_then(|column| fields.get(column)).copied().ok_or_else(|| bad(name))
+            };
+            let optional = |name: &str| match field(name)? {
+                "" => Ok(None),
+                number => number.parse().map(Some).map_err(|_| bad(name)),
+            };
+            curves.epochs.push(field("epoch")?.parse().map_err(|_| bad("epoch"))?);
+            curves.training_loss.push(optional("training_loss")?.ok_or_else(|| bad("training_loss"))?);
+            curves.validation_loss.push(optional("validation_loss")?);
+            curves.validation_accuracy.push(optional("validation_accuracy")?);
+        }
+        // The first of equals, as training keeps it; without validation, or where it was asked for, the last epoch.
+        let loss = |n: &usize| curves.validation_loss[*n].unwrap_or(f64::INFINITY);
+        let best = (0..curves.epochs.len()).min_by(|a, b| loss(a).total_cmp(&loss(b)));
+        let validated = curves.validation_loss.iter().any(Option::is_some);
+        let keep = self.config()?.map_or(Keep::Best, |config| config.training.keep);
+        let kept = match keep {
+            Keep::Best if validated => best.map(|n| curves.epochs[n]),
+            Keep::Best | Keep::Last => curves.epochs.last().copied(),
+        };
+        Ok(Curves { best_epoch: kept, ..curves })
+    }
+
+    pub(super) fn write_baselines(&self, baselines: &Baselines) -> Result<()> {
+        write_json(&self.folder.join("baselines.json"), baselines)
+    }
+
+    /// The baselines; an imported network has none.
+    pub(super) fn baselines(&self) -> Result<Option<Baselines>> {
+        if let Some(members) = self.ensemble()? {
+            // All members were trained on the same patches.
+            return members[0].baselines();
+        }
+        let path = self.folder.join("baselines.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let parsed = serde_json::from_str(&text);
+        parsed
+            .map(Some)
+            .map_err(|e| Error::file(&path, format!("cannot be read ({e})"), "train the run again"))
+    }
+
+    /// Puts an evaluation into `metrics.json`, beside those of other files.
+    pub(super) fn add_metrics(&self, name: &str, evaluation: &impl Serialize) -> Result<()> {
+        let path = self.folder.join("metrics.json");
+        let mut all: serde_json::Map<String, serde_json::Value> = match fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text).map_err(|e| {
+                Error::file(&path, format!("cannot be read ({e})"), "remove it and evaluate again")
+            })?,
+            Err(e) if e.kind() == ErrorKind::NotFound => serde_json::Map::new(),
+            Err(e) => return Err(Error::io(&path)(e)),
+        };
+        let value = serde_json::to_value(evaluation)
+            .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;
+        all.insert(name.to_owned(), value);
+        write_json(&path, &all)
+    }
+}
+
+/// Whether two settings mean the same: 0 is 0.0.
+fn alike(a: &Value, b: &Value) -> bool {
+    let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.partial_cmp(&b).is_some_and(Ordering::is_eq),
+        _ => a == b,
+    }
+}
+
+/// A file of JSON, whole or not at all.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;
+    text.push('\n');
+    write_whole(path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_epoch_that_curves_mark_is_the_one_whose_weights_were_kept() {
+        let history = format!(
+            "{HISTORY}\n1,0.1,2,0.5,1.5,0.5,1,0\n2,0.1,1,0.6,1.2,0.6,1,0\n3,0.1,0.5,0.7,1.9,0.5,1,0\n"
+        );
+        for (setting, kept) in [("training.keep=best", 2), ("training.keep=last", 3)] {
+            let place = tempfile::tempdir().unwrap();
+            let run = Run { folder: place.path().to_owned() };
+            fs::write(place.path().join("history.csv"), &history).unwrap();
+            run.write_config(&Config::read(None, "mlp", &[setting.to_owned()]).unwrap()).unwrap();
+            let curves = run.curves().unwrap();
+            assert_eq!((curves.best_epoch, curves.epochs.len()), (Some(kept), 3), "{setting}");
+        }
+    }
+}

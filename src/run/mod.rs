@@ -1,0 +1,48 @@
+//! One run: a configuration trains a network or a forest into a folder, and what it has learnt is evaluated,
+//! calibrated, timed and used.
+
+mod bench;
+mod config;
+mod ensemble;
+mod evaluation;
+mod features;
+pub(crate) mod fingerprint;
+mod folder;
+mod forest;
+pub(crate) mod provenance;
+mod scaling;
+mod scoring;
+mod train;
+mod votes;
+
+pub use bench::{BenchMode, Measured, bench};
+pub use config::{Config, DataSettings, LabelKind};
+pub use ensemble::{resume_ensemble, train_ensemble};
+pub use evaluation::{DIAGRAM_BINS, Evaluation, MembersSummary, ModelScores, Sampled, evaluate};
+pub use features::{FeatureReport, features};
+pub use folder::Run;
+pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
+pub use scaling::{Procedure, temp_scale};
+pub use scoring::score;
+pub use train::{Changes, Outcome, Resumed, resume, train};
+pub use votes::sum_up_votes;
+
+pub(crate) use evaluation::Assessment;
+pub(crate) use folder::write_json;
+pub(crate) use votes::{draw_votes, vote_figures};
+
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// A labelled file, or the one of this name in a folder.
+fn file_of(data: &Path, name: &str) -> Result<PathBuf> {
+    if !data.is_dir() {
+        return Ok(data.to_owned());
+    }
+    let file = data.join(name);
+    if file.is_file() {
+        return Ok(file);
+    }
+    Err(Error::file(data, format!("no {name} in this folder"), "add it, or give a labelled .h5 file"))
+}

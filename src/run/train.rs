@@ -1,0 +1,315 @@
+//! From a configuration to a run: data, network, training, baselines, learning curves; and on with a run
+//! that was interrupted.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::fingerprint::Fingerprint;
+use super::folder::Baselines;
+use super::{Config, DataSettings, LabelKind, Run};
+use crate::checkpoint::{Description, load_training, save_training};
+use crate::data::Patches;
+use crate::data::so2sat::So2Sat;
+use crate::figures::{self, Caption, Source};
+use crate::models::{Device, Network, build};
+use crate::nn::{EpochRecord, Labelled, Observer, Standardisation, TrainingState, Weights};
+use crate::{Error, LabelDistributions, Progress, Result};
+
+/// Validation patches read at once to check them.
+const CHECKED_AT_ONCE: usize = 256;
+
+/// What a training came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// The network.
+    pub model: String,
+    /// Patches trained on.
+    pub training_patches: usize,
+    /// Patches the best epoch was chosen by.
+    pub validation_patches: usize,
+    /// How the data were split, in words.
+    pub split: String,
+    /// Where the patches are from, as their file says.
+    pub provenance: String,
+    /// All numbers of the network, moving averages included.
+    pub parameters: usize,
+    /// The epoch whose weights were kept.
+    pub best: EpochRecord,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Seconds in all epochs.
+    pub seconds: f64,
+    /// Seconds of them that training waited for patches to be read.
+    pub waiting: f64,
+    /// Where it went on from, if it was not begun.
+    pub resumed: Option<Resumed>,
+}
+
+/// Where a training went on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Resumed {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// Steps of it that were done.
+    pub batch: usize,
+    /// Whether nothing was left to do.
+    pub was_over: bool,
+}
+
+/// What may change when a training goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Epochs in all. The learning rate of an epoch does not depend on how many there are, so that a
+    /// run of 20 epochs that goes on to 40 ends as one of 40 does.
+    pub epochs: Option<usize>,
+    /// Where the data are now, if they have moved.
+    pub data: Option<PathBuf>,
+}
+
+/// The sets that a training needs, with what is learnt of them.
+struct Sets {
+    split: String,
+    train: (Patches, LabelDistributions),
+    validation: (Patches, LabelDistributions),
+}
+
+/// What a checkpoint says beside the training's state.
+#[derive(Serialize, Deserialize)]
+struct Notes {
+    config: Config,
+    train: Fingerprint,
+    validation: Fingerprint,
+}
+
+impl DataSettings {
+    /// A data set with these bands, without these zones, to be split so.
+    ///
+    /// # Errors
+    /// A zone that does not exist.
+    pub(crate) fn choose(&self, so2sat: So2Sat) -> Result<So2Sat> {
+        let mut so2sat = so2sat.split_by(self.split);
+        if let Some(bands) = &self.bands {
+            so2sat = so2sat.bands(bands);
+        }
+        for zone in &self.without {
+            so2sat = so2sat.without(zone.parse()?);
+        }
+        Ok(so2sat)
+    }
+
+    /// One set's labels of the chosen kind.
+    ///
+    /// # Errors
+    /// The file has none.
+    pub fn labels_of(&self, patches: &Patches) -> Result<LabelDistributions> {
+        match self.labels {
+            LabelKind::OneHot => Ok(patches.labels()?.one_hot()),
+            LabelKind::Votes => patches.distributions(),
+            LabelKind::Posterior => {
+                let alpha = self.alpha.unwrap_or(1.0 / patches.classes().len() as f64);
+                patches.votes()?.posterior_mean(alpha).map_err(|_| {
+                    let advice = "choose a number above 0, such as 0.1";
+                    Error::input("data.alpha", alpha.to_string(), advice)
+                })
+            }
+        }
+    }
+}
+
+impl Sets {
+    fn open(data: &DataSettings) -> Result<Self> {
+        let so2sat = data.choose(So2Sat::open(&data.path)?)?;
+        let (train, validation, _) = so2sat.splits()?;
+        let labels = (data.labels_of(&train)?, data.labels_of(&validation)?);
+        let split = so2sat.split_in_words()?;
+        Ok(Self { split, train: (train, labels.0), validation: (validation, labels.1) })
+    }
+
+    fn fingerprints(&self) -> Result<[Fingerprint; 2]> {
+        let [train, validation] = [&self.train, &self.validation].map(|(p, y)| Fingerprint::of(p, y));
+        Ok([train?, validation?])
+    }
+}
+
+/// Trains a network into a new run folder. The folder is made when data and settings have been
+/// checked; `model.safetensors` is the best epoch so far at any time, and `checkpoint.safetensors` what
+/// it takes to [`resume`].
+///
+/// # Errors
+/// A folder that exists, unusable data or settings, a loss that is not finite, or
+/// [`Error::Interrupted`].
+pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn Progress) -> Result<Outcome> {
+    Run::check_free(folder)?;
+    let sets = Sets::open(&config.data)?;
+    let (train, _) = &sets.train;
+    let mut network = build(&config.model, train.imagery(), train.classes(), config.training.seed, device)?;
+    config.training.check()?;
+    config.model.check_batches(train, config.training.batch_size)?;
+    network.set_standardisation(Standardisation::of(train, progress)?)?;
+
+    let majority = train.labels_or_majority()?;
+    let baselines = Baselines::fit(train, &majority, progress)?;
+    // The training pixels have been read by now; these would else be met after the first epoch.
+    sets.validation.0.batches(CHECKED_AT_ONCE).try_for_each(|batch| batch.map(drop))?;
+
+    let [train, validation] = sets.fingerprints()?;
+    let notes = Notes { config: config.clone(), train, validation };
+    let description = Description::of(&*network);
+    let state = TrainingState::start(network.weights());
+    let run = Run::create(folder, |run| {
+        run.write_config(config)?;
+        run.write_baselines(&baselines)?;
+        save_training(&run.checkpoint_file(), &description, &state, &notes)
+    })?;
+    let recorder = Recorder::new(&run, description, notes, &state, progress);
+    go_on(&sets, network, state, recorder)
+}
+
+/// Goes on with a training that was interrupted or killed, from its last checkpoint, and ends with the
+/// same weights, bit by bit, as if it had never stopped. One that is over is left as it is.
+///
+/// # Errors
+/// No checkpoint, settings or data that are not those it began with, and as [`train`].
+pub fn resume(
+    folder: &Path,
+    changes: &Changes,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    let run = Run::open_training(folder)?;
+    let (description, state, mut notes) = load_training::<Notes>(&run.checkpoint_file())?;
+    let Some(mut config) = run.config()? else {
+        return Err(Error::file(folder, "no config.toml there", "give the folder that `lcz train` has made"));
+    };
+    let file = folder.join("config.toml");
+    if let Some(key) = notes.config.difference(&config)? {
+        let problem = format!("{key} is not what the run began with");
+        return Err(Error::file(&file, problem, "set it back, or train anew with --config"));
+    }
+    config.training.epochs = changes.epochs.unwrap_or(config.training.epochs);
+    config.data.path = changes.data.clone().unwrap_or(config.data.path);
+    config.training.check()?;
+    let done = state.epochs().len();
+    if config.training.epochs < done {
+        let problem = format!("{} epochs where {done} are done", config.training.epochs);
+        return Err(Error::file(folder, problem, "ask for more"));
+    }
+
+    let sets = Sets::open(&config.data)?;
+    let [train, validation] = sets.fingerprints()?;
+    for (before, now, set) in
+        [(&notes.train, &train, &sets.train.0), (&notes.validation, &validation, &sets.validation.0)]
+    {
+        if let Some(change) = before.change(now) {
+            let problem = format!("not the data that the run began with: {change}");
+            return Err(Error::input(set.name(), problem, "give those with --data, or train anew"));
+        }
+    }
+    let (patches, _) = &sets.train;
+    let mut network =
+        build(&config.model, patches.imagery(), patches.classes(), config.training.seed, device)?;
+    if let Some(standardisation) = description.standardisation() {
+        network.set_standardisation(standardisation.clone())?;
+    }
+    run.write_config(&config)?;
+    notes.config = config;
+    let recorder = Recorder::new(&run, description, notes, &state, progress);
+    go_on(&sets, network, state, recorder)
+}
+
+/// Trains from a state to the end, and draws the learning curves.
+fn go_on(
+    sets: &Sets,
+    mut network: Box<dyn Network>,
+    state: TrainingState,
+    mut recorder: Recorder<'_>,
+) -> Result<Outcome> {
+    let config = recorder.notes.config.clone();
+    let [(train, train_labels), (validation, validation_labels)] = [&sets.train, &sets.validation];
+    let (epoch, batch) = state.position();
+    let was_over = state.is_over(&config.training);
+    let resumed = ((epoch, batch) != (1, 0)).then_some(Resumed { epoch, batch, was_over });
+    let history = network.fit_from(
+        state,
+        Labelled { patches: train, labels: train_labels },
+        Some(Labelled { patches: validation, labels: validation_labels }),
+        &config.training,
+        &mut recorder,
+    )?;
+    let best = history.epochs.iter().find(|e| e.epoch == history.best_epoch);
+    let best =
+        best.ok_or(Error::Internal { what: "training", detail: "no epoch was the best".to_owned() })?;
+
+    let caption = Caption::new(
+        format!("Learning curves, {}", config.model.name()),
+        format!("{}, n = {}, seed {}", train.provenance(), train.len(), config.training.seed),
+    );
+    let run = recorder.run;
+    let source = Source::Training { run: run.folder().display().to_string() };
+    figures::learning_curves(&run.curves()?, &caption)?
+        .with_provenance(&run.provenance(train, source)?)
+        .save(&run.figures(), "learning-curves")?;
+    Ok(Outcome {
+        model: config.model.name().to_owned(),
+        training_patches: train.len(),
+        validation_patches: validation.len(),
+        split: sets.split.clone(),
+        provenance: train.provenance().to_owned(),
+        parameters: network.parameters().total,
+        best: best.clone(),
+        epochs: history.epochs.len(),
+        seconds: history.epochs.iter().map(|e| e.seconds).sum(),
+        waiting: history.epochs.iter().map(|e| e.waiting).sum(),
+        resumed,
+    })
+}
+
+/// Writes each epoch down as it ends, and checkpoints now and then.
+struct Recorder<'a> {
+    run: &'a Run,
+    description: Description,
+    notes: Notes,
+    epochs: Vec<EpochRecord>,
+    checkpoint_at: Instant,
+    progress: &'a mut dyn Progress,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(
+        run: &'a Run,
+        description: Description,
+        notes: Notes,
+        state: &TrainingState,
+        progress: &'a mut dyn Progress,
+    ) -> Self {
+        let epochs = state.epochs().to_vec();
+        Self { run, description, notes, epochs, checkpoint_at: Instant::now(), progress }
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn progress(&mut self) -> &mut dyn Progress {
+        self.progress
+    }
+
+    fn epoch(&mut self, record: &EpochRecord, best: Option<&Weights>) -> Result<()> {
+        self.epochs.push(record.clone());
+        self.run.write_history(&self.epochs)?;
+        match best {
+            Some(weights) => self.description.save(weights, &self.run.model_file()),
+            None => Ok(()),
+        }
+    }
+
+    fn wants_checkpoint(&mut self, epoch_ended: bool) -> bool {
+        let passed = self.checkpoint_at.elapsed().as_secs_f64();
+        epoch_ended || passed >= self.notes.config.training.checkpoint_seconds
+    }
+
+    fn checkpoint(&mut self, state: &TrainingState) -> Result<()> {
+        self.checkpoint_at = Instant::now();
+        save_training(&self.run.checkpoint_file(), &self.description, state, &self.notes)
+    }
+}

@@ -1,0 +1,68 @@
+//! Votes summed up, and their figures.
+
+use std::fs;
+use std::path::Path;
+
+use crate::data::read_votes;
+use crate::data::so2sat::So2Sat;
+use crate::figures::{self, Caption, Figure, Provenance, Source};
+use crate::hash::checksum;
+use crate::metrics::VoteSummary;
+use crate::{Error, Result};
+
+/// Sums the votes of a file up and draws them into a folder, if there is one: `voting-entropy` (where classes are
+/// zones) and `voting-confusion`. `data` is what the figures say of where the votes are from, for files that
+/// do not say it themselves.
+///
+/// # Errors
+/// A file without votes, or a folder that cannot be written.
+pub fn sum_up_votes(file: &Path, data: Option<&str>, folder: Option<&Path>) -> Result<VoteSummary> {
+    let summary = VoteSummary::of(&read_votes(file)?)?;
+    if let Some(folder) = folder {
+        for (stem, figure) in vote_figures(file, data, &summary)? {
+            figure.save(folder, stem)?;
+        }
+    }
+    Ok(summary)
+}
+
+/// The figures and the names of their files.
+pub(crate) fn vote_figures(
+    file: &Path,
+    data: Option<&str>,
+    summary: &VoteSummary,
+) -> Result<Vec<(&'static str, Figure)>> {
+    let plain = matches!(file.extension().and_then(|extension| extension.to_str()), Some("csv" | "npy"));
+    let name = || file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let data = match data {
+        Some(data) => data.to_owned(),
+        None if plain => name(),
+        None => So2Sat::open(file)?.patches()?.provenance().to_owned(),
+    };
+    let bytes = if plain { Some(fs::read(file).map_err(Error::io(file))?) } else { None };
+    let provenance = Provenance {
+        data_checksum: bytes.map(checksum),
+        ..Provenance::of(data, Source::Votes { file: file.display().to_string() })
+    };
+    draw_votes(summary, &provenance)
+}
+
+/// The figures of votes whose provenance is known.
+pub(crate) fn draw_votes(
+    summary: &VoteSummary,
+    provenance: &Provenance,
+) -> Result<Vec<(&'static str, Figure)>> {
+    let data = format!("{}, n = {}", provenance.data, summary.samples);
+    let caption = |title: &str| Caption::new(title, data.clone());
+    let mut figures = Vec::new();
+    if let (Some(urban), Some(natural)) = (&summary.urban, &summary.natural) {
+        let groups: Vec<_> = [("urban", urban), ("natural", natural)]
+            .into_iter()
+            .filter(|(_, histogram)| histogram.samples() > 0)
+            .collect();
+        figures.push(("voting-entropy", figures::entropy_bars(&groups, &caption("How unsure experts are"))?));
+    }
+    let title = "Which zones experts take for others";
+    figures.push(("voting-confusion", figures::voting_confusion(&summary.confusion, &caption(title))?));
+    Ok(figures.into_iter().map(|(stem, figure)| (stem, figure.with_provenance(provenance))).collect())
+}

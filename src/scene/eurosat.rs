@@ -1,0 +1,367 @@
+//! EuroSAT: 27,000 images of 64 × 64 pixels of 10 m in ten classes of land use, a folder a class.
+//!
+//! Helber et al. (2019), *EuroSAT: A Novel Dataset and Deep Learning Benchmark for Land Use and Land Cover
+//! Classification*, IEEE JSTARS 12. It comes as JPEGs in true colour, which somebody has stretched for the eye, and as
+//! GeoTIFFs of all 13 Sentinel-2 bands (top of atmosphere, reflectance × 10,000), of which B8A is the last. An image has 10 m
+//! a pixel in either, whatever the band's own distance.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array3, Array4};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::{GeoTiff, Part, Shares, Window};
+use crate::data::so2sat::{Layout, Rows, Writer};
+use crate::files::{Partial, check_free};
+use crate::{Bands, Classes, Error, Imagery, Progress, Result};
+
+/// The classes, in the order of their folders' names.
+const CLASSES: [(&str, &str); 10] = [
+    ("AnnualCrop", "annual crop"),
+    ("Forest", "forest"),
+    ("HerbaceousVegetation", "herbaceous vegetation"),
+    ("Highway", "highway"),
+    ("Industrial", "industrial"),
+    ("Pasture", "pasture"),
+    ("PermanentCrop", "permanent crop"),
+    ("Residential", "residential"),
+    ("River", "river"),
+    ("SeaLake", "sea or lake"),
+];
+/// The bands of the GeoTIFFs, in their order.
+const BANDS: [&str; 13] = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B8A"];
+/// Reflectance is a GeoTIFF's value over this.
+const QUANTIFICATION: f32 = 10_000.0;
+/// Rows and columns of an image.
+const SIDE: usize = 64;
+/// Images read and written at a time.
+const BATCH: usize = 256;
+
+/// What the images are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// JPEGs: B4, B3, B2 as bytes.
+    TrueColour,
+    /// GeoTIFFs of 13 bands.
+    AllBands,
+}
+
+/// A folder of EuroSAT.
+#[derive(Debug, Clone)]
+pub struct EuroSat {
+    folder: PathBuf,
+    kind: Kind,
+    /// Each image with its class, in the order of their names.
+    images: Vec<(PathBuf, usize)>,
+}
+
+/// Which images are for what: positions among all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EuroSatSplit {
+    parts: [Vec<usize>; 3],
+    words: String,
+}
+
+impl EuroSatSplit {
+    /// The positions of a part.
+    pub fn of(&self, part: Part) -> &[usize] {
+        &self.parts[part as usize]
+    }
+}
+
+impl EuroSat {
+    /// Finds the images: in folders named after the classes, here or in the one folder below (`EuroSAT/2750`).
+    ///
+    /// # Errors
+    /// A class without a folder, a folder without images, JPEGs beside GeoTIFFs (names the folder).
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = holder(folder.as_ref())?;
+        let mut images = Vec::new();
+        let mut kind: Option<Kind> = None;
+        for (class, (name, _)) in CLASSES.iter().enumerate() {
+            let of_class = folder.join(name);
+            if !of_class.is_dir() {
+                let names = CLASSES.map(|(name, _)| name).join(", ");
+                let problem = format!("no folder '{name}'");
+                return Err(Error::file(&folder, problem, format!("EuroSAT has a folder a class: {names}")));
+            }
+            let mut found = Vec::new();
+            for entry in fs::read_dir(&of_class).map_err(Error::io(&of_class))? {
+                let path = entry.map_err(Error::io(&of_class))?.path();
+                let Some(this) = kind_of(&path) else { continue };
+                if kind.is_some_and(|kind| kind != this) {
+                    let problem = "JPEGs and GeoTIFFs side by side";
+                    return Err(Error::file(&of_class, problem, "give the folder of one kind of them"));
+                }
+                kind = Some(this);
+                found.push(path);
+            }
+            if found.is_empty() {
+                let problem = "no image (.jpg or .tif) in it";
+                return Err(Error::file(
+                    &of_class,
+                    problem,
+                    "get the data set again: the copy is incomplete",
+                ));
+            }
+            found.sort_by_key(|path| order(path));
+            images.extend(found.into_iter().map(|path| (path, class)));
+        }
+        Ok(Self { folder, kind: kind.unwrap_or(Kind::TrueColour), images })
+    }
+
+    /// The ten classes.
+    pub fn classes() -> Classes {
+        class_list()
+    }
+
+    /// The folder that a class's images lie in; empty for a class that EuroSAT does not have.
+    pub fn folder_name(class: usize) -> &'static str {
+        CLASSES.get(class).map_or("", |(name, _)| name)
+    }
+
+    /// How many images there are.
+    pub fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Whether there is none; never, once it is open.
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+
+    /// What they are.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Size, bands and unit: reflectance of 13 bands, or B4, B3, B2 as the JPEGs' bytes.
+    pub fn imagery(&self) -> Imagery {
+        let (names, unit) = match self.kind {
+            Kind::TrueColour => (&["B4", "B3", "B2"][..], "digital number"),
+            Kind::AllBands => (&BANDS[..], "reflectance"),
+        };
+        let bands = band_list(names);
+        Imagery { patch_size: SIDE, bands, ground_sampling_distance: Some(10.0), unit: unit.to_owned() }
+    }
+
+    /// Where the images are from: what the first of them says of itself if it says that it is synthetic, else EuroSAT.
+    ///
+    /// # Errors
+    /// A GeoTIFF that cannot be read.
+    pub fn provenance(&self) -> Result<String> {
+        let real = "real: EuroSAT (Helber et al. 2019)".to_owned();
+        let Some((path, _)) = self.images.first().filter(|_| self.kind == Kind::AllBands) else {
+            return Ok(real);
+        };
+        let raster = GeoTiff::open(path)?;
+        // A band's own name may come first.
+        let synthetic =
+            raster.description().and_then(|text| Some(text[text.find("synthetic")?..].to_owned()));
+        Ok(synthetic.unwrap_or(real))
+    }
+
+    /// So much of each class for each part, drawn from `seed`. Images of EuroSAT touch each other on the ground, so
+    /// that a test on such a split is easier than on another place.
+    ///
+    /// # Errors
+    /// A part with a share that gets no image.
+    pub fn random_split(&self, shares: Shares, seed: u64) -> Result<EuroSatSplit> {
+        let mut parts: [Vec<usize>; 3] = Default::default();
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        for class in 0..CLASSES.len() {
+            let mut of_class: Vec<usize> = (0..self.len()).filter(|&k| self.images[k].1 == class).collect();
+            of_class.shuffle(&mut random);
+            let mut start = 0;
+            let mut share = 0.0;
+            for (part, positions) in Part::ALL.into_iter().zip(&mut parts) {
+                share += shares.of(part) / 100.0;
+                let end = (share * of_class.len() as f64).round() as usize;
+                positions.extend(&of_class[start..end.clamp(start, of_class.len())]);
+                start = end.clamp(start, of_class.len());
+            }
+        }
+        for (part, positions) in Part::ALL.into_iter().zip(&mut parts) {
+            positions.sort_unstable();
+            if positions.is_empty() && shares.of(part) > 0.0 {
+                let problem = format!("{shares} leaves no image for {part}");
+                return Err(Error::file(&self.folder, problem, "choose other shares"));
+            }
+        }
+        Ok(EuroSatSplit { parts, words: format!("split {shares} within each class, seed {seed}") })
+    }
+
+    /// The split that three lists give: a line the name of an image (`Forest_12.jpg`, with or without its folder and
+    /// ending), for training, validation and testing.
+    ///
+    /// # Errors
+    /// A list that cannot be read or names nothing, a name that is no image or in a list already (names the line).
+    pub fn given_split(&self, lists: [&Path; 3]) -> Result<EuroSatSplit> {
+        let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let places: BTreeMap<String, usize> =
+            self.images.iter().enumerate().map(|(k, (path, _))| (stem(path), k)).collect();
+        let mut taken = vec![false; self.len()];
+        let mut parts: [Vec<usize>; 3] = Default::default();
+        for (list, positions) in lists.into_iter().zip(&mut parts) {
+            let text = fs::read_to_string(list).map_err(Error::io(list))?;
+            for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+                let refuse = |problem: String| {
+                    let place = format!("{}, line {number}", list.display());
+                    Error::input(place, problem, "list each image of the folder once at most")
+                };
+                let Some(&k) = places.get(&stem(Path::new(line.trim()))) else {
+                    return Err(refuse(format!("no image '{}' in {}", line.trim(), self.folder.display())));
+                };
+                if std::mem::replace(&mut taken[k], true) {
+                    return Err(refuse(format!("image '{}' is listed already", line.trim())));
+                }
+                positions.push(k);
+            }
+            if positions.is_empty() {
+                return Err(Error::file(list, "it names no image", "list one a line"));
+            }
+        }
+        let names = lists.map(|list| list.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        Ok(EuroSatSplit { parts, words: format!("split given by {}", names.join(", ")) })
+    }
+
+    /// Writes the parts as `training.h5`, `validation.h5` and `testing.h5` into a new folder, as everything else takes
+    /// them; the folder appears whole or not at all. `data` says where the images are from.
+    ///
+    /// # Errors
+    /// A folder that exists, an image that cannot be read or has another size (names it), a full disk.
+    pub fn write(
+        &self,
+        split: &EuroSatSplit,
+        folder: &Path,
+        data: &str,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        check_free(folder)?;
+        let partial = Partial::folder(folder)?;
+        let provenance = format!("{data}; {}", split.words);
+        let layout = Layout::new("patches", self.imagery(), Self::classes(), &provenance);
+        progress.begin("reading images", split.parts.iter().map(Vec::len).sum::<usize>() as u64);
+        for (part, positions) in Part::ALL.into_iter().zip(&split.parts) {
+            if positions.is_empty() {
+                continue;
+            }
+            let mut writer = Writer::create(&partial.path().join(format!("{part}.h5")), &layout)?;
+            for batch in positions.chunks(BATCH) {
+                let images = self.images(batch)?;
+                let labels: Vec<usize> = batch.iter().map(|&k| self.images[k].1).collect();
+                writer.append(Rows { labels: Some(&labels), ..Rows::of(images.view()) })?;
+                progress.advance(batch.len() as u64, "");
+            }
+            writer.finish()?;
+        }
+        partial.become_new()?;
+        progress.end("");
+        Ok(())
+    }
+
+    /// The images at these positions. Shape: (n, 64, 64, bands).
+    ///
+    /// # Errors
+    /// An image that cannot be read or has another size (names it).
+    pub fn images(&self, positions: &[usize]) -> Result<Array4<f32>> {
+        let read = |&k: &usize| match self.kind {
+            Kind::TrueColour => jpeg(&self.images[k].0),
+            Kind::AllBands => geotiff(&self.images[k].0),
+        };
+        let images: Vec<Array3<f32>> = positions.par_iter().map(read).collect::<Result<_>>()?;
+        let mut all = Array4::zeros((images.len(), SIDE, SIDE, self.imagery().bands.len()));
+        for (mut place, image) in all.outer_iter_mut().zip(&images) {
+            place.assign(image);
+        }
+        Ok(all)
+    }
+}
+
+fn class_list() -> Classes {
+    Classes::named(CLASSES.map(|(_, name)| name)).expect("each has a name of its own")
+}
+
+fn band_list(names: &[&str]) -> Bands {
+    Bands::named(names.iter().copied()).expect("each has a name of its own")
+}
+
+/// The folder that holds those of the classes.
+fn holder(folder: &Path) -> Result<PathBuf> {
+    let mut folder = folder.to_owned();
+    // `EuroSAT/2750`, `ds/images/remote_sensing/…/tif`: single folders in each other.
+    for _ in 0..8 {
+        if folder.join(CLASSES[0].0).is_dir() {
+            break;
+        }
+        let entries = fs::read_dir(&folder).map_err(Error::io(&folder))?;
+        let below: Vec<PathBuf> =
+            entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.is_dir()).collect();
+        match below.as_slice() {
+            [only] => folder.clone_from(only),
+            _ => break,
+        }
+    }
+    Ok(folder)
+}
+
+fn kind_of(path: &Path) -> Option<Kind> {
+    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" => Some(Kind::TrueColour),
+        "tif" | "tiff" => Some(Kind::AllBands),
+        _ => None,
+    }
+}
+
+/// `Forest_2` before `Forest_10`.
+fn order(path: &Path) -> (usize, String) {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let number = stem.rsplit('_').next().and_then(|number| number.parse().ok());
+    (number.unwrap_or(usize::MAX), stem)
+}
+
+fn check_size(path: &Path, rows: usize, columns: usize) -> Result<()> {
+    if (rows, columns) == (SIDE, SIDE) {
+        return Ok(());
+    }
+    let problem = format!("{rows} x {columns} pixels, not {SIDE} x {SIDE}");
+    Err(Error::file(path, problem, "give EuroSAT's own images"))
+}
+
+/// Red, green and blue, 0–255.
+fn jpeg(path: &Path) -> Result<Array3<f32>> {
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    let refuse = |error: &dyn std::fmt::Display| {
+        let words = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Error::file(path, format!("the JPEG cannot be read ({words})"), "get it again")
+    };
+    let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::RGB).set_strict_mode(true);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&bytes), options);
+    let pixels = decoder.decode().map_err(|error| refuse(&error))?;
+    let Some(info) = decoder.info() else { return Err(refuse(&"no header")) };
+    let (rows, columns) = (usize::from(info.height), usize::from(info.width));
+    check_size(path, rows, columns)?;
+    let values = pixels.into_iter().map(f32::from).collect();
+    Array3::from_shape_vec((rows, columns, 3), values).map_err(|_| refuse(&"it has not three colours"))
+}
+
+/// Reflectances of the 13 bands.
+fn geotiff(path: &Path) -> Result<Array3<f32>> {
+    let raster = GeoTiff::open(path)?;
+    check_size(path, raster.grid().rows, raster.grid().columns)?;
+    if raster.bands() != BANDS.len() {
+        let problem = format!("{} bands, not {}", raster.bands(), BANDS.len());
+        return Err(Error::file(path, problem, "give EuroSAT's images of all bands, or its JPEGs"));
+    }
+    let pixels = raster.read(&Window::whole(raster.grid()), None)?;
+    Ok(pixels.permuted_axes([1, 2, 0]).mapv(|value| value / QUANTIFICATION))
+}

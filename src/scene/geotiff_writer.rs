@@ -1,0 +1,493 @@
+//! Writing GeoTIFFs, some lines at a time: memory holds a few strips, whatever the size of the raster.
+//!
+//! TIFF 6.0 and BigTIFF; strips compressed by deflate after a predictor, 2 for integers and 3 for floats
+//! (Adobe's TIFF technical notes 2 and 3); GeoTIFF 1.1 (OGC 19-008r4) says where the pixels lie, GDAL's
+//! tags 42112 and 42113 what the bands are called and which value means no data. The `tiff` crate writes
+//! strips uncompressed or images whole, so the directory is written here and only its deflate is used.
+
+use std::fmt::{Display, Write as _};
+use std::fs::File;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use tiff::encoder::DeflateLevel;
+use tiff::encoder::compression::{CompressionAlgorithm, Deflate};
+use tiff::tags::Tag;
+
+use super::crs::Crs;
+use super::grid::{Grid, Transform};
+use crate::files::{Partial, check_free};
+use crate::{Error, Result};
+
+/// Bytes of a strip before compression, about.
+const STRIP_BYTES: usize = 1 << 18;
+/// Strips compressed at a time, in parallel.
+const STRIPS_AT_ONCE: usize = 8;
+/// A classic TIFF addresses four gigabytes; a raster that may need more becomes a BigTIFF.
+const CLASSIC_BYTES: u64 = 4_000_000_000;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A number type that pixels can have: `u8`, `u16`, `i16`, `i32`, `f32`.
+pub trait Pixel: Copy + Display + Send + Sync + sealed::Sealed {
+    /// Bits of a sample.
+    #[doc(hidden)]
+    const BITS: u16;
+    /// TIFF's sample format: 1 unsigned, 2 signed, 3 floating.
+    #[doc(hidden)]
+    const FORMAT: u16;
+    /// TIFF's predictor.
+    #[doc(hidden)]
+    const PREDICTOR: u16;
+    /// Appends a line of `bands` samples a pixel as the predictor leaves it.
+    #[doc(hidden)]
+    fn pack(line: &[Self], bands: usize, bytes: &mut Vec<u8>);
+}
+
+macro_rules! integer_pixels {
+    ($($number:ty: $format:literal),*) => {$(
+        impl sealed::Sealed for $number {}
+        impl Pixel for $number {
+            const BITS: u16 = <$number>::BITS as u16;
+            const FORMAT: u16 = $format;
+            const PREDICTOR: u16 = 2;
+
+            fn pack(line: &[Self], bands: usize, bytes: &mut Vec<u8>) {
+                for (k, value) in line.iter().enumerate() {
+                    let before = k.checked_sub(bands).map_or(0, |before| line[before]);
+                    bytes.extend_from_slice(&value.wrapping_sub(before).to_le_bytes());
+                }
+            }
+        }
+    )*};
+}
+
+integer_pixels!(u8: 1, u16: 1, i16: 2, i32: 2);
+
+impl sealed::Sealed for f32 {}
+impl Pixel for f32 {
+    const BITS: u16 = 32;
+    const FORMAT: u16 = 3;
+    const PREDICTOR: u16 = 3;
+
+    /// The highest bytes of all samples first, then the next ones; then differences of bytes.
+    fn pack(line: &[Self], bands: usize, bytes: &mut Vec<u8>) {
+        let (start, n) = (bytes.len(), line.len());
+        bytes.resize(start + 4 * n, 0);
+        let packed = &mut bytes[start..];
+        for (k, value) in line.iter().enumerate() {
+            for (plane, byte) in value.to_be_bytes().into_iter().enumerate() {
+                packed[plane * n + k] = byte;
+            }
+        }
+        for k in (bands..packed.len()).rev() {
+            packed[k] = packed[k].wrapping_sub(packed[k - bands]);
+        }
+    }
+}
+
+/// A GeoTIFF on its way: lines are appended from the top, and [`finish`](Self::finish) gives the file its
+/// name. Dropped before, it leaves nothing.
+///
+/// ```
+/// use lcz::scene::{Crs, GeoTiff, GeoTiffWriter, Grid, Transform};
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("zones.tif");
+/// let grid = Grid {
+///     rows: 2,
+///     columns: 3,
+///     transform: Some(Transform([500_000.0, 100.0, 0.0, 5_300_000.0, 0.0, -100.0])),
+///     crs: Crs::from_epsg(32633)?,
+/// };
+/// let mut zones = GeoTiffWriter::<u8>::create(&path, &grid)?.no_data(0).describe("Local Climate Zones");
+/// zones.append(&[1, 2, 17])?;
+/// zones.append(&[0, 6, 17])?;
+/// zones.finish()?;
+/// assert_eq!(GeoTiff::open(&path)?.no_data(), Some(0.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct GeoTiffWriter<P: Pixel> {
+    partial: Partial,
+    path: PathBuf,
+    file: BufWriter<File>,
+    position: u64,
+    big: bool,
+    grid: Grid,
+    band_names: Vec<String>,
+    no_data: Option<P>,
+    description: Option<String>,
+    colours: Option<Vec<u16>>,
+    waiting: Vec<P>,
+    lines_written: usize,
+    strips: Vec<(u64, u64)>,
+}
+
+impl<P: Pixel> GeoTiffWriter<P> {
+    /// Begins a file of one band on a grid. The grid may lack transform and coordinate system.
+    ///
+    /// # Errors
+    /// A file of that name, one that cannot be created, a grid without pixels or with too many.
+    pub fn create(path: impl AsRef<Path>, grid: &Grid) -> Result<Self> {
+        let path = path.as_ref();
+        check_free(path)?;
+        let within = |count: usize| count > 0 && u32::try_from(count).is_ok();
+        if !within(grid.rows) || !within(grid.columns) {
+            let problem = format!("a raster of {} x {} pixels cannot be written", grid.rows, grid.columns);
+            return Err(Error::file(path, problem, "give it at least one pixel and at most 4 billion lines"));
+        }
+        let partial = Partial::file(path)?;
+        let mut file = BufWriter::new(File::create(partial.path()).map_err(Error::io(path))?);
+        // The largest header; what it says is written at the end.
+        file.write_all(&[0; 16]).map_err(Error::io(path))?;
+        Ok(Self {
+            partial,
+            path: path.to_owned(),
+            file,
+            position: 16,
+            big: false,
+            grid: grid.clone(),
+            band_names: vec![String::new()],
+            no_data: None,
+            description: None,
+            colours: None,
+            waiting: Vec::new(),
+            lines_written: 0,
+            strips: Vec::new(),
+        })
+    }
+
+    /// The value that means no data.
+    #[must_use]
+    pub fn no_data(mut self, value: P) -> Self {
+        self.no_data = Some(value);
+        self
+    }
+
+    /// What the file says of itself (`ImageDescription`).
+    #[must_use]
+    pub fn describe(mut self, text: &str) -> Self {
+        self.description = Some(text.to_owned());
+        self
+    }
+
+    /// Several bands, by their names: each pixel then has a sample of each, side by side. To be said
+    /// before lines are appended.
+    #[must_use]
+    pub fn bands(mut self, names: &[&str]) -> Self {
+        self.band_names = names.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
+    /// Samples of a line.
+    fn line(&self) -> usize {
+        self.grid.columns * self.band_names.len()
+    }
+
+    /// Lines of a strip, but for the last one.
+    fn strip(&self) -> usize {
+        (STRIP_BYTES / (self.line() * size_of::<P>())).clamp(1, self.grid.rows)
+    }
+
+    /// Appends whole lines: pixels from left to right, with their bands side by side.
+    ///
+    /// # Errors
+    /// A full disk, more lines than the grid has.
+    pub fn append(&mut self, lines: &[P]) -> Result<()> {
+        self.waiting.extend_from_slice(lines);
+        if self.waiting.len() >= STRIPS_AT_ONCE * self.strip() * self.line() {
+            return self.write_strips(false);
+        }
+        Ok(())
+    }
+
+    /// Writes the whole strips that wait, or all there is.
+    fn write_strips(&mut self, all: bool) -> Result<()> {
+        let (line, strip) = (self.line(), self.strip() * self.line());
+        let ready = if all { self.waiting.len() } else { self.waiting.len() / strip * strip };
+        let lines = self.lines_written + ready / line;
+        if ready % line != 0 || lines > self.grid.rows {
+            return Err(self.failed(format!("{lines} lines instead of {}", self.grid.rows)));
+        }
+        let bands = self.band_names.len();
+        let compress = |strip: &[P]| {
+            let mut plain = Vec::with_capacity(size_of_val(strip));
+            strip.chunks(line).for_each(|line| P::pack(line, bands, &mut plain));
+            let mut packed = Vec::new();
+            Deflate::with_level(DeflateLevel::Balanced).write_to(&mut packed, &plain).map(|_| packed)
+        };
+        let packed: std::io::Result<Vec<Vec<u8>>> =
+            self.waiting[..ready].par_chunks(strip).map(compress).collect();
+        for bytes in packed.map_err(Error::io(&self.path))? {
+            self.strips.push((self.position, bytes.len() as u64));
+            self.write(&bytes)?;
+        }
+        self.waiting.drain(..ready);
+        self.lines_written = lines;
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.position += bytes.len() as u64;
+        self.file.write_all(bytes).map_err(Error::io(&self.path))
+    }
+
+    fn failed(&self, detail: String) -> Error {
+        Error::Internal { what: "writing a GeoTIFF", detail: format!("{}: {detail}", self.path.display()) }
+    }
+
+    /// Writes what is left and the tags, and gives the file its name.
+    ///
+    /// # Errors
+    /// Lines are missing, a full disk, a file that has got that name by now.
+    pub fn finish(self) -> Result<()> {
+        self.complete()?.take_name()
+    }
+
+    /// Writes what is left and the tags. The file has its name once the result takes it, so that several files can
+    /// appear together.
+    ///
+    /// # Errors
+    /// Lines are missing, a full disk.
+    pub fn complete(mut self) -> Result<WholeGeoTiff> {
+        self.write_strips(true)?;
+        if self.lines_written != self.grid.rows {
+            return Err(self.failed(format!("{} of {} lines", self.lines_written, self.grid.rows)));
+        }
+        self.big |= self.position > CLASSIC_BYTES;
+        self.write_directory()?;
+        let Self { partial, path, mut file, .. } = self;
+        file.flush().map_err(Error::io(&path))?;
+        drop(file);
+        Ok(WholeGeoTiff(partial))
+    }
+
+    /// The directory at the end, and the header that points to it.
+    fn write_directory(&mut self) -> Result<()> {
+        let fields = self.fields();
+        // (bytes that count the entries, bytes of an entry, of a value that fits into it)
+        let (counter, entry, room) = if self.big { (8, 20, 8) } else { (2, 12, 4) };
+        if self.position % 2 == 1 {
+            self.write(&[0])?;
+        }
+        let start = self.position;
+        let mut beyond = start + counter + entry * fields.len() as u64 + room;
+        let number = |value: u64| value.to_le_bytes()[..room as usize].to_vec();
+        let mut directory = (fields.len() as u64).to_le_bytes()[..counter as usize].to_vec();
+        let mut values = Vec::new();
+        for Field { tag, kind, count, mut bytes } in fields {
+            directory.extend(tag.to_le_bytes());
+            directory.extend(kind.to_le_bytes());
+            directory.extend(number(count));
+            if bytes.len() as u64 <= room {
+                bytes.resize(room as usize, 0);
+                directory.extend(bytes);
+            } else {
+                bytes.resize(bytes.len().next_multiple_of(2), 0);
+                directory.extend(number(beyond));
+                beyond += bytes.len() as u64;
+                values.extend(bytes);
+            }
+        }
+        directory.extend(number(0));
+        self.write(&directory)?;
+        self.write(&values)?;
+        let mut header = b"II".to_vec();
+        if self.big {
+            header.extend([43, 0, 8, 0, 0, 0]);
+        } else {
+            header.extend([42, 0]);
+        }
+        header.extend(number(start));
+        let to_start = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(&header));
+        to_start.map_err(Error::io(&self.path))
+    }
+
+    /// All tags, in order.
+    fn fields(&self) -> Vec<Field> {
+        let (grid, bands) = (&self.grid, self.band_names.len());
+        let of_strips = |values: Vec<u64>| {
+            if self.big {
+                Field { kind: 16, ..Field::bytes(0, values.into_iter().flat_map(u64::to_le_bytes), 8) }
+            } else {
+                Field::longs(0, values.into_iter().map(|value| value as u32))
+            }
+        };
+        let (offsets, counts): (Vec<u64>, Vec<u64>) = self.strips.iter().copied().unzip();
+        let mut fields = vec![
+            Field::longs(Tag::ImageWidth.to_u16(), [grid.columns as u32]),
+            Field::longs(Tag::ImageLength.to_u16(), [grid.rows as u32]),
+            Field::shorts(Tag::BitsPerSample.to_u16(), vec![P::BITS; bands]),
+            Field::shorts(Tag::Compression.to_u16(), [8]),
+            Field::shorts(
+                Tag::PhotometricInterpretation.to_u16(),
+                [if self.colours.is_some() { 3 } else { 1 }],
+            ),
+            Field { tag: Tag::StripOffsets.to_u16(), ..of_strips(offsets) },
+            Field::shorts(Tag::SamplesPerPixel.to_u16(), [bands as u16]),
+            Field::longs(Tag::RowsPerStrip.to_u16(), [self.strip() as u32]),
+            Field { tag: Tag::StripByteCounts.to_u16(), ..of_strips(counts) },
+            Field::shorts(Tag::PlanarConfiguration.to_u16(), [1]),
+            Field::text(Tag::Software.to_u16(), &format!("lcz {}", env!("CARGO_PKG_VERSION"))),
+            Field::shorts(Tag::Predictor.to_u16(), [P::PREDICTOR]),
+            Field::shorts(Tag::SampleFormat.to_u16(), vec![P::FORMAT; bands]),
+        ];
+        fields.extend(self.description.iter().map(|text| Field::text(Tag::ImageDescription.to_u16(), text)));
+        fields.extend(self.colours.iter().map(|table| Field::shorts(Tag::ColorMap.to_u16(), table.clone())));
+        if bands > 1 {
+            fields.push(Field::shorts(Tag::ExtraSamples.to_u16(), vec![0; bands - 1]));
+        }
+        fields.extend(position(grid.transform.as_ref()));
+        fields.extend(system(&grid.crs));
+        if let Some(value) = self.no_data {
+            fields.push(Field::text(Tag::GdalNodata.to_u16(), &value.to_string().to_lowercase()));
+        }
+        if self.band_names.iter().any(|name| !name.is_empty()) {
+            fields.push(Field::text(GDAL_METADATA, &metadata(&self.band_names)));
+        }
+        fields.sort_by_key(|field| field.tag);
+        fields
+    }
+}
+
+/// A GeoTIFF that lacks nothing but its name; dropped without it, it leaves nothing.
+pub struct WholeGeoTiff(Partial);
+
+impl WholeGeoTiff {
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// A file that has got that name by now.
+    pub fn take_name(self) -> Result<()> {
+        self.0.become_new()
+    }
+}
+
+impl GeoTiffWriter<u8> {
+    /// A colour for each value from 0 on; those without one are black.
+    #[must_use]
+    pub fn colours(mut self, colours: &[[u8; 3]]) -> Self {
+        // All reds first, then all greens, then all blues, in 16 bits.
+        let table = (0..3).flat_map(|channel| {
+            (0..256).map(move |value| colours.get(value).map_or(0, |colour| u16::from(colour[channel]) * 257))
+        });
+        self.colours = Some(table.collect());
+        self
+    }
+}
+
+/// GDAL's own words, as XML.
+const GDAL_METADATA: u16 = 42112;
+/// Where keys have their text.
+const ASCII_PARAMETERS: u16 = 34737;
+
+/// A tag of the directory with its values.
+struct Field {
+    tag: u16,
+    kind: u16,
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+impl Field {
+    /// Values of one byte each, or of `size` (the kind is to be set then).
+    fn bytes(tag: u16, bytes: impl IntoIterator<Item = u8>, size: u64) -> Self {
+        let bytes: Vec<u8> = bytes.into_iter().collect();
+        Self { tag, kind: 1, count: bytes.len() as u64 / size, bytes }
+    }
+
+    fn text(tag: u16, text: &str) -> Self {
+        Self { kind: 2, ..Self::bytes(tag, text.bytes().chain([0]), 1) }
+    }
+
+    fn shorts(tag: u16, values: impl IntoIterator<Item = u16>) -> Self {
+        Self { kind: 3, ..Self::bytes(tag, values.into_iter().flat_map(u16::to_le_bytes), 2) }
+    }
+
+    fn longs(tag: u16, values: impl IntoIterator<Item = u32>) -> Self {
+        Self { kind: 4, ..Self::bytes(tag, values.into_iter().flat_map(u32::to_le_bytes), 4) }
+    }
+
+    fn doubles(tag: u16, values: impl IntoIterator<Item = f64>) -> Self {
+        Self { kind: 12, ..Self::bytes(tag, values.into_iter().flat_map(f64::to_le_bytes), 8) }
+    }
+}
+
+/// Scale and tie point where north is up, else the matrix.
+fn position(transform: Option<&Transform>) -> Vec<Field> {
+    let Some(Transform(t)) = transform else { return Vec::new() };
+    if t[1] > 0.0 && t[2] == 0.0 && t[4] == 0.0 && t[5] < 0.0 {
+        return vec![
+            Field::doubles(Tag::ModelPixelScaleTag.to_u16(), [t[1], -t[5], 0.0]),
+            Field::doubles(Tag::ModelTiepointTag.to_u16(), [0.0, 0.0, 0.0, t[0], t[3], 0.0]),
+        ];
+    }
+    let matrix = [t[1], t[2], 0.0, t[0], t[4], t[5], 0.0, t[3], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+    vec![Field::doubles(Tag::ModelTransformationTag.to_u16(), matrix)]
+}
+
+/// The keys that name the coordinate system: its EPSG code, or its name if that is all there is.
+fn system(crs: &Crs) -> Vec<Field> {
+    const USER_DEFINED: u16 = 32767;
+    // The model (1 projected, 2 geographic), pixels that are areas, the system, its unit, its name.
+    let (model, key, citation, epsg, unit, name) = match crs {
+        Crs::Unknown => return Vec::new(),
+        Crs::Projected { epsg, metres, name } => {
+            let unit = super::geotiff::unit_of(*metres).map(|unit| (3076, unit));
+            (1, 3072, 3073, epsg, unit, name)
+        }
+        Crs::Geographic { epsg, name } => (2, 2048, 2049, epsg, Some((2054, 9102)), name),
+    };
+    let mut keys = vec![[1024, 0, 1, model], [1025, 0, 1, 1], [key, 0, 1, epsg.unwrap_or(USER_DEFINED)]];
+    keys.extend(unit.map(|(key, unit)| [key, 0, 1, unit]));
+    let text = name.as_ref().filter(|_| epsg.is_none()).map(|name| format!("{name}|"));
+    keys.extend(text.as_ref().map(|text| [citation, ASCII_PARAMETERS, text.len() as u16, 0]));
+    keys.sort_unstable();
+    let header = [1, 1, 1, keys.len() as u16];
+    let directory = header.into_iter().chain(keys.into_iter().flatten());
+    let mut fields = vec![Field::shorts(Tag::GeoKeyDirectoryTag.to_u16(), directory)];
+    fields.extend(text.map(|text| Field::text(ASCII_PARAMETERS, &text)));
+    fields
+}
+
+/// The names of bands as GDAL reads them.
+fn metadata(names: &[String]) -> String {
+    let mut xml = "<GDALMetadata>\n".to_owned();
+    for (band, name) in names.iter().enumerate() {
+        // GDAL undoes the escapes of XML twice.
+        let name = name.replace('&', "&amp;amp;").replace('<', "&amp;lt;").replace('>', "&amp;gt;");
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            xml,
+            "  <Item name=\"DESCRIPTION\" sample=\"{band}\" role=\"description\">{name}</Item>"
+        );
+    }
+    xml + "</GDALMetadata>\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::geotiff::GeoTiff;
+    use super::super::grid::Window;
+    use super::*;
+
+    #[test]
+    fn a_raster_that_may_need_more_than_four_gigabytes_is_a_big_tiff() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("big.tif");
+        let crs = Crs::Projected { epsg: None, metres: 1.0, name: Some("old town".to_owned()) };
+        let grid = Grid { rows: 300, columns: 700, transform: None, crs };
+        let mut writer = GeoTiffWriter::<i32>::create(&path, &grid).unwrap().no_data(-1);
+        writer.big = true;
+        let pixels: Vec<i32> = (0..300 * 700).map(|k| k * 1009 - 70_000_000).collect();
+        writer.append(&pixels).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap()[..8], [b'I', b'I', 43, 0, 8, 0, 0, 0]);
+        let raster = GeoTiff::open(&path).unwrap();
+        assert_eq!((raster.grid(), raster.no_data()), (&grid, Some(-1.0)));
+        let read = raster.read(&Window::whole(&grid), None).unwrap();
+        assert!(read.iter().zip(&pixels).all(|(read, &wrote)| read.total_cmp(&(wrote as f32)).is_eq()));
+    }
+}

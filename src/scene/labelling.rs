@@ -1,0 +1,331 @@
+//! Labels brought to the grid of the bands: a raster as it is or reprojected, or polygons burnt in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+
+use ndarray::{Array2, Axis, Zip};
+
+use super::bands::{Scene, Shared};
+use super::burn;
+use super::codes::Codes;
+use super::crossing::crosses_itself;
+use super::crs::{Crs, Reprojection};
+use super::grid::Grid;
+use super::layer::Layer;
+use super::polygons::{Asked, Polygon, Polygons};
+use super::regions::{LabelRaster, Site};
+use super::report::{LabelReport, PolygonReport};
+use crate::{Classes, Error, Progress, Result};
+
+/// How labels are read: from a GeoTIFF, or from the polygons of a shapefile (a name that ends in .shp) or a
+/// GeoPackage (.gpkg).
+///
+/// # Polygons
+/// A pixel of the bands' finest grid gets the class of the polygon that its centre lies in (with `all_touched`, that
+/// touches it); inside is what the even-odd rule says, over all rings of a polygon together, so that a polygon that
+/// crosses itself is outside where it goes round twice; a warning says how many do. Where polygons overlap, the later
+/// one of the file counts; pixels where their classes differ are counted
+/// ([`PolygonReport::disputed_pixels`]). Class 0 and an empty field are unlabelled and cover nothing.
+///
+/// # Other coordinate systems
+/// With `reproject`, a pixel of the bands' finest grid gets the class of the label pixel that its centre
+/// lies in (nearest neighbour), also where the systems are one but the grids do not fit; polygons are
+/// reprojected by their vertices, between which edges stay straight.
+///
+/// ```no_run
+/// use lcz::scene::{Labelling, Scene};
+/// use lcz::progress::Silent;
+///
+/// let dates = [Scene::open(["B4.tif", "B3.tif", "B2.tif"])?];
+/// let labelling = Labelling { group_field: Some("polygon_id".to_owned()), ..Labelling::default() };
+/// let labels = labelling.open("polygons.shp", &dates, &mut Silent)?;
+/// println!("{} labelled pixels, {:?}", labels.sites().len(), labels.report().polygons);
+/// # Ok::<(), lcz::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Labelling {
+    /// What the numbers 1, 2, … mean.
+    pub classes: Classes,
+    /// The polygons' field of classes: numbers, codes or names. If none is named, the first that is
+    /// called value, lcz, `lcz_class`, class, `class_id`, classes, label, code, gridcode or dn, in any case.
+    pub label_field: Option<String>,
+    /// The polygons' field that says what is not to be split, such as a polygon's number or a city.
+    pub group_field: Option<String>,
+    /// The coordinate system of the labels, in place of what the file says.
+    pub crs: Option<Crs>,
+    /// Whether labels on another coordinate system or grid are brought to that of the bands.
+    pub reproject: bool,
+    /// The layer of a GeoPackage; it need not be named where there is one only.
+    pub layer: Option<String>,
+    /// What the codes of the polygons' field of classes mean; `classes` are then the table's.
+    pub codes: Option<Codes>,
+    /// Whether polygons cover all pixels that they touch, rather than those whose centres lie inside.
+    pub all_touched: bool,
+}
+
+impl Default for Labelling {
+    /// The 17 zones, fields by their usual names, coordinates as the file says, nothing reprojected.
+    fn default() -> Self {
+        Self {
+            classes: Classes::lcz(),
+            label_field: None,
+            group_field: None,
+            crs: None,
+            reproject: false,
+            layer: None,
+            codes: None,
+            all_touched: false,
+        }
+    }
+}
+
+impl Labelling {
+    /// Reads the labels for these bands.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a field that is not there, a class that is none, coordinates of an
+    /// unknown system or (without `reproject`) of another than the bands', labels that all lie elsewhere.
+    pub fn open(
+        &self,
+        path: impl AsRef<Path>,
+        dates: &[Scene],
+        progress: &mut dyn Progress,
+    ) -> Result<LabelRaster> {
+        let (path, bands) = (path.as_ref(), Shared::of_bands(dates)?);
+        if Layer::is_one(path) {
+            return self.burn(path, &bands);
+        }
+        if let Some(field) = self.label_field.as_ref().or(self.group_field.as_ref()) {
+            let problem = format!("a raster has no field '{field}'");
+            let advice = "fields are for polygons: give a shapefile (.shp) or a GeoPackage (.gpkg)";
+            return Err(Error::file(path, problem, advice));
+        }
+        if self.layer.is_some() || self.codes.is_some() || self.all_touched {
+            let problem = "a raster has no layers, codes and edges";
+            let advice = "leave --layer, --codes and --all-touched out: they are for polygons";
+            return Err(Error::file(path, problem, advice));
+        }
+        let mut labels = LabelRaster::open(path, &self.classes)?;
+        if let Some(crs) = &self.crs {
+            labels = labels.with_crs(crs.clone());
+        }
+        if self.reproject && bands.grid().multiple(labels.grid()).is_err() {
+            let report = LabelReport::new(path, &labels.grid().crs, true);
+            labels = warp(&labels, &bands, progress)?.described(report);
+        }
+        Ok(labels)
+    }
+
+    /// Burns polygons into the bands' grid.
+    fn burn(&self, path: &Path, bands: &Shared) -> Result<LabelRaster> {
+        let asked = Asked {
+            layer: self.layer.as_deref(),
+            label_field: self.label_field.as_deref(),
+            group_field: self.group_field.as_deref(),
+            codes: self.codes.as_ref(),
+        };
+        let classes = self.codes.as_ref().map_or(&self.classes, Codes::classes);
+        let mut polygons = Polygons::open(path, &asked, classes)?;
+        let crs = match &self.crs {
+            Some(crs) => crs.clone(),
+            None => std::mem::replace(&mut polygons.crs, Ok(Crs::Unknown))?,
+        };
+        let grid = bands.grid();
+        if grid.crs == Crs::Unknown {
+            let problem = "it does not say in which coordinate system its pixels lie";
+            return Err(Error::file(bands.path(), problem, "set it: gdal_edit.py -a_srs EPSG:n FILE"));
+        }
+        let to_bands = if crs == grid.crs {
+            None
+        } else if self.reproject {
+            Some(way(path, &crs, bands)?)
+        } else {
+            let problem = format!("in {crs}, but {} is in {}", bands.path().display(), grid.crs);
+            return Err(Error::file(path, problem, "reproject the polygons to the bands: --reproject"));
+        };
+        let Some(transform) = grid.transform else {
+            let advice = "set its position: gdal_edit.py -a_srs EPSG:n -a_ullr LEFT TOP RIGHT BOTTOM FILE";
+            return Err(Error::file(bands.path(), "it does not say where its pixels lie", advice));
+        };
+        let in_pixels = |polygon: &Polygon| -> Result<Vec<Vec<burn::Vertex>>> {
+            let place = |&point: &(f64, f64)| match &to_bands {
+                None => Some(transform.pixel(point)),
+                Some(way) => way.point(point).map(|point| transform.pixel(point)),
+            };
+            let rings = polygon.rings.iter().map(|ring| ring.iter().map(place).collect()).collect();
+            let rings: Option<Vec<Vec<burn::Vertex>>> = rings;
+            rings.ok_or_else(|| {
+                let place = format!("{}, polygon {}", path.display(), polygon.number);
+                let problem = format!("a vertex has no place in {}", grid.crs);
+                Error::input(place, problem, "check the coordinates, or --label-crs")
+            })
+        };
+        let burnt = Burnt::of(&polygons, grid, self.all_touched, in_pixels)?;
+        let mut report = LabelReport::new(path, &crs, to_bands.is_some());
+        let counts = PolygonReport {
+            label_field: polygons.label_field.clone(),
+            group_field: self.group_field.clone(),
+            group_names: polygons.group_names.clone(),
+            labelled: polygons.labelled.len(),
+            unlabelled: polygons.unlabelled,
+            outside: burnt.outside,
+            between_centres: burnt.between_centres,
+            disputed_pixels: burnt.disputed.iter().filter(|&&disputed| disputed).count(),
+            crossing: burnt.crossing.len(),
+            first_crossing: burnt.crossing.first().copied(),
+        };
+        counts.warn(path);
+        report.polygons = Some(counts);
+        let labels = burnt.labels(&polygons, grid, classes);
+        if labels.sites().is_empty() {
+            let what = if self.all_touched { "a pixel" } else { "the centre of a pixel" };
+            let problem = format!("no polygon covers {what} of {}", bands.path().display());
+            let advice = "check that both show the same place, and --label-crs";
+            return Err(Error::file(path, problem, advice));
+        }
+        Ok(labels.described(report))
+    }
+}
+
+/// The way from the labels' coordinates to the bands'.
+fn way(path: &Path, crs: &Crs, bands: &Shared) -> Result<Reprojection> {
+    Reprojection::between(crs, &bands.grid().crs).map_err(|problem| refuse_way(path, crs, bands, &problem))
+}
+
+fn refuse_way(path: &Path, crs: &Crs, bands: &Shared, problem: &str) -> Error {
+    let problem =
+        format!("no way from {crs} to {} of {}: {problem}", bands.grid().crs, bands.path().display());
+    Error::file(path, problem, "say what the labels are with --label-crs EPSG:n, or use gdalwarp")
+}
+
+/// A raster whose pixels have the class of the label pixel that their centres lie in.
+fn warp(labels: &LabelRaster, bands: &Shared, progress: &mut dyn Progress) -> Result<LabelRaster> {
+    /// Rows reprojected between two reports of progress.
+    const ROWS: usize = 256;
+    let (from, to) = (bands.grid(), labels.grid());
+    let path = labels.path();
+    let (Some(here), Some(there)) = (from.transform, to.transform) else {
+        let problem = "labels and bands must both say where their pixels lie";
+        return Err(Error::file(path, problem, "set it with gdal_edit.py -a_srs and -a_ullr"));
+    };
+    let way = if from.crs == to.crs {
+        None
+    } else {
+        // A pixel of the bands asks where it lies in the labels.
+        let way = Reprojection::between(&from.crs, &to.crs);
+        Some(way.map_err(|problem| refuse_way(path, &to.crs, bands, &problem))?)
+    };
+    let mut given = Array2::<u16>::zeros((to.rows, to.columns));
+    for site in labels.sites() {
+        given[[site.row, site.column]] = site.class as u16 + 1;
+    }
+    let number = |row: usize, column: usize| -> Option<u16> {
+        let point = here.coordinates(row as f64 + 0.5, column as f64 + 0.5);
+        let (row, column) = there.pixel(match &way {
+            None => point,
+            Some(way) => way.point(point)?,
+        });
+        let inside = row >= 0.0 && column >= 0.0 && row < to.rows as f64 && column < to.columns as f64;
+        inside.then(|| given[[row as usize, column as usize]])
+    };
+    let mut numbers = Array2::<u16>::zeros((from.rows, from.columns));
+    progress.begin("reprojecting the labels", from.rows.div_ceil(ROWS) as u64);
+    for (k, mut rows) in numbers.axis_chunks_iter_mut(Axis(0), ROWS).enumerate() {
+        let fill = |(row, column), pixel: &mut u16| *pixel = number(k * ROWS + row, column).unwrap_or(0);
+        Zip::indexed(&mut rows).par_for_each(fill);
+        progress.advance(1, "");
+    }
+    progress.end("");
+    let labels = LabelRaster::of_connected(path, from, labels.classes(), &numbers);
+    if labels.sites().is_empty() {
+        let problem = format!("no labelled pixel lies within {}", bands.path().display());
+        return Err(Error::file(path, problem, "check that both show the same place, and --label-crs"));
+    }
+    Ok(labels)
+}
+
+/// Polygons on the grid.
+struct Burnt {
+    /// The place in the list of the last polygon that covers a pixel, plus one; 0 for none.
+    owner: Array2<u32>,
+    /// Pixels that polygons of different classes cover.
+    disputed: Array2<bool>,
+    /// Polygons that lie outside the raster.
+    outside: usize,
+    /// Polygons that cover no pixel's centre.
+    between_centres: usize,
+    /// Polygons that cross themselves, by their places in the file.
+    crossing: Vec<usize>,
+}
+
+impl Burnt {
+    fn of(
+        polygons: &Polygons,
+        grid: &Grid,
+        all_touched: bool,
+        in_pixels: impl Fn(&Polygon) -> Result<Vec<Vec<burn::Vertex>>>,
+    ) -> Result<Self> {
+        let shape = (grid.rows, grid.columns);
+        let mut burnt = Self {
+            owner: Array2::zeros(shape),
+            disputed: Array2::from_elem(shape, false),
+            outside: 0,
+            between_centres: 0,
+            crossing: Vec::new(),
+        };
+        for (id, polygon) in (1u32..).zip(&polygons.labelled) {
+            let rings = in_pixels(polygon)?;
+            let mut covers = false;
+            let mut cover = |row: usize, columns: Range<usize>| {
+                covers = true;
+                for column in columns {
+                    let owner = &mut burnt.owner[[row, column]];
+                    let before = (*owner as usize).checked_sub(1).map(|k| polygons.labelled[k].class);
+                    burnt.disputed[[row, column]] |= before.is_some_and(|class| class != polygon.class);
+                    *owner = id;
+                }
+            };
+            burn::runs(&rings, grid.rows, grid.columns, &mut cover);
+            if all_touched {
+                burn::touched(&rings, grid.rows, grid.columns, &mut cover);
+            }
+            if crosses_itself(&rings) {
+                burnt.crossing.push(polygon.number);
+            }
+            if !covers && within(&rings, grid) {
+                burnt.between_centres += 1;
+            } else if !covers {
+                burnt.outside += 1;
+            }
+        }
+        Ok(burnt)
+    }
+
+    /// Connected regions, or the groups if polygons have them.
+    fn labels(&self, polygons: &Polygons, grid: &Grid, classes: &Classes) -> LabelRaster {
+        let polygon = |id: u32| (id as usize).checked_sub(1).map(|k| &polygons.labelled[k]);
+        let groups: BTreeSet<i32> = polygons.labelled.iter().filter_map(|polygon| polygon.group).collect();
+        if groups.is_empty() {
+            let numbers = self.owner.mapv(|id| polygon(id).map_or(0, |polygon| polygon.class as u16 + 1));
+            return LabelRaster::of_connected(&polygons.path, grid, classes, &numbers);
+        }
+        let regions: BTreeMap<i32, usize> = groups.into_iter().zip(1..).collect();
+        let sites = self.owner.indexed_iter().filter_map(|((row, column), &id)| {
+            let polygon = polygon(id)?;
+            Some(Site { row, column, class: polygon.class, region: *regions.get(&polygon.group?)? })
+        });
+        let groups = regions.keys().copied().collect();
+        LabelRaster::of_groups(&polygons.path, grid, classes, sites.collect(), groups)
+    }
+}
+
+/// Whether the rectangle around a polygon meets the raster.
+fn within(rings: &[Vec<burn::Vertex>], grid: &Grid) -> bool {
+    let meets = |place: fn(&burn::Vertex) -> f64, length: usize| {
+        let values = || rings.iter().flatten().map(place);
+        values().fold(f64::NEG_INFINITY, f64::max) > 0.0
+            && values().fold(f64::INFINITY, f64::min) < length as f64
+    };
+    meets(|vertex| vertex.0, grid.rows) && meets(|vertex| vertex.1, grid.columns)
+}

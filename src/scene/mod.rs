@@ -1,0 +1,103 @@
+//! Patches cut from GeoTIFF bands at labelled pixels, split by region; and GeoTIFFs written.
+//!
+//! Bands ([`Scene`], one a date) are GeoTIFFs on one grid, or on whole multiples of the finest. Labels
+//! ([`Labelling`]) are such a raster or the polygons of a shapefile. [`Cutting`] takes a window around
+//! each labelled pixel and deals whole connected regions (or groups of polygons) to training, validation
+//! and testing.
+//!
+//! For segmentation [`Tiling`] cuts square tiles on a fixed grid, with the class of every pixel, and leaves out those
+//! without data or under clouds ([`CloudFilter`]); [`Blocks`] deals them to the parts by whole blocks of ground.
+//!
+//! # Which GeoTIFFs are read
+//! Each row is checked against GDAL's values for files that rasterio has written
+//! (`tests/vectors/make_rasters.py`).
+//!
+//! | | read |
+//! |---|---|
+//! | layout | strips and tiles; bands pixel by pixel or plane by plane; sparse files |
+//! | pixels | 8, 16, 32, 64 bits, signed and unsigned; 32 and 64 bits floating |
+//! | compression | none, LZW, deflate (numbers 8 and 32946), PackBits |
+//! | predictor | none, 2 (horizontal; integers and 32-bit floats), 3 (floating point) |
+//! | bytes | little-endian and big-endian, classic and BigTIFF |
+//! | samples | colour table and "white is zero" as plain numbers; opacity (alpha) is ignored |
+//! | no data | GDAL's tag 42113, compared exactly; NaN |
+//! | position | scale and tie point, or matrix; pixels as areas or as points; projected, geographic |
+//!
+//! Not read, but named in the refusal with the `gdal_translate` command that mends the file: ZSTD, WebP,
+//! JPEG, LZMA, LERC and CCITT compression, pixels of 1, 2, 4 or 12 bits, complex pixels.
+//!
+//! # Which GeoTIFFs are written
+//! [`GeoTiffWriter`]: strips of deflate with a predictor, classic or, from four gigabytes on, BigTIFF; 8, 16
+//! and 32 bits, with position, coordinate system, no-data value, colour table and names of bands. Rasterio reads
+//! them back (`tests/geotiffs_read_back.py`).
+//!
+//! # How regions are split
+//! Within a class, regions come in random (seeded) order, and each goes to the part that lacks most
+//! of its share of the class's usable pixels. A class of one region is for training only, one of two
+//! for training and testing; from three on every part gets at least one.
+//!
+//! Then a buffer is laid between the parts: windows of training and validation that overlap any test
+//! window are dropped and counted, and training windows that overlap a remaining validation window.
+//! No pixel is in two parts, and with a [`Distance`] the parts lie at least that far apart.
+//!
+//! To lose little to the buffer, one class at a time, chosen at random, is dealt anew 500 times
+//! (fewer times where that would look at more than 10⁹ pixels), and a new deal is kept if it is no
+//! worse: first in how often a part was dealt a class of which the buffer leaves it nothing, then in
+//! how many windows are dropped. Only positions and classes decide, never the pixels' values. Parts
+//! of such a split lie further apart than those of a plain draw.
+//!
+//! ```no_run
+//! use lcz::scene::{Cutting, Labelling, Scene};
+//! use lcz::progress::Silent;
+//!
+//! let dates = [Scene::open(["2013_B4.tif", "2013_B3.tif", "2013_B2.tif"])?];
+//! let labels = Labelling::default().open("polygons.shp", &dates, &mut Silent)?;
+//! let cutting = Cutting { patch_size: 16, ..Cutting::default() };
+//! let report = cutting.cut(&dates, &labels, "patches".as_ref(), &mut Silent)?;
+//! println!("{} labelled pixels", report.labelled_pixels());
+//! # Ok::<(), lcz::Error>(())
+//! ```
+
+mod area;
+mod bands;
+mod blocks;
+mod burn;
+mod codes;
+mod coverage;
+mod crossing;
+mod crs;
+mod esri;
+pub mod eurosat;
+mod geopackage;
+mod geotiff;
+mod geotiff_writer;
+mod grid;
+mod labelling;
+mod layer;
+mod patches;
+mod polygons;
+mod regions;
+mod report;
+mod resampling;
+mod sliding;
+mod split;
+mod tiles;
+mod truth;
+mod wkt;
+
+pub use area::GeoBox;
+pub use bands::Scene;
+pub use blocks::Blocks;
+pub use codes::Codes;
+pub use crs::Crs;
+pub use geotiff::GeoTiff;
+pub use geotiff_writer::{GeoTiffWriter, Pixel, WholeGeoTiff};
+pub use grid::{Grid, Transform, Window};
+pub use labelling::Labelling;
+pub use patches::{Cutting, Distance, Plan};
+pub use regions::{LabelRaster, Site};
+pub use report::{ClassCount, DateCount, LabelReport, PartCount, PolygonReport, Report};
+pub use sliding::{Block, Sliding, Windows};
+pub use split::{Part, Shares};
+pub use tiles::{CloudFilter, Cut, Fate, Overview, Tile, TileGrid, Tiling};
+pub use truth::classes_on;

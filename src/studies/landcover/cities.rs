@@ -1,0 +1,226 @@
+//! The first half of the study: two made-up cities, a network for each, tested on ground of its own that it has not
+//! seen, and on the other city.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::Array4;
+
+use super::LandcoverStudy;
+use super::runs::{self, Trained};
+use super::scores::CoverScores;
+use crate::data::{Masks, Patches};
+use crate::metrics::ConfusionMatrix;
+use crate::models::pixel::{MajorityClass, PixelGaussian};
+use crate::models::{Classifier, Device, Segmenter};
+use crate::nn::Masked;
+use crate::scene::{Blocks, CloudFilter, Codes, Cut, GeoTiff, LabelRaster, Labelling, Part, Scene, Tiling};
+use crate::synthetic::SyntheticScene;
+use crate::{Bands, Error, Imagery, Labels, Probabilities, Progress, Result, write_whole};
+
+/// Which land cover of the generator's polygons belongs to which class, as `lcz landcover train --codes` takes it.
+const CODES: &str = "code,class
+11210,discontinuous urban fabric
+11220,discontinuous urban fabric
+11240,discontinuous urban fabric
+14100,green urban areas
+31000,forests
+21000,arable land
+50000,water
+11100,continuous urban fabric
+12100,industry and commerce
+32000,herbaceous and open land
+33000,herbaceous and open land
+";
+/// Every so many training pixels are taken for the baseline of single pixels.
+const EVERY: usize = 5;
+
+/// A city, cut.
+pub(super) struct City {
+    pub name: String,
+    pub scene: Scene,
+    pub labels: LabelRaster,
+    pub tiling: Tiling,
+    pub filter: CloudFilter,
+    pub cut: Cut,
+    /// The part of each patch.
+    pub parts: Vec<Option<Part>>,
+    pub provenance: String,
+}
+
+impl City {
+    /// Makes the scene of a seed in the study's folder, where it is not there yet, and cuts it.
+    pub fn of(study: &LandcoverStudy, seed: u64, folder: &Path, progress: &mut dyn Progress) -> Result<Self> {
+        let maker =
+            SyntheticScene { rows: study.side, columns: study.side, seed, clouds: study.clouds as f32 };
+        let at = folder.join(format!("city-{seed}"));
+        if !at.is_dir() {
+            maker.write(&at, progress)?;
+        }
+        let codes = folder.join("codes.csv");
+        write_whole(&codes, CODES.as_bytes())?;
+        let files =
+            Bands::sentinel2().names().iter().map(|band| at.join(format!("{band}.tif"))).collect::<Vec<_>>();
+        let scene = Scene::open(files)?;
+        let labelling = Labelling {
+            label_field: Some("LC_CODE".to_owned()),
+            codes: Some(Codes::read(&codes)?),
+            ..Labelling::default()
+        };
+        let labels = labelling.open(at.join("districts.shp"), std::slice::from_ref(&scene), progress)?;
+        let tiling = Tiling { patch_size: study.patch_size, stride: study.patch_size, ..Tiling::default() };
+        let filter = CloudFilter::default();
+        let scl = GeoTiff::open(at.join("SCL.tif"))?;
+        let mut cut = tiling.cut(&scene, &labels, Some((&scl, &filter)), progress)?;
+        let provenance = maker.provenance();
+        cut.patches = cut.patches.with_provenance(&provenance);
+        let parts = Blocks { side: study.block, ..Blocks::default() }.deal(&cut)?;
+        Ok(Self { name: format!("city {seed}"), scene, labels, tiling, filter, cut, parts, provenance })
+    }
+
+    /// Positions of the patches of a part.
+    pub fn of_part(&self, part: Part) -> Vec<usize> {
+        (0..self.parts.len()).filter(|&k| self.parts[k] == Some(part)).collect()
+    }
+
+    /// Patches and masks at these positions.
+    pub fn select(&self, positions: &[usize]) -> Result<(Patches, Masks)> {
+        Ok((self.cut.patches.select(positions)?, self.cut.masks.select(positions)?))
+    }
+}
+
+/// What a network is held against: all of the classes' pixels.
+pub(super) fn score(test: &str, p: &Probabilities, masks: &Masks) -> Result<CoverScores> {
+    let (labels, positions) = masks.labels()?;
+    Ok(CoverScores::of(test, &ConfusionMatrix::of(&labels, &p.select(&positions).predicted())?))
+}
+
+/// The same, a few patches at a time.
+fn test(segmenter: &dyn Segmenter, name: &str, (patches, masks): &(Patches, Masks)) -> Result<CoverScores> {
+    let mut confusion = ConfusionMatrix::empty(masks.classes().clone());
+    segmenter.predict_each(patches, &mut |range, p| {
+        let of_these = masks.select(&range.collect::<Vec<_>>())?;
+        // Patches without a class were left out when the scene was cut.
+        let (labels, positions) = of_these.labels()?;
+        confusion.add(&labels, &p.select(&positions).predicted())
+    })?;
+    Ok(CoverScores::of(name, &confusion))
+}
+
+/// A network of a city, and how it did.
+pub(super) struct Tested {
+    /// The place of its city in the list.
+    pub city: usize,
+    pub trained: Trained,
+    pub segmenter: Box<dyn Segmenter>,
+    /// On its own city's test patches, and on all of the other city.
+    pub scores: Vec<CoverScores>,
+}
+
+/// What is tested of a city's networks: its own test patches, and all patches of the others.
+fn tests(cities: &[City], city: usize) -> Result<Vec<(String, (Patches, Masks))>> {
+    let own = cities[city].of_part(Part::Testing);
+    let mut tests = vec![(format!("{}, held out", cities[city].name), cities[city].select(&own)?)];
+    for (k, other) in cities.iter().enumerate().filter(|(k, _)| *k != city) {
+        let all: Vec<usize> = (0..other.cut.patches.len()).collect();
+        tests.push((format!("{}, all of it", cities[k].name), other.select(&all)?));
+    }
+    Ok(tests)
+}
+
+/// Trains what is missing, and tests all.
+pub(super) fn networks(
+    study: &LandcoverStudy,
+    cities: &[City],
+    out: &Path,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Tested>> {
+    let mut tested = Vec::new();
+    for (city, of) in cities.iter().enumerate() {
+        let (train, validation) = (of.of_part(Part::Training), of.of_part(Part::Validation));
+        let (train, validation) = (of.select(&train)?, of.select(&validation)?);
+        for network in &study.networks {
+            let folder = folder(out, &of.name, network);
+            let sets = |set: &'_ (Patches, Masks)| (set.0.clone(), set.1.clone());
+            let (train, validation) = (sets(&train), sets(&validation));
+            let (segmenter, trained) = runs::train(
+                &folder,
+                (network, &study.training),
+                Masked { patches: &train.0, masks: &train.1 },
+                Some(Masked { patches: &validation.0, masks: &validation.1 }),
+                device,
+                progress,
+            )?;
+            let scores = tests(cities, city)?
+                .iter()
+                .map(|(name, set)| test(&*segmenter, name, set))
+                .collect::<Result<_>>()?;
+            tested.push(Tested { city, trained, segmenter, scores });
+        }
+    }
+    Ok(tested)
+}
+
+fn folder(out: &Path, city: &str, network: &crate::models::unet::UnetSettings) -> PathBuf {
+    let kind = match network.encoder {
+        crate::models::unet::Encoder::Plain => "plain",
+        crate::models::unet::Encoder::EfficientnetB0 => "efficientnet-b0",
+    };
+    out.join("networks").join(format!("{}-{kind}", city.replace(' ', "-")))
+}
+
+/// What a class alone, and a pixel without its surroundings, come to: the scores of both on the city's tests.
+pub(super) fn baselines(
+    cities: &[City],
+    city: usize,
+    progress: &mut dyn Progress,
+) -> Result<Vec<(&'static str, Vec<CoverScores>)>> {
+    let of = &cities[city];
+    let (patches, masks) = of.select(&of.of_part(Part::Training))?;
+    let tests = tests(cities, city)?;
+    baselines_on((&patches, &masks), &tests, progress)
+}
+
+/// The same for any sets.
+pub(super) fn baselines_on(
+    (patches, masks): (&Patches, &Masks),
+    tests: &[(String, (Patches, Masks))],
+    progress: &mut dyn Progress,
+) -> Result<Vec<(&'static str, Vec<CoverScores>)>> {
+    let (train, labels) = pixels(patches, masks, EVERY)?;
+    let models: [(&'static str, Box<dyn Classifier>); 2] = [
+        ("majority class", Box::new(MajorityClass::fit(&train, &labels)?)),
+        ("single pixels, Gaussian", Box::new(PixelGaussian::fit(&train, &labels, progress)?)),
+    ];
+    let mut all = Vec::new();
+    for (name, model) in models {
+        let mut scores = Vec::new();
+        for (test, (patches, masks)) in tests {
+            let (single, labels) = pixels(patches, masks, 1)?;
+            let predicted = model.predict(&single)?.predicted();
+            scores.push(CoverScores::of(test, &ConfusionMatrix::of(&labels, &predicted)?));
+        }
+        all.push((name, scores));
+    }
+    Ok(all)
+}
+
+/// Every so many pixels with a class, as patches of one pixel.
+fn pixels(patches: &Patches, masks: &Masks, every: usize) -> Result<(Patches, Labels)> {
+    let images = patches.images(0..patches.len())?;
+    let (_, size, _, bands) = images.dim();
+    let (labels, positions) = masks.labels()?;
+    let chosen: Vec<usize> = (0..positions.len()).step_by(every).collect();
+    let mut values = Vec::with_capacity(chosen.len() * bands);
+    for &k in &chosen {
+        let at = positions[k];
+        let (patch, row, column) = (at / (size * size), at / size % size, at % size);
+        values.extend(images.slice(ndarray::s![patch, row, column, ..]));
+    }
+    let images = Array4::from_shape_vec((chosen.len(), 1, 1, bands), values)
+        .map_err(|e| Error::Internal { what: "taking single pixels", detail: e.to_string() })?;
+    let imagery = Imagery { patch_size: 1, ..patches.imagery().clone() };
+    let indices = chosen.iter().map(|&k| labels.indices()[k]).collect();
+    let labels = Labels::new(labels.classes().clone(), indices)?;
+    Ok((Patches::in_memory(imagery, labels.classes().clone(), images)?, labels))
+}

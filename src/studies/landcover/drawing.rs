@@ -1,0 +1,204 @@
+//! The study's figures, and the map of its first city.
+
+use std::path::Path;
+
+use ndarray::{Array2, Array3, Array4, Axis, concatenate};
+
+use super::LandcoverOutcome;
+use super::cities::{City, Tested};
+use super::dates::{DatePicture, DateScores};
+use super::runs;
+use crate::data::eopatch::EoPatch;
+use crate::data::{Masks, Patches};
+use crate::figures::{self, Caption, CountScale, Figure, Provenance, Source, StudyName, TilesPicture};
+use crate::mapping::Seams;
+use crate::mapping::blend::Ground;
+use crate::mapping::cover::{CoverMap, Words, write_map};
+use crate::models::Segmenter;
+use crate::models::unet::{Encoder, UnetSettings};
+use crate::scene::{CloudFilter, Fate, Part, Tiling};
+use crate::{Error, Probabilities, Progress, Result};
+
+/// Colours of confusion, with what files are called.
+const SCALES: [(CountScale, &str); 2] = [(CountScale::Linear, "counts"), (CountScale::Logarithmic, "log")];
+/// Patches in a figure of samples.
+const SAMPLES: usize = 6;
+
+/// In names of files.
+fn stem(network: &UnetSettings) -> &'static str {
+    match network.encoder {
+        Encoder::Plain => "plain",
+        Encoder::EfficientnetB0 => "efficientnet-b0",
+    }
+}
+
+/// Which scene classes count as cloud, in a sentence.
+pub(super) fn in_words(filter: &CloudFilter) -> String {
+    let classes: Vec<String> = filter.hidden.iter().map(u8::to_string).collect();
+    format!("Cloud: scene classes {} on more than {} % of a patch.", classes.join(", "), 100.0 * filter.most)
+}
+
+/// Figures of the first city and its networks; its map by the first of them.
+pub(super) fn of_cities(
+    cities: &[City],
+    tested: &[Tested],
+    out: &Path,
+    progress: &mut dyn Progress,
+) -> Result<Seams> {
+    let city = &cities[0];
+    let provenance = Provenance { seed: Some(0), ..Provenance::of(city.provenance.clone(), Source::Other) };
+    let save = |name: &str, figure: Figure| figure.with_provenance(&provenance).save(out, name);
+    let caption = |title: String| Caption::new(title, city.provenance.clone());
+
+    let ground = city.tiling.over(&city.scene)?;
+    let overview = ground.overview(Some(&city.labels))?;
+    let picture = TilesPicture {
+        overview: &overview,
+        classes: city.labels.classes(),
+        tiles: &city.cut.tiles,
+        patch_size: city.tiling.patch_size,
+        clouds: in_words(&city.filter),
+    };
+    save(
+        "scene",
+        figures::cut_scene(&picture, &caption(format!("How the scene of {} was cut", city.name)))?,
+    )?;
+
+    for network in tested.iter().filter(|network| network.city == 0) {
+        let (title, stem) = (runs::title(&network.trained.network), stem(&network.trained.network));
+        let testing = city.of_part(Part::Testing);
+        let count = SAMPLES.min(testing.len());
+        let chosen: Vec<usize> =
+            (0..count).map(|n| testing[(2 * n + 1) * testing.len() / (2 * count)]).collect();
+        let (patches, masks) = city.select(&chosen)?;
+        let p = network.segmenter.predict(&patches)?;
+        let all: Vec<usize> = (0..count).collect();
+        let title = format!("{title}: test patches of {}", city.name);
+        save(
+            &format!("samples-{stem}"),
+            figures::segmentation(&patches, &masks, &p, &all, &caption(title))?,
+        )?;
+    }
+
+    let Some(first) = tested.iter().find(|network| network.city == 0) else {
+        return Err(Error::input("networks", "none of the first city", "choose one at least"));
+    };
+    let network = runs::title(&first.trained.network);
+    let title = format!("Map of {} by {network}, trained on 60 % of it", city.name);
+    let words = Words { title: &title, data: &city.provenance, seed: Some(0), replace: true };
+    let size = city.tiling.patch_size;
+    let overlapping = Tiling { stride: size / 2, ..city.tiling.clone() };
+    let ground = overlapping.over(&city.scene)?;
+    let (_, map) = write_map(&*first.segmenter, &ground, size / 2, &out.join("map.tif"), &words, progress)?;
+    let side_by_side = classes_of(&*first.segmenter, &ground, size, progress)?;
+    Ok(Seams::of(&side_by_side, &map.classes, size))
+}
+
+fn classes_of(
+    segmenter: &dyn Segmenter,
+    ground: &dyn Ground,
+    stride: usize,
+    progress: &mut dyn Progress,
+) -> Result<Array2<Option<usize>>> {
+    Ok(CoverMap::of(segmenter, ground, stride, progress, &mut |_, _| Ok(()))?.classes)
+}
+
+/// Figures of the real sample.
+pub(super) fn of_dates(
+    sample: &EoPatch,
+    scores: &[DateScores],
+    pictures: &[DatePicture],
+    out: &Path,
+) -> Result<()> {
+    if scores.is_empty() {
+        return Ok(());
+    }
+    let data = slovenia(&sample.name(), sample.dates());
+    let provenance = Provenance { seed: Some(0), ..Provenance::of(data.clone(), Source::Other) };
+    let save = |name: &str, figure: Figure| figure.with_provenance(&provenance).save(out, name);
+    let shaped = |e: ndarray::ShapeError| Error::Internal { what: "drawing dates", detail: e.to_string() };
+
+    let images: Vec<Array4<f32>> =
+        pictures.iter().map(|one| one.patches.images(0..1)).collect::<Result<_>>()?;
+    let masks: Vec<Array3<u8>> = pictures.iter().map(|one| one.masks.view().to_owned()).collect();
+    let p: Vec<Array2<f64>> = pictures.iter().map(|one| one.p.view().to_owned()).collect();
+    let images =
+        concatenate(Axis(0), &images.iter().map(|one| one.view()).collect::<Vec<_>>()).map_err(shaped)?;
+    let masks =
+        concatenate(Axis(0), &masks.iter().map(|one| one.view()).collect::<Vec<_>>()).map_err(shaped)?;
+    let p = concatenate(Axis(0), &p.iter().map(|one| one.view()).collect::<Vec<_>>()).map_err(shaped)?;
+    let classes = sample.classes().clone();
+    let patches = Patches::in_memory(pictures[0].patches.imagery().clone(), classes.clone(), images)?;
+    let names: Vec<String> = scores.iter().map(|date| format!("date {}", date.date)).collect();
+    let caption =
+        Caption::new("Slovenia: each date by a network that learnt from the other dates", data.clone());
+    let (masks, p) = (Masks::new(classes.clone(), masks)?, Probabilities::new(classes.clone(), p)?);
+    save("slovenia", figures::segmentation_of_dates(&patches, &masks, &p, &names, &caption)?)?;
+
+    Ok(())
+}
+
+impl City {
+    /// How it was cut.
+    pub(super) fn counts(&self) -> super::CityCounts {
+        let tiles = &self.cut.tiles;
+        let count = |fate: Fate| tiles.iter().filter(|tile| tile.fate == fate).count();
+        let part = |part: Part| self.of_part(part).len();
+        super::CityCounts {
+            city: self.name.clone(),
+            tiles: [
+                tiles.len(),
+                count(Fate::Kept),
+                count(Fate::NoData),
+                count(Fate::Cloud),
+                count(Fate::Unlabelled),
+            ],
+            parts: Part::ALL.map(part),
+        }
+    }
+}
+
+/// Where the real sample is from.
+pub(super) fn slovenia(file: &str, dates: usize) -> String {
+    format!("real: {file} (eo-learn's sample of Slovenia), Sentinel-2 L1C, {dates} dates of one place")
+}
+
+/// The figures that the stored outcome alone gives: learning curves and confusion of the first city's networks, confusion
+/// of the last date of the real sample.
+pub(super) fn of_outcome(outcome: &LandcoverOutcome) -> Result<Vec<(String, Figure)>> {
+    let source = Source::Study { name: StudyName::Landcover };
+    let provenance =
+        Provenance { seed: Some(0), ..Provenance::of(outcome.provenance.clone(), source.clone()) };
+    let mut drawn = Vec::new();
+    let first = outcome.cities.first().map(|city| city.city.as_str());
+    for scores in outcome.scores.iter().filter(|scores| Some(scores.city.as_str()) == first) {
+        let (Some(network), Some(history)) = (&scores.network, &scores.history) else { continue };
+        let caption = |title: String| Caption::new(title, outcome.provenance.clone());
+        let title = format!("{}, trained on {}", scores.model, scores.city);
+        let curves = figures::learning_curves(&history.curves(), &caption(title.clone()))?;
+        drawn.push((format!("learning-curves-{}", stem(network)), curves.with_provenance(&provenance)));
+        for (test, place) in scores.tests.iter().zip(["own", "other"]) {
+            let confusion = test.confusion()?;
+            for (scale, name) in SCALES {
+                let caption = caption(format!("{title}, tested on {}", test.test));
+                let figure = figures::confusion_counts(&confusion, scale, &caption)?;
+                let stem = format!("confusion-{name}-{place}-{}", stem(network));
+                drawn.push((stem, figure.with_provenance(&provenance)));
+            }
+        }
+    }
+    if let (Some(last), Some(data)) = (outcome.dates.last(), &outcome.sample) {
+        let provenance = Provenance { seed: Some(0), ..Provenance::of(data.clone(), source) };
+        let confusion = last.network.confusion()?;
+        let title = format!(
+            "Slovenia, date {} held out: the other dates of the same ground were learnt from",
+            last.date
+        );
+        for (scale, name) in SCALES {
+            let caption = Caption::new(title.clone(), data.clone());
+            let figure = figures::confusion_counts(&confusion, scale, &caption)?;
+            drawn.push((format!("slovenia-confusion-{name}"), figure.with_provenance(&provenance)));
+        }
+    }
+    Ok(drawn)
+}

@@ -1,0 +1,77 @@
+//! The study's figures: those of the paper, for the first seed of both kinds of labels without smoothing.
+
+use super::stored::{Predictions, Stored};
+use super::{BINS, ONE_HOT, VOTES};
+use crate::calibration::{Bins, Reliability};
+use crate::figures::{self, Agreement, Caption, Figure};
+use crate::metrics::{ConfusionMatrix, VoteSummary};
+use crate::run::draw_votes;
+use crate::uncertainty::{Conformal, ConformalSettings, RiskCoverage};
+use crate::{Probabilities, Result};
+
+/// The share of sets that are to hold the truth.
+const COVERED: f64 = 0.9;
+
+/// A kind of labels: its name in files and in titles.
+const KINDS: [(usize, &str, [&str; 3]); 2] = [
+    (ONE_HOT, "one-hot labels", ["reliability-one-hot", "votes-reliability-one-hot", "set-sizes-one-hot"]),
+    (VOTES, "votes as labels", ["reliability-votes", "votes-reliability-votes", "set-sizes-votes"]),
+];
+
+pub(super) fn all(stored: &Stored) -> Result<Vec<(&'static str, Figure)>> {
+    let Stored { test, validation, variants, .. } = stored;
+    let provenance = stored.provenance()?;
+    let data = format!("{}, n = {}", test.provenance, test.labels.len());
+    let caption = |title: &str| Caption::new(title, format!("{data}, seed 0"));
+    let mut drawn = Vec::new();
+    if let Some(votes) = &test.votes {
+        drawn.extend(draw_votes(&VoteSummary::of(votes)?, &provenance)?);
+    }
+    let mut put = |stem, figure: Figure| drawn.push((stem, figure.with_provenance(&provenance)));
+
+    let counts = |at: usize| ConfusionMatrix::of(&test.labels, &variants[at].plain[0].predicted());
+    let (one_hot, votes) = (counts(ONE_HOT)?, counts(VOTES)?);
+    let panels = [("one-hot labels", &one_hot), ("votes as labels", &votes)];
+    put("confusion", figures::confusion_matrices(panels, &caption("Confusion matrices"))?);
+
+    for (at, name, [reliability, to_votes, sizes]) in KINDS {
+        let p = &variants[at];
+        let tables = both(p, |p| Reliability::of(p, &test.labels, Bins::EqualWidth(BINS)))?;
+        let title = caption(&format!("Calibration, {name}"));
+        put(reliability, figures::reliability(&panels_of(&tables), Agreement::Accuracy, &title)?);
+        let tables = both(p, |p| Reliability::of(p, &test.y, Bins::EqualWidth(BINS)))?;
+        let title = caption(&format!("Calibration to the experts' votes, {name}"));
+        put(to_votes, figures::reliability(&panels_of(&tables), Agreement::ExpertShare, &title)?);
+
+        let settings = ConformalSettings { alpha: 1.0 - COVERED, ..ConformalSettings::default() };
+        let conformal = Conformal::fit(&p.validation[0], &validation.labels, settings)?;
+        let sets = conformal.sets(&p.plain[0])?.by_class(&test.labels)?;
+        let title = caption(&format!("Conformal sets (LAC), {name}"));
+        put(sizes, figures::set_sizes(test.labels.classes(), &sets, COVERED, &title)?);
+    }
+
+    let curve = |p: &Probabilities| {
+        let predicted = p.predicted();
+        let wrong =
+            predicted.indices().iter().zip(test.labels.indices()).map(|(p, y)| f64::from(u8::from(p != y)));
+        RiskCoverage::of(&p.confidence(), &wrong.collect::<Vec<_>>())
+    };
+    let curves = [
+        ("one-hot", curve(&variants[ONE_HOT].plain[0])?),
+        ("votes", curve(&variants[VOTES].plain[0])?),
+        ("votes, ensemble", curve(&variants[VOTES].ensemble)?),
+    ];
+    let curves: Vec<(String, &RiskCoverage)> = curves.iter().map(|(n, c)| ((*n).to_owned(), c)).collect();
+    put("risk-coverage", figures::risk_coverage(&curves, &caption("Risk and coverage"))?);
+    Ok(drawn)
+}
+
+/// Something of the first seed's predictions, before and after temperature scaling, with its name.
+fn both<T>(p: &Predictions, of: impl Fn(&Probabilities) -> Result<T>) -> Result<[(String, T); 2]> {
+    let after = format!("after (T = {:.2})", p.temperatures[0]);
+    Ok([("before (T = 1)".to_owned(), of(&p.plain[0])?), (after, of(&p.scaled[0])?)])
+}
+
+fn panels_of(tables: &[(String, Reliability); 2]) -> [(String, &Reliability); 2] {
+    tables.each_ref().map(|(name, table)| (name.clone(), table))
+}
