@@ -493,6 +493,34 @@ fn a_damaged_chunk_and_a_file_cut_short_are_named() {
     assert!(error.contains("cut short"), "{error}");
 }
 
+/// The index of chunks is a B-tree of version 1: a node's first key, which states the length of the first chunk, is 24 bytes
+/// behind its signature. HDF5's call that reads a chunk writes that many bytes, its call that tells the length names the
+/// layout's.
+#[test]
+fn a_chunk_whose_stated_length_is_not_the_layouts_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for stated in [8 * 768, 1 << 30, 100, 0] {
+        let path = folder.path().join(format!("{stated}.h5"));
+        let file = hdf5::File::create(&path).unwrap();
+        let dataset =
+            file.new_dataset::<f32>().shape((64, 8, 8, 3)).chunk((1, 8, 8, 3)).create("sen2").unwrap();
+        dataset.write(&images(0..64, 3)).unwrap();
+        drop((dataset, file));
+        let mut bytes = fs::read(&path).unwrap();
+        let node = (0..bytes.len() - 28).filter(|&at| {
+            bytes[at..].starts_with(b"TREE\x01\x00") && bytes[at + 24..at + 28] == 768_u32.to_le_bytes()
+        });
+        let length = node.min().expect("a leaf of the index") + 24;
+        bytes[length..length + 4].copy_from_slice(&u32::to_le_bytes(stated));
+        fs::write(&path, &bytes).unwrap();
+        let error = So2Sat::open(&path).map(drop).unwrap_err().to_string();
+        assert!(
+            error.contains("dataset 'sen2': the HDF5 file's index states chunks of another length"),
+            "{error}"
+        );
+    }
+}
+
 // Views.
 
 #[test]

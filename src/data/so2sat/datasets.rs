@@ -42,11 +42,31 @@ pub(in crate::data) fn open_dataset(file: &File, path: &Path, name: &str) -> Res
         Error::input(place(path, name), "a group, not a dataset", "see README, \"Your own data\"")
     })?;
     let numbers = dataset.dtype().is_ok_and(|dtype| dtype.conv_to::<f32>().is_some());
-    if numbers {
-        Ok(dataset)
-    } else {
-        Err(Error::input(place(path, name), "it does not hold numbers", "store integers or floats"))
+    if !numbers {
+        return Err(Error::input(place(path, name), "it does not hold numbers", "store integers or floats"));
     }
+    check_chunks(&dataset)
+        .map_err(|problem| Error::input(place(path, name), problem, "copy the file again"))?;
+    Ok(dataset)
+}
+
+/// Checks the lengths of chunks against the layout. Those without filters are all of one length; an index of chunks that
+/// states another is damaged, and HDF5 does not notice.
+fn check_chunks(dataset: &Dataset) -> std::result::Result<(), &'static str> {
+    let Some(chunk) = dataset.chunk() else { return Ok(()) };
+    let bytes =
+        chunk.iter().try_fold(dataset.dtype().map_or(0, |dtype| dtype.size()), |n, &d| n.checked_mul(d));
+    // HDF5 counts them in 32 bits.
+    let bytes = bytes
+        .filter(|bytes| (1..=u32::MAX as usize).contains(bytes))
+        .ok_or("chunks of an impossible size")?;
+    if dataset.filters().is_empty() {
+        let chunks = dataset.num_chunks().map_or(0, |chunks| chunks as u64);
+        if dataset.storage_size() != chunks.saturating_mul(bytes as u64) {
+            return Err("the HDF5 file's index states chunks of another length than its layout");
+        }
+    }
+    Ok(())
 }
 
 /// Checks the rank and the rows of what goes with the images.

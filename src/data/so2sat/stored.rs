@@ -1,8 +1,8 @@
 //! Pixels straight from an HDF5 file, where they lie there plainly.
 //!
 //! HDF5 decodes and converts in one thread at a time, whoever asks. IEEE's floats of 32 or 64 bits in the machine's order, in
-//! one piece or in chunks that are shuffled and deflated at most, are read here from their places by all threads.
-//! Whatever else there is (integers, other filters, chunks that were never written) is left to HDF5.
+//! one piece or in chunks that are shuffled, deflated or both, are read here from their places by all threads.
+//! Whatever else there is (integers, other filters or none, chunks that were never written) is left to HDF5.
 //!
 //! The HDF Group, *HDF5 File Format Specification* 3.0; Deutsch & Gailly (1996), *ZLIB Compressed Data Format*, RFC 1950.
 
@@ -22,7 +22,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 #[cfg(target_os = "linux")]
 use rustix::fs::{Advice, fadvise};
 
-use super::chunk;
+use super::chunk::FilteredChunks;
 
 /// Numbers that a thread reads and converts at once: they stay in its cache meanwhile.
 const AT_ONCE: usize = 1 << 14;
@@ -101,7 +101,6 @@ impl Stored {
             (None, _) => return None,
             (Some(chunk), filters) => {
                 let (shuffled, deflated) = match filters {
-                    [] => (false, false),
                     [Filter::Deflate(_)] => (false, true),
                     [Filter::Shuffle] => (true, false),
                     [Filter::Shuffle, Filter::Deflate(_)] => (true, true),
@@ -232,6 +231,7 @@ impl Stored {
         decode: Decoding,
         target: &mut [f32],
     ) -> Option<()> {
+        let stored = FilteredChunks::of(images)?;
         // A layer holds all chunks of the same rows.
         let layers = rows.start / chunk[0]..rows.end.div_ceil(chunk[0]);
         let corners: Vec<[usize; 3]> = self.corners(chunk);
@@ -245,7 +245,8 @@ impl Stored {
             layers.clone().flat_map(|layer| corners.iter().map(move |&corner| (layer, corner))).collect();
         let decoded = chunks.par_iter().map_init(Buffers::default, |buffers, &(layer, [y, x, c])| {
             let corner = [layer * chunk[0], y, x, c];
-            buffers.stored = chunk::read(images, corner, std::mem::take(&mut buffers.stored))?;
+            buffers.stored =
+                stored.read(corner, decode.longest_stored(), std::mem::take(&mut buffers.stored))?;
             let (bytes, wanted) = (decode.bytes(buffers)?, wanted(layer));
             let bytes = &bytes[wanted.start * each * decode.width..wanted.end * each * decode.width];
             let mut numbers = vec![0.0; wanted.len() * each];
@@ -335,6 +336,11 @@ impl Default for Buffers {
 }
 
 impl Decoding {
+    /// Bytes that a chunk takes in the file at most: deflating adds a few to what it cannot make shorter.
+    fn longest_stored(self) -> usize {
+        2 * self.numbers * self.width + 1024
+    }
+
     /// The numbers' bytes, of what is `stored`; none if that is not what it says.
     fn bytes(self, buffers: &mut Buffers) -> Option<&[u8]> {
         let Buffers { stored, inflated, ordered, decompressor } = buffers;
