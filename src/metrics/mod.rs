@@ -35,6 +35,7 @@
 mod agreement;
 mod confusion;
 mod distances;
+mod interval;
 mod losses;
 mod scores;
 mod similarity;
@@ -43,6 +44,10 @@ mod votes;
 pub use agreement::fleiss_kappa_score;
 pub use confusion::{ClassScores, ClassSet, ConfusionMatrix};
 pub use distances::DistributionDistances;
+pub use interval::{
+    Bounded, Influence, Interval, IntervalMethod, NoInterval, holm, mean_recall_interval,
+    proportion_interval, t_interval, t_test,
+};
 pub(crate) use losses::check_samples;
 pub use losses::{
     Floor, Target, brier_loss, cross_entropy_loss, kl_divergence_loss, logits_cross_entropy_loss,

@@ -11,10 +11,11 @@
 mod resampling;
 mod statistics;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::calibration::Bins;
 use crate::metrics::check_samples;
+pub use crate::metrics::{Interval, IntervalMethod};
 use crate::progress::Silent;
 use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, Votes};
 use resampling::{Ballots, Draws};
@@ -194,16 +195,6 @@ pub struct ScorecardRow {
     pub ceiling: Option<Ceiling>,
 }
 
-/// A percentile interval. Calibration errors are never negative and grow with noise, which drawing adds to:
-/// their interval lies higher than it should, and may lie above the value.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Lower end.
-    pub lower: f64,
-    /// Upper end.
-    pub upper: f64,
-}
-
 /// What other experts reach: the mean over panels, and an interval of the panels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ceiling {
@@ -337,7 +328,7 @@ pub(crate) fn resampled(
 }
 
 fn ceiling(panels: &[Values], at: usize, level: f64) -> Option<Ceiling> {
-    let Interval { lower, upper } = percentile_interval(panels, at, level)?;
+    let Interval { lower, upper, .. } = percentile_interval(panels, at, level)?;
     let of_panels: Vec<f64> = panels.iter().filter_map(|values| values[at]).collect();
     Some(Ceiling { value: of_panels.iter().sum::<f64>() / of_panels.len() as f64, lower, upper })
 }

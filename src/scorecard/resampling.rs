@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::statistics::{Extent, Forecast, Statistics, Tally, Terms, Values, brier};
-use super::{Interval, equal_width};
+use super::{Interval, IntervalMethod, equal_width};
 use crate::{Labels, Progress, Result, Votes};
 
 /// Rounds of drawing.
@@ -353,7 +353,8 @@ pub(crate) fn percentile_interval(rounds: &[Values], at: usize, level: f64) -> O
         below + (above - below) * place.fract()
     };
     let outside = (1.0 - level) / 2.0;
-    Some(Interval { lower: quantile(outside), upper: quantile(1.0 - outside) })
+    let method = IntervalMethod::Percentile;
+    Some(Interval { lower: quantile(outside), upper: quantile(1.0 - outside), method })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::scorecard::Interval;
+use crate::scorecard::{Interval, IntervalMethod};
 
 /// Positions of the patches that are drawn together: those of a group, or each alone where there are no groups.
 pub(super) fn units(groups: Option<&[i32]>, patches: usize) -> Vec<Vec<usize>> {
@@ -21,7 +21,8 @@ pub(super) fn units(groups: Option<&[i32]>, patches: usize) -> Vec<Vec<usize>> {
 pub(super) fn interval(mut drawn: Vec<f64>) -> Interval {
     drawn.sort_by(f64::total_cmp);
     let outside = drawn.len() / 40;
-    Interval { lower: drawn[outside], upper: drawn[drawn.len() - 1 - outside] }
+    let (lower, upper) = (drawn[outside], drawn[drawn.len() - 1 - outside]);
+    Interval { lower, upper, method: IntervalMethod::Percentile }
 }
 
 #[cfg(test)]
@@ -31,7 +32,8 @@ mod tests {
     #[test]
     fn a_fortieth_of_the_rounds_lies_beyond_each_end() {
         let drawn = (0..2000).map(|n| f64::from(n * 7 % 2000)).collect();
-        assert_eq!(interval(drawn), Interval { lower: 50.0, upper: 1949.0 });
+        let Interval { lower, upper, .. } = interval(drawn);
+        assert_eq!((lower, upper), (50.0, 1949.0));
     }
 
     #[test]

@@ -110,7 +110,7 @@ mod tests {
         assert!((differences[0].value - (loss(&b) - loss(&a))).abs() < 1e-12);
         assert!((differences[2].value - (error(&b) - error(&a))).abs() < 1e-12);
         for difference in &differences {
-            let Interval { lower, upper } = difference.interval;
+            let Interval { lower, upper, .. } = difference.interval;
             assert!(lower <= difference.value && difference.value <= upper, "{difference:?}");
         }
     }

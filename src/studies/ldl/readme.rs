@@ -53,7 +53,7 @@ pub(super) fn text(study: &LdlStudy, outcome: &LdlOutcome, groups: bool) -> Stri
          drawing {drawn} and seeds anew 1,000 times. Few seeds: the intervals are, if anything, too short.\n\n| measure | method | difference | 95 % interval | |\n|---|---|---:|---|---|"
     );
     for difference in &outcome.differences {
-        let Interval { lower, upper } = difference.interval;
+        let Interval { lower, upper, .. } = difference.interval;
         let word = match (lower, upper) {
             (_, upper) if upper < 0.0 => "votes are better",
             (lower, _) if lower > 0.0 => "one-hot is better",

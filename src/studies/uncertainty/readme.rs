@@ -90,7 +90,7 @@ fn part(text: &mut String, test: &TestOutcome) {
         test.patches, test.table
     );
     for effect in &test.effects {
-        let number = |value: f64, Interval { lower, upper }: Interval| {
+        let number = |value: f64, Interval { lower, upper, .. }: Interval| {
             format!("{value:+.3} ({lower:+.3} to {upper:+.3})")
         };
         let _ = writeln!(
@@ -109,7 +109,7 @@ fn part(text: &mut String, test: &TestOutcome) {
 
 /// Which of the two is better, where an interval leaves zero out.
 fn verdict(effect: &Effect) -> String {
-    let better = |Interval { lower, upper }: Interval| {
+    let better = |Interval { lower, upper, .. }: Interval| {
         if lower > 0.0 {
             Some(effect.of)
         } else if upper < 0.0 {
@@ -120,8 +120,8 @@ fn verdict(effect: &Effect) -> String {
     };
     let accuracy = better(effect.accuracy_interval);
     // A lower cross-entropy is better.
-    let Interval { lower, upper } = effect.cross_entropy_interval;
-    let cross_entropy = better(Interval { lower: -upper, upper: -lower });
+    let Interval { lower, upper, method } = effect.cross_entropy_interval;
+    let cross_entropy = better(Interval { lower: -upper, upper: -lower, method });
     match (accuracy, cross_entropy) {
         (None, None) => "undecided".to_owned(),
         (Some(a), Some(b)) if a == b => a.code().to_owned(),
