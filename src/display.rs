@@ -1,12 +1,16 @@
-//! Tables as text and as HTML, and how a value shows itself below a notebook cell.
+//! Tables in every format that `lcz` writes, and how a value shows itself below a notebook cell.
 //!
 //! A notebook kernel (evcxr) calls `evcxr_display` on the value that a cell ends with, and reads what to
 //! show from stdout, between two marks. It keeps the last content of each kind: one figure a cell.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use base64::Engine as _;
+
+use crate::files::write_whole;
+use crate::Result;
 
 /// A share in per cent, with one decimal; what is there but would be none of them is `<0.1 %`.
 ///
@@ -19,36 +23,97 @@ pub fn percent(share: f64) -> String {
     if share > 0.0 && text == "0.0 %" { "<0.1 %".to_owned() } else { text }
 }
 
-/// Rows under a header; columns of numbers are aligned right, others left.
+/// One cell of a [`Table`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cell {
+    text: String,
+    bold: bool,
+}
+
+impl Cell {
+    /// The same cell in bold type, where a format has it.
+    #[must_use]
+    pub fn bold(mut self, bold: bool) -> Self {
+        self.bold = bold;
+        self
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self { text: text.to_owned(), bold: false }
+    }
+}
+
+impl From<Option<f64>> for Cell {
+    /// With all its digits; empty where there is none.
+    fn from(value: Option<f64>) -> Self {
+        value.map_or_else(Self::default, Self::from)
+    }
+}
+
+macro_rules! cell_from {
+    ($($kind:ty),*) => {$(
+        impl From<$kind> for Cell {
+            fn from(value: $kind) -> Self {
+                Self { text: value.to_string(), bold: false }
+            }
+        }
+    )*};
+}
+cell_from!(String, &String, f64, f32, u64, usize, u8);
+
+/// Cells of several types, as a row of a [`Table`].
+macro_rules! cells {
+    ($($cell:expr),* $(,)?) => { [$($crate::display::Cell::from($cell)),*] };
+}
+pub(crate) use cells;
+
+/// Rows below a header. Columns of numbers are aligned right, others left.
+///
+/// It is written as aligned text (`to_string`), HTML, Markdown, LaTeX or CSV. Each escapes what has a meaning in
+/// it, so that a cell shows the characters that it was given.
 ///
 /// ```
-/// use lcz::display::Table;
+/// use lcz::display::{Cell, Table};
 /// let mut table = Table::new(["zone", "patches"]);
 /// table.row(["A dense trees", "1200"]);
 /// assert_eq!(table.to_string(), "zone           patches\nA dense trees     1200\n");
+/// assert_eq!(table.csv(), "zone,patches\nA dense trees,1200\n");
+/// table.row(["all".into(), Cell::from(1200_usize).bold(true)]);
+/// assert!(table.markdown().ends_with("| all | **1200** |\n"));
+/// assert!(table.latex().contains("all & \\textbf{1200} \\\\\n"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     caption: String,
-    rows: Vec<Vec<String>>,
+    rows: Vec<Vec<Cell>>,
+    /// Rows that a rule precedes in LaTeX.
+    ruled: Vec<usize>,
 }
 
 impl Table {
     /// A table with these column names (empty ones where the column needs none).
-    pub fn new<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Self {
-        Self { caption: String::new(), rows: vec![header.into_iter().map(Into::into).collect()] }
+    pub fn new<C: Into<Cell>>(header: impl IntoIterator<Item = C>) -> Self {
+        let header = header.into_iter().map(Into::into).collect();
+        Self { caption: String::new(), rows: vec![header], ruled: Vec::new() }
     }
 
-    /// The same table, with a line above it.
+    /// The same table with a caption above it; a comment in LaTeX and CSV.
     #[must_use]
     pub fn captioned(mut self, caption: impl Into<String>) -> Self {
         self.caption = caption.into();
         self
     }
 
-    /// Adds a row, a cell a column.
-    pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
+    /// Adds a row, one cell per column.
+    pub fn row<C: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = C>) {
         self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    /// Adds a rule (LaTeX only) before the next row.
+    pub fn rule(&mut self) {
+        self.ruled.push(self.rows.len());
     }
 
     /// The same table, but only the rows whose first cell begins so.
@@ -56,8 +121,9 @@ impl Table {
     pub fn beginning(mut self, with: &str) -> Self {
         let mut first = true;
         self.rows.retain(|row| {
-            std::mem::take(&mut first) || row.first().is_some_and(|cell| cell.starts_with(with))
+            std::mem::take(&mut first) || row.first().is_some_and(|cell| cell.text.starts_with(with))
         });
+        self.ruled.clear();
         self
     }
 
@@ -74,34 +140,117 @@ impl Table {
         show(&[("text/html", &self.html()), ("text/plain", &self.to_string())]);
     }
 
-    /// The columns, each with whether it holds numbers.
-    fn columns(&self) -> impl Iterator<Item = (Vec<&str>, bool)> {
-        (0..self.rows[0].len()).map(|c| {
-            let cells: Vec<&str> =
-                self.rows.iter().map(|row| row.get(c).map_or("", String::as_str)).collect();
-            let numbers = cells[1..].iter().all(|cell| cell.is_empty() || is_number(cell));
-            (cells, numbers)
+    /// Whether each column holds numbers; as many columns as the widest row has.
+    fn numeric(&self) -> Vec<bool> {
+        let width = self.rows.iter().map(Vec::len).max().unwrap_or_default();
+        let is_number = |row: &Vec<Cell>, c: usize| row.get(c).is_none_or(|cell| is_number(&cell.text));
+        (0..width).map(|c| self.rows[1..].iter().all(|row| is_number(row, c))).collect()
+    }
+
+    /// All rows, as wide as the widest, each cell with whether its column holds numbers.
+    fn cells(&self) -> impl Iterator<Item = impl Iterator<Item = (&Cell, bool)>> {
+        const EMPTY: &Cell = &Cell { text: String::new(), bold: false };
+        let numeric = self.numeric();
+        self.rows.iter().map(move |row| {
+            let numeric = numeric.clone().into_iter().enumerate();
+            numeric.map(|(c, numbers)| (row.get(c).unwrap_or(EMPTY), numbers))
         })
     }
 
     /// One `<table>`, as code hosts and notebooks render it.
-    fn html(&self) -> String {
-        let columns: Vec<_> = self.columns().collect();
+    pub fn html(&self) -> String {
         let mut html = "<table>".to_owned();
         if !self.caption.is_empty() {
             let _ = write!(html, "<caption style=\"text-align:left\">{}</caption>", escaped(&self.caption));
         }
-        for row in 0..self.rows.len() {
+        for (row, cells) in self.cells().enumerate() {
             html.push_str("<tr>");
-            for (cells, numbers) in &columns {
+            for (cell, numbers) in cells {
                 let (tag, side) =
-                    (if row == 0 { "th" } else { "td" }, if *numbers { "right" } else { "left" });
-                let cell = escaped(cells[row]);
-                let _ = write!(html, "<{tag} style=\"text-align:{side}\">{cell}</{tag}>");
+                    (if row == 0 { "th" } else { "td" }, if numbers { "right" } else { "left" });
+                let text = wrapped(cell, escaped(&cell.text), ["<strong>", "</strong>"]);
+                let _ = write!(html, "<{tag} style=\"text-align:{side}\">{text}</{tag}>");
             }
             html.push_str("</tr>");
         }
         html + "</table>"
+    }
+
+    /// GitHub's Markdown.
+    pub fn markdown(&self) -> String {
+        let escaped = |text: &str| {
+            let mut escaped = String::with_capacity(text.len());
+            for letter in one_line(text).chars() {
+                if "\\|*_`<&[~$".contains(letter) {
+                    escaped.push('\\');
+                }
+                escaped.push(letter);
+            }
+            escaped
+        };
+        let mut markdown = String::new();
+        if !self.caption.is_empty() {
+            markdown = format!("{}\n\n", escaped(&self.caption));
+        }
+        for (row, cells) in self.cells().enumerate() {
+            markdown.push('|');
+            for (cell, _) in cells {
+                let _ = write!(markdown, " {} |", wrapped(cell, escaped(&cell.text), ["**", "**"]));
+            }
+            markdown.push('\n');
+            if row == 0 {
+                let rule = self.numeric().into_iter().map(|numbers| if numbers { "---:|" } else { "---|" });
+                markdown.push('|');
+                markdown.extend(rule);
+                markdown.push('\n');
+            }
+        }
+        markdown
+    }
+
+    /// A LaTeX `tabular` that needs no package.
+    pub fn latex(&self) -> String {
+        let columns = self.numeric().into_iter().map(|numbers| if numbers { 'r' } else { 'l' });
+        let columns: String = columns.collect();
+        let mut latex = String::new();
+        for line in self.caption.lines() {
+            let _ = writeln!(latex, "% {line}");
+        }
+        let _ = writeln!(latex, "\\begin{{tabular}}{{{columns}}}\n\\hline");
+        for (row, cells) in self.cells().enumerate() {
+            if row == 1 || self.ruled.contains(&row) {
+                latex.push_str("\\hline\n");
+            }
+            let cells = cells.map(|(cell, _)| wrapped(cell, in_latex(&cell.text), ["\\textbf{", "}"]));
+            let _ = writeln!(latex, "{} \\\\", cells.collect::<Vec<_>>().join(" & "));
+        }
+        latex + "\\hline\n\\end{tabular}\n"
+    }
+
+    /// CSV (RFC 4180), the caption as comment lines that begin with `#`.
+    pub fn csv(&self) -> String {
+        let mut csv = String::new();
+        for line in self.caption.lines() {
+            let _ = writeln!(csv, "# {line}");
+        }
+        for cells in self.cells() {
+            let fields: Vec<String> = cells.map(|(cell, _)| csv_field(&cell.text)).collect();
+            csv.push_str(&fields.join(","));
+            csv.push('\n');
+        }
+        csv
+    }
+
+    /// Writes it into a file, in the format of its extension: `md`, `tex`, `csv`, `html`, else text.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let text = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("md") => self.markdown(),
+            Some("tex") => self.latex(),
+            Some("csv") => self.csv(),
+            Some("html") => self.html(),
+            _ => self.to_string(),
+        };
+        write_whole(path, text.as_bytes())
     }
 }
 
@@ -110,20 +259,68 @@ impl fmt::Display for Table {
         if !self.caption.is_empty() {
             writeln!(f, "{}", self.caption)?;
         }
-        let mut lines = vec![Vec::new(); self.rows.len()];
-        for (cells, numbers) in self.columns() {
-            let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or_default();
-            for (line, cell) in lines.iter_mut().zip(cells) {
-                line.push(if numbers { format!("{cell:>width$}") } else { format!("{cell:<width$}") });
+        let mut widths = vec![0; self.numeric().len()];
+        for cells in self.cells() {
+            for (width, (cell, _)) in widths.iter_mut().zip(cells) {
+                *width = cell.text.chars().count().max(*width);
             }
         }
-        lines.iter().try_for_each(|cells| writeln!(f, "{}", cells.join("  ").trim_end()))
+        for cells in self.cells() {
+            let aligned = cells.zip(&widths).map(|((Cell { text, .. }, numbers), &width)| {
+                if numbers { format!("{text:>width$}") } else { format!("{text:<width$}") }
+            });
+            writeln!(f, "{}", aligned.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        Ok(())
     }
 }
 
-/// `12`, `1,200`, `-0.5`, `12.5 %`, `NaN`, `-`
+/// A cell's text, between these marks if it is bold.
+fn wrapped(cell: &Cell, text: String, [before, after]: [&str; 2]) -> String {
+    if cell.bold && !text.is_empty() { format!("{before}{text}{after}") } else { text }
+}
+
+/// ``, `12`, `1,200`, `-0.5`, `12.5 %`, `NaN`, `-`, `0.71 ± 0.02`
 fn is_number(cell: &str) -> bool {
-    cell == "-" || cell.trim_end_matches(" %").replace(',', "").parse::<f64>().is_ok()
+    let number = |text: &str| text.trim_end_matches(" %").replace(',', "").parse::<f64>().is_ok();
+    matches!(cell, "" | "-" | "–") || cell.split(" ± ").all(number)
+}
+
+/// A text without line breaks and other characters that XML forbids.
+pub(crate) fn one_line(text: &str) -> String {
+    text.replace(|c: char| c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}'), " ")
+}
+
+/// A text as one field of a CSV.
+pub(crate) fn csv_field(text: &str) -> String {
+    let text = one_line(text);
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// A text in LaTeX.
+fn in_latex(text: &str) -> String {
+    let mut latex = String::with_capacity(text.len());
+    for letter in one_line(text).chars() {
+        match letter {
+            '\\' => latex.push_str("\\textbackslash{}"),
+            '~' => latex.push_str("\\textasciitilde{}"),
+            '^' => latex.push_str("\\textasciicircum{}"),
+            '<' => latex.push_str("\\textless{}"),
+            '>' => latex.push_str("\\textgreater{}"),
+            '|' => latex.push_str("\\textbar{}"),
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => latex.extend(['\\', letter]),
+            '±' => latex.push_str("$\\pm$"),
+            '−' => latex.push_str("$-$"),
+            '×' => latex.push_str("$\\times$"),
+            '²' => latex.push_str("$^2$"),
+            '↑' => latex.push_str("$\\uparrow$"),
+            '↓' => latex.push_str("$\\downarrow$"),
+            'κ' => latex.push_str("$\\kappa$"),
+            '–' => latex.push_str("--"),
+            letter => latex.push(letter),
+        }
+    }
+    latex
 }
 
 /// A whole number with its thousands apart: `352,366`.
@@ -176,7 +373,7 @@ mod tests {
                       A dense trees    1,200  92.3 %\n\
                       G <water>          100   7.7 %\n";
         assert_eq!(table().to_string(), wanted);
-        assert_eq!(table().captioned("Made up").to_string(), format!("Made up\n{wanted}"));
+        assert_eq!(table().captioned("Synthetic").to_string(), format!("Synthetic\n{wanted}"));
     }
 
     #[test]
@@ -192,6 +389,63 @@ mod tests {
         let texts: Vec<&str> = document.descendants().filter_map(|node| node.text()).collect();
         for cell in ["a & b", "class", "A dense trees", "1,200", "G <water>", "7.7 %"] {
             assert!(texts.contains(&cell), "no '{cell}' in {html}");
+        }
+    }
+
+    /// Rows with whatever has a meaning in one of the formats.
+    fn awkward() -> Table {
+        let mut table = Table::new(["a|b", "50 % & more", "mean ± sd"]).captioned("data: x\nseed: 1");
+        table.row(cells!["bush, \"scrub\"", r"a_b*c\d$", Cell::from("0.70 ± 0.10").bold(true)]);
+        table.rule();
+        table.row(cells!["<i>\n~^{}#", "`x` [y]", None]);
+        table
+    }
+
+    #[test]
+    fn markdown_shows_the_characters_that_it_was_given() {
+        let wanted = "data: x seed: 1\n\n\
+                      | a\\|b | 50 % \\& more | mean ± sd |\n|---|---|---:|\n\
+                      | bush, \"scrub\" | a\\_b\\*c\\\\d\\$ | **0.70 ± 0.10** |\n\
+                      | \\<i> \\~^{}# | \\`x\\` \\[y] |  |\n";
+        assert_eq!(awkward().markdown(), wanted);
+    }
+
+    #[test]
+    fn latex_shows_the_characters_that_it_was_given() {
+        let wanted = r#"% data: x
+% seed: 1
+\begin{tabular}{llr}
+\hline
+a\textbar{}b & 50 \% \& more & mean $\pm$ sd \\
+\hline
+bush, "scrub" & a\_b*c\textbackslash{}d\$ & \textbf{0.70 $\pm$ 0.10} \\
+\hline
+\textless{}i\textgreater{} \textasciitilde{}\textasciicircum{}\{\}\# & `x` [y] &  \\
+\hline
+\end{tabular}
+"#;
+        assert_eq!(awkward().latex(), wanted);
+    }
+
+    #[test]
+    fn csv_quotes_commas_and_quotes_and_has_no_line_break_in_a_field() {
+        let wanted = "# data: x\n# seed: 1\na|b,50 % & more,mean ± sd\n\
+                      \"bush, \"\"scrub\"\"\",a_b*c\\d$,0.70 ± 0.10\n<i> ~^{}#,`x` [y],\n";
+        assert_eq!(awkward().csv(), wanted);
+    }
+
+    #[test]
+    fn a_file_has_the_format_of_its_extension() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("a.md", awkward().markdown()),
+            ("a.tex", awkward().latex()),
+            ("a.csv", awkward().csv()),
+            ("a.html", awkward().html()),
+            ("a.txt", awkward().to_string()),
+        ] {
+            awkward().write(&folder.path().join(name)).unwrap();
+            assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), text, "{name}");
         }
     }
 

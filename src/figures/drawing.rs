@@ -12,6 +12,7 @@ use plotters_backend::{BackendColor, BackendCoord, BackendStyle, DrawingBackend,
 use super::colours::{Colour, PAPER};
 use super::lettering::{Lettering, Scaled};
 use super::{Caption, Figure};
+use crate::display::one_line;
 use crate::{Error, Result};
 
 /// Pixels a point in the PNG: 300 an inch.
@@ -162,7 +163,7 @@ impl Drawing {
 
     /// A text on its baseline. Characters that XML forbids become spaces.
     pub(super) fn text(&mut self, text: &str, baseline: (f64, f64), lettering: Lettering) {
-        self.parts.push(Part::Text { text: printable(text), baseline, lettering });
+        self.parts.push(Part::Text { text: one_line(text), baseline, lettering });
     }
 
     /// A text whose capitals are centred on a point, across its reading direction.
@@ -418,16 +419,9 @@ fn failed(what: &'static str, error: &dyn std::error::Error) -> Error {
     Error::Internal { what, detail: error.to_string() }
 }
 
-/// One line, without the characters that XML forbids.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') { ' ' } else { c })
-        .collect()
-}
-
 /// As the text of an XML element.
 pub(super) fn escaped(text: &str) -> String {
-    printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    one_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -52,7 +52,6 @@ pub use entropy::entropy_bars;
 pub use figure::{Caption, Figure};
 pub use importance::band_importance;
 pub use map::{MapPicture, map};
-pub(crate) use parts::csv_field as quoted;
 pub use patches::{composite_patches, gallery, sample_patches};
 pub use plane::{PlanePanel, plane};
 pub use provenance::{Provenance, Record, Source, StudyName};

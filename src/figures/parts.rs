@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use super::Caption;
 use super::axis::Axis;
 use super::colours::{Colour, FAINT_INK, GRID, INK, ramp};
-use super::drawing::{Area, Drawing, printable};
+use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
-pub(super) use crate::display::grouped;
+use crate::display::one_line;
+pub(super) use crate::display::{csv_field, grouped};
 
 /// The widest a figure gets unless its contents force more: a page's two columns, 183 mm.
 pub(super) const PAGE_WIDTH: f64 = 519.0;
@@ -35,9 +36,9 @@ impl Frame {
         let title_type = Lettering::new(8.5, INK).bold();
         let source_type = Lettering::new(6.0, FAINT_INK);
         let inner = width - 2.0 * MARGIN;
-        let mut source = source_type.wrap(&printable(&format!("Data: {}", caption.data)), inner);
+        let mut source = source_type.wrap(&one_line(&format!("Data: {}", caption.data)), inner);
         source.extend(source_type.wrap(notes, inner));
-        let title = title_type.wrap(&printable(&caption.title), inner);
+        let title = title_type.wrap(&one_line(&caption.title), inner);
         Self { title, source, title_type, source_type, width }
     }
 
@@ -178,29 +179,12 @@ pub(super) fn legend(drawing: &mut Drawing, (x, y): (f64, f64), entries: &[(Mark
 
 /// The comment lines and the header of a figure's CSV.
 pub(super) fn csv_head<S: AsRef<str>>(caption: &Caption, notes: &[&str], columns: &[S]) -> String {
-    let mut csv = format!("# title: {}\n# data: {}\n", printable(&caption.title), printable(&caption.data));
+    let mut csv = format!("# title: {}\n# data: {}\n", one_line(&caption.title), one_line(&caption.data));
     for note in notes {
-        let _ = writeln!(csv, "# {}", printable(note));
+        let _ = writeln!(csv, "# {}", one_line(note));
     }
     let columns: Vec<String> = columns.iter().map(|column| csv_field(column.as_ref())).collect();
     csv.push_str(&columns.join(","));
     csv.push('\n');
     csv
-}
-
-/// A text as one field of a CSV (RFC 4180).
-pub(crate) fn csv_field(text: &str) -> String {
-    let text = printable(text);
-    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_with_a_comma_is_quoted() {
-        assert_eq!(csv_field("bush, \"scrub\""), "\"bush, \"\"scrub\"\"\"");
-        assert_eq!(csv_field("two\nlines"), "two lines");
-    }
 }

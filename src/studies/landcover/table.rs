@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{CoverScores, LandcoverOutcome};
-use crate::figures::quoted;
+use crate::display::csv_field as quoted;
 
 /// Three decimals; a dash for nothing, or for a number that is none.
 fn number(value: Option<f64>) -> String {
