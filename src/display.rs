@@ -9,8 +9,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 
-use crate::files::write_whole;
 use crate::Result;
+use crate::files::write_whole;
 
 /// A share in per cent, with one decimal; what is there but would be none of them is `<0.1 %`.
 ///

@@ -1,14 +1,13 @@
 //! Whether one choice of patches beats another: differences at each size, with intervals from drawing test
 //! patches (whole groups of them where there are groups) and runs anew.
 
-use std::fmt::Write as _;
-
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::grid::{Measured, Outcome, Strategy};
 use crate::LabelDistributions;
+use crate::display::{Table, cells};
 use crate::scorecard::Interval;
 use crate::studies::bootstrap::{interval, units};
 
@@ -140,16 +139,21 @@ pub(super) fn all(measured: &Measured) -> Vec<Effect> {
     effects
 }
 
-pub(super) fn csv(effects: &[Effect], data: &str) -> String {
-    let mut text = format!(
-        "# data: {data}; 95 % intervals\n\
-         share,subset,less,accuracy,accuracy_lower,accuracy_upper,cross_entropy,cross_entropy_lower,cross_entropy_upper\n"
-    );
+pub(super) fn table(effects: &[Effect], data: &str) -> Table {
+    let mut table = Table::new([
+        "share",
+        "subset",
+        "less",
+        "accuracy",
+        "accuracy_lower",
+        "accuracy_upper",
+        "cross_entropy",
+        "cross_entropy_lower",
+        "cross_entropy_upper",
+    ])
+    .captioned(format!("data: {data}; 95 % intervals"));
     for e in effects {
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "{},{},{},{},{},{},{},{},{}",
+        table.row(cells![
             e.share,
             e.of.code(),
             e.less.code(),
@@ -158,10 +162,10 @@ pub(super) fn csv(effects: &[Effect], data: &str) -> String {
             e.accuracy_interval.upper,
             e.cross_entropy,
             e.cross_entropy_interval.lower,
-            e.cross_entropy_interval.upper
-        );
+            e.cross_entropy_interval.upper,
+        ]);
     }
-    text
+    table
 }
 
 #[cfg(test)]

@@ -180,7 +180,7 @@ fn collect(out: &Path, progress: &mut dyn Progress) -> Result<UncertaintyOutcome
         put(format!("table{suffix}.md"), &text)?;
         put(format!("table{suffix}.csv"), &table::csv(&table))?;
         put(format!("table{suffix}.tex"), &table::latex(&table))?;
-        put(format!("effects{suffix}.csv"), &effects::csv(&effects, &provenance))?;
+        effects::table(&effects, &provenance).write(&out.join(format!("effects{suffix}.csv")))?;
         curves::draw(study, &scored)?.save(out, &curves::stem(name))?;
         tests.push(TestOutcome { name, patches: measured.labels.len(), table: text, effects });
     }
