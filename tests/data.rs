@@ -5,14 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lcz::data::so2sat::{self, Layout, Rows, So2Sat, SplitBy, Writer};
-use lcz::data::{BandStatistics, Patches};
+use lcz::data::{BandStatistics, Masks, Patches, Summary};
 use lcz::metrics::ConfusionMatrix;
 use lcz::models::Classifier;
 use lcz::models::pixel::PixelGaussian;
 use lcz::progress::Silent;
 use lcz::synthetic::Synthetic;
 use lcz::{Bands, Classes, Imagery, Labels, Votes, Zone};
-use ndarray::{Array1, Array2, Array4, array, s};
+use ndarray::{Array1, Array2, Array3, Array4, array, s};
 
 /// Eight pixels a side and three bands keep the tests quick.
 fn small() -> Imagery {
@@ -49,11 +49,11 @@ fn write(path: &Path, rows: usize, compression: Option<u8>) {
             });
         let (sen2, sen1) = (images(range.clone(), 3), images(range, 8).mapv(|v| -v));
         let rows = Rows {
-            images: sen2.view(),
             sen1: Some(sen1.view()),
             labels: Some(&labels),
             votes: Some(votes.view()),
             groups: Some(&groups),
+            ..Rows::of(sen2.view())
         };
         writer.append(rows).unwrap();
     }
@@ -303,6 +303,15 @@ fn rows_that_would_spoil_a_file_are_refused() {
     refuse(Rows { labels: Some(&[0, 1]), ..Rows::of(holed.view()) }, "row 3: a pixel is NaN or infinite");
     refuse(Rows { labels: Some(&[0, 17]), ..Rows::of(good.view()) }, "row 3: a label beyond the 17 classes");
     refuse(Rows { labels: Some(&[0]), ..Rows::of(good.view()) }, "not 2 rows");
+    let masks = |shape, class| Array3::<u8>::from_elem(shape, class);
+    refuse(
+        Rows { masks: Some(masks((2, 8, 8), 17).view()), ..Rows::of(good.view()) },
+        "row 2: a pixel's class is beyond the 17 classes",
+    );
+    refuse(
+        Rows { masks: Some(masks((2, 8, 7), 0).view()), ..Rows::of(good.view()) },
+        "masks of shape (2, 8, 7), not (2, 8, 8)",
+    );
     refuse(Rows::of(good.view()), "other datasets than in the first rows");
     refuse(Rows::of(images(0..2, 4).view()), "pixels of shape (2, 8, 8, 4)");
     writer.finish().unwrap();
@@ -565,6 +574,66 @@ fn rows_and_bands_are_chosen_among_those_chosen_before() {
         assert!(patches.select(&[400]).is_err() && patches.select(&[]).is_err());
         assert!(patches.images(399..401).is_err());
     }
+}
+
+/// The class of a pixel: the rows' own in turn, none in every fifth column.
+fn pixel_class(n: usize, y: usize, x: usize) -> u8 {
+    if x % 5 == 4 { Masks::IGNORED } else { ((n + y) % 17) as u8 }
+}
+
+#[test]
+fn masks_stay_with_their_patches_in_a_file_and_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let masks = Array3::from_shape_fn((200, 8, 8), |(n, y, x)| pixel_class(n, y, x));
+    let in_memory = Patches::in_memory(small(), Classes::lcz(), images(0..200, 3)).unwrap();
+    let in_memory = in_memory.with_masks(&Masks::new(Classes::lcz(), masks.clone()).unwrap()).unwrap();
+    for compression in [None, Some(4)] {
+        let path = folder.path().join(format!("{}.h5", compression.unwrap_or(0)));
+        let layout = Layout { compression, ..Layout::new("sen2", small(), Classes::lcz(), "a test") };
+        let mut writer = Writer::create(&path, &layout).unwrap();
+        for rows in [0..99, 99..200] {
+            let (images, masks) = (images(rows.clone(), 3), masks.slice(s![rows, .., ..]));
+            writer.append(Rows { masks: Some(masks), ..Rows::of(images.view()) }).unwrap();
+        }
+        writer.finish().unwrap();
+        let stored: Vec<u8> = hdf5::File::open(&path).unwrap().dataset("mask").unwrap().read_raw().unwrap();
+        assert!(stored.iter().zip(&masks).all(|(&stored, &class)| match class {
+            Masks::IGNORED => stored == 0,
+            class => stored == class + 1,
+        }));
+        for patches in [open(&path), in_memory.clone()] {
+            assert!(patches.has_masks() && !patches.has_labels());
+            let chosen = [199, 0, 64, 63, 64, 128];
+            let view = patches.select(&(0..200).rev().collect::<Vec<_>>()).unwrap();
+            let view = view.select(&chosen.map(|n| 199 - n)).unwrap();
+            let view = view.bands(&Bands::named(["B4"]).unwrap()).unwrap();
+            let of = |patches: &Patches| patches.masks().unwrap().view().to_owned();
+            let wanted = |(k, y, x): (usize, usize, usize)| pixel_class(chosen[k], y, x);
+            assert_eq!(of(&view), Array3::from_shape_fn((6, 8, 8), wanted));
+            // Compact low-rise is class 2 of the zones, counted from 0.
+            let without = view.without(Zone::CompactLowRise).unwrap();
+            let given = without.clone().with_masks(&without.masks().unwrap()).unwrap();
+            assert_eq!((without.len(), without.classes().len()), (6, 16));
+            let left = |class: u8| match class {
+                2 => Masks::IGNORED,
+                class if (3..17).contains(&class) => class - 1,
+                class => class,
+            };
+            assert_eq!(of(&without), of(&view).mapv(left));
+            assert_eq!(of(&given), of(&view).mapv(left));
+            let summary = Summary::of(&patches).unwrap();
+            assert_eq!(summary.unlabelled_pixels, Some(0.125));
+            assert_eq!(
+                summary.classes[0].pixels,
+                Some(7 * (0..200).map(|n| (0..8).filter(|y| (n + y) % 17 == 0).count()).sum::<usize>())
+            );
+        }
+    }
+    let few = Masks::new(Classes::lcz(), Array3::zeros((3, 8, 8))).unwrap();
+    assert!(in_memory.clone().with_masks(&few).unwrap_err().to_string().contains("3 rows for 200 patches"));
+    let small = Masks::new(Classes::lcz(), Array3::zeros((200, 4, 4))).unwrap();
+    let error = in_memory.with_masks(&small).unwrap_err().to_string();
+    assert!(error.contains("masks: 4 x 4 pixels for patches of 8 x 8"), "{error}");
 }
 
 #[test]
@@ -911,6 +980,39 @@ fn labels_votes_and_pixels_that_mean_nothing_name_their_row() {
     let error =
         message(|file| put(file, "sen2", &Array4::ones((4, 8, 8, 3))), |p| p.distributions().map(drop));
     assert!(error.starts_with(": no dataset 'votes' and none whose name starts with"), "{error}");
+}
+
+#[test]
+fn masks_that_mean_nothing_name_their_row_and_pixel() {
+    let mask = |value: f32| {
+        let mut masks = Array3::<f32>::ones((70, 8, 8));
+        masks[[65, 3, 4]] = value;
+        let make = |file: &hdf5::File| {
+            put(file, "sen2", &Array4::ones((70, 8, 8, 3)));
+            put(file, "mask", &masks);
+        };
+        message(make, |patches| patches.masks().map(drop))
+    };
+    for value in ["18", "-1", "1.5", "NaN", "256"] {
+        let wanted = format!(
+            ", dataset 'mask', row 65: {value} at line 3, column 4 is not 0 (no class) or one of 1 to 17; "
+        );
+        let error = mask(value.parse().unwrap());
+        assert!(error.starts_with(&wanted), "{error}");
+    }
+    let of_shape = |shape| {
+        let make = |file: &hdf5::File| {
+            put(file, "sen2", &Array4::ones((4, 8, 8, 3)));
+            put(file, "mask", &Array3::ones(shape));
+        };
+        message(make, |_| Ok(()))
+    };
+    let error = of_shape((3, 8, 8));
+    assert!(error.starts_with(", dataset 'mask': 3 rows where 'sen2' has 4; "), "{error}");
+    let error = of_shape((4, 8, 7));
+    assert!(error.starts_with(", dataset 'mask': masks of 8 x 7 pixels for patches of 8 x 8; "), "{error}");
+    let error = message(|file| put(file, "sen2", &Array4::ones((4, 8, 8, 3))), |p| p.masks().map(drop));
+    assert!(error.starts_with(": no dataset 'mask'; "), "{error}");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lcz::data::so2sat::{self, So2Sat};
-use lcz::data::{BandStatistics, Patches, Summary};
+use lcz::data::{BandStatistics, ClassCount, Patches, Summary};
+use lcz::display::percent;
 use lcz::figures::{self, Caption, Composite, Provenance, Source};
 use lcz::{Bands, Progress};
 use serde::Serialize;
@@ -13,7 +14,7 @@ use super::output::{self, Table};
 
 /// Say what an HDF5 file of patches holds, or a folder of training.h5, validation.h5, testing.h5.
 ///
-/// Labels and votes are read and checked; all pixels only with --statistics.
+/// Labels, masks and votes are read and checked; all pixels only with --statistics.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lcz info data/training.h5
@@ -66,9 +67,15 @@ impl Info {
         for report in &reports {
             report.print()?;
         }
-        let labelled: Vec<&Report> = reports.iter().filter(|report| report.summary.has_labels()).collect();
-        for alike in labelled.chunk_by(|a, b| a.has_classes_of(b)) {
-            print_classes(alike)?;
+        let counts: [(&str, CountOf); 2] =
+            [("class", |class| class.patches), ("pixels of class", |class| class.pixels)];
+        for (header, count) in counts {
+            let has_counts =
+                |report: &&Report| report.summary.classes.iter().any(|class| count(class).is_some());
+            let counted: Vec<&Report> = reports.iter().filter(has_counts).collect();
+            for alike in counted.chunk_by(|a, b| a.has_classes_of(b)) {
+                print_classes(header, count, alike)?;
+            }
         }
         reports.iter().try_for_each(Report::print_statistics)?;
         match &self.figures {
@@ -124,6 +131,9 @@ impl Report {
         output::line(format!("  provenance  {}", self.summary.provenance))?;
         let datasets: Vec<String> = self.datasets.iter().map(ToString::to_string).collect();
         output::line(format!("  datasets    {}", datasets.join(", ")))?;
+        if let Some(share) = self.summary.unlabelled_pixels {
+            output::line(format!("  masks       {} of the pixels without a class", percent(share)))?;
+        }
         if let Some(votes) = &self.summary.votes {
             output::line(format!(
                 "  votes       mean entropy {:.3} nats, {:.1} % unanimous",
@@ -160,14 +170,20 @@ impl Report {
     }
 }
 
-/// Patches a class and their share, a pair of columns a file.
-fn print_classes(reports: &[&Report]) -> anyhow::Result<()> {
+/// The patches or the pixels of a class, where they are known.
+type CountOf = fn(&ClassCount) -> Option<usize>;
+
+/// Patches or pixels per class and their share, two columns per file.
+fn print_classes(header: &str, count: CountOf, reports: &[&Report]) -> anyhow::Result<()> {
     let headings = reports.iter().flat_map(|report| [report.stem.clone(), "%".to_owned()]);
-    let mut table = Table::new(["class".to_owned()].into_iter().chain(headings));
+    let mut table = Table::new([header.to_owned()].into_iter().chain(headings));
     for (k, class) in reports[0].summary.classes.iter().enumerate() {
         let cells = reports.iter().flat_map(|report| {
-            let count = report.summary.classes[k].patches.unwrap_or_default();
-            [count.to_string(), format!("{:.1}", 100.0 * count as f64 / report.summary.patches as f64)]
+            let classes = &report.summary.classes;
+            let total: usize = classes.iter().filter_map(count).sum();
+            let count = count(&classes[k]).unwrap_or_default();
+            // A mask may be without any class.
+            [count.to_string(), format!("{:.1}", 100.0 * count as f64 / total.max(1) as f64)]
         });
         table.row([class.name.clone()].into_iter().chain(cells));
     }

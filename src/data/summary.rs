@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::Patches;
+use super::{Masks, Patches};
 use crate::{Imagery, Result};
 
 /// What a set of patches holds: everything but the pixels themselves.
@@ -18,8 +18,10 @@ pub struct Summary {
     pub imagery: Imagery,
     /// Where the pixels come from, in the words of the file.
     pub provenance: String,
-    /// The classes, each with its patches where there are labels.
+    /// The classes, each with its patches where there are labels, its pixels where there are masks.
     pub classes: Vec<ClassCount>,
+    /// The share of the pixels without a class, 0–1, where there are masks.
+    pub unlabelled_pixels: Option<f64>,
     /// How far the experts agree, where there are votes.
     pub votes: Option<Agreement>,
     /// How many cities or regions, where the file says.
@@ -39,6 +41,8 @@ pub struct ClassCount {
     pub name: String,
     /// How many patches; none where there are no labels.
     pub patches: Option<usize>,
+    /// How many pixels; none where there are no masks.
+    pub pixels: Option<usize>,
 }
 
 /// How far the votes of several experts agree.
@@ -51,17 +55,20 @@ pub struct Agreement {
 }
 
 impl Summary {
-    /// Reads the labels, votes and groups, but no pixel.
+    /// Reads the labels, masks, votes and groups, but no image.
     ///
     /// # Errors
-    /// Labels that are not one-hot, or a patch without votes (names the row).
+    /// Labels that are not one-hot, a pixel of a mask that is no class, or a patch without votes (names the row).
     pub fn of(patches: &Patches) -> Result<Self> {
         let counts = if patches.has_labels() { Some(patches.labels()?.counts()) } else { None };
+        let masks = if patches.has_masks() { Some(patches.masks()?) } else { None };
+        let pixels = masks.as_ref().map(Masks::counts);
         let classes = patches.classes();
         let class = |k: usize| ClassCount {
             code: classes.code(k).to_owned(),
             name: classes.name(k),
             patches: counts.as_ref().map(|counts| counts[k]),
+            pixels: pixels.as_ref().map(|pixels| pixels[k]),
         };
         Ok(Self {
             name: patches.name(),
@@ -69,6 +76,7 @@ impl Summary {
             imagery: patches.imagery().clone(),
             provenance: patches.provenance().to_owned(),
             classes: (0..classes.len()).map(class).collect(),
+            unlabelled_pixels: masks.map(|masks| masks.ignored() as f64 / masks.view().len() as f64),
             votes: if patches.has_votes() { Some(Agreement::of(patches)?) } else { None },
             groups: patches.groups().map(|groups| groups.into_iter().collect::<BTreeSet<_>>().len()),
             cities: patches.cities().iter().map(|(_, name)| name.clone()).collect(),
@@ -102,7 +110,15 @@ mod tests {
         let imagery = Imagery { patch_size: 1, bands: Bands::named(["B2"]).unwrap(), ..Imagery::so2sat() };
         let classes = Classes::named(["forest", "river"]).unwrap();
         let patches = Patches::in_memory(imagery, classes.clone(), Array4::zeros((4, 1, 1, 1))).unwrap();
-        assert_eq!(Summary::of(&patches).unwrap().classes[0].patches, None);
+        let bare = Summary::of(&patches).unwrap();
+        assert_eq!(
+            (bare.classes[0].patches, bare.classes[0].pixels, bare.unlabelled_pixels),
+            (None, None, None)
+        );
+        let masks = Masks::new(classes.clone(), array![[[1]], [[1]], [[Masks::IGNORED]], [[0]]]).unwrap();
+        let masked = Summary::of(&patches.clone().with_masks(&masks).unwrap()).unwrap();
+        assert_eq!((masked.classes[0].pixels, masked.classes[1].pixels), (Some(1), Some(2)));
+        assert_eq!(masked.unlabelled_pixels, Some(0.25));
 
         let votes = array![[4.0, 0.0], [2.0, 2.0], [0.0, 4.0], [2.0, 2.0]];
         let patches = patches

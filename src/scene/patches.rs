@@ -405,11 +405,9 @@ impl Plan<'_> {
                     let groups: Vec<i32> = sites.iter().map(|site| self.labels.group(site)).collect();
                     let images = self.images(sites, &bands, &extent);
                     writer.append(Rows {
-                        images: images.view(),
-                        sen1: None,
                         labels: Some(&labels),
-                        votes: None,
                         groups: Some(&groups),
+                        ..Rows::of(images.view())
                     })?;
                     progress.advance(sites.len() as u64, "");
                 }

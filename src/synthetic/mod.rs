@@ -243,11 +243,11 @@ fn append(writer: &mut Writer, patches: &[Patch]) -> Result<()> {
         });
     };
     writer.append(Rows {
-        images,
         sen1: Some(sen1),
         labels: Some(&labels),
         votes: Some(votes.view()),
         groups: Some(&groups),
+        ..Rows::of(images)
     })
 }
 

@@ -1,10 +1,12 @@
-//! What goes with the pixels of a view: labels, votes, distributions, groups and places, attached or the file's own.
+//! What goes with the pixels of a view: labels, masks, votes, distributions, groups and places, attached or the file's
+//! own.
 
 use std::sync::Arc;
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut2, Axis, Zip};
 
 use super::Patches;
+use crate::data::Masks;
 use crate::data::so2sat::{Place, SourceFile};
 use crate::{Classes, Error, LabelDistributions, Labels, Result, Votes};
 
@@ -15,10 +17,14 @@ pub(super) struct Given {
     pub(super) labels: Option<Arc<[usize]>>,
     pub(super) votes: Option<Arc<Array2<f32>>>,
     pub(super) groups: Option<Arc<[i32]>>,
+    masks: Option<Arc<Array3<u8>>>,
 }
 
 /// Marks rows of a table that no view can reach: they were left out before the table was given.
 const NOT_GIVEN: usize = usize::MAX;
+
+/// Masks of a file that are read together.
+const MASKS_AT_ONCE: usize = 64;
 
 impl Patches {
     /// The same patches with these labels, instead of the file's if it has some.
@@ -66,6 +72,27 @@ impl Patches {
         Ok(self)
     }
 
+    /// The same patches with the classes of their pixels, instead of the file's if it has some.
+    ///
+    /// # Errors
+    /// Another number of masks than patches, masks of another size, or other classes.
+    pub fn with_masks(mut self, masks: &Masks) -> Result<Self> {
+        self.check_attached("masks", masks.len(), Some(masks.classes()))?;
+        let (size, (_, rows, columns)) = (self.imagery.patch_size, masks.view().dim());
+        if (rows, columns) != (size, size) {
+            let place = format!("{}, masks", self.name());
+            let problem = format!("{rows} x {columns} pixels for patches of {size} x {size}");
+            return Err(Error::input(place, problem, "give the class of each pixel"));
+        }
+        let mut table = Array3::from_elem((self.source.rows(), size, size), Masks::IGNORED);
+        for (row, mask) in self.rows.iter().zip(masks.view().outer_iter()) {
+            let of_source = |&class: &u8| self.columns.get(usize::from(class)).map_or(class, |&k| k as u8);
+            table.index_axis_mut(Axis(0), row).assign(&mask.map(of_source));
+        }
+        self.given.masks = Some(Arc::new(table));
+        Ok(self)
+    }
+
     fn check_attached(&self, what: &str, rows: usize, classes: Option<&Classes>) -> Result<()> {
         if rows != self.len() {
             return Err(Error::input(
@@ -99,6 +126,11 @@ impl Patches {
         self.has_votes() || self.source.file().is_some_and(SourceFile::has_distributions)
     }
 
+    /// Whether [`masks`](Self::masks) has something to read.
+    pub fn has_masks(&self) -> bool {
+        self.given.masks.is_some() || self.source.file().is_some_and(SourceFile::has_masks)
+    }
+
     /// The class of each patch.
     ///
     /// # Errors
@@ -109,12 +141,54 @@ impl Patches {
             (None, Some(file)) => file.labels()?,
             (None, None) => return Err(Error::input(self.name(), "no labels", "attach them (with_labels)")),
         };
-        let mut position = vec![NOT_GIVEN; self.columns.iter().max().map_or(0, |k| k + 1)];
-        for (k, &column) in self.columns.iter().enumerate() {
-            position[column] = k;
-        }
-        let class_of = |row: usize| position.get(table[row]).copied().unwrap_or(NOT_GIVEN);
+        let class_of = self.class_of_columns();
+        let class_of = |row: usize| class_of.get(table[row]).copied().unwrap_or(NOT_GIVEN);
         Labels::new(self.classes.clone(), self.rows.iter().map(class_of).collect())
+    }
+
+    /// The class of each column of the source; [`NOT_GIVEN`] where it was left out.
+    fn class_of_columns(&self) -> Vec<usize> {
+        let mut class_of = vec![NOT_GIVEN; self.columns.iter().max().map_or(0, |k| k + 1)];
+        for (k, &column) in self.columns.iter().enumerate() {
+            class_of[column] = k;
+        }
+        class_of
+    }
+
+    /// The class of each pixel. Shape: (N, S, S).
+    ///
+    /// # Errors
+    /// No masks, or a pixel of the file whose value is no class (names the row).
+    pub fn masks(&self) -> Result<Masks> {
+        let size = self.imagery.patch_size;
+        let class_of = self.class_of_columns();
+        let mut values = Array3::from_elem((self.len(), size, size), Masks::IGNORED);
+        let put = |mut target: ArrayViewMut2<'_, u8>, mask: ArrayView2<'_, u8>| {
+            Zip::from(&mut target).and(&mask).for_each(|target, &column| {
+                let class = class_of.get(usize::from(column)).and_then(|&class| u8::try_from(class).ok());
+                *target = class.unwrap_or(Masks::IGNORED);
+            });
+        };
+        match (&self.given.masks, self.source.file()) {
+            (Some(table), _) => {
+                for (row, target) in self.rows.iter().zip(values.outer_iter_mut()) {
+                    put(target, table.index_axis(Axis(0), row));
+                }
+            }
+            (None, Some(file)) => {
+                let mut order: Vec<(usize, usize)> = self.rows.iter().zip(0..).collect();
+                order.sort_unstable();
+                for block in order.chunk_by(|a, b| a.0 / MASKS_AT_ONCE == b.0 / MASKS_AT_ONCE) {
+                    let (first, last) = (block[0].0, block[block.len() - 1].0);
+                    let masks = file.masks(first..last + 1)?;
+                    for &(row, n) in block {
+                        put(values.index_axis_mut(Axis(0), n), masks.index_axis(Axis(0), row - first));
+                    }
+                }
+            }
+            (None, None) => return Err(Error::input(self.name(), "no masks", "attach them (with_masks)")),
+        }
+        Masks::new(self.classes.clone(), values)
     }
 
     /// The votes of the experts. Shape: (N, K).

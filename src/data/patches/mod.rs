@@ -333,7 +333,8 @@ impl Patches {
     }
 
     /// The patches of every other class, over the classes without this one; votes for it are left
-    /// out too. Patches whose classes do not have it stay as they are.
+    /// out too, and its pixels are ignored in masks. Patches that have masks but no labels all stay, and so do those
+    /// whose classes do not have it.
     ///
     /// # Errors
     /// No labels to go by, or no patch of another class.
@@ -341,8 +342,12 @@ impl Patches {
         let Some(k) = self.classes.position(zone) else {
             return Ok(self.clone());
         };
-        let labels = self.labels()?;
-        let others: Vec<usize> = (0..self.len()).filter(|&n| labels.indices()[n] != k).collect();
+        let others: Vec<usize> = if self.has_masks() && !self.has_labels() {
+            (0..self.len()).collect()
+        } else {
+            let labels = self.labels()?;
+            (0..self.len()).filter(|&n| labels.indices()[n] != k).collect()
+        };
         if others.is_empty() {
             let problem = format!("every patch is of LCZ {zone}");
             return Err(Error::input(self.name(), problem, "leave out another class"));

@@ -10,6 +10,9 @@ use crate::{Bands, Classes, Error, Imagery, Result};
 /// Image datasets by name, in the order of preference.
 pub(super) const IMAGES: [&str; 3] = ["sen2", "patches", "sen1"];
 
+/// The class of each pixel.
+pub(super) const MASK: &str = "mask";
+
 /// Opens an HDF5 file to read it, or says in one line why that cannot be.
 pub(in crate::data) fn open_file(path: &Path) -> Result<File> {
     let size = std::fs::metadata(path).map_err(Error::io(path))?.len();
@@ -80,7 +83,11 @@ pub(super) fn check_table(
 ) -> Result<()> {
     let shape = table.shape();
     if shape.len() != rank {
-        let columns = if rank == 2 { "patches x classes" } else { "patches" };
+        let columns = match rank {
+            1 => "patches",
+            2 => "patches x classes",
+            _ => "patches x rows x columns",
+        };
         let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
         return Err(Error::input(place(path, name), problem, format!("its shape is to be {columns}")));
     }

@@ -12,6 +12,7 @@
 //! | `y_distributional…` | N × K | label distributions |
 //! | `y_distributional…` | M × 10 | those of the M patches of built zones, in their order |
 //! | `group` | N | the city or region of each patch |
+//! | `mask` | N × S × S | the class of each pixel: 1, 2, … in the order of `classes`, 0 = none |
 //!
 //! Version 4 of So2Sat has a second file beside each, `training_geo.h5` beside `training.h5`: `city` (N
 //! names) serves as `group` where there is none, `epsg` and `tfw` give each patch's

@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, H5Type};
-use ndarray::{Array2, ArrayView, ArrayView2, ArrayView4, Dimension, s};
+use ndarray::{Array2, ArrayView, ArrayView2, ArrayView3, ArrayView4, Dimension, s};
 
-use super::datasets::cause;
+use super::datasets::{MASK, cause};
+use crate::data::Masks;
 use crate::files::{Partial, check_free};
 use crate::{Classes, Error, Imagery, Result};
 
@@ -67,13 +68,15 @@ pub struct Rows<'a> {
     pub votes: Option<ArrayView2<'a, f32>>,
     /// City or region.
     pub groups: Option<&'a [i32]>,
+    /// Class indices of the pixels or [`Masks::IGNORED`], stored as `mask`. Shape: (n, S, S).
+    pub masks: Option<ArrayView3<'a, u8>>,
 }
 
 impl<'a> Rows<'a> {
     /// Pixels alone.
     #[allow(clippy::needless_pass_by_value, reason = "a view is as small as a reference to it")]
     pub fn of(images: ArrayView4<'a, f32>) -> Self {
-        Self { images, sen1: None, labels: None, votes: None, groups: None }
+        Self { images, sen1: None, labels: None, votes: None, groups: None, masks: None }
     }
 }
 
@@ -84,7 +87,7 @@ impl<'a> Rows<'a> {
 /// touched, and dropping the writer leaves nothing behind.
 ///
 /// Pixels are stored as f32 in chunks of whole patches, labels as one-hot u8, votes as f32, groups
-/// as i32.
+/// as i32, masks as u8.
 ///
 /// ```
 /// use lcz::{Classes, Imagery, data::so2sat::{Layout, Rows, So2Sat, Writer}};
@@ -114,6 +117,7 @@ struct Tables {
     labels: Option<Dataset>,
     votes: Option<Dataset>,
     groups: Option<Dataset>,
+    masks: Option<Dataset>,
 }
 
 impl Writer {
@@ -198,7 +202,11 @@ impl Writer {
             put(table, &votes, range.clone())?;
         }
         if let (Some(table), Some(groups)) = (&tables.groups, rows.groups) {
-            put(table, &ArrayView::from(groups), range)?;
+            put(table, &ArrayView::from(groups), range.clone())?;
+        }
+        if let (Some(table), Some(masks)) = (&tables.masks, rows.masks) {
+            // In files 0 is no class, and 1 the first.
+            put(table, &masks.mapv(|class| class.wrapping_add(1)).view(), range)?;
         }
         Ok(())
     }
@@ -233,6 +241,18 @@ impl Writer {
             let problem = format!("labels, votes or groups that are not {n} rows (votes of {k} columns)");
             return refuse(None, problem, "give one row a patch");
         }
+        let masks_shape = (n, imagery.patch_size, imagery.patch_size);
+        if let Some(masks) = rows.masks {
+            if masks.dim() != masks_shape {
+                let problem = format!("masks of shape {:?}, not {masks_shape:?}", masks.dim());
+                return refuse(None, problem, "give the class of each pixel");
+            }
+            let beyond = |&class: &u8| class != Masks::IGNORED && usize::from(class) >= k;
+            if let Some(row) = masks.outer_iter().position(|mask| mask.iter().any(beyond)) {
+                let problem = format!("a pixel's class is beyond the {k} classes");
+                return refuse(Some(row), problem, "correct the mask");
+            }
+        }
         if let Some(tables) = &self.tables
             && tables.kinds() != kinds(rows)
         {
@@ -244,7 +264,7 @@ impl Writer {
         }
         let pixels = [Some(rows.images), rows.sen1];
         for images in pixels.into_iter().flatten() {
-            let bad = |row: &ndarray::ArrayView3<'_, f32>| row.iter().any(|v| !v.is_finite());
+            let bad = |row: &ArrayView3<'_, f32>| row.iter().any(|v| !v.is_finite());
             if let Some(row) = images.outer_iter().position(|row| bad(&row)) {
                 return refuse(Some(row), "a pixel is NaN or infinite".into(), "leave the patch out");
             }
@@ -284,9 +304,9 @@ impl Writer {
 impl Tables {
     fn create(file: &File, layout: &Layout, rows: &Rows<'_>) -> hdf5::Result<Self> {
         let size = layout.imagery.patch_size;
+        let patches_a_chunk = |bytes: usize| (CHUNK_BYTES / (size * size * bytes)).max(1);
         let images = |name: &str, channels: usize| {
-            let patch_bytes = size * size * channels * size_of::<f32>();
-            let chunk = (CHUNK_BYTES / patch_bytes).max(1);
+            let chunk = patches_a_chunk(channels * size_of::<f32>());
             let mut builder = file
                 .new_dataset::<f32>()
                 .shape((0.., size, size, channels))
@@ -296,9 +316,17 @@ impl Tables {
             }
             builder.create(name)
         };
+        let masks = || {
+            let chunk = (patches_a_chunk(size_of::<u8>()), size, size);
+            let mut builder = file.new_dataset::<u8>().shape((0.., size, size)).chunk(chunk);
+            if let Some(level) = layout.compression {
+                builder = builder.deflate(level);
+            }
+            builder.create(MASK)
+        };
         let classes = layout.classes.len();
         let columns = |on: bool| on.then_some(classes);
-        let [sen1, labels, votes, groups] = kinds(rows);
+        let [sen1, labels, votes, groups, has_masks] = kinds(rows);
         Ok(Self {
             images: images(&layout.dataset, layout.imagery.bands.len())?,
             sen1: sen1.then(|| images("sen1", SENTINEL1_CHANNELS)).transpose()?,
@@ -307,16 +335,19 @@ impl Tables {
             groups: groups
                 .then(|| file.new_dataset::<i32>().shape((0..,)).chunk((TABLE_CHUNK,)).create("group"))
                 .transpose()?,
+            masks: has_masks.then(masks).transpose()?,
         })
     }
 
-    fn kinds(&self) -> [bool; 4] {
-        [self.sen1.is_some(), self.labels.is_some(), self.votes.is_some(), self.groups.is_some()]
+    fn kinds(&self) -> [bool; 5] {
+        let Self { images: _, sen1, labels, votes, groups, masks } = self;
+        [sen1, labels, votes, groups, masks].map(Option::is_some)
     }
 }
 
-fn kinds(rows: &Rows<'_>) -> [bool; 4] {
-    [rows.sen1.is_some(), rows.labels.is_some(), rows.votes.is_some(), rows.groups.is_some()]
+fn kinds(rows: &Rows<'_>) -> [bool; 5] {
+    let Rows { images: _, sen1, labels, votes, groups, masks } = rows;
+    [sen1.is_some(), labels.is_some(), votes.is_some(), groups.is_some(), masks.is_some()]
 }
 
 fn table<T: H5Type>(file: &File, name: &str, columns: usize) -> hdf5::Result<Dataset> {
@@ -336,6 +367,7 @@ fn put<T: H5Type + Clone, D: Dimension>(
     match rows.ndim() {
         1 => dataset.write_slice(rows.view(), s![range]),
         2 => dataset.write_slice(rows.view(), s![range, ..]),
+        3 => dataset.write_slice(rows.view(), s![range, .., ..]),
         _ => dataset.write_slice(rows.view(), s![range, .., .., ..]),
     }
 }

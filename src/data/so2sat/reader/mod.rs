@@ -11,8 +11,8 @@ use hdf5::Dataset;
 use ndarray::{Array4, ArrayViewMut4, s};
 
 use super::datasets::{
-    IMAGES, check_table, no_dataset, open_dataset, open_file, place, product, read_classes, read_imagery,
-    text_attribute, unreadable, unreadable_at,
+    IMAGES, MASK, check_table, no_dataset, open_dataset, open_file, place, product, read_classes,
+    read_imagery, text_attribute, unreadable, unreadable_at,
 };
 use super::places::{self, Place};
 use super::stored::Stored;
@@ -40,6 +40,7 @@ pub(in crate::data) struct SourceFile {
     labels: Option<(String, Dataset)>,
     votes: Option<Dataset>,
     distributions: Option<(String, Dataset)>,
+    masks: Option<Dataset>,
     groups: Option<Arc<[i32]>>,
     /// The names of the groups, where they are cities with names.
     cities: Vec<(i32, String)>,
@@ -119,6 +120,8 @@ impl SourceFile {
             }
             None => None,
         };
+        let masks = table(MASK, 3)?;
+        check_mask_size(path, masks.as_ref(), height)?;
         let mut cities = Vec::new();
         let groups = match table("group", 1)? {
             Some(groups) => Some(groups.read_raw::<i32>().map_err(|e| unreadable_at(path, "group", &e))?),
@@ -154,6 +157,7 @@ impl SourceFile {
             labels,
             votes,
             distributions,
+            masks,
             groups: groups.map(Into::into),
             cities,
             imagery,
@@ -205,6 +209,10 @@ impl SourceFile {
 
     pub(in crate::data) fn has_distributions(&self) -> bool {
         self.distributions.is_some()
+    }
+
+    pub(in crate::data) fn has_masks(&self) -> bool {
+        self.masks.is_some()
     }
 
     /// The file and its image dataset.
@@ -376,6 +384,18 @@ impl SourceFile {
             ),
             _ => Error::io(&self.path)(error),
         }
+    }
+}
+
+/// Refuses masks of another size than the patches.
+fn check_mask_size(path: &Path, masks: Option<&Dataset>, size: usize) -> Result<()> {
+    let shape = masks.map(|masks| masks.shape()).unwrap_or_default();
+    match shape.get(1..) {
+        Some(pixels) if pixels != [size, size] => {
+            let problem = format!("masks of {} pixels for patches of {size} x {size}", product(pixels));
+            Err(Error::input(place(path, MASK), problem, "store the class of each pixel"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,11 +1,12 @@
 //! What a file says of its patches beside their pixels: labels, votes, distributions.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use hdf5::Dataset;
-use ndarray::{Array2, s};
+use ndarray::{Array2, Array3, s};
 
-use super::super::datasets::{place, product, unreadable_at};
+use super::super::datasets::{MASK, place, product, unreadable_at};
 use super::{DISTRIBUTIONS, SourceFile};
 use crate::{Classes, Error, Result};
 
@@ -116,6 +117,29 @@ impl SourceFile {
             all.slice_mut(s![row, ..BUILT]).assign(&stored.row(n));
         }
         Ok(all)
+    }
+
+    /// Classes of the pixels of these rows, or [`Masks::IGNORED`](crate::data::Masks::IGNORED). Shape: (n, S, S).
+    pub(in crate::data) fn masks(&self, rows: Range<usize>) -> Result<Array3<u8>> {
+        let Some(dataset) = &self.masks else {
+            return Err(Error::file(&self.path, "no dataset 'mask'", "cut patches with --masks"));
+        };
+        // As floats: HDF5 would clip what is no u8.
+        let values: Array3<f32> =
+            dataset.read_slice(s![rows.clone(), .., ..]).map_err(|e| unreadable_at(&self.path, MASK, &e))?;
+        let classes = self.classes.len().min(usize::from(u8::MAX));
+        let is_class = |value: f32| (0.0..=classes as f32).contains(&value) && value.fract() == 0.0;
+        if let Some(((n, row, column), value)) = values.indexed_iter().find(|(_, value)| !is_class(**value)) {
+            return Err(Error::input(
+                format!("{}, row {}", place(&self.path, MASK), rows.start + n),
+                format!(
+                    "{value} at line {row}, column {column} is not 0 (no class) or one of 1 to {classes}"
+                ),
+                "correct the mask, or make the attribute 'classes' name each class",
+            ));
+        }
+        // Stored is 0 for none, 1 for the first.
+        Ok(values.mapv(|value| (value as u8).wrapping_sub(1)))
     }
 
     fn table(&self, name: &str, dataset: &Dataset) -> Result<Array2<f32>> {
