@@ -76,7 +76,7 @@ impl McDropout {
     /// # Errors
     /// No pass, or a network without dropout.
     pub fn new(network: Box<dyn Network>, passes: usize, seed: u64) -> Result<Self> {
-        network.architecture().check_passes(passes)?;
+        network.architecture().check_passes(network.imagery(), network.classes(), passes)?;
         let name = format!("{}, {passes} passes with dropout", network.name());
         Ok(Self { name, network, passes, seed })
     }

@@ -5,11 +5,11 @@
 //! classes.
 
 use dfdx::prelude::*;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::nn::{Backend, Dense, Maps, Module, Pass, PatchModule, Rows, Visitor, dropout};
-use crate::{Classes, Error, Imagery, Result};
+use super::architecture::Blueprint;
+use crate::nn::{Backend, Builder, Dense, Initial, Maps, Module, Pass, PatchModule, Rows, Visitor, dropout};
+use crate::{Error, Imagery, Result};
 
 /// The network's size. The default is the course's: 128 hidden units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,21 +45,28 @@ impl MlpSettings {
         }
         Ok(())
     }
-
-    /// See [`Architecture::layers`](super::Architecture::layers).
-    pub(super) fn layers(&self, imagery: &Imagery, classes: &Classes) -> Vec<(String, Vec<usize>, String)> {
-        vec![
-            ("flatten".to_owned(), vec![inputs(imagery)], String::new()),
-            ("hidden: dense, ReLU".to_owned(), vec![self.hidden], "hidden".to_owned()),
-            (format!("dropout {}", self.dropout), vec![self.hidden], String::new()),
-            ("head: dense, softmax".to_owned(), vec![classes.len()], "head".to_owned()),
-        ]
-    }
 }
 
-/// Numbers of a patch.
-fn inputs(imagery: &Imagery) -> usize {
-    imagery.patch_size * imagery.patch_size * imagery.bands.len()
+impl Blueprint for MlpSettings {
+    const NAME: &'static str = "mlp";
+    type Module<D: Backend<f32>> = Mlp<f32, D>;
+
+    fn check(&self, _: usize) -> Result<()> {
+        self.check()
+    }
+
+    /// Glorot-uniform weights, as Keras makes them.
+    fn module<D: Backend<f32>>(
+        &self,
+        build: &mut Builder<'_, D>,
+        imagery: &Imagery,
+        classes: usize,
+    ) -> Mlp<f32, D> {
+        let inputs = imagery.patch_size * imagery.patch_size * imagery.bands.len();
+        let hidden = build.dense(Initial::Glorot, "hidden", [inputs, self.hidden]).with_relu().first();
+        let head = build.dense(Initial::Glorot, "head", [self.hidden, classes]);
+        Mlp { hidden, head, dropout: self.dropout }
+    }
 }
 
 /// The network, on any device.
@@ -71,26 +78,13 @@ pub(crate) struct Mlp<E: Dtype, D: Backend<E>> {
 }
 
 impl<E: Dtype, D: Backend<E>> Mlp<E, D> {
-    /// A network with Glorot-uniform weights, as Keras makes it.
-    pub(crate) fn new(
-        device: &D,
-        random: &mut ChaCha8Rng,
-        settings: &MlpSettings,
-        imagery: &Imagery,
-        classes: usize,
-    ) -> Self {
-        let hidden = Dense::glorot("hidden", device, random, inputs(imagery), settings.hidden);
-        let head = Dense::glorot("head", device, random, settings.hidden, classes);
-        Self { hidden: hidden.with_relu().first(), head, dropout: settings.dropout }
-    }
-
     /// The hidden layer: (B, S, S, C) → (B, hidden).
-    fn hidden(&self, x: Maps<E, D>) -> Rows<E, D> {
+    fn hidden(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
         let (batch, rows, columns, bands) = *x.shape();
         // Off the tape: patches are not learnt, so that nothing has to pass back through here.
         let (x, tape) = x.split_tape();
         let x = x.reshape_like(&(batch, rows * columns * bands)).put_tape(tape);
-        self.hidden.forward(x)
+        self.hidden.forward(pass.named("flatten", x), pass)
     }
 }
 
@@ -100,8 +94,9 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Mlp<E, D> {
     const PART: usize = 24;
 
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
-        let h = dropout(self.hidden(x), self.dropout, pass);
-        self.head.forward(h).log_softmax::<Axis<1>>()
+        let h = dropout(self.hidden(x, pass), self.dropout, pass);
+        let z = self.head.forward(h, pass);
+        pass.named("softmax", z.log_softmax::<Axis<1>>())
     }
 
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
@@ -112,6 +107,6 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Mlp<E, D> {
 
 impl<E: Dtype, D: Backend<E>> PatchModule<E, D> for Mlp<E, D> {
     fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
-        self.hidden(x)
+        self.hidden(x, &mut Pass::inference())
     }
 }

@@ -4,13 +4,9 @@ use std::ops::Range;
 
 use dfdx::prelude::Cpu;
 use ndarray::Array2;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
+use super::architecture::{Blueprint, with_settings};
 use super::device::Device;
-use super::mlp::Mlp;
-use super::resnet50::ResNet50;
-use super::sen2lcz::Sen2Lcz;
 use super::unet::{Unet, UnetSettings};
 use super::{Architecture, Classifier, Network, Segmenter};
 use crate::data::Patches;
@@ -68,11 +64,10 @@ pub fn build_segmenter(
     seed: u64,
     device: Device,
 ) -> Result<Box<dyn Segmenter>> {
-    settings.check(imagery.patch_size)?;
     match device {
-        Device::Cpu => Ok(segmenter_on(&Cpu::default(), settings, imagery, classes, seed)),
+        Device::Cpu => segmenter_on(&Cpu::default(), settings, imagery, classes, seed),
         #[cfg(feature = "cuda")]
-        Device::Cuda(number) => Ok(segmenter_on(&gpu(number, seed)?, settings, imagery, classes, seed)),
+        Device::Cuda(number) => segmenter_on(&gpu(number, seed)?, settings, imagery, classes, seed),
     }
 }
 
@@ -91,10 +86,9 @@ fn segmenter_on<D: Backend<f32>>(
     imagery: &Imagery,
     classes: &Classes,
     seed: u64,
-) -> Box<dyn Segmenter> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let module = Unet::new(device, &mut random, settings, imagery.bands.len(), classes.len());
-    Box::new(Trained::new(module, device, &Architecture::Unet(settings.clone()), imagery, classes))
+) -> Result<Box<dyn Segmenter>> {
+    let module = settings.build(device, imagery, classes, seed)?;
+    Ok(Box::new(Trained::new(module, device, &Architecture::Unet(settings.clone()), imagery, classes)))
 }
 
 fn build_on<D: Backend<f32>>(
@@ -104,33 +98,19 @@ fn build_on<D: Backend<f32>>(
     classes: &Classes,
     seed: u64,
 ) -> Result<Box<dyn Network>> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let (bands, count) = (imagery.bands.len(), classes.len());
-    match architecture {
-        Architecture::Sen2lcz(settings) => {
-            settings.check(imagery.patch_size)?;
-            let module = Sen2Lcz::new(device, &mut random, settings, bands, count);
+    with_settings!(
+        architecture,
+        settings => {
+            let module = settings.build(device, imagery, classes, seed)?;
             Ok(Trained::boxed(module, device, architecture, imagery, classes))
-        }
-        Architecture::Mlp(settings) => {
-            settings.check()?;
-            let module = Mlp::new(device, &mut random, settings, imagery, count);
-            Ok(Trained::boxed(module, device, architecture, imagery, classes))
-        }
-        Architecture::Resnet50(settings) => {
-            settings.check(imagery.patch_size)?;
-            let module = ResNet50::new(device, &mut random, settings, bands, count);
-            Ok(Trained::boxed(module, device, architecture, imagery, classes))
-        }
-        Architecture::Unet(_) => {
+        },
+        _ => {
             let problem = "it gives each pixel a class, not each patch";
-            Err(Error::input(
-                "unet",
-                problem,
-                "train it on masks with `lcz landcover train` (build_segmenter), or choose another network",
-            ))
+            let advice =
+                "train it on masks with `lcz landcover train` (build_segmenter), or choose another network";
+            Err(Error::input(architecture.name(), problem, advice))
         }
-    }
+    )
 }
 
 /// A module with all that surrounds it.
@@ -289,7 +269,7 @@ impl<D: Backend<f32>, M: PatchModule<f32, D>> Network for Trained<M, D> {
 
     fn mc_dropout(&self, patches: &Patches, passes: usize, seed: u64) -> Result<Vec<Probabilities>> {
         self.check(patches)?;
-        self.architecture.check_passes(passes)?;
+        self.architecture.check_passes(&self.imagery, &self.classes, passes)?;
         let (input, module) = (self.input(), &self.module);
         let sampled = sampled_log_probabilities(module, &self.device, &input, patches, passes, seed)?;
         let p = |log_p: Array2<f32>| {

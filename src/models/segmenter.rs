@@ -119,15 +119,13 @@ pub trait Segmenter {
 impl dyn Segmenter {
     /// Its layers with the shape of what they give and their parameters, as Keras's `summary` shows them.
     pub fn summary(&self) -> Table {
-        let (imagery, classes) = (self.imagery(), self.classes());
-        let layers = self.architecture().layers(imagery, classes);
-        summary::table(self.name(), (imagery, classes), layers, &self.weights())
+        summary::table(self.architecture(), self.imagery(), self.classes(), &self.weights())
     }
 
     /// Floating-point operations that a forward pass of one patch takes: two for each multiplication in a
     /// convolution or a dense layer.
     pub fn forward_operations(&self) -> u64 {
-        summary::operations(self.architecture().layers(self.imagery(), self.classes()), &self.weights())
+        self.architecture().operations(self.imagery(), self.classes())
     }
 
     /// Shows its summary below a notebook cell.

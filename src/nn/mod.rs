@@ -3,6 +3,7 @@
 
 mod augmentation;
 pub(crate) mod inference;
+mod initial;
 pub(crate) mod kernels;
 mod layers;
 mod module;
@@ -15,9 +16,10 @@ pub(crate) mod training;
 pub(crate) mod weights;
 
 pub use augmentation::Augmentation;
+pub(crate) use initial::{Builder, Initial};
 pub use kernels::memory::keep_memory;
-pub(crate) use layers::{Convolution, Dense, Initial, Pass, PixelHead, Visitor, dropout, swish};
-pub(crate) use module::{Module, PatchModule, mean_of_logits, mean_of_softmaxes};
+pub(crate) use layers::{Convolution, Dense, Layer, Pass, PixelHead, Visitor, dropout, swish};
+pub(crate) use module::{Module, PatchModule, layers_of, mean_of_logits, mean_of_softmaxes};
 pub(crate) use ops::{Backend, Maps, Padding, Rows, Window};
 pub use optimizer::{Optimizer, Schedule};
 pub use standardisation::Standardisation;

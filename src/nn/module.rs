@@ -2,9 +2,9 @@
 
 use dfdx::prelude::*;
 
-use super::layers::{Pass, Visitor};
+use super::layers::{Layer, Pass, Visitor};
 use super::ops::{Backend, Maps, Matrix, Rows, Shared};
-use super::tape::Taped;
+use super::tape::{AnyTape, Taped};
 
 /// A network: patches in, log-probabilities out, a row for each patch or for each pixel (patch by patch, line by
 /// line).
@@ -26,6 +26,19 @@ pub(crate) trait Module<E: Dtype, D: Backend<E>>: Clone + Shared {
 pub(crate) trait PatchModule<E: Dtype, D: Backend<E>>: Module<E, D> {
     /// The penultimate layer in inference: (B, S, S, C) → (B, features).
     fn features(&self, x: Maps<E, D>) -> Rows<E, D>;
+}
+
+/// The layers that a patch of this size meets on its way through a network, in order.
+pub(crate) fn layers_of<E: Dtype, D: Backend<E>>(
+    module: &impl Module<E, D>,
+    device: &D,
+    patch_size: usize,
+    bands: usize,
+) -> Vec<Layer> {
+    let mut pass = Pass::describing();
+    let patch = device.zeros_like(&(1, patch_size, patch_size, bands));
+    module.log_probabilities(patch.put_tape(AnyTape::off()), &mut pass);
+    pass.into_layers()
 }
 
 /// ln of the mean of the heads' softmaxes, without leaving the logarithm:

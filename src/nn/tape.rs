@@ -118,7 +118,7 @@ pub(crate) fn backward<E: Dtype, D: Device<E>>(loss: Taped<(), E, D>) -> Gradien
 mod tests {
     use super::*;
     use crate::nn::ops::{Backend, Maps, Statistics, Vector, composed};
-    use crate::nn::{Dense, Window, mean_of_softmaxes};
+    use crate::nn::{Builder, Initial, Pass, Window, mean_of_softmaxes};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -139,8 +139,9 @@ mod tests {
         };
         let statistics = Statistics { mean: ones.clone(), variance: ones.clone() };
         let (x, other) = fork(composed::conv_norm_frozen(x, None, &layer, &statistics));
-        let head = Dense::new("head", device, &mut ChaCha8Rng::seed_from_u64(0), 5, 4);
-        let heads = [x, other].map(|x| head.forward(composed::global_mean(x)));
+        let mut build = Builder { device, random: &mut ChaCha8Rng::seed_from_u64(0) };
+        let head = build.dense(Initial::He, "head", [5, 4]);
+        let heads = [x, other].map(|x| head.forward(composed::global_mean(x), &mut Pass::inference()));
         mean_of_softmaxes(heads.into()).split_tape().1.is_recording()
     }
 

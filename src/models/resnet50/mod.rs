@@ -6,14 +6,14 @@
 //! first convolution and every convolution has a bias.
 
 use dfdx::prelude::*;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::architecture::Blueprint;
 use crate::nn::{
-    Backend, Convolution, Dense, Initial, Maps, Module, Padding, Pass, PatchModule, Rows, Visitor, Window,
-    fork,
+    Backend, Builder, Convolution, Dense, Initial, Maps, Module, Padding, Pass, PatchModule, Rows, Visitor,
+    Window, fork,
 };
-use crate::{Classes, Error, Imagery, Result};
+use crate::{Error, Imagery, Result};
 
 /// Blocks of each stage.
 pub(crate) const BLOCKS: [usize; 4] = [3, 4, 6, 3];
@@ -100,8 +100,10 @@ impl ResNet50Settings {
             let problem = format!("{} units", self.head);
             return Err(Error::input("resnet50: head", problem, "choose 0 for none, or some 256"));
         }
-        if self.maps(patch_size).contains(&0) {
-            let smallest = (1..=8).find(|&size| !self.maps(size).contains(&0)).unwrap_or(8);
+        let [conv, pool] = self.variant.stem();
+        let fits = |size: usize| pool.outputs(conv.outputs(size)) > 0;
+        if !fits(patch_size) {
+            let smallest = (1..=8).find(|&size| fits(size)).unwrap_or(8);
             let problem = format!("patches of {patch_size} pixels leave nothing for the first maximum");
             return Err(Error::input(
                 "resnet50",
@@ -112,61 +114,29 @@ impl ResNet50Settings {
         Ok(())
     }
 
-    /// The side of the maps after the first convolution, the maximum, and each stage.
-    pub(super) fn maps(&self, patch_size: usize) -> [usize; 6] {
-        let [conv, pool] = self.variant.stem();
-        let first = conv.outputs(patch_size);
-        let mut size = pool.outputs(first);
-        let mut maps = [first, size, 0, 0, 0, 0];
-        for (side, stride) in maps[2..].iter_mut().zip(self.variant.strides()) {
-            size = size.div_ceil(stride);
-            *side = size;
-        }
-        maps
-    }
-
     /// Channels inside and behind a block, counted from 0.
     fn channels(&self, stage: usize, block: usize) -> (usize, usize) {
         let inside = self.width << stage;
         let halved = self.variant == Variant::Course && stage == 0 && block == 0;
         (if halved { inside / 2 } else { inside }, 4 * inside)
     }
+}
 
-    /// Names and output shapes of the layers, in the order in which data pass them, each with the
-    /// beginning of its weights' names; empty where it has none.
-    pub(super) fn layers(&self, imagery: &Imagery, classes: &Classes) -> Vec<(String, Vec<usize>, String)> {
-        let maps = self.maps(imagery.patch_size);
-        let square = |size: usize, channels: usize| vec![size, size, channels];
-        let mut layers = vec![
-            (
-                "conv1: convolution 7 × 7, stride 2, batch norm, ReLU".to_owned(),
-                square(maps[0], self.width),
-                "conv1".to_owned(),
-            ),
-            ("maximum of 3 × 3, stride 2".to_owned(), square(maps[1], self.width), String::new()),
-        ];
-        for (stage, blocks) in BLOCKS.into_iter().enumerate() {
-            for block in 0..blocks {
-                let (inside, outputs) = self.channels(stage, block);
-                let size = maps[stage + 2];
-                let parts = [
-                    ("convolution 1 × 1, batch norm, ReLU", inside),
-                    ("convolution 3 × 3, batch norm, ReLU", inside),
-                    ("convolution 1 × 1, batch norm, shortcut, ReLU", outputs),
-                    ("convolution 1 × 1, batch norm", outputs),
-                ];
-                for ((text, channels), part) in parts.into_iter().zip(parts_of(block)) {
-                    let name = format!("{}.{part}", block_name(stage, block));
-                    layers.push((format!("{name}: {text}"), square(size, channels), name));
-                }
-            }
-        }
-        layers.push(("mean over the map".to_owned(), vec![32 * self.width], String::new()));
-        if self.head > 0 {
-            layers.push(("head.hidden: dense, ReLU".to_owned(), vec![self.head], "head.hidden".to_owned()));
-        }
-        layers.push(("head.final: dense".to_owned(), vec![classes.len()], "head.final".to_owned()));
-        layers
+impl Blueprint for ResNet50Settings {
+    const NAME: &'static str = "resnet50";
+    type Module<D: Backend<f32>> = ResNet50<f32, D>;
+
+    fn check(&self, patch_size: usize) -> Result<()> {
+        self.check(patch_size)
+    }
+
+    fn module<D: Backend<f32>>(
+        &self,
+        build: &mut Builder<'_, D>,
+        imagery: &Imagery,
+        classes: usize,
+    ) -> ResNet50<f32, D> {
+        ResNet50::new(build, self, imagery.bands.len(), classes)
     }
 }
 
@@ -216,17 +186,11 @@ pub(crate) struct ResNet50<E: Dtype, D: Backend<E>> {
 
 impl<E: Dtype, D: Backend<E>> ResNet50<E, D> {
     /// A network with Glorot-uniform weights, as in Keras.
-    pub(crate) fn new(
-        device: &D,
-        random: &mut ChaCha8Rng,
-        settings: &ResNet50Settings,
-        bands: usize,
-        classes: usize,
-    ) -> Self {
+    fn new(build: &mut Builder<'_, D>, settings: &ResNet50Settings, bands: usize, classes: usize) -> Self {
         let [conv, pool] = settings.variant.stem();
         let mut layer = |name: String, window, inputs, outputs| {
-            Convolution::new(name, device, random, Initial::Glorot, window, inputs, outputs)
-                .epsilon(settings.variant.epsilon())
+            let layer = build.convolution(Initial::Glorot, name, window, [inputs, outputs]);
+            layer.epsilon(settings.variant.epsilon())
         };
         let first = layer("conv1".to_owned(), conv, bands, settings.width);
         let mut blocks = Vec::new();
@@ -247,22 +211,22 @@ impl<E: Dtype, D: Backend<E>> ResNet50<E, D> {
                 inputs = outputs;
             }
         }
-        let mut dense = |name: &str, inputs, outputs| Dense::glorot(name, device, random, inputs, outputs);
-        let hidden = (settings.head > 0).then(|| dense("head.hidden", inputs, settings.head).with_relu());
+        let mut dense = |name: &str, sides| build.dense(Initial::Glorot, name, sides);
+        let hidden = (settings.head > 0).then(|| dense("head.hidden", [inputs, settings.head]).with_relu());
         let features = if settings.head > 0 { settings.head } else { inputs };
-        Self { first, pool, blocks, hidden, head: dense("head.final", features, classes) }
+        Self { first, pool, blocks, hidden, head: dense("head.final", [features, classes]) }
     }
 
     /// The penultimate layer: the mean over the last maps, or the hidden layer where there is one.
     fn penultimate(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
         let x = self.first.forward(x, pass); // (B, S/2, S/2, width)
-        let mut x = D::max_pool(x, self.pool); // (B, S/4, S/4, width)
+        let mut x = pass.named("maximum of 3 × 3, stride 2", D::max_pool(x, self.pool)); // (B, S/4, S/4, width)
         for block in &self.blocks {
             x = block.forward(x, pass);
         }
-        let x = D::global_mean(x); // (B, 32 width)
+        let x = pass.named("mean over the map", D::global_mean(x)); // (B, 32 width)
         match &self.hidden {
-            Some(hidden) => hidden.forward(x),
+            Some(hidden) => hidden.forward(x, pass),
             None => x,
         }
     }
@@ -270,7 +234,9 @@ impl<E: Dtype, D: Backend<E>> ResNet50<E, D> {
 
 impl<E: Dtype, D: Backend<E>> Module<E, D> for ResNet50<E, D> {
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
-        self.head.forward(self.penultimate(x, pass)).log_softmax::<Axis<1>>()
+        let features = self.penultimate(x, pass);
+        let z = self.head.forward(features, pass);
+        pass.named("softmax", z.log_softmax::<Axis<1>>())
     }
 
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {

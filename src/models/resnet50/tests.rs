@@ -1,15 +1,22 @@
 //! Counts of parameters that others have published, sizes of maps, and the path of the gradient.
 
 use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::models::squares::Squares;
-use crate::nn::{AnyTape, backward, cross_entropy, weights};
+use crate::nn::{AnyTape, backward, cross_entropy, layers_of, weights};
+
+fn network<E: Dtype>(settings: &ResNet50Settings, bands: usize, classes: usize) -> ResNet50<E, Cpu>
+where
+    Cpu: Backend<E>,
+{
+    let mut build = Builder { device: &Cpu::default(), random: &mut ChaCha8Rng::seed_from_u64(0) };
+    ResNet50::new(&mut build, settings, bands, classes)
+}
 
 fn count(settings: &ResNet50Settings, bands: usize, classes: usize) -> usize {
-    let mut random = ChaCha8Rng::seed_from_u64(0);
-    let network = ResNet50::<f32, Cpu>::new(&Cpu::default(), &mut random, settings, bands, classes);
-    weights::read(&network).count().total
+    weights::read(&network(settings, bands, classes)).count().total
 }
 
 #[test]
@@ -25,9 +32,16 @@ fn the_published_network_and_the_course_s_have_as_many_parameters_as_in_keras() 
 
 #[test]
 fn the_course_s_maps_are_16_7_7_7_4_2_and_the_published_ones_halve_five_times() {
-    assert_eq!(ResNet50Settings::course().maps(32), [16, 7, 7, 7, 4, 2]);
-    assert_eq!(ResNet50Settings::default().maps(224), [112, 56, 56, 28, 14, 7]);
-    assert_eq!(ResNet50Settings::default().maps(32), [16, 8, 8, 4, 2, 1]);
+    let maps = |settings: ResNet50Settings, patch_size: usize| {
+        let network = network::<f32>(&ResNet50Settings { width: 2, ..settings }, 3, 2);
+        let layers = layers_of(&network, &Cpu::default(), patch_size, 3);
+        let of = |name: &str| layers.iter().find(|layer| layer.text.starts_with(name)).unwrap().output[0];
+        let blocks = (2..6).map(|stage| of(&format!("stage{stage}.block1.conv3")));
+        [of("conv1"), of("maximum")].into_iter().chain(blocks).collect::<Vec<_>>()
+    };
+    assert_eq!(maps(ResNet50Settings::course(), 32), [16, 7, 7, 7, 4, 2]);
+    assert_eq!(maps(ResNet50Settings::default(), 224), [112, 56, 56, 28, 14, 7]);
+    assert_eq!(maps(ResNet50Settings::default(), 32), [16, 8, 8, 4, 2, 1]);
 }
 
 #[test]
@@ -48,7 +62,8 @@ where
 {
     let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(5));
     let settings = ResNet50Settings { variant, width: 4, head: 6 };
-    let mut network = ResNet50::<E, Cpu>::new(&device, &mut random, &settings, 3, 4);
+    let mut build = Builder { device: &device, random: &mut random };
+    let mut network = ResNet50::<E, Cpu>::new(&mut build, &settings, 3, 4);
     let mut draw = |len: usize| -> Vec<E> {
         (0..len).map(|_| E::from_f64(random.gen_range(0.0..1.0)).unwrap()).collect()
     };

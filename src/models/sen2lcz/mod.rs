@@ -6,14 +6,14 @@
 //! side; a classification head after each merge and at the end; the heads' softmaxes are averaged.
 
 use dfdx::prelude::*;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::architecture::Blueprint;
 use crate::nn::{
-    Backend, Convolution, Dense, Initial, Maps, Module, Pass, PatchModule, Rows, Visitor, Window, dropout,
-    fork, mean_of_logits, mean_of_softmaxes,
+    Backend, Builder, Convolution, Dense, Initial, Maps, Module, Pass, PatchModule, Rows, Visitor, Window,
+    dropout, fork, mean_of_logits, mean_of_softmaxes,
 };
-use crate::{Classes, Error, Imagery, Result};
+use crate::{Error, Imagery, Result};
 
 /// How the four heads become one prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -79,36 +79,21 @@ impl Sen2LczSettings {
     }
 }
 
-impl Sen2LczSettings {
-    /// Names and output shapes of the layers, in the order in which data pass them, each with the
-    /// beginning of its weights' names; empty where it has none.
-    pub(super) fn layers(&self, imagery: &Imagery, classes: &Classes) -> Vec<(String, Vec<usize>, String)> {
-        let mut layers = Vec::new();
-        let mut size = imagery.patch_size;
-        let k = classes.len();
-        for block in 0..4 {
-            let width = self.width << block;
-            for layer in 1..=(self.depth - 1) / 4 {
-                let weights = format!("block{}.conv{layer}", block + 1);
-                let name = format!("{weights}: convolution 3 × 3, batch norm, ReLU");
-                layers.push((name, vec![size, size, width], weights));
-            }
-            let head = if block < 3 {
-                size /= 2;
-                let name = format!("merge{}: maximum and mean of 2 × 2", block + 1);
-                layers.push((name, vec![size, size, 2 * width], String::new()));
-                format!("head.merge{}", block + 1)
-            } else {
-                "head.final".to_owned()
-            };
-            layers.push((format!("{head}: mean over the map, dense"), vec![k], head));
-        }
-        let fused = match self.fusion {
-            Fusion::Softmaxes => "mean of the four heads' softmaxes",
-            Fusion::Logits => "softmax of the mean of the four heads' logits",
-        };
-        layers.push((fused.to_owned(), vec![k], String::new()));
-        layers
+impl Blueprint for Sen2LczSettings {
+    const NAME: &'static str = "sen2lcz";
+    type Module<D: Backend<f32>> = Sen2Lcz<f32, D>;
+
+    fn check(&self, patch_size: usize) -> Result<()> {
+        self.check(patch_size)
+    }
+
+    fn module<D: Backend<f32>>(
+        &self,
+        build: &mut Builder<'_, D>,
+        imagery: &Imagery,
+        classes: usize,
+    ) -> Sen2Lcz<f32, D> {
+        Sen2Lcz::new(build, self, imagery.bands.len(), classes)
     }
 }
 
@@ -124,13 +109,7 @@ pub(crate) struct Sen2Lcz<E: Dtype, D: Backend<E>> {
 
 impl<E: Dtype, D: Backend<E>> Sen2Lcz<E, D> {
     /// A network with He-normal weights.
-    pub(crate) fn new(
-        device: &D,
-        random: &mut ChaCha8Rng,
-        settings: &Sen2LczSettings,
-        bands: usize,
-        classes: usize,
-    ) -> Self {
+    fn new(build: &mut Builder<'_, D>, settings: &Sen2LczSettings, bands: usize, classes: usize) -> Self {
         let layers = (settings.depth - 1) / 4;
         let mut inputs = bands;
         let blocks = std::array::from_fn(|block| {
@@ -138,7 +117,7 @@ impl<E: Dtype, D: Backend<E>> Sen2Lcz<E, D> {
             let layer = |layer| {
                 let inputs = std::mem::replace(&mut inputs, width);
                 let name = format!("block{}.conv{}", block + 1, layer + 1);
-                Convolution::new(name, device, random, Initial::He, Window::same(3), inputs, width)
+                build.convolution(Initial::He, name, Window::same(3), [inputs, width])
             };
             let block = (0..layers).map(layer).collect();
             inputs *= 2; // maximum and mean, side by side
@@ -148,7 +127,7 @@ impl<E: Dtype, D: Backend<E>> Sen2Lcz<E, D> {
             // A merge doubles the block's channels; the last block is not merged.
             let inputs = if head < 3 { settings.width << (head + 1) } else { settings.width << 3 };
             let name = if head < 3 { format!("head.merge{}", head + 1) } else { "head.final".to_owned() };
-            Dense::new(name, device, random, inputs, classes)
+            build.dense(Initial::He, name, [inputs, classes])
         });
         Self { blocks, heads, dropout: settings.dropout, fusion: settings.fusion }
     }
@@ -163,8 +142,14 @@ impl<E: Dtype, D: Backend<E>> Sen2Lcz<E, D> {
 
     /// Halves the maps after a block; dropout follows merges 2 and 3.
     fn merge(&self, block: usize, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Maps<E, D> {
-        let x = D::max_mean_pool(x);
+        let x = pass.named("maximum and mean of 2 × 2", D::max_mean_pool(x));
         if block == 0 { x } else { dropout(x, self.dropout, pass) }
+    }
+
+    /// Logits of a head: (B, H, W, C) → (B, K).
+    fn head(&self, head: usize, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+        let mean = pass.named("mean over the map", D::global_mean(x));
+        self.heads[head].forward(mean, pass)
     }
 }
 
@@ -174,14 +159,16 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Sen2Lcz<E, D> {
         for block in 0..3 {
             x = self.block(block, x, pass); // (B, S, S, width), then halves of S and twice the width
             let (merged, for_head) = fork(self.merge(block, x, pass));
-            heads.push(self.heads[block].forward(D::global_mean(for_head)));
+            heads.push(self.head(block, for_head, pass));
             x = merged;
         }
         let x = self.block(3, x, pass); // (B, S/8, S/8, 8 width)
-        heads.push(self.heads[3].forward(D::global_mean(x)));
+        heads.push(self.head(3, x, pass));
         match self.fusion {
-            Fusion::Softmaxes => mean_of_softmaxes(heads),
-            Fusion::Logits => mean_of_logits(heads),
+            Fusion::Softmaxes => pass.named("mean of the four heads' softmaxes", mean_of_softmaxes(heads)),
+            Fusion::Logits => {
+                pass.named("softmax of the mean of the four heads' logits", mean_of_logits(heads))
+            }
         }
     }
 

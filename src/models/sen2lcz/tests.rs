@@ -1,6 +1,7 @@
 //! The gradient of the whole network, in f64, against finite differences.
 
 use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::nn::{AnyTape, Moment, backward, cross_entropy};
@@ -69,7 +70,8 @@ fn the_loss_has_the_gradient_of_finite_differences_in_every_tensor() {
     let (batch, size, bands, classes) = (3, 8, 3, 4);
     for fusion in [Fusion::Softmaxes, Fusion::Logits] {
         let settings = Sen2LczSettings { depth: 5, width: 2, dropout: 0.0, fusion };
-        let mut network = Network::new(&device, &mut random, &settings, bands, classes);
+        let mut build = Builder { device: &device, random: &mut random };
+        let mut network = Network::new(&mut build, &settings, bands, classes);
         let mut draw = |len: usize| (0..len).map(|_| random.gen_range(0.0..1.0)).collect::<Vec<f64>>();
         let x = device.tensor_from_vec(draw(batch * size * size * bands), (batch, size, size, bands));
         // Any weights do: a cross-entropy is linear in y.

@@ -35,10 +35,10 @@ impl<E: Dtype, D: Backend<E>> Decoder<E, D> {
         for level in &self.0 {
             x = match &level.transposed {
                 Some(layer) => layer.forward(x, pass),
-                None => D::doubled(x),
+                None => pass.named("each pixel four times", D::doubled(x)),
             };
             if let Some(skip) = seen.pop() {
-                x = D::concat(x, skip);
+                x = pass.named("concatenation with the encoder's maps", D::concat(x, skip));
             }
             for layer in &level.convolutions {
                 x = layer.forward(x, pass);

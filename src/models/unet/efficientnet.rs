@@ -3,12 +3,12 @@
 //! up of `segmentation_models`.
 
 use dfdx::prelude::*;
-use rand_chacha::ChaCha8Rng;
 
 use super::UnetSettings;
-use super::decoder::{self, Decoder};
-use crate::models::summary::Layer;
-use crate::nn::{Backend, Convolution, Dense, Initial, Maps, Padding, Pass, Visitor, Window, fork, swish};
+use super::decoder::{Decoder, Level};
+use crate::nn::{
+    Backend, Builder, Convolution, Dense, Initial, Maps, Padding, Pass, Visitor, Window, fork, swish,
+};
 
 /// The side of the last convolution.
 pub(super) const HEAD: usize = 3;
@@ -117,26 +117,22 @@ struct Block<E: Dtype, D: Backend<E>> {
 }
 
 impl<E: Dtype, D: Backend<E>> Block<E, D> {
-    fn new(device: &D, random: &mut ChaCha8Rng, shape: &Shape) -> Self {
+    fn new(build: &mut Builder<'_, D>, shape: &Shape) -> Self {
         let Shape { name, kernel, stride, inputs, inside, outputs } = shape;
-        let mut point = |part: &str, inputs, outputs| {
-            let (name, window) = (format!("{name}.{part}"), Window::same(1));
-            Convolution::new(name, device, random, Initial::HeOutputs, window, inputs, outputs).without_bias()
+        let mut point = |part: &str, sides| {
+            let name = format!("{name}.{part}");
+            build.convolution(Initial::HeOutputs, name, Window::same(1), sides).without_bias()
         };
-        let expand = shape.expands().then(|| point("expand", *inputs, *inside).swish());
-        let project = point("project", *inside, *outputs).linear();
+        let expand = shape.expands().then(|| point("expand", [*inputs, *inside]).swish());
+        let project = point("project", [*inside, *outputs]).linear();
         let window = Window { kernel: *kernel, stride: *stride, padding: Padding::Same };
-        let depthwise = format!("{name}.depthwise");
-        let depthwise =
-            Convolution::depthwise(depthwise, device, random, Initial::HeOutputs, window, *inside);
-        let mut dense = |part: &str, inputs, outputs| {
-            Dense::drawn(format!("{name}.{part}"), device, random, Initial::HeOutputs, inputs, outputs)
-        };
+        let depthwise = build.depthwise(Initial::HeOutputs, format!("{name}.depthwise"), window, *inside);
+        let mut dense = |part: &str, sides| build.dense(Initial::HeOutputs, format!("{name}.{part}"), sides);
         Self {
             expand,
             depthwise: depthwise.without_bias().swish(),
-            squeeze: dense("squeeze", *inside, shape.squeezed()),
-            excite: dense("excite", shape.squeezed(), *inside),
+            squeeze: dense("squeeze", [*inside, shape.squeezed()]),
+            excite: dense("excite", [shape.squeezed(), *inside]),
             project,
             has_shortcut: shape.has_shortcut(),
             is_seen: *stride == 2,
@@ -161,8 +157,11 @@ impl<E: Dtype, D: Backend<E>> Block<E, D> {
         }
         let x = self.depthwise.forward(x, pass); // (B, H, W, inside)
         let (x, whole) = fork(x);
-        let z = self.excite.forward(swish(self.squeeze.forward(D::global_mean(whole)))); // (B, inside)
-        let x = D::gate(x, z);
+        let mean = pass.named("mean over the map", D::global_mean(whole));
+        let z = self.squeeze.forward(mean, pass);
+        let z = pass.named("swish", swish(z));
+        let z = self.excite.forward(z, pass); // (B, inside)
+        let x = pass.named("sigmoid, times the maps", D::gate(x, z));
         match shortcut {
             Some(shortcut) => self.project.forward_onto(x, shortcut, pass),
             None => self.project.forward(x, pass),
@@ -187,52 +186,33 @@ pub(super) struct EfficientNet<E: Dtype, D: Backend<E>> {
 
 /// The ways down and up.
 pub(super) fn new<E: Dtype, D: Backend<E>>(
-    device: &D,
-    random: &mut ChaCha8Rng,
+    build: &mut Builder<'_, D>,
     settings: &UnetSettings,
     bands: usize,
 ) -> (EfficientNet<E, D>, Decoder<E, D>) {
     let [first, last] = ENDS.map(|channels| scaled(channels, settings.width));
     let shapes = shapes(settings);
     let half = Window { kernel: 3, stride: 2, padding: Padding::Same };
-    let stem = Convolution::new("stem", device, random, Initial::HeOutputs, half, bands, first);
-    let blocks = shapes.iter().map(|shape| Block::new(device, random, shape)).collect();
+    let stem = build.convolution(Initial::HeOutputs, "stem", half, [bands, first]);
+    let blocks = shapes.iter().map(|shape| Block::new(build, shape)).collect();
     let behind = shapes.last().map_or(first, |shape| shape.outputs);
-    let top = Convolution::new("top", device, random, Initial::HeOutputs, Window::same(1), behind, last);
-    let levels = levels(settings).into_iter().map(|level| {
-        let convolutions = [(1, level.inputs), (2, level.outputs)].map(|(number, inputs)| {
-            let (name, window) = (format!("{}.conv{number}", level.name), Window::same(3));
-            Convolution::new(name, device, random, Initial::HeUniform, window, inputs, level.outputs)
-                .without_bias()
+    let top = build.convolution(Initial::HeOutputs, "top", Window::same(1), [behind, last]);
+    let mut seen: Vec<usize> =
+        shapes.iter().filter(|shape| shape.stride == 2).map(|shape| shape.inside).collect();
+    let mut below = last;
+    let level = |(k, channels): (usize, &usize)| {
+        let outputs = scaled(*channels, settings.width);
+        let inputs = below + seen.pop().unwrap_or(0);
+        below = outputs;
+        let convolutions = [(1, inputs), (2, outputs)].map(|(number, inputs)| {
+            let name = format!("up{}.conv{number}", UP.len() - k);
+            build.convolution(Initial::HeUniform, name, Window::same(3), [inputs, outputs]).without_bias()
         });
-        decoder::Level { transposed: None, convolutions, outputs: level.outputs }
-    });
-    let up = Decoder(levels.collect());
+        Level { transposed: None, convolutions, outputs }
+    };
+    let up = Decoder(UP.iter().enumerate().map(level).collect());
     let [stem, top] = [stem, top].map(|layer| layer.without_bias().swish());
     (EfficientNet { stem, blocks, top }, up)
-}
-
-/// A level on the way up.
-struct Level {
-    name: String,
-    /// Channels of the maps that come up, of both side by side, and behind the level.
-    below: usize,
-    inputs: usize,
-    outputs: usize,
-}
-
-/// Those on the way up, from the smallest maps on.
-fn levels(settings: &UnetSettings) -> Vec<Level> {
-    let halving = shapes(settings).into_iter().filter(|shape| shape.stride == 2);
-    let mut seen: Vec<usize> = halving.map(|shape| shape.inside).collect();
-    let mut below = scaled(ENDS[1], settings.width);
-    let level = |(k, channels): (usize, &usize)| {
-        let (inputs, outputs) = (below + seen.pop().unwrap_or(0), scaled(*channels, settings.width));
-        let level = Level { name: format!("up{}", UP.len() - k), below, inputs, outputs };
-        below = outputs;
-        level
-    };
-    UP.iter().enumerate().map(level).collect()
 }
 
 impl<E: Dtype, D: Backend<E>> EfficientNet<E, D> {
@@ -251,50 +231,6 @@ impl<E: Dtype, D: Backend<E>> EfficientNet<E, D> {
         self.blocks.iter_mut().for_each(|block| block.visit(visitor));
         self.top.visit(visitor);
     }
-}
-
-/// All layers but the head.
-pub(super) fn layers(settings: &UnetSettings, patch_size: usize) -> Vec<Layer> {
-    let [first, last] = ENDS.map(|channels| scaled(channels, settings.width));
-    let mut size = patch_size / 2;
-    let square = |size: usize, channels: usize| vec![size, size, channels];
-    let stem = "stem: convolution 3 × 3, stride 2, batch norm, swish";
-    let mut layers = vec![Layer::new(stem, square(size, first), "stem")];
-    let add = |layers: &mut Vec<Layer>, weights: String, text: &str, output: Vec<usize>| {
-        layers.push(Layer::new(format!("{weights}: {text}"), output, &weights));
-    };
-    for shape in shapes(settings) {
-        let Shape { name, kernel, stride, inside, outputs, .. } = &shape;
-        let part = |part: &str| format!("{name}.{part}");
-        if shape.expands() {
-            let text = "convolution 1 × 1, batch norm, swish";
-            add(&mut layers, part("expand"), text, square(size, *inside));
-        }
-        size /= stride;
-        let stride = if *stride == 1 { String::new() } else { format!(", stride {stride}") };
-        let text = format!("depthwise convolution {kernel} × {kernel}{stride}, batch norm, swish");
-        add(&mut layers, part("depthwise"), &text, square(size, *inside));
-        add(&mut layers, part("squeeze"), "mean over the map, dense, swish", vec![shape.squeezed()]);
-        add(&mut layers, part("excite"), "dense, sigmoid, times the maps", vec![*inside]);
-        let shortcut = if shape.has_shortcut() { ", shortcut" } else { "" };
-        let text = format!("convolution 1 × 1, batch norm{shortcut}");
-        add(&mut layers, part("project"), &text, square(size, *outputs));
-    }
-    add(&mut layers, "top".to_owned(), "convolution 1 × 1, batch norm, swish", square(size, last));
-    for Level { name, below, inputs, outputs } in levels(settings) {
-        size *= 2;
-        let text = if inputs > below {
-            "each pixel four times, beside it what was seen at this size"
-        } else {
-            "each pixel four times"
-        };
-        layers.push(Layer::new(text, square(size, inputs), ""));
-        for number in 1..=2 {
-            let text = "convolution 3 × 3, batch norm, ReLU";
-            add(&mut layers, format!("{name}.conv{number}"), text, square(size, outputs));
-        }
-    }
-    layers
 }
 
 #[cfg(test)]

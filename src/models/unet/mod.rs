@@ -12,12 +12,11 @@ mod efficientnet;
 mod plain;
 
 use dfdx::prelude::*;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::summary::Layer;
-use crate::nn::{Backend, Maps, Module, Pass, PixelHead, Rows, Visitor};
-use crate::{Classes, Error, Imagery, Result};
+use super::architecture::Blueprint;
+use crate::nn::{Backend, Builder, Maps, Module, Pass, PixelHead, Rows, Visitor};
+use crate::{Error, Imagery, Result};
 use decoder::Decoder;
 use efficientnet::EfficientNet;
 use plain::Plain;
@@ -93,23 +92,29 @@ impl UnetSettings {
     }
 
     /// How often the maps are halved.
-    pub(super) fn halvings(&self) -> usize {
+    fn halvings(&self) -> usize {
         match self.encoder {
             Encoder::Plain => self.depth,
             Encoder::EfficientnetB0 => 5,
         }
     }
+}
 
-    /// Its layers, in the order in which data pass them.
-    pub(super) fn layers(&self, imagery: &Imagery, classes: &Classes) -> Vec<Layer> {
-        let size = imagery.patch_size;
-        let (mut layers, kernel) = match self.encoder {
-            Encoder::Plain => (plain::layers(self, size), plain::HEAD),
-            Encoder::EfficientnetB0 => (efficientnet::layers(self, size), efficientnet::HEAD),
-        };
-        let text = format!("head: convolution {kernel} × {kernel}, softmax");
-        layers.push(Layer::new(text, [size, size, classes.len()], "head"));
-        layers
+impl Blueprint for UnetSettings {
+    const NAME: &'static str = "unet";
+    type Module<D: Backend<f32>> = Unet<f32, D>;
+
+    fn check(&self, patch_size: usize) -> Result<()> {
+        self.check(patch_size)
+    }
+
+    fn module<D: Backend<f32>>(
+        &self,
+        build: &mut Builder<'_, D>,
+        imagery: &Imagery,
+        classes: usize,
+    ) -> Unet<f32, D> {
+        Unet::new(build, self, imagery.bands.len(), classes)
     }
 }
 
@@ -130,24 +135,18 @@ enum Down<E: Dtype, D: Backend<E>> {
 
 impl<E: Dtype, D: Backend<E>> Unet<E, D> {
     /// A network with random weights.
-    pub(crate) fn new(
-        device: &D,
-        random: &mut ChaCha8Rng,
-        settings: &UnetSettings,
-        bands: usize,
-        classes: usize,
-    ) -> Self {
+    fn new(build: &mut Builder<'_, D>, settings: &UnetSettings, bands: usize, classes: usize) -> Self {
         let (down, up, kernel) = match settings.encoder {
             Encoder::Plain => {
-                let (down, up) = plain::new(device, random, settings, bands);
+                let (down, up) = plain::new(build, settings, bands);
                 (Down::Plain(down), up, plain::HEAD)
             }
             Encoder::EfficientnetB0 => {
-                let (down, up) = efficientnet::new(device, random, settings, bands);
+                let (down, up) = efficientnet::new(build, settings, bands);
                 (Down::EfficientNet(Box::new(down)), up, efficientnet::HEAD)
             }
         };
-        let head = PixelHead::new("head", device, random, kernel, up.outputs(), classes);
+        let head = build.pixel_head("head", kernel, [up.outputs(), classes]);
         Self { down, up, head }
     }
 }
@@ -163,7 +162,7 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Unet<E, D> {
             Down::EfficientNet(down) => down.forward(x, pass),
         };
         let x = self.up.forward(x, seen, pass); // (B, S, S, C)
-        self.head.log_probabilities(x) // (B S S, K)
+        self.head.log_probabilities(x, pass) // (B S S, K)
     }
 
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {

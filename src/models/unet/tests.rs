@@ -1,6 +1,7 @@
 //! Counts of parameters that Keras gives, sizes of maps, settings that cannot be, and the path of the gradient.
 
 use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::models::squares::Squares;
@@ -36,8 +37,9 @@ fn every_layer_of_the_summary_has_the_parameters_it_names_and_all_are_named() {
         let settings = UnetSettings { width: 0.25, ..settings };
         let (imagery, classes) = (imagery(64, 10), Classes::of_count(7));
         let network = build_segmenter(&settings, &imagery, &classes, 0, Device::Cpu).unwrap();
-        let layers = Architecture::Unet(settings.clone()).layers(&imagery, &classes);
-        let named: Vec<&str> = layers.iter().map(Layer::weights).filter(|name| !name.is_empty()).collect();
+        let layers = Architecture::Unet(settings.clone()).layers(&imagery, &classes).unwrap();
+        let named: Vec<&str> =
+            layers.iter().map(|layer| &*layer.weights).filter(|name| !name.is_empty()).collect();
         for (name, _) in network.weights().iter() {
             let layer = name.rsplit_once('.').unwrap().0;
             assert!(named.contains(&layer), "{settings:?}: {name}");
@@ -72,7 +74,8 @@ where
     Cpu: Backend<E>,
 {
     let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(5));
-    let mut network = Unet::<E, Cpu>::new(&device, &mut random, settings, 3, 4);
+    let mut build = Builder { device: &device, random: &mut random };
+    let mut network = Unet::<E, Cpu>::new(&mut build, settings, 3, 4);
     let mut draw = |len: usize| -> Vec<E> {
         (0..len).map(|_| E::from_f64(random.gen_range(0.0..1.0)).unwrap()).collect()
     };

@@ -290,7 +290,7 @@ fn a_transposed_convolution_is_keras_s() {
 
 #[test]
 fn layers_have_keras_s_parameters_and_learn_in_f32_what_they_learn_in_f64() {
-    use crate::nn::layers::{Convolution, Initial, Pass};
+    use crate::nn::{Builder, Convolution, Initial, Pass};
 
     /// The output and the count of parameters of a depthwise layer behind a transposed one.
     fn run<E: Dtype>() -> (Vec<f64>, usize)
@@ -299,11 +299,10 @@ fn layers_have_keras_s_parameters_and_learn_in_f32_what_they_learn_in_f64() {
     {
         let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(3));
         let window = Window { kernel: 2, stride: 2, padding: Padding::Same };
-        let mut wider =
-            Convolution::<E, Cpu>::transposed("up", &device, &mut random, Initial::Glorot, window, 6, 20);
-        let mut own = Convolution::depthwise("own", &device, &mut random, Initial::He, Window::same(3), 20)
-            .swish()
-            .without_bias();
+        let mut build = Builder { device: &device, random: &mut random };
+        let mut wider: Convolution<E, Cpu> = build.transposed(Initial::Glorot, "up", window, [6, 20]);
+        let own = build.depthwise(Initial::He, "own", Window::same(3), 20);
+        let mut own = own.swish().without_bias();
         let x = device
             .tensor_from_vec(cast::<E>(&draw(&mut random, 3 * 4 * 5 * 6)), (3usize, 4usize, 5usize, 6usize));
         let mut pass = Pass::training(ChaCha8Rng::seed_from_u64(0));

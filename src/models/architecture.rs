@@ -1,0 +1,198 @@
+//! All networks in one list. What each is stands in its own file: settings, layers, forward pass.
+
+use dfdx::prelude::Cpu;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::mlp::MlpSettings;
+use super::resnet50::ResNet50Settings;
+use super::sen2lcz::Sen2LczSettings;
+use super::unet::UnetSettings;
+use crate::data::Patches;
+use crate::nn::{Backend, Builder, Layer, Module, layers_of};
+use crate::{Classes, Error, Imagery, Result};
+
+/// The kind of a network and its size, as a configuration file gives it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "name")]
+pub enum Architecture {
+    /// See [`sen2lcz`](super::sen2lcz).
+    Sen2lcz(Sen2LczSettings),
+    /// See [`mlp`](super::mlp).
+    Mlp(MlpSettings),
+    /// See [`resnet50`](super::resnet50).
+    Resnet50(ResNet50Settings),
+    /// See [`unet`](super::unet): a [`Segmenter`](super::Segmenter), which
+    /// [`build_segmenter`](super::build_segmenter) makes.
+    Unet(UnetSettings),
+}
+
+/// Evaluates an expression with the settings of whichever network it is; another one for networks of pixels.
+macro_rules! with_settings {
+    ($architecture:expr, $settings:ident => $expression:expr) => {
+        with_settings!($architecture, $settings => $expression, $settings => $expression)
+    };
+    ($architecture:expr, $settings:ident => $patches:expr, $of_pixels:pat => $pixels:expr) => {
+        match $architecture {
+            Architecture::Sen2lcz($settings) => $patches,
+            Architecture::Mlp($settings) => $patches,
+            Architecture::Resnet50($settings) => $patches,
+            Architecture::Unet($of_pixels) => $pixels,
+        }
+    };
+}
+pub(super) use with_settings;
+
+/// The settings of a network, which say how to build it.
+pub(super) trait Blueprint {
+    /// What it is called in configurations and tables: its variant of [`Architecture`] in kebab case.
+    const NAME: &'static str;
+
+    /// The network that they describe.
+    type Module<D: Backend<f32>>: Module<f32, D>;
+
+    /// Refuses settings that cannot be, or that do not fit patches of this size.
+    fn check(&self, patch_size: usize) -> Result<()>;
+
+    /// The network with random weights, for settings that have been checked.
+    fn module<D: Backend<f32>>(
+        &self,
+        build: &mut Builder<'_, D>,
+        imagery: &Imagery,
+        classes: usize,
+    ) -> Self::Module<D>;
+
+    /// Checks the settings, and gives the network with weights drawn from a seed.
+    fn build<D: Backend<f32>>(
+        &self,
+        device: &D,
+        imagery: &Imagery,
+        classes: &Classes,
+        seed: u64,
+    ) -> Result<Self::Module<D>> {
+        self.check(imagery.patch_size)?;
+        let mut build = Builder { device, random: &mut ChaCha8Rng::seed_from_u64(seed) };
+        Ok(self.module(&mut build, imagery, classes.len()))
+    }
+}
+
+/// A blueprint's name.
+fn name_of<B: Blueprint>(_: &B) -> &'static str {
+    B::NAME
+}
+
+impl Architecture {
+    /// The published Sen2LCZ.
+    pub fn sen2lcz() -> Self {
+        Self::Sen2lcz(Sen2LczSettings::default())
+    }
+
+    /// The course's multilayer perceptron.
+    pub fn mlp() -> Self {
+        Self::Mlp(MlpSettings::default())
+    }
+
+    /// The published ResNet-50.
+    pub fn resnet50() -> Self {
+        Self::Resnet50(ResNet50Settings::default())
+    }
+
+    /// The U-Net with the encoder EfficientNet-B0.
+    pub fn unet() -> Self {
+        Self::Unet(UnetSettings::default())
+    }
+
+    /// A network of this name with its default settings, `None` if there is no such network.
+    pub fn named(name: &str) -> Option<Self> {
+        serde_json::from_value(serde_json::json!({ "name": name })).ok()
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &'static str {
+        with_settings!(self, settings => name_of(settings))
+    }
+
+    /// Whether it gives each pixel a class, not each patch.
+    pub fn is_of_pixels(&self) -> bool {
+        with_settings!(self, _settings => false, _ => true)
+    }
+
+    /// Its layers and what else stands between patch and prediction, in the order of the forward pass. Found by such a
+    /// pass, of one patch through a network with any weights.
+    ///
+    /// # Errors
+    /// Settings that do not fit the patches.
+    pub(super) fn layers(&self, imagery: &Imagery, classes: &Classes) -> Result<Vec<Layer>> {
+        let device = Cpu::default();
+        with_settings!(self, settings => {
+            let module = settings.build(&device, imagery, classes, 0)?;
+            Ok(layers_of(&module, &device, imagery.patch_size, imagery.bands.len()))
+        })
+    }
+
+    /// The layers of a network that exists.
+    pub(super) fn layers_of_built(&self, imagery: &Imagery, classes: &Classes) -> Vec<Layer> {
+        self.layers(imagery, classes).expect("a network that was built fits its patches")
+    }
+
+    /// Floating-point operations of a forward pass of one patch.
+    pub(super) fn operations(&self, imagery: &Imagery, classes: &Classes) -> u64 {
+        self.layers_of_built(imagery, classes).iter().map(|layer| layer.operations).sum()
+    }
+
+    /// Refuses batches of one patch where batch norm would take the variance of one number, which is 0.
+    pub(crate) fn check_batches(&self, patches: &Patches, batch_size: usize) -> Result<()> {
+        let left = patches.len() % batch_size.max(1);
+        if batch_size != 1 && left != 1 {
+            return Ok(());
+        }
+        let layers = self.layers(patches.imagery(), patches.classes())?;
+        // One pixel: one number per channel.
+        if layers.iter().any(|layer| layer.normalises && layer.output[..2] == [1, 1]) {
+            let which = if batch_size == 1 { "each batch" } else { "the last batch of an epoch" };
+            let problem = format!(
+                "{which} is one patch, and {}'s smallest maps are one pixel: batch norm has no variance",
+                self.name()
+            );
+            let advice = "choose another training.batch_size";
+            return Err(Error::input(patches.name(), problem, advice));
+        }
+        Ok(())
+    }
+
+    /// Refuses passes with dropout that would be none, or all equal.
+    pub(super) fn check_passes(&self, imagery: &Imagery, classes: &Classes, passes: usize) -> Result<()> {
+        if passes == 0 {
+            return Err(Error::input("MC dropout", "0 passes", "choose 1 or more; 20 are usual"));
+        }
+        if self.layers(imagery, classes)?.iter().all(|layer| layer.dropout == 0.0) {
+            let problem = "the network has no dropout, so that all passes would be alike";
+            return Err(Error::input(
+                "MC dropout",
+                problem,
+                "train with model.dropout above 0, or an ensemble",
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_found_by_its_name() {
+        for (name, architecture) in [
+            ("sen2lcz", Architecture::sen2lcz()),
+            ("mlp", Architecture::mlp()),
+            ("resnet50", Architecture::resnet50()),
+            ("unet", Architecture::unet()),
+        ] {
+            assert_eq!(architecture.name(), name);
+            assert_eq!(Architecture::named(name), Some(architecture));
+        }
+        assert_eq!(Architecture::named("resnet99"), None);
+    }
+}

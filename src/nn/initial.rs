@@ -1,0 +1,206 @@
+//! The random first weights of layers.
+
+use std::ops::Range;
+
+use dfdx::prelude::*;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
+use rayon::prelude::*;
+
+use super::layers::{Convolution, Dense, PixelHead};
+use super::ops::{Backend, Kind, Matrix, Padding, Window};
+
+/// Numbers from He's normal distribution, truncated at two deviations as Keras's `he_normal` is
+/// (He et al. 2015): the deviation after truncation is √(2 / inputs).
+fn he_normal(random: &mut ChaCha8Rng, inputs: usize, len: usize) -> Vec<f64> {
+    /// Deviation of a standard normal truncated at ±2.
+    const TRUNCATED: f64 = 0.879_625_661_034_239_8;
+    let normal = Normal::new(0.0, 1.0).expect("a deviation of 1");
+    let scale = (2.0 / inputs as f64).sqrt() / TRUNCATED;
+    let mut draw = || loop {
+        let x: f64 = normal.sample(random);
+        if x.abs() <= 2.0 {
+            return scale * x;
+        }
+    };
+    (0..len).map(|_| draw()).collect()
+}
+
+/// Numbers from the uniform distribution on ±√(6 / (inputs + outputs)), Keras's `glorot_uniform`
+/// (Glorot & Bengio 2010).
+fn glorot_uniform(random: &mut ChaCha8Rng, inputs: usize, outputs: usize, len: usize) -> Vec<f64> {
+    let limit = (6.0 / (inputs + outputs) as f64).sqrt();
+    uniform(random, -limit..limit, len)
+}
+
+/// What `gen_range` would give so many times, drawn by all threads: each number takes two words of the stream, whose
+/// places are known.
+fn uniform(random: &mut ChaCha8Rng, range: Range<f64>, len: usize) -> Vec<f64> {
+    const WORDS: u128 = 2;
+    /// Numbers that a thread draws at once.
+    const PART: usize = 1 << 15;
+    let first = random.get_word_pos();
+    let place = |n: usize| first + WORDS * n as u128;
+    let mut numbers = vec![0.0; len];
+    let parts = numbers.par_chunks_mut(PART).enumerate();
+    let plain = parts.map(|(n, part)| {
+        let mut random = random.clone();
+        random.set_word_pos(place(n * PART));
+        part.fill_with(|| random.gen_range(range.clone()));
+        random.get_word_pos() == place(n * PART + part.len())
+    });
+    // One in 2⁵² is rounded up to the range's end and drawn again, so that all behind it move on.
+    if plain.reduce(|| true, |a, b| a && b) {
+        random.set_word_pos(place(len));
+    } else {
+        numbers.fill_with(|| random.gen_range(range.clone()));
+    }
+    numbers
+}
+
+/// The distribution of a layer's first weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Initial {
+    /// He's normal distribution.
+    He,
+    /// He's uniform distribution, on ±√(6 / inputs).
+    HeUniform,
+    /// He's normal distribution of the outputs' number: EfficientNet's.
+    HeOutputs,
+    /// Glorot's uniform distribution.
+    Glorot,
+}
+
+impl Initial {
+    /// The first weights of a layer whose outputs have so many inputs each, and whose inputs so many outputs.
+    fn draw<E: Dtype>(self, random: &mut ChaCha8Rng, [inputs, outputs]: [usize; 2], len: usize) -> Vec<E> {
+        numbers(match self {
+            Self::He => he_normal(random, inputs, len),
+            Self::HeUniform => glorot_uniform(random, inputs, 0, len),
+            Self::HeOutputs => he_normal(random, outputs, len),
+            Self::Glorot => glorot_uniform(random, inputs, outputs, len),
+        })
+    }
+}
+
+/// Numbers in the network's own type.
+fn numbers<E: Dtype>(values: Vec<f64>) -> Vec<E> {
+    values.into_iter().map(|x| E::from_f64(x).expect("f32 and f64 hold any number")).collect()
+}
+
+/// Makes layers with random first weights, in the order in which they are asked for: another order gives other weights.
+pub(crate) struct Builder<'a, D> {
+    pub(crate) device: &'a D,
+    pub(crate) random: &'a mut ChaCha8Rng,
+}
+
+impl<D> Builder<'_, D> {
+    fn matrix<E: Dtype>(&mut self, initial: Initial, fans: [usize; 2], sides: (usize, usize)) -> Matrix<E, D>
+    where
+        D: Backend<E>,
+    {
+        self.device.tensor_from_vec(initial.draw(self.random, fans, sides.0 * sides.1), sides)
+    }
+
+    /// A convolution with batch norm and ReLU; ε = 1e-3 as in Keras.
+    pub(crate) fn convolution<E: Dtype>(
+        &mut self,
+        initial: Initial,
+        name: impl Into<String>,
+        window: Window,
+        [inputs, outputs]: [usize; 2],
+    ) -> Convolution<E, D>
+    where
+        D: Backend<E>,
+    {
+        let taps = window.kernel * window.kernel;
+        let weight = self.matrix(initial, [taps * inputs, taps * outputs], (taps * inputs, outputs));
+        Convolution::of(name.into(), self.device, Kind::Full, window, weight, outputs)
+    }
+
+    /// As [`convolution`](Self::convolution), of each channel by itself (Keras's `DepthwiseConv2D`).
+    pub(crate) fn depthwise<E: Dtype>(
+        &mut self,
+        initial: Initial,
+        name: impl Into<String>,
+        window: Window,
+        channels: usize,
+    ) -> Convolution<E, D>
+    where
+        D: Backend<E>,
+    {
+        let taps = window.kernel * window.kernel;
+        // Keras counts a kernel of (side, side, channels, 1).
+        let weight = self.matrix(initial, [taps * channels, taps], (taps, channels));
+        Convolution::of(name.into(), self.device, Kind::Depthwise, window, weight, channels)
+    }
+
+    /// As [`convolution`](Self::convolution), transposed (Keras's `Conv2DTranspose` with `same` padding): the maps grow
+    /// by the window's stride.
+    ///
+    /// # Panics
+    /// A window of other padding.
+    pub(crate) fn transposed<E: Dtype>(
+        &mut self,
+        initial: Initial,
+        name: impl Into<String>,
+        window: Window,
+        [inputs, outputs]: [usize; 2],
+    ) -> Convolution<E, D>
+    where
+        D: Backend<E>,
+    {
+        assert_eq!(window.padding, Padding::Same, "transposed convolutions are of `same` padding");
+        let taps = window.kernel * window.kernel;
+        let weight = self.matrix(initial, [taps * outputs, taps * inputs], (taps * outputs, inputs));
+        Convolution::of(name.into(), self.device, Kind::Transposed, window, weight, outputs)
+    }
+
+    /// A dense layer.
+    pub(crate) fn dense<E: Dtype>(
+        &mut self,
+        initial: Initial,
+        name: impl Into<String>,
+        [inputs, outputs]: [usize; 2],
+    ) -> Dense<E, D>
+    where
+        D: Backend<E>,
+    {
+        let weight = self.matrix(initial, [inputs, outputs], (inputs, outputs));
+        Dense::of(name.into(), self.device, weight)
+    }
+
+    /// The last layer of a network of pixels, with Glorot-uniform weights, which sees so many pixels a side.
+    pub(crate) fn pixel_head<E: Dtype>(
+        &mut self,
+        name: impl Into<String>,
+        kernel: usize,
+        [inputs, classes]: [usize; 2],
+    ) -> PixelHead<E, D>
+    where
+        D: Backend<E>,
+    {
+        let taps = kernel * kernel;
+        let weight = self.matrix(Initial::Glorot, [taps * inputs, taps * classes], (taps * inputs, classes));
+        PixelHead::of(name.into(), self.device, Window::same(kernel), weight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    #[test]
+    fn first_weights_are_drawn_by_any_number_of_threads_as_one_draws_them() {
+        let mut random = ChaCha8Rng::seed_from_u64(4);
+        let _: u32 = random.r#gen();
+        let mut alone = random.clone();
+        for len in [0, 7, 1 << 15, 80_001] {
+            let expected: Vec<f64> = (0..len).map(|_| alone.gen_range(-0.3..0.3)).collect();
+            assert_eq!(uniform(&mut random, -0.3..0.3, len), expected);
+        }
+        assert_eq!(random.r#gen::<u32>(), alone.r#gen::<u32>());
+    }
+}
