@@ -59,6 +59,7 @@ pub mod progress;
 pub mod run;
 pub mod scene;
 pub mod scorecard;
+mod simd;
 pub mod studies;
 pub mod synthetic;
 pub mod uncertainty;

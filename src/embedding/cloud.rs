@@ -4,8 +4,8 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
-use crate::nn::kernels::Level;
-use crate::nn::kernels::distances::distances;
+use crate::simd::Level;
+use crate::simd::distances::distances;
 use crate::{Error, Features, Progress, Result};
 
 /// Rows of distances that a thread holds at once.

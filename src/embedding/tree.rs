@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::nn::kernels::Level;
-use crate::nn::kernels::repulsion::{Sources, repel};
+use crate::simd::Level;
+use crate::simd::repulsion::{Sources, repel};
 
 /// Points of a leaf, at most: as many share a walk through the tree.
 const LEAF: usize = 24;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::nn::kernels::Level;
+use crate::simd::Level;
 use crate::{Error, Result};
 
 /// Where a network runs.

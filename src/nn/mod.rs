@@ -4,7 +4,7 @@
 mod augmentation;
 pub(crate) mod inference;
 mod initial;
-pub(crate) mod kernels;
+mod kernels;
 mod layers;
 mod module;
 mod ops;

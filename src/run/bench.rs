@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::Config;
 use crate::data::{Masks, Patches};
 use crate::models::{Architecture, Device, Network, Segmenter, build, build_segmenter};
-use crate::nn::kernels::{Level, peak};
 use crate::nn::{History, Labelled, Masked, Observer, Standardisation, Training};
+use crate::simd::{Level, peak};
 use crate::{Bands, Classes, Error, Imagery, LabelDistributions, Labels, Progress, Result};
 
 /// Batches of a training set: an epoch.

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{ClassCentres, Members, Uncertainty};
-use crate::nn::kernels::Level;
-use crate::nn::kernels::distances::distances;
+use crate::simd::Level;
+use crate::simd::distances::distances;
 use crate::{Error, Features, Labels, Probabilities, Result};
 
 /// How samples to ask about are chosen.

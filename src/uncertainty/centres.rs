@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::weiszfeld::contiguous;
 use super::{MedianFit, Uncertainty, Weiszfeld};
-use crate::nn::kernels::Level;
-use crate::nn::kernels::distances::{add, distances};
 use crate::predictions::BLOCK;
 use crate::progress::Silent;
+use crate::simd::Level;
+use crate::simd::distances::{add, distances};
 use crate::{Classes, Error, FeatureRows, Features, Labels, Progress, Result};
 
 /// What a class's focal point is.

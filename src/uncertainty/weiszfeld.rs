@@ -12,9 +12,9 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::nn::kernels::Level;
-use crate::nn::kernels::distances::pull;
 use crate::predictions::BLOCK;
+use crate::simd::Level;
+use crate::simd::distances::pull;
 use crate::{Error, FeatureRows, Labels, Progress, Result};
 
 /// When the iteration ends.

@@ -5,7 +5,7 @@
 //! broadcast of one input times a vector of output channels. Weights are packed so that it reads
 //! them in order. The input gradient is the same convolution with flipped, transposed weights.
 
-use super::{Kernel, Lanes, Level};
+use super::{Kernel, Lanes, Level, volume};
 
 /// Floats behind a padded image, so that a vector load at its last pixel stays inside.
 const SLACK: usize = 16;
@@ -43,12 +43,12 @@ impl Geometry {
 
     /// Floats that a padded image of so many channels takes.
     pub(crate) fn padded_len(self, channels: usize) -> usize {
-        (self.height + 2 * self.margin()) * self.padded_width() * channels + SLACK
+        volume(&[self.height + 2 * self.margin(), self.padded_width(), channels]) + SLACK
     }
 
     /// Weights of the convolution.
     pub(crate) fn weight_len(self) -> usize {
-        self.kernel * self.kernel * self.inputs * self.outputs
+        volume(&[self.kernel, self.kernel, self.inputs, self.outputs])
     }
 
     /// The positions of the image's rows in a padded image.
@@ -68,24 +68,19 @@ impl Geometry {
     }
 }
 
-/// Vectors of output channels side by side in one register block: as many as leave room for the
-/// accumulators (32 registers with AVX-512, 16 without).
-fn block_vectors(level: Level, left: usize) -> usize {
-    match (level.width(), left) {
-        (16, 4..) => 4,
-        (_, 2..) => 2,
-        _ => 1,
-    }
-}
-
-/// The register blocks that cover `outputs` channels: first channel and vectors of each.
-fn blocks(level: Level, outputs: usize) -> Vec<(usize, usize)> {
+/// The register blocks that cover `outputs` channels with vectors of `width` lanes: first channel and vectors of each; as
+/// many as leave room for the accumulators (32 registers with AVX-512, 16 without).
+fn blocks(width: usize, outputs: usize) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut channel = 0;
     while channel < outputs {
-        let vectors = block_vectors(level, (outputs - channel).div_ceil(level.width()));
+        let vectors = match (width, (outputs - channel).div_ceil(width)) {
+            (16, 4..) => 4,
+            (_, 2..) => 2,
+            _ => 1,
+        };
         found.push((channel, vectors));
-        channel += vectors * level.width();
+        channel += vectors * width;
     }
     found
 }
@@ -131,7 +126,7 @@ impl Packed {
         geometry: Geometry,
         rows: impl Iterator<Item = &'a [f32]> + Clone,
     ) -> Self {
-        let blocks = blocks(level, geometry.outputs);
+        let blocks = blocks(level.width(), geometry.outputs);
         let mut panels = Vec::new();
         for &(channel, vectors) in &blocks {
             let width = vectors * level.width();
@@ -158,15 +153,12 @@ pub(crate) enum Finish<'a> {
 
 /// Convolves one padded image. `out` has height · width · outputs floats.
 pub(crate) fn convolve(padded: &[f32], weights: &Packed, finish: Finish<'_>, out: &mut [f32]) {
-    let geometry = weights.geometry;
-    assert_eq!(padded.len(), geometry.padded_len(geometry.inputs), "a padded image of another size");
-    assert_eq!(out.len(), geometry.height * geometry.width * geometry.outputs, "an output of another size");
     // A block reads its bias in whole vectors.
     let mut bias = Vec::new();
     if let Finish::Bias(given) | Finish::BiasRelu(given) = finish {
-        assert_eq!(given.len(), geometry.outputs, "a bias of another layer");
+        assert_eq!(given.len(), weights.geometry.outputs, "a bias of another layer");
         bias.extend_from_slice(given);
-        bias.resize(geometry.outputs + 4 * SLACK, 0.0);
+        bias.resize(given.len() + 4 * SLACK, 0.0);
     }
     let relu = matches!(finish, Finish::BiasRelu(_));
     weights.level.run(Convolve { padded, weights, bias: &bias, relu, out });
@@ -175,22 +167,31 @@ pub(crate) fn convolve(padded: &[f32], weights: &Packed, finish: Finish<'_>, out
 struct Convolve<'a> {
     padded: &'a [f32],
     weights: &'a Packed,
-    /// Empty: accumulate.
+    /// With slack behind it; empty: accumulate.
     bias: &'a [f32],
     relu: bool,
     out: &'a mut [f32],
 }
 
-impl Kernel for Convolve<'_> {
+// SAFETY: `check` has every length, `run` the width that the weights are packed for; `convolve` makes the bias.
+unsafe impl Kernel for Convolve<'_> {
     type Output = ();
+
+    fn check(&self) {
+        let Geometry { height, width, inputs, outputs, .. } = self.weights.geometry;
+        let padded = self.weights.geometry.padded_len(inputs);
+        assert_eq!(self.padded.len(), padded, "a padded image of another size");
+        assert_eq!(self.out.len(), volume(&[height, width, outputs]), "an output of another size");
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(mut self) {
         let weights = self.weights;
+        assert_eq!(weights.level.width(), L::WIDTH, "weights packed for other vectors");
         let Geometry { inputs, kernel, .. } = weights.geometry;
         let mut panel = 0;
         for &(channel, vectors) in &weights.blocks {
-            // SAFETY: `convolve` has checked every length; blocks and panels come from `Packed`.
+            // SAFETY: blocks and panels come from `Packed`.
             unsafe {
                 match (vectors, L::WIDTH) {
                     (4, _) => self.block::<L, 4, 4>(channel, panel),
@@ -292,36 +293,30 @@ impl Convolve<'_> {
 
 /// Adds one image's share to the weights' gradient: for each tap, input i and output o,
 /// the sum over pixels of input i under that tap times the gradient of output o.
-///
-/// `padded` and `gradient` are both padded images, of `inputs` and `outputs` channels.
-pub(crate) fn add_weight_gradient(
-    level: Level,
-    geometry: Geometry,
-    padded: &[f32],
-    gradient: &[f32],
-    weights: &mut [f32],
-) {
-    assert_eq!(padded.len(), geometry.padded_len(geometry.inputs), "a padded image of another size");
-    assert_eq!(gradient.len(), geometry.padded_len(geometry.outputs), "a padded gradient of another size");
-    assert_eq!(weights.len(), geometry.weight_len(), "weights of another convolution");
-    level.run(WeightGradient { level, geometry, padded, gradient, weights });
+pub(crate) struct AddWeightGradient<'a> {
+    pub(crate) geometry: Geometry,
+    /// A padded image of the inputs.
+    pub(crate) padded: &'a [f32],
+    /// The gradient of the outputs, padded.
+    pub(crate) gradient: &'a [f32],
+    pub(crate) weights: &'a mut [f32],
 }
 
-struct WeightGradient<'a> {
-    level: Level,
-    geometry: Geometry,
-    padded: &'a [f32],
-    gradient: &'a [f32],
-    weights: &'a mut [f32],
-}
-
-impl Kernel for WeightGradient<'_> {
+// SAFETY: `check` has every length that the geometry asks for.
+unsafe impl Kernel for AddWeightGradient<'_> {
     type Output = ();
+
+    fn check(&self) {
+        let g = self.geometry;
+        assert_eq!(self.padded.len(), g.padded_len(g.inputs), "a padded image of another size");
+        assert_eq!(self.gradient.len(), g.padded_len(g.outputs), "a padded gradient of another size");
+        assert_eq!(self.weights.len(), g.weight_len(), "weights of another convolution");
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(mut self) {
-        for (channel, vectors) in blocks(self.level, self.geometry.outputs) {
-            // SAFETY: `add_weight_gradient` has checked every length.
+        for (channel, vectors) in blocks(L::WIDTH, self.geometry.outputs) {
+            // SAFETY: the block lies in the outputs.
             unsafe {
                 match (vectors, L::WIDTH) {
                     (4, _) => self.block::<L, 6, 4>(channel),
@@ -335,7 +330,7 @@ impl Kernel for WeightGradient<'_> {
     }
 }
 
-impl WeightGradient<'_> {
+impl AddWeightGradient<'_> {
     /// All taps and inputs of one block of output channels, J inputs at a time.
     #[inline(always)]
     unsafe fn block<L: Lanes, const J: usize, const V: usize>(&mut self, channel: usize) {
@@ -390,8 +385,9 @@ impl WeightGradient<'_> {
                             *sum = x.multiply_add(vector, *sum);
                         }
                     }
-                    input = input.add(inputs);
-                    gradient = gradient.add(outputs);
+                    // Behind the last pixel of an image they would leave it.
+                    input = input.wrapping_add(inputs);
+                    gradient = gradient.wrapping_add(outputs);
                 }
             }
             for (j, sums) in sums.iter().enumerate() {

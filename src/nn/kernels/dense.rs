@@ -3,7 +3,7 @@
 //! A tile of y is held in registers while the inner side runs; the strip of b that it takes stays in the second cache
 //! for the tiles below it, if the inner side is a thousand or so.
 
-use super::{Kernel, Lanes, Level};
+use super::{Kernel, Lanes};
 
 /// A matrix by the places of its numbers: that of row r and column k is r · `row` + k · `column`.
 #[derive(Debug, Clone, Copy)]
@@ -14,72 +14,89 @@ pub(crate) struct Left<'a> {
 }
 
 /// y += a · b for y of (rows, columns) and b of (inner, columns), both row by row.
-pub(crate) fn add_product(level: Level, a: Left<'_>, b: &[f32], y: &mut [f32], columns: usize) {
-    if y.is_empty() || b.is_empty() {
-        return;
+pub(crate) struct AddProduct<'a> {
+    pub(crate) a: Left<'a>,
+    pub(crate) b: &'a [f32],
+    pub(crate) y: &'a mut [f32],
+    pub(crate) columns: usize,
+}
+
+impl AddProduct<'_> {
+    /// Rows of y, and of b.
+    fn rows(&self) -> [usize; 2] {
+        // Without columns there are no numbers.
+        [self.y.len(), self.b.len()].map(|len| len / self.columns.max(1))
     }
-    let (rows, inner) = (y.len() / columns, b.len() / columns);
-    assert!(y.len() == rows * columns && b.len() == inner * columns, "matrices of whole rows");
-    let last = (rows - 1) * a.row + (inner - 1) * a.column;
-    assert!(last < a.numbers.len(), "a matrix of {rows} rows and {inner} columns");
-    level.run(Product { a, b, y, rows, inner, columns });
 }
 
-struct Product<'a> {
-    a: Left<'a>,
-    b: &'a [f32],
-    y: &'a mut [f32],
-    rows: usize,
-    inner: usize,
-    columns: usize,
-}
-
-impl Kernel for Product<'_> {
+// SAFETY: `check` has y and b of whole rows, and all of a's places in its numbers.
+unsafe impl Kernel for AddProduct<'_> {
     type Output = ();
+
+    fn check(&self) {
+        let [rows, inner] = self.rows();
+        let whole = self.y.len() == rows * self.columns && self.b.len() == inner * self.columns;
+        assert!(whole, "matrices of whole rows");
+        if rows > 0 && inner > 0 {
+            let of_rows = (rows - 1).checked_mul(self.a.row);
+            let last = of_rows.and_then(|at| at.checked_add((inner - 1).checked_mul(self.a.column)?));
+            let fits = last.is_some_and(|last| last < self.a.numbers.len());
+            assert!(fits, "a matrix of {rows} rows and {inner} columns");
+        }
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(mut self) {
+        let [rows, inner] = self.rows();
+        if inner == 0 {
+            return;
+        }
         // Four vectors of columns by six rows fill AVX-512's 32 registers, two those of AVX2.
         let wide = if L::WIDTH == 16 { 4 } else { 2 } * L::WIDTH;
         let mut column = 0;
-        // SAFETY: `add_product` has checked every length; the columns of each call are in the rows.
+        // SAFETY: the columns of each call are in the rows.
         unsafe {
             while column + wide <= self.columns {
                 if L::WIDTH == 16 {
-                    self.strip::<L, 4, true>(column);
+                    self.strip::<L, 4, true>(rows, inner, column);
                 } else {
-                    self.strip::<L, 2, true>(column);
+                    self.strip::<L, 2, true>(rows, inner, column);
                 }
                 column += wide;
             }
             while column + L::WIDTH <= self.columns {
-                self.strip::<L, 1, true>(column);
+                self.strip::<L, 1, true>(rows, inner, column);
                 column += L::WIDTH;
             }
             if column < self.columns {
-                self.strip::<L, 1, false>(column);
+                self.strip::<L, 1, false>(rows, inner, column);
             }
         }
     }
 }
 
-impl Product<'_> {
+impl AddProduct<'_> {
     /// All rows of V vectors of columns; the last one reaches beyond the row unless they are WHOLE.
     #[inline(always)]
-    unsafe fn strip<L: Lanes, const V: usize, const WHOLE: bool>(&mut self, column: usize) {
+    unsafe fn strip<L: Lanes, const V: usize, const WHOLE: bool>(
+        &mut self,
+        rows: usize,
+        inner: usize,
+        column: usize,
+    ) {
         let mut row = 0;
         // SAFETY: the rows of each call are in y and a.
         unsafe {
-            while row + 6 <= self.rows {
-                self.tile::<L, 6, V, WHOLE>(row, column);
+            while row + 6 <= rows {
+                self.tile::<L, 6, V, WHOLE>(inner, row, column);
                 row += 6;
             }
-            while row + 2 <= self.rows {
-                self.tile::<L, 2, V, WHOLE>(row, column);
+            while row + 2 <= rows {
+                self.tile::<L, 2, V, WHOLE>(inner, row, column);
                 row += 2;
             }
-            if row < self.rows {
-                self.tile::<L, 1, V, WHOLE>(row, column);
+            if row < rows {
+                self.tile::<L, 1, V, WHOLE>(inner, row, column);
             }
         }
     }
@@ -88,6 +105,7 @@ impl Product<'_> {
     #[inline(always)]
     unsafe fn tile<L: Lanes, const R: usize, const V: usize, const WHOLE: bool>(
         &mut self,
+        inner: usize,
         row: usize,
         column: usize,
     ) {
@@ -106,7 +124,7 @@ impl Product<'_> {
                 }
             }
             let a = self.a.numbers.as_ptr().add(row * self.a.row);
-            for k in 0..self.inner {
+            for k in 0..inner {
                 let b = self.b.as_ptr().add(k * columns + column);
                 let mut vectors = [L::splat(0.0); V];
                 for (v, vector) in vectors.iter_mut().enumerate() {

@@ -6,7 +6,7 @@
 
 use super::conv::Finish;
 use super::window::Window;
-use super::{Kernel, Lanes, Level};
+use super::{Kernel, Lanes, volume};
 
 /// One term of a sum: which rows of the two factors are multiplied.
 #[derive(Debug, Clone, Copy)]
@@ -28,33 +28,30 @@ pub(crate) struct Terms {
 impl Terms {
     /// place ← pixel · tap: the output from the input and the weights.
     pub(crate) fn of_output(window: Window, height: usize, width: usize) -> Self {
-        let [pixels, places, taps] = sizes(window, height, width);
-        Self::new(
-            places,
-            [pixels, taps],
-            links(window, height, width).map(|(pixel, place, tap)| (place, pixel, tap)),
-        )
+        Self::of(window, height, width, |[pixel, place, tap]| [place, pixel, tap])
     }
 
     /// pixel ← place · tap: the input's gradient from the output's and the weights.
     pub(crate) fn of_input(window: Window, height: usize, width: usize) -> Self {
-        let [pixels, places, taps] = sizes(window, height, width);
-        Self::new(pixels, [places, taps], links(window, height, width))
+        Self::of(window, height, width, |[pixel, place, tap]| [pixel, place, tap])
     }
 
     /// tap ← pixel · place: the weights' gradient from the input and the output's gradient.
     pub(crate) fn of_weights(window: Window, height: usize, width: usize) -> Self {
-        let [pixels, places, taps] = sizes(window, height, width);
-        Self::new(
-            taps,
-            [pixels, places],
-            links(window, height, width).map(|(pixel, place, tap)| (tap, pixel, place)),
-        )
+        Self::of(window, height, width, |[pixel, place, tap]| [tap, pixel, place])
     }
 
-    fn new(targets: usize, rows: [usize; 2], links: impl Iterator<Item = (usize, usize, usize)>) -> Self {
+    /// `roles` puts pixel, place and tap in the order target, left, right.
+    fn of(window: Window, height: usize, width: usize, roles: impl Fn([usize; 3]) -> [usize; 3]) -> Self {
+        let taps = window.kernel * window.kernel;
+        let places = window.outputs(height) * window.outputs(width);
+        let [targets, rows @ ..] = roles([height * width, places, taps]);
         let mut of = vec![Vec::new(); targets];
-        links.for_each(|(target, left, right)| of[target].push(Term { left, right }));
+        for (k, pixel) in window.pixels(height, width).enumerate() {
+            let Some(pixel) = pixel else { continue };
+            let [target, left, right] = roles([pixel, k / taps, k % taps]);
+            of[target].push(Term { left, right });
+        }
         let mut starts = vec![0];
         for terms in &of {
             starts.push(starts[starts.len() - 1] + terms.len());
@@ -68,53 +65,35 @@ impl Terms {
     }
 }
 
-/// Pixels, places and taps.
-fn sizes(window: Window, height: usize, width: usize) -> [usize; 3] {
-    [height * width, window.outputs(height) * window.outputs(width), window.kernel * window.kernel]
-}
-
-/// Every pixel, place and tap that meet.
-fn links(window: Window, height: usize, width: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-    let taps = window.kernel * window.kernel;
-    let pixels = window.pixels(height, width).enumerate();
-    pixels.filter_map(move |(k, pixel)| Some((pixel?, k / taps, k % taps)))
-}
-
 /// Row by row the sum over its terms of left · right, channel by channel, finished.
-pub(crate) fn sum_products(
-    level: Level,
-    terms: &Terms,
-    channels: usize,
-    left: &[f32],
-    right: &[f32],
-    finish: Finish<'_>,
-    out: &mut [f32],
-) {
-    assert!([left.len(), right.len()] == terms.rows.map(|rows| rows * channels), "factors of another size");
-    assert_eq!(out.len(), terms.targets() * channels, "an output of another size");
-    if let Finish::Bias(bias) | Finish::BiasRelu(bias) = finish {
-        assert_eq!(bias.len(), channels, "a bias of another layer");
-    }
-    level.run(SumProducts { terms, channels, left, right, finish, out });
+pub(crate) struct SumProducts<'a> {
+    pub(crate) terms: &'a Terms,
+    pub(crate) channels: usize,
+    pub(crate) left: &'a [f32],
+    pub(crate) right: &'a [f32],
+    pub(crate) finish: Finish<'a>,
+    pub(crate) out: &'a mut [f32],
 }
 
-struct SumProducts<'a> {
-    terms: &'a Terms,
-    channels: usize,
-    left: &'a [f32],
-    right: &'a [f32],
-    finish: Finish<'a>,
-    out: &'a mut [f32],
-}
-
-impl Kernel for SumProducts<'_> {
+// SAFETY: `check` has factors and result of as many rows as the terms name.
+unsafe impl Kernel for SumProducts<'_> {
     type Output = ();
+
+    fn check(&self) {
+        let of_rows = |rows: usize| volume(&[rows, self.channels]);
+        let factors = [self.left.len(), self.right.len()] == self.terms.rows.map(of_rows);
+        assert!(factors, "factors of another size");
+        assert_eq!(self.out.len(), of_rows(self.terms.targets()), "an output of another size");
+        if let Finish::Bias(bias) | Finish::BiasRelu(bias) = self.finish {
+            assert_eq!(bias.len(), self.channels, "a bias of another layer");
+        }
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(mut self) {
         let channels = self.channels;
         let mut channel = 0;
-        // SAFETY: `sum_products` has checked every length; the lanes of each call are channels.
+        // SAFETY: the lanes of each call are channels.
         unsafe {
             while channel + 4 * L::WIDTH <= channels {
                 self.block::<L, 4>(channel, L::WIDTH);
@@ -170,6 +149,7 @@ mod tests {
 
     use super::super::window::Padding;
     use super::*;
+    use crate::simd::Level;
 
     /// Numbers whose products and short sums are exact in f32, so that any order gives the same bits.
     fn draw(random: &mut ChaCha8Rng, len: usize) -> Vec<f32> {
@@ -219,7 +199,7 @@ mod tests {
                 let case = format!("{level:?}, {window:?}, {height} × {width} × {channels}");
                 let run = |terms: Terms, left: &[f32], right: &[f32], finish: Finish<'_>, before: &[f32]| {
                     let mut out = before.to_vec();
-                    sum_products(level, &terms, channels, left, right, finish, &mut out);
+                    level.run(SumProducts { terms: &terms, channels, left, right, finish, out: &mut out });
                     out
                 };
                 let nothing = vec![f32::NAN; y.len()];

@@ -1,21 +1,21 @@
 //! Channels of an image times a factor each: squeeze-and-excitation's gate (Hu, Shen & Sun 2018), and its gradients.
 
-use super::{Kernel, Lanes, Level};
+use super::{Kernel, Lanes, check_channels};
 
 /// out = x · factor, channel by channel; one image.
-pub(crate) fn scale(level: Level, x: &[f32], factors: &[f32], out: &mut [f32]) {
-    assert!(x.len() == out.len() && x.len().is_multiple_of(factors.len()), "unequal channels");
-    level.run(Scale { x, factors, out });
+pub(crate) struct Scale<'a> {
+    pub(crate) x: &'a [f32],
+    pub(crate) factors: &'a [f32],
+    pub(crate) out: &'a mut [f32],
 }
 
-struct Scale<'a> {
-    x: &'a [f32],
-    factors: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl Kernel for Scale<'_> {
+// SAFETY: plain loops.
+unsafe impl Kernel for Scale<'_> {
     type Output = ();
+
+    fn check(&self) {
+        check_channels(&[self.x, self.out], &[self.factors]);
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -27,30 +27,21 @@ impl Kernel for Scale<'_> {
 }
 
 /// gx += g · factor and sums += Σ g · x over the pixels, channel by channel; one image.
-pub(crate) fn add_gradients(
-    level: Level,
-    x: &[f32],
-    factors: &[f32],
-    g: &[f32],
-    gx: &mut [f32],
-    sums: &mut [f32],
-) {
-    let channels = factors.len();
-    assert!(x.len() == g.len() && x.len() == gx.len() && sums.len() == channels, "unequal lengths");
-    assert!(x.len().is_multiple_of(channels), "unequal channels");
-    level.run(AddGradients { x, factors, g, gx, sums });
+pub(crate) struct AddGradients<'a> {
+    pub(crate) x: &'a [f32],
+    pub(crate) factors: &'a [f32],
+    pub(crate) g: &'a [f32],
+    pub(crate) gx: &'a mut [f32],
+    pub(crate) sums: &'a mut [f32],
 }
 
-struct AddGradients<'a> {
-    x: &'a [f32],
-    factors: &'a [f32],
-    g: &'a [f32],
-    gx: &'a mut [f32],
-    sums: &'a mut [f32],
-}
-
-impl Kernel for AddGradients<'_> {
+// SAFETY: plain loops.
+unsafe impl Kernel for AddGradients<'_> {
     type Output = ();
+
+    fn check(&self) {
+        check_channels(&[self.x, self.g, self.gx], &[self.factors, self.sums]);
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {

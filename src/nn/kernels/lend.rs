@@ -11,7 +11,9 @@ pub(crate) fn numbers<S: Shape>(x: &Tensor<S, f32, Cpu>) -> &[f32] {
     let Some(len) = checked_len(x) else { return &[] };
     let first: *const f32 = &raw const x[S::Concrete::default()];
     // SAFETY: `checked_len` has found that the tensor's `len` numbers lie side by side from the first
-    // on, all of them in the tensor's one vector, which lives as long as the tensor is borrowed.
+    // on, all of them in the tensor's one vector, which lives as long as the tensor is borrowed. The pointer
+    // comes from a reference to the first number, the most that dfdx lends: it may reach the others of the same
+    // allocation by the rules of Tree Borrows, though not by the stricter ones of Stacked Borrows.
     unsafe { std::slice::from_raw_parts(first, len) }
 }
 

@@ -5,15 +5,23 @@ use std::ptr;
 
 use rayon::prelude::*;
 
-/// A vector of so many numbers, in parts of `part` that are filled side by side: `fill` is handed what `begin` gives a
-/// thread, the part's place and the part, full of zeros.
+/// A vector of so many numbers, in parts of `part` that are filled side by side: `fill` is handed the part's place and the
+/// part, full of zeros.
+///
+/// # Panics
+/// Parts that do not make up `len`.
+pub(crate) fn filled(len: usize, part: usize, fill: impl Fn(usize, &mut [f32]) + Sync + Send) -> Vec<f32> {
+    filled_with(len, part, || (), |(), place, part| fill(place, part))
+}
+
+/// As [`filled`]; `fill` is first handed what `begin` gives a thread.
 ///
 /// `vec![0.0; len]` has one thread write all of it before the others write it again; here each part is zeroed by the
 /// thread that fills it, while it lies in that core's cache.
 ///
 /// # Panics
 /// Parts that do not make up `len`.
-pub(crate) fn filled<T>(
+pub(crate) fn filled_with<T>(
     len: usize,
     part: usize,
     begin: impl Fn() -> T + Sync + Send,
@@ -37,7 +45,8 @@ pub(crate) fn filled<T>(
 }
 
 /// Has the C library keep freed memory for the next step, where it would hand it back to the system and have each
-/// page of it zeroed and mapped anew. To be called once, at a process's start; does nothing without glibc.
+/// page of it zeroed and mapped anew. To be called once, at a process's start: does nothing where other threads run, nor
+/// without glibc on Linux.
 ///
 /// Training Sen2LCZ, nine of ten page faults are of such memory. What a process holds at most does not change; it
 /// keeps it until it ends.
@@ -53,9 +62,13 @@ pub fn keep_memory() {
         const MAPPED: i32 = -3;
         /// Heaps (M_ARENA_MAX). Any but the first is handed back whenever it is empty.
         const HEAPS: i32 = -8;
+        // mallopt changes what other threads may be reading.
+        if !std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1) {
+            return;
+        }
         for (parameter, value) in [(TRIM, i32::MAX), (MAPPED, 32 << 20), (HEAPS, 1)] {
-            // SAFETY: glibc's function of this signature, which any thread may call at any time; a value that it
-            // refuses leaves things as they are.
+            // SAFETY: glibc's function of this signature, called by the only thread; a value that it refuses leaves
+            // things as they are.
             unsafe { mallopt(parameter, value) };
         }
     }
@@ -68,7 +81,7 @@ mod tests {
 
     #[test]
     fn parts_begin_as_zeros_and_keep_what_is_put_into_them() {
-        let numbers = filled(
+        let numbers = filled_with(
             12,
             3,
             || 7.0,
@@ -79,12 +92,12 @@ mod tests {
             },
         );
         assert_eq!(numbers, [0.0, 0.0, 7.0, 0.0, 1.0, 7.0, 0.0, 2.0, 7.0, 0.0, 3.0, 7.0]);
-        assert!(filled(0, 3, || (), |(), _, _| ()).is_empty());
+        assert!(filled(0, 3, |_, _| ()).is_empty());
     }
 
     #[test]
     #[should_panic(expected = "7 numbers in parts of 3")]
     fn parts_make_up_the_whole() {
-        filled(7, 3, || (), |(), _, _| ());
+        filled(7, 3, |_, _| ());
     }
 }

@@ -1,8 +1,6 @@
-//! Inner loops in the processor's widest vectors: AVX-512, AVX2 with FMA, or portable code, chosen
-//! at run time. The only room of the crate with `unsafe`; its public functions are safe.
+//! The inner loops of networks, over the vectors of [`crate::simd`]. Their functions are safe.
 //!
-//! Each kernel is written once over [`lanes::Lanes`] and compiled for each [`Level`]. Images are
-//! NHWC: the channels of a pixel lie side by side.
+//! Images are NHWC: the channels of a pixel lie side by side.
 #![allow(unsafe_code)]
 // A kernel is compiled for an instruction set by being inlined into a function that has it.
 #![allow(clippy::inline_always)]
@@ -10,136 +8,35 @@
 pub(crate) mod conv;
 pub(crate) mod dense;
 pub(crate) mod depthwise;
-pub(crate) mod distances;
-mod doubles;
 pub(crate) mod gate;
-mod lanes;
 pub(crate) mod lend;
 pub(crate) mod linked;
 pub(crate) mod memory;
 pub(crate) mod norm;
-pub(crate) mod peak;
 pub(crate) mod pool;
-pub(crate) mod repulsion;
 pub(crate) mod swish;
 #[cfg(test)]
 mod tests;
 pub(crate) mod update;
 pub(crate) mod window;
 
-use std::sync::OnceLock;
+use crate::simd::{Kernel, Lanes, Level, vectors};
 
-use lanes::Lanes;
-
-/// An instruction set that kernels are compiled for and that this machine has: only
-/// [`available`](Self::available) makes one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Level(Set);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Set {
-    /// 16 lanes.
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    /// 8 lanes.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// 8 lanes as plain Rust, on any processor.
-    Portable,
-}
-
-impl Level {
-    /// The widest level of this machine, looked up once.
-    pub(crate) fn best() -> Self {
-        static BEST: OnceLock<Level> = OnceLock::new();
-        *BEST.get_or_init(|| *Self::available().first().expect("the portable level is always there"))
-    }
-
-    /// All levels that this machine can run, widest first.
-    pub(crate) fn available() -> Vec<Self> {
-        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
-        let mut levels = vec![Self(Set::Portable)];
-        #[cfg(target_arch = "x86_64")]
-        {
-            let fma = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if fma {
-                levels.insert(0, Self(Set::Avx2));
-            }
-            if fma && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-                levels.insert(0, Self(Set::Avx512));
-            }
-        }
-        levels
-    }
-
-    /// What the instruction set is called.
-    pub(crate) fn name(self) -> &'static str {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => "AVX-512",
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => "AVX2",
-            Set::Portable => "portable code",
-        }
-    }
-
-    /// Lanes of a vector.
-    pub(crate) fn width(self) -> usize {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => 16,
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => 8,
-            Set::Portable => 8,
-        }
-    }
-
-    /// Runs a kernel compiled for this level.
-    fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        match self.0 {
-            // SAFETY: only `available` makes a level, and it has detected these features.
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => unsafe { on_avx512(kernel) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => unsafe { on_avx2(kernel) },
-            // SAFETY: plain Rust arithmetic runs anywhere.
-            Set::Portable => unsafe { kernel.run::<lanes::Plain>() },
-        }
-    }
-}
-
-/// A loop that can be compiled for every level. `run` must be `#[inline(always)]`, so that it takes
-/// on the instruction set of the function it is called from.
-trait Kernel {
-    /// What it returns.
-    type Output;
-    /// The loop.
-    ///
-    /// # Safety
-    /// The processor must have the instructions of `L`, and the kernel's slices the lengths that
-    /// its constructor has checked.
-    unsafe fn run<L: Lanes>(self) -> Self::Output;
-}
-
-/// Compiles a kernel for AVX-512.
+/// Numbers in a block of these sides.
 ///
-/// # Safety
-/// The processor must have these features.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
-unsafe fn on_avx512<K: Kernel>(kernel: K) -> K::Output {
-    // SAFETY: the caller vouches for the features; the kernel's constructor for its slices.
-    unsafe { kernel.run::<std::arch::x86_64::__m512>() }
+/// # Panics
+/// More than can be counted: a product that wrapped around would pass for the length of a short slice.
+fn volume(sides: &[usize]) -> usize {
+    sides
+        .iter()
+        .fold(1, |product: usize, side| product.checked_mul(*side).expect("sizes that can be counted"))
 }
 
-/// Compiles a kernel for AVX2 with FMA.
-///
-/// # Safety
-/// The processor must have these features.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn on_avx2<K: Kernel>(kernel: K) -> K::Output {
-    // SAFETY: as in `on_avx512`.
-    unsafe { kernel.run::<std::arch::x86_64::__m256>() }
+/// Panics unless the maps have equal sizes, the channels equal numbers, and a map is whole pixels of these channels.
+#[track_caller]
+fn check_channels(maps: &[&[f32]], channels: &[&[f32]]) {
+    let (len, count) = (maps[0].len(), channels[0].len());
+    assert!(maps.iter().all(|map| map.len() == len), "maps of unequal sizes");
+    assert!(channels.iter().all(|of_channel| of_channel.len() == count), "unequal channels");
+    assert!(count > 0 && len.is_multiple_of(count), "{len} numbers in pixels of {count} channels");
 }

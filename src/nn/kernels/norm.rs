@@ -1,22 +1,6 @@
 //! Batch normalisation and ReLU over the channels of one image.
 
-use super::{Kernel, Lanes, Level};
-
-/// The vectors that cover so many channels: first channel and lanes of each.
-#[inline(always)]
-fn vectors<L: Lanes>(channels: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..channels).step_by(L::WIDTH).map(move |channel| (channel, L::WIDTH.min(channels - channel)))
-}
-
-/// The `n` numbers of the channels from `channel` on.
-///
-/// # Safety
-/// There must be so many; the processor must have the vector's instructions.
-#[inline(always)]
-unsafe fn channel_of<L: Lanes>(values: &[f32], channel: usize, n: usize) -> L {
-    // SAFETY: the caller's.
-    unsafe { L::load_first(values.as_ptr().add(channel), n) }
-}
+use super::{Kernel, Lanes, check_channels, vectors};
 
 /// Sums kept apart, so that one addition need not wait for the one before it.
 const PARTS: usize = 4;
@@ -51,30 +35,30 @@ unsafe fn total<L: Lanes>(parts: [L; PARTS]) -> L {
     unsafe { parts[0].add(parts[1]).add(parts[2].add(parts[3])) }
 }
 
-/// Sum and sum of squared deviations from the image's own mean, a channel.
+/// Sum and sum of squared deviations from the image's own mean, per channel.
 ///
 /// Two passes over data that is still in the cache: the usual E\[y²\] − E\[y\]² in f32 loses the
 /// variance where the mean is large beside it.
-pub(crate) fn moments(level: Level, y: &[f32], sums: &mut [f32], squares: &mut [f32]) {
-    assert!(sums.len() == squares.len() && y.len().is_multiple_of(sums.len()), "unequal channels");
-    level.run(Moments { y, sums, squares });
+pub(crate) struct Moments<'a> {
+    pub(crate) y: &'a [f32],
+    pub(crate) sums: &'a mut [f32],
+    pub(crate) squares: &'a mut [f32],
 }
 
-struct Moments<'a> {
-    y: &'a [f32],
-    sums: &'a mut [f32],
-    squares: &'a mut [f32],
-}
-
-impl Kernel for Moments<'_> {
+// SAFETY: `check` has whole pixels of as many channels as there are sums.
+unsafe impl Kernel for Moments<'_> {
     type Output = ();
+
+    fn check(&self) {
+        check_channels(&[self.y], &[self.sums, self.squares]);
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         let channels = self.sums.len();
         let pixels = self.y.len() / channels;
         for (channel, n) in vectors::<L>(channels) {
-            // SAFETY: `moments` has checked the lengths; `n` lanes from `channel` on exist.
+            // SAFETY: `n` lanes from `channel` on exist in every pixel.
             unsafe {
                 let start = self.y.as_ptr().add(channel);
                 let zero = L::splat(0.0);
@@ -97,48 +81,53 @@ impl Kernel for Moments<'_> {
     }
 }
 
-/// out = scale · y + shift, a channel, plus a residual where there is one; with `relu`, max(0, ·), and NaN
-/// stays NaN.
-pub(crate) fn scale_shift(
-    level: Level,
-    y: &[f32],
-    scale: &[f32],
-    shift: &[f32],
-    residual: Option<&[f32]>,
-    relu: bool,
-    out: &mut [f32],
-) {
-    assert!(scale.len() == shift.len() && y.len() == out.len(), "unequal channels");
-    assert!(y.len().is_multiple_of(scale.len()), "unequal channels");
-    assert!(residual.is_none_or(|r| r.len() == y.len()), "a residual of another size");
-    level.run(ScaleShift { y, scale, shift, residual, relu, out });
+/// scale · y + shift, per channel, plus a residual where there is one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Normal<'a> {
+    pub(crate) scale: &'a [f32],
+    pub(crate) shift: &'a [f32],
+    /// Of y's size.
+    pub(crate) residual: Option<&'a [f32]>,
 }
 
-struct ScaleShift<'a> {
-    y: &'a [f32],
-    scale: &'a [f32],
-    shift: &'a [f32],
-    residual: Option<&'a [f32]>,
-    relu: bool,
-    out: &'a mut [f32],
+impl Normal<'_> {
+    /// Panics unless it fits y.
+    pub(super) fn check(self, y: &[f32]) {
+        check_channels(&[y, self.residual.unwrap_or(y)], &[self.scale, self.shift]);
+    }
 }
 
-impl Kernel for ScaleShift<'_> {
+/// out = the normal of y; with `relu`, max(0, ·), and NaN stays NaN.
+pub(crate) struct ScaleShift<'a> {
+    pub(crate) y: &'a [f32],
+    pub(crate) normal: Normal<'a>,
+    pub(crate) relu: bool,
+    pub(crate) out: &'a mut [f32],
+}
+
+// SAFETY: `check` has y, residual and output of whole pixels of as many channels as there are scales.
+unsafe impl Kernel for ScaleShift<'_> {
     type Output = ();
+
+    fn check(&self) {
+        self.normal.check(self.y);
+        assert_eq!(self.y.len(), self.out.len(), "an output of another size");
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        let channels = self.scale.len();
+        let Normal { scale, shift, residual } = self.normal;
+        let channels = scale.len();
         let pixels = self.y.len() / channels;
         for (channel, n) in vectors::<L>(channels) {
-            // SAFETY: `scale_shift` has checked the lengths.
+            // SAFETY: `n` lanes from `channel` on exist in every pixel.
             unsafe {
-                let scale = L::load_first(self.scale.as_ptr().add(channel), n);
-                let shift = L::load_first(self.shift.as_ptr().add(channel), n);
+                let scale = L::load_first(scale.as_ptr().add(channel), n);
+                let shift = L::load_first(shift.as_ptr().add(channel), n);
                 for pixel in 0..pixels {
                     let at = pixel * channels + channel;
                     let mut z = L::load_first(self.y.as_ptr().add(at), n).multiply_add(scale, shift);
-                    if let Some(residual) = self.residual {
+                    if let Some(residual) = residual {
                         z = z.add(L::load_first(residual.as_ptr().add(at), n));
                     }
                     if self.relu {
@@ -152,24 +141,24 @@ impl Kernel for ScaleShift<'_> {
 }
 
 /// g = 0 where `out`, which a ReLU has given, is not above 0; then sum += g.
-pub(crate) fn mask_and_add(level: Level, out: &[f32], g: &mut [f32], sum: &mut [f32]) {
-    assert!(out.len() == g.len() && g.len() == sum.len(), "unequal lengths");
-    level.run(MaskAndAdd { out, g, sum });
+pub(crate) struct MaskAndAdd<'a> {
+    pub(crate) out: &'a [f32],
+    pub(crate) g: &'a mut [f32],
+    pub(crate) sum: &'a mut [f32],
 }
 
-struct MaskAndAdd<'a> {
-    out: &'a [f32],
-    g: &'a mut [f32],
-    sum: &'a mut [f32],
-}
-
-impl Kernel for MaskAndAdd<'_> {
+// SAFETY: `check` has all three equally long.
+unsafe impl Kernel for MaskAndAdd<'_> {
     type Output = ();
+
+    fn check(&self) {
+        assert!(self.out.len() == self.g.len() && self.g.len() == self.sum.len(), "unequal lengths");
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         for (at, n) in vectors::<L>(self.out.len()) {
-            // SAFETY: `mask_and_add` has checked the lengths.
+            // SAFETY: `n` numbers from `at` on exist in all of them.
             unsafe {
                 let out = L::load_first(self.out.as_ptr().add(at), n);
                 let g = L::load_first(self.g.as_ptr().add(at), n).where_positive(out);
@@ -181,73 +170,91 @@ impl Kernel for MaskAndAdd<'_> {
     }
 }
 
-/// What batch norm + ReLU was applied with, a channel: the pre-activation is
-/// `scale · y + shift`, and it counts where that is positive.
+/// What a gradient meets on its way back through batch norm + ReLU, per channel: it counts where scale · y + shift is
+/// positive.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Applied<'a> {
     /// γ / √(σ² + ε).
     pub(crate) scale: &'a [f32],
     /// β − μ · scale.
     pub(crate) shift: &'a [f32],
+    /// μ.
+    pub(crate) mean: &'a [f32],
 }
 
-impl Applied<'_> {
-    /// Whether there is one of each a channel.
-    fn is_for(self, channels: usize) -> bool {
-        self.scale.len() == channels && self.shift.len() == channels
+/// Some channels of [`Applied`].
+#[derive(Clone, Copy)]
+struct Behind<L> {
+    scale: L,
+    shift: L,
+    minus_mean: L,
+}
+
+impl<L: Lanes> Behind<L> {
+    /// The `n` channels from `channel` on.
+    ///
+    /// # Safety
+    /// There must be so many; the processor must have the vector's instructions.
+    #[inline(always)]
+    unsafe fn load(applied: Applied<'_>, channel: usize, n: usize) -> Self {
+        // SAFETY: the caller's.
+        unsafe {
+            let mean = L::load_first(applied.mean.as_ptr().add(channel), n);
+            Self {
+                scale: L::load_first(applied.scale.as_ptr().add(channel), n),
+                shift: L::load_first(applied.shift.as_ptr().add(channel), n),
+                minus_mean: mean.multiply_add(L::splat(-1.0), L::splat(0.0)),
+            }
+        }
+    }
+
+    /// The gradient behind the ReLU, and y − μ, of `n` numbers.
+    ///
+    /// # Safety
+    /// There must be so many at both places; the processor must have the vector's instructions.
+    #[inline(always)]
+    unsafe fn at(self, y: *const f32, gradient: *const f32, n: usize) -> (L, L) {
+        // SAFETY: the caller's.
+        unsafe {
+            let (y, gradient) = (L::load_first(y, n), L::load_first(gradient, n));
+            (gradient.where_positive(y.multiply_add(self.scale, self.shift)), y.add(self.minus_mean))
+        }
     }
 }
 
 /// Σ g and Σ g · (y − μ) over the pixels of one image, with g the gradient behind the ReLU.
-pub(crate) fn gradient_sums(
-    level: Level,
-    y: &[f32],
-    gradient: &[f32],
-    applied: Applied<'_>,
-    mean: &[f32],
-    sums: &mut [f32],
-    products: &mut [f32],
-) {
-    let channels = sums.len();
-    assert!(y.len() == gradient.len() && y.len().is_multiple_of(channels), "unequal channels");
-    assert!(
-        products.len() == channels && applied.is_for(channels) && mean.len() == channels,
-        "unequal channels"
-    );
-    level.run(GradientSums { y, gradient, applied, mean, sums, products });
+pub(crate) struct GradientSums<'a> {
+    pub(crate) y: &'a [f32],
+    pub(crate) gradient: &'a [f32],
+    pub(crate) applied: Applied<'a>,
+    pub(crate) sums: &'a mut [f32],
+    pub(crate) products: &'a mut [f32],
 }
 
-struct GradientSums<'a> {
-    y: &'a [f32],
-    gradient: &'a [f32],
-    applied: Applied<'a>,
-    mean: &'a [f32],
-    sums: &'a mut [f32],
-    products: &'a mut [f32],
-}
-
-impl Kernel for GradientSums<'_> {
+// SAFETY: `check` has whole pixels of as many channels as there are sums.
+unsafe impl Kernel for GradientSums<'_> {
     type Output = ();
+
+    fn check(&self) {
+        let Applied { scale, shift, mean } = self.applied;
+        check_channels(&[self.y, self.gradient], &[scale, shift, mean, self.sums, self.products]);
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         let channels = self.sums.len();
         let pixels = self.y.len() / channels;
         for (channel, n) in vectors::<L>(channels) {
-            // SAFETY: `gradient_sums` has checked the lengths.
+            // SAFETY: `n` lanes from `channel` on exist in every pixel.
             unsafe {
-                let scale = channel_of::<L>(self.applied.scale, channel, n);
-                let shift = channel_of::<L>(self.applied.shift, channel, n);
-                let mean = channel_of::<L>(self.mean, channel, n);
-                let minus_mean = mean.multiply_add(L::splat(-1.0), L::splat(0.0));
+                let behind = Behind::<L>::load(self.applied, channel, n);
                 let (mut sums, mut products) = ([L::splat(0.0); PARTS], [L::splat(0.0); PARTS]);
                 each_pixel!(pixels, |pixel, part| {
                     let at = pixel * channels + channel;
-                    let y = L::load_first(self.y.as_ptr().add(at), n);
-                    let gradient = L::load_first(self.gradient.as_ptr().add(at), n);
-                    let g = gradient.where_positive(y.multiply_add(scale, shift));
+                    let (g, deviation) =
+                        behind.at(self.y.as_ptr().add(at), self.gradient.as_ptr().add(at), n);
                     sums[part] = sums[part].add(g);
-                    products[part] = g.multiply_add(y.add(minus_mean), products[part]);
+                    products[part] = g.multiply_add(deviation, products[part]);
                 });
                 total(sums).store_first(self.sums.as_mut_ptr().add(channel), n);
                 total(products).store_first(self.products.as_mut_ptr().add(channel), n);
@@ -256,56 +263,41 @@ impl Kernel for GradientSums<'_> {
     }
 }
 
-/// dy = a · g + b · (y − μ) + c, a channel, with g the gradient behind the ReLU; one row of pixels.
-pub(crate) fn input_gradient(
-    level: Level,
-    y: &[f32],
-    gradient: &[f32],
-    applied: Applied<'_>,
-    mean: &[f32],
-    factors: &[Vec<f32>; 3],
-    out: &mut [f32],
-) {
-    let channels = mean.len();
-    assert!(y.len() == gradient.len() && y.len() == out.len(), "unequal rows");
-    assert!(y.len().is_multiple_of(channels) && applied.is_for(channels), "unequal channels");
-    assert!(factors.iter().all(|f| f.len() == channels), "unequal channels");
-    level.run(InputGradient { y, gradient, applied, mean, factors, out });
+/// dy = a · g + b · (y − μ) + c, per channel, with g the gradient behind the ReLU; one row of pixels.
+pub(crate) struct InputGradient<'a> {
+    pub(crate) y: &'a [f32],
+    pub(crate) gradient: &'a [f32],
+    pub(crate) applied: Applied<'a>,
+    /// a, b and c.
+    pub(crate) factors: &'a [Vec<f32>; 3],
+    pub(crate) out: &'a mut [f32],
 }
 
-struct InputGradient<'a> {
-    y: &'a [f32],
-    gradient: &'a [f32],
-    applied: Applied<'a>,
-    mean: &'a [f32],
-    factors: &'a [Vec<f32>; 3],
-    out: &'a mut [f32],
-}
-
-impl Kernel for InputGradient<'_> {
+// SAFETY: `check` has whole pixels of as many channels as there are factors.
+unsafe impl Kernel for InputGradient<'_> {
     type Output = ();
+
+    fn check(&self) {
+        let (Applied { scale, shift, mean }, [a, b, c]) = (self.applied, self.factors);
+        check_channels(&[self.y, self.gradient, self.out], &[scale, shift, mean, a, b, c]);
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        let channels = self.mean.len();
-        let pixels = self.y.len() / channels;
+        let [a, b, c] = self.factors;
+        let channels = a.len();
         for (channel, n) in vectors::<L>(channels) {
-            // SAFETY: `input_gradient` has checked the lengths.
+            // SAFETY: `n` lanes from `channel` on exist in every pixel.
             unsafe {
-                let scale = channel_of::<L>(self.applied.scale, channel, n);
-                let shift = channel_of::<L>(self.applied.shift, channel, n);
-                let mean = channel_of::<L>(self.mean, channel, n);
-                let minus_mean = mean.multiply_add(L::splat(-1.0), L::splat(0.0));
-                let [a, b, c] = self.factors;
-                let a = channel_of::<L>(a, channel, n);
-                let b = channel_of::<L>(b, channel, n);
-                let c = channel_of::<L>(c, channel, n);
-                for pixel in 0..pixels {
+                let behind = Behind::<L>::load(self.applied, channel, n);
+                let a = L::load_first(a.as_ptr().add(channel), n);
+                let b = L::load_first(b.as_ptr().add(channel), n);
+                let c = L::load_first(c.as_ptr().add(channel), n);
+                for pixel in 0..self.y.len() / channels {
                     let at = pixel * channels + channel;
-                    let y = L::load_first(self.y.as_ptr().add(at), n);
-                    let gradient = L::load_first(self.gradient.as_ptr().add(at), n);
-                    let g = gradient.where_positive(y.multiply_add(scale, shift));
-                    let dy = a.multiply_add(g, b.multiply_add(y.add(minus_mean), c));
+                    let (g, deviation) =
+                        behind.at(self.y.as_ptr().add(at), self.gradient.as_ptr().add(at), n);
+                    let dy = a.multiply_add(g, b.multiply_add(deviation, c));
                     dy.store_first(self.out.as_mut_ptr().add(at), n);
                 }
             }
@@ -314,23 +306,23 @@ impl Kernel for InputGradient<'_> {
 }
 
 /// sum += part, number by number.
-pub(crate) fn add(level: Level, sum: &mut [f32], part: &[f32]) {
-    assert_eq!(sum.len(), part.len(), "unequal lengths");
-    level.run(Add { sum, part });
+pub(crate) struct Add<'a> {
+    pub(crate) sum: &'a mut [f32],
+    pub(crate) part: &'a [f32],
 }
 
-struct Add<'a> {
-    sum: &'a mut [f32],
-    part: &'a [f32],
-}
-
-impl Kernel for Add<'_> {
+// SAFETY: `check` has both equally long.
+unsafe impl Kernel for Add<'_> {
     type Output = ();
+
+    fn check(&self) {
+        assert_eq!(self.sum.len(), self.part.len(), "unequal lengths");
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         for (at, n) in vectors::<L>(self.sum.len()) {
-            // SAFETY: both slices have the length that is walked over.
+            // SAFETY: `n` numbers from `at` on exist in both.
             unsafe {
                 let to = self.sum.as_mut_ptr().add(at);
                 let part = L::load_first(self.part.as_ptr().add(at), n);

@@ -2,7 +2,7 @@
 //! all pixels.
 
 use super::window::Window;
-use super::{Kernel, Lanes, Level};
+use super::{Kernel, Lanes, vectors, volume};
 
 /// Where the four pixels of each 2 × 2 window lie: offsets into an image of `width × channels` rows.
 /// An odd last row or column belongs to no window, as in Keras's `valid` pooling.
@@ -22,45 +22,43 @@ pub(crate) fn max_mean(height: usize, width: usize, channels: usize, image: &[f3
         let [a, b, c, d] = at.map(|start| &image[start..start + channels]);
         let (max, mean) = out.split_at_mut(channels);
         for k in 0..channels {
-            max[k] = a[k].max(b[k]).max(c[k].max(d[k]));
+            // f32::max passes over NaN, which is kept, so that a broken network shows.
+            let has_nan = a[k].is_nan() | b[k].is_nan() | c[k].is_nan() | d[k].is_nan();
+            let largest = a[k].max(b[k]).max(c[k].max(d[k]));
+            max[k] = if has_nan { f32::NAN } else { largest };
             mean[k] = 0.25 * ((a[k] + b[k]) + (c[k] + d[k]));
         }
     }
 }
 
 /// Adds the gradient of [`max_mean`] to the image's: the maximum's goes to the first largest pixel.
-pub(crate) fn add_max_mean_gradient(
-    level: Level,
-    (height, width, channels): (usize, usize, usize),
-    image: &[f32],
-    gradient: &[f32],
-    out: &mut [f32],
-) {
-    assert!(image.len() == height * width * channels && image.len() == out.len(), "an image of another size");
-    assert_eq!(gradient.len(), (height / 2) * (width / 2) * 2 * channels, "a gradient of another size");
-    level.run(MaxMeanGradient { height, width, channels, image, gradient, out });
+pub(crate) struct AddMaxMeanGradient<'a> {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+    pub(crate) image: &'a [f32],
+    pub(crate) gradient: &'a [f32],
+    pub(crate) out: &'a mut [f32],
 }
 
-struct MaxMeanGradient<'a> {
-    height: usize,
-    width: usize,
-    channels: usize,
-    image: &'a [f32],
-    gradient: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl Kernel for MaxMeanGradient<'_> {
+// SAFETY: `check` has image and gradients of the sides that are walked over.
+unsafe impl Kernel for AddMaxMeanGradient<'_> {
     type Output = ();
+
+    fn check(&self) {
+        let Self { height, width, channels, .. } = *self;
+        let len = volume(&[height, width, channels]);
+        assert!(self.image.len() == len && self.out.len() == len, "an image of another size");
+        let len = volume(&[height / 2, width / 2, 2, channels]);
+        assert_eq!(self.gradient.len(), len, "a gradient of another size");
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         let channels = self.channels;
         for (window, at) in windows(self.height, self.width, channels).enumerate() {
-            for channel in (0..channels).step_by(L::WIDTH) {
-                let n = L::WIDTH.min(channels - channel);
-                // SAFETY: `add_max_mean_gradient` has checked the lengths; a window's four pixels and its gradients lie in
-                // them, and `n` lanes from `channel` on in each.
+            for (channel, n) in vectors::<L>(channels) {
+                // SAFETY: a window's four pixels and its gradients exist, and `n` lanes from `channel` on in each.
                 unsafe {
                     let minus = L::splat(-1.0);
                     let image = self.image.as_ptr().add(channel);

@@ -1,9 +1,10 @@
 //! Swish, z · σ(z), also called SiLU (Ramachandran, Zoph & Le 2017, *Searching for Activation Functions*;
 //! Elfwing, Uchibe & Doya 2018), and its derivative.
 
-use super::{Kernel, Lanes, Level};
+use super::norm::Normal;
+use super::{Kernel, Lanes};
 
-/// e^x to within 2 units in the last place for |x| ≤ 87, and e^±87 beyond; NaN stays NaN.
+/// e^x to within 2 units in the last place for −87 ≤ x ≤ 88, e^−87 below and infinity above 89; NaN stays NaN.
 ///
 /// x = (n + f) ln 2 with n whole and |f| ≤ ½: e^x = 2ⁿ · e^(f ln 2), the latter as its Taylor polynomial. Plain
 /// arithmetic without a branch, which the compiler turns into any level's vectors.
@@ -13,7 +14,8 @@ fn exp(x: f32) -> f32 {
     const WHOLE: f32 = 12_582_912.0;
     /// ln 2 in two parts, the first with so few digits that n times it is exact (Cody & Waite 1980).
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    let x = if x > 87.0 { 87.0 } else { x };
+    // From here on n is 128, and 2ⁿ infinite.
+    let x = if x > 89.0 { 89.0 } else { x };
     let x = if x < -87.0 { -87.0 } else { x };
     let whole = x * std::f32::consts::LOG2_E + WHOLE;
     let n = whole - WHOLE;
@@ -33,16 +35,15 @@ fn sigmoid(z: f32) -> f32 {
 }
 
 /// z ← z · σ(z).
-pub(crate) fn swish(level: Level, z: &mut [f32]) {
-    level.run(Swish { z });
+pub(crate) struct Swish<'a> {
+    pub(crate) z: &'a mut [f32],
 }
 
-struct Swish<'a> {
-    z: &'a mut [f32],
-}
-
-impl Kernel for Swish<'_> {
+// SAFETY: a plain loop.
+unsafe impl Kernel for Swish<'_> {
     type Output = ();
+
+    fn check(&self) {}
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -52,44 +53,34 @@ impl Kernel for Swish<'_> {
     }
 }
 
-/// g ← g · swish′(z) with z = scale · y + shift, a channel, plus a residual where there is one;
-/// swish′(z) = σ(z) (1 + z (1 − σ(z))).
-pub(crate) fn multiply_derivative(
-    level: Level,
-    y: &[f32],
-    scale: &[f32],
-    shift: &[f32],
-    residual: Option<&[f32]>,
-    g: &mut [f32],
-) {
-    assert!(scale.len() == shift.len() && y.len() == g.len(), "unequal channels");
-    assert!(y.len().is_multiple_of(scale.len()), "unequal channels");
-    assert!(residual.is_none_or(|r| r.len() == y.len()), "a residual of another size");
-    level.run(MultiplyDerivative { y, scale, shift, residual, g });
+/// g ← g · swish′(z), z being the normal of y; swish′(z) = σ(z) (1 + z (1 − σ(z))).
+pub(crate) struct MultiplyDerivative<'a> {
+    pub(crate) y: &'a [f32],
+    pub(crate) normal: Normal<'a>,
+    pub(crate) g: &'a mut [f32],
 }
 
-struct MultiplyDerivative<'a> {
-    y: &'a [f32],
-    scale: &'a [f32],
-    shift: &'a [f32],
-    residual: Option<&'a [f32]>,
-    g: &'a mut [f32],
-}
-
-impl Kernel for MultiplyDerivative<'_> {
+// SAFETY: plain loops.
+unsafe impl Kernel for MultiplyDerivative<'_> {
     type Output = ();
+
+    fn check(&self) {
+        self.normal.check(self.y);
+        assert_eq!(self.y.len(), self.g.len(), "a gradient of another size");
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        let channels = self.scale.len();
+        let Normal { scale, shift, residual } = self.normal;
+        let channels = scale.len();
         let derivative = |z: f32| {
             let s = sigmoid(z);
             s * (1.0 + z * (1.0 - s))
         };
         let pixels = self.g.chunks_exact_mut(channels).zip(self.y.chunks_exact(channels));
         for (pixel, (g, y)) in pixels.enumerate() {
-            let numbers = g.iter_mut().zip(y).zip(self.scale.iter().zip(self.shift));
-            match self.residual {
+            let numbers = g.iter_mut().zip(y).zip(scale.iter().zip(shift));
+            match residual {
                 None => numbers.for_each(|((g, y), (a, b))| *g *= derivative(y * a + b)),
                 Some(residual) => numbers
                     .zip(&residual[pixel * channels..])
@@ -102,6 +93,7 @@ impl Kernel for MultiplyDerivative<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::Level;
 
     /// In f64, by the library's own exponential.
     fn expected(z: f64) -> (f64, f64) {
@@ -114,10 +106,11 @@ mod tests {
         let z: Vec<f32> = (-4000..=4000).map(|k| k as f32 / 40.0).collect();
         for level in Level::available() {
             let (mut y, mut g) = (z.clone(), vec![1.0; z.len()]);
-            swish(level, &mut y);
+            level.run(Swish { z: &mut y });
             let (third, two_thirds) = (z.iter().map(|z| z / 3.0), z.iter().map(|z| z - z / 3.0 - 0.25));
             let (third, residual): (Vec<f32>, Vec<f32>) = (third.collect(), two_thirds.collect());
-            multiply_derivative(level, &third, &[1.0], &[0.25], Some(&residual), &mut g);
+            let normal = Normal { scale: &[1.0], shift: &[0.25], residual: Some(&residual) };
+            level.run(MultiplyDerivative { y: &third, normal, g: &mut g });
             for ((z, y), g) in z.iter().zip(&y).zip(&g) {
                 let (of_z, slope) = expected(f64::from(*z));
                 assert!(
@@ -126,9 +119,13 @@ mod tests {
                 );
                 assert!((f64::from(*g) - slope).abs() < 2e-5, "{level:?}: {z}: {g}, {slope}");
             }
-            let mut odd = [f32::NAN, f32::INFINITY, -1e30];
-            swish(level, &mut odd);
-            assert!(odd[0].is_nan() && odd[1] == f32::INFINITY && odd[2].abs() < 1e-3, "{odd:?}");
+            let mut odd = [f32::NAN, f32::INFINITY, -90.0, -1e30, -1e37, f32::MIN];
+            level.run(Swish { z: &mut odd });
+            assert!(odd[0].is_nan() && odd[1] == f32::INFINITY && odd[2..] == [0.0; 4], "{odd:?}");
+            let (y, normal) = ([-1e37], Normal { scale: &[1.0], shift: &[0.0], residual: None });
+            let mut g = [1.0];
+            level.run(MultiplyDerivative { y: &y, normal, g: &mut g });
+            assert_eq!(g, [0.0], "{level:?}");
         }
     }
 }

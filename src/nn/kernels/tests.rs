@@ -4,12 +4,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Level;
-use super::conv::{Finish, Geometry, Packed, add_weight_gradient, convolve};
-use super::dense::{Left, add_product};
-use super::distances::{add, distances, pull};
-use super::norm::{Applied, gradient_sums, input_gradient, mask_and_add, moments, scale_shift};
-use super::pool::{add_max_gradient, add_max_mean_gradient, add_mean_gradient, max, max_mean, mean};
-use super::update::{Before, Step, apply};
+use super::conv::{AddWeightGradient, Finish, Geometry, Packed, convolve};
+use super::dense::{AddProduct, Left};
+use super::linked::Sides;
+use super::norm::{Add, Applied, GradientSums, InputGradient, MaskAndAdd, Moments, Normal, ScaleShift};
+use super::pool::{AddMaxMeanGradient, add_max_gradient, add_mean_gradient, max, max_mean, mean};
+use super::update::{Before, Step, Update};
 use super::window::{Padding, Window};
 
 /// Channels about the widths of vectors (8, 16) and of register blocks (32, 64).
@@ -200,7 +200,7 @@ fn a_weight_s_gradient_is_the_sum_over_pixels_and_is_added() {
         for level in Level::available() {
             let mut dw = before.clone();
             let (x, dy) = (padded(g, g.inputs, &x), padded(g, g.outputs, &dy));
-            add_weight_gradient(level, g, &x, &dy, &mut dw);
+            level.run(AddWeightGradient { geometry: g, padded: &x, gradient: &dy, weights: &mut dw });
             expected.assert(&dw, &format!("{level:?}, {g:?}"));
         }
     }
@@ -224,7 +224,7 @@ fn moments_are_the_sum_and_the_squares_about_the_mean() {
         let value = |pixel: usize, c: usize| f64::from(y[pixel * channels + c]);
         for level in Level::available() {
             let (mut sums, mut squares) = (vec![f32::NAN; channels], vec![f32::NAN; channels]);
-            moments(level, &y, &mut sums, &mut squares);
+            level.run(Moments { y: &y, sums: &mut sums, squares: &mut squares });
             for c in 0..channels {
                 let sum: f64 = (0..pixels).map(|p| value(p, c)).sum();
                 let mean = sum / pixels as f64;
@@ -258,7 +258,8 @@ fn scale_and_shift_add_a_residual_and_rectify_where_asked() {
                 .collect();
             for level in Level::available() {
                 let mut out = vec![f32::NAN; y.len()];
-                scale_shift(level, &y, &scale, &shift, residual, relu, &mut out);
+                let normal = Normal { scale: &scale, shift: &shift, residual };
+                level.run(ScaleShift { y: &y, normal, relu, out: &mut out });
                 for (got, expected) in out.iter().zip(&expected) {
                     let error = (f64::from(*got) - expected).abs();
                     assert!(error <= 4e-7, "{level:?}, {channels} × {pixels}: {got}, not {expected}");
@@ -274,7 +275,7 @@ fn the_gradient_behind_a_rectified_sum_goes_to_the_residual_where_it_was_positiv
         for len in [1, 15, 16, 35] {
             let out: Vec<f32> = (0..len).map(|k| if k % 3 == 0 { 0.0 } else { k as f32 }).collect();
             let (mut g, mut sum) = (vec![2.0; len], vec![1.0; len]);
-            mask_and_add(level, &out, &mut g, &mut sum);
+            level.run(MaskAndAdd { out: &out, g: &mut g, sum: &mut sum });
             let expected: Vec<f32> = (0..len).map(|k| if k % 3 == 0 { 0.0 } else { 2.0 }).collect();
             assert_eq!(g, expected, "{level:?}, {len}");
             assert_eq!(sum, expected.iter().map(|g| g + 1.0).collect::<Vec<_>>(), "{level:?}, {len}");
@@ -287,7 +288,8 @@ fn a_relu_lets_nan_through() {
     for level in Level::available() {
         let y = [f32::NAN, -1.0, 2.0].repeat(11);
         let mut out = vec![0.0; y.len()];
-        scale_shift(level, &y, &[1.0; 11], &[0.0; 11], None, true, &mut out);
+        let normal = Normal { scale: &[1.0; 11], shift: &[0.0; 11], residual: None };
+        level.run(ScaleShift { y: &y, normal, relu: true, out: &mut out });
         let g = Geometry { height: 1, width: 33, inputs: 1, outputs: 1, kernel: 1 };
         let mut convolved = vec![0.0; y.len()];
         let weights = Packed::new(level, g, &[1.0]);
@@ -331,11 +333,18 @@ fn the_gradient_behind_a_relu_counts_where_it_was_positive() {
             of_input.add(k, at(&factors[1]) * deviation);
             of_input.add(k, at(&factors[2]));
         }
-        let applied = Applied { scale: &scale, shift: &shift };
+        let applied = Applied { scale: &scale, shift: &shift, mean: &mean };
         for level in Level::available() {
             let what = format!("{level:?}, {channels} channels, {pixels} pixels");
             let (mut got_sums, mut got_products) = (vec![f32::NAN; channels], vec![f32::NAN; channels]);
-            gradient_sums(level, &y, &gradient, applied, &mean, &mut got_sums, &mut got_products);
+            let (y, gradient) = (&*y, &*gradient);
+            level.run(GradientSums {
+                y,
+                gradient,
+                applied,
+                sums: &mut got_sums,
+                products: &mut got_products,
+            });
             // A thousand terms of one sign after another: f32 loses a little more than elsewhere.
             for expected in [&mut sums, &mut products] {
                 expected.sizes.iter_mut().for_each(|size| *size = size.max(1.0));
@@ -343,7 +352,7 @@ fn the_gradient_behind_a_relu_counts_where_it_was_positive() {
             sums.assert(&got_sums, &what);
             products.assert(&got_products, &what);
             let mut out = vec![f32::NAN; len];
-            input_gradient(level, &y, &gradient, applied, &mean, &factors, &mut out);
+            level.run(InputGradient { y, gradient, applied, factors: &factors, out: &mut out });
             of_input.assert(&out, &what);
         }
     });
@@ -388,7 +397,8 @@ fn pooling_takes_each_window_s_maximum_and_mean_and_gives_their_gradients_back()
             exact.assert(&out, &what);
             for level in Level::available() {
                 let mut got = before.clone();
-                add_max_mean_gradient(level, (height, width, channels), &image, &gradient, &mut got);
+                let (image, gradient, out) = (&*image, &*gradient, &mut *got);
+                level.run(AddMaxMeanGradient { height, width, channels, image, gradient, out });
                 of_image.assert(&got, &format!("{what}, {}", level.name()));
             }
         }
@@ -434,10 +444,11 @@ fn the_maximum_under_a_window_counts_the_image_alone_and_gives_its_gradient_to_t
 fn a_tied_maximum_sends_its_gradient_to_the_first_pixel() {
     for level in Level::available() {
         for (image, first) in [([0.0, 3.0, 3.0, 3.0], 1), ([0.0; 4], 0), ([1.0, 2.0, 4.0, 4.0], 2)] {
-            let mut out = vec![0.0; 4];
-            add_max_mean_gradient(level, (2, 2, 1), &image, &[1.0, 0.0], &mut out);
+            let mut got = vec![0.0; 4];
+            let (image, gradient, out) = (&image, &[1.0, 0.0], &mut *got);
+            level.run(AddMaxMeanGradient { height: 2, width: 2, channels: 1, image, gradient, out });
             let expected: Vec<f32> = (0..4).map(|k| if k == first { 1.0 } else { 0.0 }).collect();
-            assert_eq!(out, expected, "{image:?}");
+            assert_eq!(got, expected, "{image:?}");
         }
     }
 }
@@ -502,53 +513,13 @@ fn an_update_moves_parameters_and_moments_by_its_rule() {
                 .collect();
             for level in Level::available() {
                 let (mut p, mut m, mut v) = (p.clone(), m.clone(), v.clone());
-                apply(level, (step, before), &mut p, &mut m, &mut v, &g);
+                level.run(Update { step, before, p: &mut p, m: &mut m, v: &mut v, g: &g });
                 for (k, expected) in expected.iter().enumerate() {
                     for (got, expected) in [p[k], m[k], v[k]].into_iter().zip(expected) {
                         let error = (f64::from(got) - expected).abs();
                         assert!(error < 5e-7, "{level:?}, {step:?}, {len}: {got}, not {expected}");
                     }
                 }
-            }
-        }
-    }
-}
-
-#[test]
-fn distances_and_pulls_are_those_of_plain_loops_in_f64() {
-    let mut random = ChaCha8Rng::seed_from_u64(9);
-    for width in CHANNELS {
-        for count in [1, 4, 7] {
-            let mut values = draw(&mut random, width * count);
-            let centre: Vec<f64> = draw(&mut random, width).into_iter().map(f64::from).collect();
-            // The last row lies at the centre: it has no direction.
-            for (x, c) in values[(count - 1) * width..].iter_mut().zip(&centre) {
-                *x = *c as f32;
-            }
-            let rows: Vec<&[f32]> = values.chunks(width).collect();
-            let differences: Vec<Vec<f64>> = rows
-                .iter()
-                .map(|row| row.iter().zip(&centre).map(|(x, c)| f64::from(*x) - c).collect())
-                .collect();
-            let lengths: Vec<f64> =
-                differences.iter().map(|d| d.iter().map(|d| d * d).sum::<f64>().sqrt()).collect();
-            let sum_of = |weight: &dyn Fn(f64) -> f64, k: usize| -> f64 {
-                differences.iter().zip(&lengths).map(|(d, length)| weight(*length) * d[k]).sum()
-            };
-            let near = |got: &[f64], wanted: &dyn Fn(usize) -> f64| {
-                got.iter().enumerate().all(|(k, got)| (got - wanted(k)).abs() < 1e-13 * count as f64)
-            };
-            for level in Level::available() {
-                let (mut found, mut of_pull) = (Vec::new(), Vec::new());
-                distances(level, rows.iter().copied(), &centre, &mut found);
-                assert!(near(&found, &|n| lengths[n]), "{level:?}, {width}, {count}");
-                let (mut pulled, mut added) = (vec![0.0; width], vec![0.0; width]);
-                pull(level, &rows, &centre, &mut pulled, &mut of_pull);
-                assert_eq!(of_pull, found, "{level:?}, {width}, {count}");
-                let inverse = |length: f64| if length == 0.0 { 0.0 } else { 1.0 / length };
-                assert!(near(&pulled, &|k| sum_of(&inverse, k)), "{level:?}, {width}, {count}");
-                add(level, &rows, &centre, &mut added);
-                assert!(near(&added, &|k| sum_of(&|_| 1.0, k)), "{level:?}, {width}, {count}");
             }
         }
     }
@@ -575,10 +546,76 @@ fn products_of_matrices_are_what_a_plain_sum_gives() {
                         }
                     }
                     let mut y = start.clone();
-                    add_product(level, Left { numbers: &a, row, column }, &b, &mut y, columns);
+                    let a = Left { numbers: &a, row, column };
+                    level.run(AddProduct { a, b: &b, y: &mut y, columns });
                     expected.assert(&y, &format!("{level:?}, {rows} × {inner} × {columns}, {turned}"));
                 }
             }
         }
     }
+}
+
+#[test]
+fn the_largest_of_a_window_with_nan_is_nan() {
+    for place in 0..4 {
+        let mut image = [1.0, 2.0, 3.0, 4.0];
+        image[place] = f32::NAN;
+        let mut out = [0.0; 2];
+        max_mean(2, 2, 1, &image, &mut out);
+        assert!(out[0].is_nan() && out[1].is_nan(), "{place}: {out:?}");
+    }
+}
+
+/// Whether it panics, and with these words.
+fn panics(words: &str, run: impl FnOnce() + std::panic::UnwindSafe) -> bool {
+    let payload = std::panic::catch_unwind(run).unwrap_err();
+    let text = payload.downcast_ref::<String>().cloned();
+    text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap().contains(words)
+}
+
+#[test]
+fn slices_of_other_lengths_than_a_kernel_walks_over_are_refused() {
+    for level in Level::available() {
+        let run =
+            |sum: usize, part: usize| level.run(Add { sum: &mut vec![0.0; sum], part: &vec![0.0; part] });
+        run(3, 3);
+        assert!(panics("unequal lengths", || run(3, 2)));
+        let moments = |y: usize, channels: usize| {
+            let (mut sums, mut squares) = (vec![0.0; channels], vec![0.0; channels]);
+            level.run(Moments { y: &vec![0.0; y], sums: &mut sums, squares: &mut squares });
+        };
+        moments(6, 3);
+        assert!(panics("7 numbers in pixels of 3 channels", || moments(7, 3)));
+        assert!(panics("0 numbers in pixels of 0 channels", || moments(0, 0)));
+    }
+}
+
+#[test]
+fn sides_whose_product_wraps_around_are_refused() {
+    let most = 1 << (usize::BITS / 2);
+    // 2⁶⁴ numbers: in wrapping arithmetic none.
+    let geometry = Geometry { height: 1, width: 1, inputs: most, outputs: most, kernel: 1 };
+    assert!(panics("sizes that can be counted", || {
+        Packed::new(Level::best(), geometry, &[]);
+    }));
+    let window = Window::same(1);
+    let sides = Sides { batch: most, height: most, width: 1, inputs: 1, outputs: 1, window };
+    assert!(panics("sizes that can be counted", || {
+        sides.output_len();
+    }));
+    assert!(panics("sizes that can be counted", || {
+        let (image, gradient, out) = (&[], &[], &mut []);
+        Level::best().run(AddMaxMeanGradient {
+            height: most,
+            width: most,
+            channels: 1,
+            image,
+            gradient,
+            out,
+        });
+    }));
+    assert!(panics("a matrix of 2 rows", || {
+        let a = Left { numbers: &[0.0; 4], row: usize::MAX, column: 2 };
+        Level::best().run(AddProduct { a, b: &[0.0; 2], y: &mut [0.0; 2], columns: 1 });
+    }));
 }

@@ -1,6 +1,6 @@
 //! One optimiser step on the numbers of one tensor.
 
-use super::{Kernel, Lanes, Level};
+use super::{Kernel, Lanes};
 
 /// A step's rule with its factors worked out, so that one loop serves the whole family.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,30 +46,27 @@ impl Before {
     pub(crate) const NOTHING: Self = Self { kept: 1.0, gradient: 1.0 };
 }
 
-/// Applies a step: parameters `p`, first moment `m`, second moment `v`, gradient `g`.
-pub(crate) fn apply(
-    level: Level,
-    (step, before): (Step, Before),
-    p: &mut [f32],
-    m: &mut [f32],
-    v: &mut [f32],
-    g: &[f32],
-) {
-    assert!(p.len() == m.len() && p.len() == v.len() && p.len() == g.len(), "moments of another tensor");
-    level.run(Apply { step, before, p, m, v, g });
+/// A step of one tensor.
+pub(crate) struct Update<'a> {
+    pub(crate) step: Step,
+    pub(crate) before: Before,
+    /// The parameters.
+    pub(crate) p: &'a mut [f32],
+    /// Their first and second moment.
+    pub(crate) m: &'a mut [f32],
+    pub(crate) v: &'a mut [f32],
+    /// Their gradient.
+    pub(crate) g: &'a [f32],
 }
 
-struct Apply<'a> {
-    step: Step,
-    before: Before,
-    p: &'a mut [f32],
-    m: &'a mut [f32],
-    v: &'a mut [f32],
-    g: &'a [f32],
-}
-
-impl Kernel for Apply<'_> {
+// SAFETY: plain loops.
+unsafe impl Kernel for Update<'_> {
     type Output = ();
+
+    fn check(&self) {
+        let len = self.p.len();
+        assert!([self.m.len(), self.v.len(), self.g.len()] == [len; 3], "moments of another tensor");
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {

@@ -7,8 +7,10 @@ use dfdx::prelude::*;
 use rayon::prelude::*;
 
 use super::{DenseLayer, Rows};
-use crate::nn::kernels::dense::{Left, add_product};
-use crate::nn::kernels::{Level, lend, norm};
+use crate::nn::kernels::dense::{AddProduct, Left};
+use crate::nn::kernels::lend;
+use crate::nn::kernels::norm::Add;
+use crate::simd::Level;
 
 /// Inputs of a block, at least: the block's rows of weights are read once by one thread.
 const INPUTS: usize = 1024;
@@ -36,7 +38,7 @@ pub(super) fn dense(x: Rows<f32, Cpu>, layer: &DenseLayer<'_, f32, Cpu>) -> Rows
                 g.iter_mut().zip(y).for_each(|(g, y)| *g = if *y > 0.0 { *g } else { 0.0 });
             }
             let of_bias = gradients.get_or_alloc_mut(&bias)?;
-            g.chunks_exact(outputs).for_each(|g| norm::add(Level::best(), of_bias, g));
+            g.chunks_exact(outputs).for_each(|part| Level::best().run(Add { sum: of_bias, part }));
             add_weight_gradient(lend::numbers(&x), &g, gradients.get_or_alloc_mut(&weight)?, outputs);
             if passes_back {
                 add_input_gradient(lend::numbers(&weight), &g, gradients.get_or_alloc_mut(&x)?, outputs);
@@ -61,13 +63,13 @@ fn forward(x: &[f32], w: &[f32], b: &[f32], relu: bool) -> Vec<f32> {
         .map(|(number, w)| {
             let mut y = if number == 0 { b.repeat(rows) } else { vec![0.0; rows * outputs] };
             let x = Left { numbers: &x[number * block..], row: inputs, column: 1 };
-            add_product(level, x, w, &mut y, outputs);
+            level.run(AddProduct { a: x, b: w, y: &mut y, columns: outputs });
             y
         })
         .collect();
     let mut sums = sums.into_iter();
     let mut y = sums.next().unwrap_or_default();
-    sums.for_each(|part| norm::add(level, &mut y, &part));
+    sums.for_each(|part| level.run(Add { sum: &mut y, part: &part }));
     if relu {
         // Not f32::max, which takes NaN to 0.
         for y in &mut y {
@@ -87,7 +89,8 @@ fn add_weight_gradient(x: &[f32], g: &[f32], dw: &mut [f32], outputs: usize) {
         for x in x.chunks_exact(inputs) {
             part.extend_from_slice(&x[number * TURNED..][..width]);
         }
-        add_product(Level::best(), Left { numbers: part, row: 1, column: width }, g, dw, outputs);
+        let a = Left { numbers: part, row: 1, column: width };
+        Level::best().run(AddProduct { a, b: g, y: dw, columns: outputs });
     });
 }
 
@@ -99,7 +102,7 @@ fn add_input_gradient(w: &[f32], g: &[f32], dx: &mut [f32], outputs: usize) {
         w.iter().enumerate().for_each(|(k, w)| turned[k * inputs + n] = *w);
     }
     dx.par_chunks_mut(ROWS * inputs).zip(g.par_chunks(ROWS * outputs)).for_each(|(dx, g)| {
-        let g = Left { numbers: g, row: outputs, column: 1 };
-        add_product(Level::best(), g, &turned, dx, inputs);
+        let a = Left { numbers: g, row: outputs, column: 1 };
+        Level::best().run(AddProduct { a, b: &turned, y: dx, columns: inputs });
     });
 }

@@ -15,7 +15,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::window::Window;
-use super::{Kernel, Lanes, Level};
+use super::{Kernel, Lanes, Level, volume};
 
 mod weight_gradient;
 
@@ -53,22 +53,22 @@ impl Sides {
     /// Numbers of an input image and of an output image.
     fn image_lens(self) -> (usize, usize) {
         let (rows, columns) = self.places();
-        (self.height * self.width * self.inputs, rows * columns * self.outputs)
+        (volume(&[self.height, self.width, self.inputs]), volume(&[rows, columns, self.outputs]))
     }
 
     /// Numbers of the whole input.
     pub(crate) fn input_len(self) -> usize {
-        self.batch * self.image_lens().0
+        volume(&[self.batch, self.image_lens().0])
     }
 
     /// Numbers of the whole output.
     pub(crate) fn output_len(self) -> usize {
-        self.batch * self.image_lens().1
+        volume(&[self.batch, self.image_lens().1])
     }
 
     /// Weights of the convolution: (kernel · kernel · inputs, outputs).
     pub(crate) fn weight_len(self) -> usize {
-        self.window.kernel * self.window.kernel * self.inputs * self.outputs
+        volume(&[self.window.kernel, self.window.kernel, self.inputs, self.outputs])
     }
 
     /// The same convolution, of single pixels where no pixel has a neighbour in it.
@@ -195,87 +195,66 @@ pub(crate) fn convolve(
     finish: Finish<'_>,
     y: &mut [f32],
 ) {
-    assert!(x.len() == sides.input_len() && y.len() == sides.output_len(), "maps of another size");
-    assert_eq!(weights.len(), sides.weight_len(), "weights of another convolution");
     assert!(finish.bias.len() == sides.outputs, "a bias of another layer");
     assert!(finish.residual.is_none_or(|r| r.len() == y.len()), "a residual of another size");
     assert!(scale.is_none_or(|s| s.len() == sides.outputs), "a scale of another layer");
-    let sides = sides.flattened();
-    let (rows, columns) = sides.places();
-    let mut links = sides.links();
-    let orphans = mark(&mut links, rows * columns);
-    let (image_in, image_out) = sides.image_lens();
-    let weights =
-        Weights { values: weights, inputs: sides.inputs, outputs: sides.outputs, backwards: false, scale };
-    // A block reads its bias in whole vectors.
-    let mut bias = finish.bias.to_vec();
-    bias.resize(sides.outputs + 32, 0.0);
-    let product = Product {
-        links: &links,
-        orphans: &orphans,
-        weights,
-        source: x.as_ptr(),
-        source_image: image_in,
-        sources: sides.inputs,
-        target: Shared(y.as_mut_ptr()),
-        target_image: image_out,
-        targets: sides.outputs,
-        bias: &bias,
-        residual: finish.residual.map(<[f32]>::as_ptr),
-        relu: finish.relu,
-    };
-    product.run_all(level, sides.batch);
+    multiply(level, sides, false, x, (weights, scale), Some(finish), y);
 }
 
 /// y += x ∗ w.
 pub(crate) fn add_convolved(level: Level, sides: Sides, x: &[f32], weights: &[f32], y: &mut [f32]) {
-    assert!(x.len() == sides.input_len() && y.len() == sides.output_len(), "maps of another size");
-    assert_eq!(weights.len(), sides.weight_len(), "weights of another convolution");
-    let sides = sides.flattened();
-    let (image_in, image_out) = sides.image_lens();
-    let (inputs, outputs) = (sides.inputs, sides.outputs);
-    let product = Product {
-        links: &sides.links(),
-        orphans: &[],
-        weights: Weights { values: weights, inputs, outputs, backwards: false, scale: None },
-        source: x.as_ptr(),
-        source_image: image_in,
-        sources: inputs,
-        target: Shared(y.as_mut_ptr()),
-        target_image: image_out,
-        targets: outputs,
-        bias: &[],
-        residual: None,
-        relu: false,
-    };
-    product.run_all(level, sides.batch);
+    multiply(level, sides, false, x, (weights, None), None, y);
 }
 
 /// Adds the gradient of the input: gx += gy ∗ᵀ w.
 pub(crate) fn add_input_gradient(level: Level, sides: Sides, gy: &[f32], weights: &[f32], gx: &mut [f32]) {
-    assert!(gx.len() == sides.input_len() && gy.len() == sides.output_len(), "maps of another size");
-    assert_eq!(weights.len(), sides.weight_len(), "weights of another convolution");
+    multiply(level, sides, true, gy, (weights, None), None, gx);
+}
+
+/// The target's sums over all links, from the input to the output or backwards; finished, or added to what is there.
+fn multiply(
+    level: Level,
+    sides: Sides,
+    backwards: bool,
+    source: &[f32],
+    (values, scale): (&[f32], Option<&[f32]>),
+    finish: Option<Finish<'_>>,
+    target: &mut [f32],
+) {
+    let turned = |(input, output): (usize, usize)| if backwards { (output, input) } else { (input, output) };
+    let lens = turned((sides.input_len(), sides.output_len()));
+    assert!((source.len(), target.len()) == lens, "maps of another size");
+    assert_eq!(values.len(), sides.weight_len(), "weights of another convolution");
     let sides = sides.flattened();
+    let (rows, columns) = sides.places();
     let mut links = sides.links();
-    for link in links.iter_mut().flatten() {
-        (link.from, link.to) = (link.to, link.from);
+    if backwards {
+        for link in links.iter_mut().flatten() {
+            (link.from, link.to) = (link.to, link.from);
+        }
     }
-    let (image_in, image_out) = sides.image_lens();
+    let orphans = if finish.is_some() { mark(&mut links, rows * columns) } else { Vec::new() };
+    // A block reads its bias in whole vectors.
+    let mut bias = finish.map_or_else(Vec::new, |finish| finish.bias.to_vec());
+    if finish.is_some() {
+        bias.resize(sides.outputs + 32, 0.0);
+    }
+    let (source_image, target_image) = turned(sides.image_lens());
     let (inputs, outputs) = (sides.inputs, sides.outputs);
-    let weights = Weights { values: weights, inputs, outputs, backwards: true, scale: None };
+    let (sources, targets) = turned((inputs, outputs));
     let product = Product {
         links: &links,
-        orphans: &[],
-        weights,
-        source: gy.as_ptr(),
-        source_image: image_out,
-        sources: outputs,
-        target: Shared(gx.as_mut_ptr()),
-        target_image: image_in,
-        targets: inputs,
-        bias: &[],
-        residual: None,
-        relu: false,
+        orphans: &orphans,
+        weights: Weights { values, inputs, outputs, backwards, scale },
+        source: source.as_ptr(),
+        source_image,
+        sources,
+        target: Shared(target.as_mut_ptr()),
+        target_image,
+        targets,
+        bias: &bias,
+        residual: finish.and_then(|finish| finish.residual).map(<[f32]>::as_ptr),
+        relu: finish.is_some_and(|finish| finish.relu),
     };
     product.run_all(level, sides.batch);
 }
@@ -307,6 +286,9 @@ unsafe impl Sync for Product<'_> {}
 impl Product<'_> {
     /// Divides blocks of target channels and groups of images among tasks.
     fn run_all(self, level: Level, batch: usize) {
+        if batch == 0 {
+            return;
+        }
         let width = 2 * level.width();
         let blocks = self.targets.div_ceil(width);
         let groups = TASKS.div_ceil(blocks).clamp(1, batch.div_ceil(IMAGES).max(1));
@@ -327,12 +309,15 @@ struct ProductTask<'a> {
     channel: usize,
 }
 
-impl Kernel for ProductTask<'_> {
+// SAFETY: `multiply` makes the tasks, and has checked every length.
+unsafe impl Kernel for ProductTask<'_> {
     type Output = ();
+
+    fn check(&self) {}
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        // SAFETY: `convolve` and `add_input_gradient` have checked every length.
+        // SAFETY: the block lies in the targets.
         unsafe {
             match (self.product.targets - self.channel > L::WIDTH, L::WIDTH) {
                 (true, 16) => self.block::<L, 8, 2>(),

@@ -80,12 +80,15 @@ struct GradientTask<'a> {
     input_blocks: Range<usize>,
 }
 
-impl Kernel for GradientTask<'_> {
+// SAFETY: `add_weight_gradient` makes the tasks, and has checked every length.
+unsafe impl Kernel for GradientTask<'_> {
     type Output = ();
+
+    fn check(&self) {}
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        // SAFETY: `add_weight_gradient` has checked every length.
+        // SAFETY: the block lies in the outputs.
         unsafe {
             match (self.sides.outputs - self.channel > L::WIDTH, L::WIDTH) {
                 (true, 16) => self.block::<L, 8, 2>(),

@@ -10,9 +10,10 @@ use super::linear::{Linear, add_direct_gradients};
 use super::{of, record};
 use crate::nn::kernels::conv::Packed;
 use crate::nn::kernels::memory::filled;
-use crate::nn::kernels::norm::{self, Applied};
-use crate::nn::kernels::{Level, lend, swish};
+use crate::nn::kernels::norm::{self, Applied, Normal};
+use crate::nn::kernels::{lend, swish};
 use crate::nn::tape::AnyTape;
+use crate::simd::Level;
 
 /// See [`Backend::conv_norm_frozen`](super::Backend::conv_norm_frozen): batch norm folded into the weights.
 pub(super) fn conv_norm_frozen(
@@ -52,6 +53,7 @@ pub(super) fn conv_norm(
     let linear = Linear::new(*x.shape(), layer);
     let shape = layer.places(*x.shape());
     let (batch, rows, columns, channels) = shape;
+    assert!(batch > 0, "no image, of which batch norm could take mean and variance");
     let (x, mut tape) = x.split_tape();
     let wants_input = tape.wants_gradient();
     let residual = residual.map(|residual| {
@@ -72,9 +74,8 @@ pub(super) fn conv_norm(
     let (mean, variance) = (to_f32(&mean), to_f32(&variance));
     let shift: Vec<f32> = (0..channels).map(|c| beta[c] - mean[c] * scale[c]).collect();
     let activation = layer.activation;
-    let normal =
-        Normal { scale: &scale, shift: &shift, residual: residual.as_ref().map(lend::numbers), image };
-    let out = normal.activated(level, &y, activation);
+    let normal = Normal { scale: &scale, shift: &shift, residual: residual.as_ref().map(lend::numbers) };
+    let out = activated(level, &y, image, normal, activation);
 
     let statistics = Statistics {
         mean: device.tensor_from_vec(mean.clone(), (channels,)),
@@ -93,7 +94,7 @@ pub(super) fn conv_norm(
     let out = record(&device, tape, inputs, out, shape, move |g, gradients| {
         if activation == Activation::Swish {
             let residual = residual.as_ref().map(lend::numbers);
-            Normal { scale: &scale, shift: &shift, residual, image }.multiply_derivative(level, &y, g);
+            multiply_derivative(level, &y, image, Normal { scale: &scale, shift: &shift, residual }, g);
         }
         // With a residual, what comes out of the ReLU says where it was positive; without, y does.
         if let Some(at) = of_residual {
@@ -105,10 +106,10 @@ pub(super) fn conv_norm(
             // Positive everywhere.
             (Cow::Owned(vec![0.0; channels]), Cow::Owned(vec![1.0; channels]))
         };
-        let applied = Applied { scale: &scale_of_relu, shift: &shift_of_relu };
+        let applied = Applied { scale: &scale_of_relu, shift: &shift_of_relu, mean: &mean };
         // With ŷ the normalised y, n pixels in all: dβ = Σ g, dγ = Σ g ŷ, and
         // dy = (γ/σ) (g − dβ/n − ŷ dγ/n), written here with ŷ = (y − μ)/σ.
-        let (sums, products) = gradient_sums(level, &y, g, image, applied, &mean);
+        let (sums, products) = gradient_sums(level, &y, g, image, applied);
         let n = (batch * rows * columns) as f64;
         let mut factors = [vec![0f32; channels], vec![0f32; channels], vec![0f32; channels]];
         for c in 0..channels {
@@ -125,7 +126,7 @@ pub(super) fn conv_norm(
         let gx = of_input.map_or(&mut none, |at| &mut rest[at - 1]);
         let (pixels, weights) = (lend::numbers(&x), lend::numbers(&weights));
         let of_y = |y: &[f32], g: &[f32], out: &mut [f32]| {
-            norm::input_gradient(level, y, g, applied, &mean, &factors, out);
+            level.run(norm::InputGradient { y, gradient: g, applied, factors: &factors, out });
         };
         if let Some(geometry) = linear.direct() {
             let backward = wants_input.then(|| Packed::transposed(level, geometry, weights));
@@ -153,44 +154,28 @@ pub(super) fn conv_norm(
     (out, statistics)
 }
 
-/// What stands before an activation: scale · y + shift, and a residual where there is one.
-struct Normal<'a> {
-    scale: &'a [f32],
-    shift: &'a [f32],
-    residual: Option<&'a [f32]>,
-    /// Numbers of an image.
-    image: usize,
+/// The normal of one image of a batch of them.
+fn of_image(normal: Normal<'_>, image: usize, len: usize) -> Normal<'_> {
+    Normal { residual: normal.residual.map(|residual| &residual[image * len..][..len]), ..normal }
 }
 
-impl Normal<'_> {
-    /// The residual of an image.
-    fn residual_of(&self, image: usize) -> Option<&[f32]> {
-        self.residual.map(|residual| &residual[image * self.image..][..self.image])
-    }
+/// What stands behind the activation; `image` numbers to an image.
+fn activated(level: Level, y: &[f32], image: usize, normal: Normal<'_>, activation: Activation) -> Vec<f32> {
+    filled(y.len(), image, |k, out| {
+        let (y, relu) = (&y[k * image..][..image], activation == Activation::Relu);
+        level.run(norm::ScaleShift { y, normal: of_image(normal, k, image), relu, out });
+        if activation == Activation::Swish {
+            level.run(swish::Swish { z: out });
+        }
+    })
+}
 
-    /// What stands behind it.
-    fn activated(&self, level: Level, y: &[f32], activation: Activation) -> Vec<f32> {
-        filled(
-            y.len(),
-            self.image,
-            || (),
-            |(), k, out| {
-                let (y, relu) = (&y[k * self.image..][..self.image], activation == Activation::Relu);
-                norm::scale_shift(level, y, self.scale, self.shift, self.residual_of(k), relu, out);
-                if activation == Activation::Swish {
-                    swish::swish(level, out);
-                }
-            },
-        )
-    }
-
-    /// g ← g · swish′.
-    fn multiply_derivative(&self, level: Level, y: &[f32], g: &mut [f32]) {
-        let images = g.par_chunks_exact_mut(self.image).zip(y.par_chunks_exact(self.image));
-        images.enumerate().for_each(|(k, (g, y))| {
-            swish::multiply_derivative(level, y, self.scale, self.shift, self.residual_of(k), g);
-        });
-    }
+/// g ← g · swish′.
+fn multiply_derivative(level: Level, y: &[f32], image: usize, normal: Normal<'_>, g: &mut [f32]) {
+    let images = g.par_chunks_exact_mut(image).zip(y.par_chunks_exact(image));
+    images.enumerate().for_each(|(k, (g, y))| {
+        level.run(swish::MultiplyDerivative { y, normal: of_image(normal, k, image), g });
+    });
 }
 
 /// Sets a gradient to 0 where the ReLU's `out` is (where there was one), and adds it to the residual's.
@@ -201,8 +186,8 @@ fn mask_and_add(level: Level, out: Option<&[f32]>, g: &mut [f32], residual: &mut
     match out {
         Some(out) => parts
             .zip(out.par_chunks(PART))
-            .for_each(|((g, residual), out)| norm::mask_and_add(level, out, g, residual)),
-        None => parts.for_each(|(g, residual)| norm::add(level, residual, g)),
+            .for_each(|((g, sum), out)| level.run(norm::MaskAndAdd { out, g, sum })),
+        None => parts.for_each(|(part, sum)| level.run(norm::Add { sum, part })),
     }
 }
 
@@ -213,7 +198,7 @@ fn batch_moments(level: Level, y: &[f32], image: usize, channels: usize) -> (Vec
     let mut moments = vec![0f32; batch * 2 * channels];
     moments.par_chunks_exact_mut(2 * channels).zip(y.par_chunks_exact(image)).for_each(|(moments, y)| {
         let (sums, squares) = moments.split_at_mut(channels);
-        norm::moments(level, y, sums, squares);
+        level.run(norm::Moments { y, sums, squares });
     });
     let pixels = (image / channels) as f64;
     let (mut mean, mut squares) = (vec![0f64; channels], vec![0f64; channels]);
@@ -237,14 +222,13 @@ fn gradient_sums(
     g: &[f32],
     image: usize,
     applied: Applied<'_>,
-    mean: &[f32],
 ) -> (Vec<f64>, Vec<f64>) {
-    let channels = mean.len();
+    let channels = applied.mean.len();
     let mut parts = vec![0f32; y.len() / image * 2 * channels];
     let images = y.par_chunks_exact(image).zip(g.par_chunks_exact(image));
     parts.par_chunks_exact_mut(2 * channels).zip(images).for_each(|(parts, (y, g))| {
         let (sums, products) = parts.split_at_mut(channels);
-        norm::gradient_sums(level, y, g, applied, mean, sums, products);
+        level.run(norm::GradientSums { y, gradient: g, applied, sums, products });
     });
     let (mut sums, mut products) = (vec![0f64; channels], vec![0f64; channels]);
     for part in parts.chunks_exact(2 * channels) {

@@ -7,10 +7,11 @@ use rayon::prelude::*;
 
 use super::super::{Activation, ConvNorm, Kind, Window};
 use crate::nn::kernels::conv::{self, Finish, Geometry, Packed};
-use crate::nn::kernels::depthwise::{Terms, sum_products};
+use crate::nn::kernels::depthwise::{SumProducts, Terms};
 use crate::nn::kernels::linked::{self, Sides};
-use crate::nn::kernels::memory::filled;
-use crate::nn::kernels::{Level, norm, swish};
+use crate::nn::kernels::memory::{filled, filled_with};
+use crate::nn::kernels::{norm, swish};
+use crate::simd::Level;
 
 /// Groups of images whose weight gradients are summed apart: as parallel as a laptop can use, and
 /// few enough that adding up the groups costs little.
@@ -57,12 +58,12 @@ impl Linear {
         Self { kind: Kind::Full, sides: Sides { batch, height, width, inputs, outputs, window } }
     }
 
-    /// Numbers of the output.
-    pub(super) fn output_len(self) -> usize {
-        match self.kind {
-            Kind::Full | Kind::Depthwise => self.sides.output_len(),
-            Kind::Transposed => self.sides.input_len(),
-        }
+    /// Numbers of the output, and of an image of it.
+    fn output_lens(self) -> [usize; 2] {
+        [self.sides, Sides { batch: 1, ..self.sides }].map(|sides| match self.kind {
+            Kind::Full | Kind::Depthwise => sides.output_len(),
+            Kind::Transposed => sides.input_len(),
+        })
     }
 
     /// The direct convolution's geometry, where it serves.
@@ -89,7 +90,7 @@ impl Linear {
     ) -> Vec<f32> {
         let relu = activation == Activation::Relu;
         let direct = if relu { Finish::BiasRelu(bias) } else { Finish::Bias(bias) };
-        let image = self.output_len() / self.sides.batch;
+        let [len, image] = self.output_lens();
         let mut y = match (self.kind, self.direct(), residual) {
             (_, Some(geometry), None) => {
                 let weights = Packed::new(level, geometry, &self.scaled(weights, scale));
@@ -97,7 +98,7 @@ impl Linear {
             }
             (Kind::Full, ..) => {
                 let finish = linked::Finish { bias, residual, relu };
-                let mut y = filled(self.output_len(), image, || (), |(), _, _| ());
+                let mut y = filled(len, image, |_, _| ());
                 linked::convolve(level, self.sides, x, weights, scale, finish, &mut y);
                 y
             }
@@ -107,14 +108,9 @@ impl Linear {
                 let mut y = if kind == Kind::Depthwise {
                     self.depthwise(level, x, &weights, Finish::Bias(bias))
                 } else {
-                    let mut y = filled(
-                        self.output_len(),
-                        image,
-                        || (),
-                        |(), _, y| {
-                            y.chunks_exact_mut(bias.len()).for_each(|y| y.copy_from_slice(bias));
-                        },
-                    );
+                    let mut y = filled(len, image, |_, y| {
+                        y.chunks_exact_mut(bias.len()).for_each(|y| y.copy_from_slice(bias));
+                    });
                     linked::add_input_gradient(level, self.sides, x, &weights, &mut y);
                     y
                 };
@@ -122,13 +118,14 @@ impl Linear {
                 let (one, zero) = (vec![1.0; bias.len()], vec![0.0; bias.len()]);
                 if residual.is_some() || relu {
                     let before = y.clone();
-                    norm::scale_shift(level, &before, &one, &zero, residual, relu, &mut y);
+                    let normal = norm::Normal { scale: &one, shift: &zero, residual };
+                    level.run(norm::ScaleShift { y: &before, normal, relu, out: &mut y });
                 }
                 y
             }
         };
         if activation == Activation::Swish {
-            y.par_chunks_mut(1 << 14).for_each(|y| swish::swish(level, y));
+            y.par_chunks_mut(1 << 14).for_each(|z| level.run(swish::Swish { z }));
         }
         y
     }
@@ -159,16 +156,12 @@ impl Linear {
     fn depthwise(self, level: Level, x: &[f32], weights: &[f32], finish: Finish<'_>) -> Vec<f32> {
         let Sides { height, width, inputs, window, .. } = self.sides;
         let terms = Terms::of_output(window, height, width);
-        let (image_in, image_out) = (height * width * inputs, self.output_len() / self.sides.batch);
-        filled(
-            self.output_len(),
-            image_out,
-            || (),
-            |(), image, y| {
-                let x = &x[image * image_in..][..image_in];
-                sum_products(level, &terms, inputs, x, weights, finish, y);
-            },
-        )
+        let (image_in, [len, image_out]) = (height * width * inputs, self.output_lens());
+        let (terms, channels, right) = (&terms, inputs, weights);
+        filled(len, image_out, |image, out| {
+            let left = &x[image * image_in..][..image_in];
+            level.run(SumProducts { terms, channels, left, right, finish, out });
+        })
     }
 
     /// Adds the gradients of the weights and, where it is wanted, of the input.
@@ -209,26 +202,28 @@ impl Linear {
         gx: Option<&mut [f32]>,
     ) {
         let Sides { batch, height, width, inputs: channels, window, .. } = self.sides;
-        let (image_in, image_out) = (height * width * channels, self.output_len() / batch);
+        let (image_in, [_, image_out]) = (height * width * channels, self.output_lens());
         let of_weights = Terms::of_weights(window, height, width);
         let group = batch.div_ceil(GROUPS);
         let groups = x.par_chunks(group * image_in).zip(gy.par_chunks(group * image_out));
         let parts: Vec<Vec<f32>> = groups
             .map(|(x, gy)| {
                 let mut part = vec![0f32; gw.len()];
-                for (x, gy) in x.chunks_exact(image_in).zip(gy.chunks_exact(image_out)) {
-                    sum_products(level, &of_weights, channels, x, gy, Finish::Accumulate, &mut part);
+                for (left, right) in x.chunks_exact(image_in).zip(gy.chunks_exact(image_out)) {
+                    let (terms, out) = (&of_weights, part.as_mut_slice());
+                    level.run(SumProducts { terms, channels, left, right, finish: Finish::Accumulate, out });
                 }
                 part
             })
             .collect();
         for part in parts {
-            norm::add(level, gw, &part);
+            level.run(norm::Add { sum: gw, part: &part });
         }
         if let Some(gx) = gx {
             let of_input = Terms::of_input(window, height, width);
-            gx.par_chunks_exact_mut(image_in).zip(gy.par_chunks_exact(image_out)).for_each(|(gx, gy)| {
-                sum_products(level, &of_input, channels, gy, weights, Finish::Accumulate, gx);
+            let (terms, right) = (&of_input, weights);
+            gx.par_chunks_exact_mut(image_in).zip(gy.par_chunks_exact(image_out)).for_each(|(out, left)| {
+                level.run(SumProducts { terms, channels, left, right, finish: Finish::Accumulate, out });
             });
         }
     }
@@ -243,7 +238,7 @@ fn frame(geometry: Geometry, channels: usize) -> impl Fn() -> Vec<f32> + Sync + 
 fn convolve_directly(geometry: Geometry, x: &[f32], weights: &Packed, finish: Finish<'_>) -> Vec<f32> {
     let Geometry { height, width, inputs, outputs, .. } = geometry;
     let (image_in, image_out) = (height * width * inputs, height * width * outputs);
-    filled(x.len() / image_in * image_out, image_out, frame(geometry, inputs), |padded, image, y| {
+    filled_with(x.len() / image_in * image_out, image_out, frame(geometry, inputs), |padded, image, y| {
         geometry.pad(inputs, &x[image * image_in..][..image_in], padded);
         conv::convolve(padded, weights, finish, y);
     })
@@ -279,7 +274,8 @@ pub(super) fn add_direct_gradients(
         for (pixels, (y, g)) in images {
             geometry.pad(inputs, pixels, &mut padded);
             fill(y, g, &mut of_y);
-            conv::add_weight_gradient(level, geometry, &padded, &of_y, &mut weights);
+            let (padded, gradient, weights) = (&*padded, &*of_y, weights.as_mut_slice());
+            level.run(conv::AddWeightGradient { geometry, padded, gradient, weights });
             if let Some((backward, gx)) = backward.zip(gx.as_mut().and_then(Iterator::next)) {
                 conv::convolve(&of_y, backward, Finish::Accumulate, gx);
             }
@@ -292,6 +288,6 @@ pub(super) fn add_direct_gradients(
         groups.map(|group| run(None, group)).collect()
     };
     for part in parts {
-        norm::add(level, gw, &part);
+        level.run(norm::Add { sum: gw, part: &part });
     }
 }

@@ -14,9 +14,10 @@ use rayon::prelude::*;
 use super::dense::dense;
 use super::{Backend, ConvNorm, DenseLayer, Maps, Matrix, PixelScores, Rows, Shared, Statistics, Window};
 use crate::nn::kernels::memory::filled;
-use crate::nn::kernels::update::{self, Before, Step};
-use crate::nn::kernels::{Level, lend, norm, pool};
+use crate::nn::kernels::update::{Before, Step, Update};
+use crate::nn::kernels::{lend, norm, pool};
 use crate::nn::tape::{AnyTape, Taped};
+use crate::simd::Level;
 
 /// Pixels that a thread takes at once, where one is little work.
 const PIXELS: usize = 64;
@@ -110,7 +111,7 @@ impl Backend<f32> for Cpu {
     }
 
     fn update<S: Shape>(
-        step: (Step, Before),
+        (step, before): (Step, Before),
         parameters: &mut Tensor<S, f32, Cpu>,
         moments: &mut [Tensor<S, f32, Cpu>; 2],
         gradients: &mut Gradients<f32, Cpu>,
@@ -123,24 +124,31 @@ impl Backend<f32> for Cpu {
         let level = Level::best();
         numbers
             .zip(g.par_chunks(UPDATED))
-            .for_each(|((p, (m, v)), g)| update::apply(level, step, p, m, v, g));
+            .for_each(|((p, (m, v)), g)| level.run(Update { step, before, p, m, v, g }));
     }
 }
 
-/// Where the gradient of a tensor is kept, whatever its rank.
-type Of = Box<dyn for<'a> Fn(&'a mut Gradients<f32, Cpu>) -> Result<&'a mut Vec<f32>, CpuError>>;
+/// A tensor whose gradient is wanted, whatever its rank.
+struct Of {
+    len: usize,
+    /// Where the gradient is kept.
+    #[allow(clippy::type_complexity)]
+    gradient: Box<dyn for<'a> Fn(&'a mut Gradients<f32, Cpu>) -> Result<&'a mut Vec<f32>, CpuError>>,
+}
 
-/// The gradient of a tensor.
 fn of<S: Shape>(x: &Tensor<S, f32, Cpu>) -> Of {
     let ghost = x.ghost();
-    Box::new(move |gradients| Ok(&mut **gradients.get_or_alloc_mut(&ghost)?))
+    Of {
+        len: x.shape().num_elements(),
+        gradient: Box::new(move |gradients| Ok(&mut **gradients.get_or_alloc_mut(&ghost)?)),
+    }
 }
 
 /// Puts `y` on the tape as an operation on tensors.
 ///
 /// `run` is handed the output's gradient, which nothing else reads, and those of the tensors in the order
 /// of `inputs`, to which it *adds*. The buffers are moved out of the tape's store and back, not copied; the
-/// output's gradient is freed.
+/// output's gradient is freed. A tensor that is an input twice has two of them, which are added up in the end.
 fn record<S: Shape>(
     device: &Cpu,
     mut tape: AnyTape<f32, Cpu>,
@@ -153,14 +161,22 @@ fn record<S: Shape>(
     if tape.is_recording() {
         let output = of(&out);
         tape.add_backward_op(move |gradients| {
-            let mut of_output = std::mem::take(output(gradients)?);
+            let mut of_output = std::mem::take((output.gradient)(gradients)?);
             let mut of_inputs = Vec::with_capacity(inputs.len());
             for input in &inputs {
-                of_inputs.push(std::mem::take(input(gradients)?));
+                let mut gradient = std::mem::take((input.gradient)(gradients)?);
+                // Empty where an input before this one is the same tensor.
+                gradient.resize(input.len, 0.0);
+                of_inputs.push(gradient);
             }
             run(&mut of_output, &mut of_inputs);
             for (input, gradient) in inputs.iter().zip(of_inputs) {
-                *input(gradients)? = gradient;
+                let place = (input.gradient)(gradients)?;
+                if place.is_empty() {
+                    *place = gradient;
+                } else {
+                    Level::best().run(norm::Add { sum: place, part: &gradient });
+                }
             }
             Ok(())
         });
@@ -176,14 +192,9 @@ fn max_pool(x: Maps<f32, Cpu>, window: Window) -> Maps<f32, Cpu> {
     let (image_in, image_out) = (height * width * channels, rows * columns * channels);
     let places: Vec<_> = window.pixels(height, width).collect();
     let images = lend::numbers(&x);
-    let y = filled(
-        batch * image_out,
-        image_out,
-        || (),
-        |(), image, y| {
-            pool::max(&places, window, channels, &images[image * image_in..][..image_in], y);
-        },
-    );
+    let y = filled(batch * image_out, image_out, |image, y| {
+        pool::max(&places, window, channels, &images[image * image_in..][..image_in], y);
+    });
     let (device, inputs) = (x.device().clone(), vec![of(&x)]);
     record(&device, tape, inputs, y, (batch, rows, columns, channels), move |g, inputs| {
         let pixels = lend::numbers(&x);
@@ -200,19 +211,14 @@ fn concat(a: Maps<f32, Cpu>, b: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
     let ((a, tape), (b, tape_b)) = (a.split_tape(), b.split_tape());
     let row = width * (of_a + of_b);
     let (rows_a, rows_b) = (lend::numbers(&a), lend::numbers(&b));
-    let y = filled(
-        batch * height * row,
-        row,
-        || (),
-        |(), n, y| {
-            let a = rows_a[n * width * of_a..].chunks_exact(of_a);
-            let b = rows_b[n * width * of_b..].chunks_exact(of_b);
-            for (y, (a, b)) in y.chunks_exact_mut(of_a + of_b).zip(a.zip(b)) {
-                y[..of_a].copy_from_slice(a);
-                y[of_a..].copy_from_slice(b);
-            }
-        },
-    );
+    let y = filled(batch * height * row, row, |n, y| {
+        let a = rows_a[n * width * of_a..].chunks_exact(of_a);
+        let b = rows_b[n * width * of_b..].chunks_exact(of_b);
+        for (y, (a, b)) in y.chunks_exact_mut(of_a + of_b).zip(a.zip(b)) {
+            y[..of_a].copy_from_slice(a);
+            y[of_a..].copy_from_slice(b);
+        }
+    });
     let (device, inputs) = (a.device().clone(), vec![of(&a), of(&b)]);
     let shape = (batch, height, width, of_a + of_b);
     record(&device, tape.merge(tape_b), inputs, y, shape, move |g, inputs| {
@@ -221,8 +227,8 @@ fn concat(a: Maps<f32, Cpu>, b: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
             .with_min_len(PIXELS)
             .zip(ga.par_chunks_exact_mut(of_a).zip(gb.par_chunks_exact_mut(of_b)))
             .for_each(|(g, (ga, gb))| {
-                norm::add(Level::best(), ga, &g[..of_a]);
-                norm::add(Level::best(), gb, &g[of_a..]);
+                Level::best().run(norm::Add { sum: ga, part: &g[..of_a] });
+                Level::best().run(norm::Add { sum: gb, part: &g[of_a..] });
             });
     })
 }
@@ -233,22 +239,17 @@ fn max_mean_pool(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
     let (x, tape) = x.split_tape();
     let (image_in, image_out) = (height * width * channels, (height / 2) * (width / 2) * 2 * channels);
     let images = lend::numbers(&x);
-    let y = filled(
-        batch * image_out,
-        image_out,
-        || (),
-        |(), image, y| {
-            pool::max_mean(height, width, channels, &images[image * image_in..][..image_in], y);
-        },
-    );
+    let y = filled(batch * image_out, image_out, |image, y| {
+        pool::max_mean(height, width, channels, &images[image * image_in..][..image_in], y);
+    });
     let (device, inputs) = (x.device().clone(), vec![of(&x)]);
     record(&device, tape, inputs, y, (batch, height / 2, width / 2, 2 * channels), move |g, inputs| {
         let (level, pixels) = (Level::best(), lend::numbers(&x));
         inputs[0]
             .par_chunks_exact_mut(image_in)
             .zip(pixels.par_chunks_exact(image_in).zip(g.par_chunks_exact(image_out)))
-            .for_each(|(gx, (image, g))| {
-                pool::add_max_mean_gradient(level, (height, width, channels), image, g, gx);
+            .for_each(|(out, (image, gradient))| {
+                level.run(pool::AddMaxMeanGradient { height, width, channels, image, gradient, out });
             });
     })
 }

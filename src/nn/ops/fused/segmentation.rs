@@ -8,8 +8,9 @@ use super::linear::{Linear, add_direct_gradients};
 use super::{PIXELS, of, record};
 use crate::nn::kernels::conv::Packed;
 use crate::nn::kernels::memory::filled;
-use crate::nn::kernels::{Level, gate, lend, norm};
+use crate::nn::kernels::{gate, lend, norm};
 use crate::nn::tape::Taped;
+use crate::simd::Level;
 
 /// See [`Backend::gate`](super::Backend::gate).
 pub(super) fn gated(x: Maps<f32, Cpu>, z: Rows<f32, Cpu>) -> Maps<f32, Cpu> {
@@ -20,12 +21,10 @@ pub(super) fn gated(x: Maps<f32, Cpu>, z: Rows<f32, Cpu>) -> Maps<f32, Cpu> {
     let level = Level::best();
     let factors: Vec<f32> = lend::numbers(&z).iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
     let pixels = lend::numbers(&x);
-    let y = filled(
-        pixels.len(),
-        image,
-        || (),
-        |(), n, y| gate::scale(level, &pixels[n * image..][..image], &factors[n * channels..][..channels], y),
-    );
+    let y = filled(pixels.len(), image, |n, y| {
+        let (x, factors) = (&pixels[n * image..][..image], &factors[n * channels..][..channels]);
+        level.run(gate::Scale { x, factors, out: y });
+    });
     let (device, inputs) = (x.device().clone(), vec![of(&x), of(&z)]);
     record(&device, tape.merge(tape_z), inputs, y, shape, move |g, inputs| {
         let [gx, gz] = inputs else { unreachable!("two inputs") };
@@ -33,7 +32,7 @@ pub(super) fn gated(x: Maps<f32, Cpu>, z: Rows<f32, Cpu>) -> Maps<f32, Cpu> {
         let images = lend::numbers(&x).par_chunks_exact(image).zip(g.par_chunks_exact(image));
         of_images.zip(images.zip(factors.par_chunks_exact(channels))).for_each(|((gx, gz), ((x, g), f))| {
             let mut sums = vec![0f32; channels];
-            gate::add_gradients(level, x, f, g, gx, &mut sums);
+            level.run(gate::AddGradients { x, factors: f, g, gx, sums: &mut sums });
             // σ′ = σ (1 − σ).
             gz.iter_mut().zip(sums.iter().zip(f)).for_each(|(gz, (sum, f))| *gz += sum * f * (1.0 - f));
         });
@@ -46,27 +45,22 @@ pub(super) fn doubled(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
     let (x, tape) = x.split_tape();
     let row = width * channels;
     let pixels = lend::numbers(&x);
-    let y = filled(
-        4 * batch * height * row,
-        4 * row,
-        || (),
-        |(), n, y| {
-            let (first, second) = y.split_at_mut(2 * row);
-            for (y, x) in first.chunks_exact_mut(2 * channels).zip(pixels[n * row..].chunks_exact(channels)) {
-                y[..channels].copy_from_slice(x);
-                y[channels..].copy_from_slice(x);
-            }
-            second.copy_from_slice(first);
-        },
-    );
+    let y = filled(4 * batch * height * row, 4 * row, |n, y| {
+        let (first, second) = y.split_at_mut(2 * row);
+        for (y, x) in first.chunks_exact_mut(2 * channels).zip(pixels[n * row..].chunks_exact(channels)) {
+            y[..channels].copy_from_slice(x);
+            y[channels..].copy_from_slice(x);
+        }
+        second.copy_from_slice(first);
+    });
     let shape = (batch, 2 * height, 2 * width, channels);
     record(x.device(), tape, vec![of(&x)], y, shape, move |g, inputs| {
         let level = Level::best();
         inputs[0].par_chunks_exact_mut(row).zip(g.par_chunks_exact(4 * row)).for_each(|(gx, g)| {
             for g in g.chunks_exact(2 * row) {
                 for (gx, g) in gx.chunks_exact_mut(channels).zip(g.chunks_exact(2 * channels)) {
-                    norm::add(level, gx, &g[..channels]);
-                    norm::add(level, gx, &g[channels..]);
+                    level.run(norm::Add { sum: gx, part: &g[..channels] });
+                    level.run(norm::Add { sum: gx, part: &g[channels..] });
                 }
             }
         });
@@ -135,7 +129,7 @@ pub(super) fn pixel_log_softmax(x: Maps<f32, Cpu>, layer: &PixelScores<'_, f32, 
             })
             .collect();
         for block in blocks {
-            norm::add(level, gb, &block);
+            level.run(norm::Add { sum: gb, part: &block });
         }
         let (pixels, weights) = (lend::numbers(&x), lend::numbers(&weight));
         if let Some(geometry) = linear.direct() {

@@ -11,7 +11,7 @@ use super::{
     Window, composed,
 };
 use crate::nn::module::{cross_entropy, mean_of_logits, mean_of_softmaxes};
-use crate::nn::tape::{AnyTape, Taped, backward};
+use crate::nn::tape::{AnyTape, Taped, backward, fork};
 
 /// Numbers between −1 and 1.
 fn draw(random: &mut ChaCha8Rng, len: usize) -> Vec<f64> {
@@ -440,4 +440,73 @@ fn fused_scores_of_pixels_are_the_composed_ones_and_those_have_the_gradient_of_f
             assert!(against_differences(&loss, &tensors) < 1e-6, "{shape:?}, {case:?}");
         }
     }
+}
+
+#[test]
+fn a_tensor_that_is_an_input_twice_gets_both_gradients() {
+    /// Σ r · (x beside x), and its gradient.
+    fn beside_itself<E: Dtype>(x: &[f64]) -> Vec<f64>
+    where
+        Cpu: Backend<E>,
+    {
+        let x = Cpu::default().tensor_from_vec(cast::<E>(x), (2usize, 3usize, 4usize, 5usize));
+        let (a, b) = fork(x.clone().put_tape(AnyTape::recording()));
+        gradient_of(&mut backward(weighted_sum(Cpu::concat(a, b))), &x)
+    }
+    let x = draw(&mut ChaCha8Rng::seed_from_u64(20), 2 * 3 * 4 * 5);
+    let r = draw(&mut ChaCha8Rng::seed_from_u64(99), 2 * x.len());
+    // Five channels of one after five of the other.
+    let expected: Vec<f64> =
+        (0..x.len()).map(|k| r[k / 5 * 10 + k % 5] + r[k / 5 * 10 + 5 + k % 5]).collect();
+    assert!(relative(&beside_itself::<f64>(&x), &expected) < 1e-12);
+    assert!(relative(&beside_itself::<f32>(&x), &expected) < 1e-6);
+}
+
+#[test]
+fn a_batch_without_images_gives_none() {
+    let device = Cpu::default();
+    let maps = |channels: usize| -> Maps<f32, Cpu> {
+        device.zeros_like(&(0usize, 16usize, 16usize, channels)).put_tape(AnyTape::off())
+    };
+    let vector = |len: usize| device.ones_like(&(len,));
+    for (kind, sides, channels) in [
+        (Kind::Full, (27, 4), 3),
+        (Kind::Full, (3, 4), 3),
+        (Kind::Depthwise, (9, 4), 4),
+        (Kind::Transposed, (16, 3), 3),
+    ] {
+        let kernel = if sides == (3, 4) {
+            1
+        } else if kind == Kind::Transposed {
+            2
+        } else {
+            3
+        };
+        let stride = if kind == Kind::Transposed { 2 } else { 1 };
+        let weight = device.ones_like(&sides);
+        let [bias, scale, shift, mean, variance] = [4; 5].map(vector);
+        let layer = ConvNorm {
+            kind,
+            weight: &weight,
+            bias: &bias,
+            scale: &scale,
+            shift: &shift,
+            epsilon: 1e-3,
+            window: Window { stride, ..Window::same(kernel) },
+            activation: Activation::Relu,
+        };
+        let y = Cpu::conv_norm_frozen(maps(channels), None, &layer, &Statistics { mean, variance });
+        assert_eq!(*y.shape(), (0, 16 * stride, 16 * stride, 4), "{kind:?}");
+    }
+    let half = Window { kernel: 2, stride: 2, padding: Padding::Same };
+    assert_eq!(*Cpu::max_pool(maps(3), half).shape(), (0, 8, 8, 3));
+    assert_eq!(*Cpu::max_mean_pool(maps(3)).shape(), (0, 8, 8, 6));
+    assert_eq!(*Cpu::concat(maps(3), maps(2)).shape(), (0, 16, 16, 5));
+    assert_eq!(*Cpu::doubled(maps(3)).shape(), (0, 32, 32, 3));
+    assert_eq!(*Cpu::global_mean(maps(3)).shape(), (0, 3));
+    let (weight, bias) = (device.ones_like(&(3, 2)), vector(2));
+    let layer = DenseLayer { weight: &weight, bias: &bias, relu: true, passes_back: true };
+    assert_eq!(*Cpu::dense(Cpu::global_mean(maps(3)), &layer).shape(), (0, 2));
+    let layer = PixelScores { weight: &weight, bias: &bias, window: Window::same(1) };
+    assert_eq!(*Cpu::pixel_log_softmax(maps(3), &layer).shape(), (0, 2));
 }

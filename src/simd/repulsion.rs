@@ -1,6 +1,6 @@
 //! How points of a plane repel one another in t-SNE: a Student t kernel with one degree of freedom.
 
-use super::{Kernel, Lanes, Level};
+use super::{Kernel, Lanes, Level, vectors};
 
 /// Points that share the loads of what repels them.
 const TOGETHER: usize = 4;
@@ -45,15 +45,20 @@ struct Repel<'a, const T: usize> {
     sources: &'a Sources,
 }
 
-impl<const T: usize> Kernel for Repel<'_, T> {
+// SAFETY: `check` has the sources' vectors equally long.
+unsafe impl<const T: usize> Kernel for Repel<'_, T> {
     type Output = [[f32; 3]; T];
+
+    fn check(&self) {
+        let Sources { x, y, mass } = self.sources;
+        assert!(x.len() == y.len() && x.len() == mass.len(), "places and masses of different sources");
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) -> [[f32; 3]; T] {
         let Sources { x, y, mass } = self.sources;
         let n = x.len();
-        // SAFETY: the caller vouches for the processor; `push` keeps the three vectors equally long, and
-        // no load reaches beyond n.
+        // SAFETY: the caller vouches for the processor; no load reaches beyond n.
         unsafe {
             let (zero, one) = (L::splat(0.0), L::splat(1.0));
             let mut negative = [[zero; 2]; T];
@@ -61,9 +66,7 @@ impl<const T: usize> Kernel for Repel<'_, T> {
                 *negative = [L::splat(-x), L::splat(-y)];
             }
             let mut sums = [[zero; 3]; T];
-            let mut start = 0;
-            while start < n {
-                let lanes = (n - start).min(L::WIDTH);
+            for (start, lanes) in vectors::<L>(n) {
                 let x = L::load_first(x.as_ptr().add(start), lanes);
                 let y = L::load_first(y.as_ptr().add(start), lanes);
                 // Nothing behind the last source: masses of zero.
@@ -77,7 +80,6 @@ impl<const T: usize> Kernel for Repel<'_, T> {
                     sums[1] = force.multiply_add(dy, sums[1]);
                     sums[2] = sums[2].add(mq);
                 }
-                start += L::WIDTH;
             }
             let mut totals = [[0.0; 3]; T];
             for (totals, sums) in totals.iter_mut().zip(sums) {

@@ -17,7 +17,7 @@ use super::doubles::{Doubles, PlainDoubles};
 /// # Safety
 /// The methods may only be called on a processor that has the vector's instructions, with pointers
 /// that are valid for `WIDTH` floats (for `n` of them where one is given).
-pub(super) trait Lanes: Copy {
+pub(crate) trait Lanes: Copy {
     /// How many lanes.
     const WIDTH: usize;
     /// The f64 vectors of the same instruction set.
@@ -71,9 +71,15 @@ pub(super) trait Lanes: Copy {
     }
 }
 
+/// The vectors that cover so many numbers: first number and lanes of each.
+#[inline(always)]
+pub(crate) fn vectors<L: Lanes>(len: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..len).step_by(L::WIDTH).map(move |first| (first, L::WIDTH.min(len - first)))
+}
+
 /// Eight lanes of plain Rust.
 #[derive(Clone, Copy)]
-pub(super) struct Plain([f32; 8]);
+pub(crate) struct Plain([f32; 8]);
 
 impl Lanes for Plain {
     const WIDTH: usize = 8;

@@ -20,7 +20,6 @@ pub(crate) fn distances<'a>(
     out: &mut Vec<f64>,
 ) {
     for row in rows {
-        check(&[row], centre);
         out.push(level.run(Squares { rows: [row], centre })[0].sqrt());
     }
 }
@@ -30,8 +29,6 @@ pub(crate) fn distances<'a>(
 /// # Panics
 /// A row or a sum of another length than the centre.
 pub(crate) fn pull(level: Level, rows: &[&[f32]], centre: &[f64], sum: &mut [f64], out: &mut Vec<f64>) {
-    check(rows, centre);
-    assert_eq!(sum.len(), centre.len(), "a sum of another width than the centre");
     let (fours, rest) = rows.as_chunks::<TOGETHER>();
     for rows in fours {
         let distances = level.run(Squares { rows: *rows, centre }).map(f64::sqrt);
@@ -50,8 +47,6 @@ pub(crate) fn pull(level: Level, rows: &[&[f32]], centre: &[f64], sum: &mut [f64
 /// # Panics
 /// A row or a sum of another length than the centre.
 pub(crate) fn add(level: Level, rows: &[&[f32]], centre: &[f64], sum: &mut [f64]) {
-    check(rows, centre);
-    assert_eq!(sum.len(), centre.len(), "a sum of another width than the centre");
     let (fours, rest) = rows.as_chunks::<TOGETHER>();
     for rows in fours {
         level.run(Add { rows: *rows, centre, weights: [1.0; TOGETHER], sum });
@@ -70,14 +65,19 @@ fn inverse(distance: f64) -> f64 {
     if distance < f64::MIN_POSITIVE { 0.0 } else { 1.0 / distance }
 }
 
-/// Σ (x − c)² of each row; all rows have the centre's length.
+/// Σ (x − c)² of each row.
 struct Squares<'a, const R: usize> {
     rows: [&'a [f32]; R],
     centre: &'a [f64],
 }
 
-impl<const R: usize> Kernel for Squares<'_, R> {
+// SAFETY: `check` has every row as long as the centre.
+unsafe impl<const R: usize> Kernel for Squares<'_, R> {
     type Output = [f64; R];
+
+    fn check(&self) {
+        check(&self.rows, self.centre);
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) -> [f64; R] {
@@ -101,7 +101,7 @@ impl<const R: usize> Kernel for Squares<'_, R> {
     }
 }
 
-/// sum ← sum + Σ w (x − c); all rows and the sum have the centre's length.
+/// sum ← sum + Σ w (x − c).
 struct Add<'a, const R: usize> {
     rows: [&'a [f32]; R],
     centre: &'a [f64],
@@ -109,8 +109,14 @@ struct Add<'a, const R: usize> {
     sum: &'a mut [f64],
 }
 
-impl<const R: usize> Kernel for Add<'_, R> {
+// SAFETY: `check` has every row and the sum as long as the centre.
+unsafe impl<const R: usize> Kernel for Add<'_, R> {
     type Output = ();
+
+    fn check(&self) {
+        check(&self.rows, self.centre);
+        assert_eq!(self.sum.len(), self.centre.len(), "a sum of another width than the centre");
+    }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -133,6 +139,56 @@ impl<const R: usize> Kernel for Add<'_, R> {
         for (row, weight) in rows.iter().zip(self.weights) {
             for ((sum, x), c) in sum_rest.iter_mut().zip(row.1).zip(centre_rest) {
                 *sum += weight * (f64::from(*x) - c);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[test]
+    fn distances_and_pulls_are_those_of_plain_loops_in_f64() {
+        let mut random = ChaCha8Rng::seed_from_u64(9);
+        for width in [1, 7, 8, 9, 15, 16, 17, 33, 100] {
+            for count in [1, 4, 7] {
+                let mut draw =
+                    |len: usize| (0..len).map(|_| random.gen_range(-1.0..1.0)).collect::<Vec<f32>>();
+                let mut values = draw(width * count);
+                let centre: Vec<f64> = draw(width).into_iter().map(f64::from).collect();
+                // The last row lies at the centre: it has no direction.
+                for (x, c) in values[(count - 1) * width..].iter_mut().zip(&centre) {
+                    *x = *c as f32;
+                }
+                let rows: Vec<&[f32]> = values.chunks(width).collect();
+                let differences: Vec<Vec<f64>> = rows
+                    .iter()
+                    .map(|row| row.iter().zip(&centre).map(|(x, c)| f64::from(*x) - c).collect())
+                    .collect();
+                let lengths: Vec<f64> =
+                    differences.iter().map(|d| d.iter().map(|d| d * d).sum::<f64>().sqrt()).collect();
+                let sum_of = |weight: &dyn Fn(f64) -> f64, k: usize| -> f64 {
+                    differences.iter().zip(&lengths).map(|(d, length)| weight(*length) * d[k]).sum()
+                };
+                let near = |got: &[f64], wanted: &dyn Fn(usize) -> f64| {
+                    got.iter().enumerate().all(|(k, got)| (got - wanted(k)).abs() < 1e-13 * count as f64)
+                };
+                for level in Level::available() {
+                    let (mut found, mut of_pull) = (Vec::new(), Vec::new());
+                    distances(level, rows.iter().copied(), &centre, &mut found);
+                    assert!(near(&found, &|n| lengths[n]), "{level:?}, {width}, {count}");
+                    let (mut pulled, mut added) = (vec![0.0; width], vec![0.0; width]);
+                    pull(level, &rows, &centre, &mut pulled, &mut of_pull);
+                    assert_eq!(of_pull, found, "{level:?}, {width}, {count}");
+                    let inverse = |length: f64| if length == 0.0 { 0.0 } else { 1.0 / length };
+                    assert!(near(&pulled, &|k| sum_of(&inverse, k)), "{level:?}, {width}, {count}");
+                    add(level, &rows, &centre, &mut added);
+                    assert!(near(&added, &|k| sum_of(&|_| 1.0, k)), "{level:?}, {width}, {count}");
+                }
             }
         }
     }

@@ -9,13 +9,13 @@ use std::arch::x86_64::{
 };
 
 /// Numbers a vector.
-pub(super) const DOUBLES: usize = 8;
+pub(crate) const DOUBLES: usize = 8;
 
 /// A vector of eight f64.
 ///
 /// # Safety
 /// The methods may only be called on a processor that has the vector's instructions.
-pub(super) trait Doubles: Copy {
+pub(crate) trait Doubles: Copy {
     /// One number in every lane.
     unsafe fn splat(x: f64) -> Self;
     /// From memory.
@@ -41,7 +41,7 @@ pub(super) trait Doubles: Copy {
 
 /// Eight lanes of plain Rust.
 #[derive(Clone, Copy)]
-pub(super) struct PlainDoubles([f64; DOUBLES]);
+pub(crate) struct PlainDoubles([f64; DOUBLES]);
 
 impl Doubles for PlainDoubles {
     #[inline(always)]
@@ -103,7 +103,7 @@ impl Doubles for __m512d {
 /// Eight lanes in two vectors of AVX2.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Pair(__m256d, __m256d);
+pub(crate) struct Pair(__m256d, __m256d);
 
 #[cfg(target_arch = "x86_64")]
 impl Doubles for Pair {

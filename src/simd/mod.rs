@@ -1,0 +1,137 @@
+//! Inner loops in the processor's widest vectors: AVX-512, AVX2 with FMA, or portable code, chosen at run time.
+//!
+//! A [`Kernel`] is written once over [`Lanes`] and compiled for each [`Level`]. Here are those that several parts of the
+//! crate share; those of networks are in `nn/kernels`.
+#![allow(unsafe_code)]
+// A kernel is compiled for an instruction set by being inlined into a function that has it.
+#![allow(clippy::inline_always)]
+
+pub(crate) mod distances;
+mod doubles;
+mod lanes;
+pub(crate) mod peak;
+pub(crate) mod repulsion;
+
+use std::sync::OnceLock;
+
+pub(crate) use lanes::{Lanes, vectors};
+
+/// An instruction set that kernels are compiled for and that this machine has: only
+/// [`available`](Self::available) makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Level(Set);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
+    /// 16 lanes.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// 8 lanes.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// 8 lanes as plain Rust, on any processor.
+    Portable,
+}
+
+impl Level {
+    /// The widest level of this machine, looked up once.
+    pub(crate) fn best() -> Self {
+        static BEST: OnceLock<Level> = OnceLock::new();
+        *BEST.get_or_init(|| *Self::available().first().expect("the portable level is always there"))
+    }
+
+    /// All levels that this machine can run, widest first.
+    pub(crate) fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
+        let mut levels = vec![Self(Set::Portable)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let fma = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if fma {
+                levels.insert(0, Self(Set::Avx2));
+            }
+            if fma && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+                levels.insert(0, Self(Set::Avx512));
+            }
+        }
+        levels
+    }
+
+    /// What the instruction set is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "AVX2",
+            Set::Portable => "portable code",
+        }
+    }
+
+    /// Lanes of a vector.
+    pub(crate) fn width(self) -> usize {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => 16,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => 8,
+            Set::Portable => 8,
+        }
+    }
+
+    /// Checks a kernel and runs it, compiled for this level.
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.check();
+        match self.0 {
+            // SAFETY: only `available` makes a level, and it has detected these features; the kernel has been checked.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { on_avx512(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { on_avx2(kernel) },
+            // SAFETY: plain Rust arithmetic runs anywhere; the kernel has been checked.
+            Set::Portable => unsafe { kernel.run::<lanes::Plain>() },
+        }
+    }
+}
+
+/// A loop that can be compiled for every level.
+///
+/// # Safety
+/// Once [`check`](Self::check) has returned, [`run`](Self::run) must be sound on any processor that has the instructions
+/// of `L`, whatever safe code has put into the fields that it can reach.
+pub(crate) unsafe trait Kernel {
+    /// What it returns.
+    type Output;
+
+    /// Panics unless the slices have the lengths that the loop relies on.
+    fn check(&self);
+
+    /// The loop; `#[inline(always)]`, so that it takes on the instruction set of the function it is called from.
+    ///
+    /// # Safety
+    /// The processor must have the instructions of `L`, and the kernel must have been checked.
+    unsafe fn run<L: Lanes>(self) -> Self::Output;
+}
+
+/// Compiles a kernel for AVX-512.
+///
+/// # Safety
+/// The processor must have these features.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+unsafe fn on_avx512<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller vouches for the features and for the check.
+    unsafe { kernel.run::<std::arch::x86_64::__m512>() }
+}
+
+/// Compiles a kernel for AVX2 with FMA.
+///
+/// # Safety
+/// The processor must have these features.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn on_avx2<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: as in `on_avx512`.
+    unsafe { kernel.run::<std::arch::x86_64::__m256>() }
+}
