@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use lcz::data::Patches;
-use lcz::models::{Architecture, Device, Network, build};
+use lcz::models::{Architecture, Device, Model, build};
 use lcz::progress::Silent;
 use lcz::{Classes, Imagery, Labelled, Labels, Standardisation, Training};
 use ndarray::Array4;
@@ -64,7 +64,7 @@ fn infer() -> f64 {
     patches.len() as f64 / started.elapsed().as_secs_f64()
 }
 
-fn network() -> Box<dyn Network> {
+fn network() -> Box<dyn Model> {
     let mut network = build(&Architecture::sen2lcz(), &Imagery::so2sat(), &Classes::lcz(), 0, Device::Cpu)
         .expect("a network");
     network.set_standardisation(Standardisation::identity(10)).expect("ten bands");

@@ -6,13 +6,13 @@
 //! result beside simple baselines.
 //!
 //! Data flow one way: [`data::Patches`] → [`Labels`], [`Votes`], [`LabelDistributions`] →
-//! [`models::Network`] → [`Logits`], [`Probabilities`] → [`metrics`] → [`figures`].
+//! [`models::Model`] → [`Logits`], [`Probabilities`] → [`metrics`] → [`figures`].
 //! [`run`] does all of it from one configuration, and the `lcz` command from a shell.
 //!
 //! ```
 //! use lcz::data::Patches;
 //! use lcz::metrics::Scores;
-//! use lcz::models::{self, Architecture, Classifier, Device, Network};
+//! use lcz::models::{self, Architecture, Classifier, Device};
 //! use lcz::progress::Silent;
 //! use lcz::{Bands, Classes, Imagery, Labelled, Labels, Training};
 //! use ndarray::Array4;
@@ -72,7 +72,7 @@ pub use labels::{LabelDistributions, Labels, Votes};
 /// The arrays of every signature, under the version that this crate uses.
 pub use ndarray;
 pub use nn::{
-    Augmentation, ClassWeights, EpochRecord, History, Keep, Labelled, Masked, Observer, Optimizer,
+    Augmentation, ClassWeights, EpochRecord, Examples, History, Keep, Labelled, Masked, Observer, Optimizer,
     ParameterCount, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
 };
 pub use predictions::{FeatureRows, Features, Logits, Probabilities, Temperature};

@@ -9,7 +9,7 @@ use lcz::models::mlp::MlpSettings;
 use lcz::models::resnet50::{ResNet50Settings, Variant};
 use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
 use lcz::models::unet::{Encoder, UnetSettings};
-use lcz::models::{Architecture, Device, Network, Segmenter, build, build_segmenter, devices};
+use lcz::models::{Architecture, Device, Model, build, devices};
 use lcz::progress::Silent;
 use lcz::{
     Augmentation, Classes, Imagery, Labelled, Labels, Masked, Optimizer, Schedule, Standardisation, Training,
@@ -54,7 +54,7 @@ fn patches(count: usize) -> (Patches, Labels) {
     (patches, Labels::new(classes, indices).unwrap())
 }
 
-fn network(architecture: &Architecture, device: Device) -> Box<dyn Network> {
+fn network(architecture: &Architecture, device: Device) -> Box<dyn Model> {
     let mut network = build(architecture, &Imagery::so2sat(), &Classes::lcz(), 5, device).unwrap();
     let input = Standardisation { mean: vec![0.8; 10], deviation: vec![0.6; 10] };
     network.set_standardisation(input).unwrap();
@@ -62,13 +62,13 @@ fn network(architecture: &Architecture, device: Device) -> Box<dyn Network> {
 }
 
 /// The same weights on both: the processor's network, the other's.
-fn pair(architecture: &Architecture) -> [Box<dyn Network>; 2] {
+fn pair(architecture: &Architecture) -> [Box<dyn Model>; 2] {
     let (here, mut there) = (network(architecture, Device::Cpu), network(architecture, device()));
     there.set_weights(&here.weights()).unwrap();
     [here, there]
 }
 
-fn train(network: &mut dyn Network, data: &(Patches, Labels), training: &Training) -> Vec<f64> {
+fn train(network: &mut dyn Model, data: &(Patches, Labels), training: &Training) -> Vec<f64> {
     let labels = data.1.one_hot();
     let train = Labelled { patches: &data.0, labels: &labels };
     let history = network.fit(train, None, training, &mut Silent).unwrap();
@@ -108,7 +108,7 @@ fn outputs_and_features_are_the_processor_s() {
             &here.predict(&patches).unwrap().view().to_owned(),
             &there.predict(&patches).unwrap().view().to_owned(),
         );
-        let h = |network: &dyn Network| network.features(&patches).unwrap().view().mapv(f64::from);
+        let h = |network: &dyn Model| network.features(&patches).unwrap().view().mapv(f64::from);
         let h = difference(&h(&*here), &h(&*there));
         println!("{}: probabilities differ by {p:.1e}, features by {h:.1e}", architecture.name());
         assert!(p < 1e-4 && h < 1e-4, "{architecture:?}: {p}, {h}");
@@ -190,15 +190,16 @@ fn pixels_get_the_probabilities_and_the_training_that_the_processor_gives_them()
     let set = Masked { patches: &patches, masks: &masks };
     let plain = UnetSettings { encoder: Encoder::Plain, width: 0.0625, depth: 3 };
     for settings in [plain, UnetSettings { width: 0.1, ..UnetSettings::default() }] {
-        let build = |device| {
+        let built = |device| {
             let classes = masks.classes();
-            let mut network = build_segmenter(&settings, patches.imagery(), classes, 5, device).unwrap();
+            let architecture = Architecture::Unet(settings.clone());
+            let mut network = build(&architecture, patches.imagery(), classes, 5, device).unwrap();
             let input = Standardisation { mean: vec![0.3; 10], deviation: vec![0.5; 10] };
             network.set_standardisation(input).unwrap();
             network
         };
-        let (mut here, mut there) = (build(Device::Cpu), build(device()));
-        let p = |network: &dyn Segmenter| network.predict(&patches).unwrap().view().to_owned();
+        let (mut here, mut there) = (built(Device::Cpu), built(device()));
+        let p = |network: &dyn Model| network.predict(&patches).unwrap().view().to_owned();
         let apart = difference(&p(&*here), &p(&*there));
         let before = here.weights();
         let training = |epochs, optimizer, learning_rate| Training {
@@ -211,7 +212,7 @@ fn pixels_get_the_probabilities_and_the_training_that_the_processor_gives_them()
             ..Training::default()
         };
         let gradient = training(1, Optimizer::Sgd, 0.01);
-        let fit = |networks: [&mut Box<dyn Segmenter>; 2], training: &Training| {
+        let fit = |networks: [&mut Box<dyn Model>; 2], training: &Training| {
             networks.map(|network| {
                 let history = network.fit(set, None, training, &mut Silent).unwrap();
                 history.epochs.iter().map(|epoch| epoch.training_loss).collect::<Vec<_>>()

@@ -8,7 +8,7 @@ use std::path::Path;
 use hdf5::types::VarLenUnicode;
 use lcz::data::Patches;
 use lcz::models::sen2lcz::Fusion;
-use lcz::models::{Architecture, Device, Network};
+use lcz::models::{Architecture, Device, Model};
 use lcz::{Classes, Imagery, checkpoint};
 use ndarray::{Array2, Array4};
 use serde::Deserialize;
@@ -83,7 +83,7 @@ fn write(path: &Path, network: &str, layers: &[(String, Vec<Tensor>)]) {
     }
 }
 
-fn import(path: &Path) -> lcz::Result<Box<dyn Network>> {
+fn import(path: &Path) -> lcz::Result<Box<dyn Model>> {
     checkpoint::import_keras(path, Fusion::Softmaxes, Device::Cpu)
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use lcz::data::Patches;
 use lcz::data::so2sat::{Layout, Rows, So2Sat, Writer};
 use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
-use lcz::models::{Architecture, Classifier, Device, Ensemble, McDropout, Network, build};
+use lcz::models::{Architecture, Classifier, Device, Ensemble, McDropout, Model, build};
 use lcz::progress::Silent;
 use lcz::run;
 use lcz::run::{Changes, Config, Run};
@@ -31,7 +31,7 @@ fn patches(count: usize) -> Patches {
     Patches::in_memory(imagery(), Classes::of_count(CLASSES), images(count)).unwrap()
 }
 
-fn network(settings: Sen2LczSettings, seed: u64) -> Box<dyn Network> {
+fn network(settings: Sen2LczSettings, seed: u64) -> Box<dyn Model> {
     let classes = Classes::of_count(CLASSES);
     let architecture = Architecture::Sen2lcz(settings);
     let mut network = build(&architecture, &imagery(), &classes, seed, Device::Cpu).unwrap();
@@ -40,7 +40,7 @@ fn network(settings: Sen2LczSettings, seed: u64) -> Box<dyn Network> {
 }
 
 /// A small network of which only one head is heard.
-fn one_head(head: &str) -> Box<dyn Network> {
+fn one_head(head: &str) -> Box<dyn Model> {
     let settings = Sen2LczSettings { depth: 5, width: 2, dropout: 0.4, fusion: Fusion::Logits };
     let mut network = network(settings, 3);
     let weights: BTreeMap<String, Weight> = network

@@ -9,7 +9,7 @@ use lcz::checkpoint;
 use lcz::data::Patches;
 use lcz::data::so2sat::So2Sat;
 use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
-use lcz::models::{Architecture, Device, Network, build};
+use lcz::models::{Architecture, Device, Model, build};
 use lcz::progress::Silent;
 use lcz::{
     Bands, Classes, Imagery, LabelDistributions, Labelled, Labels, Optimizer, Schedule, Standardisation,
@@ -41,7 +41,7 @@ fn reference(file: &Path, dataset: &str) -> Array2<f64> {
     hdf5::File::open(file).unwrap().dataset(dataset).unwrap().read_2d().unwrap()
 }
 
-fn largest_difference(network: &dyn Network, patches: &Path, expected: &Array2<f64>) -> f64 {
+fn largest_difference(network: &dyn Model, patches: &Path, expected: &Array2<f64>) -> f64 {
     let patches = So2Sat::open(patches).unwrap().patches().unwrap();
     let predicted = network.predict(&patches).unwrap();
     assert_eq!(predicted.view().dim(), expected.dim());
@@ -147,7 +147,7 @@ fn keras_s_random_weights_and_inputs_give_its_mean_of_logits() {
 }
 
 /// Whether a network gives the logits beside the images that they are of; the patches.
-fn agrees_with_keras(network: &dyn Network, arrays: &npz::Arrays) -> Patches {
+fn agrees_with_keras(network: &dyn Model, arrays: &npz::Arrays) -> Patches {
     let images = Array4::from_shape_vec((8, 32, 32, 10), arrays["x"].1.clone()).unwrap();
     let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images).unwrap();
     let z: Vec<f64> = arrays["logits"].1.iter().copied().map(f64::from).collect();

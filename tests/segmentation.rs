@@ -6,11 +6,11 @@ use lcz::checkpoint;
 use lcz::data::{Masks, Patches};
 use lcz::metrics::Scores;
 use lcz::models::unet::{Encoder, UnetSettings};
-use lcz::models::{Architecture, Device, Segmenter, build, build_segmenter};
+use lcz::models::{Architecture, Classifier, Device, Ensemble, Model, Sample, build};
 use lcz::progress::Silent;
 use lcz::{
-    Augmentation, Bands, ClassWeights, Classes, EpochRecord, Error, Imagery, Masked, Observer, Optimizer,
-    Progress, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
+    Augmentation, Bands, ClassWeights, Classes, EpochRecord, Imagery, Labelled, Labels, Masked, Observer,
+    Optimizer, Probabilities, Progress, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
 };
 use ndarray::{Array2, Array3, Array4};
 use rand::{Rng, SeedableRng};
@@ -75,8 +75,9 @@ impl Data {
         Masked { patches: &self.patches, masks: &self.masks }
     }
 
-    fn network(&self, settings: &UnetSettings, seed: u64) -> Box<dyn Segmenter> {
-        build_segmenter(settings, self.patches.imagery(), self.masks.classes(), seed, Device::Cpu).unwrap()
+    fn network(&self, settings: &UnetSettings, seed: u64) -> Box<dyn Model> {
+        let architecture = Architecture::Unet(settings.clone());
+        build(&architecture, self.patches.imagery(), self.masks.classes(), seed, Device::Cpu).unwrap()
     }
 }
 
@@ -280,40 +281,77 @@ fn a_training_gives_the_same_bits_on_one_thread_and_on_two_and_from_any_state_on
 }
 
 #[test]
-fn a_network_read_back_is_the_one_that_was_written_and_other_models_are_refused() {
+fn a_network_read_back_is_the_one_that_was_written() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("model.safetensors");
     let data = textures(6, 32, 3);
     for encoder in [Encoder::Plain, Encoder::EfficientnetB0] {
         let mut network = data.network(&small(encoder), 1);
         network.fit(data.masked(), None, &training(1), &mut Silent).unwrap();
-        checkpoint::save_segmenter(&*network, &path).unwrap();
-        let read = checkpoint::load_segmenter(&path, Device::Cpu).unwrap();
-        assert_eq!((read.settings(), read.classes()), (network.settings(), network.classes()));
+        checkpoint::save(&*network, &path).unwrap();
+        let read = checkpoint::load(&path, Device::Cpu).unwrap();
+        assert_eq!((read.architecture(), read.classes()), (network.architecture(), network.classes()));
         assert_eq!((read.imagery(), read.standardisation()), (network.imagery(), network.standardisation()));
         assert!(read.weights() == network.weights());
         assert!(read.predict(&data.patches).unwrap() == network.predict(&data.patches).unwrap());
     }
-    let one_line = |error: Option<Error>, part: &str| {
-        let error = error.unwrap().to_string();
-        assert!(error.contains(part) && error.lines().count() == 1, "{error}");
-    };
-    one_line(checkpoint::load(&path, Device::Cpu).err(), "a unet, which gives each pixel a class");
-    one_line(checkpoint::load_classifier(&path, Device::Cpu).err(), "a unet, which gives each pixel a class");
-    let (imagery, classes) = (imagery(32, 2), Classes::of_count(3));
-    let network = build(&Architecture::mlp(), &imagery, &classes, 0, Device::Cpu).unwrap();
-    checkpoint::save(&*network, &path).unwrap();
-    one_line(checkpoint::load_segmenter(&path, Device::Cpu).err(), "a mlp, which gives each patch a class");
-    one_line(
-        build(&Architecture::unet(), &imagery, &classes, 0, Device::Cpu).err(),
-        "it gives each pixel a class, not each patch",
+}
+
+#[test]
+fn a_models_samples_are_pixels_or_patches_and_what_is_of_the_other_kind_is_refused() {
+    let data = textures(6, 32, 3);
+    let mut unet = data.network(&small(Encoder::Plain), 1);
+    let mut mlp =
+        build(&Architecture::mlp(), data.patches.imagery(), data.masks.classes(), 0, Device::Cpu).unwrap();
+    assert_eq!((unet.sample(), mlp.sample()), (Sample::Pixel, Sample::Patch));
+    assert_eq!(
+        (unet.predict(&data.patches).unwrap().len(), mlp.predict(&data.patches).unwrap().len()),
+        (6 * 32 * 32, 6)
     );
+    // Four times 8 channels on the third level.
+    assert_eq!(unet.features(&data.patches).unwrap().view().dim(), (6, 32));
+
+    let refused = |result: lcz::Result<()>, words: &str| {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(words) && error.lines().count() == 1, "{error}");
+    };
+    let labels = Labels::new(data.masks.classes().clone(), vec![0, 1, 2, 0, 1, 2]).unwrap().one_hot();
+    let labelled = Labelled { patches: &data.patches, labels: &labels };
+    let fit = unet.fit(labelled, None, &training(1), &mut Silent);
+    refused(fit.map(drop), "a class per patch, where unet learns one per pixel; give masks");
+    let fit = mlp.fit(data.masked(), None, &training(1), &mut Silent);
+    refused(fit.map(drop), "a class per pixel, where mlp learns one per patch; give labels");
+    refused(unet.mc_dropout(&data.patches, 3, 0).map(drop), "the network has no dropout");
+    refused(Ensemble::new(vec![unet, mlp]).map(drop), "member 1: a class per patch, not per pixel");
+}
+
+#[test]
+fn an_ensemble_of_networks_of_pixels_is_their_mean_part_by_part_too() {
+    let data = textures(70, 32, 3);
+    let members = [1, 2].map(|seed| data.network(&small(Encoder::Plain), seed));
+    let each = members.each_ref().map(|network| network.predict(&data.patches).unwrap());
+    let ensemble = Ensemble::new(members.into_iter().map(|m| m as Box<dyn Classifier>).collect()).unwrap();
+    let p = ensemble.predict(&data.patches).unwrap();
+    let by_hand = (&each[0].view() + &each[1].view()) / 2.0;
+    assert!((&p.view() - &by_hand).iter().all(|difference| difference.abs() < 1e-12));
+    let mut next = 0;
+    let take = &mut |part: std::ops::Range<usize>, members: Vec<Probabilities>| {
+        assert_eq!((part.start, members.len()), (next, 2));
+        next = part.end;
+        let rows = ndarray::s![part.start * 1024..part.end * 1024, ..];
+        for (member, whole) in members.iter().zip(&each) {
+            assert_eq!(member.view(), whole.view().slice(rows));
+        }
+        Ok(())
+    };
+    ensemble.members_each(&data.patches, take).unwrap();
+    assert_eq!(next, 70);
 }
 
 #[test]
 fn what_cannot_be_learnt_from_is_refused_in_one_line_before_any_work() {
     let data = textures(4, 32, 3);
-    let refused = |network: &mut dyn Segmenter, set: Masked<'_>, training: &Training, part: &str| {
+    let refused = |network: &mut dyn Model, set: Masked<'_>, training: &Training, part: &str| {
         let before = network.weights();
         let error = network.fit(set, None, training, &mut Silent).unwrap_err().to_string();
         assert!(error.contains(part) && error.lines().count() == 1, "{error}");
@@ -326,7 +364,7 @@ fn what_cannot_be_learnt_from_is_refused_in_one_line_before_any_work() {
         Masks::new(classes.clone(), Array3::from_elem(shape, value)).unwrap()
     };
     let classes = data.masks.classes();
-    let with = |masks: &Masks, network: &mut dyn Segmenter, part: &str| {
+    let with = |masks: &Masks, network: &mut dyn Model, part: &str| {
         refused(network, Masked { patches: &data.patches, masks }, &few, part);
     };
     with(&other(classes, (3, 32, 32), 0), network, "4 patches of 32 x 32 pixels, 3 masks of 32 x 32");
@@ -345,7 +383,7 @@ fn what_cannot_be_learnt_from_is_refused_in_one_line_before_any_work() {
         &Training { batch_size: 3, ..few.clone() },
         "smallest maps are one pixel",
     );
-    let odd = build_segmenter(&UnetSettings::default(), &imagery(48, 2), classes, 0, Device::Cpu);
+    let odd = build(&Architecture::unet(), &imagery(48, 2), classes, 0, Device::Cpu);
     assert!(odd.err().unwrap().to_string().contains("a multiple of 32"));
 }
 

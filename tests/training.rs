@@ -5,7 +5,7 @@ use std::cell::Cell;
 use lcz::data::Patches;
 use lcz::metrics::logits_cross_entropy_loss;
 use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
-use lcz::models::{Architecture, Device, Network, build};
+use lcz::models::{Architecture, Device, Model, build};
 use lcz::progress::Silent;
 use lcz::{
     Augmentation, Bands, Classes, EpochRecord, History, Imagery, Keep, LabelDistributions, Labelled, Labels,
@@ -23,7 +23,7 @@ fn imagery(patch_size: usize) -> Imagery {
 }
 
 /// The network under test: two wide, one convolution a block, unless said otherwise.
-fn network(patch_size: usize, classes: usize, settings: Sen2LczSettings, seed: u64) -> Box<dyn Network> {
+fn network(patch_size: usize, classes: usize, settings: Sen2LczSettings, seed: u64) -> Box<dyn Model> {
     let architecture = Architecture::Sen2lcz(settings);
     build(&architecture, &imagery(patch_size), &Classes::of_count(classes), seed, Device::Cpu).unwrap()
 }
@@ -61,7 +61,7 @@ fn noise(seed: u64, count: usize, patch_size: usize, classes: usize) -> Patches 
 }
 
 fn fit(
-    network: &mut dyn Network,
+    network: &mut dyn Model,
     patches: &Patches,
     labels: &LabelDistributions,
     training: &Training,
@@ -70,7 +70,7 @@ fn fit(
 }
 
 /// Share of patches whose most probable class is the label's.
-fn accuracy(network: &dyn Network, patches: &Patches, labels: &Labels) -> f64 {
+fn accuracy(network: &dyn Model, patches: &Patches, labels: &Labels) -> f64 {
     let p = network.predict(patches).unwrap();
     let rows = p.view();
     let hits = rows.outer_iter().zip(labels.indices()).map(|(row, label)| {

@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::models::{Architecture, Classifier, Device, Network, Segmenter, build, build_segmenter};
+use crate::models::{Architecture, Classifier, Device, Model, build};
 use crate::nn::{Standardisation, Weight, Weights};
 use crate::{Classes, Error, Imagery, Result};
 
@@ -41,42 +41,18 @@ pub struct Description {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn save(network: &dyn Network, path: &Path) -> Result<()> {
+pub fn save(network: &dyn Model, path: &Path) -> Result<()> {
     Description::of(network).save(&network.weights(), path)
-}
-
-/// As [`save`], of a network that gives each pixel a class.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn save_segmenter(network: &dyn Segmenter, path: &Path) -> Result<()> {
-    Description::of_segmenter(network).save(&network.weights(), path)
 }
 
 impl Description {
     /// All of a network but its weights.
-    pub fn of(network: &dyn Network) -> Self {
-        let input = network.standardisation().cloned();
-        Self::new(network.architecture(), network.imagery(), network.classes(), input)
-    }
-
-    /// All of a network that gives each pixel a class but its weights.
-    pub fn of_segmenter(network: &dyn Segmenter) -> Self {
-        let input = network.standardisation().cloned();
-        Self::new(network.architecture(), network.imagery(), network.classes(), input)
-    }
-
-    fn new(
-        architecture: &Architecture,
-        imagery: &Imagery,
-        classes: &Classes,
-        standardisation: Option<Standardisation>,
-    ) -> Self {
+    pub fn of(network: &dyn Model) -> Self {
         Self {
-            architecture: architecture.clone(),
-            imagery: imagery.clone(),
-            classes: classes.clone(),
-            standardisation,
+            architecture: network.architecture().clone(),
+            imagery: network.imagery().clone(),
+            classes: network.classes().clone(),
+            standardisation: network.standardisation().cloned(),
             temperature: None,
             crate_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
@@ -130,39 +106,9 @@ fn write_tensors<'a>(
 /// # Errors
 /// A missing or truncated file, one that lcz did not write or that holds a forest, or tensors that do not
 /// fit.
-pub fn load(path: &Path, device: Device) -> Result<Box<dyn Network>> {
+pub fn load(path: &Path, device: Device) -> Result<Box<dyn Model>> {
     let file = std::fs::read(path).map_err(Error::io(path))?;
     network(path, &Header::of(path, &file)?, device)
-}
-
-/// Reads a network that [`save_segmenter`] has written.
-///
-/// # Errors
-/// As [`load`]; a file of a model that gives each patch a class.
-pub fn load_segmenter(path: &Path, device: Device) -> Result<Box<dyn Segmenter>> {
-    let file = std::fs::read(path).map_err(Error::io(path))?;
-    let header = Header::of(path, &file)?;
-    let name = header.architecture(path)?;
-    let of_patches = || {
-        let problem = format!("a {name}, which gives each patch a class, not each pixel");
-        Error::file(path, problem, "give the run of a U-Net")
-    };
-    if name == forest::NAME {
-        return Err(of_patches());
-    }
-    let description: Description = header.description(path)?;
-    let Description { architecture: Architecture::Unet(settings), imagery, classes, standardisation, .. } =
-        description
-    else {
-        return Err(of_patches());
-    };
-    let mut network = build_segmenter(&settings, &imagery, &classes, 0, device)?;
-    let weights = weights_like(&network.weights(), path, &header)?;
-    network.set_weights(&weights).map_err(|e| not_ours(path, e.to_string()))?;
-    if let Some(standardisation) = standardisation {
-        network.set_standardisation(standardisation)?;
-    }
-    Ok(network)
 }
 
 /// Reads a network or a forest.
@@ -261,17 +207,13 @@ fn not_ours(path: &Path, problem: String) -> Error {
     Error::file(path, problem, "use a model.safetensors that lcz has written")
 }
 
-fn network(path: &Path, header: &Header<'_>, device: Device) -> Result<Box<dyn Network>> {
+fn network(path: &Path, header: &Header<'_>, device: Device) -> Result<Box<dyn Model>> {
     if header.architecture(path)? == forest::NAME {
         let problem = "a random forest, which has no layers, logits or features";
         return Err(Error::file(path, problem, "give the run of a network"));
     }
     let description: Description = header.description(path)?;
     let Description { architecture, imagery, classes, standardisation, .. } = description;
-    if architecture.is_of_pixels() {
-        let problem = format!("a {}, which gives each pixel a class, not each patch", architecture.name());
-        return Err(Error::file(path, problem, "give the run of a network that classifies patches"));
-    }
     let mut network = build(&architecture, &imagery, &classes, 0, device)?;
     let weights = weights_like(&network.weights(), path, header)?;
     network.set_weights(&weights).map_err(|e| not_ours(path, e.to_string()))?;

@@ -3,7 +3,7 @@
 use super::{WithoutSummary, made, repository};
 use crate::figures::{self, Caption, Figure, TilesPicture};
 use crate::mapping;
-use crate::models::Segmenter;
+use crate::models::Model;
 use crate::progress::{Lines, Silent};
 use crate::scene::{CloudFilter, Codes, Cut, GeoTiff, LabelRaster, Labelling, Scene, Tiling};
 use crate::synthetic::SyntheticScene;
@@ -97,7 +97,7 @@ impl CoverScene {
     ///
     /// # Errors
     /// A network of other bands, files that cannot be read.
-    pub fn map(&self, network: &dyn Segmenter, tiling: &Tiling) -> Result<Figure> {
+    pub fn map(&self, network: &dyn Model, tiling: &Tiling) -> Result<Figure> {
         let caption = Caption::new(format!("Land cover by {}", network.name()), self.provenance.clone());
         mapping::land_cover_figure(network, &self.scene, tiling, &caption, &mut Silent)
     }

@@ -10,7 +10,7 @@ use crate::files::Partial;
 use crate::mapping;
 use crate::mapping::{MapReport, Mapping};
 use crate::models::sen2lcz::Fusion;
-use crate::models::{Device, Network};
+use crate::models::{Device, Model};
 use crate::progress::{Lines, Silent};
 use crate::run::Run;
 use crate::scene::Scene;
@@ -28,7 +28,7 @@ const SEED: u64 = 8;
 ///
 /// # Errors
 /// A network of other bands, a folder that may not be written, or a disk that is full.
-pub fn map_city(network: &dyn Network) -> Result<(MapReport, Figure)> {
+pub fn map_city(network: &dyn Model) -> Result<(MapReport, Figure)> {
     let city = city()?;
     let mapping = Mapping {
         stride: "50m".parse()?,
@@ -62,7 +62,7 @@ pub fn map_aquileia() -> Result<Shown> {
 }
 
 fn mapped(
-    network: &dyn Network,
+    network: &dyn Model,
     scene: Scene,
     mapping: &Mapping,
     truth: Option<&Path>,

@@ -13,7 +13,7 @@ use std::ops::Range;
 use ndarray::{Array2, Array3, Array4, s};
 
 use crate::data::Patches;
-use crate::models::Segmenter;
+use crate::models::Classifier;
 use crate::scene::TileGrid;
 use crate::{Error, Imagery, Progress, Result};
 
@@ -82,13 +82,13 @@ pub(crate) struct Rows {
 /// A stride of 0 or above the tile's size (which would leave gaps), ground smaller than a tile or unlike what the network
 /// was trained on, [`Error::Interrupted`], or any error of `take`.
 pub(crate) fn blend(
-    segmenter: &dyn Segmenter,
+    model: &dyn Classifier,
     ground: &dyn Ground,
     stride: usize,
     progress: &mut dyn Progress,
     take: &mut dyn FnMut(Rows) -> Result<()>,
 ) -> Result<()> {
-    let size = segmenter.imagery().patch_size;
+    let size = model.imagery().patch_size;
     let [rows, columns] = ground.size();
     if stride == 0 || stride > size {
         let problem = format!("{stride} pixels from tile to tile of {size} x {size}");
@@ -99,7 +99,7 @@ pub(crate) fn blend(
         return Err(Error::input("scene", problem, "give a larger scene"));
     }
     let [tops, lefts] = [rows, columns].map(|length| covering(length, size, stride));
-    let (weights, classes) = (pyramid(size), segmenter.classes().len());
+    let (weights, classes) = (pyramid(size), model.classes().len());
     let mut sums = Array3::<f64>::zeros((size, columns, classes));
     let mut total = Array2::<f64>::zeros((size, columns));
     progress.begin("mapping", (tops.len() * lefts.len()) as u64);
@@ -116,19 +116,16 @@ pub(crate) fn blend(
                 let place = format!("in row {top} of {rows} of the map; nothing is written");
                 return Err(Error::Interrupted { place });
             }
-            let patches = tiles(&strip, &with_data, batch, ground.imagery(size), segmenter)?;
-            segmenter.predict_each(&patches, &mut |range, p| {
-                let p = p.view();
-                for (k, &left) in batch[range].iter().enumerate() {
-                    for ((row, column), &weight) in weights.indexed_iter() {
-                        let of_pixel = p.row((k * size + row) * size + column);
-                        let mut sum = sums.slice_mut(s![row, left + column, ..]);
-                        sum.scaled_add(weight, &of_pixel);
-                        total[[row, left + column]] += weight;
-                    }
+            let patches = tiles(&strip, &with_data, batch, ground.imagery(size), model)?;
+            let p = model.predict(&patches)?;
+            let p = p.view();
+            for (k, &left) in batch.iter().enumerate() {
+                for ((row, column), &weight) in weights.indexed_iter() {
+                    let of_pixel = p.row((k * size + row) * size + column);
+                    sums.slice_mut(s![row, left + column, ..]).scaled_add(weight, &of_pixel);
+                    total[[row, left + column]] += weight;
                 }
-                Ok(())
-            })?;
+            }
             progress.advance(batch.len() as u64, "");
         }
         // Rows that no further tile reaches are done.
@@ -174,7 +171,7 @@ fn tiles(
     with_data: &Array2<bool>,
     lefts: &[usize],
     imagery: Imagery,
-    segmenter: &dyn Segmenter,
+    model: &dyn Classifier,
 ) -> Result<Patches> {
     let (size, bands) = (imagery.patch_size, strip.dim().2);
     let mut images = Array4::zeros((lefts.len(), size, size, bands));
@@ -194,22 +191,22 @@ fn tiles(
             pixel.iter_mut().zip(&means).for_each(|(value, mean)| *value = (mean / count) as f32);
         }
     }
-    Patches::in_memory(imagery, segmenter.classes().clone(), images)
+    Patches::in_memory(imagery, model.classes().clone(), images)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::models::unet::UnetSettings;
-    use crate::models::{Device, build_segmenter};
+    use crate::models::{Architecture, Device, build};
     use crate::progress::Silent;
     use crate::{Bands, Classes};
     use rand::{Rng, SeedableRng};
 
-    fn segmenter(size: usize) -> Box<dyn Segmenter> {
+    fn unet(size: usize) -> Box<dyn Classifier> {
         let settings = UnetSettings { width: 0.125, depth: 1, ..UnetSettings::plain() };
         let imagery = Imagery { patch_size: size, bands: Bands::of_count(2), ..Imagery::so2sat() };
-        build_segmenter(&settings, &imagery, &Classes::of_count(3), 4, Device::Cpu).unwrap()
+        build(&Architecture::Unet(settings), &imagery, &Classes::of_count(3), 4, Device::Cpu).unwrap()
     }
 
     fn image(rows: usize, columns: usize) -> Array3<f32> {
@@ -217,12 +214,12 @@ mod tests {
         Array3::from_shape_simple_fn((rows, columns, 2), || rng.gen_range(-1.0..1.0))
     }
 
-    fn blended(segmenter: &dyn Segmenter, image: &Array3<f32>, stride: usize) -> (Array3<f64>, Array2<bool>) {
-        let ground = InMemory { image, imagery: segmenter.imagery().clone() };
+    fn blended(model: &dyn Classifier, image: &Array3<f32>, stride: usize) -> (Array3<f64>, Array2<bool>) {
+        let ground = InMemory { image, imagery: model.imagery().clone() };
         let (rows, columns, _) = image.dim();
         let mut all = (Array3::zeros((rows, columns, 3)), Array2::from_elem((rows, columns), false));
         let mut next = 0;
-        blend(segmenter, &ground, stride, &mut Silent, &mut |part| {
+        blend(model, &ground, stride, &mut Silent, &mut |part| {
             assert_eq!(part.first, next, "rows come in order");
             next += part.p.dim().0;
             all.0.slice_mut(s![part.first..next, .., ..]).assign(&part.p);
@@ -236,9 +233,9 @@ mod tests {
 
     #[test]
     fn a_pixel_has_the_weighted_mean_of_all_tiles_that_cover_it() {
-        let (segmenter, image) = (segmenter(8), image(21, 18));
+        let (model, image) = (unet(8), image(21, 18));
         for stride in [3, 4, 8] {
-            let (p, with_data) = blended(&*segmenter, &image, stride);
+            let (p, with_data) = blended(&*model, &image, stride);
             assert!(with_data.iter().all(|data| *data));
             // Tile by tile, over the whole image.
             let (mut sums, mut total) = (Array3::<f64>::zeros((21, 18, 3)), Array2::<f64>::zeros((21, 18)));
@@ -247,8 +244,8 @@ mod tests {
                     let tile = image.slice(s![top..top + 8, left..left + 8, ..]).to_owned();
                     let tile = tile.insert_axis(ndarray::Axis(0));
                     let patches =
-                        Patches::in_memory(segmenter.imagery().clone(), Classes::of_count(3), tile).unwrap();
-                    let of_tile = segmenter.predict(&patches).unwrap();
+                        Patches::in_memory(model.imagery().clone(), Classes::of_count(3), tile).unwrap();
+                    let of_tile = model.predict(&patches).unwrap();
                     for at in 0..64 {
                         let (row, column) = (at / 8, at % 8);
                         let weight = ((row + 1).min(8 - row) * (column + 1).min(8 - column)) as f64;
@@ -268,15 +265,15 @@ mod tests {
 
     #[test]
     fn pixels_without_data_have_no_class_and_hardly_touch_their_neighbours() {
-        let (segmenter, whole) = (segmenter(8), image(16, 16));
+        let (model, whole) = (unet(8), image(16, 16));
         let mut image = whole.clone();
         image.slice_mut(s![0..8, 0..8, ..]).fill(f32::NAN);
         image[[12, 12, 1]] = f32::INFINITY;
-        let (p, with_data) = blended(&*segmenter, &image, 8);
+        let (p, with_data) = blended(&*model, &image, 8);
         for ((row, column), &data) in with_data.indexed_iter() {
             assert_eq!(data, !((row < 8 && column < 8) || (row, column) == (12, 12)));
         }
-        let (wanted, _) = blended(&*segmenter, &whole, 8);
+        let (wanted, _) = blended(&*model, &whole, 8);
         let at = |p: &Array3<f64>| p.slice(s![0..8, 8.., ..]).to_owned();
         assert_eq!(at(&p), at(&wanted), "a tile with all its data is as it was");
         assert!(p.slice(s![8.., 8.., ..]).iter().all(|p| p.is_finite()));
@@ -284,10 +281,10 @@ mod tests {
 
     #[test]
     fn strides_that_leave_gaps_and_grounds_too_small_are_refused() {
-        let (segmenter, image) = (segmenter(8), image(16, 7));
+        let (model, image) = (unet(8), image(16, 7));
         let refused = |stride: usize| {
-            let ground = InMemory { image: &image, imagery: segmenter.imagery().clone() };
-            let error = blend(&*segmenter, &ground, stride, &mut Silent, &mut |_| Ok(()));
+            let ground = InMemory { image: &image, imagery: model.imagery().clone() };
+            let error = blend(&*model, &ground, stride, &mut Silent, &mut |_| Ok(()));
             error.unwrap_err().to_string()
         };
         assert!(refused(0).contains("0 pixels from tile to tile of 8 x 8"));

@@ -10,7 +10,7 @@ use crate::display::percent;
 use crate::figures::{self, Caption, MapPicture, Provenance, Source};
 use crate::files::check_free;
 use crate::labels::first_largest;
-use crate::models::Segmenter;
+use crate::models::Classifier;
 use crate::scene::{GeoTiffWriter, Grid, Scene, TileGrid, Tiling};
 use crate::{Classes, Error, Progress, Result};
 
@@ -47,20 +47,20 @@ pub(crate) struct CoverMap {
 impl CoverMap {
     /// Segments the ground; `take` is handed all rows in order.
     pub(crate) fn of(
-        segmenter: &dyn Segmenter,
+        model: &dyn Classifier,
         ground: &dyn Ground,
         stride: usize,
         progress: &mut dyn Progress,
         take: &mut Take<'_>,
     ) -> Result<Self> {
         let [rows, columns] = ground.size();
-        let colours = segmenter.imagery().bands.true_colour();
+        let colours = model.imagery().bands.true_colour();
         let mut map = Self {
             classes: Array2::from_elem((rows, columns), None),
             seen: colours.map(|_| Array3::from_elem((rows, columns, 3), f32::NAN)),
             confidence: 0.0,
         };
-        blend(segmenter, ground, stride, progress, &mut |rows| {
+        blend(model, ground, stride, progress, &mut |rows| {
             let (height, _, _) = rows.p.dim();
             let mut numbers = vec![0_u8; height * columns];
             let mut confidence = vec![f32::NAN; height * columns];
@@ -129,7 +129,7 @@ pub(crate) struct Words<'a> {
 /// highest probability (no data: NaN), `OUT.png`, `OUT.svg` and `OUT.csv` the map as a figure. No file has its name before
 /// all are whole.
 pub(crate) fn write_map(
-    segmenter: &dyn Segmenter,
+    model: &dyn Classifier,
     ground: &TileGrid<'_>,
     stride: usize,
     out: &Path,
@@ -146,7 +146,7 @@ pub(crate) fn write_map(
     } else {
         names.shown().iter().try_for_each(|name| check_free(&names.folder.join(name)))?;
     }
-    let (grid, classes) = (ground.grid(), segmenter.classes());
+    let (grid, classes) = (ground.grid(), model.classes());
     if classes.len() > 255 {
         let problem = format!("{} classes do not fit into its bytes", classes.len());
         return Err(Error::file(out, problem, "train with 255 classes at most"));
@@ -154,11 +154,11 @@ pub(crate) fn write_map(
     let mut numbers = GeoTiffWriter::<u8>::create(names.file(""), grid)?
         .no_data(0)
         .colours(&colours(classes))
-        .describe(&format!("land cover by {}: {}; {}", segmenter.name(), legend(classes), words.data));
+        .describe(&format!("land cover by {}: {}; {}", model.name(), legend(classes), words.data));
     let mut confidence = GeoTiffWriter::<f32>::create(names.file("-confidence"), grid)?
         .no_data(f32::NAN)
         .describe(&format!("highest class probability; {}", words.data));
-    let map = CoverMap::of(segmenter, ground, stride, progress, &mut |rows, sure| {
+    let map = CoverMap::of(model, ground, stride, progress, &mut |rows, sure| {
         numbers.append(rows)?;
         confidence.append(sure)
     })?;
@@ -167,7 +167,7 @@ pub(crate) fn write_map(
         let advice = "give a scene with data, or say which value means no data with --nodata";
         return Err(Error::file(out, "no pixel of the scene has data", advice));
     }
-    let figure = figure(segmenter, grid, stride, &map, words)?;
+    let figure = figure(model, grid, stride, &map, words)?;
     let (numbers, confidence) = (numbers.complete()?, confidence.complete()?);
     figure.save(&names.folder, &names.stem)?;
     numbers.take_name()?;
@@ -185,13 +185,13 @@ pub(crate) fn write_map(
 }
 
 fn figure(
-    segmenter: &dyn Segmenter,
+    model: &dyn Classifier,
     grid: &Grid,
     stride: usize,
     map: &CoverMap,
     words: &Words<'_>,
 ) -> Result<figures::Figure> {
-    let size = segmenter.imagery().patch_size;
+    let size = model.imagery().patch_size;
     let mut notes = vec![format!("tiles of {size} pixels, {stride} apart, averaged")];
     if let Some([across, _]) = grid.pixel_metres() {
         notes.push(format!("a pixel is {across:.0} m wide"));
@@ -201,7 +201,7 @@ fn figure(
         notes.push(format!("white: no data ({})", percent(missing as f64 / map.classes.len() as f64)));
     }
     let picture = MapPicture {
-        classes: segmenter.classes(),
+        classes: model.classes(),
         map: map.classes.clone(),
         truth: None,
         seen: map.seen.as_ref(),
@@ -254,8 +254,8 @@ pub fn map_land_cover(
     out: &Path,
     progress: &mut dyn Progress,
 ) -> Result<CoverMapReport> {
-    let segmenter = crate::studies::load_segmenter(run, mapping.device)?;
-    let imagery = segmenter.imagery().clone();
+    let model = crate::studies::load_segmenter(run, mapping.device)?;
+    let imagery = model.imagery().clone();
     let place = scene.files()[0].path().to_owned();
     if let Err(Error::Input { place: band, .. }) = scene.bands().positions(&imagery.bands) {
         let problem = format!(
@@ -275,9 +275,9 @@ pub fn map_land_cover(
         return Err(Error::file(&place, problem, advice));
     }
     let data = mapping.data.clone().unwrap_or_else(|| crate::mapping::provenance(&scene));
-    let title = format!("Land cover by {}", segmenter.name());
+    let title = format!("Land cover by {}", model.name());
     let words = Words { title: &title, data: &data, seed: None, replace: false };
-    Ok(write_map(&*segmenter, &ground, stride, out, &words, progress)?.0)
+    Ok(write_map(&*model, &ground, stride, out, &words, progress)?.0)
 }
 
 /// Maps a scene with a network in memory, as a figure only: see [`map_land_cover`].
@@ -286,18 +286,18 @@ pub fn map_land_cover(
 /// Bands that the network needs and the scene lacks, a scene smaller than a tile or without data, files that cannot be
 /// read.
 pub fn land_cover_figure(
-    segmenter: &dyn Segmenter,
+    model: &dyn Classifier,
     scene: &Scene,
     tiling: &Tiling,
     caption: &Caption,
     progress: &mut dyn Progress,
 ) -> Result<figures::Figure> {
-    let imagery = segmenter.imagery();
+    let imagery = model.imagery();
     let scene = scene.clone().only(&imagery.bands)?;
     let stride = (imagery.patch_size / 2).max(1);
     let tiling = Tiling { patch_size: imagery.patch_size, stride, ..tiling.clone() };
     let ground = tiling.over(&scene)?;
-    let map = CoverMap::of(segmenter, &ground, stride, progress, &mut |_, _| Ok(()))?;
+    let map = CoverMap::of(model, &ground, stride, progress, &mut |_, _| Ok(()))?;
     let words = Words { title: &caption.title, data: &caption.data, seed: None, replace: false };
-    figure(segmenter, ground.grid(), stride, &map, &words)
+    figure(model, ground.grid(), stride, &map, &words)
 }

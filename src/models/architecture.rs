@@ -10,7 +10,7 @@ use super::resnet50::ResNet50Settings;
 use super::sen2lcz::Sen2LczSettings;
 use super::unet::UnetSettings;
 use crate::data::Patches;
-use crate::nn::{Backend, Builder, Layer, Module, layers_of};
+use crate::nn::{Backend, Builder, Layer, Module, Sample, Training, layers_of};
 use crate::{Classes, Error, Imagery, Result};
 
 /// The kind of a network and its size, as a configuration file gives it.
@@ -23,22 +23,18 @@ pub enum Architecture {
     Mlp(MlpSettings),
     /// See [`resnet50`](super::resnet50).
     Resnet50(ResNet50Settings),
-    /// See [`unet`](super::unet): a [`Segmenter`](super::Segmenter), which
-    /// [`build_segmenter`](super::build_segmenter) makes.
+    /// See [`unet`](super::unet).
     Unet(UnetSettings),
 }
 
-/// Evaluates an expression with the settings of whichever network it is; another one for networks of pixels.
+/// Evaluates an expression with the settings of whichever network it is.
 macro_rules! with_settings {
     ($architecture:expr, $settings:ident => $expression:expr) => {
-        with_settings!($architecture, $settings => $expression, $settings => $expression)
-    };
-    ($architecture:expr, $settings:ident => $patches:expr, $of_pixels:pat => $pixels:expr) => {
         match $architecture {
-            Architecture::Sen2lcz($settings) => $patches,
-            Architecture::Mlp($settings) => $patches,
-            Architecture::Resnet50($settings) => $patches,
-            Architecture::Unet($of_pixels) => $pixels,
+            Architecture::Sen2lcz($settings) => $expression,
+            Architecture::Mlp($settings) => $expression,
+            Architecture::Resnet50($settings) => $expression,
+            Architecture::Unet($settings) => $expression,
         }
     };
 }
@@ -49,8 +45,16 @@ pub(super) trait Blueprint {
     /// What it is called in configurations and tables: its variant of [`Architecture`] in kebab case.
     const NAME: &'static str;
 
+    /// What is given a class.
+    const SAMPLE: Sample = Sample::Patch;
+
     /// The network that they describe.
     type Module<D: Backend<f32>>: Module<f32, D>;
+
+    /// What it is trained with where nothing else is given.
+    fn training(&self) -> Training {
+        Training::default()
+    }
 
     /// Refuses settings that cannot be, or that do not fit patches of this size.
     fn check(&self, patch_size: usize) -> Result<()>;
@@ -77,9 +81,9 @@ pub(super) trait Blueprint {
     }
 }
 
-/// A blueprint's name.
-fn name_of<B: Blueprint>(_: &B) -> &'static str {
-    B::NAME
+/// A blueprint's name, and what its network gives a class.
+fn facts_of<B: Blueprint>(_: &B) -> (&'static str, Sample) {
+    (B::NAME, B::SAMPLE)
 }
 
 impl Architecture {
@@ -110,12 +114,17 @@ impl Architecture {
 
     /// What it is called.
     pub fn name(&self) -> &'static str {
-        with_settings!(self, settings => name_of(settings))
+        with_settings!(self, settings => facts_of(settings)).0
     }
 
-    /// Whether it gives each pixel a class, not each patch.
-    pub fn is_of_pixels(&self) -> bool {
-        with_settings!(self, _settings => false, _ => true)
+    /// What is given a class: each patch, or each pixel.
+    pub fn sample(&self) -> Sample {
+        with_settings!(self, settings => facts_of(settings)).1
+    }
+
+    /// What it is trained with where nothing else is given.
+    pub fn training(&self) -> Training {
+        with_settings!(self, settings => settings.training())
     }
 
     /// Its layers and what else stands between patch and prediction, in the order of the forward pass. Found by such a

@@ -5,7 +5,7 @@
 //! Ghahramani (2016), *Dropout as a Bayesian Approximation*: one network, asked several times with
 //! dropout on.
 
-use super::{Classifier, Network};
+use super::{Classifier, Model, Sample};
 use crate::data::Patches;
 use crate::{Classes, Error, Imagery, Probabilities, Result};
 
@@ -31,6 +31,10 @@ impl Ensemble {
                 let problem = format!("classes {}, not {}", member.classes(), first.classes());
                 return Err(Error::input(place(), problem, advice));
             }
+            if member.sample() != first.sample() {
+                let problem = format!("a class per {}, not per {}", member.sample(), first.sample());
+                return Err(Error::input(place(), problem, advice));
+            }
             if let Some(mismatch) = first.imagery().mismatch(member.imagery()) {
                 return Err(Error::input(place(), mismatch, advice));
             }
@@ -53,6 +57,10 @@ impl Classifier for Ensemble {
         self.members[0].classes()
     }
 
+    fn sample(&self) -> Sample {
+        self.members[0].sample()
+    }
+
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
         Probabilities::mean_of(&self.members(patches)?)
     }
@@ -65,7 +73,7 @@ impl Classifier for Ensemble {
 /// A network whose prediction is the mean of several passes with dropout.
 pub struct McDropout {
     name: String,
-    network: Box<dyn Network>,
+    network: Box<dyn Model>,
     passes: usize,
     seed: u64,
 }
@@ -75,7 +83,7 @@ impl McDropout {
     ///
     /// # Errors
     /// No pass, or a network without dropout.
-    pub fn new(network: Box<dyn Network>, passes: usize, seed: u64) -> Result<Self> {
+    pub fn new(network: Box<dyn Model>, passes: usize, seed: u64) -> Result<Self> {
         network.architecture().check_passes(network.imagery(), network.classes(), passes)?;
         let name = format!("{}, {passes} passes with dropout", network.name());
         Ok(Self { name, network, passes, seed })
@@ -93,6 +101,10 @@ impl Classifier for McDropout {
 
     fn classes(&self) -> &Classes {
         self.network.classes()
+    }
+
+    fn sample(&self) -> Sample {
+        self.network.sample()
     }
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {

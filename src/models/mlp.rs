@@ -8,7 +8,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Blueprint;
-use crate::nn::{Backend, Builder, Dense, Initial, Maps, Module, Pass, PatchModule, Rows, Visitor, dropout};
+use crate::nn::{Backend, Builder, Dense, Initial, Maps, Module, Pass, Rows, Visitor, dropout};
 use crate::{Error, Imagery, Result};
 
 /// The network's size. The default is the course's: 128 hidden units.
@@ -99,14 +99,12 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Mlp<E, D> {
         pass.named("softmax", z.log_softmax::<Axis<1>>())
     }
 
+    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
+        self.hidden(x, &mut Pass::inference())
+    }
+
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
         self.hidden.visit(visitor);
         self.head.visit(visitor);
-    }
-}
-
-impl<E: Dtype, D: Backend<E>> PatchModule<E, D> for Mlp<E, D> {
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
-        self.hidden(x, &mut Pass::inference())
     }
 }

@@ -1,5 +1,7 @@
-//! The networks and other classifiers, behind three traits: everything above this floor sees only
-//! [`Classifier`], [`Network`] and [`Segmenter`].
+//! The networks and other classifiers, behind two traits: everything above this module sees only [`Classifier`] and
+//! [`Model`].
+//!
+//! A sample is a patch or a pixel ([`Sample`]); everything else is the same for both.
 
 mod architecture;
 mod device;
@@ -9,28 +11,31 @@ pub mod mlp;
 mod network;
 pub mod pixel;
 pub mod resnet50;
-mod segmenter;
 pub mod sen2lcz;
 #[cfg(test)]
 mod squares;
 mod summary;
 pub mod unet;
 
+use std::ops::Range;
+
 use crate::data::Patches;
 use crate::display::Table;
 use crate::nn::{
-    History, Labelled, Observer, ParameterCount, Standardisation, Training, TrainingState, Weights,
+    Examples, History, Observer, ParameterCount, Standardisation, Training, TrainingState, Weights,
 };
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
-pub use crate::nn::keep_memory;
+pub use crate::nn::{Sample, keep_memory};
 pub use architecture::Architecture;
 pub use device::{Device, DeviceSummary, devices};
 pub use ensemble::{Ensemble, McDropout};
-pub use network::{build, build_segmenter};
-pub use segmenter::Segmenter;
+pub use network::build;
 
-/// Anything that gives each patch a probability for each class.
+/// Patches that [`Classifier::predict_each`] predicts at once.
+const AT_ONCE: usize = 64;
+
+/// Anything that gives each sample, patch or pixel, a probability for each class.
 pub trait Classifier {
     /// What it is called in tables.
     fn name(&self) -> &str;
@@ -41,24 +46,47 @@ pub trait Classifier {
     /// The classes that it tells apart.
     fn classes(&self) -> &Classes;
 
-    /// Class probabilities. Shape: (N, K).
+    /// What is given a class.
+    fn sample(&self) -> Sample {
+        Sample::Patch
+    }
+
+    /// Class probabilities, a row per patch, or per pixel: patch by patch and line by line. Shape: (N, K) or (N S S, K).
     ///
     /// # Errors
     /// Patches unlike those it was trained on, or that cannot be read.
     fn predict(&self, patches: &Patches) -> Result<Probabilities>;
 
     /// What each of its members says, of which [`predict`](Self::predict) is the mean: the networks of an
-    /// ensemble, the passes of dropout; any other model is its own only member. Shape of each: (N, K).
+    /// ensemble, the passes of dropout; any other model is its own only member. Shape of each: as that of `predict`.
     ///
     /// # Errors
     /// As [`predict`](Self::predict).
     fn members(&self, patches: &Patches) -> Result<Vec<Probabilities>> {
         Ok(vec![self.predict(patches)?])
     }
+
+    /// As [`members`](Self::members), some patches at a time, for sets whose predictions do not fit into memory: `take`
+    /// gets the positions of the patches and the members' predictions of them, in order, and may end it.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict); any error of `take`.
+    fn members_each(
+        &self,
+        patches: &Patches,
+        take: &mut dyn FnMut(Range<usize>, Vec<Probabilities>) -> Result<()>,
+    ) -> Result<()> {
+        for start in (0..patches.len()).step_by(AT_ONCE) {
+            let part = start..patches.len().min(start + AT_ONCE);
+            let members = self.members(&patches.select(&part.clone().collect::<Vec<_>>())?)?;
+            take(part, members)?;
+        }
+        Ok(())
+    }
 }
 
-/// A neural network.
-pub trait Network: Classifier {
+/// A neural network that can be trained.
+pub trait Model: Classifier {
     /// Its kind and size.
     fn architecture(&self) -> &Architecture;
 
@@ -71,44 +99,27 @@ pub trait Network: Classifier {
     /// Another number of bands, or a deviation that is not above 0.
     fn set_standardisation(&mut self, standardisation: Standardisation) -> Result<()>;
 
-    /// Trains it, from the weights it has, and keeps those of the best epoch. A network without a
-    /// standardisation takes that of the training set first. After an error it is as it was before.
+    /// As [`fit_from`](#method.fit_from) on `dyn Model`, which takes labels and masks as they are.
     ///
     /// # Errors
-    /// Unusable settings or data, a loss that is not finite or beyond return, or an observer's error.
-    fn fit(
-        &mut self,
-        train: Labelled<'_>,
-        validation: Option<Labelled<'_>>,
-        training: &Training,
-        observer: &mut dyn Observer,
-    ) -> Result<History> {
-        self.fit_from(TrainingState::start(self.weights()), train, validation, training, observer)
-    }
-
-    /// As [`fit`](Self::fit), from a state that such a training, on the same data with the same
-    /// settings, has handed its observer: it ends with the same weights, bit by bit, as if it had never
-    /// stopped. The network's own weights do not matter; its standardisation does.
-    ///
-    /// # Errors
-    /// As [`fit`](Self::fit); a state of another network.
-    fn fit_from(
+    /// As there.
+    fn learn(
         &mut self,
         start: TrainingState,
-        train: Labelled<'_>,
-        validation: Option<Labelled<'_>>,
+        train: Examples<'_>,
+        validation: Option<Examples<'_>>,
         training: &Training,
         observer: &mut dyn Observer,
     ) -> Result<History>;
 
-    /// Logits (ln p̄ where softmaxes are averaged). Shape: (N, K).
+    /// Logits (ln p̄ where softmaxes are averaged). Shape: as that of [`predict`](Classifier::predict).
     ///
     /// # Errors
     /// As [`Classifier::predict`].
     fn logits(&self, patches: &Patches) -> Result<Logits>;
 
-    /// Monte Carlo dropout (Gal & Ghahramani 2016): class probabilities of so many passes, in each of which
-    /// dropout is drawn anew; batch norm is as in inference. Shape of each: (N, K).
+    /// Monte Carlo dropout (Gal & Ghahramani 2016): class probabilities of N passes, each with another random draw of
+    /// the dropout; batch norm is as in inference. Shape of each: as that of [`predict`](Classifier::predict).
     ///
     /// The same seed gives the same passes. See [`McDropout`] for their mean.
     ///
@@ -116,14 +127,17 @@ pub trait Network: Classifier {
     /// No pass, a network without dropout, and as [`Classifier::predict`].
     fn mc_dropout(&self, patches: &Patches, passes: usize, seed: u64) -> Result<Vec<Probabilities>>;
 
-    /// The penultimate layer. Shape: (N, D).
+    /// What it makes of each patch as a whole: the penultimate layer, or of a U-Net the mean of the encoder's smallest
+    /// maps. Shape: (N, D).
     ///
     /// # Errors
     /// As [`Classifier::predict`].
     fn features(&self, patches: &Patches) -> Result<Features>;
 
     /// How many numbers it has.
-    fn parameters(&self) -> ParameterCount;
+    fn parameters(&self) -> ParameterCount {
+        self.weights().count()
+    }
 
     /// All of them.
     fn weights(&self) -> Weights;
@@ -135,7 +149,45 @@ pub trait Network: Classifier {
     fn set_weights(&mut self, weights: &Weights) -> Result<()>;
 }
 
-impl dyn Network {
+impl dyn Model + '_ {
+    /// Trains it, from the weights it has, and keeps those of the best epoch. A network without a
+    /// standardisation takes that of the training set first. After an error it is as it was before.
+    ///
+    /// Patches come with a label distribution each ([`Labelled`](crate::Labelled)), or with a mask of the classes of their
+    /// pixels ([`Masked`](crate::Masked)). The loss of a batch is the mean over its patches, or over its pixels that have a
+    /// class, of −Σ_k w_k y_k ln p_k, w being the [`ClassWeights`](crate::ClassWeights); a batch without any has a loss of 0.
+    /// Augmentation turns, mirrors and crops a mask as its patch.
+    ///
+    /// # Errors
+    /// Unusable settings or data, labels where masks are needed or the other way round, a loss that is not finite or
+    /// beyond return, or an observer's error.
+    pub fn fit<'a, E: Into<Examples<'a>>>(
+        &mut self,
+        train: E,
+        validation: Option<E>,
+        training: &Training,
+        observer: &mut dyn Observer,
+    ) -> Result<History> {
+        self.fit_from(TrainingState::start(self.weights()), train, validation, training, observer)
+    }
+
+    /// As [`fit`](#method.fit), from a state that such a training, on the same data with the same settings, gave its
+    /// observer: it ends with weights bit-identical to those of an uninterrupted training. The network's own weights do
+    /// not matter; its standardisation does.
+    ///
+    /// # Errors
+    /// As [`fit`](#method.fit); a state of another network.
+    pub fn fit_from<'a, E: Into<Examples<'a>>>(
+        &mut self,
+        start: TrainingState,
+        train: E,
+        validation: Option<E>,
+        training: &Training,
+        observer: &mut dyn Observer,
+    ) -> Result<History> {
+        self.learn(start, train.into(), validation.map(Into::into), training, observer)
+    }
+
     /// Its layers with the shape of what they give and their parameters, as Keras's `summary` shows them.
     ///
     /// ```
@@ -149,7 +201,7 @@ impl dyn Network {
         summary::table(self.architecture(), self.imagery(), self.classes(), &self.weights())
     }
 
-    /// Floating-point operations that a forward pass of one sample takes: two for each multiplication in a
+    /// Floating-point operations that a forward pass of one patch takes: two for each multiplication in a
     /// convolution or a dense layer.
     pub fn forward_operations(&self) -> u64 {
         self.architecture().operations(self.imagery(), self.classes())

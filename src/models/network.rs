@@ -1,20 +1,17 @@
 //! A network with its input, classes and standardisation, of any architecture, on any device.
 
-use std::ops::Range;
-
 use dfdx::prelude::Cpu;
-use ndarray::Array2;
+use ndarray::{Array2, s};
 
 use super::architecture::{Blueprint, with_settings};
 use super::device::Device;
-use super::unet::{Unet, UnetSettings};
-use super::{Architecture, Classifier, Network, Segmenter};
+use super::{Architecture, Classifier, Model};
 use crate::data::Patches;
 use crate::nn::inference::{each_log_probabilities, infer, log_probabilities, sampled_log_probabilities};
 use crate::nn::training::fit;
 use crate::nn::{
-    Backend, Examples, History, Labelled, Masked, Module, Observer, ParameterCount, PatchModule,
-    Standardisation, Training, TrainingState, Weights, weights,
+    Backend, Examples, History, Module, Observer, Sample, Standardisation, Training, TrainingState, Weights,
+    weights,
 };
 use crate::{Classes, Error, Features, Imagery, Logits, Probabilities, Result, Temperature};
 
@@ -36,38 +33,11 @@ pub fn build(
     classes: &Classes,
     seed: u64,
     device: Device,
-) -> Result<Box<dyn Network>> {
+) -> Result<Box<dyn Model>> {
     match device {
         Device::Cpu => build_on(&Cpu::default(), architecture, imagery, classes, seed),
         #[cfg(feature = "cuda")]
         Device::Cuda(number) => build_on(&gpu(number, seed)?, architecture, imagery, classes, seed),
-    }
-}
-
-/// Makes a network that gives each pixel a class, with random weights drawn from `seed`.
-///
-/// # Errors
-/// Settings that do not fit the patches, or a device that cannot be used.
-///
-/// ```
-/// use lcz::{Bands, Classes, Imagery, models};
-/// let imagery = Imagery { patch_size: 64, bands: Bands::of_count(3), ..Imagery::so2sat() };
-/// let settings = models::unet::UnetSettings::default();
-/// let network = models::build_segmenter(&settings, &imagery, &Classes::of_count(2), 0, models::Device::Cpu)?;
-/// assert_eq!(network.name(), "unet");
-/// # Ok::<(), lcz::Error>(())
-/// ```
-pub fn build_segmenter(
-    settings: &UnetSettings,
-    imagery: &Imagery,
-    classes: &Classes,
-    seed: u64,
-    device: Device,
-) -> Result<Box<dyn Segmenter>> {
-    match device {
-        Device::Cpu => segmenter_on(&Cpu::default(), settings, imagery, classes, seed),
-        #[cfg(feature = "cuda")]
-        Device::Cuda(number) => segmenter_on(&gpu(number, seed)?, settings, imagery, classes, seed),
     }
 }
 
@@ -80,37 +50,23 @@ fn gpu(number: usize, seed: u64) -> Result<dfdx::prelude::Cuda> {
     })
 }
 
-fn segmenter_on<D: Backend<f32>>(
-    device: &D,
-    settings: &UnetSettings,
-    imagery: &Imagery,
-    classes: &Classes,
-    seed: u64,
-) -> Result<Box<dyn Segmenter>> {
-    let module = settings.build(device, imagery, classes, seed)?;
-    Ok(Box::new(Trained::new(module, device, &Architecture::Unet(settings.clone()), imagery, classes)))
-}
-
 fn build_on<D: Backend<f32>>(
     device: &D,
     architecture: &Architecture,
     imagery: &Imagery,
     classes: &Classes,
     seed: u64,
-) -> Result<Box<dyn Network>> {
-    with_settings!(
-        architecture,
-        settings => {
-            let module = settings.build(device, imagery, classes, seed)?;
-            Ok(Trained::boxed(module, device, architecture, imagery, classes))
-        },
-        _ => {
-            let problem = "it gives each pixel a class, not each patch";
-            let advice =
-                "train it on masks with `lcz landcover train` (build_segmenter), or choose another network";
-            Err(Error::input(architecture.name(), problem, advice))
-        }
-    )
+) -> Result<Box<dyn Model>> {
+    with_settings!(architecture, settings => {
+        Ok(Box::new(Trained {
+            architecture: architecture.clone(),
+            imagery: imagery.clone(),
+            classes: classes.clone(),
+            standardisation: None,
+            module: settings.build(device, imagery, classes, seed)?,
+            device: device.clone(),
+        }))
+    })
 }
 
 /// A module with all that surrounds it.
@@ -123,31 +79,7 @@ struct Trained<M, D> {
     device: D,
 }
 
-impl<D: Backend<f32>, M: PatchModule<f32, D> + 'static> Trained<M, D> {
-    /// A network that has not been trained.
-    fn boxed(
-        module: M,
-        device: &D,
-        architecture: &Architecture,
-        imagery: &Imagery,
-        classes: &Classes,
-    ) -> Box<dyn Network> {
-        Box::new(Self::new(module, device, architecture, imagery, classes))
-    }
-}
-
-impl<M, D: Clone> Trained<M, D> {
-    fn new(module: M, device: &D, architecture: &Architecture, imagery: &Imagery, classes: &Classes) -> Self {
-        Self {
-            architecture: architecture.clone(),
-            imagery: imagery.clone(),
-            classes: classes.clone(),
-            standardisation: None,
-            module,
-            device: device.clone(),
-        }
-    }
-
+impl<M, D> Trained<M, D> {
     /// Refuses patches unlike those that the network takes.
     fn check(&self, patches: &Patches) -> Result<()> {
         match self.imagery.mismatch(patches.imagery()) {
@@ -163,11 +95,54 @@ impl<M, D: Clone> Trained<M, D> {
     fn input(&self) -> Standardisation {
         self.standardisation.clone().unwrap_or_else(|| Standardisation::identity(self.imagery.bands.len()))
     }
+
+    /// ln p as probabilities.
+    fn probabilities(&self, log_p: &Array2<f32>) -> Result<Probabilities> {
+        Ok(Logits::new(self.classes.clone(), log_p.mapv(f64::from))?.softmax(Temperature::ONE))
+    }
 }
 
-impl<D: Backend<f32>, M: Module<f32, D>> Trained<M, D> {
-    /// See [`Network::set_standardisation`].
-    fn standardise(&mut self, standardisation: Standardisation) -> Result<()> {
+impl<D: Backend<f32>, M: Module<f32, D>> Classifier for Trained<M, D> {
+    fn name(&self) -> &str {
+        self.architecture.name()
+    }
+
+    fn imagery(&self) -> &Imagery {
+        &self.imagery
+    }
+
+    fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    fn sample(&self) -> Sample {
+        self.architecture.sample()
+    }
+
+    fn predict(&self, patches: &Patches) -> Result<Probabilities> {
+        self.check(patches)?;
+        let each = self.sample().rows(self.imagery.patch_size);
+        let mut p = Array2::zeros((patches.len() * each, self.classes.len()));
+        let finish = |log_p: Array2<f32>| self.probabilities(&log_p);
+        let (module, device) = (&self.module, &self.device);
+        each_log_probabilities(module, device, &self.input(), patches, finish, |part, of_part| {
+            p.slice_mut(s![part.start * each..part.end * each, ..]).assign(&of_part?.view());
+            Ok(())
+        })?;
+        Ok(Probabilities::of_known(self.classes.clone(), p))
+    }
+}
+
+impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn standardisation(&self) -> Option<&Standardisation> {
+        self.standardisation.as_ref()
+    }
+
+    fn set_standardisation(&mut self, standardisation: Standardisation) -> Result<()> {
         let Standardisation { mean, deviation } = &standardisation;
         let bands = self.imagery.bands.len();
         let usable =
@@ -187,7 +162,6 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trained<M, D> {
         Ok(())
     }
 
-    /// See [`Network::fit_from`].
     fn learn(
         &mut self,
         start: TrainingState,
@@ -205,7 +179,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trained<M, D> {
                     "give labels of the model's classes",
                 ));
             }
-            set.check()?;
+            set.check_for(self.name(), self.sample())?;
         }
         self.architecture.check_batches(train.patches, training.batch_size)?;
         let input = match &self.standardisation {
@@ -217,50 +191,6 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trained<M, D> {
         self.standardisation = Some(input);
         Ok(history)
     }
-}
-
-impl<D: Backend<f32>, M: PatchModule<f32, D>> Classifier for Trained<M, D> {
-    fn name(&self) -> &str {
-        self.architecture.name()
-    }
-
-    fn imagery(&self) -> &Imagery {
-        &self.imagery
-    }
-
-    fn classes(&self) -> &Classes {
-        &self.classes
-    }
-
-    fn predict(&self, patches: &Patches) -> Result<Probabilities> {
-        Ok(self.logits(patches)?.softmax(Temperature::ONE))
-    }
-}
-
-impl<D: Backend<f32>, M: PatchModule<f32, D>> Network for Trained<M, D> {
-    fn architecture(&self) -> &Architecture {
-        &self.architecture
-    }
-
-    fn standardisation(&self) -> Option<&Standardisation> {
-        self.standardisation.as_ref()
-    }
-
-    fn set_standardisation(&mut self, standardisation: Standardisation) -> Result<()> {
-        self.standardise(standardisation)
-    }
-
-    fn fit_from(
-        &mut self,
-        start: TrainingState,
-        train: Labelled<'_>,
-        validation: Option<Labelled<'_>>,
-        training: &Training,
-        observer: &mut dyn Observer,
-    ) -> Result<History> {
-        self.learn(start, train.into(), validation.map(Examples::from), training, observer)
-    }
-
     fn logits(&self, patches: &Patches) -> Result<Logits> {
         self.check(patches)?;
         let log_p = log_probabilities(&self.module, &self.device, &self.input(), patches)?;
@@ -272,10 +202,7 @@ impl<D: Backend<f32>, M: PatchModule<f32, D>> Network for Trained<M, D> {
         self.architecture.check_passes(&self.imagery, &self.classes, passes)?;
         let (input, module) = (self.input(), &self.module);
         let sampled = sampled_log_probabilities(module, &self.device, &input, patches, passes, seed)?;
-        let p = |log_p: Array2<f32>| {
-            Ok(Logits::new(self.classes.clone(), log_p.mapv(f64::from))?.softmax(Temperature::ONE))
-        };
-        sampled.into_iter().map(p).collect()
+        sampled.iter().map(|log_p| self.probabilities(log_p)).collect()
     }
 
     fn features(&self, patches: &Patches) -> Result<Features> {
@@ -283,75 +210,6 @@ impl<D: Backend<f32>, M: PatchModule<f32, D>> Network for Trained<M, D> {
         let features = |x| self.module.features(x);
         let h = infer::<_, M>(&self.device, &self.input(), patches, features, || Ok(()))?;
         Ok(Features::new(h))
-    }
-
-    fn parameters(&self) -> ParameterCount {
-        self.weights().count()
-    }
-
-    fn weights(&self) -> Weights {
-        weights::read(&self.module)
-    }
-
-    fn set_weights(&mut self, weights: &Weights) -> Result<()> {
-        weights::write(&mut self.module, weights)
-    }
-}
-
-impl<D: Backend<f32>> Segmenter for Trained<Unet<f32, D>, D> {
-    fn name(&self) -> &str {
-        self.architecture.name()
-    }
-
-    fn imagery(&self) -> &Imagery {
-        &self.imagery
-    }
-
-    fn classes(&self) -> &Classes {
-        &self.classes
-    }
-
-    fn settings(&self) -> &UnetSettings {
-        match &self.architecture {
-            Architecture::Unet(settings) => settings,
-            _ => unreachable!("a U-Net's architecture is one"),
-        }
-    }
-
-    fn architecture(&self) -> &Architecture {
-        &self.architecture
-    }
-
-    fn standardisation(&self) -> Option<&Standardisation> {
-        self.standardisation.as_ref()
-    }
-
-    fn set_standardisation(&mut self, standardisation: Standardisation) -> Result<()> {
-        self.standardise(standardisation)
-    }
-
-    fn fit_from(
-        &mut self,
-        start: TrainingState,
-        train: Masked<'_>,
-        validation: Option<Masked<'_>>,
-        training: &Training,
-        observer: &mut dyn Observer,
-    ) -> Result<History> {
-        self.learn(start, train.into(), validation.map(Examples::from), training, observer)
-    }
-
-    fn predict_each(
-        &self,
-        patches: &Patches,
-        take: &mut dyn FnMut(Range<usize>, Probabilities) -> Result<()>,
-    ) -> Result<()> {
-        self.check(patches)?;
-        let probabilities = |log_p: Array2<f32>| {
-            Ok(Logits::new(self.classes.clone(), log_p.mapv(f64::from))?.softmax(Temperature::ONE))
-        };
-        let (module, device, input) = (&self.module, &self.device, self.input());
-        each_log_probabilities(module, device, &input, patches, probabilities, |part, p| take(part, p?))
     }
 
     fn weights(&self) -> Weights {

@@ -18,14 +18,12 @@ pub(crate) trait Module<E: Dtype, D: Backend<E>>: Clone + Shared {
 
     /// ln p for each class: (B, S, S, C) → (B, K), or (B S S, K).
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D>;
+
+    /// What it makes of a patch as a whole, in inference: (B, S, S, C) → (B, features).
+    fn features(&self, x: Maps<E, D>) -> Rows<E, D>;
+
     /// Meets every tensor.
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V);
-}
-
-/// A network that sees a patch as a whole.
-pub(crate) trait PatchModule<E: Dtype, D: Backend<E>>: Module<E, D> {
-    /// The penultimate layer in inference: (B, S, S, C) → (B, features).
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D>;
 }
 
 /// The layers that a patch of this size meets on its way through a network, in order.

@@ -1,7 +1,7 @@
 //! How fast a network trains and classifies here, beside what the machine could do at best.
 //!
-//! Through the calls that a user makes ([`Network::fit_from`], [`predict`](crate::models::Classifier::predict), and those
-//! of a [`Segmenter`]), on patches of random numbers in memory: standardisation, shuffling and copies are included, reading is not.
+//! Through the calls that a user makes (`fit` and `predict`), on patches of random numbers in memory: standardisation,
+//! shuffling and copies are included, reading is not.
 
 use std::cell::Cell;
 use std::fs;
@@ -13,12 +13,12 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Config;
+use super::{Config, ExampleSet, Targets};
 use crate::data::{Masks, Patches};
-use crate::models::{Architecture, Device, Network, Segmenter, build, build_segmenter};
-use crate::nn::{History, Labelled, Masked, Observer, Standardisation, Training};
+use crate::models::{Architecture, Device, Model, Sample, build};
+use crate::nn::{Standardisation, Training};
 use crate::simd::{Level, peak};
-use crate::{Bands, Classes, Error, Imagery, LabelDistributions, Labels, Progress, Result};
+use crate::{Bands, Classes, Error, Imagery, Labels, Progress, Result};
 
 /// Batches of a training set: an epoch.
 const BATCHES: usize = 16;
@@ -93,15 +93,19 @@ pub fn bench(
         }
     }
     let threads = rayon::current_num_threads();
-    let mut network = Timed::build(&config.model, config.training.seed, device)?;
     let count = if mode == BenchMode::Train { BATCHES * batch } else { batch };
     let patches = noise(&config.model, count, config.training.seed)?;
+    let (imagery, classes, bands) = (patches.imagery(), patches.classes(), patches.imagery().bands.len());
+    let mut network = build(&config.model, imagery, classes, config.training.seed, device)?;
+    // Not the identity, which costs nothing.
+    network.set_standardisation(Standardisation { mean: vec![0.1; bands], deviation: vec![0.9; bands] })?;
+    let (parameters, forward) = (network.parameters().total, network.forward_operations() as f64);
     let name = config.model.name();
     progress.begin(&format!("timing {name}"), rounds as u64);
     let first_step = FirstStep::default();
     let mut round: Box<dyn FnMut(usize) -> Result<Vec<f64>>> = match mode {
-        BenchMode::Train => Box::new(trainer(&mut network, &patches, &config.training, batch, &first_step)?),
-        BenchMode::Infer => Box::new(predictor(&network, &patches, &first_step)),
+        BenchMode::Train => Box::new(trainer(&mut *network, &patches, &config.training, batch, &first_step)?),
+        BenchMode::Infer => Box::new(predictor(&*network, &patches, &first_step)),
     };
     round(1)?;
     let mut peak = peak_gflops(threads);
@@ -119,7 +123,6 @@ pub fn bench(
     progress.end("");
     rates.sort_by(f64::total_cmp);
     let samples_per_second = f64::midpoint(rates[rounds / 2], rates[(rounds - 1) / 2]);
-    let (parameters, forward) = network.size();
     let passes = if mode == BenchMode::Train { 3.0 } else { 1.0 };
     let gflops = passes * forward * samples_per_second / 1e9;
     Ok(Measured {
@@ -142,114 +145,40 @@ pub fn bench(
     })
 }
 
-/// A network of either kind.
-enum Timed {
-    OfPatches(Box<dyn Network>),
-    OfPixels(Box<dyn Segmenter>),
+/// Any targets.
+fn targets(patches: &Patches, sample: Sample) -> Result<Targets> {
+    let (classes, size) = (patches.classes().clone(), patches.imagery().patch_size);
+    let k = classes.len();
+    Ok(match sample {
+        Sample::Patch => {
+            Targets::Labels(Labels::new(classes, (0..patches.len()).map(|n| n % k).collect())?.one_hot())
+        }
+        Sample::Pixel => {
+            let class = |(n, row, column): (usize, usize, usize)| ((n + row / 8 + column / 8) % k) as u8;
+            Targets::Masks(Masks::new(classes, Array3::from_shape_fn((patches.len(), size, size), class))?)
+        }
+    })
 }
 
-/// What it is trained on.
-enum Targets {
-    OfPatches(LabelDistributions),
-    OfPixels(Masks),
-}
-
-/// The patches that an architecture is timed on, and the classes.
-fn setting(architecture: &Architecture) -> (Imagery, Classes) {
-    if architecture.is_of_pixels() {
-        let imagery = Imagery { patch_size: 64, bands: Bands::of_count(3), ..Imagery::so2sat() };
-        return (imagery, Classes::of_count(10));
-    }
-    (Imagery::so2sat(), Classes::lcz())
-}
-
-impl Timed {
-    fn build(architecture: &Architecture, seed: u64, device: Device) -> Result<Self> {
-        let (imagery, classes) = setting(architecture);
-        let bands = imagery.bands.len();
-        // Not the identity, which costs nothing.
-        let input = Standardisation { mean: vec![0.1; bands], deviation: vec![0.9; bands] };
-        if let Architecture::Unet(settings) = architecture {
-            let mut network = build_segmenter(settings, &imagery, &classes, seed, device)?;
-            network.set_standardisation(input)?;
-            return Ok(Self::OfPixels(network));
-        }
-        let mut network = build(architecture, &imagery, &classes, seed, device)?;
-        network.set_standardisation(input)?;
-        Ok(Self::OfPatches(network))
-    }
-
-    /// Its parameters, and the operations of a forward pass of one sample.
-    fn size(&self) -> (usize, f64) {
-        match self {
-            Self::OfPatches(network) => (network.parameters().total, network.forward_operations() as f64),
-            Self::OfPixels(network) => (network.parameters().total, network.forward_operations() as f64),
-        }
-    }
-
-    /// Any targets.
-    fn targets(&self, patches: &Patches) -> Result<Targets> {
-        let classes = patches.classes().clone();
-        match self {
-            Self::OfPatches(_) => {
-                let labels = (0..patches.len()).map(|n| n % classes.len()).collect();
-                Ok(Targets::OfPatches(Labels::new(classes, labels)?.one_hot()))
-            }
-            Self::OfPixels(_) => {
-                let (size, k) = (patches.imagery().patch_size, classes.len());
-                let shape = (patches.len(), size, size);
-                let masks =
-                    Array3::from_shape_fn(shape, |(n, row, column)| ((n + row / 8 + column / 8) % k) as u8);
-                Ok(Targets::OfPixels(Masks::new(classes, masks)?))
-            }
-        }
-    }
-
-    fn fit(
-        &mut self,
-        patches: &Patches,
-        targets: &Targets,
-        training: &Training,
-        observer: &mut dyn Observer,
-    ) -> Result<History> {
-        match (self, targets) {
-            (Self::OfPatches(network), Targets::OfPatches(labels)) => {
-                network.fit(Labelled { patches, labels }, None, training, observer)
-            }
-            (Self::OfPixels(network), Targets::OfPixels(masks)) => {
-                network.fit(Masked { patches, masks }, None, training, observer)
-            }
-            _ => Err(Error::Internal { what: "timing", detail: "targets of another network".to_owned() }),
-        }
-    }
-
-    fn predict(&self, patches: &Patches) -> Result<()> {
-        match self {
-            Self::OfPatches(network) => network.predict(patches).map(drop),
-            Self::OfPixels(network) => network.predict(patches).map(drop),
-        }
-    }
-}
-
-/// Trains so many epochs and gives the seconds of each.
+/// Trains N epochs and gives the seconds of each.
 fn trainer<'a>(
-    network: &'a mut Timed,
-    patches: &'a Patches,
+    network: &'a mut dyn Model,
+    patches: &Patches,
     training: &'a Training,
     batch: usize,
     mut first_step: &'a FirstStep,
 ) -> Result<impl FnMut(usize) -> Result<Vec<f64>> + 'a> {
-    let targets = network.targets(patches)?;
+    let set = ExampleSet { patches: patches.clone(), targets: targets(patches, network.sample())? };
     Ok(move |epochs| {
         let training = Training { epochs, batch_size: batch, patience: 0, ..training.clone() };
-        let history = network.fit(patches, &targets, &training, &mut first_step)?;
+        let history = network.fit(&set, None, &training, &mut first_step)?;
         Ok(history.epochs.iter().map(|epoch| epoch.seconds).collect())
     })
 }
 
-/// Predicts so many times and gives the seconds of each.
+/// Predicts N times and gives the seconds of each.
 fn predictor<'a>(
-    network: &'a Timed,
+    network: &'a dyn Model,
     patches: &'a Patches,
     first_step: &'a FirstStep,
 ) -> impl FnMut(usize) -> Result<Vec<f64>> + 'a {
@@ -288,7 +217,13 @@ impl Progress for &FirstStep {
 
 /// Patches of random numbers between 0 and 0.5.
 fn noise(architecture: &Architecture, count: usize, seed: u64) -> Result<Patches> {
-    let (imagery, classes) = setting(architecture);
+    let (imagery, classes) = match architecture.sample() {
+        Sample::Patch => (Imagery::so2sat(), Classes::lcz()),
+        Sample::Pixel => {
+            let imagery = Imagery { patch_size: 64, bands: Bands::of_count(3), ..Imagery::so2sat() };
+            (imagery, Classes::of_count(10))
+        }
+    };
     let shape = (count, imagery.patch_size, imagery.patch_size, imagery.bands.len());
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let images = Array4::from_shape_fn(shape, |_| random.gen_range(0.0..0.5));

@@ -60,6 +60,17 @@ pub enum LabelKind {
     Posterior,
 }
 
+impl LabelKind {
+    /// Its name in settings.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::OneHot => "one-hot",
+            Self::Votes => "votes",
+            Self::Posterior => "posterior",
+        }
+    }
+}
+
 impl DataSettings {
     /// Those in a run's `config.toml`, of whatever model.
     ///
@@ -76,7 +87,7 @@ impl DataSettings {
 }
 
 impl Config {
-    /// The configuration of a file (or the defaults), with settings `table.key=value` over it.
+    /// The configuration of a file (or the network's defaults), with settings `table.key=value` over it.
     ///
     /// `model` is the network's name; a file may give it too, but not another one.
     ///
@@ -84,7 +95,10 @@ impl Config {
     /// A file that is missing or not TOML, a setting that does not exist or has the wrong type: names
     /// file, line and key.
     pub fn read(file: Option<&Path>, model: &str, settings: &[String]) -> Result<Self> {
-        let (table, place) = read_table(file, model, settings)?;
+        let (mut table, place) = read_table(file, model, settings)?;
+        if let Some(architecture) = Architecture::named(model) {
+            set_defaults(&mut table, architecture.training());
+        }
         Self::of(table, &place)
     }
 
@@ -143,6 +157,18 @@ pub(super) fn read_table(file: Option<&Path>, model: &str, settings: &[String]) 
     }
     let place = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
     Ok((table, place))
+}
+
+/// Sets what a network is trained with where nothing else is given. A cosine among it lasts as long as the training.
+fn set_defaults(table: &mut Table, mut defaults: Training) {
+    let entry = table.entry("training").or_insert_with(|| Value::Table(Table::new()));
+    let Value::Table(given) = entry else { return };
+    if let Some(epochs) = given.get("epochs").and_then(Value::as_integer).and_then(|n| n.try_into().ok()) {
+        defaults = defaults.lasting(epochs);
+    }
+    for (key, value) in Table::try_from(defaults).unwrap_or_default() {
+        given.entry(key).or_insert(value);
+    }
 }
 
 /// Settings as TOML; all of them have a form in it.

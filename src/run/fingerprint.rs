@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Patches;
 use crate::hash::checksum;
-use crate::{Imagery, LabelDistributions, Result};
+use crate::nn::Examples;
+use crate::{Imagery, Result};
 
 /// A set's size, kind, labels and a few of its pixels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,11 +20,13 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Of a set and what is learnt of it.
+    /// Of patches and what is learnt of them.
     ///
     /// # Errors
     /// Patches that cannot be read.
-    pub(crate) fn of(patches: &Patches, labels: &LabelDistributions) -> Result<Self> {
+    pub(crate) fn of<'a>(set: impl Into<Examples<'a>>) -> Result<Self> {
+        let set = set.into();
+        let patches = set.patches;
         let last = patches.len() - 1;
         let images = patches.images_at(&[0, last / 2, last])?;
         Ok(Self {
@@ -32,7 +34,7 @@ impl Fingerprint {
             bytes: patches.file_bytes(),
             imagery: patches.imagery().clone(),
             classes: patches.classes().codes().to_vec(),
-            labels: checksum(labels.view().iter().flat_map(|y| y.to_bits().to_le_bytes())),
+            labels: checksum(set.bytes()),
             pixels: checksum(images.iter().flat_map(|v| v.to_bits().to_le_bytes())),
         })
     }
@@ -56,6 +58,8 @@ impl Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Patches;
+    use crate::nn::Labelled;
     use crate::{Classes, Labels};
     use ndarray::Array4;
 
@@ -67,7 +71,7 @@ mod tests {
             images[[n - 1, 1, 1, 9]] = pixel;
             let patches = Patches::in_memory(imagery, Classes::lcz(), images).unwrap();
             let labels = Labels::new(Classes::lcz(), (0..n).map(|k| k * label).collect()).unwrap();
-            Fingerprint::of(&patches, &labels.one_hot()).unwrap()
+            Fingerprint::of(Labelled { patches: &patches, labels: &labels.one_hot() }).unwrap()
         };
         let before = of(3, 1, 0.5);
         assert_eq!(before.change(&of(3, 1, 0.5)), None);

@@ -13,15 +13,16 @@ use toml::Value;
 use super::config::{Config, DataSettings, load_table, to_toml};
 use super::ensemble;
 use super::provenance::data_checksum;
+use super::sets::ExampleSet;
 use crate::checkpoint::{self, StoredTemperature};
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::figures::Curves;
 use crate::files::Partial;
 use crate::models::pixel::{MajorityClass, PixelGaussian};
-use crate::models::{Classifier, Device, Ensemble, McDropout, Network};
+use crate::models::{Classifier, Device, Ensemble, McDropout, Model};
 use crate::nn::{EpochRecord, Keep};
-use crate::{Error, Labels, Logits, Progress, Result, write_whole};
+use crate::{Error, Logits, Progress, Result, write_whole};
 
 /// A run's folder and the names in it.
 #[derive(Debug, Clone)]
@@ -47,11 +48,13 @@ pub(super) enum HeldOut {
 }
 
 impl Baselines {
-    pub(super) fn fit(train: &Patches, labels: &Labels, progress: &mut dyn Progress) -> Result<Self> {
+    /// Of patches with a class each, or pixels, from a training set.
+    pub(super) fn fit(set: &ExampleSet, progress: &mut dyn Progress) -> Result<Self> {
+        let (train, labels) = set.for_baselines()?;
         Ok(Self {
-            majority: MajorityClass::fit(train, labels)?,
-            pixel: PixelGaussian::fit(train, labels, progress)?,
-            training_set: Some(data_checksum(train)?),
+            majority: MajorityClass::fit(&train, &labels)?,
+            pixel: PixelGaussian::fit(&train, &labels, progress)?,
+            training_set: Some(data_checksum(&set.patches)?),
         })
     }
 }
@@ -83,12 +86,22 @@ impl Run {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// Opens the folder of a run whose training is to go on.
+    /// A folder that is not one of a U-Net's as lcz made them before a run was the same for all models.
+    fn at(folder: &Path) -> Result<Self> {
+        if folder.join("training.json").is_file() && !folder.join("config.toml").exists() {
+            let problem = "made by `lcz landcover train`, which is no more";
+            let advice = "cut the scene with `lcz patches --masks`, and train with `lcz train unet`";
+            return Err(Error::file(folder, problem, advice));
+        }
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Opens the folder of a run whose training is to be resumed.
     ///
     /// # Errors
     /// There is no checkpoint.
     pub(super) fn open_training(folder: &Path) -> Result<Self> {
-        let run = Self { folder: folder.to_owned() };
+        let run = Self::at(folder)?;
         if !run.checkpoint_file().is_file() {
             let problem = "no checkpoint.safetensors there";
             return Err(Error::file(folder, problem, "give the folder that `lcz train` has made"));
@@ -101,7 +114,7 @@ impl Run {
     /// # Errors
     /// There is none, or none yet: the first epoch has not ended.
     pub fn open(folder: &Path) -> Result<Self> {
-        let run = Self { folder: folder.to_owned() };
+        let run = Self::at(folder)?;
         if run.ensemble()?.is_some() {
             return Ok(run);
         }
@@ -141,7 +154,7 @@ impl Run {
     /// # Errors
     /// The file cannot be read, holds a forest or another network than `config.toml` says, the run is an ensemble, or the
     /// device cannot be used.
-    pub fn network(&self, device: Device) -> Result<Box<dyn Network>> {
+    pub fn network(&self, device: Device) -> Result<Box<dyn Model>> {
         if let Some(members) = self.ensemble()? {
             let problem = format!("an ensemble of {}, not one network", members.len());
             let advice = format!("give one of them, such as {}", members[0].folder.display());
@@ -257,7 +270,7 @@ impl Run {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn keep(&self, network: &dyn Network) -> Result<()> {
+    pub fn keep(&self, network: &dyn Model) -> Result<()> {
         checkpoint::save(network, &self.model_file())
     }
 

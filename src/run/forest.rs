@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{self, DataSettings, LabelKind};
 use super::folder::{Baselines, Run};
+use super::sets::{ExampleSet, Targets};
 use crate::checkpoint;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption};
@@ -97,7 +98,8 @@ pub fn train_forest(
     let ForestModel::Forest(settings) = &config.model;
     let (train, _, _) = config.data.choose(So2Sat::open(&config.data.path)?)?.splits()?;
     let labels = train.labels()?;
-    let baselines = Baselines::fit(&train, &labels, progress)?;
+    let set = ExampleSet { patches: train.clone(), targets: Targets::Labels(labels.one_hot()) };
+    let baselines = Baselines::fit(&set, progress)?;
     let forest = RandomForest::fit(&train, &labels, settings, config.training.seed, progress)?;
 
     let caption = Caption::new(

@@ -12,6 +12,7 @@ mod forest;
 pub(crate) mod provenance;
 mod scaling;
 mod scoring;
+mod sets;
 mod train;
 mod votes;
 
@@ -24,7 +25,8 @@ pub use folder::Run;
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
 pub use scaling::{Procedure, temp_scale};
 pub use scoring::score;
-pub use train::{Changes, Outcome, Resumed, resume, train};
+pub use sets::{ExampleSet, Targets, TrainingSets};
+pub use train::{Changes, Outcome, Resumed, resume, train, train_on};
 pub use votes::sum_up_votes;
 
 pub(crate) use evaluation::Assessment;

@@ -1,5 +1,5 @@
-//! From a configuration to a run: data, network, training, baselines, learning curves; and on with a run
-//! that was interrupted.
+//! From a configuration to a run: data, network, training, baselines, learning curves; and a run that was interrupted
+//! resumed.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::fingerprint::Fingerprint;
 use super::folder::Baselines;
-use super::{Config, DataSettings, LabelKind, Run};
+use super::{Config, DataSettings, LabelKind, Run, TrainingSets};
 use crate::checkpoint::{Description, load_training, save_training};
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption, Source};
-use crate::models::{Device, Network, build};
-use crate::nn::{EpochRecord, Labelled, Observer, Standardisation, TrainingState, Weights};
+use crate::models::{Device, Model};
+use crate::nn::{EpochRecord, Observer, Standardisation, TrainingState, Weights};
 use crate::{Error, LabelDistributions, Progress, Result};
 
 /// Validation patches read at once to check them.
@@ -68,19 +68,12 @@ pub struct Changes {
     pub data: Option<PathBuf>,
 }
 
-/// The sets that a training needs, with what is learnt of them.
-struct Sets {
-    split: String,
-    train: (Patches, LabelDistributions),
-    validation: (Patches, LabelDistributions),
-}
-
-/// What a checkpoint says beside the training's state.
+/// What a checkpoint holds next to the training's state.
 #[derive(Serialize, Deserialize)]
 struct Notes {
     config: Config,
     train: Fingerprint,
-    validation: Fingerprint,
+    validation: Option<Fingerprint>,
 }
 
 impl DataSettings {
@@ -118,21 +111,6 @@ impl DataSettings {
     }
 }
 
-impl Sets {
-    fn open(data: &DataSettings) -> Result<Self> {
-        let so2sat = data.choose(So2Sat::open(&data.path)?)?;
-        let (train, validation, _) = so2sat.splits()?;
-        let labels = (data.labels_of(&train)?, data.labels_of(&validation)?);
-        let split = so2sat.split_in_words()?;
-        Ok(Self { split, train: (train, labels.0), validation: (validation, labels.1) })
-    }
-
-    fn fingerprints(&self) -> Result<[Fingerprint; 2]> {
-        let [train, validation] = [&self.train, &self.validation].map(|(p, y)| Fingerprint::of(p, y));
-        Ok([train?, validation?])
-    }
-}
-
 /// Trains a network into a new run folder. The folder is made when data and settings have been
 /// checked; `model.safetensors` is the best epoch so far at any time, and `checkpoint.safetensors` what
 /// it takes to [`resume`].
@@ -142,19 +120,52 @@ impl Sets {
 /// [`Error::Interrupted`].
 pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn Progress) -> Result<Outcome> {
     Run::check_free(folder)?;
-    let sets = Sets::open(&config.data)?;
-    let (train, _) = &sets.train;
-    let mut network = build(&config.model, train.imagery(), train.classes(), config.training.seed, device)?;
+    let sets = TrainingSets::open(&config.data, config.model.sample())?;
+    begin(config, &sets, folder, device, progress)
+}
+
+/// As [`train`], on sets that the caller has; a training that the folder holds is resumed, and one that is over is left as
+/// it is.
+///
+/// # Errors
+/// As [`train`] and [`resume`]; a folder with a training of other settings or data.
+pub fn train_on(
+    sets: &TrainingSets,
+    config: &Config,
+    folder: &Path,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    if !folder.exists() {
+        return begin(config, sets, folder, device, progress);
+    }
+    let (run, begun) = Begun::read(folder)?;
+    begun.check_settings(config, folder)?;
+    begun.go_on(&run, config.clone(), sets, device, progress)
+}
+
+/// Checks everything, makes the folder, and trains.
+fn begin(
+    config: &Config,
+    sets: &TrainingSets,
+    folder: &Path,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    let mut network = sets.network(config, device)?;
     config.training.check()?;
+    let train = &sets.train.patches;
     config.model.check_batches(train, config.training.batch_size)?;
     network.set_standardisation(Standardisation::of(train, progress)?)?;
 
-    let majority = train.labels_or_majority()?;
-    let baselines = Baselines::fit(train, &majority, progress)?;
+    let baselines = Baselines::fit(&sets.train, progress)?;
     // The training pixels have been read by now; these would else be met after the first epoch.
-    sets.validation.0.batches(CHECKED_AT_ONCE).try_for_each(|batch| batch.map(drop))?;
+    if let Some(set) = &sets.validation {
+        set.patches.batches(CHECKED_AT_ONCE).try_for_each(|batch| batch.map(drop))?;
+    }
 
-    let [train, validation] = sets.fingerprints()?;
+    let train = Fingerprint::of(&sets.train)?;
+    let validation = sets.validation.as_ref().map(Fingerprint::of).transpose()?;
     let notes = Notes { config: config.clone(), train, validation };
     let description = Description::of(&*network);
     let state = TrainingState::start(network.weights());
@@ -164,11 +175,11 @@ pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn 
         save_training(&run.checkpoint_file(), &description, &state, &notes)
     })?;
     let recorder = Recorder::new(&run, description, notes, &state, progress);
-    go_on(&sets, network, state, recorder)
+    go_on(sets, network, state, recorder)
 }
 
-/// Goes on with a training that was interrupted or killed, from its last checkpoint, and ends with the
-/// same weights, bit by bit, as if it had never stopped. One that is over is left as it is.
+/// Resumes a training that was interrupted or killed from its last checkpoint: it ends with weights bit-identical to those
+/// of an uninterrupted training. One that is over is left as it is.
 ///
 /// # Errors
 /// No checkpoint, settings or data that are not those it began with, and as [`train`].
@@ -178,66 +189,87 @@ pub fn resume(
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
-    let run = Run::open_training(folder)?;
-    let (description, state, mut notes) = load_training::<Notes>(&run.checkpoint_file())?;
+    let (run, begun) = Begun::read(folder)?;
     let Some(mut config) = run.config()? else {
         return Err(Error::file(folder, "no config.toml there", "give the folder that `lcz train` has made"));
     };
-    let file = folder.join("config.toml");
-    if let Some(key) = notes.config.difference(&config)? {
-        let problem = format!("{key} is not what the run began with");
-        return Err(Error::file(&file, problem, "set it back, or train anew with --config"));
-    }
+    begun.check_settings(&config, folder)?;
     config.training.epochs = changes.epochs.unwrap_or(config.training.epochs);
     config.data.path = changes.data.clone().unwrap_or(config.data.path);
     config.training.check()?;
-    let done = state.epochs().len();
-    if config.training.epochs < done {
-        let problem = format!("{} epochs where {done} are done", config.training.epochs);
-        return Err(Error::file(folder, problem, "ask for more"));
+    let sets = TrainingSets::open(&config.data, config.model.sample())?;
+    begun.go_on(&run, config, &sets, device, progress)
+}
+
+/// A training that has begun: its last checkpoint.
+struct Begun {
+    description: Description,
+    state: TrainingState,
+    notes: Notes,
+}
+
+impl Begun {
+    fn read(folder: &Path) -> Result<(Run, Self)> {
+        let run = Run::open_training(folder)?;
+        let (description, state, notes) = load_training(&run.checkpoint_file())?;
+        Ok((run, Self { description, state, notes }))
     }
 
-    let sets = Sets::open(&config.data)?;
-    let [train, validation] = sets.fingerprints()?;
-    for (before, now, set) in
-        [(&notes.train, &train, &sets.train.0), (&notes.validation, &validation, &sets.validation.0)]
-    {
-        if let Some(change) = before.change(now) {
-            let problem = format!("not the data that the run began with: {change}");
-            return Err(Error::input(set.name(), problem, "give those with --data, or train anew"));
+    /// Refuses settings that would change the training.
+    fn check_settings(&self, config: &Config, folder: &Path) -> Result<()> {
+        let Some(key) = self.notes.config.difference(config)? else { return Ok(()) };
+        let problem = format!("{key} is not what the run began with");
+        let advice = "set it back, or train anew with --config";
+        Err(Error::file(&folder.join("config.toml"), problem, advice))
+    }
+
+    /// Trains on, on sets that must be those that it began with.
+    fn go_on(
+        self,
+        run: &Run,
+        config: Config,
+        sets: &TrainingSets,
+        device: Device,
+        progress: &mut dyn Progress,
+    ) -> Result<Outcome> {
+        let Self { description, state, mut notes } = self;
+        let done = state.epochs().len();
+        if config.training.epochs < done {
+            let problem = format!("{} epochs where {done} are done", config.training.epochs);
+            return Err(Error::file(run.folder(), problem, "ask for more"));
         }
+        for (before, set) in std::iter::once(&notes.train).chain(&notes.validation).zip(sets.all()) {
+            if let Some(change) = before.change(&Fingerprint::of(set)?) {
+                let problem = format!("not the data that the run began with: {change}");
+                let advice = "give those with --data, or train anew";
+                return Err(Error::input(set.patches.name(), problem, advice));
+            }
+        }
+        let mut network = sets.network(&config, device)?;
+        if let Some(standardisation) = description.standardisation() {
+            network.set_standardisation(standardisation.clone())?;
+        }
+        run.write_config(&config)?;
+        notes.config = config;
+        let recorder = Recorder::new(run, description, notes, &state, progress);
+        go_on(sets, network, state, recorder)
     }
-    let (patches, _) = &sets.train;
-    let mut network =
-        build(&config.model, patches.imagery(), patches.classes(), config.training.seed, device)?;
-    if let Some(standardisation) = description.standardisation() {
-        network.set_standardisation(standardisation.clone())?;
-    }
-    run.write_config(&config)?;
-    notes.config = config;
-    let recorder = Recorder::new(&run, description, notes, &state, progress);
-    go_on(&sets, network, state, recorder)
 }
 
 /// Trains from a state to the end, and draws the learning curves.
 fn go_on(
-    sets: &Sets,
-    mut network: Box<dyn Network>,
+    sets: &TrainingSets,
+    mut network: Box<dyn Model>,
     state: TrainingState,
     mut recorder: Recorder<'_>,
 ) -> Result<Outcome> {
     let config = recorder.notes.config.clone();
-    let [(train, train_labels), (validation, validation_labels)] = [&sets.train, &sets.validation];
+    let train = &sets.train.patches;
     let (epoch, batch) = state.position();
     let was_over = state.is_over(&config.training);
     let resumed = ((epoch, batch) != (1, 0)).then_some(Resumed { epoch, batch, was_over });
-    let history = network.fit_from(
-        state,
-        Labelled { patches: train, labels: train_labels },
-        Some(Labelled { patches: validation, labels: validation_labels }),
-        &config.training,
-        &mut recorder,
-    )?;
+    let validation = sets.validation.as_ref();
+    let history = network.fit_from(state, &sets.train, validation, &config.training, &mut recorder)?;
     let best = history.epochs.iter().find(|e| e.epoch == history.best_epoch);
     let best =
         best.ok_or(Error::Internal { what: "training", detail: "no epoch was the best".to_owned() })?;
@@ -254,7 +286,7 @@ fn go_on(
     Ok(Outcome {
         model: config.model.name().to_owned(),
         training_patches: train.len(),
-        validation_patches: validation.len(),
+        validation_patches: validation.map_or(0, |set| set.patches.len()),
         split: sets.split.clone(),
         provenance: train.provenance().to_owned(),
         parameters: network.parameters().total,

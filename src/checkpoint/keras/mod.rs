@@ -11,7 +11,7 @@ use hdf5::types::{FixedAscii, FixedUnicode, VarLenAscii, VarLenUnicode};
 use hdf5::{Attribute, File, Group};
 
 use crate::models::sen2lcz::Fusion;
-use crate::models::{Architecture, Device, Network, build};
+use crate::models::{Architecture, Device, Model, build};
 use crate::nn::{Standardisation, Weight, Weights};
 use crate::{Bands, Classes, Error, Imagery, Result};
 
@@ -24,7 +24,7 @@ use crate::{Bands, Classes, Error, Imagery, Result};
 ///
 /// # Errors
 /// A missing file, one that is not a Keras weight file, or tensors that are of neither network.
-pub fn import_keras(path: &Path, fusion: Fusion, device: Device) -> Result<Box<dyn Network>> {
+pub fn import_keras(path: &Path, fusion: Fusion, device: Device) -> Result<Box<dyn Model>> {
     std::fs::metadata(path).map_err(Error::io(path))?;
     let layers = Layers::read(path)?;
     let bands = layers.convolutions.first().map_or(0, Kernel::inputs);

@@ -15,7 +15,7 @@ pub use self::density::Shrinkage;
 use self::density::{Density, Moments, densities};
 pub use self::majority::MajorityClass;
 use super::{Classifier, check_labels};
-use crate::data::Patches;
+use crate::data::{Masks, Patches};
 use crate::progress::Progress;
 use crate::{Classes, Error, Imagery, Labels, Logits, Probabilities, Result, Temperature};
 
@@ -140,6 +140,32 @@ impl Classifier for PixelGaussian {
         }
         Ok(Logits::new(self.classes.clone(), z)?.softmax(Temperature::ONE))
     }
+}
+
+/// Every so many pixels with a class, patch by patch and line by line, as patches of one pixel.
+///
+/// # Errors
+/// No pixel with a class, or patches that cannot be read.
+pub(crate) fn single_pixels(patches: &Patches, masks: &Masks, every: usize) -> Result<(Patches, Labels)> {
+    let size = patches.imagery().patch_size;
+    let (labels, positions) = masks.labels()?;
+    let bands = patches.imagery().bands.len();
+    let (mut values, mut indices) = (Vec::new(), Vec::new());
+    let mut chosen = positions.iter().zip(labels.indices()).step_by(every).peekable();
+    for batch in patches.batches(BATCH) {
+        let (range, images) = batch?;
+        while let Some((&at, &k)) = chosen.next_if(|(at, _)| **at < range.end * size * size) {
+            let (patch, row, column) = (at / (size * size) - range.start, at / size % size, at % size);
+            values.extend(images.slice(s![patch, row, column, ..]));
+            indices.push(k);
+        }
+    }
+    let images = Array4::from_shape_vec((indices.len(), 1, 1, bands), values)
+        .map_err(|e| Error::Internal { what: "taking single pixels", detail: e.to_string() })?;
+    let imagery = Imagery { patch_size: 1, ..patches.imagery().clone() };
+    let classes = labels.classes();
+    let pixels = Patches::in_memory(imagery, classes.clone(), images)?.with_provenance(patches.provenance());
+    Ok((pixels, Labels::new(classes.clone(), indices)?))
 }
 
 /// The pixels in row and column ⌊S/2⌋. Shape: (n, S, S, C) → (n, C).

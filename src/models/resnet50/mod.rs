@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::architecture::Blueprint;
 use crate::nn::{
-    Backend, Builder, Convolution, Dense, Initial, Maps, Module, Padding, Pass, PatchModule, Rows, Visitor,
-    Window, fork,
+    Backend, Builder, Convolution, Dense, Initial, Maps, Module, Padding, Pass, Rows, Visitor, Window, fork,
 };
 use crate::{Error, Imagery, Result};
 
@@ -239,18 +238,16 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for ResNet50<E, D> {
         pass.named("softmax", z.log_softmax::<Axis<1>>())
     }
 
+    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
+        self.penultimate(x, &mut Pass::inference())
+    }
+
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
         self.first.visit(visitor);
         for block in &mut self.blocks {
             block.layers.iter_mut().chain(&mut block.shortcut).for_each(|layer| layer.visit(visitor));
         }
         self.hidden.iter_mut().chain([&mut self.head]).for_each(|layer| layer.visit(visitor));
-    }
-}
-
-impl<E: Dtype, D: Backend<E>> PatchModule<E, D> for ResNet50<E, D> {
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
-        self.penultimate(x, &mut Pass::inference())
     }
 }
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::architecture::Blueprint;
 use crate::nn::{
-    Backend, Builder, Convolution, Dense, Initial, Maps, Module, Pass, PatchModule, Rows, Visitor, Window,
-    dropout, fork, mean_of_logits, mean_of_softmaxes,
+    Backend, Builder, Convolution, Dense, Initial, Maps, Module, Pass, Rows, Visitor, Window, dropout, fork,
+    mean_of_logits, mean_of_softmaxes,
 };
 use crate::{Error, Imagery, Result};
 
@@ -172,17 +172,6 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Sen2Lcz<E, D> {
         }
     }
 
-    fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
-        for layer in self.blocks.iter_mut().flatten() {
-            layer.visit(visitor);
-        }
-        for head in &mut self.heads {
-            head.visit(visitor);
-        }
-    }
-}
-
-impl<E: Dtype, D: Backend<E>> PatchModule<E, D> for Sen2Lcz<E, D> {
     fn features(&self, mut x: Maps<E, D>) -> Rows<E, D> {
         let mut pass = Pass::inference();
         for block in 0..3 {
@@ -190,6 +179,15 @@ impl<E: Dtype, D: Backend<E>> PatchModule<E, D> for Sen2Lcz<E, D> {
             x = self.merge(block, y, &mut pass);
         }
         D::global_mean(self.block(3, x, &mut pass))
+    }
+
+    fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
+        for layer in self.blocks.iter_mut().flatten() {
+            layer.visit(visitor);
+        }
+        for head in &mut self.heads {
+            head.visit(visitor);
+        }
     }
 }
 

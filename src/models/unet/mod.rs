@@ -15,7 +15,9 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Blueprint;
-use crate::nn::{Backend, Builder, Maps, Module, Pass, PixelHead, Rows, Visitor};
+use crate::nn::{
+    Augmentation, Backend, Builder, Maps, Module, Pass, PixelHead, Rows, Sample, Schedule, Training, Visitor,
+};
 use crate::{Error, Imagery, Result};
 use decoder::Decoder;
 use efficientnet::EfficientNet;
@@ -102,7 +104,19 @@ impl UnetSettings {
 
 impl Blueprint for UnetSettings {
     const NAME: &'static str = "unet";
+    const SAMPLE: Sample = Sample::Pixel;
     type Module<D: Backend<f32>> = Unet<f32, D>;
+
+    /// Fewer patches per step, since each has thousands of samples, and each turned and mirrored.
+    fn training(&self) -> Training {
+        Training {
+            epochs: 50,
+            batch_size: 8,
+            schedule: Schedule::Cosine { epochs: 50, floor: 0.0 },
+            augmentation: Augmentation::FlipsAndTurns,
+            ..Training::default()
+        }
+    }
 
     fn check(&self, patch_size: usize) -> Result<()> {
         self.check(patch_size)
@@ -149,6 +163,14 @@ impl<E: Dtype, D: Backend<E>> Unet<E, D> {
         let head = build.pixel_head("head", kernel, [up.outputs(), classes]);
         Self { down, up, head }
     }
+
+    /// The smallest maps, and what was seen on the way to them.
+    fn encoded(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> (Maps<E, D>, Vec<Maps<E, D>>) {
+        match &self.down {
+            Down::Plain(down) => down.forward(x, pass),
+            Down::EfficientNet(down) => down.forward(x, pass),
+        }
+    }
 }
 
 impl<E: Dtype, D: Backend<E>> Module<E, D> for Unet<E, D> {
@@ -157,12 +179,14 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Unet<E, D> {
     const BATCH: usize = 64;
 
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
-        let (x, seen) = match &self.down {
-            Down::Plain(down) => down.forward(x, pass),
-            Down::EfficientNet(down) => down.forward(x, pass),
-        };
+        let (x, seen) = self.encoded(x, pass);
         let x = self.up.forward(x, seen, pass); // (B, S, S, C)
         self.head.log_probabilities(x, pass) // (B S S, K)
+    }
+
+    /// The mean of the encoder's smallest maps.
+    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
+        D::global_mean(self.encoded(x, &mut Pass::inference()).0)
     }
 
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::models::squares::Squares;
-use crate::models::{Architecture, Device, build_segmenter};
+use crate::models::{Architecture, Device, build};
 use crate::nn::{AnyTape, backward, cross_entropy};
 use crate::{Bands, Classes};
 
@@ -15,7 +15,9 @@ fn imagery(patch_size: usize, bands: usize) -> Imagery {
 
 fn count(settings: &UnetSettings, size: usize, bands: usize, classes: usize) -> [usize; 2] {
     let (imagery, classes) = (imagery(size, bands), Classes::of_count(classes));
-    let parameters = build_segmenter(settings, &imagery, &classes, 0, Device::Cpu).unwrap().parameters();
+    let parameters = build(&Architecture::Unet(settings.clone()), &imagery, &classes, 0, Device::Cpu)
+        .unwrap()
+        .parameters();
     [parameters.total, parameters.trainable]
 }
 
@@ -36,8 +38,9 @@ fn every_layer_of_the_summary_has_the_parameters_it_names_and_all_are_named() {
     for settings in [UnetSettings::default(), UnetSettings::plain()] {
         let settings = UnetSettings { width: 0.25, ..settings };
         let (imagery, classes) = (imagery(64, 10), Classes::of_count(7));
-        let network = build_segmenter(&settings, &imagery, &classes, 0, Device::Cpu).unwrap();
-        let layers = Architecture::Unet(settings.clone()).layers(&imagery, &classes).unwrap();
+        let architecture = Architecture::Unet(settings.clone());
+        let network = build(&architecture, &imagery, &classes, 0, Device::Cpu).unwrap();
+        let layers = architecture.layers(&imagery, &classes).unwrap();
         let named: Vec<&str> =
             layers.iter().map(|layer| &*layer.weights).filter(|name| !name.is_empty()).collect();
         for (name, _) in network.weights().iter() {

@@ -36,7 +36,7 @@ pub use class_weights::ClassWeights;
 pub(crate) use state::Position;
 pub use state::TrainingState;
 use tally::{Tally, counts};
-pub(crate) use targets::Examples;
+pub use targets::{Examples, Sample};
 
 /// A batch's mean cross-entropy from which no training comes back, in nats: the labels' classes have
 /// probabilities of e^−10000. Batch norm keeps the loss finite at any learning rate, so that waiting
@@ -123,6 +123,16 @@ impl Default for Training {
 }
 
 impl Training {
+    /// The same with so many epochs, over which a cosine falls.
+    #[must_use]
+    pub fn lasting(self, epochs: usize) -> Self {
+        let schedule = match self.schedule {
+            Schedule::Cosine { floor, .. } => Schedule::Cosine { epochs, floor },
+            other => other,
+        };
+        Self { epochs, schedule, ..self }
+    }
+
     /// Checks the settings.
     ///
     /// # Errors

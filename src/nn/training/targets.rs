@@ -1,16 +1,49 @@
 //! What a network learns: a distribution for each patch, or a class for each pixel.
 
+use std::fmt;
+
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{Labelled, Masked};
 use crate::data::{Masks, Patches};
 use crate::nn::augmentation::Views;
 use crate::{Classes, Error, LabelDistributions, Result};
 
-/// Patches and what is to be learnt of them.
+/// What is given a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sample {
+    /// Each patch.
+    #[default]
+    Patch,
+    /// Each pixel of a patch.
+    Pixel,
+}
+
+impl Sample {
+    /// Samples of a patch of this size.
+    pub(crate) fn rows(self, patch_size: usize) -> usize {
+        match self {
+            Self::Patch => 1,
+            Self::Pixel => patch_size * patch_size,
+        }
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Patch => "patch",
+            Self::Pixel => "pixel",
+        })
+    }
+}
+
+/// Patches and what is to be learnt of them: made of [`Labelled`] or [`Masked`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Examples<'a> {
+pub struct Examples<'a> {
     pub(crate) patches: &'a Patches,
     targets: Targets<'a>,
 }
@@ -44,8 +77,35 @@ impl Examples<'_> {
         }
     }
 
+    /// Refuses targets of which a model of this name cannot learn.
+    pub(crate) fn check_for(&self, model: &str, sample: Sample) -> Result<()> {
+        let given = match self.targets {
+            Targets::Patches(_) => Sample::Patch,
+            Targets::Pixels(_) => Sample::Pixel,
+        };
+        if given == sample {
+            return self.check();
+        }
+        let problem = format!("a class per {given}, where {model} learns one per {sample}");
+        let advice = match sample {
+            Sample::Patch => "give labels or votes, or train a unet",
+            Sample::Pixel => "give masks, or train a network of patches",
+        };
+        Err(Error::input(self.patches.name(), problem, advice))
+    }
+
+    /// What tells these targets from others: all their numbers, as bytes.
+    pub(crate) fn bytes(&self) -> Box<dyn Iterator<Item = u8> + '_> {
+        match self.targets {
+            Targets::Patches(labels) => {
+                Box::new(labels.view().into_iter().flat_map(|y| y.to_bits().to_le_bytes()))
+            }
+            Targets::Pixels(masks) => Box::new(masks.view().into_iter().copied()),
+        }
+    }
+
     /// Refuses targets that are not those of the patches, and sets from which nothing can be learnt.
-    pub(crate) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         let patches = self.patches;
         let refuse = |problem: String, advice: &str| Err(Error::input(patches.name(), problem, advice));
         match self.targets {

@@ -248,9 +248,9 @@ fn identify(study: &ActiveStudy, data: &Data, out: &Path) -> Result<()> {
         budget: study.budget,
         rounds: study.rounds,
         passes: study.passes,
-        training: Fingerprint::of(&data.pool.patches, &data.pool.y)?,
-        validation: Fingerprint::of(&data.validation.patches, &data.validation.y)?,
-        testing: Fingerprint::of(&data.testing.patches, &data.testing.y)?,
+        training: Fingerprint::of(data.pool.labelled())?,
+        validation: Fingerprint::of(data.validation.labelled())?,
+        testing: Fingerprint::of(data.testing.labelled())?,
     };
     let path = out.join(STUDY);
     if !path.is_file() {

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::ActiveStudy;
 use crate::data::predictions::{self, Stated};
 use crate::data::so2sat::So2Sat;
-use crate::models::{Device, Network, build};
+use crate::models::{Device, Model, build};
 use crate::nn::{Labelled, Standardisation, Training};
 use crate::progress::Silent;
 use crate::run::{Config, Run};
@@ -150,7 +150,7 @@ fn learn(
     labelled: &[usize],
     seed: u64,
     device: Device,
-) -> Result<Box<dyn Network>> {
+) -> Result<Box<dyn Model>> {
     // Few patches are gone through several times an epoch, so that they take no fewer steps than the most that are asked
     // for.
     let most = study.labelled(study.rounds);
@@ -171,7 +171,7 @@ fn learn(
 fn ask(
     study: &ActiveStudy,
     data: &Data,
-    network: &dyn Network,
+    network: &dyn Model,
     labelled: &[usize],
     (acquisition, seed, round): (Acquisition, u64, usize),
 ) -> Result<Vec<usize>> {

@@ -3,19 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::Array4;
-
 use super::LandcoverStudy;
 use super::runs::{self, Trained};
 use super::scores::CoverScores;
 use crate::data::{Masks, Patches};
 use crate::metrics::ConfusionMatrix;
-use crate::models::pixel::{MajorityClass, PixelGaussian};
-use crate::models::{Classifier, Device, Segmenter};
+use crate::models::pixel::{MajorityClass, PixelGaussian, single_pixels};
+use crate::models::{Classifier, Device, Model};
 use crate::nn::Masked;
 use crate::scene::{Blocks, CloudFilter, Codes, Cut, GeoTiff, LabelRaster, Labelling, Part, Scene, Tiling};
 use crate::synthetic::SyntheticScene;
-use crate::{Bands, Error, Imagery, Labels, Probabilities, Progress, Result, write_whole};
+use crate::{Bands, Probabilities, Progress, Result, write_whole};
 
 /// Which land cover of the generator's polygons belongs to which class, as `lcz landcover train --codes` takes it.
 const CODES: &str = "code,class
@@ -94,24 +92,12 @@ pub(super) fn score(test: &str, p: &Probabilities, masks: &Masks) -> Result<Cove
     Ok(CoverScores::of(test, &ConfusionMatrix::of(&labels, &p.select(&positions).predicted())?))
 }
 
-/// The same, a few patches at a time.
-fn test(segmenter: &dyn Segmenter, name: &str, (patches, masks): &(Patches, Masks)) -> Result<CoverScores> {
-    let mut confusion = ConfusionMatrix::empty(masks.classes().clone());
-    segmenter.predict_each(patches, &mut |range, p| {
-        let of_these = masks.select(&range.collect::<Vec<_>>())?;
-        // Patches without a class were left out when the scene was cut.
-        let (labels, positions) = of_these.labels()?;
-        confusion.add(&labels, &p.select(&positions).predicted())
-    })?;
-    Ok(CoverScores::of(name, &confusion))
-}
-
 /// A network of a city, and how it did.
 pub(super) struct Tested {
     /// The place of its city in the list.
     pub city: usize,
     pub trained: Trained,
-    pub segmenter: Box<dyn Segmenter>,
+    pub segmenter: Box<dyn Model>,
     /// On its own city's test patches, and on all of the other city.
     pub scores: Vec<CoverScores>,
 }
@@ -153,7 +139,7 @@ pub(super) fn networks(
             )?;
             let scores = tests(cities, city)?
                 .iter()
-                .map(|(name, set)| test(&*segmenter, name, set))
+                .map(|(name, (patches, masks))| score(name, &segmenter.predict(patches)?, masks))
                 .collect::<Result<_>>()?;
             tested.push(Tested { city, trained, segmenter, scores });
         }
@@ -187,7 +173,7 @@ pub(super) fn baselines_on(
     tests: &[(String, (Patches, Masks))],
     progress: &mut dyn Progress,
 ) -> Result<Vec<(&'static str, Vec<CoverScores>)>> {
-    let (train, labels) = pixels(patches, masks, EVERY)?;
+    let (train, labels) = single_pixels(patches, masks, EVERY)?;
     let models: [(&'static str, Box<dyn Classifier>); 2] = [
         ("majority class", Box::new(MajorityClass::fit(&train, &labels)?)),
         ("single pixels, Gaussian", Box::new(PixelGaussian::fit(&train, &labels, progress)?)),
@@ -196,31 +182,11 @@ pub(super) fn baselines_on(
     for (name, model) in models {
         let mut scores = Vec::new();
         for (test, (patches, masks)) in tests {
-            let (single, labels) = pixels(patches, masks, 1)?;
+            let (single, labels) = single_pixels(patches, masks, 1)?;
             let predicted = model.predict(&single)?.predicted();
             scores.push(CoverScores::of(test, &ConfusionMatrix::of(&labels, &predicted)?));
         }
         all.push((name, scores));
     }
     Ok(all)
-}
-
-/// Every so many pixels with a class, as patches of one pixel.
-fn pixels(patches: &Patches, masks: &Masks, every: usize) -> Result<(Patches, Labels)> {
-    let images = patches.images(0..patches.len())?;
-    let (_, size, _, bands) = images.dim();
-    let (labels, positions) = masks.labels()?;
-    let chosen: Vec<usize> = (0..positions.len()).step_by(every).collect();
-    let mut values = Vec::with_capacity(chosen.len() * bands);
-    for &k in &chosen {
-        let at = positions[k];
-        let (patch, row, column) = (at / (size * size), at / size % size, at % size);
-        values.extend(images.slice(ndarray::s![patch, row, column, ..]));
-    }
-    let images = Array4::from_shape_vec((chosen.len(), 1, 1, bands), values)
-        .map_err(|e| Error::Internal { what: "taking single pixels", detail: e.to_string() })?;
-    let imagery = Imagery { patch_size: 1, ..patches.imagery().clone() };
-    let indices = chosen.iter().map(|&k| labels.indices()[k]).collect();
-    let labels = Labels::new(labels.classes().clone(), indices)?;
-    Ok((Patches::in_memory(imagery, labels.classes().clone(), images)?, labels))
 }

@@ -18,7 +18,7 @@ use crate::data::eopatch::EoPatch;
 use crate::data::{Masks, Patches};
 use crate::mapping::blend::{InMemory, blend};
 use crate::models::unet::UnetSettings;
-use crate::models::{Device, Segmenter};
+use crate::models::{Device, Model};
 use crate::nn::{Keep, Masked, Schedule, Training};
 use crate::{Classes, Error, Probabilities, Progress, Result};
 
@@ -121,7 +121,7 @@ fn rows_of(rows: usize, size: usize) -> usize {
 
 /// What a network says of a whole date. Shape: (rows · columns, K), and the largest square of it as a picture.
 fn whole(
-    segmenter: &dyn Segmenter,
+    segmenter: &dyn Model,
     ground: &EoPatch,
     date: usize,
     progress: &mut dyn Progress,

@@ -85,7 +85,7 @@ impl Parts {
         let mut config = study.config.clone();
         // Data may move.
         config.data.path = "".into();
-        let of = |set: &Set| Fingerprint::of(&set.patches, &set.y);
+        let of = |set: &Set| Fingerprint::of(set.labelled());
         Ok(Identity {
             config,
             runs: study.runs,
