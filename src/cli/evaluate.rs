@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lcz::Progress;
-use lcz::models::Device;
+use lcz::models::{Device, Sample};
 use lcz::run;
 use lcz::run::{MembersSummary, Run};
 
@@ -15,7 +15,10 @@ use super::scorecard::{self, Settings};
 /// added to the run's metrics.json, and its figures are drawn.
 #[derive(Debug, Args)]
 #[command(after_help = "OA overall accuracy, AA average accuracy (mean recall), F1 macro and weighted,
-CE cross-entropy in nats against the labels and against the votes.
+CE cross-entropy in nats against the labels and against the votes, IoU intersection over union.
+
+Of a model that gives each pixel a class, the samples are the pixels that have one, and intervals come from resampling
+groups (blocks of ground), or patches where there are no groups.
 
 Examples:
   lcz evaluate runs/first --data data/testing.h5
@@ -57,11 +60,21 @@ impl Evaluate {
         }
         let network = &evaluation.network;
         output::line(format!(
-            "{}: {} patches ({})\n",
-            evaluation.data, network.scores.samples, evaluation.provenance
+            "{}: {} ({})\n",
+            evaluation.data,
+            match evaluation.sample {
+                Sample::Patch => format!("{} patches", evaluation.patches),
+                Sample::Pixel => format!(
+                    "{} pixels with a class in {} patches",
+                    network.scores.samples, evaluation.patches
+                ),
+            },
+            evaluation.provenance
         ))?;
 
-        let header = ["model", "OA", "AA", "kappa", "macro F1", "weighted F1", "CE", "CE votes", "Brier"];
+        let of_pixels = evaluation.sample == Sample::Pixel;
+        let other = if of_pixels { "mean IoU" } else { "CE votes" };
+        let header = ["model", "OA", "AA", "kappa", "macro F1", "weighted F1", "CE", other, "Brier"];
         let mut table = Table::new(header);
         for row in evaluation.baselines.iter().chain([network]) {
             let s = &row.scores;
@@ -69,7 +82,8 @@ impl Evaluate {
                 [s.overall_accuracy, s.average_accuracy, s.kappa, s.macro_f1, s.weighted_f1, s.cross_entropy];
             let cells = numbers.map(three).into_iter();
             let votes = s.votes.as_ref().map_or("-".to_owned(), |votes| three(votes.cross_entropy));
-            table.row([row.model.clone()].into_iter().chain(cells).chain([votes, three(s.brier)]));
+            let other = if of_pixels { three(s.mean_iou) } else { votes };
+            table.row([row.model.clone()].into_iter().chain(cells).chain([other, three(s.brier)]));
         }
         table.print()?;
 
@@ -93,10 +107,12 @@ impl Evaluate {
         }
 
         output::line(format!("\n{}, by class", network.model))?;
-        let mut table = Table::new(["class", "patches", "precision", "recall", "F1"]);
+        let samples = if of_pixels { "pixels" } else { "patches" };
+        let mut table = Table::new(["class", samples, "precision", "recall", "F1", "IoU"]);
         for class in network.scores.classes.iter().filter(|class| class.support + class.predicted > 0) {
-            let [precision, recall, f1] = [class.precision, class.recall, class.f1].map(three);
-            table.row([class.class.clone(), class.support.to_string(), precision, recall, f1]);
+            let [precision, recall, f1, iou] =
+                [class.precision, class.recall, class.f1, class.iou].map(three);
+            table.row([class.class.clone(), class.support.to_string(), precision, recall, f1, iou]);
         }
         table.print()?;
         output::line(format!(

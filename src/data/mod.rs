@@ -8,6 +8,7 @@ pub mod features;
 mod masks;
 mod patches;
 pub mod predictions;
+mod sample;
 mod signatures;
 pub mod so2sat;
 mod statistics;
@@ -16,6 +17,7 @@ mod votes;
 
 pub use masks::Masks;
 pub use patches::Patches;
+pub use sample::Sample;
 pub use signatures::Signatures;
 pub use so2sat::So2Sat;
 pub use statistics::BandStatistics;

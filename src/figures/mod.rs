@@ -58,6 +58,7 @@ pub use provenance::{Provenance, Record, Source, StudyName};
 pub(crate) use provenance::{number_lines, numbers_checksum};
 pub use reliability::{Agreement, reliability};
 pub use risk::risk_coverage;
+pub(crate) use segments::segmentation_named;
 pub use segments::{segmentation, segmentation_of_dates};
 pub use set_sizes::set_sizes;
 pub use signatures::spectral_signatures;

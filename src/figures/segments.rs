@@ -48,6 +48,21 @@ pub fn segmentation(
     draw((patches, masks, p), positions, &names, false, caption)
 }
 
+/// As [`segmentation`], of all patches under names of their own.
+///
+/// # Errors
+/// As [`segmentation`].
+pub(crate) fn segmentation_named(
+    patches: &Patches,
+    masks: &Masks,
+    p: &Probabilities,
+    names: &[String],
+    caption: &Caption,
+) -> Result<Figure> {
+    let all: Vec<usize> = (0..patches.len()).collect();
+    draw((patches, masks, p), &all, names, false, caption)
+}
+
 /// As [`segmentation`], of all patches under names of their own, each with a stretch of its own: dates of one place, of
 /// which some are bright with clouds.
 ///

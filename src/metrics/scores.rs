@@ -29,6 +29,8 @@ pub struct Scores {
     pub macro_recall: f64,
     /// Macro F1.
     pub macro_f1: f64,
+    /// Macro IoU.
+    pub mean_iou: f64,
     /// Precision weighted by support.
     pub weighted_precision: f64,
     /// Recall weighted by support.
@@ -105,6 +107,7 @@ impl Scores {
             macro_precision: confusion.macro_precision_score(ClassSet::Present),
             macro_recall: confusion.macro_recall_score(ClassSet::Present),
             macro_f1: confusion.macro_f1_score(ClassSet::Present),
+            mean_iou: confusion.mean_iou_score(ClassSet::Present),
             weighted_precision: confusion.weighted_precision_score(),
             weighted_recall: confusion.weighted_recall_score(),
             weighted_f1: confusion.weighted_f1_score(),

@@ -9,8 +9,8 @@ use super::mlp::MlpSettings;
 use super::resnet50::ResNet50Settings;
 use super::sen2lcz::Sen2LczSettings;
 use super::unet::UnetSettings;
-use crate::data::Patches;
-use crate::nn::{Backend, Builder, Layer, Module, Sample, Training, layers_of};
+use crate::data::{Patches, Sample};
+use crate::nn::{Backend, Builder, Layer, Module, Training, layers_of};
 use crate::{Classes, Error, Imagery, Result};
 
 /// The kind of a network and its size, as a configuration file gives it.

@@ -17,8 +17,6 @@ mod squares;
 mod summary;
 pub mod unet;
 
-use std::ops::Range;
-
 use crate::data::Patches;
 use crate::display::Table;
 use crate::nn::{
@@ -26,14 +24,12 @@ use crate::nn::{
 };
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
-pub use crate::nn::{Sample, keep_memory};
+pub use crate::data::Sample;
+pub use crate::nn::keep_memory;
 pub use architecture::Architecture;
 pub use device::{Device, DeviceSummary, devices};
 pub use ensemble::{Ensemble, McDropout};
 pub use network::build;
-
-/// Patches that [`Classifier::predict_each`] predicts at once.
-const AT_ONCE: usize = 64;
 
 /// Anything that gives each sample, patch or pixel, a probability for each class.
 pub trait Classifier {
@@ -64,24 +60,6 @@ pub trait Classifier {
     /// As [`predict`](Self::predict).
     fn members(&self, patches: &Patches) -> Result<Vec<Probabilities>> {
         Ok(vec![self.predict(patches)?])
-    }
-
-    /// As [`members`](Self::members), some patches at a time, for sets whose predictions do not fit into memory: `take`
-    /// gets the positions of the patches and the members' predictions of them, in order, and may end it.
-    ///
-    /// # Errors
-    /// As [`predict`](Self::predict); any error of `take`.
-    fn members_each(
-        &self,
-        patches: &Patches,
-        take: &mut dyn FnMut(Range<usize>, Vec<Probabilities>) -> Result<()>,
-    ) -> Result<()> {
-        for start in (0..patches.len()).step_by(AT_ONCE) {
-            let part = start..patches.len().min(start + AT_ONCE);
-            let members = self.members(&patches.select(&part.clone().collect::<Vec<_>>())?)?;
-            take(part, members)?;
-        }
-        Ok(())
     }
 }
 

@@ -6,12 +6,11 @@ use ndarray::{Array2, s};
 use super::architecture::{Blueprint, with_settings};
 use super::device::Device;
 use super::{Architecture, Classifier, Model};
-use crate::data::Patches;
+use crate::data::{Patches, Sample};
 use crate::nn::inference::{each_log_probabilities, infer, log_probabilities, sampled_log_probabilities};
 use crate::nn::training::fit;
 use crate::nn::{
-    Backend, Examples, History, Module, Observer, Sample, Standardisation, Training, TrainingState, Weights,
-    weights,
+    Backend, Examples, History, Module, Observer, Standardisation, Training, TrainingState, Weights, weights,
 };
 use crate::{Classes, Error, Features, Imagery, Logits, Probabilities, Result, Temperature};
 

@@ -26,8 +26,7 @@ pub use standardisation::Standardisation;
 pub(crate) use tape::fork;
 pub(crate) use training::Position;
 pub use training::{
-    ClassWeights, EpochRecord, Examples, History, Keep, Labelled, Masked, Observer, Sample, Training,
-    TrainingState,
+    ClassWeights, EpochRecord, Examples, History, Keep, Labelled, Masked, Observer, Training, TrainingState,
 };
 pub use weights::{ParameterCount, Weight, Weights};
 #[cfg(test)]

@@ -1,16 +1,18 @@
-//! A run held against labelled data, its baselines beside it: scores, `metrics.json`, figures.
+//! A run on labelled data, next to its baselines: scores, `metrics.json`, figures.
 
 use std::path::{Path, PathBuf};
 
+use ndarray::{Axis, concatenate};
 use serde::Serialize;
 
 use super::folder::HeldOut;
+use super::sets::Samples;
 use super::{Run, file_of};
 use crate::calibration::{Bins, Reliability};
-use crate::data::Patches;
-use crate::figures::{self, Agreement, Caption, Cells, Figure, Source};
+use crate::data::Masks;
+use crate::figures::{self, Agreement, Caption, Cells, CountScale, Figure, Source};
 use crate::metrics::{ConfusionMatrix, Scores, Target};
-use crate::models::{Classifier, Device};
+use crate::models::{Device, Sample};
 use crate::predictions::StoredTemperature;
 use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
 use crate::uncertainty::{MeanEntropy, Members, RiskCoverage};
@@ -19,6 +21,9 @@ use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result};
 /// Bins of a reliability diagram, as the label distribution paper draws it.
 pub const DIAGRAM_BINS: usize = 20;
 
+/// Patches in the figure of what a model makes of pixels, at most.
+const SHOWN: usize = 6;
+
 /// Scores of a run and its baselines on one file.
 #[derive(Debug, Clone, Serialize)]
 pub struct Evaluation {
@@ -26,6 +31,10 @@ pub struct Evaluation {
     pub data: String,
     /// Where its patches are from, as it says.
     pub provenance: String,
+    /// What is given a class.
+    pub sample: Sample,
+    /// Patches; the samples are these, or their pixels that have a class.
+    pub patches: usize,
     /// The simple classifiers fitted to the run's training set; none for an imported network.
     pub baselines: Vec<ModelScores>,
     /// The run's model.
@@ -118,9 +127,10 @@ pub fn evaluate(
 pub(crate) struct Assessment {
     evaluation: Evaluation,
     file: PathBuf,
-    test: Patches,
-    labels: Labels,
+    test: Samples,
     votes: Option<LabelDistributions>,
+    /// Some patches as a model of pixels sees them.
+    shown: Vec<(usize, Probabilities)>,
     /// The model's predictions, and those at its temperature.
     predicted: Probabilities,
     scaled: Option<Probabilities>,
@@ -139,16 +149,17 @@ impl Assessment {
         let network = run.classifier(device)?;
         let with_dropout = passes.map(|passes| run.mc_dropout(passes, settings.seed, device)).transpose()?;
         let file = file_of(data, "testing.h5")?;
-        let test = run.held_out(&file, HeldOut::Test)?;
-        let labels = test.labels_or_majority()?;
+        let test = Samples::of(run.held_out(&file, HeldOut::Test)?, network.sample())?;
+        let (patches, labels) = (&test.patches, &test.labels);
         if labels.classes() != network.classes() {
             let problem = format!("classes {}, the model's are {}", labels.classes(), network.classes());
             return Err(Error::file(&file, problem, "evaluate on data of the model's classes"));
         }
-        let counts = if test.has_votes() { Some(test.votes()?) } else { None };
+        let of_patches = test.pixels.is_none();
+        let counts = if of_patches && patches.has_votes() { Some(patches.votes()?) } else { None };
         let votes = match &counts {
             Some(counts) => Some(counts.distributions()),
-            None if test.has_distributions() => Some(test.distributions()?),
+            None if of_patches && patches.has_distributions() => Some(patches.distributions()?),
             None => None,
         };
         let groups = test.groups();
@@ -158,18 +169,18 @@ impl Assessment {
         progress.begin("evaluate", steps);
         let mut score = |name: &str, p: &Probabilities| {
             progress.advance(1, name);
-            let scores = Scores::of(p, &labels, votes.as_ref())?;
+            let scores = Scores::of(p, labels, votes.as_ref())?;
             Ok::<_, Error>(ModelScores { model: name.to_owned(), scores })
         };
         let mut rows = Vec::new();
         if let Some(baselines) = &baselines {
-            rows.push(score("majority class", &baselines.majority.predict(&test)?)?);
-            rows.push(score("per-pixel Gaussian", &baselines.pixel.predict(&test)?)?);
+            rows.push(score("majority class", &test.simple(&baselines.majority)?)?);
+            rows.push(score("per-pixel Gaussian", &test.simple(&baselines.pixel)?)?);
         }
-        let members = Members::new(network.members(&test)?)?;
+        let members = test.members(&*network)?;
         let predicted = members.mean().clone();
         let network_scores = score(network.name(), &predicted)?;
-        let mut reference = Reference::new(&labels);
+        let mut reference = Reference::new(labels);
         if let Some(counts) = &counts {
             reference = reference.with_votes(counts);
         } else if let Some(votes) = &votes {
@@ -185,10 +196,13 @@ impl Assessment {
         let passes = match &with_dropout {
             Some(model) => {
                 progress.advance(1, model.name());
-                Some(Members::new(model.members(&test)?)?)
+                Some(test.members(&**model)?)
             }
             None => None,
         };
+        let show = |n: usize| Ok((n, network.predict(&patches.select(&[n])?)?));
+        let shown =
+            if of_patches { Vec::new() } else { evenly(patches.len()).map(show).collect::<Result<_>>()? };
         progress.end("");
 
         let mut table = |p: &Probabilities| {
@@ -206,32 +220,38 @@ impl Assessment {
         };
         let evaluation = Evaluation {
             data: file.display().to_string(),
-            provenance: test.provenance().to_owned(),
+            provenance: patches.provenance().to_owned(),
+            sample: network.sample(),
+            patches: patches.len(),
             baselines: rows,
             network: network_scores,
             scorecard: table(&predicted)?,
             scaled,
             members: (members.all().len() > 1).then(|| MembersSummary::of(&members)),
             sampled,
-            confusion: ConfusionMatrix::of(&labels, &predicted.predicted())?,
+            confusion: ConfusionMatrix::of(labels, &predicted.predicted())?,
         };
         let scaled = after.map(|(p, _)| p);
-        Ok(Self { evaluation, file, test, labels, votes, predicted, scaled })
+        Ok(Self { evaluation, file, test, votes, shown, predicted, scaled })
     }
 
     /// The figures and the names of their files, in which the data file's name comes first: confusion
     /// matrix by counts and by shares, calibration to the labels and to the votes (before and after
-    /// temperature scaling), risk against coverage, and a few patches.
+    /// temperature scaling), risk against coverage, and a few patches. Of pixels, whose counts differ by orders of
+    /// magnitude, the confusion matrix has logarithmic colours too.
     pub(crate) fn figures(&self, run: &Run) -> Result<Vec<(String, Figure)>> {
-        let Self { evaluation, file, test, labels, votes, .. } = self;
-        let data = format!("{}, n = {}", evaluation.provenance, test.len());
+        let Self { evaluation, file, test: Samples { patches: test, labels, pixels }, votes, .. } = self;
+        let data = format!("{}, n = {}", evaluation.provenance, labels.len());
         let caption = |title: String| Caption::new(title, data.clone());
         let confusion = |cells| {
             let title = format!("Confusion matrix, {}", evaluation.network.model);
             figures::confusion_matrix(&evaluation.confusion, cells, &caption(title))
         };
-        let patches =
-            figures::sample_patches(test, &one_of_each(labels), &caption("Sample patches".to_owned()));
+        let samples = caption("Sample patches".to_owned());
+        let patches = match pixels {
+            None => figures::sample_patches(test, &one_of_each(labels), &samples),
+            Some((masks, _)) => self.segmented(masks, &samples),
+        };
 
         let source =
             Source::Evaluation { run: run.folder().display().to_string(), file: evaluation.data.clone() };
@@ -247,10 +267,28 @@ impl Assessment {
             ("risk-coverage", self.risk_coverage(&caption)),
             ("reliability", self.reliability(labels, Agreement::Accuracy, &caption)),
         ];
+        if pixels.is_some() {
+            let title = format!("Confusion matrix, {}", evaluation.network.model);
+            let figure =
+                figures::confusion_counts(&evaluation.confusion, CountScale::Logarithmic, &caption(title));
+            drawn.push(("confusion-matrix-log", figure));
+        }
         if let Some(votes) = votes {
             drawn.push(("reliability-votes", self.reliability(votes, Agreement::ExpertShare, &caption)));
         }
         drawn.into_iter().map(named).collect()
+    }
+
+    /// Some patches with their classes as they are and as they are predicted.
+    fn segmented(&self, masks: &Masks, caption: &Caption) -> Result<Figure> {
+        let positions: Vec<usize> = self.shown.iter().map(|(n, _)| *n).collect();
+        let names: Vec<String> = positions.iter().map(|n| format!("patch {n}")).collect();
+        let rows: Vec<_> = self.shown.iter().map(|(_, p)| p.view()).collect();
+        let p = concatenate(Axis(0), &rows)
+            .map_err(|e| Error::Internal { what: "drawing patches", detail: e.to_string() })?;
+        let p = Probabilities::of_known(self.predicted.classes().clone(), p);
+        let (patches, masks) = (self.test.patches.select(&positions)?, masks.select(&positions)?);
+        figures::segmentation_named(&patches, &masks, &p, &names, caption)
     }
 
     /// The predictions, and what they are called beside each other.
@@ -288,7 +326,7 @@ impl Assessment {
     fn risk_coverage(&self, caption: &impl Fn(String) -> Caption) -> Result<Figure> {
         let of = |(name, p): (String, &Probabilities)| {
             let predicted = p.predicted();
-            let wrong = predicted.indices().iter().zip(self.labels.indices());
+            let wrong = predicted.indices().iter().zip(self.test.labels.indices());
             let wrong: Vec<f64> = wrong.map(|(p, y)| f64::from(u8::from(p != y))).collect();
             Ok((name, RiskCoverage::of(&p.confidence(), &wrong)?))
         };
@@ -300,6 +338,12 @@ impl Assessment {
             &caption(format!("Risk and coverage, {}", self.evaluation.network.model)),
         )
     }
+}
+
+/// The middles of as many equal parts of N patches as a figure shows.
+fn evenly(patches: usize) -> impl Iterator<Item = usize> {
+    let count = patches.min(SHOWN);
+    (0..count).map(move |k| (2 * k + 1) * patches / (2 * count))
 }
 
 /// The middle patch of each class that is present, in the order of the classes.

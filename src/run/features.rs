@@ -43,12 +43,11 @@ pub fn features(
     let mut writer = FeatureWriter::create(out, network.name(), &patches)?;
     progress.begin("features", patches.len() as u64);
     let mut width = 0;
-    for start in (0..patches.len()).step_by(AT_ONCE) {
-        let rows: Vec<usize> = (start..patches.len().min(start + AT_ONCE)).collect();
-        let h = network.features(&patches.select(&rows)?)?;
+    for (_, part) in patches.parts(AT_ONCE) {
+        let h = network.features(&part)?;
         width = h.view().ncols();
         writer.append(&h)?;
-        progress.advance(rows.len() as u64, "");
+        progress.advance(part.len() as u64, "");
     }
     progress.end("");
     writer.finish()?;

@@ -22,7 +22,7 @@ use crate::files::Partial;
 use crate::models::pixel::{MajorityClass, PixelGaussian};
 use crate::models::{Classifier, Device, Ensemble, McDropout, Model};
 use crate::nn::{EpochRecord, Keep};
-use crate::{Error, Logits, Progress, Result, write_whole};
+use crate::{Error, Progress, Result, write_whole};
 
 /// A run's folder and the names in it.
 #[derive(Debug, Clone)]
@@ -232,19 +232,6 @@ impl Run {
         match ensemble::count(&self.folder)? {
             Some(_) => ensemble::store_temperature(&self.folder, Some(temperature)),
             None => checkpoint::store_temperature(&self.model_file(), temperature),
-        }
-    }
-
-    /// What its temperature divides. Of an ensemble, which averages softmaxes, ln p̄ (one T for the mean, not
-    /// one for each member: it is the mean that is to be calibrated). Shape: (N, K).
-    ///
-    /// # Errors
-    /// As [`network`](Self::network) and [`classifier`](Self::classifier); patches unlike those that it was
-    /// trained on.
-    pub(crate) fn logits(&self, patches: &Patches, device: Device) -> Result<Logits> {
-        match ensemble::count(&self.folder)? {
-            Some(_) => Ok(self.classifier(device)?.predict(patches)?.logits()),
-            None => self.network(device)?.logits(patches),
         }
     }
 

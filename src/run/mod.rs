@@ -9,6 +9,7 @@ mod features;
 pub(crate) mod fingerprint;
 mod folder;
 mod forest;
+mod prediction;
 pub(crate) mod provenance;
 mod scaling;
 mod scoring;
@@ -23,6 +24,7 @@ pub use evaluation::{DIAGRAM_BINS, Evaluation, MembersSummary, ModelScores, Samp
 pub use features::{FeatureReport, features};
 pub use folder::Run;
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
+pub use prediction::{Prediction, PredictionReport, predict};
 pub use scaling::{Procedure, temp_scale};
 pub use scoring::score;
 pub use sets::{ExampleSet, Targets, TrainingSets};

@@ -5,11 +5,13 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::folder::HeldOut;
+use super::sets::Samples;
 use super::{LabelKind, Run, file_of};
 use crate::calibration::TemperatureFit;
-use crate::models::Device;
+use crate::data::Patches;
+use crate::models::{Device, Sample};
 use crate::predictions::StoredTemperature;
-use crate::{Progress, Result};
+use crate::{Logits, Progress, Result};
 
 /// How a temperature is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -54,9 +56,15 @@ pub fn temp_scale(
     let patches = run.held_out(&file, HeldOut::Validation)?;
     let learnt = run.data()?.unwrap_or_default();
     let settings = super::DataSettings { labels: labels.unwrap_or(learnt.labels), ..learnt };
-    let y = settings.labels_of(&patches)?;
     progress.begin("temp-scale", 2);
-    let z = run.logits(&patches, device)?;
+    let (samples, z) = logits(run, patches, device)?;
+    let y = match samples.pixels {
+        None => settings.labels_of(&samples.patches)?,
+        Some(_) => {
+            settings.check_for(Sample::Pixel)?;
+            samples.labels.one_hot()
+        }
+    };
     progress.advance(1, "fitting");
     let fit = match procedure {
         Procedure::Exact => TemperatureFit::of(&z, &y),
@@ -67,9 +75,26 @@ pub fn temp_scale(
         temperature: fit.temperature.value(),
         procedure: procedure.name().to_owned(),
         data: file.display().to_string(),
-        patches: patches.len(),
+        patches: samples.patches.len(),
     };
     run.store_temperature(stored)?;
     progress.end("");
     Ok(fit)
+}
+
+/// What a temperature divides: a network's logits. Of an ensemble, which averages softmaxes, ln p̄: one T for the mean, not
+/// one for each member, since the mean is what is calibrated.
+fn logits(run: &Run, patches: Patches, device: Device) -> Result<(Samples, Logits)> {
+    if run.ensemble()?.is_some() {
+        let model = run.classifier(device)?;
+        let samples = Samples::of(patches, model.sample())?;
+        let z = samples.members(&*model)?.mean().logits();
+        return Ok((samples, z));
+    }
+    let network = run.network(device)?;
+    let samples = Samples::of(patches, network.sample())?;
+    let z = samples.rows(|patches| Ok(vec![network.logits(patches)?.view().to_owned()]))?;
+    let z = z.into_iter().next().unwrap_or_default();
+    let z = Logits::new(network.classes().clone(), z)?;
+    Ok((samples, z))
 }

@@ -1,17 +1,23 @@
-//! What a model is trained and watched on: patches with labels, or with the classes of their pixels.
+//! What a model is trained and tested on: patches with labels, or with the classes of their pixels.
+
+use ndarray::{Array2, Axis, s};
 
 use super::{Config, DataSettings, LabelKind};
 use crate::data::so2sat::So2Sat;
 use crate::data::{Masks, Patches};
 use crate::models::pixel::single_pixels;
-use crate::models::{Device, Model, Sample, build};
+use crate::models::{Classifier, Device, Model, Sample, build};
 use crate::nn::{Examples, Labelled, Masked};
-use crate::{Error, LabelDistributions, Labels, Result};
+use crate::uncertainty::Members;
+use crate::{Error, LabelDistributions, Labels, Probabilities, Result};
 
 /// Pixels that the baselines of a model of pixels are fitted to, at most, and how many pixels lie between two of them,
 /// at least: neighbours are nearly equal.
 const PIXELS: usize = 1_000_000;
 const EVERY: usize = 5;
+
+/// Patches whose pixels are predicted together.
+const AT_ONCE: usize = 64;
 
 /// Patches and what is to be learnt of them.
 #[derive(Debug, Clone)]
@@ -93,24 +99,100 @@ impl TrainingSets {
 }
 
 impl DataSettings {
+    /// Refuses labels of another kind than a model of such samples learns.
+    pub(super) fn check_for(&self, sample: Sample) -> Result<()> {
+        if sample == Sample::Patch || self.labels == LabelKind::OneHot {
+            return Ok(());
+        }
+        let problem = format!("{}, which are per patch: the model learns masks", self.labels.name());
+        Err(Error::input("data.labels", problem, "leave out --labels"))
+    }
+
     /// Patches with their targets of the chosen kind, for a model of such samples.
-    ///
-    /// # Errors
-    /// Patches without them.
-    pub(super) fn set_of(&self, patches: Patches, sample: Sample) -> Result<ExampleSet> {
+    fn set_of(&self, patches: Patches, sample: Sample) -> Result<ExampleSet> {
+        self.check_for(sample)?;
         let targets = match sample {
             Sample::Patch if patches.has_masks() && !patches.has_labels() && !patches.has_distributions() => {
                 let problem = "masks and no labels: a class per pixel, not per patch";
                 return Err(Error::input(patches.name(), problem, "train a unet, or give labelled patches"));
             }
             Sample::Patch => Targets::Labels(self.labels_of(&patches)?),
-            Sample::Pixel if self.labels != LabelKind::OneHot => {
-                let problem = format!("{}, which are per patch: the model learns masks", self.labels.name());
-                return Err(Error::input("data.labels", problem, "leave out --labels"));
-            }
             Sample::Pixel => Targets::Masks(masks_of(&patches)?),
         };
         Ok(ExampleSet { patches, targets })
+    }
+}
+
+/// What a model is tested on: the patches of a set, or their pixels that have a class.
+pub(super) struct Samples {
+    pub(super) patches: Patches,
+    /// The class of each sample.
+    pub(super) labels: Labels,
+    /// The masks, and which pixels have a class: positions patch by patch and line by line; none where samples are
+    /// patches.
+    pub(super) pixels: Option<(Masks, Vec<usize>)>,
+}
+
+impl Samples {
+    /// Of labelled patches, or of patches with masks.
+    pub(super) fn of(patches: Patches, sample: Sample) -> Result<Self> {
+        if sample == Sample::Patch {
+            let labels = patches.labels_or_majority()?;
+            return Ok(Self { patches, labels, pixels: None });
+        }
+        let masks = masks_of(&patches)?;
+        let (labels, positions) = masks.labels()?;
+        Ok(Self { patches, labels, pixels: Some((masks, positions)) })
+    }
+
+    /// The city or region of each sample. Pixels of a patch without one belong together all the same: neighbours are
+    /// nearly equal.
+    pub(super) fn groups(&self) -> Option<Vec<i32>> {
+        let of_patches = self.patches.groups();
+        let Some((_, positions)) = &self.pixels else { return of_patches };
+        let size = self.patches.imagery().patch_size;
+        let of_patch = |patch: usize| of_patches.as_ref().map_or(patch as i32, |groups| groups[patch]);
+        Some(positions.iter().map(|at| of_patch(at / (size * size))).collect())
+    }
+
+    /// What the members of a model say of the samples.
+    pub(super) fn members(&self, model: &dyn Classifier) -> Result<Members> {
+        let members = self
+            .rows(|patches| Ok(model.members(patches)?.into_iter().map(|p| p.view().to_owned()).collect()))?;
+        let classes = model.classes();
+        let members = members.into_iter().map(|p| Probabilities::of_known(classes.clone(), p)).collect();
+        Members::new(members)
+    }
+
+    /// What a simple classifier of patches says of the samples, each pixel being a patch of its own.
+    pub(super) fn simple(&self, model: &dyn Classifier) -> Result<Probabilities> {
+        match &self.pixels {
+            None => model.predict(&self.patches),
+            Some((masks, _)) => model.predict(&single_pixels(&self.patches, masks, 1)?.0),
+        }
+    }
+
+    /// The rows of the samples in each of several tables that have a row per patch or per pixel. Only some patches' tables
+    /// are in memory as a whole.
+    pub(super) fn rows(
+        &self,
+        tables: impl Fn(&Patches) -> Result<Vec<Array2<f64>>>,
+    ) -> Result<Vec<Array2<f64>>> {
+        let Some((_, positions)) = &self.pixels else { return tables(&self.patches) };
+        let each = self.patches.imagery().patch_size.pow(2);
+        let (mut all, mut done) = (Vec::new(), 0);
+        for (part, patches) in self.patches.parts(AT_ONCE) {
+            let until = positions.partition_point(|at| *at < part.end * each);
+            let chosen: Vec<usize> = positions[done..until].iter().map(|at| at - part.start * each).collect();
+            for (m, table) in tables(&patches)?.into_iter().enumerate() {
+                if m == all.len() {
+                    all.push(Array2::zeros((positions.len(), table.ncols())));
+                }
+                all[m].slice_mut(s![done..until, ..]).assign(&table.select(Axis(0), &chosen));
+            }
+            done = until;
+        }
+        Ok(all)
     }
 }
 

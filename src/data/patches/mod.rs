@@ -312,6 +312,18 @@ impl Patches {
         Ok(Self { rows, ..self.clone() })
     }
 
+    /// The same patches, some at a time, with their positions.
+    pub(crate) fn parts(&self, size: usize) -> impl Iterator<Item = (Range<usize>, Self)> {
+        (0..self.len()).step_by(size).map(move |start| {
+            let part = start..self.len().min(start + size);
+            let rows = match &self.rows {
+                Rows::Span(span) => Rows::Span(span.start + part.start..span.start + part.end),
+                Rows::List(list) => Rows::List(list[part.clone()].into()),
+            };
+            (part, Self { rows, ..self.clone() })
+        })
+    }
+
     /// The same patches with these bands only, in this order.
     ///
     /// # Errors

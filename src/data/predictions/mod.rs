@@ -3,21 +3,23 @@
 //! at, in attributes. Predictions made elsewhere are read as CSV too.
 
 mod csv;
+mod writer;
 
 use std::io::Read;
 use std::path::Path;
-use std::str::FromStr;
 
 use hdf5::File;
 use hdf5::types::VarLenUnicode;
 use ndarray::Array2;
 
-use super::Patches;
 use super::so2sat::{cause, open_dataset, open_file, place, product};
-use crate::files::{self, Partial};
+use super::{Patches, Sample};
+use crate::files;
 use crate::labels::first_largest;
 use crate::predictions::StoredTemperature;
 use crate::{Classes, Error, LabelDistributions, Labels, Probabilities, Result, Votes};
+
+pub use writer::PredictionWriter;
 
 /// What an HDF5 file starts with.
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -40,16 +42,6 @@ pub struct Predictions {
     /// The temperature that they were made at; none if the model's own probabilities were kept, or the file
     /// does not say.
     pub temperature: Option<StoredTemperature>,
-}
-
-/// What else is written of predictions.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Details<'a> {
-    /// Numbers, one a sample, as datasets of these names: their entropies, say.
-    pub numbers: &'a [(&'a str, &'a [f64])],
-    /// The temperature that they were made at: the attributes `temperature`, `temperature_procedure`,
-    /// `temperature_data` and `temperature_patches`.
-    pub temperature: Option<&'a StoredTemperature>,
 }
 
 /// What a file tells of predictions.
@@ -190,86 +182,34 @@ pub fn check_free(path: &Path) -> Result<()> {
     files::check_free(path)
 }
 
-/// Whether labels, votes and distributions of the patches have the predictions' columns, and so can lie beside them.
-pub fn labels_fit(predicted: &Probabilities, patches: &Patches) -> bool {
-    predicted.classes() == patches.classes() || !(patches.has_labels() || patches.has_distributions())
+/// Whether labels, votes and masks of the patches have the predictions' classes, and so can be copied.
+pub(crate) fn labels_fit(classes: &Classes, patches: &Patches) -> bool {
+    let labelled = patches.has_labels() || patches.has_distributions() || patches.has_masks();
+    classes == patches.classes() || !labelled
 }
 
-/// Writes predictions beside what is known of their patches: labels and votes (or label distributions) if they are
-/// of the same classes ([`labels_fit`]), groups. The file appears whole or not at all.
+/// Writes predictions of patches; see [`PredictionWriter`].
 ///
 /// # Errors
 /// A file that exists or cannot be written, or predictions of other patches.
 pub fn write(path: &Path, predicted: &Probabilities, patches: &Patches) -> Result<()> {
-    write_with(path, predicted, Details::default(), patches)
+    write_at(path, predicted, None, patches)
 }
 
-/// As [`write()`], with what else is known of the predictions.
+/// As [`write()`], of predictions made at a temperature.
 ///
 /// # Errors
-/// As [`write()`], or another count of numbers than of patches.
-pub fn write_with(
+/// As [`write()`].
+pub(crate) fn write_at(
     path: &Path,
     predicted: &Probabilities,
-    details: Details<'_>,
+    temperature: Option<&StoredTemperature>,
     patches: &Patches,
 ) -> Result<()> {
-    let counts = details.numbers.iter().map(|(name, numbers)| (*name, numbers.len()));
-    for (name, count) in [("predictions", predicted.len())].into_iter().chain(counts) {
-        if count != patches.len() {
-            let problem = format!("{count} {name} for {} patches", patches.len());
-            return Err(Error::file(path, problem, "write the predictions of these patches"));
-        }
-    }
-    check_free(path)?;
-    let partial = Partial::file(path)?;
-    fill(path, partial.path(), predicted, details, patches)?;
-    partial.become_new()
-}
-
-fn fill(
-    path: &Path,
-    partial: &Path,
-    predicted: &Probabilities,
-    Details { numbers, temperature }: Details<'_>,
-    patches: &Patches,
-) -> Result<()> {
-    let failed = |e: hdf5::Error| Error::file(path, cause(&e), "check the free space and the permissions");
-    let file = File::create(partial).map_err(failed)?;
-    let text = |name: &str, text: &str| {
-        let text = VarLenUnicode::from_str(text).map_err(|e| hdf5::Error::Internal(e.to_string()))?;
-        file.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&text)
-    };
-    text("classes", &predicted.classes().codes().join(",")).map_err(failed)?;
-    text("provenance", patches.provenance()).map_err(failed)?;
+    let mut writer = PredictionWriter::create(path, predicted.classes(), Sample::Patch, patches)?;
     if let Some(by) = temperature {
-        let number = |name: &str| file.new_attr::<f64>().create(name);
-        number("temperature").and_then(|attr| attr.write_scalar(&by.temperature)).map_err(failed)?;
-        text("temperature_procedure", &by.procedure).map_err(failed)?;
-        text("temperature_data", &by.data).map_err(failed)?;
-        let count = file.new_attr::<usize>().create("temperature_patches");
-        count.and_then(|attr| attr.write_scalar(&by.patches)).map_err(failed)?;
+        writer.temperature(by)?;
     }
-    let put = |name: &str, table: ndarray::ArrayView2<'_, f32>| {
-        file.new_dataset_builder().with_data(&table).create(name).map(|_| ())
-    };
-    put("probabilities", predicted.view().mapv(|p| p as f32).view()).map_err(failed)?;
-    for (name, numbers) in numbers {
-        let numbers: Vec<f32> = numbers.iter().map(|x| *x as f32).collect();
-        file.new_dataset_builder().with_data(&numbers).create(*name).map_err(failed)?;
-    }
-    let fit = labels_fit(predicted, patches);
-    if fit && patches.has_labels() {
-        put("label", patches.labels()?.one_hot().view().mapv(|y| y as f32).view()).map_err(failed)?;
-    }
-    if fit && patches.has_votes() {
-        put("votes", patches.votes()?.counts()).map_err(failed)?;
-    } else if fit && patches.has_distributions() {
-        let y = patches.distributions()?;
-        put("distributions", y.view().mapv(|y| y as f32).view()).map_err(failed)?;
-    }
-    if let Some(groups) = patches.groups() {
-        file.new_dataset_builder().with_data(&groups).create("group").map_err(failed)?;
-    }
-    file.flush().and_then(|()| file.close()).map_err(failed)
+    writer.append(predicted, &[])?;
+    writer.finish()
 }

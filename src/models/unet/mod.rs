@@ -15,8 +15,9 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Blueprint;
+use crate::data::Sample;
 use crate::nn::{
-    Augmentation, Backend, Builder, Maps, Module, Pass, PixelHead, Rows, Sample, Schedule, Training, Visitor,
+    Augmentation, Backend, Builder, Maps, Module, Pass, PixelHead, Rows, Schedule, Training, Visitor,
 };
 use crate::{Error, Imagery, Result};
 use decoder::Decoder;

@@ -36,7 +36,7 @@ pub use class_weights::ClassWeights;
 pub(crate) use state::Position;
 pub use state::TrainingState;
 use tally::{Tally, counts};
-pub use targets::{Examples, Sample};
+pub use targets::Examples;
 
 /// A batch's mean cross-entropy from which no training comes back, in nats: the labels' classes have
 /// probabilities of e^−10000. Batch norm keeps the loss finite at any learning rate, so that waiting

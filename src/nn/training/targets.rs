@@ -1,45 +1,12 @@
 //! What a network learns: a distribution for each patch, or a class for each pixel.
 
-use std::fmt;
-
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::{Labelled, Masked};
-use crate::data::{Masks, Patches};
+use crate::data::{Masks, Patches, Sample};
 use crate::nn::augmentation::Views;
 use crate::{Classes, Error, LabelDistributions, Result};
-
-/// What is given a class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sample {
-    /// Each patch.
-    #[default]
-    Patch,
-    /// Each pixel of a patch.
-    Pixel,
-}
-
-impl Sample {
-    /// Samples of a patch of this size.
-    pub(crate) fn rows(self, patch_size: usize) -> usize {
-        match self {
-            Self::Patch => 1,
-            Self::Pixel => patch_size * patch_size,
-        }
-    }
-}
-
-impl fmt::Display for Sample {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Patch => "patch",
-            Self::Pixel => "pixel",
-        })
-    }
-}
 
 /// Patches and what is to be learnt of them: made of [`Labelled`] or [`Masked`].
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LdlStudy, VARIANTS, Variant};
 use crate::data::Patches;
-use crate::data::predictions::{self, Details, Stated};
+use crate::data::predictions::{self, Stated};
 use crate::figures::{Provenance, Source, StudyName};
 use crate::hash::checksum;
 use crate::predictions::StoredTemperature;
@@ -123,7 +123,7 @@ pub(super) fn keep(
     if path.is_file() {
         fs::remove_file(path).map_err(Error::io(path))?;
     }
-    predictions::write_with(path, p, Details { temperature, ..Details::default() }, patches)
+    predictions::write_at(path, p, temperature, patches)
 }
 
 /// What predictions are held against.

@@ -1,0 +1,182 @@
+//! A file of predictions, written some patches at a time.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use hdf5::types::VarLenUnicode;
+use hdf5::{Dataset, File};
+use ndarray::{ArrayD, ArrayView1, ArrayViewD, s};
+
+use super::{check_free, labels_fit};
+use crate::data::so2sat::cause;
+use crate::data::{Masks, Patches, Sample};
+use crate::files::Partial;
+use crate::predictions::StoredTemperature;
+use crate::{Classes, Error, Probabilities, Result};
+
+/// Writes `probabilities` [N, K], or [N, S, S, K] of pixels, with what is known of the patches: labels and votes (or label
+/// distributions), or masks, if they are of the same classes ([`labels_fit`]); groups. The file appears whole or not at all.
+pub struct PredictionWriter {
+    target: PathBuf,
+    /// N, or N, S and S.
+    shape: Vec<usize>,
+    classes: usize,
+    written: usize,
+    // Closed in this order: a file that is open cannot be removed everywhere.
+    probabilities: Dataset,
+    numbers: Vec<(String, Dataset)>,
+    file: File,
+    partial: Partial,
+}
+
+impl PredictionWriter {
+    /// Begins the file of predictions of such samples of these patches.
+    ///
+    /// # Errors
+    /// A file that exists or cannot be written; labels, votes or masks that cannot be read.
+    pub fn create(path: &Path, classes: &Classes, sample: Sample, patches: &Patches) -> Result<Self> {
+        check_free(path)?;
+        let partial = Partial::file(path)?;
+        let size = patches.imagery().patch_size;
+        let shape = match sample {
+            Sample::Patch => vec![patches.len()],
+            Sample::Pixel => vec![patches.len(), size, size],
+        };
+        let failed = |e: hdf5::Error| failed(path, &e);
+        let file = File::create(partial.path()).map_err(failed)?;
+        put_text(&file, "classes", &classes.codes().join(",")).map_err(failed)?;
+        put_text(&file, "provenance", patches.provenance()).map_err(failed)?;
+        copy(&file, classes, sample, patches, path)?;
+        let of_all = [&shape[..], &[classes.len()]].concat();
+        let probabilities =
+            file.new_dataset::<f32>().shape(of_all).create("probabilities").map_err(failed)?;
+        let (target, classes) = (path.to_owned(), classes.len());
+        Ok(Self { target, shape, classes, written: 0, probabilities, numbers: Vec::new(), file, partial })
+    }
+
+    /// The temperature that the predictions are made at: the attributes `temperature`, `temperature_procedure`,
+    /// `temperature_data` and `temperature_patches`.
+    ///
+    /// # Errors
+    /// A full disk.
+    pub fn temperature(&self, by: &StoredTemperature) -> Result<()> {
+        let put = || {
+            self.file.new_attr::<f64>().create("temperature")?.write_scalar(&by.temperature)?;
+            put_text(&self.file, "temperature_procedure", &by.procedure)?;
+            put_text(&self.file, "temperature_data", &by.data)?;
+            self.file.new_attr::<usize>().create("temperature_patches")?.write_scalar(&by.patches)
+        };
+        put().map_err(|e| failed(&self.target, &e))
+    }
+
+    /// Appends the predictions of the next patches, and numbers of the same samples as datasets of these names: their
+    /// entropies, say.
+    ///
+    /// # Errors
+    /// Rows that are not those of whole patches or more than there are, another count of numbers, a full disk.
+    pub fn append(&mut self, p: &Probabilities, numbers: &[(&str, &[f64])]) -> Result<()> {
+        let each: usize = self.shape[1..].iter().product();
+        let patches = self.written..self.written + p.len() / each;
+        let counts = numbers.iter().map(|(name, numbers)| (*name, numbers.len()));
+        for (name, count) in [("predictions", p.len())].into_iter().chain(counts) {
+            if count != patches.len() * each
+                || patches.end > self.shape[0]
+                || p.view().ncols() != self.classes
+            {
+                let problem = format!("{count} {name} for {} patches", self.shape[0]);
+                return Err(Error::file(&self.target, problem, "write the predictions of these patches"));
+            }
+        }
+        let mut put = || {
+            let p = p.view().mapv(|p| p as f32);
+            write(&self.probabilities, patches.start, p.into_dyn())?;
+            for (name, numbers) in numbers {
+                let known =
+                    self.numbers.iter().find(|(known, _)| known == name).map(|(_, table)| table.clone());
+                let table = match known {
+                    Some(table) => table,
+                    None => self.file.new_dataset::<f32>().shape(self.shape.clone()).create(*name)?,
+                };
+                let values = ArrayView1::from(*numbers).mapv(|x| x as f32);
+                write(&table, patches.start, values.into_dyn())?;
+                if !self.numbers.iter().any(|(known, _)| known == name) {
+                    self.numbers.push(((*name).to_owned(), table));
+                }
+            }
+            Ok(())
+        };
+        put().map_err(|e| failed(&self.target, &e))?;
+        self.written = patches.end;
+        Ok(())
+    }
+
+    /// Gives the file its name, once it is whole and on disk.
+    ///
+    /// # Errors
+    /// Fewer predictions than patches, or a full disk.
+    pub fn finish(self) -> Result<()> {
+        let Self { target, shape, written, probabilities, numbers, file, partial, .. } = self;
+        if written != shape[0] {
+            let problem = format!("predictions of {written} patches for {}", shape[0]);
+            return Err(Error::file(&target, problem, "write the predictions of these patches"));
+        }
+        drop((probabilities, numbers));
+        file.flush().and_then(|()| file.close()).map_err(|e| failed(&target, &e))?;
+        partial.become_new()
+    }
+}
+
+/// Rows of some samples into a dataset, from this patch on.
+fn write(dataset: &Dataset, first: usize, rows: ArrayD<f32>) -> hdf5::Result<()> {
+    let mut shape = dataset.shape();
+    shape[0] = 1;
+    let each: usize = shape.iter().product();
+    shape[0] = rows.len() / each.max(1);
+    let range = first..first + shape[0];
+    let rows = rows.into_shape_with_order(shape).map_err(|e| hdf5::Error::Internal(e.to_string()))?;
+    match rows.ndim() {
+        1 => dataset.write_slice(rows.view(), s![range]),
+        2 => dataset.write_slice(rows.view(), s![range, ..]),
+        3 => dataset.write_slice(rows.view(), s![range, .., ..]),
+        _ => dataset.write_slice(rows.view(), s![range, .., .., ..]),
+    }
+}
+
+/// What is known of the patches.
+fn copy(file: &File, classes: &Classes, sample: Sample, patches: &Patches, path: &Path) -> Result<()> {
+    let put = |name: &str, table: ArrayViewD<'_, f32>| {
+        file.new_dataset_builder().with_data(table).create(name).map(drop).map_err(|e| failed(path, &e))
+    };
+    let fit = labels_fit(classes, patches);
+    if let Some(groups) = patches.groups() {
+        let put = file.new_dataset_builder().with_data(&groups).create("group");
+        put.map_err(|e| failed(path, &e))?;
+    }
+    if sample == Sample::Pixel {
+        if fit && patches.has_masks() {
+            // In files 0 is no class, and 1 the first.
+            let masks = patches.masks()?.view().mapv(|class| class.wrapping_add(1));
+            debug_assert_eq!(Masks::IGNORED.wrapping_add(1), 0);
+            file.new_dataset_builder().with_data(&masks).create("mask").map_err(|e| failed(path, &e))?;
+        }
+        return Ok(());
+    }
+    if fit && patches.has_labels() {
+        put("label", patches.labels()?.one_hot().view().mapv(|y| y as f32).view().into_dyn())?;
+    }
+    if fit && patches.has_votes() {
+        put("votes", patches.votes()?.counts().into_dyn())?;
+    } else if fit && patches.has_distributions() {
+        put("distributions", patches.distributions()?.view().mapv(|y| y as f32).view().into_dyn())?;
+    }
+    Ok(())
+}
+
+fn put_text(file: &File, name: &str, text: &str) -> hdf5::Result<()> {
+    let text = VarLenUnicode::from_str(text).map_err(|e| hdf5::Error::Internal(e.to_string()))?;
+    file.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&text)
+}
+
+fn failed(path: &Path, error: &hdf5::Error) -> Error {
+    Error::file(path, cause(error), "check the free space and the permissions")
+}
