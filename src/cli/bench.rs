@@ -8,7 +8,7 @@ use lcz::run::{BenchMode, Config, Measured};
 
 use super::output;
 
-/// Time a network on random patches of So2Sat's size (64 × 64 × 3 for a U-Net), beside the best that this machine can do.
+/// Time a network on random patches of So2Sat's size (unet: 64 × 64 × 3), next to the best that this machine can do.
 ///
 /// The median over rounds, through the calls that training and predicting make. Nothing else should run
 /// meanwhile.

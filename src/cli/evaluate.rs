@@ -1,4 +1,4 @@
-//! `lcz evaluate`: a run on labelled data, beside its baselines.
+//! `lcz evaluate`: a run on labelled data, next to its baselines.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use lcz::run::{MembersSummary, Run};
 use super::output::{self, Table};
 use super::scorecard::{self, Settings};
 
-/// Score a run on labelled data, beside the majority class and a per-pixel classifier; the scores are
+/// Score a run on data with labels or masks, next to the majority class and a per-pixel classifier; the scores are
 /// added to the run's metrics.json, and its figures are drawn.
 #[derive(Debug, Args)]
 #[command(after_help = "OA overall accuracy, AA average accuracy (mean recall), F1 macro and weighted,
@@ -36,8 +36,7 @@ pub struct Evaluate {
     #[command(flatten)]
     settings: Settings,
 
-    /// Ask a network so many times more, each with another draw of its dropout (from --seed), and show the
-    /// measures of their mean too; 20 are usual.
+    /// Passes of Monte Carlo dropout (from --seed), whose mean is measured too; 20 are usual.
     #[arg(long, value_name = "PASSES")]
     mc_dropout: Option<usize>,
 

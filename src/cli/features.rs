@@ -1,4 +1,4 @@
-//! `lcz features`: what a network's penultimate layer says of every patch of a file.
+//! `lcz features`: a network's features of every patch of a file.
 
 use std::path::PathBuf;
 
@@ -13,8 +13,9 @@ use super::output;
 /// Write a network's features of every patch, with labels, votes and groups where the file has them.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The output holds `features` [N, D]. Patches and features are read and written some at a
-time, so that neither needs to fit into memory; the file appears when it is whole.
+    after_help = "The output holds `features` [N, D]: the penultimate layer, or of a unet the mean of the encoder's
+smallest maps. Patches and features are read and written some at a time, so that neither needs to fit into memory; the
+file appears when it is whole.
 
 Examples:
   lcz features runs/first --data data/training.h5 --out features.h5"

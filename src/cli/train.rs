@@ -13,10 +13,11 @@ use super::output::{self, Table};
 /// Train a network or a random forest; the run folder holds its configuration, history, best weights and
 /// figures.
 ///
+/// A unet gives each pixel a class and is trained on masks (`lcz patches --masks`); the other models give each patch one.
+///
 /// Ctrl-C ends the training of a network after the current step and keeps a checkpoint (a second Ctrl-C
 /// ends it at once); checkpoints are also written at the end of each epoch and every five minutes.
-/// `--resume` goes on from the last one, and ends with the same weights, bit by bit, as if training had
-/// never stopped.
+/// `--resume` resumes from the last one: the weights are bit-identical to those of an uninterrupted training.
 #[derive(Debug, Args)]
 #[command(after_help = "Settings, with their defaults:
   training.epochs=300               training.optimizer=nadam        (adam, sgd)
@@ -34,6 +35,9 @@ use super::output::{self, Table};
   model.fusion=softmaxes            (logits)
   model.depth=17  model.width=16    model.dropout=0.2  (of mlp: model.hidden=128, model.dropout)
   model.variant=standard            (of resnet50; or course) with model.width=64, model.head=0
+  model.encoder=efficientnet-b0     (of unet; or plain) with model.width=1.0, a multiplier of all channels, and
+                                    model.depth=4, halvings of the plain encoder
+Defaults of unet: training.epochs=50, batch_size=8, augmentation=flips-and-turns, schedule a cosine over all epochs.
   data.bands (all, in the file's order)  data.without=[]
   data.split=auto                   (one file: by group if there are groups; group, position)
 Settings of a forest, beside data and training.seed:
@@ -53,11 +57,13 @@ Examples:
   lcz train resnet50 --data data --run runs/resnet50 --set model.variant=course
   lcz train resnet50 --data data/eurosat --run runs/eurosat --augment --set training.crops=0.25
   lcz train forest --data data --run runs/forest --set model.trees=500
+  lcz train unet --data cover --run runs/cover       (a folder of lcz patches --masks)
+  lcz train unet --data cover --run runs/plain --set model.encoder=plain --set model.width=0.25
   lcz train sen2lcz --config runs/first/config.toml --run runs/again
   lcz train --resume runs/first                      (go on after Ctrl-C, or a power cut)
   lcz train --resume runs/first --epochs 40          (more epochs than the run had)")]
 pub struct Train {
-    /// The model: sen2lcz, resnet50, mlp or forest.
+    /// The model: sen2lcz, resnet50, mlp, unet or forest.
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     model: Option<String>,
 
@@ -70,8 +76,8 @@ pub struct Train {
     #[arg(long, required_unless_present = "resume", conflicts_with = "resume")]
     run: Option<PathBuf>,
 
-    /// The folder of a run of a network or an ensemble to go on with, with its own settings. --epochs may
-    /// ask for more epochs, and --data say where the same data are now.
+    /// The run of a network or an ensemble to resume, with its own settings; --epochs for more epochs,
+    /// --data where the same data are now.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "labels", "seed", "augment", "ensemble", "set"])]
     resume: Option<PathBuf>,
 
@@ -88,11 +94,11 @@ pub struct Train {
     #[arg(long, conflicts_with = "resume")]
     keep: Option<String>,
 
-    /// Passes over the training set, at most [default: 300].
+    /// Passes over the training set, at most [default: 300; unet: 50].
     #[arg(long)]
     epochs: Option<usize>,
 
-    /// What weights, order and dropout are drawn from, or trees [default: 0].
+    /// Random seed of weights, order and dropout, or of trees [default: 0].
     #[arg(long)]
     seed: Option<u64>,
 
@@ -100,8 +106,8 @@ pub struct Train {
     #[arg(long)]
     augment: bool,
 
-    /// Train so many networks, which differ by their seeds (this one's, the next, …) alone; the run is
-    /// then one model, whose prediction is their mean.
+    /// Train N networks with the seeds s, s + 1, …; the run is then one model, whose prediction is
+    /// their mean.
     #[arg(long, value_name = "MEMBERS")]
     ensemble: Option<usize>,
 

@@ -14,7 +14,7 @@ use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption, Source};
 use crate::models::{Device, Model};
-use crate::nn::{EpochRecord, Observer, Standardisation, TrainingState, Weights};
+use crate::nn::{EpochRecord, History, Observer, Standardisation, TrainingState, Weights};
 use crate::{Error, LabelDistributions, Progress, Result};
 
 /// Validation patches read at once to check them.
@@ -43,8 +43,11 @@ pub struct Outcome {
     pub seconds: f64,
     /// Seconds of them that training waited for patches to be read.
     pub waiting: f64,
-    /// Where it went on from, if it was not begun.
+    /// Where it was resumed, if it was not begun.
     pub resumed: Option<Resumed>,
+    /// All epochs.
+    #[serde(skip)]
+    pub history: History,
 }
 
 /// Where a training went on.
@@ -271,8 +274,9 @@ fn go_on(
     let validation = sets.validation.as_ref();
     let history = network.fit_from(state, &sets.train, validation, &config.training, &mut recorder)?;
     let best = history.epochs.iter().find(|e| e.epoch == history.best_epoch);
-    let best =
-        best.ok_or(Error::Internal { what: "training", detail: "no epoch was the best".to_owned() })?;
+    let best = best
+        .cloned()
+        .ok_or(Error::Internal { what: "training", detail: "no epoch was the best".to_owned() })?;
 
     let caption = Caption::new(
         format!("Learning curves, {}", config.model.name()),
@@ -290,11 +294,12 @@ fn go_on(
         split: sets.split.clone(),
         provenance: train.provenance().to_owned(),
         parameters: network.parameters().total,
-        best: best.clone(),
+        best,
         epochs: history.epochs.len(),
         seconds: history.epochs.iter().map(|e| e.seconds).sum(),
         waiting: history.epochs.iter().map(|e| e.waiting).sum(),
         resumed,
+        history,
     })
 }
 
