@@ -25,7 +25,7 @@ pub use crate::models::{self, Architecture, Classifier, Device, Ensemble, McDrop
 pub use crate::nn::{Augmentation, ClassWeights, History, Keep, Labelled, Masked, Training};
 pub use crate::predictions::{Features, Logits, Probabilities, Temperature};
 pub use crate::progress::{Lines, Progress, Silent};
-pub use crate::scene::{Blocks, CloudFilter, Cut, Fate, Part, Tiling};
+pub use crate::scene::{BlockSplit, CloudFilter, CutScene, Fate, Part, Tiling};
 pub use crate::synthetic::Synthetic;
 pub use crate::uncertainty::{
     self, Centre, ClassCentres, Conformal, ConformalSettings, Members, Percent, RiskCoverage, SetScore,

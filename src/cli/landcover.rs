@@ -8,7 +8,7 @@ use lcz::mapping;
 use lcz::mapping::CoverMapping;
 use lcz::models::Device;
 use lcz::models::unet::{Encoder, UnetSettings};
-use lcz::scene::{Blocks, CloudFilter, GeoBox, GeoTiff, Scene, Shares, Tiling};
+use lcz::scene::{BlockSplit, CloudFilter, GeoBox, GeoTiff, Radiometry, Scene, Shares, Tiling};
 use lcz::studies;
 use lcz::studies::LandCoverTraining;
 use lcz::{Augmentation, Bands, Progress, Schedule, Training};
@@ -86,10 +86,12 @@ impl SceneOptions {
         Ok(Tiling {
             patch_size,
             stride,
-            scale: self.scale,
-            offset: self.offset,
-            unit: self.unit.clone(),
-            no_data: self.nodata,
+            radiometry: Radiometry {
+                scale: self.scale,
+                offset: self.offset,
+                unit: self.unit.clone(),
+                no_data: self.nodata,
+            },
             area: self.area.as_deref().map(str::parse::<GeoBox>).transpose()?,
         })
     }
@@ -226,7 +228,7 @@ impl Train {
         let settings = LandCoverTraining {
             tiling: self.scene.tiling(self.size, self.stride.unwrap_or(self.size))?,
             clouds: CloudFilter { hidden: self.cloud_classes, most: self.most_cloud / 100.0 },
-            blocks: Blocks { side: self.block, shares: self.split.parse::<Shares>()?, seed: self.seed },
+            blocks: BlockSplit { side: self.block, shares: self.split.parse::<Shares>()?, seed: self.seed },
             network: UnetSettings { encoder, width: self.width, depth: self.depth },
             training: Training {
                 epochs: self.epochs,

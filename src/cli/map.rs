@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
+use lcz::Progress;
 use lcz::display::percent;
 use lcz::mapping;
 use lcz::mapping::{MapReport, MapScores, Mapping};
 use lcz::models::Device;
 use lcz::run::Run;
-use lcz::scene::{Distance, Scene};
-use lcz::{Bands, Progress};
+use lcz::scene::Distance;
 
 use super::output::{self, Table};
+use super::scene::SceneOptions;
 
 /// Map a whole scene: classify the window around each point of a grid, 100 m from one to the next.
 ///
@@ -46,25 +47,8 @@ pub struct Map {
     #[arg(long, default_value = "auto", value_parser = ["auto", "none"])]
     resample: String,
 
-    /// A pixel is SCALE times the value in the file [default: 1]
-    #[arg(long, allow_negative_numbers = true)]
-    scale: Option<f64>,
-
-    /// ... plus OFFSET; Landsat 8's reflectance is 2e-5 and -0.1 [default: 0]
-    #[arg(long, allow_negative_numbers = true)]
-    offset: Option<f64>,
-
-    /// What a pixel's number is [default: reflectance with --scale or --offset, else digital number]
-    #[arg(long)]
-    unit: Option<String>,
-
-    /// The value that means no data, in place of what the files say; `nan` for none but NaN.
-    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
-    nodata: Option<f64>,
-
-    /// Names of the bands, with commas between them [default: from the file names]
-    #[arg(long, value_name = "B2,B3,...", value_delimiter = ',')]
-    band_names: Option<Vec<String>>,
+    #[command(flatten)]
+    scene: SceneOptions,
 
     /// Standard deviation of the Gaussian of OUT-filtered.tif, in metres or pixels of the map.
     #[arg(long, value_name = "100m|1px", default_value = "100m")]
@@ -98,19 +82,11 @@ pub struct Map {
 impl Map {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let run = Run::open(&self.run)?;
-        let mut scene = Scene::open(&self.bands)?;
-        if let Some(names) = self.band_names.map(Bands::named).transpose()? {
-            scene = scene.with_band_names(names)?;
-        }
-        let scaled = self.scale.is_some() || self.offset.is_some();
-        let unit = if scaled { "reflectance" } else { "digital number" };
+        let scene = self.scene.open(&self.bands)?;
         let mapping = Mapping {
             stride: self.stride.parse::<Distance>()?,
             resample: self.resample == "auto",
-            scale: self.scale.unwrap_or(1.0),
-            offset: self.offset.unwrap_or(0.0),
-            unit: self.unit.unwrap_or_else(|| unit.to_owned()),
-            no_data: self.nodata,
+            radiometry: self.scene.radiometry(),
             sigma: self.sigma.parse::<Distance>()?,
             probabilities: self.probabilities,
             unscaled: self.unscaled,

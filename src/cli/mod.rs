@@ -20,6 +20,7 @@ mod predict;
 mod progress;
 mod rasterise;
 mod reproduce;
+mod scene;
 mod score;
 mod scorecard;
 mod signals;

@@ -1,23 +1,32 @@
-//! `lcz patches`: cut patches from GeoTIFF bands around labelled pixels, split by region.
+//! `lcz patches`: cut patches from GeoTIFF bands, with a class each or a class per pixel.
 
 use std::path::PathBuf;
 
-use lcz::scene::{Cutting, Part, Report, Scene};
-use lcz::{Bands, Progress};
+use lcz::Progress;
+use lcz::figures::{self, Caption, Provenance, Source, TilesPicture};
+use lcz::scene::{CloudFilter, CutInto, CutReport, Cutting, GeoTiff, LabelRaster, Part, Plan, Scene};
 
 use super::labels::LabelOptions;
 use super::output::{self, Table};
+use super::scene::SceneOptions;
 
-/// Cut patches from GeoTIFF bands around labelled pixels, split by region.
+/// Cut patches from GeoTIFF bands, with a class each or (--masks) a class per pixel.
 ///
 /// Each labelled pixel gives a patch of SIZE x SIZE pixels around it (for an even SIZE the pixel is
 /// the one below and right of the middle). Whole connected regions of one class go to training,
 /// validation or testing; then windows that overlap one of another part are dropped, as are windows
-/// that leave the scene or hold a pixel without data. OUT gets training.h5, validation.h5, testing.h5,
+/// that leave the scene. OUT gets training.h5, validation.h5, testing.h5,
 /// testing.tif (the labels of testing where they lie, for `lcz map --truth`) and report.json with all counts.
 ///
+/// With --masks the scene is cut into tiles of SIZE x SIZE pixels on a grid from the upper left corner on, and each
+/// patch carries the class of every pixel (dataset mask; 0: no class, as under a cloud). Blocks of --block x --block tiles
+/// go to training, validation or testing as a whole and become `group`. Tiles without any label are left out. OUT
+/// then gets scene.png, scene.svg and scene.csv, how the scene was cut, instead of testing.tif.
+///
+/// Patches that hold a pixel without data are left out, and with --scl those with too much cloud and shadow.
+///
 /// Bands share one grid; coarser ones may be whole multiples of the finest (Sentinel-2's 20 m and
-/// 60 m bands beside its 10 m ones) and are upsampled by nearest neighbour.
+/// 60 m bands next to its 10 m ones) and are upsampled by nearest neighbour.
 ///
 /// Labels are a raster, or the polygons of a shapefile or a GeoPackage: a pixel has the class of the polygon
 /// that its centre lies in (of the later one where several do). Labels on another coordinate system than the
@@ -28,14 +37,20 @@ use super::output::{self, Table};
   lcz patches --bands 2013_B4.tif,2013_B5.tif --bands 2014_B4.tif,2014_B5.tif --labels lcz.tif \\
       --size 16 --scale 2e-5 --offset -0.1 --split 60/15/25 --seed 1 --out patches
   lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels polygons.shp --label-field VALUE \\
-      --group-field polygon_id --reproject --buffer 500m --size 32 --out patches")]
+      --group-field polygon_id --reproject --buffer 500m --size 32 --out patches
+  lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels atlas.gpkg --codes urban-atlas-groups --reproject \\
+      --masks --size 64 --scl SCL.tif --max-cloud 15 --bbox=8.6,53.0,9.0,53.2 --scale 1e-4 --out data")]
 pub struct Patches {
-    /// GeoTIFFs of the bands, with commas between them; once more for each further date.
+    /// GeoTIFFs of the bands, separated by commas; once more for each further date.
     #[arg(long, value_name = "A.tif,B.tif,...", required = true)]
     bands: Vec<String>,
 
     #[command(flatten)]
     labels: LabelOptions,
+
+    /// Cut tiles with the class of every pixel.
+    #[arg(long)]
+    masks: bool,
 
     /// Rows and columns of a patch, in pixels of the finest band.
     #[arg(long, value_name = "PIXELS")]
@@ -45,37 +60,46 @@ pub struct Patches {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
-    /// A pixel is SCALE times the value in the file [default: 1]
-    #[arg(long, allow_negative_numbers = true)]
-    scale: Option<f64>,
+    #[command(flatten)]
+    scene: SceneOptions,
 
-    /// ... plus OFFSET; Landsat 8's reflectance is 2e-5 and -0.1 [default: 0]
-    #[arg(long, allow_negative_numbers = true)]
-    offset: Option<f64>,
+    /// Sentinel-2's scene classes, which show clouds; once for each date.
+    #[arg(long, value_name = "SCL.tif")]
+    scl: Vec<PathBuf>,
 
-    /// What a pixel's number is [default: reflectance with --scale or --offset, else digital number]
-    #[arg(long)]
-    unit: Option<String>,
+    /// Largest share of a patch under clouds and their shadows, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 15.0, requires = "scl")]
+    max_cloud: f64,
 
-    /// The value that means no data, in place of what the files say; `nan` for none but NaN.
-    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
-    nodata: Option<f64>,
+    /// Scene classes that count as cloud: 3 cloud shadow, 8 and 9 clouds, 10 thin cirrus.
+    #[arg(
+        long,
+        value_name = "CLASS,...",
+        value_delimiter = ',',
+        default_value = "3,8,9,10",
+        requires = "scl"
+    )]
+    cloud_classes: Vec<u8>,
 
     /// Training/validation/testing in percent of each class's pixels.
     #[arg(long, default_value = "60/15/25")]
     split: String,
 
-    /// Least distance between windows of different parts, in metres or pixels.
-    #[arg(long, value_name = "500m|16px", default_value = "0px")]
-    buffer: String,
-
-    /// Chooses the regions of each part.
+    /// Random seed of the split.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
-    /// Names of the bands, with commas between them [default: from the file names]
-    #[arg(long, value_name = "B2,B3,...", value_delimiter = ',')]
-    band_names: Option<Vec<String>>,
+    /// Without --masks: least distance between windows of different parts, in metres or pixels.
+    #[arg(long, value_name = "500m|16px", default_value = "0px", conflicts_with = "masks")]
+    buffer: String,
+
+    /// Stride of the tiles in pixels [default: SIZE; less makes them overlap]
+    #[arg(long, value_name = "PIXELS", requires = "masks")]
+    stride: Option<usize>,
+
+    /// Tiles along a block of ground.
+    #[arg(long, value_name = "TILES", default_value_t = 3, requires = "masks")]
+    block: usize,
 
     /// Print the counts as JSON.
     #[arg(long)]
@@ -86,42 +110,84 @@ impl Patches {
     /// Cuts, writes, and prints what became of the labelled pixels.
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let cutting = self.cutting()?;
-        let names = self.band_names.map(Bands::named).transpose()?;
-        let mut dates = Vec::new();
-        for files in &self.bands {
-            let date = Scene::open(files.split(',').map(str::trim).filter(|file| !file.is_empty()))?;
-            dates.push(match &names {
-                Some(names) => date.with_band_names(names.clone())?,
-                None => date,
-            });
-        }
+        let dates = self.dates()?;
         let labels = self.labels.open(&dates, progress)?;
-        let report = cutting.cut(&dates, &labels, &self.out, progress)?;
-        if self.json {
-            return output::json(&report);
+        let plan = cutting.cut(&dates, &labels, &self.out, progress)?;
+        for k in 0..dates.len() {
+            if let Some(figure) = figure(&plan, &cutting, &dates[k], &labels, k)? {
+                let name = if k == 0 { "scene".to_owned() } else { format!("scene-{}", k + 1) };
+                figure.save(&self.out, &name)?;
+            }
         }
-        print(&report)?;
+        let report = plan.report();
+        if self.json {
+            return output::json(report);
+        }
+        print(report)?;
         output::line(format!("\nwrote {}", self.out.display()))
     }
 
     fn cutting(&self) -> anyhow::Result<Cutting> {
-        let scaled = self.scale.is_some() || self.offset.is_some();
-        let unit = if scaled { "reflectance" } else { "digital number" };
+        let into = if self.masks {
+            CutInto::Tiles { stride: self.stride.unwrap_or(self.size), block: self.block }
+        } else {
+            CutInto::Windows { buffer: self.buffer.parse()? }
+        };
         Ok(Cutting {
             patch_size: self.size,
-            scale: self.scale.unwrap_or(1.0),
-            offset: self.offset.unwrap_or(0.0),
-            unit: self.unit.clone().unwrap_or_else(|| unit.to_owned()),
-            no_data: self.nodata,
+            radiometry: self.scene.radiometry(),
+            area: self.scene.area()?,
+            clouds: CloudFilter { hidden: self.cloud_classes.clone(), most: self.max_cloud / 100.0 },
             shares: self.split.parse()?,
-            buffer: self.buffer.parse()?,
             seed: self.seed,
+            into,
         })
+    }
+
+    fn dates(&self) -> anyhow::Result<Vec<Scene>> {
+        if !self.scl.is_empty() && self.scl.len() != self.bands.len() {
+            anyhow::bail!(
+                "--scl: {} files of scene classes for {} dates; give one for each --bands",
+                self.scl.len(),
+                self.bands.len()
+            );
+        }
+        let mut dates = Vec::new();
+        for (k, files) in self.bands.iter().enumerate() {
+            let date = self.scene.open(files.split(',').map(str::trim).filter(|file| !file.is_empty()))?;
+            dates.push(match self.scl.get(k) {
+                Some(scl) => date.with_scene_classes(GeoTiff::open(scl)?),
+                None => date,
+            });
+        }
+        Ok(dates)
     }
 }
 
-/// Patches a class, then what was dropped on each date.
-fn print(report: &Report) -> anyhow::Result<()> {
+/// How a date was cut into tiles.
+fn figure(
+    plan: &Plan<'_>,
+    cutting: &Cutting,
+    date: &Scene,
+    labels: &LabelRaster,
+    k: usize,
+) -> lcz::Result<Option<figures::Figure>> {
+    let Some((tiles, overview)) = plan.tiles(k)? else { return Ok(None) };
+    let data = date.provenance();
+    let picture = TilesPicture {
+        overview: &overview,
+        classes: labels.classes(),
+        tiles,
+        patch_size: cutting.patch_size,
+        clouds: date.scene_classes().map_or_else(String::new, |_| cutting.clouds.sentence()),
+    };
+    let figure = figures::cut_scene(&picture, &Caption::new("How the scene was cut", data.clone()))?;
+    let provenance = Provenance { seed: Some(cutting.seed), ..Provenance::of(data, Source::Other) };
+    Ok(Some(figure.with_provenance(&provenance)))
+}
+
+/// What the patches are, how many of each class, and what was left out on each date.
+fn print(report: &CutReport) -> anyhow::Result<()> {
     let distance = report.ground_sampling_distance.map(|metres| format!(", {metres:.2} m a pixel"));
     output::line(format!(
         "{0} x {0} pixels{1}, {2} bands ({3}), {4}\n",
@@ -141,29 +207,39 @@ fn print(report: &Report) -> anyhow::Result<()> {
             polygons.between_centres
         ))?;
     }
-    let mut classes = Table::new(["class", "labelled", "regions", "training", "validation", "testing"]);
+    let heading = if report.masks { "pixels of class" } else { "patches of class" };
+    let mut classes = Table::new([heading, "labelled", "regions", "training", "validation", "testing"]);
     for class in &report.classes {
         let mut row = vec![class.name.clone(), class.pixels.to_string(), class.regions.to_string()];
-        row.extend(Part::ALL.map(|part| report.patches_of(class, part).to_string()));
+        row.extend(Part::ALL.map(|part| report.of_class(class, part).to_string()));
         classes.row(row);
     }
     let regions: usize = report.classes.iter().map(|class| class.regions).sum();
     let mut row = vec!["all".to_owned(), report.labelled_pixels().to_string(), regions.to_string()];
-    row.extend(Part::ALL.map(|part| report.patches(part).to_string()));
+    row.extend(Part::ALL.map(|part| {
+        let all: usize = report.classes.iter().map(|class| report.of_class(class, part)).sum();
+        all.to_string()
+    }));
     classes.row(row);
     classes.print()?;
 
     output::line("")?;
-    let header = ["date", "training", "validation", "testing", "at border", "no data", "overlapping"];
-    let mut dates = Table::new(header);
+    let parts = ["date", "training", "validation", "testing"];
+    let why: &[&str] = if report.masks {
+        &["no data", "cloud", "no label", "across blocks"]
+    } else {
+        &["at border", "no data", "cloud", "overlapping"]
+    };
+    let mut dates = Table::new(parts.iter().chain(why).copied());
     for (k, date) in report.dates.iter().enumerate() {
-        let overlapping: usize = Part::ALL
-            .map(|part| date.part(part).overlapping_testing + date.part(part).overlapping_validation)
-            .iter()
-            .sum();
         let mut row = vec![format!("{} {}", k + 1, date.files[0])];
         row.extend(Part::ALL.map(|part| date.part(part).patches.to_string()));
-        row.extend([date.at_border, date.without_data, overlapping].map(|count| count.to_string()));
+        let left_out = if report.masks {
+            [date.without_data, date.cloudy, date.unlabelled, date.across_blocks]
+        } else {
+            [date.at_border, date.without_data, date.cloudy, date.overlapping()]
+        };
+        row.extend(left_out.map(|count| count.to_string()));
         dates.row(row);
     }
     Ok(dates.print()?)

@@ -5,7 +5,7 @@ use crate::figures::{self, Caption, Figure, TilesPicture};
 use crate::mapping;
 use crate::models::Model;
 use crate::progress::{Lines, Silent};
-use crate::scene::{CloudFilter, Codes, Cut, GeoTiff, LabelRaster, Labelling, Scene, Tiling};
+use crate::scene::{CloudFilter, Codes, CutScene, GeoTiff, LabelRaster, Labelling, Scene, Tiling};
 use crate::synthetic::SyntheticScene;
 use crate::{Bands, Result, write_whole};
 
@@ -71,7 +71,7 @@ impl CoverScene {
     ///
     /// # Errors
     /// As there.
-    pub fn cut(&self, tiling: &Tiling, clouds: &CloudFilter) -> Result<Cut> {
+    pub fn cut(&self, tiling: &Tiling, clouds: &CloudFilter) -> Result<CutScene> {
         let mut cut = tiling.cut(&self.scene, &self.labels, Some((&self.scl, clouds)), &mut Silent)?;
         cut.patches = cut.patches.with_provenance(&self.provenance);
         Ok(cut)
@@ -81,7 +81,7 @@ impl CoverScene {
     ///
     /// # Errors
     /// Files that cannot be read.
-    pub fn picture(&self, tiling: &Tiling, cut: &Cut) -> Result<Figure> {
+    pub fn picture(&self, tiling: &Tiling, cut: &CutScene) -> Result<Figure> {
         let overview = tiling.over(&self.scene)?.overview(Some(&self.labels))?;
         let picture = TilesPicture {
             overview: &overview,

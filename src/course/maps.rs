@@ -13,7 +13,7 @@ use crate::models::sen2lcz::Fusion;
 use crate::models::{Device, Model};
 use crate::progress::{Lines, Silent};
 use crate::run::Run;
-use crate::scene::Scene;
+use crate::scene::{Radiometry, Scene};
 use crate::synthetic::SyntheticScene;
 use crate::{Error, Result};
 
@@ -32,8 +32,7 @@ pub fn map_city(network: &dyn Model) -> Result<(MapReport, Figure)> {
     let city = city()?;
     let mapping = Mapping {
         stride: "50m".parse()?,
-        scale: 1e-4,
-        unit: network.imagery().unit.clone(),
+        radiometry: Radiometry { scale: 1e-4, unit: network.imagery().unit.clone(), ..Radiometry::default() },
         ..Mapping::default()
     };
     mapped(network, bands(&city)?, &mapping, Some(&city.join("LCZ.tif")))
@@ -51,9 +50,12 @@ pub fn map_aquileia() -> Result<Shown> {
         let network = checkpoint::import_keras(weights, Fusion::Softmaxes, Device::Cpu)?;
         let mapping = Mapping {
             // As the scene's maker says: 65,535 is a reflectance of 1, and 0 is no data.
-            scale: 1.0 / 65_535.0,
-            no_data: Some(0.0),
-            unit: network.imagery().unit.clone(),
+            radiometry: Radiometry {
+                scale: 1.0 / 65_535.0,
+                offset: 0.0,
+                unit: network.imagery().unit.clone(),
+                no_data: Some(0.0),
+            },
             data: Some("real: Sentinel-2 L2A, Aquileia, 2019-04-16".to_owned()),
             ..Mapping::default()
         };

@@ -274,7 +274,7 @@ pub fn map_land_cover(
         let advice = "say how values become the network's unit with --scale, --offset and --unit";
         return Err(Error::file(&place, problem, advice));
     }
-    let data = mapping.data.clone().unwrap_or_else(|| crate::mapping::provenance(&scene));
+    let data = mapping.data.clone().unwrap_or_else(|| scene.provenance());
     let title = format!("Land cover by {}", model.name());
     let words = Words { title: &title, data: &data, seed: None, replace: false };
     Ok(write_map(&*model, &ground, stride, out, &words, progress)?.0)

@@ -18,7 +18,7 @@ use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
 use crate::models::{Classifier, Device};
 use crate::predictions::StoredTemperature;
 use crate::run::Run;
-use crate::scene::{Block, Distance, GeoTiff, Scene, Sliding, WholeGeoTiff, Windows, classes_on};
+use crate::scene::{Distance, GeoTiff, Radiometry, Scene, Sliding, Strip, WholeGeoTiff, Windows, classes_on};
 use crate::{Bands, Error, Probabilities, Progress, Result};
 
 pub use cover::{CoverMapReport, CoverMapping, land_cover_figure, map_land_cover};
@@ -37,14 +37,8 @@ pub struct Mapping {
     pub stride: Distance,
     /// Whether a scene of another ground sampling distance than the model was trained at is brought to that.
     pub resample: bool,
-    /// A pixel is `scale` · value in the file + `offset`.
-    pub scale: f64,
-    /// See `scale`.
-    pub offset: f64,
-    /// What a pixel's number then is.
-    pub unit: String,
-    /// The value that means no data, in place of what the files say.
-    pub no_data: Option<f64>,
+    /// What the values in the files mean.
+    pub radiometry: Radiometry,
     /// Standard deviation of the Gaussian that the filtered map is smoothed with.
     pub sigma: Distance,
     /// Whether the probabilities of all classes are written, too.
@@ -63,10 +57,7 @@ impl Default for Mapping {
         Self {
             stride: Distance::Metres(100.0),
             resample: true,
-            scale: 1.0,
-            offset: 0.0,
-            unit: "digital number".to_owned(),
-            no_data: None,
+            radiometry: Radiometry::default(),
             sigma: Distance::Metres(100.0),
             probabilities: false,
             unscaled: false,
@@ -108,10 +99,7 @@ pub fn map(
         patch_size: imagery.patch_size,
         stride: mapping.stride,
         ground_sampling_distance: imagery.ground_sampling_distance.filter(|_| mapping.resample),
-        scale: mapping.scale,
-        offset: mapping.offset,
-        unit: mapping.unit.clone(),
-        no_data: mapping.no_data,
+        radiometry: mapping.radiometry.clone(),
     };
     let windows = sliding.over(&scene)?;
     if let Some(difference) = imagery.mismatch(&windows.imagery()) {
@@ -121,7 +109,7 @@ pub fn map(
     }
     let sigma = in_pixels(mapping.sigma, &windows)?;
     let table = Numbers::of(model.classifier().classes());
-    let data = mapping.data.clone().unwrap_or_else(|| provenance(&scene));
+    let data = mapping.data.clone().unwrap_or_else(|| scene.provenance());
 
     let mut files = Files::create(&names, &windows, &table, &data)?;
     let drawn = draw(&model, &scene, &windows, &table, &mut files, progress)?;
@@ -212,37 +200,15 @@ fn named_as(scene: Scene, bands: &Bands) -> Result<Scene> {
 
 /// The standard deviation in pixels of the map, down and across.
 fn in_pixels(sigma: Distance, windows: &Windows<'_>) -> Result<[f64; 2]> {
-    let place = || "the filter's width".to_owned();
-    let sigma = match (sigma, windows.map().pixel_metres()) {
-        (Distance::Pixels(pixels), _) => [pixels as f64; 2],
-        (Distance::Metres(metres), Some([across, down])) => [metres / down, metres / across],
-        (Distance::Metres(_), None) => {
-            let problem = "metres, where the bands do not say how large their pixels are";
-            return Err(Error::input(place(), problem, "give it in pixels: --sigma 1px"));
-        }
+    let place = "the filter's width";
+    let Some(sigma) = sigma.on(windows.map()) else {
+        let problem = "metres, where the bands do not say how large their pixels are";
+        return Err(Error::input(place, problem, "give it in pixels: --sigma 1px"));
     };
     if sigma.iter().any(|&sigma| sigma <= 0.0) {
-        return Err(Error::input(place(), "0", "give it above 0, such as 100m"));
+        return Err(Error::input(place, "0", "give it above 0, such as 100m"));
     }
     Ok(sigma)
-}
-
-/// Where a scene is from, as its files say, else their names.
-pub(super) fn provenance(scene: &Scene) -> String {
-    if let Some(text) = scene.description() {
-        // The generator's bands begin with their own names; a synthetic scene is called one first of all.
-        let synthetic = text.find("synthetic").map(|start| &text[start..]);
-        return synthetic.unwrap_or(text).to_owned();
-    }
-    let names: Vec<String> = scene
-        .files()
-        .iter()
-        .map(|file| file.path().file_name().unwrap_or_default().to_string_lossy().into_owned())
-        .collect();
-    match names.as_slice() {
-        [first, .., last] => format!("{first} … {last}"),
-        names => names.concat(),
-    }
 }
 
 /// What came of all windows.
@@ -257,7 +223,7 @@ struct Drawn {
     seconds: f64,
 }
 
-/// Classifies all windows, block by block, into the files.
+/// Classifies all windows, strip by strip, into the files.
 fn draw(
     model: &Model,
     scene: &Scene,
@@ -277,10 +243,10 @@ fn draw(
     };
     let began = Instant::now();
     progress.begin("mapping", (size.0 * size.1) as u64);
-    for lines in windows.blocks(files.bytes_a_pixel(table)) {
-        let block = windows.read(lines.clone())?;
+    for lines in windows.strips(files.bytes_a_pixel(table)) {
+        let strip = windows.read(lines.clone())?;
         let mut rows = files.rows(&lines, windows, table);
-        let with_data = block.windows_with_data();
+        let with_data = strip.windows_with_data();
         progress.advance((lines.len() * size.1 - with_data.len()) as u64, "");
         for batch in with_data.chunks(BATCH) {
             if progress.interrupted() {
@@ -288,7 +254,7 @@ fn draw(
                     format!("in line {} of {} of the map; nothing is written", lines.start + 1, size.0);
                 return Err(Error::Interrupted { place });
             }
-            let p = classify(model, windows, &block, batch)?;
+            let p = classify(model, windows, &strip, batch)?;
             for (&[line, column], said) in batch.iter().zip(p.view().outer_iter().zip(p.entropy())) {
                 let (k, confidence) = rows.put([line - lines.start, column], said);
                 drawn.map[[line, column]] = table.number(k);
@@ -299,7 +265,7 @@ fn draw(
         }
         if let (Some(seen), Some(colours)) = (&mut drawn.seen, colours) {
             for (c, band) in colours.into_iter().enumerate() {
-                seen.slice_mut(s![lines.clone(), .., c]).assign(&block.means(band));
+                seen.slice_mut(s![lines.clone(), .., c]).assign(&strip.means(band));
             }
         }
         files.append(&drawn.map.slice(s![lines, ..]), &rows)?;
@@ -312,11 +278,11 @@ fn draw(
 fn classify(
     model: &Model,
     windows: &Windows<'_>,
-    block: &Block<'_>,
+    strip: &Strip<'_>,
     batch: &[[usize; 2]],
 ) -> Result<Probabilities> {
     let classes = model.classifier().classes().clone();
-    let patches = Patches::in_memory(windows.imagery(), classes, block.images(batch))?;
+    let patches = Patches::in_memory(windows.imagery(), classes, strip.images(batch))?;
     model.predict(&patches)
 }
 

@@ -16,6 +16,7 @@ pub struct Scene {
     /// Which bands of the files the channels are, counted over all files.
     channels: Vec<usize>,
     bands: Bands,
+    scene_classes: Option<GeoTiff>,
 }
 
 impl Scene {
@@ -35,7 +36,7 @@ impl Scene {
             (1..=file.bands()).map(numbered).collect::<Vec<_>>()
         });
         let bands = Bands::named(names.collect::<Vec<_>>())?;
-        Ok(Self { files, channels: (0..bands.len()).collect(), bands })
+        Ok(Self { files, channels: (0..bands.len()).collect(), bands, scene_classes: None })
     }
 
     /// The same bands under these names.
@@ -48,6 +49,17 @@ impl Scene {
             return Err(Error::input("band names", problem, "give a name a band, in order"));
         }
         Ok(Self { bands, ..self })
+    }
+
+    /// The same bands with Sentinel-2's scene classes (SCL band) of the same date, which say where clouds are.
+    #[must_use]
+    pub fn with_scene_classes(self, scene_classes: GeoTiff) -> Self {
+        Self { scene_classes: Some(scene_classes), ..self }
+    }
+
+    /// Sentinel-2's scene classes, if given.
+    pub fn scene_classes(&self) -> Option<&GeoTiff> {
+        self.scene_classes.as_ref()
     }
 
     /// These bands only, in this order; files that hold none of them are read no more.
@@ -72,12 +84,32 @@ impl Scene {
             kept += held.len();
             files.push(file);
         }
-        Ok(Self { files, channels, bands: bands.clone() })
+        Ok(Self { files, channels, bands: bands.clone(), scene_classes: self.scene_classes })
     }
 
     /// What the files say of themselves, the first that says something.
     pub fn description(&self) -> Option<&str> {
         self.files.iter().find_map(GeoTiff::description)
+    }
+
+    /// The files' names without their folders.
+    pub fn file_names(&self) -> Vec<String> {
+        let name =
+            |file: &GeoTiff| file.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.files.iter().map(name).collect()
+    }
+
+    /// Where the scene is from, as its files say, else their names.
+    pub fn provenance(&self) -> String {
+        if let Some(text) = self.description() {
+            // The generator's bands begin with their own names; a synthetic scene is called one first of all.
+            let synthetic = text.find("synthetic").map(|start| &text[start..]);
+            return synthetic.unwrap_or(text).to_owned();
+        }
+        match self.file_names().as_slice() {
+            [first, .., last] => format!("{first} … {last}"),
+            names => names.concat(),
+        }
     }
 
     /// The names, in the order of the channels.

@@ -9,8 +9,8 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::split::{Part, Shares};
-use super::tiles::{Cut, Fate};
+use super::parts::{Part, Shares};
+use super::tiles::{CutScene, Fate};
 use crate::{Error, Result};
 
 /// Deals that are drawn, of which the best is taken.
@@ -18,23 +18,40 @@ const DEALS: usize = 500;
 
 /// How the tiles of a cut scene are dealt to the three parts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Blocks {
+pub struct BlockSplit {
     /// Rows and columns of a block, in tiles side by side.
     pub side: usize,
     /// How much goes to each part.
     pub shares: Shares,
-    /// Draws the deals.
+    /// Random seed of the split.
     pub seed: u64,
 }
 
-impl Default for Blocks {
+/// A tile that is cut, for the split.
+pub(super) struct KeptTile {
+    /// Row and column of its upper left pixel.
+    pub corner: [usize; 2],
+    /// Its pixels of each class.
+    pub pixels: Vec<usize>,
+}
+
+/// Pixels of each class.
+pub(super) fn class_counts<'a>(mask: impl Iterator<Item = &'a u8>, classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    for &class in mask.filter(|class| usize::from(**class) < classes) {
+        counts[usize::from(class)] += 1;
+    }
+    counts
+}
+
+impl Default for BlockSplit {
     /// Blocks of 3 × 3 tiles, 60/15/25, seed 0.
     fn default() -> Self {
         Self { side: 3, shares: Shares::default(), seed: 0 }
     }
 }
 
-impl Blocks {
+impl BlockSplit {
     /// The part of each tile that was kept, in the order of the patches; none for one that reaches into blocks of two
     /// parts.
     ///
@@ -44,28 +61,40 @@ impl Blocks {
     ///
     /// # Errors
     /// A block of no tile, or too few blocks with tiles for the parts.
-    pub fn deal(&self, cut: &Cut) -> Result<Vec<Option<Part>>> {
+    pub fn deal(&self, cut: &CutScene) -> Result<Vec<Option<Part>>> {
+        let classes = cut.masks.classes().len();
+        let kept = cut.tiles.iter().filter(|tile| tile.fate == Fate::Kept);
+        let kept: Vec<KeptTile> = kept
+            .zip(cut.masks.view().outer_iter())
+            .map(|(tile, mask)| KeptTile { corner: tile.corner, pixels: class_counts(mask.iter(), classes) })
+            .collect();
+        let assigned = self.assign(&kept, cut.patches.imagery().patch_size)?;
+        Ok(assigned.into_iter().map(|(_, part)| part).collect())
+    }
+
+    /// The block that each tile begins in, numbered from 1 row by row, and the tile's part. Tiles of several dates show
+    /// the same ground.
+    pub(super) fn assign(&self, kept: &[KeptTile], patch: usize) -> Result<Vec<(i32, Option<Part>)>> {
         if self.side == 0 {
             return Err(Error::input("blocks", "0 tiles along each", "choose 1 or more"));
         }
-        let patch = cut.patches.imagery().patch_size;
         let side = self.side * patch;
-        let kept = cut.tiles.iter().filter(|tile| tile.fate == Fate::Kept);
         // The blocks that a tile reaches into, by their rows and columns.
         let reached: Vec<Vec<[usize; 2]>> = kept
+            .iter()
             .map(|tile| {
                 let [rows, columns] = tile.corner.map(|first| first / side..=(first + patch - 1) / side);
                 rows.flat_map(|row| columns.clone().map(move |column| [row, column])).collect()
             })
             .collect();
-        let classes = cut.masks.classes().len();
+        let classes = kept.first().map_or(0, |tile| tile.pixels.len());
         let mut totals = vec![0.0; classes];
         let mut blocks: BTreeMap<[usize; 2], Vec<f64>> = BTreeMap::new();
-        for (reached, mask) in reached.iter().zip(cut.masks.view().outer_iter()) {
+        for (reached, tile) in reached.iter().zip(kept) {
             let counts = blocks.entry(reached[0]).or_insert_with(|| vec![0.0; classes]);
-            for &class in mask.iter().filter(|class| usize::from(**class) < classes) {
-                counts[usize::from(class)] += 1.0;
-                totals[usize::from(class)] += 1.0;
+            for (class, &pixels) in tile.pixels.iter().enumerate() {
+                counts[class] += pixels as f64;
+                totals[class] += pixels as f64;
             }
         }
         let parts: Vec<Part> = Part::ALL.into_iter().filter(|&part| self.shares.of(part) > 0.0).collect();
@@ -93,10 +122,12 @@ impl Blocks {
         }
         let deal = best.map(|(_, deal)| deal).unwrap_or_default();
         // A block that no tile begins in is of the part of its neighbours: of none, so that what reaches in is left out.
-        let of_block: BTreeMap<[usize; 2], Part> = blocks.keys().copied().zip(deal).collect();
+        let of_block: BTreeMap<[usize; 2], (i32, Part)> =
+            blocks.keys().copied().zip((1..).zip(deal)).collect();
         let of_tile = |reached: &Vec<[usize; 2]>| {
-            let part = *of_block.get(&reached[0])?;
-            reached.iter().all(|block| of_block.get(block) == Some(&part)).then_some(part)
+            let Some(&(number, part)) = of_block.get(&reached[0]) else { return (0, None) };
+            let within = reached.iter().all(|block| of_block.get(block).is_some_and(|(_, of)| *of == part));
+            (number, within.then_some(part))
         };
         Ok(reached.iter().map(of_tile).collect())
     }
@@ -145,7 +176,7 @@ mod tests {
     use ndarray::{Array3, Array4};
 
     /// Tiles of 4 pixels, `stride` apart, over 48 × 48; the class is the quarter that a tile begins in.
-    fn cut(stride: usize) -> Cut {
+    fn cut(stride: usize) -> CutScene {
         let along: Vec<usize> = (0..=44).step_by(stride).collect();
         let tiles: Vec<Tile> = along
             .iter()
@@ -160,7 +191,7 @@ mod tests {
             (2 * row + column) as u8
         });
         let images = Array4::zeros((tiles.len(), 4, 4, 1));
-        Cut {
+        CutScene {
             patches: Patches::in_memory(imagery, classes.clone(), images).unwrap(),
             masks: Masks::new(classes, mask).unwrap(),
             tiles,
@@ -170,7 +201,7 @@ mod tests {
     #[test]
     fn blocks_are_dealt_whole_and_every_class_in_about_its_shares() {
         let cut = cut(4);
-        let blocks = Blocks { side: 2, ..Blocks::default() };
+        let blocks = BlockSplit { side: 2, ..BlockSplit::default() };
         let parts = blocks.deal(&cut).unwrap();
         let mut of_block = BTreeMap::new();
         let mut counts = [[0; 3]; 4];
@@ -185,13 +216,13 @@ mod tests {
             assert!((16..=24).contains(&training) && (4..=8).contains(&validation), "{counts:?}");
         }
         assert_eq!(parts, blocks.deal(&cut).unwrap(), "the same seed, the same deal");
-        assert_ne!(parts, Blocks { seed: 1, ..blocks }.deal(&cut).unwrap());
+        assert_ne!(parts, BlockSplit { seed: 1, ..blocks }.deal(&cut).unwrap());
     }
 
     #[test]
     fn no_pixel_of_overlapping_tiles_is_in_two_parts() {
         let cut = cut(2);
-        let parts = Blocks { side: 3, seed: 5, ..Blocks::default() }.deal(&cut).unwrap();
+        let parts = BlockSplit { side: 3, seed: 5, ..BlockSplit::default() }.deal(&cut).unwrap();
         let mut of_pixel = BTreeMap::new();
         for (tile, part) in cut.tiles.iter().zip(&parts) {
             let Some(part) = part else { continue };
@@ -208,11 +239,11 @@ mod tests {
 
     #[test]
     fn too_few_blocks_are_told_of() {
-        let message = Blocks { side: 12, ..Blocks::default() }.deal(&cut(4)).unwrap_err().to_string();
+        let message = BlockSplit { side: 12, ..BlockSplit::default() }.deal(&cut(4)).unwrap_err().to_string();
         assert!(
             message.contains("1 block with patches, for 3 parts (a block is 48 pixels wide)"),
             "{message}"
         );
-        assert!(Blocks { side: 0, ..Blocks::default() }.deal(&cut(4)).is_err());
+        assert!(BlockSplit { side: 0, ..BlockSplit::default() }.deal(&cut(4)).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a rectangle holds any marked pixel, in four look-ups: a summed-area table.
+//! How many marked pixels a rectangle holds, in four look-ups: a summed-area table.
 
 use std::ops::Range;
 
@@ -32,13 +32,18 @@ impl Coverage {
         Self::of(rows, columns, |row, column| marks[[row, column]])
     }
 
-    /// Whether any pixel in these rows and columns is marked; what lies outside the raster is not.
-    pub fn any(&self, rows: Range<usize>, columns: Range<usize>) -> bool {
+    /// How many pixels in these rows and columns are marked; what lies outside the raster is not.
+    pub fn count(&self, rows: Range<usize>, columns: Range<usize>) -> usize {
         let (height, width) = self.sums.dim();
         let (top, bottom) = (rows.start.min(height - 1), rows.end.min(height - 1));
         let (left, right) = (columns.start.min(width - 1), columns.end.min(width - 1));
-        let count = |row: usize, column: usize| u64::from(self.sums[[row, column]]);
-        count(bottom, right) + count(top, left) > count(top, right) + count(bottom, left)
+        let above = |row: usize, column: usize| self.sums[[row, column]] as usize;
+        above(bottom, right) + above(top, left) - above(top, right) - above(bottom, left)
+    }
+
+    /// Whether any of them is.
+    pub fn any(&self, rows: Range<usize>, columns: Range<usize>) -> bool {
+        self.count(rows, columns) > 0
     }
 
     /// Whether a marked pixel lies within `reach` rows and columns of this one.

@@ -19,7 +19,9 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::{GeoTiff, Part, Shares, Window};
+use super::geotiff::GeoTiff;
+use super::grid::Window;
+use super::parts::{Part, Shares};
 use crate::data::so2sat::{Layout, Rows, Writer};
 use crate::files::{Partial, check_free};
 use crate::{Bands, Classes, Error, Imagery, Progress, Result};

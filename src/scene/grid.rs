@@ -90,11 +90,6 @@ impl Grid {
         Some((column * across).atan2(-row * down).to_degrees())
     }
 
-    /// The shorter of a pixel's width and height, in metres on the ground.
-    pub(super) fn shorter_side(&self) -> Option<f64> {
-        self.pixel_metres().map(|[across, down]| across.min(down))
-    }
-
     /// Metres on the ground in a unit of x and of y.
     fn metres_in_a_unit(&self) -> Option<[f64; 2]> {
         match self.crs {
@@ -251,7 +246,7 @@ mod tests {
         let distance = |latitude| degrees(latitude).ground_sampling_distance().unwrap();
         assert!((distance(0.0) / (111_320f64 * 110_574.0).sqrt() - 1.0).abs() < 1e-4);
         assert!((distance(60.0) / (55_800f64 * 111_412.0).sqrt() - 1.0).abs() < 1e-4);
-        assert!((degrees(60.0).shorter_side().unwrap() / 55_800.0 - 1.0).abs() < 1e-4);
-        assert!((utm(2, 2, 10.0).shorter_side().unwrap() - 10.0).abs() < 1e-12);
+        assert!((degrees(60.0).pixel_metres().unwrap()[0] / 55_800.0 - 1.0).abs() < 1e-4);
+        assert!((utm(2, 2, 10.0).pixel_metres().unwrap()[0] - 10.0).abs() < 1e-12);
     }
 }

@@ -12,10 +12,9 @@ use super::codes::Codes;
 use super::crossing::crosses_itself;
 use super::crs::{Crs, Reprojection};
 use super::grid::Grid;
-use super::layer::Layer;
+use super::label_report::{LabelReport, PolygonReport};
 use super::polygons::{Asked, Polygon, Polygons};
 use super::regions::{LabelRaster, Site};
-use super::report::{LabelReport, PolygonReport};
 use crate::{Classes, Error, Progress, Result};
 
 /// How labels are read: from a GeoTIFF, or from the polygons of a shapefile (a name that ends in .shp) or a
@@ -93,7 +92,7 @@ impl Labelling {
         progress: &mut dyn Progress,
     ) -> Result<LabelRaster> {
         let (path, bands) = (path.as_ref(), Shared::of_bands(dates)?);
-        if Layer::is_one(path) {
+        if Polygons::are_in(path) {
             return self.burn(path, &bands);
         }
         if let Some(field) = self.label_field.as_ref().or(self.group_field.as_ref()) {

@@ -2,11 +2,12 @@
 //!
 //! Bands ([`Scene`], one a date) are GeoTIFFs on one grid, or on whole multiples of the finest. Labels
 //! ([`Labelling`]) are such a raster or the polygons of a shapefile. [`Cutting`] takes a window around
-//! each labelled pixel and deals whole connected regions (or groups of polygons) to training, validation
+//! each labelled pixel and assigns whole connected regions (or groups of polygons) to training, validation
 //! and testing.
 //!
-//! For segmentation [`Tiling`] cuts square tiles on a fixed grid, with the class of every pixel, and leaves out those
-//! without data or under clouds ([`CloudFilter`]); [`Blocks`] deals them to the parts by whole blocks of ground.
+//! For segmentation it takes square tiles on a fixed grid, with the class of every pixel ([`CutInto::Tiles`]), and assigns
+//! whole blocks of ground to the parts. Patches without data or under clouds ([`CloudFilter`]) are left out. [`Tiling`] and
+//! [`BlockSplit`] do the same in memory.
 //!
 //! # Which GeoTIFFs are read
 //! Each row is checked against GDAL's values for files that rasterio has written
@@ -53,8 +54,8 @@
 //! let dates = [Scene::open(["2013_B4.tif", "2013_B3.tif", "2013_B2.tif"])?];
 //! let labels = Labelling::default().open("polygons.shp", &dates, &mut Silent)?;
 //! let cutting = Cutting { patch_size: 16, ..Cutting::default() };
-//! let report = cutting.cut(&dates, &labels, "patches".as_ref(), &mut Silent)?;
-//! println!("{} labelled pixels", report.labelled_pixels());
+//! let plan = cutting.cut(&dates, &labels, "patches".as_ref(), &mut Silent)?;
+//! println!("{} labelled pixels", plan.report().labelled_pixels());
 //! # Ok::<(), lcz::Error>(())
 //! ```
 
@@ -62,42 +63,55 @@ mod area;
 mod bands;
 mod blocks;
 mod burn;
+mod clouds;
 mod codes;
 mod coverage;
 mod crossing;
 mod crs;
+mod cutting;
+mod distance;
 mod esri;
 pub mod eurosat;
 mod geopackage;
 mod geotiff;
 mod geotiff_writer;
 mod grid;
+mod label_report;
 mod labelling;
 mod layer;
-mod patches;
+mod parts;
+mod plan;
 mod polygons;
+mod radiometry;
 mod regions;
 mod report;
 mod resampling;
 mod sliding;
 mod split;
+mod tile_plan;
 mod tiles;
 mod truth;
+mod windows;
 mod wkt;
 
 pub use area::GeoBox;
 pub use bands::Scene;
-pub use blocks::Blocks;
+pub use blocks::BlockSplit;
+pub use clouds::CloudFilter;
 pub use codes::Codes;
 pub use crs::Crs;
+pub use cutting::{CutInto, Cutting};
+pub use distance::Distance;
 pub use geotiff::GeoTiff;
 pub use geotiff_writer::{GeoTiffWriter, Pixel, WholeGeoTiff};
 pub use grid::{Grid, Transform, Window};
+pub use label_report::{LabelReport, PolygonReport};
 pub use labelling::Labelling;
-pub use patches::{Cutting, Distance, Plan};
+pub use parts::{Part, Shares};
+pub use plan::Plan;
+pub use radiometry::Radiometry;
 pub use regions::{LabelRaster, Site};
-pub use report::{ClassCount, DateCount, LabelReport, PartCount, PolygonReport, Report};
-pub use sliding::{Block, Sliding, Windows};
-pub use split::{Part, Shares};
-pub use tiles::{CloudFilter, Cut, Fate, Overview, Tile, TileGrid, Tiling};
+pub use report::{CutReport, DateReport, LabelledClass, PartReport};
+pub use sliding::{Sliding, Strip, Windows};
+pub use tiles::{CutScene, Fate, Overview, Tile, TileGrid, Tiling};
 pub use truth::classes_on;

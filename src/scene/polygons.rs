@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::codes::Codes;
 use super::crs::Crs;
 use super::layer::{Layer, Ring, Value};
+use super::{esri, geopackage};
 use crate::{Classes, Error, Result};
 
 /// Names that a field of classes goes by, the likeliest first, in any case.
@@ -67,9 +68,14 @@ pub(super) struct Asked<'a> {
 }
 
 impl Polygons {
+    /// Whether a file holds polygons, by the ending of its name.
+    pub fn are_in(path: &Path) -> bool {
+        has_ending(path, "shp") || has_ending(path, "gpkg")
+    }
+
     /// Reads the polygons and the two fields; `codes` tell what the classes' field means, else `classes` do.
     pub fn open(path: &Path, asked: &Asked<'_>, classes: &Classes) -> Result<Self> {
-        let layer = Layer::open(path, asked.layer)?;
+        let layer = read_layer(path, asked.layer)?;
         let fields = &layer.fields;
         let label_field = find_label_field(path, fields, asked.label_field)?;
         let group_field = asked.group_field.map(|name| find_field(path, fields, name)).transpose()?;
@@ -200,6 +206,22 @@ fn number_groups(groups: Vec<Value>) -> (Vec<i32>, Vec<String>) {
     let names: Vec<String> = texts.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
     let place = |text: &String| names.partition_point(|name| name < text) as i32 + 1;
     (texts.iter().map(place).collect(), names)
+}
+
+/// Reads a shapefile, or a layer of a GeoPackage.
+fn read_layer(path: &Path, layer: Option<&str>) -> Result<Layer> {
+    if has_ending(path, "gpkg") {
+        return geopackage::read(path, layer);
+    }
+    if let Some(layer) = layer {
+        let problem = format!("a shapefile has no layer '{layer}'");
+        return Err(Error::file(path, problem, "layers are a GeoPackage's: leave --layer out"));
+    }
+    esri::read(path)
+}
+
+fn has_ending(path: &Path, wanted: &str) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(wanted))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::crs::Crs;
 use super::geotiff::GeoTiff;
 use super::geotiff_writer::GeoTiffWriter;
 use super::grid::{Grid, Window};
-use super::report::LabelReport;
+use super::label_report::LabelReport;
 use crate::{Classes, Error, Result};
 
 /// A labelled pixel of a raster.

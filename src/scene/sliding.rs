@@ -8,8 +8,9 @@ use rayon::prelude::*;
 
 use super::bands::{Scene, Shared};
 use super::coverage::Coverage;
+use super::distance::Distance;
 use super::grid::{Grid, Transform, Window};
-use super::patches::Distance;
+use super::radiometry::Radiometry;
 use super::resampling::Resampling;
 use crate::{Error, Imagery, Result};
 
@@ -29,14 +30,8 @@ pub struct Sliding {
     /// Metres on the ground a pixel that the scene is brought to where it differs by more than 5 %, bilinearly if
     /// that is finer and by the mean if it is coarser; `None` leaves it as it is.
     pub ground_sampling_distance: Option<f64>,
-    /// A pixel is `scale` · value in the file + `offset`.
-    pub scale: f64,
-    /// See `scale`.
-    pub offset: f64,
-    /// What a pixel's number then is: `reflectance`, `digital number`, ….
-    pub unit: String,
-    /// The value that means no data, in place of what the files name; NaN never is data.
-    pub no_data: Option<f64>,
+    /// What the values in the files mean.
+    pub radiometry: Radiometry,
 }
 
 /// The windows of a scene: the window in line r and column c of the map takes the scene's pixels (after
@@ -61,11 +56,7 @@ impl Sliding {
     /// smaller than a window.
     pub fn over<'a>(&'a self, scene: &'a Scene) -> Result<Windows<'a>> {
         let shared = Shared::of_bands(std::slice::from_ref(scene))?;
-        if !self.scale.is_finite() || self.scale == 0.0 || !self.offset.is_finite() {
-            let place = format!("scale {}, offset {}", self.scale, self.offset);
-            let problem = "they would make every pixel alike or infinite";
-            return Err(Error::input(place, problem, "for Sentinel-2's reflectance give 1e-4 and 0"));
-        }
+        self.radiometry.check()?;
         let seen = self.seen(&shared)?;
         if seen.rows < self.patch_size || seen.columns < self.patch_size {
             let resampled = if seen == *shared.grid() { "" } else { " (resampled)" };
@@ -123,19 +114,14 @@ impl Sliding {
 
     /// Rows and columns from one window to the next.
     fn stride_in_pixels(&self, seen: &Grid, path: &Path) -> Result<[usize; 2]> {
-        let zero = |text: &str| Error::input("stride", text, "give 100m, or 10px");
-        match self.stride {
-            Distance::Pixels(0) => Err(zero("0 pixels")),
-            Distance::Pixels(pixels) => Ok([pixels, pixels]),
-            Distance::Metres(metres) if metres > 0.0 => {
-                let Some([across, down]) = seen.pixel_metres() else {
-                    let problem = "it does not say how large its pixels are on the ground";
-                    return Err(Error::file(path, problem, "give the stride in pixels: --stride 10px"));
-                };
-                Ok([down, across].map(|side| ((metres / side).round() as usize).max(1)))
-            }
-            Distance::Metres(_) => Err(zero("0 metres")),
+        let Some([down, across]) = self.stride.on(seen) else {
+            let problem = "it does not say how large its pixels are on the ground";
+            return Err(Error::file(path, problem, "give the stride in pixels: --stride 10px"));
+        };
+        if down <= 0.0 {
+            return Err(Error::input("stride", "0", "give 100m, or 10px"));
         }
+        Ok([down, across].map(|pixels| (pixels.round() as usize).max(1)))
     }
 }
 
@@ -166,13 +152,13 @@ impl Windows<'_> {
             patch_size: self.sliding.patch_size,
             bands: self.scene.bands().clone(),
             ground_sampling_distance: self.seen.ground_sampling_distance(),
-            unit: self.sliding.unit.clone(),
+            unit: self.sliding.radiometry.unit.clone(),
         }
     }
 
     /// Lines of the map that are read together: as many as fit into some 500 megabytes, `extra` of them being
     /// bytes that the reader itself needs for a pixel of the map.
-    pub fn blocks(&self, extra: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    pub fn strips(&self, extra: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let line = self.seen.columns.max(self.shared.grid().columns) * self.scene.bands().len() * 4;
         let each = 2 * self.stride[0] * line + extra * self.map.columns;
         let overlap = 2 * self.sliding.patch_size * line;
@@ -185,11 +171,11 @@ impl Windows<'_> {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn read(&self, lines: Range<usize>) -> Result<Block<'_>> {
+    pub fn read(&self, lines: Range<usize>) -> Result<Strip<'_>> {
         let size = self.sliding.patch_size;
         let seen = lines.start * self.stride[0]..(lines.end - 1) * self.stride[0] + size;
         let source = Window { rows: self.rows.sources(&seen), columns: 0..self.shared.grid().columns };
-        let bands = self.scene.read(&self.shared, &source, self.sliding.no_data)?;
+        let bands = self.scene.read(&self.shared, &source, self.sliding.radiometry.no_data)?;
         let (rows, columns) = (seen.len(), self.seen.columns);
         let mut pixels = Array3::zeros((rows, columns, bands.len()));
         let mut lacking = Array2::from_elem((rows, columns), false);
@@ -198,13 +184,13 @@ impl Windows<'_> {
             for (c, band) in bands.iter().enumerate() {
                 let values = self.line(band, seen.start + k, source.rows.start);
                 for ((value, pixel), lacking) in values.zip(line.column_mut(c)).zip(&mut lacking) {
-                    *pixel = (f64::from(value) * self.sliding.scale + self.sliding.offset) as f32;
+                    *pixel = self.sliding.radiometry.pixel(value);
                     *lacking |= !pixel.is_finite();
                 }
             }
         });
         let missing = Coverage::of(rows, columns, |row, column| lacking[[row, column]]);
-        Ok(Block { windows: self, lines, pixels, missing })
+        Ok(Strip { windows: self, lines, pixels, missing })
     }
 
     /// The pixels of a line that the network sees, before scale and offset; `first` is the first row of `band`.
@@ -219,7 +205,7 @@ impl Windows<'_> {
 }
 
 /// What the windows of some lines of the map cover.
-pub struct Block<'a> {
+pub struct Strip<'a> {
     windows: &'a Windows<'a>,
     lines: Range<usize>,
     /// (rows, columns, bands)
@@ -227,7 +213,7 @@ pub struct Block<'a> {
     missing: Coverage,
 }
 
-impl Block<'_> {
+impl Strip<'_> {
     /// The lines of the map.
     pub fn lines(&self) -> Range<usize> {
         self.lines.clone()
@@ -272,7 +258,7 @@ impl Block<'_> {
         })
     }
 
-    /// Where a window begins in the block.
+    /// Where a window begins in the strip.
     fn corner(&self, [line, column]: [usize; 2]) -> [usize; 2] {
         let [down, across] = self.windows.stride;
         [(line - self.lines.start) * down, column * across]

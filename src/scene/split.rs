@@ -5,116 +5,18 @@
 //! one of a later part is dropped.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
 
 use super::coverage::Coverage;
+use super::parts::{Part, Shares};
 use super::regions::Site;
-use crate::{Error, Result};
-
-/// What a patch is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Part {
-    /// To fit a model.
-    Training,
-    /// To stop training and to choose among models.
-    Validation,
-    /// To judge the chosen model.
-    Testing,
-}
-
-impl Part {
-    /// The three, in the order of their indices.
-    pub const ALL: [Self; 3] = [Self::Training, Self::Validation, Self::Testing];
-
-    /// The file's name without its ending: `training`, `validation`, `testing`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Training => "training",
-            Self::Validation => "validation",
-            Self::Testing => "testing",
-        }
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// How much of each class goes to training, validation and testing, in percent.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Shares([f64; 3]);
-
-impl Shares {
-    /// Percentages of training, validation and test pixels.
-    ///
-    /// # Errors
-    /// One that is negative or not a number, none for training, or a sum that is not 100.
-    pub fn new(training: f64, validation: f64, testing: f64) -> Result<Self> {
-        let shares = Self([training, validation, testing]);
-        let place = || format!("split {shares}");
-        let advice = "give training/validation/testing in percent, such as 60/15/25";
-        if shares.0.iter().any(|share| !share.is_finite() || *share < 0.0) {
-            return Err(Error::input(place(), "a share is negative or not a number", advice));
-        }
-        let sum: f64 = shares.0.iter().sum();
-        if (sum - 100.0).abs() > 1e-6 {
-            return Err(Error::input(place(), format!("the shares sum to {sum}, not 100"), advice));
-        }
-        if training == 0.0 {
-            return Err(Error::input(place(), "nothing is left for training", advice));
-        }
-        Ok(shares)
-    }
-
-    /// The percentage of a part.
-    pub fn of(&self, part: Part) -> f64 {
-        self.0[part as usize]
-    }
-}
-
-impl Default for Shares {
-    fn default() -> Self {
-        Self([60.0, 15.0, 25.0])
-    }
-}
-
-impl fmt::Display for Shares {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.0[0], self.0[1], self.0[2])
-    }
-}
-
-impl FromStr for Shares {
-    type Err = Error;
-
-    /// `60/15/25`
-    fn from_str(text: &str) -> Result<Self> {
-        let numbers: Vec<f64> = text.split('/').filter_map(|number| number.trim().parse().ok()).collect();
-        match numbers[..] {
-            [training, validation, testing] if text.split('/').count() == 3 => {
-                Self::new(training, validation, testing)
-            }
-            _ => Err(Error::input(
-                format!("split '{text}'"),
-                "not three numbers with slashes between them",
-                "give training/validation/testing in percent, such as 60/15/25",
-            )),
-        }
-    }
-}
 
 /// What became of a labelled pixel whose window holds data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum WindowFate {
     Kept(Part),
     /// A window of training or validation that overlaps one of testing.
     OverlapsTesting(Part),
@@ -125,7 +27,7 @@ pub(super) enum Fate {
 /// Which part each region is for, and what follows for each site.
 pub(super) struct Split {
     parts: Vec<Part>,
-    pub fates: Vec<Fate>,
+    pub fates: Vec<WindowFate>,
     losses: Losses,
 }
 
@@ -269,26 +171,27 @@ impl Ground {
         let fates = self.buffer(sites, &parts);
         let losses = Losses {
             classes: classes_lost(sites, classes, &parts, &fates),
-            windows: fates.iter().filter(|fate| !matches!(fate, Fate::Kept(_))).count(),
+            windows: fates.iter().filter(|fate| !matches!(fate, WindowFate::Kept(_))).count(),
         };
         Split { parts, fates, losses }
     }
 
     /// Drops windows of training and validation that overlap a test window, then those of training
     /// that overlap a remaining validation window.
-    fn buffer(&self, sites: &[Site], parts: &[Part]) -> Vec<Fate> {
+    fn buffer(&self, sites: &[Site], parts: &[Part]) -> Vec<WindowFate> {
         let part = |k: usize| parts[sites[k].region];
         let testing = self.mark(sites, |k| part(k) == Part::Testing);
         let fate = |k: usize| match part(k) {
-            Part::Testing => Fate::Kept(Part::Testing),
-            part if testing.any_near(self.place(&sites[k]), self.reach) => Fate::OverlapsTesting(part),
-            part => Fate::Kept(part),
+            Part::Testing => WindowFate::Kept(Part::Testing),
+            part if testing.any_near(self.place(&sites[k]), self.reach) => WindowFate::OverlapsTesting(part),
+            part => WindowFate::Kept(part),
         };
-        let mut fates: Vec<Fate> = (0..sites.len()).map(fate).collect();
-        let validation = self.mark(sites, |k| fates[k] == Fate::Kept(Part::Validation));
+        let mut fates: Vec<WindowFate> = (0..sites.len()).map(fate).collect();
+        let validation = self.mark(sites, |k| fates[k] == WindowFate::Kept(Part::Validation));
         for (site, fate) in sites.iter().zip(&mut fates) {
-            if *fate == Fate::Kept(Part::Training) && validation.any_near(self.place(site), self.reach) {
-                *fate = Fate::OverlapsValidation;
+            if *fate == WindowFate::Kept(Part::Training) && validation.any_near(self.place(site), self.reach)
+            {
+                *fate = WindowFate::OverlapsValidation;
             }
         }
         fates
@@ -296,12 +199,12 @@ impl Ground {
 }
 
 /// How often a part was dealt a class and has no window of it left.
-fn classes_lost(sites: &[Site], classes: usize, parts: &[Part], fates: &[Fate]) -> usize {
+fn classes_lost(sites: &[Site], classes: usize, parts: &[Part], fates: &[WindowFate]) -> usize {
     let mut dealt = vec![[false; 3]; classes];
     let mut kept = vec![[false; 3]; classes];
     for (site, fate) in sites.iter().zip(fates) {
         dealt[site.class][parts[site.region] as usize] = true;
-        if let Fate::Kept(part) = fate {
+        if let WindowFate::Kept(part) = fate {
             kept[site.class][*part as usize] = true;
         }
     }
@@ -324,7 +227,7 @@ mod tests {
         (0..count).flat_map(|region| (0..size).map(move |column| site(region, column))).collect()
     }
 
-    fn part_of(sites: &[Site], split: &Split, region: usize) -> Vec<Fate> {
+    fn part_of(sites: &[Site], split: &Split, region: usize) -> Vec<WindowFate> {
         let of_region = sites.iter().zip(&split.fates).filter(|(site, _)| site.region == region);
         of_region.map(|(_, fate)| *fate).collect()
     }
@@ -338,7 +241,7 @@ mod tests {
             for region in 1..=20 {
                 let fates = part_of(&sites, &split, region);
                 assert!(fates.iter().all(|fate| *fate == fates[0]), "region {region} is cut");
-                let Fate::Kept(part) = fates[0] else { panic!("nothing overlaps") };
+                let WindowFate::Kept(part) = fates[0] else { panic!("nothing overlaps") };
                 counts[part as usize] += 1;
             }
             assert_eq!(counts, [12, 3, 5]);
@@ -360,11 +263,11 @@ mod tests {
         sites.extend(stripes(2, 3, 4, 100, 3));
         let split = Split::draw(&sites, 3, Shares::default(), 31, 0);
         let mut parts: Vec<_> = (1..=6).map(|region| part_of(&sites, &split, region)[0]).collect();
-        assert_eq!(parts[0], Fate::Kept(Part::Training));
+        assert_eq!(parts[0], WindowFate::Kept(Part::Training));
         parts[1..3].sort_by_key(|fate| format!("{fate:?}"));
-        assert_eq!(parts[1..3], [Fate::Kept(Part::Testing), Fate::Kept(Part::Training)]);
+        assert_eq!(parts[1..3], [WindowFate::Kept(Part::Testing), WindowFate::Kept(Part::Training)]);
         for part in Part::ALL {
-            assert!(parts[3..].contains(&Fate::Kept(part)), "class 3 has no {part} region");
+            assert!(parts[3..].contains(&WindowFate::Kept(part)), "class 3 has no {part} region");
         }
     }
 
@@ -382,8 +285,8 @@ mod tests {
         let mut counts = [0; 3];
         for region in 1..=20 {
             let fates = part_of(&sites, &split, region);
-            let Fate::Kept(part) = fates[0] else { panic!("nothing overlaps") };
-            assert_eq!(fates, [Fate::Kept(part); 5]);
+            let WindowFate::Kept(part) = fates[0] else { panic!("nothing overlaps") };
+            assert_eq!(fates, [WindowFate::Kept(part); 5]);
             counts[part as usize] += 1;
         }
         assert_eq!(counts, [12, 3, 5]);
@@ -399,31 +302,17 @@ mod tests {
         // Windows of 16 pixels overlap if their centres are at most 15 pixels apart.
         let fates = Ground::of(&sites, 15).buffer(&sites, &parts);
         let wanted = [
-            Fate::Kept(Part::Testing),
-            Fate::OverlapsTesting(Part::Validation),
-            Fate::Kept(Part::Validation),
-            Fate::OverlapsTesting(Part::Training),
+            WindowFate::Kept(Part::Testing),
+            WindowFate::OverlapsTesting(Part::Validation),
+            WindowFate::Kept(Part::Validation),
+            WindowFate::OverlapsTesting(Part::Training),
             // Its neighbour in validation, column 15, was itself dropped.
-            Fate::Kept(Part::Training),
-            Fate::Kept(Part::Training),
-            Fate::OverlapsValidation,
-            Fate::OverlapsValidation,
-            Fate::Kept(Part::Training),
+            WindowFate::Kept(Part::Training),
+            WindowFate::Kept(Part::Training),
+            WindowFate::OverlapsValidation,
+            WindowFate::OverlapsValidation,
+            WindowFate::Kept(Part::Training),
         ];
         assert_eq!(fates, wanted);
-    }
-
-    #[test]
-    fn shares_are_read_and_must_sum_to_100() {
-        assert_eq!("60/15/25".parse::<Shares>().unwrap(), Shares::default());
-        assert_eq!("75 / 0 / 25".parse::<Shares>().unwrap().to_string(), "75/0/25");
-        let refused = |text: &str| text.parse::<Shares>().unwrap_err().to_string();
-        assert!(refused("60/20/25").starts_with("split 60/20/25: the shares sum to 105, not 100; "));
-        assert!(refused("120/-20/0").contains("a share is negative"));
-        assert!(refused("nan/0/100").contains("not a number"));
-        assert!(refused("0/50/50").contains("nothing is left for training"));
-        for text in ["", "60/40", "a/b/c", "60/15/25/0", "60/15/25/"] {
-            assert!(refused(text).contains("not three numbers"), "{text}");
-        }
     }
 }

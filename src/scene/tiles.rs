@@ -5,20 +5,21 @@
 //! pixels in cloud or its shadow, no pixel with a class.
 
 use std::ops::Range;
+use std::path::Path;
 
-use ndarray::{Array2, Array3, Array4, s};
+use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView3, s};
 use rayon::prelude::*;
 
 use super::area::GeoBox;
 use super::bands::{Scene, Shared};
+use super::clouds::{CloudFilter, Sky};
 use super::geotiff::GeoTiff;
 use super::grid::{Grid, Transform, Window};
+use super::radiometry::Radiometry;
 use super::regions::LabelRaster;
 use crate::data::{Masks, Patches};
 use crate::{Bands, Error, Imagery, Progress, Result};
 
-/// The last of Sentinel-2's scene classes.
-const LAST_SCENE_CLASS: f32 = 11.0;
 /// A picture of a whole scene has at most so many pixels across or down.
 const MOST_PIXELS: usize = 1200;
 
@@ -29,14 +30,8 @@ pub struct Tiling {
     pub patch_size: usize,
     /// Pixels from one tile to the next; less than `patch_size` makes them overlap.
     pub stride: usize,
-    /// A pixel is `scale` · value in the file + `offset`.
-    pub scale: f64,
-    /// See `scale`.
-    pub offset: f64,
-    /// What a pixel's number then is: `reflectance`, `digital number`, ….
-    pub unit: String,
-    /// The value that means no data, in place of what the files name; NaN never is data.
-    pub no_data: Option<f64>,
+    /// What the values in the files mean.
+    pub radiometry: Radiometry,
     /// The part of the scene that counts; all of it if `None`.
     pub area: Option<GeoBox>,
 }
@@ -44,45 +39,7 @@ pub struct Tiling {
 impl Default for Tiling {
     /// 64 × 64 pixels side by side, of Sentinel-2's reflectance times 10,000.
     fn default() -> Self {
-        Self {
-            patch_size: 64,
-            stride: 64,
-            scale: 1e-4,
-            offset: 0.0,
-            unit: "reflectance".to_owned(),
-            no_data: None,
-            area: None,
-        }
-    }
-}
-
-/// Which scene classes (Sentinel-2's SCL band) hide the ground, and how much of a tile they may hide.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CloudFilter {
-    /// Classes 0–11 that count as cloud.
-    pub hidden: Vec<u8>,
-    /// The largest share of a tile's pixels that may be hidden.
-    pub most: f64,
-}
-
-impl Default for CloudFilter {
-    /// Clouds of medium and high probability (8, 9), thin cirrus (10) and cloud shadow (3), at most 15 %. The shadow
-    /// counts since its pixels show the ground no better than cirrus does.
-    fn default() -> Self {
-        Self { hidden: vec![3, 8, 9, 10], most: 0.15 }
-    }
-}
-
-impl CloudFilter {
-    fn check(&self) -> Result<()> {
-        if !(0.0..=1.0).contains(&self.most) {
-            let problem = format!("{} of a tile", self.most);
-            return Err(Error::input("most cloud", problem, "choose a share from 0 to 1, such as 0.15"));
-        }
-        if let Some(class) = self.hidden.iter().find(|&&class| f32::from(class) > LAST_SCENE_CLASS) {
-            return Err(Error::input("scene class", class.to_string(), "choose among SCL's classes 0 to 11"));
-        }
-        Ok(())
+        Self { patch_size: 64, stride: 64, radiometry: Radiometry::sentinel2(), area: None }
     }
 }
 
@@ -133,8 +90,8 @@ pub struct TileGrid<'a> {
     grid: Grid,
 }
 
-/// What a scene was cut into.
-pub struct Cut {
+/// A scene cut into tiles, in memory.
+pub struct CutScene {
     /// All tiles, row by row.
     pub tiles: Vec<Tile>,
     /// The pixels of the tiles kept, in their order.
@@ -165,11 +122,7 @@ impl Tiling {
                 return Err(Error::input(name, "0 pixels", "choose 1 or more, such as 64"));
             }
         }
-        if !self.scale.is_finite() || self.scale == 0.0 || !self.offset.is_finite() {
-            let place = format!("scale {}, offset {}", self.scale, self.offset);
-            let problem = "they would make every pixel alike or infinite";
-            return Err(Error::input(place, problem, "for Sentinel-2's reflectance give 1e-4 and 0"));
-        }
+        self.radiometry.check()?;
         let shared = Shared::of_bands(std::slice::from_ref(scene))?;
         let whole = shared.grid();
         let window = match &self.area {
@@ -210,7 +163,7 @@ impl Tiling {
         labels: &LabelRaster,
         sky: Option<(&GeoTiff, &CloudFilter)>,
         progress: &mut dyn Progress,
-    ) -> Result<Cut> {
+    ) -> Result<CutScene> {
         self.over(scene)?.cut(labels, sky, progress)
     }
 }
@@ -227,26 +180,13 @@ impl TileGrid<'_> {
             .map(|length| (length - self.tiling.patch_size) / self.tiling.stride + 1)
     }
 
-    /// The first rows, and the first columns, of tiles that together cover every pixel: a stride apart, the last ones
-    /// at the end of the scene.
-    pub fn covering(&self) -> [Vec<usize>; 2] {
-        let Tiling { patch_size, stride, .. } = *self.tiling;
-        [self.grid.rows, self.grid.columns].map(|length| {
-            let mut firsts: Vec<usize> = (0..=length - patch_size).step_by(stride).collect();
-            if firsts.last().is_some_and(|last| last + patch_size < length) {
-                firsts.push(length - patch_size);
-            }
-            firsts
-        })
-    }
-
     /// What the tiles' pixels are.
     pub fn imagery(&self) -> Imagery {
         Imagery {
             patch_size: self.tiling.patch_size,
             bands: self.scene.bands().clone(),
             ground_sampling_distance: self.grid.ground_sampling_distance(),
-            unit: self.tiling.unit.clone(),
+            unit: self.tiling.radiometry.unit.clone(),
         }
     }
 
@@ -256,11 +196,10 @@ impl TileGrid<'_> {
     /// # Errors
     /// A file that cannot be read.
     pub fn read(&self, rows: Range<usize>) -> Result<Array3<f32>> {
-        let bands = self.scene.read(&self.shared, &self.place(&rows), self.tiling.no_data)?;
+        let bands = self.scene.read(&self.shared, &self.place(&rows), self.tiling.radiometry.no_data)?;
         let mut pixels = Array3::zeros((rows.len(), self.grid.columns, bands.len()));
         for (c, band) in bands.iter().enumerate() {
-            let scaled =
-                band.mapv(|value| (f64::from(value) * self.tiling.scale + self.tiling.offset) as f32);
+            let scaled = band.mapv(|value| self.tiling.radiometry.pixel(value));
             pixels.slice_mut(s![.., .., c]).assign(&scaled);
         }
         Ok(pixels)
@@ -277,98 +216,81 @@ impl TileGrid<'_> {
         labels: &LabelRaster,
         sky: Option<(&GeoTiff, &CloudFilter)>,
         progress: &mut dyn Progress,
-    ) -> Result<Cut> {
+    ) -> Result<CutScene> {
         let size = self.tiling.patch_size;
         let classes = self.classes(labels)?;
+        let (mut tiles, mut pixels, mut masks) = (Vec::new(), Vec::<f32>::new(), Vec::<u8>::new());
+        self.each_row("cutting tiles", &classes, sky, progress, &mut |strip, row| {
+            for (tile, mask) in row {
+                tiles.push(tile);
+                if let Some(mask) = mask {
+                    pixels.extend(self.of_tile(strip, tile));
+                    masks.extend(mask);
+                }
+            }
+            Ok(())
+        })?;
+        let kept = masks.len() / (size * size);
+        if kept == 0 {
+            return Err(nothing_left(self.shared.path(), &tiles, sky.map(|(_, filter)| filter)));
+        }
+        let shaped =
+            |error: ndarray::ShapeError| Error::Internal { what: "cutting tiles", detail: error.to_string() };
+        let images =
+            Array4::from_shape_vec((kept, size, size, self.scene.bands().len()), pixels).map_err(shaped)?;
+        let masks = Array3::from_shape_vec((kept, size, size), masks).map_err(shaped)?;
+        let patches = Patches::in_memory(self.imagery(), labels.classes().clone(), images)?;
+        let patches = patches.with_provenance(self.scene.description().unwrap_or("not stated"));
+        Ok(CutScene { tiles, patches, masks: Masks::new(labels.classes().clone(), masks)? })
+    }
+
+    /// The pixels of a tile of this row.
+    pub(super) fn of_tile<'a>(&self, strip: &'a Array3<f32>, tile: Tile) -> ArrayView3<'a, f32> {
+        let left = tile.corner[1];
+        strip.slice(s![.., left..left + self.tiling.patch_size, ..])
+    }
+
+    /// Judges all tiles, row by row. `take` gets the pixels of each row and its tiles, those that are kept with the
+    /// classes of their pixels; one under a cloud has none.
+    pub(super) fn each_row(
+        &self,
+        doing: &str,
+        classes: &Array2<u8>,
+        sky: Option<(&GeoTiff, &CloudFilter)>,
+        progress: &mut dyn Progress,
+        take: &mut dyn FnMut(&Array3<f32>, Vec<(Tile, Option<Array2<u8>>)>) -> Result<()>,
+    ) -> Result<()> {
+        let size = self.tiling.patch_size;
         if let Some((_, filter)) = sky {
             filter.check()?;
         }
         let [down, across] = self.shape();
-        let channels = self.scene.bands().len();
-        let (mut tiles, mut pixels, mut masks) = (Vec::new(), Vec::<f32>::new(), Vec::<u8>::new());
-        progress.begin("cutting tiles", (down * across) as u64);
+        progress.begin(doing, (down * across) as u64);
         for top in (0..down).map(|k| k * self.tiling.stride) {
             let rows = top..top + size;
             let strip = self.read(rows.clone())?;
-            let sky = sky.map(|(scl, filter)| self.sky(scl, filter, &rows)).transpose()?;
-            let judged = (0..across).into_par_iter().map(|k| {
+            let sky = match sky {
+                Some((scl, filter)) => Some((filter.read(scl, &self.shared, &self.place(&rows))?, filter)),
+                None => None,
+            };
+            let judge = |k: usize| {
                 let columns = k * self.tiling.stride..k * self.tiling.stride + size;
-                let corner = [top, columns.start];
                 let seen = strip.slice(s![.., columns.clone(), ..]);
-                let sky = sky.as_ref().map(|(sky, most)| (sky.slice(s![.., columns.clone()]), *most));
-                let mut mask = classes.slice(s![rows.clone(), columns]).to_owned();
-                let count = |wanted: Sky| {
-                    sky.as_ref().map_or(0, |(sky, _)| sky.iter().filter(|&&of| of == wanted).count())
-                };
-                let fate = if seen.iter().any(|value| !value.is_finite()) || count(Sky::NoData) > 0 {
-                    Fate::NoData
-                } else if sky
-                    .as_ref()
-                    .is_some_and(|(_, most)| count(Sky::Hidden) as f64 > most * (size * size) as f64)
-                {
-                    Fate::Cloud
-                } else {
-                    if let Some((sky, _)) = &sky {
-                        let hide = |class: &mut u8, sky: &Sky| {
-                            if *sky == Sky::Hidden {
-                                *class = Masks::IGNORED;
-                            }
-                        };
-                        ndarray::Zip::from(&mut mask).and(sky).for_each(hide);
-                    }
-                    let labelled = mask.iter().any(|&class| class != Masks::IGNORED);
-                    if labelled { Fate::Kept } else { Fate::Unlabelled }
-                };
-                let kept = (fate == Fate::Kept).then(|| (seen.iter().copied().collect::<Vec<_>>(), mask));
-                (Tile { corner, fate }, kept)
-            });
-            for (tile, kept) in judged.collect::<Vec<_>>() {
-                tiles.push(tile);
-                if let Some((seen, mask)) = kept {
-                    pixels.extend(seen);
-                    masks.extend(mask);
-                }
-            }
+                let mask = classes.slice(s![rows.clone(), columns.clone()]);
+                let sky = sky.as_ref().map(|(sky, filter)| (sky.slice(s![.., columns.clone()]), *filter));
+                let (fate, mask) = judge(&seen, &mask, sky);
+                (Tile { corner: [top, columns.start], fate }, mask)
+            };
+            let row: Vec<_> = (0..across).into_par_iter().map(judge).collect();
+            take(&strip, row)?;
             progress.advance(across as u64, "");
         }
         progress.end("");
-        let kept = masks.len() / (size * size);
-        if kept == 0 {
-            return Err(self.nothing_left(&tiles, sky.map(|(_, filter)| filter)));
-        }
-        let shaped =
-            |error: ndarray::ShapeError| Error::Internal { what: "cutting tiles", detail: error.to_string() };
-        let images = Array4::from_shape_vec((kept, size, size, channels), pixels).map_err(shaped)?;
-        let masks = Array3::from_shape_vec((kept, size, size), masks).map_err(shaped)?;
-        let patches = Patches::in_memory(self.imagery(), labels.classes().clone(), images)?;
-        let patches = patches.with_provenance(self.scene.description().unwrap_or("not stated"));
-        Ok(Cut { tiles, patches, masks: Masks::new(labels.classes().clone(), masks)? })
-    }
-
-    /// Why no tile is left.
-    fn nothing_left(&self, tiles: &[Tile], filter: Option<&CloudFilter>) -> Error {
-        let count = |fate: Fate| tiles.iter().filter(|tile| tile.fate == fate).count();
-        let clouds = filter.map_or_else(String::new, |filter| {
-            let classes: Vec<String> = filter.hidden.iter().map(u8::to_string).collect();
-            let most = 100.0 * filter.most;
-            format!(", {} with more than {most} % of cloud (SCL {})", count(Fate::Cloud), classes.join(", "))
-        });
-        let problem = format!(
-            "none of its {} tiles is left: {} without data{clouds}, {} without a class",
-            tiles.len(),
-            count(Fate::NoData),
-            count(Fate::Unlabelled)
-        );
-        let advice = if count(Fate::Cloud) > 0 {
-            "give a clearer date, or allow more cloud (--most-cloud)"
-        } else {
-            "check that labels and scene show the same place, and which value means no data"
-        };
-        Error::file(self.shared.path(), problem, advice)
+        Ok(())
     }
 
     /// The class of each pixel of the grid; [`Masks::IGNORED`] where it has none.
-    fn classes(&self, labels: &LabelRaster) -> Result<Array2<u8>> {
+    pub(super) fn classes(&self, labels: &LabelRaster) -> Result<Array2<u8>> {
         if labels.classes().len() >= usize::from(Masks::IGNORED) {
             let problem = format!("{} classes do not fit into a mask's bytes", labels.classes().len());
             return Err(Error::file(labels.path(), problem, "group them to 254 at most"));
@@ -387,38 +309,6 @@ impl TileGrid<'_> {
             }
         }
         Ok(classes)
-    }
-
-    /// What the scene classes say of each pixel of some rows, and how much of a tile may be hidden.
-    fn sky(&self, scl: &GeoTiff, filter: &CloudFilter, rows: &Range<usize>) -> Result<(Array2<Sky>, f64)> {
-        let refuse = |problem: String, advice: &str| Err(Error::file(scl.path(), problem, advice));
-        if scl.bands() != 1 {
-            let problem = format!("{} bands, where one of scene classes is expected", scl.bands());
-            return refuse(problem, "give Sentinel-2's SCL band");
-        }
-        let factor = self.shared.multiple(scl.path(), scl.grid())?;
-        let window = self.place(rows);
-        let coarse = window.coarser(factor);
-        let values = scl.read(&coarse, scl.no_data())?;
-        let known = |value: f32| {
-            value.is_nan() || (value.fract() == 0.0 && (0.0..=LAST_SCENE_CLASS).contains(&value))
-        };
-        if let Some(((_, row, column), value)) = values.indexed_iter().find(|(_, value)| !known(**value)) {
-            let (row, column) = (row + coarse.rows.start, column + coarse.columns.start);
-            let problem =
-                format!("{value} at row {row}, column {column} is none of the scene classes 0 to 11");
-            return refuse(problem, "give Sentinel-2's SCL band");
-        }
-        let sky = Array2::from_shape_fn((rows.len(), self.grid.columns), |(row, column)| {
-            let (row, column) = (window.rows.start + row, window.columns.start + column);
-            let value = values[[0, row / factor - coarse.rows.start, column / factor - coarse.columns.start]];
-            match value {
-                value if value.is_nan() || value == 0.0 => Sky::NoData,
-                value if filter.hidden.contains(&(value as u8)) => Sky::Hidden,
-                _ => Sky::Clear,
-            }
-        });
-        Ok((sky, filter.most))
     }
 
     /// The scene, and its classes, in few pixels.
@@ -453,10 +343,51 @@ impl TileGrid<'_> {
     }
 }
 
-/// What the scene classes say of a pixel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sky {
-    Clear,
-    Hidden,
-    NoData,
+/// What becomes of a tile, and the classes of its pixels if it is kept.
+fn judge(
+    seen: &ArrayView3<'_, f32>,
+    mask: &ArrayView2<'_, u8>,
+    sky: Option<(ArrayView2<'_, Sky>, &CloudFilter)>,
+) -> (Fate, Option<Array2<u8>>) {
+    let count =
+        |wanted: Sky| sky.as_ref().map_or(0, |(sky, _)| sky.iter().filter(|&&of| of == wanted).count());
+    if seen.iter().any(|value| !value.is_finite()) || count(Sky::NoData) > 0 {
+        return (Fate::NoData, None);
+    }
+    let mut mask = mask.to_owned();
+    if let Some((sky, filter)) = &sky {
+        if filter.refuses(count(Sky::Hidden), mask.len()) {
+            return (Fate::Cloud, None);
+        }
+        ndarray::Zip::from(&mut mask).and(sky).for_each(|class, sky| {
+            if *sky == Sky::Hidden {
+                *class = Masks::IGNORED;
+            }
+        });
+    }
+    if mask.iter().all(|&class| class == Masks::IGNORED) {
+        return (Fate::Unlabelled, None);
+    }
+    (Fate::Kept, Some(mask))
+}
+
+/// Why no tile is left.
+pub(super) fn nothing_left(scene: &Path, tiles: &[Tile], filter: Option<&CloudFilter>) -> Error {
+    let count = |fate: Fate| tiles.iter().filter(|tile| tile.fate == fate).count();
+    let clouds = filter.map_or_else(String::new, |filter| {
+        let most = 100.0 * filter.most;
+        format!(", {} with more than {most} % of cloud (SCL {})", count(Fate::Cloud), filter.classes())
+    });
+    let problem = format!(
+        "none of its {} tiles is left: {} without data{clouds}, {} without a class",
+        tiles.len(),
+        count(Fate::NoData),
+        count(Fate::Unlabelled)
+    );
+    let advice = if count(Fate::Cloud) > 0 {
+        "give a clearer date, or allow more cloud (--max-cloud)"
+    } else {
+        "check that labels and scene show the same place, and which value means no data"
+    };
+    Error::file(scene, problem, advice)
 }

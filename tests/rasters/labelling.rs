@@ -4,7 +4,7 @@ use std::fs;
 
 use lcz::data::so2sat::So2Sat;
 use lcz::progress::Silent;
-use lcz::scene::{Crs, Cutting, Distance, GeoTiff, LabelRaster, Labelling, Part, Scene, Shares};
+use lcz::scene::{Crs, CutInto, Cutting, Distance, GeoTiff, LabelRaster, Labelling, Part, Scene, Shares};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -180,7 +180,7 @@ fn a_buffer_keeps_windows_of_different_parts_apart() {
     // Pixels of 10 m: 95 m are ten pixels.
     for (buffer, pixels) in [(Distance::default(), 0), (Distance::Pixels(3), 3), (Distance::Metres(95.0), 10)]
     {
-        let cutting = Cutting { patch_size: 4, buffer, ..Cutting::default() };
+        let cutting = Cutting { patch_size: 4, into: CutInto::Windows { buffer }, ..Cutting::default() };
         let plan = cutting.plan(&dates, &labels, &mut Silent).unwrap();
         assert_eq!(plan.report().buffer, pixels);
         let corners = Part::ALL.map(|part| plan.corners(0, part));

@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lcz::Classes;
 use lcz::data::so2sat::So2Sat;
 use lcz::progress::Silent;
-use lcz::scene::{Cutting, GeoTiff, LabelRaster, Part, Scene, Shares, Window};
+use lcz::scene::{Cutting, GeoTiff, LabelRaster, Part, Radiometry, Scene, Shares, Window};
 use serde_json::Value;
 use tempfile::TempDir;
 use tiff::encoder::{TiffEncoder, colortype};
@@ -206,7 +206,12 @@ fn the_window_of_a_pixel_begins_half_a_patch_above_and_left_of_it() {
     let labels = LabelRaster::open(path, &Classes::lcz()).unwrap();
     for (patch_size, first) in [(1, [20, 30]), (2, [19, 29]), (3, [19, 29]), (4, [18, 28]), (5, [18, 28])] {
         let shares = Shares::new(100.0, 0.0, 0.0).unwrap();
-        let cutting = Cutting { patch_size, shares, scale: 0.5, offset: -3.0, ..Cutting::default() };
+        let cutting = Cutting {
+            patch_size,
+            shares,
+            radiometry: Radiometry { scale: 0.5, offset: -3.0, ..Radiometry::default() },
+            ..Cutting::default()
+        };
         let plan = cutting.plan(&scene, &labels, &mut Silent).unwrap();
         assert_eq!(plan.corners(0, Part::Training), [first]);
         let out = folder.path().join(format!("out{patch_size}"));
@@ -294,7 +299,7 @@ fn bands_of_bigearthnet_are_upsampled_as_rasterio_upsamples_them() {
         let cutting = Cutting { patch_size: 32, shares, ..Cutting::default() };
         let report = {
             let _writing = writing();
-            cutting.cut(&scene, &labels, &out, &mut Silent).unwrap()
+            cutting.cut(&scene, &labels, &out, &mut Silent).unwrap().report().clone()
         };
         assert_eq!((report.ground_sampling_distance, report.patches(Part::Training)), (Some(10.0), 1));
         let images = So2Sat::open(out.join("training.h5")).unwrap().patches().unwrap().images(0..1).unwrap();
@@ -353,7 +358,7 @@ fn bands_of_20_and_60_metres_are_brought_to_10_by_the_nearest_pixel() {
     let out = folder.path().join("out");
     let report = {
         let _writing = writing();
-        cutting.cut(&scene, &labels, &out, &mut Silent).unwrap()
+        cutting.cut(&scene, &labels, &out, &mut Silent).unwrap().report().clone()
     };
     assert_eq!(report.ground_sampling_distance, Some(10.0));
     let patches = So2Sat::open(out.join("training.h5")).unwrap().patches().unwrap();
@@ -439,9 +444,7 @@ fn patches_of_hong_kong_hold_the_reflectances_and_regions_of_their_places() {
     let (dates, labels) = hong_kong(&data);
     let cutting = Cutting {
         patch_size: 16,
-        scale: 2e-5,
-        offset: -0.1,
-        unit: "reflectance".to_owned(),
+        radiometry: Radiometry { scale: 2e-5, offset: -0.1, unit: "reflectance".to_owned(), no_data: None },
         seed: 1,
         ..Cutting::default()
     };
@@ -463,7 +466,7 @@ fn patches_of_hong_kong_hold_the_reflectances_and_regions_of_their_places() {
     assert_eq!(validation.classes(), &Classes::lcz());
     assert_eq!(
         validation.provenance(),
-        "real: hong_kong_lcz_GT.tif, 7 bands, 4 dates; split 60/15/25 by region, seed 1"
+        "hong_kong_lcz_GT.tif, 7 bands, 4 dates; split 60/15/25 by region, seed 1"
     );
 
     // Row by row of the validation file: each pixel is that of the raster, and so are class and region.

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use lcz::Classes;
-use lcz::data::Masks;
+use lcz::data::{Masks, So2Sat};
 use lcz::progress::Silent;
 use lcz::scene::{
-    CloudFilter, Crs, Cut, Fate, GeoBox, GeoTiff, GeoTiffWriter, Grid, LabelRaster, Labelling, Scene, Tiling,
-    Transform,
+    BlockSplit, CloudFilter, Crs, CutInto, CutScene, Cutting, Fate, GeoBox, GeoTiff, GeoTiffWriter, Grid,
+    LabelRaster, Labelling, Part, Radiometry, Scene, Shares, Tiling, Transform,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -32,7 +32,7 @@ fn known() -> Value {
 }
 
 /// Sums over the patches and masks that were cut, as the script forms them.
-fn sums(cut: &Cut) -> (f64, u64, u64) {
+fn sums(cut: &CutScene) -> (f64, u64, u64) {
     let size = cut.patches.imagery().patch_size;
     let place = |row: usize, column: usize| row * size + column + 1;
     let images = cut.patches.images(0..cut.patches.len()).unwrap();
@@ -98,12 +98,106 @@ fn a_box_takes_the_pixels_that_rasterio_takes() {
 }
 
 #[test]
-fn tiles_that_cover_a_scene_reach_its_end() {
-    let tiling = Tiling { patch_size: 40, stride: 25, ..Tiling::default() };
-    let scene = scene();
-    let grid = tiling.over(&scene).unwrap();
-    assert_eq!(grid.covering(), [vec![0, 25, 50, 60], vec![0, 25, 50, 75, 90]]);
-    assert_eq!(grid.shape(), [3, 4]);
+fn the_files_of_a_cut_hold_what_is_cut_in_memory_split_by_blocks() {
+    let scl = GeoTiff::open(file("SCL")).unwrap();
+    let (labels, clouds) = (labels(), CloudFilter { most: 0.3, ..CloudFilter::default() });
+    let tiling = Tiling { patch_size: 10, stride: 8, ..Tiling::default() };
+    let whole = tiling.cut(&scene(), &labels, Some((&scl, &clouds)), &mut Silent).unwrap();
+    let parts = BlockSplit { side: 2, seed: 3, ..BlockSplit::default() }.deal(&whole).unwrap();
+
+    let cutting = Cutting {
+        patch_size: 10,
+        radiometry: Radiometry::sentinel2(),
+        clouds,
+        seed: 3,
+        into: CutInto::Tiles { stride: 8, block: 2 },
+        ..Cutting::default()
+    };
+    let folder = TempDir::new().unwrap();
+    // The same date twice is twice the patches, and the same split.
+    for dates in [1, 2] {
+        let dates = vec![scene().with_scene_classes(scl.clone()); dates];
+        let out = folder.path().join(dates.len().to_string());
+        let plan = cutting.cut(&dates, &labels, &out, &mut Silent).unwrap();
+        let mut groups = std::collections::BTreeMap::new();
+        for part in Part::ALL {
+            let at: Vec<usize> = (0..parts.len()).filter(|&n| parts[n] == Some(part)).collect();
+            let patches = So2Sat::open(out.join(format!("{part}.h5"))).unwrap().patches().unwrap();
+            assert_eq!(patches.len(), dates.len() * at.len());
+            let of_date = |date: usize| {
+                patches.select(&(0..at.len()).map(|n| date * at.len() + n).collect::<Vec<_>>()).unwrap()
+            };
+            let (wanted, masks) = (whole.patches.select(&at).unwrap(), whole.masks.select(&at).unwrap());
+            for date in 0..dates.len() {
+                let patches = of_date(date);
+                assert_eq!(patches.images(0..at.len()).unwrap(), wanted.images(0..at.len()).unwrap());
+                assert_eq!(patches.masks().unwrap(), masks);
+                let report = plan.report().dates[date].part(part);
+                assert_eq!((report.patches, &report.classes), (at.len(), &masks.counts()));
+                let corners = plan.corners(date, part);
+                for (corner, group) in corners.iter().zip(patches.groups().unwrap()) {
+                    let block = corner.map(|first| first / 20);
+                    assert_eq!(*groups.entry(block).or_insert((group, part)), (group, part), "{block:?}");
+                }
+            }
+            assert_eq!(patches.imagery(), wanted.imagery());
+        }
+        let numbers: std::collections::BTreeSet<i32> = groups.values().map(|(group, _)| *group).collect();
+        assert_eq!(numbers.len(), groups.len(), "a block has a number of its own");
+        let date = &plan.report().dates[0];
+        let count = |fate: Fate| whole.tiles.iter().filter(|tile| tile.fate == fate).count();
+        assert_eq!(
+            [date.without_data, date.cloudy, date.unlabelled, date.across_blocks],
+            [
+                count(Fate::NoData),
+                count(Fate::Cloud),
+                count(Fate::Unlabelled),
+                parts.iter().filter(|part| part.is_none()).count()
+            ]
+        );
+    }
+}
+
+#[test]
+fn windows_under_clouds_and_outside_a_box_are_left_out() {
+    let folder = TempDir::new().unwrap();
+    // A 60 x 60 scene of 10 m with classes in stripes, and a cloud over its left part.
+    let stripes: Vec<u8> = (0..60 * 60).map(|k| (k % 60 / 10 % 3) as u8 + 1).collect();
+    let write = |name: &str, values: &[u8], (side, pixel): (usize, f64)| {
+        let path = folder.path().join(name);
+        let grid = Grid {
+            rows: side,
+            columns: side,
+            transform: Some(Transform([500_000.0, pixel, 0.0, 5_300_000.0, 0.0, -pixel])),
+            crs: Crs::from_epsg(32633).unwrap(),
+        };
+        let mut writer = GeoTiffWriter::<u8>::create(&path, &grid).unwrap();
+        writer.append(values).unwrap();
+        writer.finish().unwrap();
+        path
+    };
+    let band = write("B2.tif", &[7; 3600], (60, 10.0));
+    let labels = LabelRaster::open(write("labels.tif", &stripes, (60, 10.0)), &Classes::of_count(3)).unwrap();
+    let sky: Vec<u8> = (0..900).map(|k| if k % 30 < 10 { 9 } else { 4 }).collect();
+    let scl = GeoTiff::open(write("SCL.tif", &sky, (30, 20.0))).unwrap();
+    let shares = Shares::new(100.0, 0.0, 0.0).unwrap();
+    let plan = |cutting: &Cutting, date: &[Scene]| {
+        cutting.plan(date, &labels, &mut Silent).unwrap().report().dates[0].clone()
+    };
+    let cutting = Cutting { patch_size: 5, shares, ..Cutting::default() };
+    let date = [Scene::open([&band]).unwrap()];
+    let clear = plan(&cutting, &date);
+    assert_eq!((clear.training.patches, clear.at_border, clear.cloudy), (56 * 56, 60 * 60 - 56 * 56, 0));
+    let date = date.map(|date| date.with_scene_classes(scl.clone()));
+    // Windows whose first column is below 20 see the cloud; with 40 % allowed, those from 18 on remain.
+    let clouds = |most| CloudFilter { most, ..CloudFilter::default() };
+    assert_eq!(plan(&Cutting { clouds: clouds(0.0), ..cutting.clone() }, &date).cloudy, 20 * 56);
+    assert_eq!(plan(&Cutting { clouds: clouds(0.4), ..cutting.clone() }, &date).cloudy, 18 * 56);
+    // The meridian of 15 degrees is the scene's left edge, and 0.004 degrees are 299 m: 30 of its columns.
+    let area = Some("14.9,47.84,15.004,47.86".parse().unwrap());
+    let boxed = plan(&Cutting { area, ..cutting }, &date);
+    assert_eq!((boxed.training.patches, boxed.cloudy), (6 * 56, 20 * 56), "a column of five is 20 %");
+    assert_eq!(boxed.at_border, 60 * 60 - 26 * 56);
 }
 
 #[test]
@@ -183,7 +277,7 @@ fn a_scene_that_gives_no_patch_says_why() {
         message.contains("small.tif: not on the grid of ") && message.contains("40 x 65 pixels"),
         "{message}"
     );
-    assert!(refused(&tiling, &scene, Some((&file("SCL"), 1.5))).contains("most cloud: 1.5 of a tile"));
+    assert!(refused(&tiling, &scene, Some((&file("SCL"), 1.5))).contains("max cloud: 150 % of a patch"));
 }
 
 #[test]

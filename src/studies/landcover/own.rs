@@ -13,7 +13,7 @@ use crate::models::Device;
 use crate::models::unet::UnetSettings;
 use crate::nn::{Masked, Training};
 use crate::run::write_json;
-use crate::scene::{Blocks, CloudFilter, Fate, GeoTiff, LabelRaster, Part, Scene, Tiling};
+use crate::scene::{BlockSplit, CloudFilter, Fate, GeoTiff, LabelRaster, Part, Scene, Tiling};
 use crate::{Progress, Result};
 
 /// Patches in the figure of samples, at most.
@@ -27,7 +27,7 @@ pub struct LandCoverTraining {
     /// What counts as cloud.
     pub clouds: CloudFilter,
     /// How patches are dealt to training, validation and testing.
-    pub blocks: Blocks,
+    pub blocks: BlockSplit,
     /// The network.
     pub network: UnetSettings,
     /// How it is trained.
@@ -58,7 +58,7 @@ pub struct LandCoverOutcome {
 /// cut, learning curves, confusion with linear and logarithmic colours, test patches.
 ///
 /// # Errors
-/// A folder that exists, and as [`Tiling::cut`], [`Blocks::deal`] and [`Segmenter::fit`](crate::models::Segmenter::fit).
+/// A folder that exists, and as [`Tiling::cut`], [`BlockSplit::deal`] and [`Segmenter::fit`](crate::models::Segmenter::fit).
 pub fn train_land_cover(
     settings: &LandCoverTraining,
     scene: &Scene,
@@ -90,7 +90,7 @@ pub fn train_land_cover(
     let p = segmenter.predict(&testing.0)?;
     let test = score("held-out blocks", &p, &testing.1)?;
 
-    let data = settings.data.clone().unwrap_or_else(|| crate::mapping::provenance(scene));
+    let data = settings.data.clone().unwrap_or_else(|| scene.provenance());
     let seed = Some(settings.training.seed);
     let provenance = Provenance { seed, ..Provenance::of(data.clone(), Source::Other) };
     let title = runs::title(&settings.network);
@@ -103,7 +103,7 @@ pub fn train_land_cover(
         classes: labels.classes(),
         tiles: &cut.tiles,
         patch_size: settings.tiling.patch_size,
-        clouds: scl.map_or_else(String::new, |_| super::drawing::in_words(&settings.clouds)),
+        clouds: scl.map_or_else(String::new, |_| settings.clouds.sentence()),
     };
     save("scene", "How the scene was cut".to_owned(), &|caption| figures::cut_scene(&picture, caption))?;
     let curves = trained.history.curves();
