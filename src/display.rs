@@ -8,6 +8,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use base64::Engine as _;
+use serde::{Serialize, Serializer};
 
 use crate::Result;
 use crate::files::write_whole;
@@ -251,6 +252,13 @@ impl Table {
             _ => self.to_string(),
         };
         write_whole(path, text.as_bytes())
+    }
+}
+
+/// As Markdown, one string.
+impl Serialize for Table {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.markdown())
     }
 }
 

@@ -1,4 +1,4 @@
-//! `lcz active` from outside: killed and started again, or given another seed and another way of asking, it ends with the
+//! `lcz reproduce active` from outside: killed and started again, or given another seed and another way of asking, it ends with the
 //! curves of a study that ran through; more rounds would be another study.
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::time::Duration;
 fn study(data: &Path, out: &Path, rounds: &str, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
     let settings = ["model.width=2", "training.epochs=1", "training.batch_size=16"];
-    command.args(["--quiet", "active", "--start", "20", "--budget", "15", "--passes", "3"]);
+    command.args(["--quiet", "reproduce", "active", "--start", "20", "--budget", "15", "--passes", "3"]);
     command.arg("--rounds").arg(rounds).arg("--data").arg(data).arg("--out").arg(out);
     command.args(settings.iter().flat_map(|setting| ["--set", setting])).args(more);
     if !more.contains(&"--seeds") {
@@ -124,7 +124,7 @@ fn a_study_grows_by_seeds_and_ways_of_asking_to_the_one_done_in_one_go_and_not_b
     for rounds in ["0", "2"] {
         let output = study(&data, &grown, rounds, &both).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
-        let wanted = format!("{rounds} rounds, the study there has 1");
+        let wanted = format!("a study of other settings (rounds is 1 there, {rounds} here)");
         assert!(!output.status.success() && told.contains(&wanted), "{told}");
         assert_eq!(told.lines().count(), 1, "{told}");
     }
@@ -152,6 +152,11 @@ fn what_cannot_be_asked_is_refused_in_one_line() {
         "choose of random, entropy, margin, bald, core-set, distance",
     );
     done(study(&data, &folder.path().join("b"), "0", &["--acquisition", "margin"]));
-    let told = refused("b", "0", &["--set", "training.seed=4"], "a study of other settings;");
+    let told = refused(
+        "b",
+        "0",
+        &["--set", "training.seed=4"],
+        "a study of other settings (config.training.seed is 0 there, 4 here)",
+    );
     assert_eq!(told.lines().count(), 1, "{told}");
 }

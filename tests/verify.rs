@@ -122,7 +122,7 @@ fn a_study_s_figures_are_verified_and_drawn_again_from_its_predictions_alone() {
     assert!(files(Path::new(&study)) == made, "the same study again gave other files");
     fs::remove_dir_all(Path::new(&study).join("runs")).unwrap();
     fs::remove_dir_all(Path::new(&study).join("synthetic")).unwrap();
-    done(&[&reproduce[..], &["--redraw"]].concat());
+    done(&[&reproduce[..], &["--collect"]].concat());
     assert!(files(Path::new(&study)) == made, "drawn again, the files are others");
     for stem in stems {
         let found = done(&["-q", "verify", &format!("{study}/{stem}.svg")]);
@@ -157,14 +157,27 @@ fn a_study_s_figures_are_verified_and_drawn_again_from_its_predictions_alone() {
     fs::remove_file(&single).unwrap();
     let output = lcz(&["-q", "verify", matrix.to_str().unwrap()]);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(message.contains("one-hot-seed-0-single.h5: not there; do the study"), "{message}");
+    assert!(message.contains("one-hot-seed-0-single.h5: not there; repeat the study"), "{message}");
     assert_eq!(message.lines().count(), 1, "{message}");
 
-    let other =
-        ["-q", "reproduce", "ldl", "--out", &moved, "--patches", "340", "--seeds", "3", "--width", "2"];
+    let other = [
+        "-q",
+        "reproduce",
+        "ldl",
+        "--out",
+        &moved,
+        "--patches",
+        "340",
+        "--seeds",
+        "3",
+        "--epochs",
+        "1",
+        "--width",
+        "2",
+    ];
     let output = lcz(&other);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(message.contains("a study of other settings; give another --out"), "{message}");
+    assert!(message.contains("a study of other settings (seeds is 2 there, 3 here)"), "{message}");
 }
 
 #[test]
@@ -185,13 +198,19 @@ fn a_study_needs_a_folder_and_leaves_one_of_other_settings_or_sets_as_it_is() {
         assert!(output.status.code() == Some(1) && message.contains(words), "{message}");
         assert_eq!(message.lines().count(), 1, "{message}");
     };
-    refused(&["reproduce", "ldl"], &clone, "a study of other settings; give another --out");
+    refused(&["reproduce", "ldl"], &clone, "a study of other settings (config.");
     assert!(!clone.join("synthetic").exists(), "data were made for a study that was refused");
+
+    // Of an earlier version, and of another study.
+    fs::write(clone.join("study.json"), r#"{"study": {"patches": 2000}, "data_checksum": "a1"}"#).unwrap();
+    refused(&["reproduce", "ldl"], &clone, "not a study of this version of lcz; give another --out");
+    fs::copy(&kept, clone.join("study.json")).unwrap();
+    refused(&["reproduce", "active"], &clone, "a study of `lcz reproduce ldl`; give another --out");
 
     // A synthetic set of another size than is asked for.
     let study = place.path().join("study");
     done(&["-q", "synth", study.join("synthetic").to_str().unwrap(), "--patches", "100"]);
-    for arguments in [&["reproduce", "ldl"][..], &["reproduce", "uncertainty"], &["active"]] {
+    for arguments in [&["reproduce", "ldl"][..], &["reproduce", "uncertainty"], &["reproduce", "active"]] {
         let arguments = [arguments, &["--quick", "--patches", "200"]].concat();
         refused(&arguments, &study, "synthetic: a synthetic set of 100 patches, not 200; give another --out");
     }

@@ -3,7 +3,6 @@
 //!
 //! A verb is a `clap::Args` struct with `run(self, progress)`: it is named three times below.
 
-mod active;
 mod bench;
 mod devices;
 mod eurosat;
@@ -67,7 +66,6 @@ enum Verb {
     Map(Box<map::Map>),
     Landcover(Box<landcover::Landcover>),
     Reproduce(reproduce::Reproduce),
-    Active(Box<active::Active>),
     Features(features::Features),
     Score(score::Score),
     TempScale(temp_scale::TempScale),
@@ -103,7 +101,6 @@ impl Cli {
             Verb::Map(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Landcover(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Reproduce(verb) => verb.run(&mut progress),
-            Verb::Active(verb) => verb.run(&mut progress),
             Verb::Features(verb) => verb.run(&mut progress),
             Verb::Score(verb) => verb.run(&mut progress),
             Verb::TempScale(verb) => verb.run(&mut progress),

@@ -1,324 +1,368 @@
-//! `lcz reproduce`: a paper's study, from data to table and figures.
+//! `lcz reproduce`: a study, from data to tables and figures.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use lcz::Progress;
 use lcz::models::Device;
-use lcz::studies;
-use lcz::studies::{LandcoverStudy, LdlStudy, Part, Shard, UncertaintyStudy};
+use lcz::studies::{
+    self, ActiveStudy, LandcoverStudy, LdlStudy, Place, Shard, Study, StudyPart, UncertaintyStudy,
+};
+use lcz::uncertainty::Acquisition;
 
-use super::output::{self, Table};
+use super::output;
 
-/// Reproduce a paper's study.
+/// Reproduce a study from a paper.
+///
+/// Trains the networks of a study and writes tables, figures and a README. Started again after an interruption, it
+/// resumes: complete runs are kept.
 #[derive(Debug, Args)]
-#[command(after_help = "Interrupted, it goes on where it was: runs that are there are not trained again.
-
-Examples:
+#[command(after_help = "Examples:
   lcz reproduce ldl --quick --out study
-  lcz reproduce ldl --data data --out study
-  lcz reproduce uncertainty --quick --out study
   lcz reproduce uncertainty --data data --out study --jobs 2
-  lcz reproduce uncertainty --data data --out study --extractor runs/resnet50
+  lcz reproduce active --quick --out study
   lcz reproduce landcover --quick --out study
 
-Over several machines with a shared folder, as an array of Slurm jobs (a killed one is started again):
+On several machines with a shared folder, as a Slurm job array:
   lcz reproduce uncertainty --data data --out study --prepare
-  sbatch --array=1-8 --wrap \
+  sbatch --array=1-8 --wrap \\
     'lcz reproduce uncertainty --data data --out study --shard $SLURM_ARRAY_TASK_ID/8'
   lcz reproduce uncertainty --data data --out study --collect")]
 pub struct Reproduce {
     #[command(subcommand)]
-    study: Study,
+    study: StudyArguments,
 }
 
 #[derive(Debug, Subcommand)]
-enum Study {
-    Ldl(Ldl),
-    Uncertainty(Uncertainty),
-    Landcover(Landcover),
+enum StudyArguments {
+    Ldl(Box<Ldl>),
+    Uncertainty(Box<Uncertainty>),
+    Active(Box<Active>),
+    Landcover(Box<Landcover>),
 }
 
-/// One-hot labels against the experts' votes, with and without smoothing: table and figures of the label
-/// distribution paper.
-#[derive(Debug, Args)]
-#[command(after_help = "Interrupted, it goes on where it was: runs that are there are not trained again.
-
-Examples:
-  lcz reproduce ldl --quick --out study                (synthetic, minutes)
-  lcz reproduce ldl --data data --out study            (the paper's size)
-  lcz reproduce ldl --data data --out study --seeds 3 --epochs 60 --width 8
-  lcz reproduce ldl --redraw --out study               (table and figures again, nothing trained)")]
-struct Ldl {
-    /// A folder of training.h5, validation.h5 and testing.h5 with votes [default: a synthetic set].
-    #[arg(long)]
-    data: Option<PathBuf>,
-
-    /// The folder of everything that comes out.
-    #[arg(long)]
-    out: PathBuf,
-
-    /// A small network, few epochs and, without --data, few patches: minutes instead of hours.
-    #[arg(long)]
-    quick: bool,
-
-    /// Seeds of each variant.
-    #[arg(long)]
-    seeds: Option<u64>,
-
-    /// Passes over the training set, at most.
-    #[arg(long)]
-    epochs: Option<usize>,
-
-    /// Patches of the synthetic set.
-    #[arg(long, conflicts_with = "data")]
-    patches: Option<usize>,
-
-    /// Width of the network.
-    #[arg(long)]
-    width: Option<usize>,
-
-    /// Only table and figures, of the predictions that the study has stored.
-    #[arg(long, conflicts_with_all = ["data", "quick", "seeds", "epochs", "patches", "width"])]
-    redraw: bool,
-
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
-    #[arg(long, default_value = "cpu")]
-    device: Device,
-
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-/// Uncertain, certain or random patches to learn from: table and learning curves of the paper on
-/// uncertainty-guided representation learning.
+/// The options of all studies.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-struct Uncertainty {
-    /// A folder of training.h5, validation.h5 and testing.h5, or one file [default: a synthetic set].
+struct Shared {
+    /// Data set: a folder with training.h5, validation.h5 and testing.h5, or one file [default: synthetic]
     #[arg(long)]
     data: Option<PathBuf>,
 
-    /// The folder of everything that comes out.
+    /// Output folder
     #[arg(long)]
     out: PathBuf,
 
-    /// A small network, few epochs and, without --data, few patches: minutes instead of hours.
+    /// Quick mode: small network, few epochs, small synthetic data set; takes minutes
     #[arg(long)]
     quick: bool,
 
-    /// Any other setting, as of lcz train; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    settings: Vec<String>,
-
-    /// Sizes of the subsets, in per cent.
-    #[arg(long, value_delimiter = ',')]
-    shares: Option<Vec<f64>>,
-
-    /// Runs of each subset.
+    /// Random seed [default: 0]
     #[arg(long)]
-    runs: Option<u64>,
+    seed: Option<u64>,
 
-    /// Patches of the synthetic set.
-    #[arg(long, conflicts_with = "data")]
-    patches: Option<usize>,
-
-    /// A run whose network gives the features (a ResNet-50, or imported weights) [default: one is trained].
-    #[arg(long, value_name = "RUN")]
-    extractor: Option<PathBuf>,
-
-    /// Stratified subsets of equal counts a class instead of equal shares.
-    #[arg(long)]
-    equal_counts: bool,
-
-    /// Runs at a time [default: one a core, at most 4].
+    /// Number of runs in parallel [default: number of cores, at most 4]
     #[arg(long)]
     jobs: Option<usize>,
 
-    /// Only what all runs need: data, extractor, distances.
+    /// Only prepare what all runs need (data, feature extractor)
     #[arg(long, conflicts_with_all = ["shard", "collect"])]
     prepare: bool,
 
-    /// Only every n-th run, from the i-th on; the study must be prepared.
-    #[arg(long, value_name = "I/N", conflicts_with = "collect")]
+    /// Only do runs i, i+n, i+2n, ... of a prepared study
+    #[arg(long, value_name = "i/n", conflicts_with = "collect")]
     shard: Option<Shard>,
 
-    /// Only tables and figures, of runs that are all there.
-    #[arg(long)]
+    /// Only write tables and figures from the stored runs; nothing is trained
+    #[arg(long, alias = "redraw")]
     collect: bool,
 
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
+    /// Device: cpu, cuda:0 (in a build for CUDA), or auto
     #[arg(long, default_value = "cpu")]
     device: Device,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-impl Uncertainty {
-    fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let base = if self.quick { UncertaintyStudy::quick } else { UncertaintyStudy::full };
-        let mut study = base(&self.settings)?;
-        study.config.data.path = self.data.unwrap_or_default();
-        study.shares = self.shares.unwrap_or(study.shares);
-        study.runs = self.runs.unwrap_or(study.runs);
-        study.patches = self.patches.unwrap_or(study.patches);
-        study.extractor = self.extractor;
-        study.equal_counts = self.equal_counts;
+/// The options of studies of patches.
+#[derive(Debug, Args)]
+struct OfPatches {
+    /// Number of synthetic patches [default: 6000, with --quick 2000]
+    #[arg(long, conflicts_with = "data")]
+    patches: Option<usize>,
+
+    /// Set an option of lcz train, such as training.epochs=20; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+}
+
+impl OfPatches {
+    /// The settings, with those of other options over them.
+    fn settings(&mut self, shared: &Shared, more: &[(&str, Option<String>)]) -> &[String] {
+        let seed = ("training.seed", shared.seed.map(|seed| seed.to_string()));
+        for (key, value) in more.iter().chain([&seed]) {
+            self.settings.extend(value.iter().map(|value| format!("{key}={value}")));
+        }
+        &self.settings
+    }
+
+    fn is_given(&self) -> bool {
+        self.patches.is_some() || !self.settings.is_empty()
+    }
+}
+
+impl Shared {
+    /// Does the study. `given` says whether the command line has settings, which are then compared with those of the
+    /// folder where it is only collected.
+    fn run<S: Study>(self, study: &S, given: bool, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let place = Place { data: self.data.as_deref(), out: &self.out, device: self.device };
         let part = match self.shard {
-            Some(shard) => Part::Runs(shard),
-            None if self.prepare => Part::Preparation,
-            None if self.collect => Part::Tables,
-            None => Part::All,
+            Some(shard) => StudyPart::Runs(shard),
+            None if self.prepare => StudyPart::Preparation,
+            None if self.collect => StudyPart::Tables,
+            None => StudyPart::All,
         };
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let jobs = self.jobs.unwrap_or_else(|| cores().min(4));
-        let outcome = studies::reproduce_uncertainty(&study, part, &self.out, jobs, self.device, progress)?;
+        let outcome = if self.collect && !given && !self.quick && self.seed.is_none() {
+            Some(studies::collect::<S>(place, progress)?)
+        } else {
+            let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+            let jobs = self.jobs.unwrap_or_else(|| cores().min(4));
+            studies::reproduce(study, part, jobs, place, progress)?
+        };
         let Some(outcome) = outcome else { return Ok(()) };
         if self.json {
             return output::json(&outcome);
         }
-        for test in &outcome.tests {
-            output::line(format!(
-                "{} ({}), {} patches\n\n{}",
-                test.name, outcome.provenance, test.patches, test.table
-            ))?;
+        for table in S::tables(&outcome) {
+            output::line(table.to_string())?;
         }
-        output::line(format!("all of it in {}", self.out.join("README.md").display()))
+        output::line(format!("all results: {}", self.out.join("README.md").display()))
+    }
+}
+
+/// Label distributions: train on one-hot labels or on votes.
+///
+/// Trains Sen2LCZ on one-hot labels and on the votes of experts, with and without label smoothing, and compares
+/// accuracy and calibration: the study of the label distribution paper.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lcz reproduce ldl --quick --out study                (synthetic, minutes)
+  lcz reproduce ldl --data data --out study            (full run)
+  lcz reproduce ldl --data data --out study --seeds 3 --epochs 60 --width 8
+  lcz reproduce ldl --out study --collect              (tables and figures only)")]
+struct Ldl {
+    #[command(flatten)]
+    shared: Shared,
+
+    #[command(flatten)]
+    of_patches: OfPatches,
+
+    /// Number of random seeds per kind of labels [default: 5, with --quick 3]
+    #[arg(long)]
+    seeds: Option<u64>,
+
+    /// Maximum number of epochs [default: 300, with --quick 12]
+    #[arg(long)]
+    epochs: Option<usize>,
+
+    /// Width of the network [default: 16, with --quick 8]
+    #[arg(long)]
+    width: Option<usize>,
+}
+
+impl Ldl {
+    fn run(mut self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let base = if self.shared.quick { LdlStudy::quick } else { LdlStudy::full };
+        let epochs = ("training.epochs", self.epochs.map(|epochs| epochs.to_string()));
+        let width = ("model.width", self.width.map(|width| width.to_string()));
+        let mut study = base(self.of_patches.settings(&self.shared, &[epochs, width]))?;
+        study.patches = self.of_patches.patches.unwrap_or(study.patches);
+        study.seeds = self.seeds.unwrap_or(study.seeds);
+        let given = self.of_patches.is_given() || self.seeds.is_some();
+        self.shared.run(&study, given, progress)
+    }
+}
+
+/// Uncertainty-guided learning: train on uncertain, certain or random patches.
+///
+/// Trains a network, ranks the training patches by the distance of their features from the median of their class, and
+/// trains networks on subsets: the study of the paper on uncertainty-guided representation learning.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lcz reproduce uncertainty --quick --out study
+  lcz reproduce uncertainty --data data --out study --jobs 2
+  lcz reproduce uncertainty --data data --out study --extractor runs/resnet50")]
+struct Uncertainty {
+    #[command(flatten)]
+    shared: Shared,
+
+    #[command(flatten)]
+    of_patches: OfPatches,
+
+    /// Sizes of the subsets in per cent [default: 5,10,15,20,30]
+    #[arg(long, value_delimiter = ',')]
+    shares: Option<Vec<f64>>,
+
+    /// Number of runs per subset [default: 3]
+    #[arg(long)]
+    runs: Option<u64>,
+
+    /// Run folder of a network to extract features with, such as a ResNet-50 [default: one is trained]
+    #[arg(long, value_name = "RUN")]
+    extractor: Option<PathBuf>,
+
+    /// Stratify by equal counts per class instead of equal shares
+    #[arg(long)]
+    equal_counts: bool,
+}
+
+impl Uncertainty {
+    fn run(mut self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let base = if self.shared.quick { UncertaintyStudy::quick } else { UncertaintyStudy::full };
+        let mut study = base(self.of_patches.settings(&self.shared, &[]))?;
+        study.patches = self.of_patches.patches.unwrap_or(study.patches);
+        let given =
+            self.of_patches.is_given() || self.shares.is_some() || self.runs.is_some() || self.equal_counts;
+        study.shares = self.shares.unwrap_or(study.shares);
+        study.runs = self.runs.unwrap_or(study.runs);
+        study.extractor = self.extractor;
+        study.equal_counts = self.equal_counts;
+        self.shared.run(&study, given, progress)
+    }
+}
+
+/// Active learning: choose the patches that experts label next.
+///
+/// Trains a network on few labelled patches, adds the labels of patches that an acquisition strategy chooses, and
+/// trains again. Measures accuracy against the number of labels, with random sampling as baseline. The labels of the
+/// training set are hidden until they are acquired.
+#[derive(Debug, Args)]
+#[command(after_help = "Acquisition strategies:
+  random     random sampling, the baseline
+  entropy    highest entropy of the prediction
+  margin     smallest difference between the two most probable classes
+  bald       highest mutual information between Monte Carlo dropout passes
+  core-set   k-centre cover of the features
+  distance   largest distance from the geometric median of the predicted class
+
+More seeds or strategies can be added to a study. The number of rounds cannot change: it determines how
+often an epoch repeats the labelled patches.
+
+Examples:
+  lcz reproduce active --quick --out study
+  lcz reproduce active --data data --out study --acquisition bald,margin --start 200 --rounds 8 --budget 100
+  lcz reproduce active --data data --out study --acquisition entropy --seeds 5 --set model.width=8")]
+struct Active {
+    #[command(flatten)]
+    shared: Shared,
+
+    #[command(flatten)]
+    of_patches: OfPatches,
+
+    /// Acquisition strategies; random is always included [default: all]
+    #[arg(long, value_delimiter = ',')]
+    acquisition: Option<Vec<Acquisition>>,
+
+    /// Number of labelled patches at the start [default: 100, with --quick 60]
+    #[arg(long)]
+    start: Option<usize>,
+
+    /// Number of rounds of labelling [default: 10, with --quick 6]
+    #[arg(long)]
+    rounds: Option<usize>,
+
+    /// Number of patches labelled per round [default: 100, with --quick 60]
+    #[arg(long)]
+    budget: Option<usize>,
+
+    /// Number of random seeds [default: 3, with --quick 2]
+    #[arg(long)]
+    seeds: Option<u64>,
+
+    /// Number of Monte Carlo dropout passes of bald [default: 20]
+    #[arg(long)]
+    passes: Option<usize>,
+}
+
+impl Active {
+    fn run(mut self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let base = if self.shared.quick { ActiveStudy::quick } else { ActiveStudy::full };
+        let mut study = base(self.of_patches.settings(&self.shared, &[]))?;
+        study.patches = self.of_patches.patches.unwrap_or(study.patches);
+        let numbers = [self.start, self.rounds, self.budget, self.passes];
+        let given = self.of_patches.is_given()
+            || self.acquisition.is_some()
+            || self.seeds.is_some()
+            || numbers.iter().any(Option::is_some);
+        study.acquisitions = self.acquisition.unwrap_or(study.acquisitions);
+        study.start = self.start.unwrap_or(study.start);
+        study.rounds = self.rounds.unwrap_or(study.rounds);
+        study.budget = self.budget.unwrap_or(study.budget);
+        study.passes = self.passes.unwrap_or(study.passes);
+        study.seeds = self.seeds.unwrap_or(study.seeds);
+        self.shared.run(&study, given, progress)
+    }
+}
+
+/// Land cover of each pixel: train U-Nets on synthetic cities and on real ground.
+///
+/// Trains U-Nets on two synthetic cities and tests each on held-out blocks of its own city and on the other city. With
+/// the real sample, trains on all dates but one and tests on that date.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The real sample is slovenia_lulc.h5 of eo-learn's examples. --data is this file, or a folder that holds it
+(itself or in eolearn/); the default is $LCZ_REAL_DATA. Without it the study has the synthetic cities only.
+
+Examples:
+  lcz reproduce landcover --quick --out study          (minutes)
+  lcz reproduce landcover --out study --data data/eolearn"
+)]
+struct Landcover {
+    #[command(flatten)]
+    shared: Shared,
+
+    /// Maximum number of epochs [default: 60]
+    #[arg(long)]
+    epochs: Option<usize>,
+
+    /// Rows and columns of the scene of a city [default: 1216, with --quick 704]
+    #[arg(long, value_name = "PIXELS")]
+    side: Option<usize>,
+
+    /// Dates of the real sample to hold out in turn, from 0 [default: all, with --quick 4]
+    #[arg(long, value_delimiter = ',')]
+    dates: Option<Vec<usize>>,
+}
+
+impl Landcover {
+    fn run(mut self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+        let mut study = if self.shared.quick { LandcoverStudy::quick() } else { LandcoverStudy::full() };
+        let given = self.epochs.is_some() || self.side.is_some() || self.dates.is_some();
+        let real = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from);
+        self.shared.data = self.shared.data.or(real);
+        study.dates = match self.dates {
+            Some(dates) => dates,
+            None if self.shared.data.is_none() => Vec::new(),
+            None => study.dates,
+        };
+        study.side = self.side.unwrap_or(study.side);
+        study.training.seed = self.shared.seed.unwrap_or(study.training.seed);
+        if let Some(epochs) = self.epochs {
+            study = study.with_epochs(epochs);
+        }
+        self.shared.run(&study, given, progress)
     }
 }
 
 impl Reproduce {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         match self.study {
-            Study::Ldl(ldl) => ldl.run(progress),
-            Study::Uncertainty(uncertainty) => uncertainty.run(progress),
-            Study::Landcover(landcover) => landcover.run(progress),
+            StudyArguments::Ldl(study) => study.run(progress),
+            StudyArguments::Uncertainty(study) => study.run(progress),
+            StudyArguments::Active(study) => study.run(progress),
+            StudyArguments::Landcover(study) => study.run(progress),
         }
-    }
-}
-
-/// Land cover, pixel by pixel: U-Nets on two made-up cities, each tested on held-out ground and on the other city, and on
-/// real ground seen on several dates.
-#[derive(Debug, Args)]
-#[command(after_help = "Interrupted, it goes on where it was: networks that are there are not trained again.
-
-The real sample is slovenia_lulc.h5 of eo-learn's examples (the file, or a folder that holds it, itself or in
-eolearn/); it is looked for in $LCZ_REAL_DATA, too. Without it that half of the study is left out.
-
-Examples:
-  lcz reproduce landcover --quick --out study          (some minutes on two cores)
-  lcz reproduce landcover --out study --data data/eolearn    (a quarter of an hour of one idle core)")]
-struct Landcover {
-    /// The real sample, or its folder [default: $LCZ_REAL_DATA, else none].
-    #[arg(long)]
-    data: Option<PathBuf>,
-
-    /// The folder of everything that comes out.
-    #[arg(long)]
-    out: PathBuf,
-
-    /// Smaller scenes and networks, fewer epochs, one date: minutes.
-    #[arg(long)]
-    quick: bool,
-
-    /// Passes over the training patches of a city, at most.
-    #[arg(long)]
-    epochs: Option<usize>,
-
-    /// Lines and columns of a city's scene.
-    #[arg(long, value_name = "PIXELS")]
-    side: Option<usize>,
-
-    /// Dates of the real sample that are held out in turn, from 0.
-    #[arg(long, value_delimiter = ',')]
-    dates: Option<Vec<usize>>,
-
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
-    #[arg(long, default_value = "cpu")]
-    device: Device,
-
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-impl Landcover {
-    fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let base = if self.quick { LandcoverStudy::quick() } else { LandcoverStudy::full() };
-        let real = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from);
-        let mut study = LandcoverStudy {
-            data: self.data.or(real),
-            side: self.side.unwrap_or(base.side),
-            dates: self.dates.unwrap_or_else(|| base.dates.clone()),
-            ..base
-        };
-        if let Some(epochs) = self.epochs {
-            study = study.with_epochs(epochs);
-        }
-        let outcome = studies::reproduce_landcover(&study, &self.out, self.device, progress)?;
-        if self.json {
-            return output::json(&outcome);
-        }
-        output::line(format!("{}\n", outcome.provenance))?;
-        let mut table = Table::new(["learnt from", "model", "tested on", "OA", "mean IoU", "macro F1"]);
-        let mut row = |from: &str, model: &str, scores: &studies::CoverScores| {
-            let three = |value: f64| format!("{value:.3}");
-            table.row([
-                from.to_owned(),
-                model.to_owned(),
-                scores.test.clone(),
-                three(scores.overall_accuracy),
-                three(scores.mean_iou),
-                three(scores.macro_f1),
-            ]);
-        };
-        for scores in &outcome.scores {
-            scores.tests.iter().for_each(|test| row(&scores.city, &scores.model, test));
-        }
-        for date in &outcome.dates {
-            row("Slovenia, other dates", "U-Net", &date.network);
-            row("Slovenia, other dates, west", "U-Net", &date.elsewhere);
-            date.baselines.iter().for_each(|(model, scores)| row("Slovenia, other dates", model, scores));
-        }
-        table.print()?;
-        output::line(format!("\nall of it in {}", self.out.join("README.md").display()))
-    }
-}
-
-impl Ldl {
-    fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let base = if self.quick { LdlStudy::quick() } else { LdlStudy::full() };
-        let study = LdlStudy {
-            data: self.data,
-            seeds: self.seeds.unwrap_or(base.seeds),
-            epochs: self.epochs.unwrap_or(base.epochs),
-            patches: self.patches.unwrap_or(base.patches),
-            width: self.width.unwrap_or(base.width),
-            ..base
-        };
-        let outcome = if self.redraw {
-            studies::redraw_ldl(&self.out, progress)?
-        } else {
-            studies::reproduce_ldl(&study, &self.out, self.device, progress)?
-        };
-        if self.json {
-            return output::json(&outcome);
-        }
-        output::line(format!("votes less one-hot ({}); below 0 the votes are better\n", outcome.provenance))?;
-        let mut table = Table::new(["measure", "method", "difference", "95 % interval"]);
-        for difference in &outcome.differences {
-            let interval = difference.interval;
-            table.row([
-                difference.measure.to_owned(),
-                difference.method.to_owned(),
-                format!("{:+.4}", difference.value),
-                format!("{:+.4} to {:+.4}", interval.lower, interval.upper),
-            ]);
-        }
-        table.print()?;
-        output::line(format!("\nall of it in {}", self.out.join("README.md").display()))
     }
 }

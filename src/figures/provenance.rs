@@ -2,6 +2,7 @@
 //! text chunk (iTXt, keyword `Provenance`), the CSV in its first comment line. All three hold the same JSON
 //! and a checksum of the numbers drawn, so that files that do not belong together are told apart.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -68,7 +69,7 @@ pub enum Source {
         /// The file.
         file: String,
     },
-    /// The predictions that a study, `lcz reproduce` or `lcz active`, has stored in the folder of its figures.
+    /// The predictions that a study (`lcz reproduce`) has stored in the folder of its figures.
     Study {
         /// Which.
         name: StudyName,
@@ -87,8 +88,19 @@ pub enum StudyName {
     Uncertainty,
     /// `lcz reproduce landcover`.
     Landcover,
-    /// `lcz active`.
+    /// `lcz reproduce active`.
     Active,
+}
+
+impl fmt::Display for StudyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ldl => "ldl",
+            Self::Uncertainty => "uncertainty",
+            Self::Landcover => "landcover",
+            Self::Active => "active",
+        })
+    }
 }
 
 impl Provenance {

@@ -39,6 +39,11 @@ impl Fingerprint {
         })
     }
 
+    /// How many patches the set has.
+    pub(crate) fn patches(&self) -> usize {
+        self.patches
+    }
+
     /// What is not as it was, in a few words; none if all is.
     pub(crate) fn change(&self, now: &Self) -> Option<String> {
         if self.patches != now.patches {

@@ -21,7 +21,7 @@ use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, 
 use resampling::{Ballots, Draws};
 use statistics::{Extent, Forecast, Statistics};
 
-pub(crate) use resampling::percentile_interval;
+pub(crate) use resampling::{percentile_interval, percentiles};
 pub(crate) use statistics::Values;
 
 /// A measure of the table, in its order.

@@ -340,11 +340,15 @@ impl PanelTable {
     }
 }
 
-/// The middle `level` of the rounds in which the measure was defined, with linear interpolation between
-/// them; None without such a round.
+/// The [percentiles] of the rounds in which the measure was defined.
 pub(crate) fn percentile_interval(rounds: &[Values], at: usize, level: f64) -> Option<Interval> {
-    let mut values: Vec<f64> =
-        rounds.iter().filter_map(|values| values[at]).filter(|v| !v.is_nan()).collect();
+    percentiles(rounds.iter().filter_map(|values| values[at]), level)
+}
+
+/// The interval of the middle `level` of these values, with linear interpolation between them; NaN is left out.
+/// None without a value.
+pub(crate) fn percentiles(values: impl Iterator<Item = f64>, level: f64) -> Option<Interval> {
+    let mut values: Vec<f64> = values.filter(|v| !v.is_nan()).collect();
     values.sort_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;
     let quantile = |q: f64| {

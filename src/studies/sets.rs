@@ -1,28 +1,34 @@
-//! Labelled sets of a study of many runs.
+//! Labelled sets of a study of many runs, and the predictions that runs store.
+
+use std::path::Path;
 
 use crate::data::Patches;
+use crate::data::predictions::{self, Predictions, Stated};
 use crate::nn::Labelled;
-use crate::{LabelDistributions, Labels, Result};
+use crate::scorecard::Reference;
+use crate::{Error, LabelDistributions, Labels, Probabilities, Result, Votes};
 
 /// Patches of at most so many bytes are read once, for all runs.
 const KEPT_IN_MEMORY: usize = 1 << 30;
 
 /// A labelled set.
-pub(super) struct Set {
+pub struct LabelledSet {
+    /// The patches.
     pub patches: Patches,
+    /// One class per patch.
     pub labels: Labels,
     /// What is learnt: the experts' votes, or the labels where there are none.
     pub y: LabelDistributions,
 }
 
-impl Set {
-    pub fn of(patches: Patches) -> Result<Self> {
+impl LabelledSet {
+    pub(super) fn of(patches: Patches) -> Result<Self> {
         let labels = patches.labels_or_majority()?;
         let y = if patches.has_distributions() { patches.distributions()? } else { labels.one_hot() };
         Ok(Self { patches, labels, y })
     }
 
-    pub fn labelled(&self) -> Labelled<'_> {
+    pub(super) fn labelled(&self) -> Labelled<'_> {
         Labelled { patches: &self.patches, labels: &self.y }
     }
 }
@@ -48,4 +54,44 @@ pub(super) fn in_memory(patches: &Patches) -> Result<Patches> {
     }
     // Distributions that are no votes stay with the file.
     if patches.has_distributions() && !kept.has_distributions() { Ok(patches.clone()) } else { Ok(kept) }
+}
+
+/// The test set that runs have stored predictions of.
+#[derive(Debug, Clone)]
+pub(super) struct TestSet {
+    pub labels: Labels,
+    /// The experts' votes as distributions, or the label distributions of the file.
+    pub y: Option<LabelDistributions>,
+    pub votes: Option<Votes>,
+    pub groups: Option<Vec<i32>>,
+    pub provenance: String,
+}
+
+impl TestSet {
+    /// Labels, distributions and groups: for measures without resampled votes.
+    pub fn reference(&self) -> Reference<'_> {
+        let mut reference = Reference::new(&self.labels);
+        if let Some(y) = &self.y {
+            reference = reference.with_distributions(y);
+        }
+        if let Some(groups) = &self.groups {
+            reference = reference.with_groups(groups);
+        }
+        reference
+    }
+}
+
+/// Predictions that a run has stored, with the temperature that they were scaled by, and their test set.
+pub(super) fn read_predictions(path: &Path) -> Result<(Probabilities, Option<f64>, TestSet)> {
+    if !path.is_file() {
+        return Err(Error::file(path, "not there", "repeat the study in its folder"));
+    }
+    let Predictions { predicted, labels, votes, distributions, groups, provenance, temperature } =
+        predictions::read(path, None)?;
+    let Stated::Probabilities(p) = predicted else {
+        return Err(Error::file(path, "no probabilities", "remove it, and repeat the study"));
+    };
+    let y = votes.as_ref().map(Votes::distributions).or(distributions);
+    let test = TestSet { labels, y, votes, groups, provenance };
+    Ok((p, temperature.map(|by| by.temperature), test))
 }

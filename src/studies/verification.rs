@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{active, landcover, ldl, uncertainty};
+use super::{ActiveStudy, LandcoverStudy, LdlStudy, UncertaintyStudy, study};
 use crate::data::read_votes;
 use crate::figures::{self, Caption, Figure, Record, Source, StudyName, number_lines, numbers_checksum};
 use crate::metrics::VoteSummary;
@@ -138,12 +138,13 @@ fn redrawn(
         }
         Source::Study { name } => {
             let folder = find_study(figure, run)?;
-            match name {
-                StudyName::Ldl => named(figure, ldl::figures(&folder, progress)?),
-                StudyName::Landcover => named(figure, landcover::figures(&folder)?),
-                StudyName::Uncertainty => named(figure, uncertainty::figures(&folder, progress)?),
-                StudyName::Active => named(figure, active::figures(&folder)?),
-            }
+            let figures = match name {
+                StudyName::Ldl => study::figures::<LdlStudy>(&folder, progress)?,
+                StudyName::Landcover => study::figures::<LandcoverStudy>(&folder, progress)?,
+                StudyName::Uncertainty => study::figures::<UncertaintyStudy>(&folder, progress)?,
+                StudyName::Active => study::figures::<ActiveStudy>(&folder, progress)?,
+            };
+            named(figure, figures)
         }
         Source::Other => {
             let advice = "run the command that made it again, and compare";
@@ -184,7 +185,7 @@ fn find_run(figure: &Path, given: Option<&Path>, recorded: &str) -> Result<Run> 
 /// The folder of a figure's study: where it is said to be, else that of the figure.
 fn find_study(figure: &Path, given: Option<&Path>) -> Result<PathBuf> {
     let folder = given.or(figure.parent()).unwrap_or(Path::new("")).to_owned();
-    if ldl::is_study(&folder) {
+    if study::is_study(&folder) {
         return Ok(folder);
     }
     let place = given.map_or("beside it".to_owned(), |given| format!("in {}", given.display()));

@@ -1,4 +1,4 @@
-//! Rounds of learning and asking, and what each leaves behind.
+//! Rounds of training and labelling, and what each stores.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,116 +8,98 @@ use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
 use super::ActiveStudy;
-use crate::data::predictions::{self, Stated};
+use crate::data::predictions;
 use crate::data::so2sat::So2Sat;
-use crate::models::{Device, Model, build};
+use crate::metrics::Scores;
+use crate::models::{Device, Network, build};
 use crate::nn::{Labelled, Standardisation, Training};
 use crate::progress::Silent;
 use crate::run::{Config, Run};
-use crate::studies::jobs;
-use crate::studies::sets::{Set, in_memory};
+use crate::studies::bootstrap::Sums;
+use crate::studies::sets::{LabelledSet, TestSet, in_memory, read_predictions};
+use crate::studies::study::Place;
 use crate::uncertainty::{Acquisition, Centre, ClassCentres, Members, Uncertainty, Weiszfeld, k_centres};
 use crate::{Error, Labels, Probabilities, Progress, Result};
 
-/// Positions of the patches that a round learns from, and of those it asks for then.
+/// Positions of the patches that a round is trained on, and of those that are labelled next.
 const LABELLED: &str = "labelled.csv";
 const ASKED: &str = "asked.csv";
 const PREDICTIONS: &str = "testing.h5";
 
 /// The data of a study.
-pub(super) struct Data {
+pub struct ActiveData {
     /// The training set, whose labels are asked for.
-    pub pool: Set,
+    pub pool: LabelledSet,
     /// Chooses the epoch.
-    pub validation: Set,
-    pub testing: Set,
+    pub validation: LabelledSet,
+    /// Measures the accuracy.
+    pub testing: LabelledSet,
     standardisation: Standardisation,
 }
 
-impl Data {
-    pub fn open(config: &Config, progress: &mut dyn Progress) -> Result<Self> {
+impl ActiveData {
+    pub(super) fn open(config: &Config, progress: &mut dyn Progress) -> Result<Self> {
         let so2sat = config.data.choose(So2Sat::open(&config.data.path)?)?;
         let (pool, validation, testing) = so2sat.splits()?;
-        let pool = Set::of(in_memory(&pool)?)?;
-        // Pixels are known without asking.
+        let set = |patches| LabelledSet::of(in_memory(&patches)?);
+        let pool = set(pool)?;
+        // Pixels are known without labels.
         let standardisation = Standardisation::of(&pool.patches, progress)?;
-        let validation = Set::of(in_memory(&validation)?)?;
-        Ok(Self { pool, validation, testing: Set::of(in_memory(&testing)?)?, standardisation })
+        Ok(Self { pool, validation: set(validation)?, testing: set(testing)?, standardisation })
     }
 }
 
-/// One way of asking with one seed; without a way of asking, all patches are labelled.
+/// One acquisition strategy with one random seed; without a strategy, all patches are labelled.
 #[derive(Debug, Clone, Copy)]
-struct Task {
-    acquisition: Option<Acquisition>,
-    seed: u64,
+pub struct Task {
+    pub(super) acquisition: Option<Acquisition>,
+    pub(super) seed: u64,
 }
 
 impl Task {
-    fn folder(self, out: &Path, round: usize) -> PathBuf {
+    pub(super) fn folder(self) -> PathBuf {
         let name = self.acquisition.map_or("all", Acquisition::name);
-        out.join("curves").join(format!("{name}-seed-{}", self.seed)).join(format!("round-{round}"))
+        Path::new("curves").join(format!("{name}-seed-{}", self.seed))
     }
 
-    /// Rounds of learning, where it is asked so often.
-    fn rounds(self, asking: usize) -> usize {
-        if self.acquisition.is_some() { asking + 1 } else { 1 }
+    /// The folder of a round.
+    pub(super) fn round(self, round: usize) -> PathBuf {
+        self.folder().join(format!("round-{round}"))
     }
-}
 
-/// Does the rounds that are not there yet.
-pub(super) fn run(
-    study: &ActiveStudy,
-    data: &Data,
-    out: &Path,
-    jobs: usize,
-    device: Device,
-    progress: &mut dyn Progress,
-) -> Result<()> {
-    let ways = || study.acquisitions.iter().copied().map(Some).chain([None]);
-    let tasks = (0..study.seeds).flat_map(|seed| ways().map(move |acquisition| Task { acquisition, seed }));
-    let missing = |task: &Task| {
-        (0..task.rounds(study.rounds)).filter(|&round| !task.folder(out, round).exists()).count()
-    };
-    let tasks: Vec<Task> = tasks.filter(|task| missing(task) > 0).collect();
-    let steps = tasks.iter().map(missing).sum();
-    jobs::side_by_side("rounds", (&tasks, steps), jobs, progress, |&task, report| {
-        for round in 0..task.rounds(study.rounds) {
-            if !task.folder(out, round).exists() {
-                report(one(study, data, out, (task, round), device)?);
-            }
-        }
-        Ok(())
-    })
+    /// Rounds of training, for so many rounds of labelling.
+    pub(super) fn rounds(self, labelling: usize) -> usize {
+        if self.acquisition.is_some() { labelling + 1 } else { 1 }
+    }
 }
 
 /// One round, into its folder; returns a line on it.
-fn one(
+pub(super) fn one(
     study: &ActiveStudy,
-    data: &Data,
-    out: &Path,
+    data: &ActiveData,
+    place: Place<'_>,
     (task, round): (Task, usize),
-    device: Device,
 ) -> Result<String> {
+    let at = |round| place.out.join(task.round(round));
     let pool = data.pool.labels.len();
     let labelled = match (task.acquisition, round.checked_sub(1)) {
         (None, _) => (0..pool).collect(),
         (Some(_), None) => {
-            // The same for every way of asking.
+            // The same for every strategy.
             let mut random = ChaCha8Rng::seed_from_u64(task.seed);
             let mut drawn = sample(&mut random, pool, study.start).into_vec();
             drawn.sort_unstable();
             drawn
         }
         (Some(_), Some(before)) => {
-            let folder = task.folder(out, before);
+            let folder = at(before);
             let (mut labelled, asked) = (positions(&folder.join(LABELLED))?, positions(&folder.join(ASKED))?);
             labelled.extend(asked);
             labelled.sort_unstable();
             labelled
         }
     };
-    let network = learn(study, data, &labelled, task.seed, device)?;
+    let network = learn(study, data, &labelled, task.seed, place.device)?;
     let asked = match task.acquisition {
         Some(acquisition) => ask(study, data, &*network, &labelled, (acquisition, task.seed, round))?,
         None => Vec::new(),
@@ -130,7 +112,7 @@ fn one(
         let lines: Vec<String> = positions.iter().map(|n| format!("{n}\n")).collect();
         fs::write(&path, format!("sample\n{}", lines.concat())).map_err(Error::io(&path))
     };
-    let folder = task.folder(out, round);
+    let folder = at(round);
     if let Some(curve) = folder.parent() {
         fs::create_dir_all(curve).map_err(Error::io(curve))?;
     }
@@ -143,16 +125,15 @@ fn one(
     Ok(format!("{name}, {} labels, seed {}: accuracy {accuracy:.3}", labelled.len(), task.seed))
 }
 
-/// A network that has learnt from the labelled patches, from the first weights of the seed.
+/// A network trained on the labelled patches, from the first weights of the seed.
 fn learn(
     study: &ActiveStudy,
-    data: &Data,
+    data: &ActiveData,
     labelled: &[usize],
     seed: u64,
     device: Device,
-) -> Result<Box<dyn Model>> {
-    // Few patches are gone through several times an epoch, so that they take no fewer steps than the most that are asked
-    // for.
+) -> Result<Box<dyn Network>> {
+    // An epoch repeats few patches, so that it has no fewer steps than that of the last round.
     let most = study.labelled(study.rounds);
     let times = (most as f64 / labelled.len() as f64).round().max(1.0) as usize;
     let positions: Vec<usize> = labelled.repeat(times);
@@ -167,11 +148,11 @@ fn learn(
     Ok(network)
 }
 
-/// The positions of the patches that are asked for next, rising.
+/// The positions of the patches that are labelled next, rising.
 fn ask(
     study: &ActiveStudy,
-    data: &Data,
-    network: &dyn Model,
+    data: &ActiveData,
+    network: &dyn Network,
     labelled: &[usize],
     (acquisition, seed, round): (Acquisition, u64, usize),
 ) -> Result<Vec<usize>> {
@@ -218,35 +199,60 @@ fn sorted(mut positions: Vec<usize>) -> Vec<usize> {
     positions
 }
 
-/// What the rounds of one way of asking say of the test set.
+/// The predictions of all rounds of one strategy for the test set.
 pub(super) struct Curve {
-    pub acquisition: Option<Acquisition>,
     /// Seeds of rounds.
-    pub predicted: Vec<Vec<Probabilities>>,
-    /// The test patches' own.
-    pub labels: Labels,
+    predicted: Vec<Vec<Probabilities>>,
+    pub test: TestSet,
 }
 
 impl Curve {
-    /// Of so many seeds and rounds of asking.
-    pub fn read(acquisition: Option<Acquisition>, (seeds, asking): (u64, usize), out: &Path) -> Result<Self> {
-        let mut labels = None;
-        let mut of_round = |task: Task, round: usize| {
-            let path = task.folder(out, round).join(PREDICTIONS);
-            let stored = predictions::read(&path, None)?;
-            labels = Some(stored.labels);
-            match stored.predicted {
-                Stated::Probabilities(predicted) => Ok(predicted),
-                _ => Err(Error::file(&path, "no probabilities", "remove the round's folder")),
-            }
+    /// Of so many seeds and rounds of labelling.
+    pub fn read(
+        acquisition: Option<Acquisition>,
+        (seeds, labelling): (u64, usize),
+        out: &Path,
+    ) -> Result<Self> {
+        let mut test = None;
+        let mut of_round = |path: PathBuf| {
+            let (p, _, set) = read_predictions(&out.join(path).join(PREDICTIONS))?;
+            test = Some(set);
+            Ok(p)
         };
         let mut of_seed = |seed: u64| {
             let task = Task { acquisition, seed };
-            (0..task.rounds(asking)).map(|round| of_round(task, round)).collect()
+            (0..task.rounds(labelling)).map(|round| of_round(task.round(round))).collect()
         };
         let predicted = (0..seeds).map(&mut of_seed).collect::<Result<_>>()?;
-        let labels = labels.ok_or_else(|| Error::file(out, "no seed of a study", "do the study again"))?;
-        Ok(Self { acquisition, predicted, labels })
+        let test = test.ok_or_else(|| Error::file(out, "no seed of a study", "repeat the study"))?;
+        Ok(Self { predicted, test })
+    }
+
+    /// Overall and average accuracy of each seed's rounds.
+    pub fn accuracies(&self) -> Result<[Vec<Vec<f64>>; 2]> {
+        let of = |measure: fn(&Scores) -> f64| {
+            let of_round = |p: &Probabilities| Ok(measure(&Scores::of(p, &self.test.labels, None)?));
+            self.predicted.iter().map(|seed| seed.iter().map(of_round).collect()).collect::<Result<_>>()
+        };
+        Ok([of(|scores| scores.overall_accuracy)?, of(|scores| scores.average_accuracy)?])
+    }
+
+    /// Right predictions per seed and unit of test patches, the mean over the rounds after the first acquisition.
+    pub fn right(&self, units: &[Vec<usize>]) -> Sums<1> {
+        let labels = self.test.labels.indices();
+        let of_seed = |rounds: &Vec<Probabilities>| {
+            let later = &rounds[1.min(rounds.len())..];
+            let mut sums = vec![[0.0]; units.len()];
+            for predicted in later {
+                let predicted = predicted.predicted();
+                for ([sum], unit) in sums.iter_mut().zip(units) {
+                    let right = unit.iter().filter(|&&n| predicted.indices()[n] == labels[n]).count();
+                    *sum += right as f64 / later.len() as f64;
+                }
+            }
+            sums
+        };
+        self.predicted.iter().map(of_seed).collect()
     }
 }
 
@@ -257,4 +263,36 @@ fn positions(path: &Path) -> Result<Vec<usize>> {
         line.parse().map_err(|_| Error::file(path, problem, "remove the round's folder"))
     };
     text.lines().enumerate().skip(1).map(number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Classes;
+    use crate::studies::bootstrap::{Difference, differences, units};
+    use ndarray::Array2;
+
+    #[test]
+    fn a_gain_is_the_difference_of_mean_accuracies_after_the_first_acquisition() {
+        let classes = Classes::named(["a", "b"]).unwrap();
+        let labels = Labels::new(classes.clone(), (0..40).map(|n| n % 2).collect()).unwrap();
+        // Every n-th patch is wrong.
+        let predicted = |every: usize| {
+            let p = |(n, k): (usize, usize)| if (k == n % 2) == (n % every != 0) { 0.8 } else { 0.2 };
+            Probabilities::new(classes.clone(), Array2::from_shape_fn((40, 2), p)).unwrap()
+        };
+        let groups: Vec<i32> = (0..40).map(|n| n / 4).collect();
+        let units = units(Some(&groups), 40);
+        let right = |first: usize, second: usize| {
+            let provenance = "synthetic".to_owned();
+            let test = TestSet { labels: labels.clone(), y: None, votes: None, groups: None, provenance };
+            let predicted = vec![vec![predicted(2), predicted(first), predicted(second)]; 2];
+            Curve { predicted, test }.right(&units)
+        };
+        let [Difference { value: gain, interval }] =
+            differences([&right(10, 20), &right(4, 5)], &units, true);
+        // 4 and 2 of 40 wrong, against 10 and 8.
+        assert!((gain - (18.0 - 6.0) / 80.0).abs() < 1e-12, "{gain}");
+        assert!(interval.lower > 0.0 && interval.lower <= gain && gain <= interval.upper);
+    }
 }

@@ -1,23 +1,24 @@
-//! The first half of the study: two made-up cities, a network for each, tested on ground of its own that it has not
-//! seen, and on the other city.
+//! The first half of the study: two synthetic cities; each network is tested on held-out blocks of its own city and on
+//! the other city.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use ndarray::Array4;
 
 use super::LandcoverStudy;
-use super::runs::{self, Trained};
+use super::runs;
 use super::scores::CoverScores;
 use crate::data::{Masks, Patches};
 use crate::metrics::ConfusionMatrix;
-use crate::models::pixel::{MajorityClass, PixelGaussian, single_pixels};
-use crate::models::{Classifier, Device, Model};
+use crate::models::pixel::{MajorityClass, PixelGaussian};
+use crate::models::{Classifier, Device, Segmenter};
 use crate::nn::Masked;
-use crate::scene::{
-    BlockSplit, CloudFilter, Codes, CutScene, GeoTiff, LabelRaster, Labelling, Part, Scene, Tiling,
-};
+use crate::progress::Silent;
+use crate::scene::{Blocks, CloudFilter, Codes, Cut, GeoTiff, LabelRaster, Labelling, Part, Scene, Tiling};
 use crate::synthetic::SyntheticScene;
-use crate::{Bands, Probabilities, Progress, Result, write_whole};
+use crate::{Bands, Error, Imagery, Labels, Probabilities, Progress, Result, write_whole};
 
-/// Which land cover of the generator's polygons belongs to which class, as `lcz landcover train --codes` takes it.
+/// Which land cover of the generator's polygons belongs to which class, as `--codes` takes it.
 const CODES: &str = "code,class
 11210,discontinuous urban fabric
 11220,discontinuous urban fabric
@@ -41,7 +42,7 @@ pub(super) struct City {
     pub labels: LabelRaster,
     pub tiling: Tiling,
     pub filter: CloudFilter,
-    pub cut: CutScene,
+    pub cut: Cut,
     /// The part of each patch.
     pub parts: Vec<Option<Part>>,
     pub provenance: String,
@@ -73,7 +74,7 @@ impl City {
         let mut cut = tiling.cut(&scene, &labels, Some((&scl, &filter)), progress)?;
         let provenance = maker.provenance();
         cut.patches = cut.patches.with_provenance(&provenance);
-        let parts = BlockSplit { side: study.block, ..BlockSplit::default() }.deal(&cut)?;
+        let parts = Blocks { side: study.block, ..Blocks::default() }.deal(&cut)?;
         Ok(Self { name: format!("city {seed}"), scene, labels, tiling, filter, cut, parts, provenance })
     }
 
@@ -88,20 +89,22 @@ impl City {
     }
 }
 
-/// What a network is held against: all of the classes' pixels.
+/// The scores of all of the classes' pixels.
 pub(super) fn score(test: &str, p: &Probabilities, masks: &Masks) -> Result<CoverScores> {
     let (labels, positions) = masks.labels()?;
     Ok(CoverScores::of(test, &ConfusionMatrix::of(&labels, &p.select(&positions).predicted())?))
 }
 
-/// A network of a city, and how it did.
-pub(super) struct Tested {
-    /// The place of its city in the list.
-    pub city: usize,
-    pub trained: Trained,
-    pub segmenter: Box<dyn Model>,
-    /// On its own city's test patches, and on all of the other city.
-    pub scores: Vec<CoverScores>,
+/// The same, a few patches at a time.
+fn test(segmenter: &dyn Segmenter, name: &str, (patches, masks): &(Patches, Masks)) -> Result<CoverScores> {
+    let mut confusion = ConfusionMatrix::empty(masks.classes().clone());
+    segmenter.predict_each(patches, &mut |range, p| {
+        let of_these = masks.select(&range.collect::<Vec<_>>())?;
+        // Patches without a class were left out when the scene was cut.
+        let (labels, positions) = of_these.labels()?;
+        confusion.add(&labels, &p.select(&positions).predicted())
+    })?;
+    Ok(CoverScores::of(name, &confusion))
 }
 
 /// What is tested of a city's networks: its own test patches, and all patches of the others.
@@ -115,46 +118,25 @@ fn tests(cities: &[City], city: usize) -> Result<Vec<(String, (Patches, Masks))>
     Ok(tests)
 }
 
-/// Trains what is missing, and tests all.
-pub(super) fn networks(
+/// Trains a network on a city, and tests it.
+pub(super) fn train(
     study: &LandcoverStudy,
     cities: &[City],
-    out: &Path,
+    (city, network): (usize, usize),
+    folder: &Path,
     device: Device,
-    progress: &mut dyn Progress,
-) -> Result<Vec<Tested>> {
-    let mut tested = Vec::new();
-    for (city, of) in cities.iter().enumerate() {
-        let (train, validation) = (of.of_part(Part::Training), of.of_part(Part::Validation));
-        let (train, validation) = (of.select(&train)?, of.select(&validation)?);
-        for network in &study.networks {
-            let folder = folder(out, &of.name, network);
-            let sets = |set: &'_ (Patches, Masks)| (set.0.clone(), set.1.clone());
-            let (train, validation) = (sets(&train), sets(&validation));
-            let (segmenter, trained) = runs::train(
-                &folder,
-                (network, &study.training),
-                Masked { patches: &train.0, masks: &train.1 },
-                Some(Masked { patches: &validation.0, masks: &validation.1 }),
-                device,
-                progress,
-            )?;
-            let scores = tests(cities, city)?
-                .iter()
-                .map(|(name, (patches, masks))| score(name, &segmenter.predict(patches)?, masks))
-                .collect::<Result<_>>()?;
-            tested.push(Tested { city, trained, segmenter, scores });
-        }
-    }
-    Ok(tested)
-}
-
-fn folder(out: &Path, city: &str, network: &crate::models::unet::UnetSettings) -> PathBuf {
-    let kind = match network.encoder {
-        crate::models::unet::Encoder::Plain => "plain",
-        crate::models::unet::Encoder::EfficientnetB0 => "efficientnet-b0",
-    };
-    out.join("networks").join(format!("{}-{kind}", city.replace(' ', "-")))
+) -> Result<Vec<CoverScores>> {
+    let part = |part| cities[city].select(&cities[city].of_part(part));
+    let [(patches, masks), validation] = [part(Part::Training)?, part(Part::Validation)?];
+    let (segmenter, _) = runs::train(
+        folder,
+        (&study.networks[network], &study.training),
+        Masked { patches: &patches, masks: &masks },
+        Some(Masked { patches: &validation.0, masks: &validation.1 }),
+        device,
+        &mut Silent,
+    )?;
+    tests(cities, city)?.iter().map(|(name, set)| test(&*segmenter, name, set)).collect()
 }
 
 /// What a class alone, and a pixel without its surroundings, come to: the scores of both on the city's tests.
@@ -175,7 +157,7 @@ pub(super) fn baselines_on(
     tests: &[(String, (Patches, Masks))],
     progress: &mut dyn Progress,
 ) -> Result<Vec<(&'static str, Vec<CoverScores>)>> {
-    let (train, labels) = single_pixels(patches, masks, EVERY)?;
+    let (train, labels) = pixels(patches, masks, EVERY)?;
     let models: [(&'static str, Box<dyn Classifier>); 2] = [
         ("majority class", Box::new(MajorityClass::fit(&train, &labels)?)),
         ("single pixels, Gaussian", Box::new(PixelGaussian::fit(&train, &labels, progress)?)),
@@ -184,11 +166,31 @@ pub(super) fn baselines_on(
     for (name, model) in models {
         let mut scores = Vec::new();
         for (test, (patches, masks)) in tests {
-            let (single, labels) = single_pixels(patches, masks, 1)?;
+            let (single, labels) = pixels(patches, masks, 1)?;
             let predicted = model.predict(&single)?.predicted();
             scores.push(CoverScores::of(test, &ConfusionMatrix::of(&labels, &predicted)?));
         }
         all.push((name, scores));
     }
     Ok(all)
+}
+
+/// Every so many pixels with a class, as patches of one pixel.
+fn pixels(patches: &Patches, masks: &Masks, every: usize) -> Result<(Patches, Labels)> {
+    let images = patches.images(0..patches.len())?;
+    let (_, size, _, bands) = images.dim();
+    let (labels, positions) = masks.labels()?;
+    let chosen: Vec<usize> = (0..positions.len()).step_by(every).collect();
+    let mut values = Vec::with_capacity(chosen.len() * bands);
+    for &k in &chosen {
+        let at = positions[k];
+        let (patch, row, column) = (at / (size * size), at / size % size, at % size);
+        values.extend(images.slice(ndarray::s![patch, row, column, ..]));
+    }
+    let images = Array4::from_shape_vec((chosen.len(), 1, 1, bands), values)
+        .map_err(|e| Error::Internal { what: "taking single pixels", detail: e.to_string() })?;
+    let imagery = Imagery { patch_size: 1, ..patches.imagery().clone() };
+    let indices = chosen.iter().map(|&k| labels.indices()[k]).collect();
+    let labels = Labels::new(labels.classes().clone(), indices)?;
+    Ok((Patches::in_memory(imagery, labels.classes().clone(), images)?, labels))
 }

@@ -1,30 +1,31 @@
-//! The second half of the study: real ground, seen on several dates. A network learns from all dates but one, and is
-//! tested on that one.
+//! The second half of the study: real ground on several dates. A network is trained on all dates but one, and tested
+//! on that one.
 //!
-//! All dates show the same ground, and its land cover is one map: what is tested is whether a network reads another day's
-//! light, season and air, not whether it knows other ground. A second test asks for both: it learns from the western
-//! part only, and is tested on the eastern one on the date held out.
+//! All dates show the same ground with one map of its land cover: this tests transfer to another day's light, season and
+//! air, not to other ground. A second test has both: a network is trained on the western part only, and tested on the
+//! eastern one on the date held out.
 
 use std::path::Path;
 
 use ndarray::{Array2, Array3, Array4, s};
 use serde::{Deserialize, Serialize};
 
-use super::LandcoverStudy;
 use super::cities::{baselines_on, score};
-use super::runs;
 use super::scores::CoverScores;
+use super::{CoverTask, LandcoverStudy, SCORES, drawing, runs};
 use crate::data::eopatch::EoPatch;
 use crate::data::{Masks, Patches};
 use crate::mapping::blend::{InMemory, blend};
 use crate::models::unet::UnetSettings;
 use crate::models::{Device, Model};
 use crate::nn::{Keep, Masked, Schedule, Training};
+use crate::progress::Silent;
+use crate::studies::study::{Place, Study, read_json};
 use crate::{Classes, Error, Probabilities, Progress, Result};
 
-/// Pixels from patch to patch of a date: the ground has room for hardly more than one.
+/// Stride of the patches of a date, in pixels: the ground has room for hardly more than one patch.
 const STRIDE: usize = 12;
-/// Columns east of the part that a network has learnt from, which count in the test of other ground.
+/// Columns between the western ground and the eastern ground that is tested.
 const EAST: usize = 4;
 
 /// One date held out.
@@ -49,60 +50,75 @@ pub(super) struct DatePicture {
     pub p: Probabilities,
 }
 
-/// Holds out each of the study's dates in turn.
-pub(super) fn held_out(
+/// Trains a network on all dates but one, and tests it on that one: on all ground, or on the eastern ground a network
+/// of the western ground.
+pub(super) fn train(
     study: &LandcoverStudy,
     ground: &EoPatch,
-    out: &Path,
+    (date, west): (usize, bool),
+    folder: &Path,
     device: Device,
-    progress: &mut dyn Progress,
-) -> Result<(Vec<DateScores>, Vec<DatePicture>)> {
+) -> Result<CoverScores> {
     let network = UnetSettings { width: study.date_width, ..UnetSettings::default() };
-    // No ground is left to watch over the training: the last epoch's weights are taken.
+    // No ground is left to validate on: the last epoch's weights are kept.
     let epochs = study.date_epochs;
     let schedule = Schedule::Cosine { epochs, floor: 0.0 };
     let training = Training { epochs, schedule, keep: Keep::Last, ..study.training.clone() };
-    let dates: Vec<usize> = study.dates.iter().copied().filter(|&date| date < ground.dates()).collect();
-    let size = study.patch_size;
+    let (size, others) = (study.patch_size, others(ground, date));
+    let (patches, masks) =
+        if west { western(ground, &others, size)? } else { ground.patches(&others, size, STRIDE)? };
+    let train = Masked { patches: &patches, masks: &masks };
+    let (segmenter, _) = runs::train(folder, (&network, &training), train, None, device, &mut Silent)?;
+    let (_, p) = whole(&*segmenter, ground, date, &mut Silent)?;
+    let mut cover = ground.cover().clone();
+    if !west {
+        return of_cover(&format!("date {date}"), &p, ground.classes(), &cover);
+    }
+    // The columns of the western patches end where the test begins.
+    cover.slice_mut(s![.., ..size + EAST]).fill(Masks::IGNORED);
+    of_cover(&format!("date {date}, eastern ground"), &p, ground.classes(), &cover)
+}
+
+fn others(ground: &EoPatch, date: usize) -> Vec<usize> {
+    (0..ground.dates()).filter(|&other| other != date).collect()
+}
+
+/// The scores of all dates, with the figure of their networks.
+pub(super) fn collect(
+    study: &LandcoverStudy,
+    ground: &EoPatch,
+    place: Place<'_>,
+    progress: &mut dyn Progress,
+) -> Result<Vec<DateScores>> {
     let (mut all, mut pictures) = (Vec::new(), Vec::new());
-    for date in dates {
-        let others: Vec<usize> = (0..ground.dates()).filter(|&other| other != date).collect();
-        let (patches, masks) = ground.patches(&others, size, STRIDE)?;
-        let at = |what: &str| out.join("networks").join(format!("date-{date}{what}"));
-        let fit = |folder: &Path, set: (&Patches, &Masks), progress: &mut dyn Progress| {
-            let train = Masked { patches: set.0, masks: set.1 };
-            Ok::<_, Error>(runs::train(folder, (&network, &training), train, None, device, progress)?.0)
+    for &date in &study.dates {
+        let folder = |west| place.out.join(study.folder(&CoverTask::Date { date, west }));
+        let scores = |west| -> Result<CoverScores> {
+            let path = folder(west).join(SCORES);
+            let scores: Vec<CoverScores> = read_json(&path)?;
+            let missing = || Error::file(&path, "no scores", "remove it, and repeat the study");
+            scores.into_iter().next().ok_or_else(missing)
         };
-        let segmenter = fit(&at(""), (&patches, &masks), progress)?;
-        let (picture, p) = whole(&*segmenter, ground, date, progress)?;
-        let test = format!("date {date}");
-        let scores = of_cover(&test, &p, ground.classes(), ground.cover())?;
-
-        // Patches at the western edge: their columns end where the test begins.
-        let west = western(ground, &others, size)?;
-        let western = fit(&at("-west"), (&west.0, &west.1), progress)?;
-        let (_, p) = whole(&*western, ground, date, progress)?;
-        let mut east = ground.cover().clone();
-        east.slice_mut(s![.., ..size + EAST]).fill(Masks::IGNORED);
-        let elsewhere = of_cover(&format!("date {date}, eastern ground"), &p, ground.classes(), &east)?;
-
-        let single = as_pixels(ground, date)?;
-        let baselines = baselines_on((&patches, &masks), &[(test, single)], progress)?;
+        let segmenter = runs::load(&folder(false), place.device)?;
+        pictures.push(whole(&*segmenter, ground, date, progress)?.0);
+        let (patches, masks) = ground.patches(&others(ground, date), study.patch_size, STRIDE)?;
+        let single = (format!("date {date}"), as_pixels(ground, date)?);
+        let baselines = baselines_on((&patches, &masks), &[single], progress)?;
         let image = ground.image(date)?;
         all.push(DateScores {
             date,
             blue: image.slice(s![.., .., 1]).iter().map(|v| f64::from(*v)).sum::<f64>()
                 / (image.dim().0 * image.dim().1) as f64,
-            network: scores,
-            elsewhere,
+            network: scores(false)?,
+            elsewhere: scores(true)?,
             baselines: baselines
                 .into_iter()
                 .map(|(name, scores)| (name.to_owned(), scores[0].clone()))
                 .collect(),
         });
-        pictures.push(picture);
     }
-    Ok((all, pictures))
+    drawing::of_dates(ground, &all, &pictures, place.out)?;
+    Ok(all)
 }
 
 /// The patches of the western edge.

@@ -4,19 +4,18 @@ use std::path::Path;
 
 use ndarray::{Array2, Array3, Array4, Axis, concatenate};
 
-use super::LandcoverOutcome;
-use super::cities::{City, Tested};
+use super::cities::City;
 use super::dates::{DatePicture, DateScores};
-use super::runs;
+use super::{CoverTask, LandcoverOutcome, LandcoverStudy, runs};
 use crate::data::eopatch::EoPatch;
 use crate::data::{Masks, Patches};
-use crate::figures::{self, Caption, CountScale, Figure, Provenance, Source, StudyName, TilesPicture};
+use crate::figures::{self, Caption, CountScale, Figure, Provenance, Source, TilesPicture};
 use crate::mapping::Seams;
 use crate::mapping::blend::Ground;
 use crate::mapping::cover::{CoverMap, Words, write_map};
-use crate::models::Model;
-use crate::models::unet::{Encoder, UnetSettings};
-use crate::scene::{Fate, Part, Tiling};
+use crate::models::Segmenter;
+use crate::scene::{CloudFilter, Fate, Part, Tiling};
+use crate::studies::study::{Place, Study};
 use crate::{Error, Probabilities, Progress, Result};
 
 /// Colours of confusion, with what files are called.
@@ -24,22 +23,20 @@ const SCALES: [(CountScale, &str); 2] = [(CountScale::Linear, "counts"), (CountS
 /// Patches in a figure of samples.
 const SAMPLES: usize = 6;
 
-/// In names of files.
-fn stem(network: &UnetSettings) -> &'static str {
-    match network.encoder {
-        Encoder::Plain => "plain",
-        Encoder::EfficientnetB0 => "efficientnet-b0",
-    }
+/// Which scene classes count as cloud, in a sentence.
+pub(super) fn in_words(filter: &CloudFilter) -> String {
+    let classes: Vec<String> = filter.hidden.iter().map(u8::to_string).collect();
+    format!("Cloud: scene classes {} on more than {} % of a patch.", classes.join(", "), 100.0 * filter.most)
 }
 
 /// Figures of the first city and its networks; its map by the first of them.
 pub(super) fn of_cities(
+    study: &LandcoverStudy,
     cities: &[City],
-    tested: &[Tested],
-    out: &Path,
+    place: Place<'_>,
     progress: &mut dyn Progress,
 ) -> Result<Seams> {
-    let city = &cities[0];
+    let (city, out) = (&cities[0], place.out);
     let provenance = Provenance { seed: Some(0), ..Provenance::of(city.provenance.clone(), Source::Other) };
     let save = |name: &str, figure: Figure| figure.with_provenance(&provenance).save(out, name);
     let caption = |title: String| Caption::new(title, city.provenance.clone());
@@ -51,45 +48,43 @@ pub(super) fn of_cities(
         classes: city.labels.classes(),
         tiles: &city.cut.tiles,
         patch_size: city.tiling.patch_size,
-        clouds: city.filter.sentence(),
+        clouds: in_words(&city.filter),
     };
     save(
         "scene",
         figures::cut_scene(&picture, &caption(format!("How the scene of {} was cut", city.name)))?,
     )?;
 
-    for network in tested.iter().filter(|network| network.city == 0) {
-        let (title, stem) = (runs::title(&network.trained.network), stem(&network.trained.network));
+    let load =
+        |network| runs::load(&out.join(study.folder(&CoverTask::City { city: 0, network })), place.device);
+    for (n, network) in study.networks.iter().enumerate() {
         let testing = city.of_part(Part::Testing);
         let count = SAMPLES.min(testing.len());
         let chosen: Vec<usize> =
             (0..count).map(|n| testing[(2 * n + 1) * testing.len() / (2 * count)]).collect();
         let (patches, masks) = city.select(&chosen)?;
-        let p = network.segmenter.predict(&patches)?;
+        let p = load(n)?.predict(&patches)?;
         let all: Vec<usize> = (0..count).collect();
-        let title = format!("{title}: test patches of {}", city.name);
+        let title = format!("{}: test patches of {}", runs::title(network), city.name);
         save(
-            &format!("samples-{stem}"),
+            &format!("samples-{}", runs::stem(network)),
             figures::segmentation(&patches, &masks, &p, &all, &caption(title))?,
         )?;
     }
 
-    let Some(first) = tested.iter().find(|network| network.city == 0) else {
-        return Err(Error::input("networks", "none of the first city", "choose one at least"));
-    };
-    let network = runs::title(&first.trained.network);
+    let (first, network) = (load(0)?, runs::title(&study.networks[0]));
     let title = format!("Map of {} by {network}, trained on 60 % of it", city.name);
     let words = Words { title: &title, data: &city.provenance, seed: Some(0), replace: true };
     let size = city.tiling.patch_size;
     let overlapping = Tiling { stride: size / 2, ..city.tiling.clone() };
     let ground = overlapping.over(&city.scene)?;
-    let (_, map) = write_map(&*first.segmenter, &ground, size / 2, &out.join("map.tif"), &words, progress)?;
-    let side_by_side = classes_of(&*first.segmenter, &ground, size, progress)?;
+    let (_, map) = write_map(&*first, &ground, size / 2, &out.join("map.tif"), &words, progress)?;
+    let side_by_side = classes_of(&*first, &ground, size, progress)?;
     Ok(Seams::of(&side_by_side, &map.classes, size))
 }
 
 fn classes_of(
-    segmenter: &dyn Model,
+    segmenter: &dyn Segmenter,
     ground: &dyn Ground,
     stride: usize,
     progress: &mut dyn Progress,
@@ -159,10 +154,11 @@ pub(super) fn slovenia(file: &str, dates: usize) -> String {
 
 /// The figures that the stored outcome alone gives: learning curves and confusion of the first city's networks, confusion
 /// of the last date of the real sample.
-pub(super) fn of_outcome(outcome: &LandcoverOutcome) -> Result<Vec<(String, Figure)>> {
-    let source = Source::Study { name: StudyName::Landcover };
-    let provenance =
-        Provenance { seed: Some(0), ..Provenance::of(outcome.provenance.clone(), source.clone()) };
+pub(super) fn of_outcome(
+    outcome: &LandcoverOutcome,
+    of: impl Fn(&str) -> Result<Provenance>,
+) -> Result<Vec<(String, Figure)>> {
+    let provenance = of(&outcome.provenance)?;
     let mut drawn = Vec::new();
     let first = outcome.cities.first().map(|city| city.city.as_str());
     for scores in outcome.scores.iter().filter(|scores| Some(scores.city.as_str()) == first) {
@@ -170,19 +166,19 @@ pub(super) fn of_outcome(outcome: &LandcoverOutcome) -> Result<Vec<(String, Figu
         let caption = |title: String| Caption::new(title, outcome.provenance.clone());
         let title = format!("{}, trained on {}", scores.model, scores.city);
         let curves = figures::learning_curves(&history.curves(), &caption(title.clone()))?;
-        drawn.push((format!("learning-curves-{}", stem(network)), curves.with_provenance(&provenance)));
+        drawn.push((format!("learning-curves-{}", runs::stem(network)), curves.with_provenance(&provenance)));
         for (test, place) in scores.tests.iter().zip(["own", "other"]) {
             let confusion = test.confusion()?;
             for (scale, name) in SCALES {
                 let caption = caption(format!("{title}, tested on {}", test.test));
                 let figure = figures::confusion_counts(&confusion, scale, &caption)?;
-                let stem = format!("confusion-{name}-{place}-{}", stem(network));
+                let stem = format!("confusion-{name}-{place}-{}", runs::stem(network));
                 drawn.push((stem, figure.with_provenance(&provenance)));
             }
         }
     }
     if let (Some(last), Some(data)) = (outcome.dates.last(), &outcome.sample) {
-        let provenance = Provenance { seed: Some(0), ..Provenance::of(data.clone(), source) };
+        let provenance = of(data)?;
         let confusion = last.network.confusion()?;
         let title = format!(
             "Slovenia, date {} held out: the other dates of the same ground were learnt from",

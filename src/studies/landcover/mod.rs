@@ -1,52 +1,44 @@
-//! Land cover, pixel by pixel: U-Nets on patches cut from a scene with the mask of their classes.
+//! Land cover of each pixel: U-Nets on patches cut from a scene with the mask of their classes.
 //!
-//! [`reproduce_landcover`] is the study: two made-up cities whose scenes, clouds and polygons are known to the last pixel
-//! (a network for each, tested on held-out blocks of its own city and on the other city), and, where the real sample is at
-//! hand, one piece of Slovenia on five dates. [`train_land_cover`] and [`map_land_cover`] are for scenes of one's own.
+//! Two synthetic cities whose scenes, clouds and polygons are known to the last pixel (each network is tested on
+//! held-out blocks of its own city and on the other city), and, where the real sample is available, one piece of
+//! Slovenia on five dates.
 
 mod cities;
 mod dates;
 mod drawing;
 mod own;
-mod readme;
+mod report;
 mod runs;
 mod scores;
-mod table;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::study::{Inputs, Place, Study, read_json};
 use crate::data::eopatch::EoPatch;
-use crate::figures::Figure;
-use crate::models::Device;
+use crate::display::Table;
+use crate::figures::{Figure, StudyName};
+use crate::hash::checksum;
+use crate::mapping::Seams;
 use crate::models::unet::{Encoder, UnetSettings};
 use crate::nn::{Augmentation, History, Schedule, Training};
-use crate::run::write_json;
-use crate::{Error, Progress, Result, write_whole};
+use crate::{Error, Progress, Result};
 
-use crate::mapping::Seams;
 use cities::City;
 pub use dates::DateScores;
 pub use own::{LandCoverOutcome, LandCoverTraining, train_land_cover};
+use runs::Trained;
 pub(crate) use runs::load as load_segmenter;
 pub use scores::{CoverClass, CoverScores};
 
-/// The file that says how a study was done; none of other settings is continued in its folder.
-const STUDY: &str = "study.json";
-/// What a study came to: what `lcz verify` draws figures of again.
-const OUTCOME: &str = "outcome.json";
-
-/// How large the study is.
+/// The settings of the study.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LandcoverStudy {
-    /// The real sample `slovenia_lulc.h5`, or a folder that holds it, itself or in `eolearn/`; that half of the study is
-    /// left out without it.
-    #[serde(skip)]
-    pub data: Option<PathBuf>,
-    /// Seeds of the two cities.
+    /// Random seeds of the two cities.
     pub cities: [u64; 2],
-    /// Lines and columns of a city's scene.
+    /// Rows and columns of a city's scene.
     pub side: usize,
     /// Share of its sky that is clouded.
     pub clouds: f64,
@@ -56,9 +48,9 @@ pub struct LandcoverStudy {
     pub block: usize,
     /// The networks that are compared.
     pub networks: Vec<UnetSettings>,
-    /// How they are trained.
+    /// Their training.
     pub training: Training,
-    /// Dates of the real sample that are held out in turn.
+    /// Dates of the real sample that are held out in turn; none without the sample.
     pub dates: Vec<usize>,
     /// Width of the network on the real sample, and its epochs.
     pub date_width: f64,
@@ -70,7 +62,6 @@ impl LandcoverStudy {
     /// The real sample included, 14 min 27 s of processor time on one thread (AMD EPYC with AVX-512).
     pub fn full() -> Self {
         Self {
-            data: None,
             cities: [1, 2],
             side: 1216,
             clouds: 0.08,
@@ -116,63 +107,20 @@ impl LandcoverStudy {
         let schedule = Schedule::Cosine { epochs, floor: 0.0 };
         Self { training: Training { epochs, schedule, ..self.training }, ..self }
     }
-
-    fn check(&self) -> Result<()> {
-        if self.cities[0] == self.cities[1] {
-            let problem = format!("both of seed {}", self.cities[0]);
-            return Err(Error::input("cities", problem, "choose two seeds"));
-        }
-        if self.networks.is_empty() {
-            return Err(Error::input("networks", "none", "choose one at least"));
-        }
-        self.training.check()
-    }
-
-    /// The real sample, if a place is given for it.
-    fn sample(&self) -> Result<Option<EoPatch>> {
-        const NAME: &str = "slovenia_lulc.h5";
-        let Some(data) = &self.data else { return Ok(None) };
-        if !data.is_dir() {
-            return EoPatch::open(data).map(Some);
-        }
-        let places = [data.join(NAME), data.join("eolearn").join(NAME)];
-        if let Some(place) = places.iter().find(|place| place.is_file()) {
-            return EoPatch::open(place).map(Some);
-        }
-        let problem = format!("no {NAME} there, nor in its folder eolearn");
-        Err(Error::file(data, problem, "give the file, or leave --data out"))
-    }
-
-    /// Puts `study.json` into the folder; refuses to, where there is that of another study.
-    fn keep(&self, out: &Path) -> Result<()> {
-        let path = out.join(STUDY);
-        if !path.is_file() {
-            std::fs::create_dir_all(out).map_err(Error::io(out))?;
-            return write_json(&path, self);
-        }
-        let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let before: Self = serde_json::from_str(&text)
-            .map_err(|e| Error::file(&path, format!("cannot be read ({e})"), "give another --out"))?;
-        if (Self { data: None, ..self.clone() }) == before {
-            return Ok(());
-        }
-        let advice = "give another --out, or the settings of before";
-        Err(Error::file(&path, "a study of other settings", advice))
-    }
 }
 
 /// A network's scores, or a baseline's, on the tests of a city.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CityScores {
-    /// The city whose training patches were learnt from.
+    /// The city that it was trained on.
     pub city: String,
     /// The network, or the baseline.
     pub model: String,
     /// The network's kind and size; none for a baseline, as what follows.
     pub network: Option<UnetSettings>,
-    /// How it learnt.
+    /// Its training, epoch by epoch.
     pub history: Option<History>,
-    /// Numbers of the network.
+    /// Its number of parameters.
     pub parameters: Option<usize>,
     /// Seconds of its training.
     pub seconds: Option<f64>,
@@ -180,7 +128,7 @@ pub struct CityScores {
     pub tests: Vec<CoverScores>,
 }
 
-/// How a city was cut.
+/// The tiles and patches of a city.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CityCounts {
     /// Its name.
@@ -191,12 +139,12 @@ pub struct CityCounts {
     pub parts: [usize; 3],
 }
 
-/// What the study came to.
+/// What the study found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LandcoverOutcome {
     /// What the scenes say of themselves.
     pub provenance: String,
-    /// How the cities were cut.
+    /// Tiles and patches of the cities.
     pub cities: Vec<CityCounts>,
     /// All networks and baselines.
     pub scores: Vec<CityScores>,
@@ -208,91 +156,204 @@ pub struct LandcoverOutcome {
     pub dates: Vec<DateScores>,
 }
 
-/// Does the study, or what is missing of it, in a folder: scenes, networks, `outcome.json`, tables, figures, a map of the
-/// first city, and a `README.md` that says what is what.
-///
-/// # Errors
-/// Settings that make no sense, a study of other settings in the folder, a sample that cannot be read, a file that cannot be
-/// written.
-pub fn reproduce_landcover(
-    study: &LandcoverStudy,
-    out: &Path,
-    device: Device,
-    progress: &mut dyn Progress,
-) -> Result<LandcoverOutcome> {
-    study.check()?;
-    let sample = study.sample()?;
-    study.keep(out)?;
-    let cities = study
-        .cities
-        .iter()
-        .map(|&seed| City::of(study, seed, &out.join("scenes"), progress))
-        .collect::<Result<Vec<_>>>()?;
-    let tested = cities::networks(study, &cities, out, device, progress)?;
-    let mut scores = Vec::new();
-    for (city, of) in cities.iter().enumerate() {
-        for network in tested.iter().filter(|network| network.city == city) {
-            scores.push(CityScores {
-                city: of.name.clone(),
-                model: runs::title(&network.trained.network),
-                network: Some(network.trained.network.clone()),
-                history: Some(network.trained.history.clone()),
-                parameters: Some(network.trained.parameters),
-                seconds: Some(network.trained.seconds),
-                tests: network.scores.clone(),
-            });
-        }
-        for (model, tests) in cities::baselines(&cities, city, progress)? {
-            let model = model.to_owned();
-            scores.push(CityScores {
-                city: of.name.clone(),
-                model,
-                network: None,
-                history: None,
-                parameters: None,
-                seconds: None,
-                tests,
-            });
-        }
-    }
-    let seams = drawing::of_cities(&cities, &tested, out, progress)?;
-    let mut dates = Vec::new();
-    if let Some(sample) = &sample {
-        let (scores, pictures) = dates::held_out(study, sample, out, device, progress)?;
-        drawing::of_dates(sample, &scores, &pictures, out)?;
-        dates = scores;
-    }
-    let outcome = LandcoverOutcome {
-        provenance: cities[0].provenance.clone(),
-        cities: cities.iter().map(City::counts).collect(),
-        scores,
-        seams,
-        sample: sample.as_ref().map(|sample| drawing::slovenia(&sample.name(), sample.dates())),
-        dates,
-    };
-    write_json(&out.join(OUTCOME), &outcome)?;
-    for (stem, figure) in drawing::of_outcome(&outcome)? {
-        figure.save(out, &stem)?;
-    }
-    let put = |name: &str, text: &str| write_whole(&out.join(name), text.as_bytes());
-    put("table.md", &table::markdown(&outcome))?;
-    put("table.csv", &table::csv(&outcome))?;
-    put("README.md", &readme::text(study, &outcome))?;
-    Ok(outcome)
+/// A network to train: a part of the grid of runs.
+#[derive(Debug, Clone, Copy)]
+pub enum CoverTask {
+    /// On a city, by the places of city and network in the settings.
+    City {
+        /// The city.
+        city: usize,
+        /// The network.
+        network: usize,
+    },
+    /// On all dates of the real sample but one.
+    Date {
+        /// The date that is held out.
+        date: usize,
+        /// Whether on the western ground only.
+        west: bool,
+    },
 }
 
-/// The figures of a study that its stored outcome alone gives, by their names: curves and confusion.
-pub(super) fn figures(out: &Path) -> Result<Vec<(String, Figure)>> {
-    let path = out.join(OUTCOME);
-    if !path.is_file() {
-        return Err(Error::file(
-            &path,
-            "not there",
-            "give the folder that `lcz reproduce landcover` has made",
-        ));
+/// The data of the study.
+pub struct CoverData {
+    /// The synthetic cities.
+    cities: Vec<City>,
+    /// The real sample.
+    sample: Option<EoPatch>,
+}
+
+/// The scores of a network, in its folder; written last.
+const SCORES: &str = "scores.json";
+
+impl LandcoverStudy {
+    /// The real sample, `slovenia_lulc.h5`, or a folder that holds it, itself or in `eolearn/`.
+    fn sample(&self, data: Option<&Path>) -> Result<Option<EoPatch>> {
+        const NAME: &str = "slovenia_lulc.h5";
+        if self.dates.is_empty() {
+            return Ok(None);
+        }
+        let Some(data) = data else {
+            let advice = format!("give {NAME} with --data, or no --dates");
+            return Err(Error::input("dates", "no real sample", advice));
+        };
+        let mut places = vec![data.to_owned()];
+        if data.is_dir() {
+            places = vec![data.join(NAME), data.join("eolearn").join(NAME)];
+        }
+        let Some(place) = places.iter().find(|place| place.is_file()) else {
+            let problem = format!("no {NAME} there, nor in its folder eolearn");
+            return Err(Error::file(data, problem, "give the file, or leave --data out"));
+        };
+        let sample = EoPatch::open(place)?;
+        match self.dates.iter().find(|&&date| date >= sample.dates()) {
+            Some(date) => {
+                let problem = format!("date {date} of a sample with {} dates", sample.dates());
+                Err(Error::input("dates", problem, "count them from 0"))
+            }
+            None => Ok(Some(sample)),
+        }
     }
-    let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-    let outcome: LandcoverOutcome = serde_json::from_str(&text)
-        .map_err(|e| Error::file(&path, format!("cannot be read ({e})"), "do the study again"))?;
-    drawing::of_outcome(&outcome)
+
+    /// The networks of a city as their training left them, with their scores.
+    fn of_city(
+        &self,
+        city: usize,
+        data: &CoverData,
+        out: &Path,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<CityScores>> {
+        let name = &data.cities[city].name;
+        let mut all = Vec::new();
+        for network in 0..self.networks.len() {
+            let folder = out.join(self.folder(&CoverTask::City { city, network }));
+            let Trained { network, history, parameters, seconds, .. } = runs::trained(&folder)?;
+            all.push(CityScores {
+                city: name.clone(),
+                model: runs::title(&network),
+                network: Some(network),
+                history: Some(history),
+                parameters: Some(parameters),
+                seconds: Some(seconds),
+                tests: read_json(&folder.join(SCORES))?,
+            });
+        }
+        for (model, tests) in cities::baselines(&data.cities, city, progress)? {
+            let model = model.to_owned();
+            let (network, history, parameters, seconds) = (None, None, None, None);
+            all.push(CityScores { city: name.clone(), model, network, history, parameters, seconds, tests });
+        }
+        Ok(all)
+    }
+}
+
+impl Study for LandcoverStudy {
+    const NAME: StudyName = StudyName::Landcover;
+    type Data = CoverData;
+    type Task = CoverTask;
+    type Outcome = LandcoverOutcome;
+
+    fn check(&self) -> Result<()> {
+        if self.cities[0] == self.cities[1] {
+            let problem = format!("both of seed {}", self.cities[0]);
+            return Err(Error::input("cities", problem, "choose two seeds"));
+        }
+        if self.networks.is_empty() {
+            return Err(Error::input("networks", "none", "choose one or more"));
+        }
+        self.training.check()
+    }
+
+    fn open(&self, place: Place<'_>, progress: &mut dyn Progress) -> Result<CoverData> {
+        let sample = self.sample(place.data)?;
+        let scenes = place.out.join("scenes");
+        let cities = self.cities.iter().map(|&seed| City::of(self, seed, &scenes, progress));
+        Ok(CoverData { cities: cities.collect::<Result<_>>()?, sample })
+    }
+
+    /// The cities follow from the settings.
+    fn inputs(&self, data: &CoverData) -> Result<Inputs> {
+        let mut inputs = Inputs::default();
+        if let Some(sample) = &data.sample {
+            let bytes = std::fs::read(sample.path()).map_err(Error::io(sample.path()))?;
+            inputs.files.insert("real sample".to_owned(), checksum(bytes));
+        }
+        Ok(inputs)
+    }
+
+    fn tasks(&self) -> Vec<CoverTask> {
+        let of_city = |city| (0..self.networks.len()).map(move |network| CoverTask::City { city, network });
+        let of_date = |&date: &usize| [false, true].map(|west| CoverTask::Date { date, west });
+        (0..self.cities.len()).flat_map(of_city).chain(self.dates.iter().flat_map(of_date)).collect()
+    }
+
+    fn folder(&self, task: &CoverTask) -> PathBuf {
+        Path::new("networks").join(match *task {
+            CoverTask::City { city, network } => {
+                format!("city-{}-{}", self.cities[city], runs::stem(&self.networks[network]))
+            }
+            CoverTask::Date { date, west } => format!("date-{date}{}", if west { "-west" } else { "" }),
+        })
+    }
+
+    fn missing(&self, task: &CoverTask, out: &Path) -> usize {
+        usize::from(!out.join(self.folder(task)).join(SCORES).is_file())
+    }
+
+    fn run(&self, task: &CoverTask, data: &CoverData, place: Place<'_>, done: &dyn Fn(String)) -> Result<()> {
+        let folder = place.out.join(self.folder(task));
+        let scores = match (*task, &data.sample) {
+            (CoverTask::City { city, network }, _) => {
+                cities::train(self, &data.cities, (city, network), &folder, place.device)?
+            }
+            (CoverTask::Date { date, west }, Some(sample)) => {
+                vec![dates::train(self, sample, (date, west), &folder, place.device)?]
+            }
+            (CoverTask::Date { .. }, None) => Vec::new(),
+        };
+        crate::run::write_json(&folder.join(SCORES), &scores)?;
+        let name = self.folder(task);
+        done(name.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        Ok(())
+    }
+
+    fn collect(
+        &self,
+        inputs: &Inputs,
+        place: Place<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<LandcoverOutcome> {
+        let data = self.reopen(inputs, place, progress)?;
+        let CoverData { cities, sample } = &data;
+        let mut scores = Vec::new();
+        for city in 0..cities.len() {
+            scores.extend(self.of_city(city, &data, place.out, progress)?);
+        }
+        let seams = drawing::of_cities(self, cities, place, progress)?;
+        let mut dates = Vec::new();
+        if let Some(sample) = sample {
+            dates = dates::collect(self, sample, place, progress)?;
+        }
+        let outcome = LandcoverOutcome {
+            provenance: cities[0].provenance.clone(),
+            cities: cities.iter().map(City::counts).collect(),
+            scores,
+            seams,
+            sample: sample.as_ref().map(|sample| drawing::slovenia(&sample.name(), sample.dates())),
+            dates,
+        };
+        report::write(self, &outcome, place.out)?;
+        Ok(outcome)
+    }
+
+    /// Those that the outcome alone gives.
+    fn figures(&self, inputs: &Inputs, out: &Path, _: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
+        let outcome: LandcoverOutcome = super::study::outcome(out)?;
+        let provenance = |data: &str| self.provenance(inputs, data, self.training.seed);
+        drawing::of_outcome(&outcome, provenance)
+    }
+
+    fn tables(outcome: &LandcoverOutcome) -> Vec<Table> {
+        vec![report::scores(outcome).captioned(format!("{}\n", outcome.provenance))]
+    }
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint;
+use crate::checkpoint::{load_segmenter, save_segmenter};
 use crate::models::unet::{Encoder, UnetSettings};
-use crate::models::{Architecture, Device, Model, build};
+use crate::models::{Device, Segmenter, build_segmenter};
 use crate::nn::{EpochRecord, History, Masked, Observer, Training, Weights};
 use crate::run::write_json;
+use crate::studies::study::read_json;
 use crate::{Error, Progress, Result};
 
 /// The network.
@@ -43,26 +44,26 @@ impl Observer for Reporter<'_> {
 }
 
 /// The network of a folder, if its training is over.
-pub(super) fn kept(folder: &Path, device: Device) -> Result<Option<(Box<dyn Model>, Trained)>> {
-    let path = folder.join(TRAINED);
-    if !path.is_file() {
+pub(super) fn kept(folder: &Path, device: Device) -> Result<Option<(Box<dyn Segmenter>, Trained)>> {
+    if !folder.join(TRAINED).is_file() {
         return Ok(None);
     }
-    let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
-    let trained = serde_json::from_str(&text).map_err(|e| {
-        Error::file(&path, format!("cannot be read ({e})"), "remove the folder, to train again")
-    })?;
-    Ok(Some((checkpoint::load(&folder.join(MODEL), device)?, trained)))
+    Ok(Some((load_segmenter(&folder.join(MODEL), device)?, trained(folder)?)))
+}
+
+/// The training of a folder's network.
+pub(super) fn trained(folder: &Path) -> Result<Trained> {
+    read_json(&folder.join(TRAINED))
 }
 
 /// The network of a folder.
-pub(crate) fn load(folder: &Path, device: Device) -> Result<Box<dyn Model>> {
+pub(crate) fn load(folder: &Path, device: Device) -> Result<Box<dyn Segmenter>> {
     let model = folder.join(MODEL);
     if !model.is_file() {
         let advice = "give a folder that `lcz landcover train` has made";
         return Err(Error::file(folder, format!("no {MODEL} there"), advice));
     }
-    checkpoint::load(&model, device)
+    load_segmenter(&model, device)
 }
 
 /// Trains a network and keeps it in a folder; takes the one that is there if it was trained so.
@@ -76,7 +77,7 @@ pub(super) fn train(
     validation: Option<Masked<'_>>,
     device: Device,
     progress: &mut dyn Progress,
-) -> Result<(Box<dyn Model>, Trained)> {
+) -> Result<(Box<dyn Segmenter>, Trained)> {
     let patches = [train.patches.len(), validation.map_or(0, |set| set.patches.len())];
     if let Some((segmenter, trained)) = kept(folder, device)? {
         if trained.network == *network && trained.training == *training && trained.patches == patches {
@@ -86,7 +87,7 @@ pub(super) fn train(
         return Err(Error::file(folder, "a network of other settings or data", advice));
     }
     let (imagery, classes) = (train.patches.imagery(), train.masks.classes());
-    let mut segmenter = build(&Architecture::Unet(network.clone()), imagery, classes, training.seed, device)?;
+    let mut segmenter = build_segmenter(network, imagery, classes, training.seed, device)?;
     let began = std::time::Instant::now();
     let history = segmenter.fit(train, validation, training, &mut Reporter(progress))?;
     let trained = Trained {
@@ -98,7 +99,7 @@ pub(super) fn train(
         history,
     };
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    checkpoint::save(&*segmenter, &folder.join(MODEL))?;
+    save_segmenter(&*segmenter, &folder.join(MODEL))?;
     write_json(&folder.join(TRAINED), &trained)?;
     Ok((segmenter, trained))
 }
@@ -110,4 +111,12 @@ pub(super) fn title(network: &UnetSettings) -> String {
         Encoder::EfficientnetB0 => ("U-Net, EfficientNet-B0", String::new()),
     };
     format!("{kind} ({} width{depth})", network.width)
+}
+
+/// In names of files.
+pub(super) fn stem(network: &UnetSettings) -> &'static str {
+    match network.encoder {
+        Encoder::Plain => "plain",
+        Encoder::EfficientnetB0 => "efficientnet-b0",
+    }
 }

@@ -1,15 +1,14 @@
-//! Whether one kind of labels beats another: differences with intervals, from drawing test patches (whole
-//! groups of them where there are groups) and seeds anew, the same for both.
+//! Whether one kind of labels beats another: differences with intervals from resampling test patches (whole
+//! groups of them where there are groups) and seeds, the same for both.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::BINS;
-use super::stored::Held;
-use crate::scorecard::{
-    Interval, Measure, Predicted, ScorecardSettings, Values, percentile_interval, resampled,
-};
+use crate::scorecard::{Measure, Predicted, ScorecardSettings, Values, percentile_interval, resampled};
+use crate::studies::bootstrap::Difference;
+use crate::studies::sets::TestSet;
 use crate::{Probabilities, Result};
 
 /// What is compared, in the table's order.
@@ -21,25 +20,24 @@ const MEASURES: [Measure; 4] = [
 ];
 const ROUNDS: usize = 1000;
 
-/// A difference, votes less one-hot: below 0 the votes are better.
+/// A difference, votes minus one-hot: below 0 the votes are better.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Difference {
+pub struct LabelEffect {
     /// What is compared.
     pub measure: &'static str,
     /// Single networks as they are, or at their temperatures.
     pub method: &'static str,
-    /// Mean over seeds, with all test patches.
-    pub value: f64,
-    /// 95 % percentile interval.
-    pub interval: Interval,
+    /// Mean over seeds.
+    #[serde(flatten)]
+    pub difference: Difference,
 }
 
 /// Compares the predictions of two kinds of labels, seed by seed.
 pub(super) fn compare(
     method: &'static str,
     [one_hot, votes]: [&[Probabilities]; 2],
-    test: &Held,
-) -> Result<Vec<Difference>> {
+    test: &TestSet,
+) -> Result<Vec<LabelEffect>> {
     let settings = ScorecardSettings { bins: BINS, rounds: ROUNDS, ..ScorecardSettings::default() };
     let of = |p: &Probabilities| resampled(Predicted::Probabilities(p), test.reference(), settings);
     let pairs: Vec<[(Values, Vec<Values>); 2]> =
@@ -67,7 +65,8 @@ pub(super) fn compare(
     let difference = |measure: Measure| {
         let at = Measure::ALL.iter().position(|other| *other == measure)?;
         let interval = percentile_interval(&rounds, at, settings.level)?;
-        Some(Difference { measure: measure.short_name(), method, value: values[at]?, interval })
+        let difference = Difference { value: values[at]?, interval };
+        Some(LabelEffect { measure: measure.short_name(), method, difference })
     };
     Ok(MEASURES.into_iter().filter_map(difference).collect())
 }
@@ -91,12 +90,12 @@ mod tests {
         let labels =
             Labels::new(a.classes().clone(), (0..60).map(|n| if n % 4 == 3 { 0 } else { n % 2 }).collect())
                 .unwrap();
-        let test = Held {
-            y: labels.one_hot(),
+        let test = TestSet {
+            y: Some(labels.one_hot()),
             labels: labels.clone(),
             votes: None,
             groups: Some((0..60).map(|n| n / 6).collect()),
-            provenance: "made up".to_owned(),
+            provenance: "synthetic".to_owned(),
         };
         let pairs = [&[a.clone(), a.clone()][..], &[b.clone(), b.clone()][..]];
         let differences = compare("single", pairs, &test).unwrap();
@@ -107,11 +106,10 @@ mod tests {
             differences.iter().map(|d| d.measure).collect::<Vec<_>>(),
             ["CE", "CE votes", "ECE", "ECE votes"]
         );
-        assert!((differences[0].value - (loss(&b) - loss(&a))).abs() < 1e-12);
-        assert!((differences[2].value - (error(&b) - error(&a))).abs() < 1e-12);
-        for difference in &differences {
-            let Interval { lower, upper, .. } = difference.interval;
-            assert!(lower <= difference.value && difference.value <= upper, "{difference:?}");
+        assert!((differences[0].difference.value - (loss(&b) - loss(&a))).abs() < 1e-12);
+        assert!((differences[2].difference.value - (error(&b) - error(&a))).abs() < 1e-12);
+        for LabelEffect { difference: Difference { value, interval }, .. } in differences {
+            assert!(interval.lower <= value && value <= interval.upper, "{value} {interval:?}");
         }
     }
 }

@@ -1,45 +1,46 @@
 //! The study's figures: those of the paper, for the first seed of both kinds of labels without smoothing.
 
-use super::stored::{Predictions, Stored};
+use super::stored::{Stored, VariantPredictions};
 use super::{BINS, ONE_HOT, VOTES};
 use crate::calibration::{Bins, Reliability};
-use crate::figures::{self, Agreement, Caption, Figure};
+use crate::figures::{self, Agreement, Caption, Figure, Provenance};
 use crate::metrics::{ConfusionMatrix, VoteSummary};
 use crate::run::draw_votes;
 use crate::uncertainty::{Conformal, ConformalSettings, RiskCoverage};
 use crate::{Probabilities, Result};
 
-/// The share of sets that are to hold the truth.
+/// The share of sets that contain the truth.
 const COVERED: f64 = 0.9;
 
 /// A kind of labels: its name in files and in titles.
-const KINDS: [(usize, &str, [&str; 3]); 2] = [
+const DRAWN: [(usize, &str, [&str; 3]); 2] = [
     (ONE_HOT, "one-hot labels", ["reliability-one-hot", "votes-reliability-one-hot", "set-sizes-one-hot"]),
     (VOTES, "votes as labels", ["reliability-votes", "votes-reliability-votes", "set-sizes-votes"]),
 ];
 
-pub(super) fn all(stored: &Stored) -> Result<Vec<(&'static str, Figure)>> {
-    let Stored { test, validation, variants, .. } = stored;
-    let provenance = stored.provenance()?;
+pub(super) fn all(stored: &Stored, seed: u64, provenance: &Provenance) -> Result<Vec<(String, Figure)>> {
+    let Stored { test, y, validation, variants } = stored;
     let data = format!("{}, n = {}", test.provenance, test.labels.len());
-    let caption = |title: &str| Caption::new(title, format!("{data}, seed 0"));
+    let caption = |title: &str| Caption::new(title, format!("{data}, seed {seed}"));
     let mut drawn = Vec::new();
     if let Some(votes) = &test.votes {
-        drawn.extend(draw_votes(&VoteSummary::of(votes)?, &provenance)?);
+        let figures = draw_votes(&VoteSummary::of(votes)?, provenance)?;
+        drawn.extend(figures.into_iter().map(|(stem, figure)| (stem.to_owned(), figure)));
     }
-    let mut put = |stem, figure: Figure| drawn.push((stem, figure.with_provenance(&provenance)));
+    let mut put =
+        |stem: &str, figure: Figure| drawn.push((stem.to_owned(), figure.with_provenance(provenance)));
 
     let counts = |at: usize| ConfusionMatrix::of(&test.labels, &variants[at].plain[0].predicted());
     let (one_hot, votes) = (counts(ONE_HOT)?, counts(VOTES)?);
     let panels = [("one-hot labels", &one_hot), ("votes as labels", &votes)];
     put("confusion", figures::confusion_matrices(panels, &caption("Confusion matrices"))?);
 
-    for (at, name, [reliability, to_votes, sizes]) in KINDS {
+    for (at, name, [reliability, to_votes, sizes]) in DRAWN {
         let p = &variants[at];
         let tables = both(p, |p| Reliability::of(p, &test.labels, Bins::EqualWidth(BINS)))?;
         let title = caption(&format!("Calibration, {name}"));
         put(reliability, figures::reliability(&panels_of(&tables), Agreement::Accuracy, &title)?);
-        let tables = both(p, |p| Reliability::of(p, &test.y, Bins::EqualWidth(BINS)))?;
+        let tables = both(p, |p| Reliability::of(p, y, Bins::EqualWidth(BINS)))?;
         let title = caption(&format!("Calibration to the experts' votes, {name}"));
         put(to_votes, figures::reliability(&panels_of(&tables), Agreement::ExpertShare, &title)?);
 
@@ -67,7 +68,7 @@ pub(super) fn all(stored: &Stored) -> Result<Vec<(&'static str, Figure)>> {
 }
 
 /// Something of the first seed's predictions, before and after temperature scaling, with its name.
-fn both<T>(p: &Predictions, of: impl Fn(&Probabilities) -> Result<T>) -> Result<[(String, T); 2]> {
+fn both<T>(p: &VariantPredictions, of: impl Fn(&Probabilities) -> Result<T>) -> Result<[(String, T); 2]> {
     let after = format!("after (T = {:.2})", p.temperatures[0]);
     Ok([("before (T = 1)".to_owned(), of(&p.plain[0])?), (after, of(&p.scaled[0])?)])
 }

@@ -1,80 +1,89 @@
 //! The study of the label distribution paper ("Going beyond one-hot encoding in classification: Can human
-//! uncertainty improve model performance in earth observation?"): Sen2LCZ trained on one class a patch or on
-//! how the experts voted, with and without label smoothing, several seeds each; temperature scaling, Monte
+//! uncertainty improve model performance in earth observation?"): Sen2LCZ trained on one class per patch or on
+//! the experts' votes, with and without label smoothing, several seeds each; temperature scaling, Monte
 //! Carlo dropout and ensembles; one table and the paper's figures.
 
 mod comparison;
 mod drawing;
-mod readme;
-mod runs;
+mod report;
 mod stored;
-mod table;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::sets::LabelledSet;
+use super::study::{Inputs, Place, Study, TEST, trained};
 use crate::calibration::TemperatureFit;
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
-use crate::figures::Figure;
-use crate::models::Device;
+use crate::display::Table;
+use crate::figures::{Figure, StudyName};
+use crate::models::Network;
 use crate::predictions::StoredTemperature;
-use crate::run::{LabelKind, Procedure, Run};
-use crate::scorecard::{Predicted, Scorecard, ScorecardSettings};
+use crate::run::{Config, LabelKind, Procedure, Run};
 use crate::uncertainty::Members;
-use crate::{Error, LabelDistributions, Labels, Logits, Probabilities, Progress, Result, write_whole};
+use crate::{Error, LabelDistributions, Logits, Probabilities, Progress, Result, Temperature, write_whole};
 
-pub use comparison::Difference;
-pub(super) use stored::is_study;
-use stored::{Held, Record, Stored};
-use table::Line;
+pub use comparison::LabelEffect;
+use stored::Stored;
 
-/// How large the study is.
+/// The settings of the study.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LdlStudy {
-    /// A folder of `training.h5`, `validation.h5` and `testing.h5` with votes; a synthetic set if not given.
-    #[serde(skip)]
-    pub data: Option<PathBuf>,
+    /// The network, its training and the choice of the data; labels and smoothing are those of the variants.
+    pub config: Config,
     /// Patches of the synthetic set.
     pub patches: usize,
-    /// Seeds 0, 1, … of each variant; they are also its ensemble's members.
+    /// Random seeds of each variant, from that of the training on; they are also its ensemble's members.
     pub seeds: u64,
-    /// Passes over the training set, at most.
-    pub epochs: usize,
-    /// Width of the network; the paper's is 16.
-    pub width: usize,
     /// Passes of Monte Carlo dropout.
     pub passes: usize,
 }
 
 impl LdlStudy {
-    /// The paper's: five seeds, width 16, at most 300 epochs with early stopping.
-    pub fn full() -> Self {
-        Self { data: None, patches: 6000, seeds: 5, epochs: 300, width: 16, passes: 20 }
+    /// The paper's: five seeds, width 16, at most 300 epochs with early stopping. The settings override its
+    /// configuration.
+    ///
+    /// # Errors
+    /// A setting that does not exist or has the wrong type.
+    pub fn full(settings: &[String]) -> Result<Self> {
+        let config = super::config(&["training.epochs=300", "model.width=16"], settings)?;
+        Ok(Self { config, patches: 6000, seeds: 5, passes: 20 })
     }
 
     /// A small one, to see everything work.
-    pub fn quick() -> Self {
-        Self { patches: 2000, seeds: 3, epochs: 12, width: 8, ..Self::full() }
+    ///
+    /// # Errors
+    /// As [`full`](Self::full).
+    pub fn quick(settings: &[String]) -> Result<Self> {
+        let config = super::config(&["training.epochs=12", "model.width=8"], settings)?;
+        Ok(Self { config, patches: 2000, seeds: 3, passes: 20 })
+    }
+
+    fn random_seeds(&self) -> impl Iterator<Item = u64> + use<> {
+        let first = self.config.training.seed;
+        first..first + self.seeds
     }
 }
 
-/// What the study came to.
+/// What the study found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LdlOutcome {
     /// Where the patches are from, as their file says.
     pub provenance: String,
     /// Test patches.
     pub test_patches: usize,
-    /// Votes less one-hot, without smoothing.
-    pub differences: Vec<Difference>,
-    /// The table, as Markdown.
-    pub table: String,
+    /// Votes minus one-hot, without smoothing.
+    pub differences: Vec<LabelEffect>,
+    /// The table.
+    pub table: Table,
 }
 
 /// A way to make labels.
-struct Variant {
+#[derive(Debug)]
+pub struct LabelVariant {
     /// In names of files.
     name: &'static str,
     /// In tables.
@@ -83,16 +92,16 @@ struct Variant {
     smoothing: f64,
 }
 
-const VARIANTS: [Variant; 4] = [
-    Variant { name: "one-hot", title: "one-hot", labels: LabelKind::OneHot, smoothing: 0.0 },
-    Variant {
+const VARIANTS: [LabelVariant; 4] = [
+    LabelVariant { name: "one-hot", title: "one-hot", labels: LabelKind::OneHot, smoothing: 0.0 },
+    LabelVariant {
         name: "one-hot-smoothed",
         title: "one-hot, smoothed 0.1",
         labels: LabelKind::OneHot,
         smoothing: 0.1,
     },
-    Variant { name: "votes", title: "votes", labels: LabelKind::Votes, smoothing: 0.0 },
-    Variant {
+    LabelVariant { name: "votes", title: "votes", labels: LabelKind::Votes, smoothing: 0.0 },
+    LabelVariant {
         name: "votes-smoothed",
         title: "votes, smoothed 0.1",
         labels: LabelKind::Votes,
@@ -106,167 +115,163 @@ const VOTES: usize = 2;
 /// Bins of the calibration errors, as the label distribution paper has them.
 const BINS: usize = 20;
 
-/// A labelled set.
-struct Set {
-    file: PathBuf,
-    patches: Patches,
-    labels: Labels,
-    y: LabelDistributions,
+/// The data of the study.
+pub struct LdlData {
+    path: PathBuf,
+    training: Patches,
+    validation: LabelledSet,
+    testing: LabelledSet,
 }
 
-impl Set {
-    fn of(file: PathBuf, patches: Patches) -> Result<Self> {
-        let (labels, y) = (patches.labels()?, patches.distributions()?);
-        Ok(Self { file, patches, labels, y })
+impl Study for LdlStudy {
+    const NAME: StudyName = StudyName::Ldl;
+    type Data = LdlData;
+    type Task = (&'static LabelVariant, u64);
+    type Outcome = LdlOutcome;
+
+    fn check(&self) -> Result<()> {
+        if self.seeds < 2 {
+            let advice = "choose two or more, for an ensemble";
+            return Err(Error::input("seeds", self.seeds.to_string(), advice));
+        }
+        self.config.training.check()
     }
 
-    /// The temperature that is best against what a variant has learnt.
-    fn fit(&self, variant: &Variant, z: &Logits) -> Result<(crate::Temperature, StoredTemperature)> {
-        let fit = match variant.labels {
-            LabelKind::OneHot => TemperatureFit::of(z, &self.labels),
-            LabelKind::Votes | LabelKind::Posterior => TemperatureFit::of(z, &self.y),
-        }?;
-        let stored = StoredTemperature {
-            temperature: fit.temperature.value(),
-            procedure: Procedure::Exact.name().to_owned(),
-            data: self.file.display().to_string(),
-            patches: self.patches.len(),
+    fn open(&self, place: Place<'_>, progress: &mut dyn Progress) -> Result<LdlData> {
+        let path = place.patches(self.patches, progress)?;
+        let (training, validation, testing) = self.config.data.choose(So2Sat::open(&path)?)?.splits()?;
+        let set = |patches: Patches| {
+            let (labels, y) = (patches.labels()?, patches.distributions()?);
+            Ok::<_, Error>(LabelledSet { patches, labels, y })
         };
-        Ok((fit.temperature, stored))
+        Ok(LdlData { path, training, validation: set(validation)?, testing: set(testing)? })
     }
-}
 
-/// Does the study, or what is missing of it, in a folder: data (unless given), runs, predictions with their
-/// entropies, and of these table and figures, as [`redraw_ldl`] does.
-///
-/// # Errors
-/// Data without labels and votes, no seed, a study of other settings or data in the folder, or a file that
-/// cannot be written.
-pub fn reproduce_ldl(
-    study: &LdlStudy,
-    out: &Path,
-    device: Device,
-    progress: &mut dyn Progress,
-) -> Result<LdlOutcome> {
-    if study.seeds < 2 {
-        return Err(Error::input("seeds", format!("{}", study.seeds), "choose two or more, for an ensemble"));
+    fn inputs(&self, data: &LdlData) -> Result<Inputs> {
+        let LdlData { training, validation, testing, .. } = data;
+        Inputs::of([
+            ("training", training, &training.distributions()?),
+            ("validation", &validation.patches, &validation.y),
+            (TEST, &testing.patches, &testing.y),
+        ])
     }
-    Record::check_settings(study, out)?;
-    let data = runs::data(study, out, progress)?;
-    let (_, validation, test) = So2Sat::open(&data)?.splits()?;
-    let validation = Set::of(data.join("validation.h5"), validation)?;
-    let test = Set::of(data.join("testing.h5"), test)?;
-    Record::of(study, &test.patches)?.keep(out)?;
-    let runs = runs::all(study, &data, out, device, progress)?;
 
-    progress.begin("predict", VARIANTS.len() as u64 * study.seeds);
-    for (variant, runs) in VARIANTS.iter().zip(&runs) {
-        if stored::complete(out, variant) {
-            progress.advance(study.seeds, variant.title);
-        } else {
-            predict(variant, runs, study.passes, [&validation, &test], out, device, progress)?;
-        }
+    /// Seed by seed, so that a study that is cut short has all variants of the first seeds.
+    fn tasks(&self) -> Vec<Self::Task> {
+        self.random_seeds().flat_map(|seed| VARIANTS.iter().map(move |variant| (variant, seed))).collect()
     }
-    progress.end("");
-    redraw_ldl(out, progress)
-}
 
-/// Makes table and figures of the predictions that a study has stored, without its networks or its data:
-/// `table.md`, `table.csv`, `table.tex`, the figures, and a `README.md` that says what is what.
-///
-/// # Errors
-/// A folder without `study.json`, predictions that are missing, or a file that cannot be written.
-pub fn redraw_ldl(out: &Path, progress: &mut dyn Progress) -> Result<LdlOutcome> {
-    let stored = Stored::read(out, progress)?;
-    let Stored { test, variants, .. } = &stored;
-    let mut lines = Vec::new();
-    for (variant, p) in VARIANTS.iter().zip(variants) {
-        let methods: [(&str, &[Probabilities]); 5] = [
-            ("single", &p.plain),
-            ("temperature scaling", &p.scaled),
-            ("MC dropout", &p.dropout),
-            ("ensemble", std::slice::from_ref(&p.ensemble)),
-            ("ensemble, scaled", std::slice::from_ref(&p.ensemble_scaled)),
-        ];
-        for (method, all) in methods {
-            let cards = all.iter().map(|p| score(p, test)).collect::<Result<_>>()?;
-            lines.push(Line { variant: variant.title, method, cards });
-        }
+    fn folder(&self, (variant, seed): &Self::Task) -> PathBuf {
+        Path::new("runs").join(format!("{}-seed-{seed}", variant.name))
     }
-    progress.begin("compare", 2);
-    let [one_hot, votes] = [ONE_HOT, VOTES].map(|at| &variants[at]);
-    let mut differences = comparison::compare("single", [&one_hot.plain, &votes.plain], test)?;
-    progress.advance(1, "");
-    differences.extend(comparison::compare("temperature scaling", [&one_hot.scaled, &votes.scaled], test)?);
-    progress.end("");
 
-    for (stem, figure) in drawing::all(&stored)? {
-        figure.save(out, stem)?;
+    /// What is stored last of a network.
+    fn missing(&self, (variant, seed): &Self::Task, out: &Path) -> usize {
+        usize::from(!stored::of_seed(out, variant, *seed, "dropout").with_extension("csv").is_file())
     }
-    let outcome = LdlOutcome {
-        table: table::markdown(&lines),
-        test_patches: test.labels.len(),
-        differences,
-        provenance: test.provenance.clone(),
-    };
-    let put = |name: &str, text: &str| write_whole(&out.join(name), text.as_bytes());
-    put("table.md", &outcome.table)?;
-    put("table.csv", &table::csv(&lines, &outcome.provenance))?;
-    put("table.tex", &table::latex(&lines, &outcome.provenance))?;
-    put("README.md", &readme::text(stored.study(), &outcome, test.groups.is_some()))?;
-    Ok(outcome)
-}
 
-/// The figures of the predictions that a study has stored.
-pub(super) fn figures(out: &Path, progress: &mut dyn Progress) -> Result<Vec<(&'static str, Figure)>> {
-    drawing::all(&Stored::read(out, progress)?)
-}
-
-fn score(p: &Probabilities, test: &Held) -> Result<Scorecard> {
-    let settings = ScorecardSettings { bins: BINS, rounds: 0, panels: 0, ..Default::default() };
-    Scorecard::of(Predicted::Probabilities(p), test.reference(), settings)
-}
-
-/// Asks all networks of a variant, and keeps what they say.
-fn predict(
-    variant: &Variant,
-    runs: &[Run],
-    passes: usize,
-    [validation, test]: [&Set; 2],
-    out: &Path,
-    device: Device,
-    progress: &mut dyn Progress,
-) -> Result<()> {
-    let one = crate::Temperature::ONE;
-    let (mut plain, mut on_validation) = (Vec::new(), Vec::new());
-    for (seed, run) in runs.iter().enumerate() {
-        let network = run.network(device)?;
-        let (z, z_validation) = (network.logits(&test.patches)?, network.logits(&validation.patches)?);
-        let (temperature, by) = validation.fit(variant, &z_validation)?;
-        let dropout = Members::new(network.mc_dropout(&test.patches, passes, seed as u64)?)?;
-        let (p, p_validation) = (z.softmax(one), z_validation.softmax(one));
-        let at = |kind| stored::of_seed(out, variant, seed, kind);
-        stored::keep(&at("single"), &p, None, &test.patches)?;
+    fn run(&self, task: &Self::Task, data: &LdlData, place: Place<'_>, done: &dyn Fn(String)) -> Result<()> {
+        let (variant, seed) = *task;
+        stored::forget_ensemble(place.out, variant)?;
+        let mut config = self.config.clone();
+        config.training.label_smoothing = variant.smoothing;
+        config.training.seed = seed;
+        config.data.labels = variant.labels;
+        config.data.path.clone_from(&data.path);
+        let run = trained(&config, &place.out.join(self.folder(task)), place.device)?;
+        let network = run.network(place.device)?;
+        let LdlData { validation, testing, .. } = data;
+        let (z, z_validation) = logits(&*network, data)?;
+        let (temperature, by) = fit(data, variant, &z_validation)?;
+        let dropout = Members::new(network.mc_dropout(&testing.patches, self.passes, seed)?)?;
+        let at = |kind| stored::of_seed(place.out, variant, seed, kind);
+        stored::keep(&at("single"), &z.softmax(Temperature::ONE), None, &testing.patches)?;
+        let p_validation = z_validation.softmax(Temperature::ONE);
         stored::keep(&at("validation"), &p_validation, None, &validation.patches)?;
-        stored::keep(&at("scaled"), &z.softmax(temperature), Some(&by), &test.patches)?;
-        stored::keep(&at("dropout"), dropout.mean(), None, &test.patches)?;
-        keep_entropies(&at("dropout"), &dropout, &test.y)?;
-        plain.push(p);
-        on_validation.push(p_validation);
-        progress.advance(1, variant.title);
+        stored::keep(&at("scaled"), &z.softmax(temperature), Some(&by), &testing.patches)?;
+        stored::keep(&at("dropout"), dropout.mean(), None, &testing.patches)?;
+        keep_entropies(&at("dropout"), &dropout, &testing.y)?;
+        done(format!("{}, seed {seed}", variant.title));
+        Ok(())
     }
-    let members = Members::new(plain)?;
-    let (temperature, by) = validation.fit(variant, &Probabilities::mean_of(&on_validation)?.logits())?;
-    let at = |kind| stored::of_all(out, variant, kind);
-    keep_entropies(&at("ensemble"), &members, &test.y)?;
-    stored::keep(&at("ensemble"), members.mean(), None, &test.patches)?;
-    stored::keep(&at("ensemble-scaled"), &members.mean().at(temperature), Some(&by), &test.patches)
+
+    fn collect(&self, inputs: &Inputs, place: Place<'_>, progress: &mut dyn Progress) -> Result<LdlOutcome> {
+        let missing: Vec<_> =
+            VARIANTS.iter().filter(|variant| !stored::has_ensemble(place.out, variant)).collect();
+        if !missing.is_empty() {
+            let data = self.reopen(inputs, place, progress)?;
+            progress.begin("ensembles", missing.len() as u64);
+            for variant in missing {
+                self.combine(variant, &data, place)?;
+                progress.advance(1, variant.title);
+            }
+            progress.end("");
+        }
+        let stored = Stored::read(self, place.out, progress)?;
+        report::write(self, &stored, place.out, progress)
+    }
+
+    fn figures(
+        &self,
+        inputs: &Inputs,
+        out: &Path,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<(String, Figure)>> {
+        let stored = Stored::read(self, out, progress)?;
+        let provenance = self.provenance(inputs, &stored.test.provenance, self.config.training.seed)?;
+        drawing::all(&stored, self.config.training.seed, &provenance)
+    }
+
+    fn tables(outcome: &LdlOutcome) -> Vec<Table> {
+        let caption = format!("votes minus one-hot ({}); below 0 the votes are better\n", outcome.provenance);
+        vec![report::differences(&outcome.differences).captioned(caption)]
+    }
 }
 
-/// Each sample's entropies, in nats, in a CSV beside predictions: of the votes, and total, aleatoric and epistemic of
-/// the members.
+impl LdlStudy {
+    /// The predictions of all networks of a variant together.
+    fn combine(&self, variant: &'static LabelVariant, data: &LdlData, place: Place<'_>) -> Result<()> {
+        let (mut on_test, mut on_validation) = (Vec::new(), Vec::new());
+        for seed in self.random_seeds() {
+            let network = Run::open(&place.out.join(self.folder(&(variant, seed))))?.network(place.device)?;
+            let (z, z_validation) = logits(&*network, data)?;
+            on_test.push(z.softmax(Temperature::ONE));
+            on_validation.push(z_validation.softmax(Temperature::ONE));
+        }
+        let members = Members::new(on_test)?;
+        let (temperature, by) = fit(data, variant, &Probabilities::mean_of(&on_validation)?.logits())?;
+        let patches = &data.testing.patches;
+        let at = |kind| stored::of_all(place.out, variant, kind);
+        keep_entropies(&at("ensemble"), &members, &data.testing.y)?;
+        stored::keep(&at("ensemble"), members.mean(), None, patches)?;
+        stored::keep(&at(stored::LAST), &members.mean().at(temperature), Some(&by), patches)
+    }
+}
+
+/// On the test set and on the validation set.
+fn logits(network: &dyn Network, data: &LdlData) -> Result<(Logits, Logits)> {
+    Ok((network.logits(&data.testing.patches)?, network.logits(&data.validation.patches)?))
+}
+
+/// The temperature that is best for the labels that a variant was trained on, fitted on the validation set.
+fn fit(data: &LdlData, variant: &LabelVariant, z: &Logits) -> Result<(Temperature, StoredTemperature)> {
+    let LabelledSet { patches, labels, y } = &data.validation;
+    let fit = match variant.labels {
+        LabelKind::OneHot => TemperatureFit::of(z, labels),
+        LabelKind::Votes | LabelKind::Posterior => TemperatureFit::of(z, y),
+    }?;
+    let stored = StoredTemperature {
+        temperature: fit.temperature.value(),
+        procedure: Procedure::Exact.name().to_owned(),
+        data: patches.name(),
+        patches: patches.len(),
+    };
+    Ok((fit.temperature, stored))
+}
+
+/// Each sample's entropies, in nats, in a CSV next to predictions: of the votes, and total, aleatoric and epistemic
+/// of the members.
 fn keep_entropies(predictions: &Path, members: &Members, y: &LabelDistributions) -> Result<()> {
-    use std::fmt::Write as _;
     let parts = members.entropy();
     let mut csv = "# entropies in nats\nsample,votes,total,aleatoric,epistemic\n".to_owned();
     for (n, votes) in y.entropy().into_iter().enumerate() {

@@ -10,9 +10,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::UncertaintyStudy;
 use crate::embedding::TSne;
-use crate::figures::{self, Caption, Figure, PlanePanel, Provenance, Source, StudyName};
+use crate::figures::{self, Caption, Figure, PlanePanel};
 use crate::uncertainty::{Percent, Uncertainty};
 use crate::{Classes, Error, Features, Labels, Progress, Result, write_whole};
 
@@ -24,10 +23,10 @@ const NEIGHBOURS: usize = 12;
 const KEPT: [f64; 4] = [100.0, 75.0, 50.0, 25.0];
 const FILE: &str = "plane.csv";
 
-/// How the features came out on a plane.
+/// The features of training patches on a plane.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PlaneFit {
-    /// Patches placed: the training patches, or 5,000 of them by lot.
+    /// Patches placed: the training patches, or 5,000 of them at random.
     pub patches: usize,
     /// t-SNE's perplexity: 30, or less of few patches.
     pub perplexity: f64,
@@ -39,7 +38,7 @@ pub struct PlaneFit {
     pub neighbours: usize,
 }
 
-/// Places the patches and writes where, beside the extractor.
+/// Places the patches and writes their positions next to the extractor.
 pub(super) fn place(
     (features, labels, distances): (&Features, &Labels, &Uncertainty),
     seed: u64,
@@ -75,11 +74,7 @@ pub(super) fn place(
 }
 
 /// The figure of what [`place`] has written.
-pub(super) fn draw(
-    study: &UncertaintyStudy,
-    fit: PlaneFit,
-    (extractor, classes, provenance): (&Path, &Classes, &str),
-) -> Result<Figure> {
+pub(super) fn draw(fit: PlaneFit, extractor: &Path, classes: &Classes, provenance: &str) -> Result<Figure> {
     let (positions, labels, distances) = read(&extractor.join(FILE), classes)?;
     let panel = |kept: f64| -> Result<PlanePanel> {
         let nearest = distances.most_certain(Percent::new(kept)?).overall();
@@ -103,12 +98,7 @@ pub(super) fn draw(
          the distance.",
         fit.perplexity, fit.kl_loss, fit.trustworthiness, fit.neighbours
     );
-    let figure = figures::plane(positions.view(), &labels, &panels, &notes, &caption)?;
-    let provenance = Provenance {
-        seed: Some(study.config.training.seed),
-        ..Provenance::of(provenance, Source::Study { name: StudyName::Uncertainty })
-    };
-    Ok(figure.with_provenance(&provenance))
+    figures::plane(positions.view(), &labels, &panels, &notes, &caption)
 }
 
 fn read(path: &Path, classes: &Classes) -> Result<(Array2<f32>, Labels, Uncertainty)> {
@@ -116,7 +106,11 @@ fn read(path: &Path, classes: &Classes) -> Result<(Array2<f32>, Labels, Uncertai
     let (mut positions, mut indices, mut distances) = (Vec::new(), Vec::new(), Vec::new());
     for (n, line) in text.lines().enumerate().skip(1) {
         let bad = || {
-            Error::file(path, format!("line {}: not a placed patch", n + 1), "remove the extractor's folder")
+            Error::file(
+                path,
+                format!("line {}: not a placed patch", n + 1),
+                "remove its folder, and repeat the study",
+            )
         };
         let fields: Vec<&str> = line.split(',').collect();
         let &[_, class, x, y, distance] = &fields[..] else { return Err(bad()) };

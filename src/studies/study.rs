@@ -1,0 +1,485 @@
+//! One study: a question asked of a grid of runs, and the table, figures and README that follow from what the runs
+//! have stored.
+//!
+//! A study defines its settings, its tasks, what one task stores, and what follows from all of it ([`Study`]). What
+//! all studies share is here: `study.json` with settings and fingerprints of the data, the grid with its jobs and
+//! shards, resuming, `outcome.json`, and the figures for `lcz verify`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::jobs::side_by_side;
+use crate::data::Patches;
+use crate::data::so2sat::So2Sat;
+use crate::display::Table;
+use crate::figures::{Figure, Provenance, Source, StudyName};
+use crate::hash::checksum;
+use crate::models::Device;
+use crate::progress::Silent;
+use crate::run::fingerprint::Fingerprint;
+use crate::run::{Changes, Config, Run, resume, train, write_json};
+use crate::synthetic::Synthetic;
+use crate::{Error, LabelDistributions, Progress, Result};
+
+const STUDY: &str = "study.json";
+const OUTCOME: &str = "outcome.json";
+
+/// A study. Its own value holds its settings, which `study.json` keeps.
+///
+/// # Errors
+/// What a method cannot do: settings that no study can have, data and stored files that cannot be read, a training
+/// that fails, a file that cannot be written.
+#[allow(clippy::missing_errors_doc, reason = "they are those of the trait")]
+pub trait Study: Serialize + DeserializeOwned + Sync {
+    /// Which study it is.
+    const NAME: StudyName;
+    /// Settings that may change when a study is continued: more runs are added.
+    const MAY_GROW: &'static [&'static str] = &[];
+    /// The data that the tasks need.
+    type Data: Sync;
+    /// An independent part of the grid of runs.
+    type Task: Sync;
+    /// What the study found, as `outcome.json` keeps it.
+    type Outcome: Serialize;
+
+    /// Checks the settings.
+    fn check(&self) -> Result<()>;
+
+    /// Opens the data; generates what is synthetic.
+    fn open(&self, place: Place<'_>, progress: &mut dyn Progress) -> Result<Self::Data>;
+
+    /// Opens the data again that the study was done with.
+    fn reopen(&self, inputs: &Inputs, place: Place<'_>, progress: &mut dyn Progress) -> Result<Self::Data> {
+        let data = self.open(place, progress)?;
+        match inputs.change(&self.inputs(&data)?) {
+            Some(problem) => {
+                Err(Error::file(&place.out.join(STUDY), problem, "give the study's with --data"))
+            }
+            None => Ok(data),
+        }
+    }
+
+    /// What identifies the data.
+    fn inputs(&self, data: &Self::Data) -> Result<Inputs>;
+
+    /// Computes what all tasks need and is not there yet.
+    fn prepare(&self, _: &Self::Data, _: Place<'_>, _: &mut dyn Progress) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether [`prepare`](Self::prepare) has done its work.
+    fn is_prepared(&self, _: &Path) -> bool {
+        true
+    }
+
+    /// The grid of runs, in an order in which a study that is cut short has whole rows.
+    fn tasks(&self) -> Vec<Self::Task>;
+
+    /// The folder of a task, below that of the study.
+    fn folder(&self, task: &Self::Task) -> PathBuf;
+
+    /// How many steps of a task are not done yet.
+    fn missing(&self, task: &Self::Task, out: &Path) -> usize {
+        usize::from(!out.join(self.folder(task)).exists())
+    }
+
+    /// Does what is missing of a task; calls `done` with a note after each step.
+    fn run(
+        &self,
+        task: &Self::Task,
+        data: &Self::Data,
+        place: Place<'_>,
+        done: &dyn Fn(String),
+    ) -> Result<()>;
+
+    /// Writes the tables and a README from what all tasks have stored, and returns what the study found.
+    fn collect(
+        &self,
+        inputs: &Inputs,
+        place: Place<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Self::Outcome>;
+
+    /// The figures of what is stored, by name.
+    fn figures(
+        &self,
+        inputs: &Inputs,
+        out: &Path,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<(String, Figure)>>;
+
+    /// Where the numbers of a figure come from.
+    fn provenance(&self, inputs: &Inputs, data: &str, seed: u64) -> Result<Provenance> {
+        let sum = |value: Value| checksum(value.to_string().into_bytes());
+        let test = inputs.sets.get(TEST).map(value_of).transpose()?;
+        Ok(Provenance {
+            data_checksum: test.map(sum),
+            seed: Some(seed),
+            configuration: Some(sum(value_of(self)?)),
+            ..Provenance::of(data, Source::Study { name: Self::NAME })
+        })
+    }
+
+    /// The main results, for people.
+    fn tables(outcome: &Self::Outcome) -> Vec<Table>;
+}
+
+/// Where a study reads, writes and computes.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The data; none: synthetic data in the study's folder.
+    pub data: Option<&'a Path>,
+    /// The study's folder.
+    pub out: &'a Path,
+    /// The device that trains.
+    pub device: Device,
+}
+
+impl Place<'_> {
+    /// The folder or file of patches, generated where none was given.
+    pub(super) fn patches(self, patches: usize, progress: &mut dyn Progress) -> Result<PathBuf> {
+        if let Some(data) = self.data {
+            return Ok(data.to_owned());
+        }
+        let folder = self.out.join("synthetic");
+        synthetic_set(&folder, patches, progress)?;
+        Ok(folder)
+    }
+}
+
+/// Which part of a study is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StudyPart {
+    /// All that is missing.
+    All,
+    /// What all runs need.
+    Preparation,
+    /// The runs of a shard, of a study that is prepared.
+    Runs(Shard),
+    /// Tables and figures, of runs that are all there.
+    Tables,
+}
+
+/// Every n-th run of a grid, from the i-th on: one task of a cluster's scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    index: usize,
+    of: usize,
+}
+
+impl Shard {
+    fn has(self, number: usize) -> bool {
+        number % self.of == self.index - 1
+    }
+}
+
+impl FromStr for Shard {
+    type Err = Error;
+
+    /// `i/n`, i from 1 to n.
+    fn from_str(text: &str) -> Result<Self> {
+        let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match parsed {
+            Some((index, of)) if (1..=of).contains(&index) => Ok(Self { index, of }),
+            _ => Err(Error::input(format!("shard '{text}'"), "not i/n with i from 1 to n", "write 2/8, say")),
+        }
+    }
+}
+
+/// What identifies the data of a study.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// Fingerprints of its sets of patches.
+    pub(crate) sets: BTreeMap<String, Fingerprint>,
+    /// Checksums of other files.
+    #[serde(default)]
+    pub(crate) files: BTreeMap<String, String>,
+}
+
+/// The name of the test set among the inputs.
+pub(super) const TEST: &str = "test";
+
+impl Inputs {
+    /// Of sets of patches and what is learnt of them.
+    pub(super) fn of<'a>(
+        sets: impl IntoIterator<Item = (&'a str, &'a Patches, &'a LabelDistributions)>,
+    ) -> Result<Self> {
+        let print = |(name, patches, y): (&str, _, _)| Ok((name.to_owned(), Fingerprint::of(patches, y)?));
+        let sets = sets.into_iter().map(print).collect::<Result<_>>()?;
+        Ok(Self { sets, files: BTreeMap::new() })
+    }
+
+    /// How many patches a set has.
+    pub(super) fn patches(&self, set: &str) -> usize {
+        self.sets.get(set).map_or(0, Fingerprint::patches)
+    }
+
+    /// The first difference, in a few words.
+    fn change(&self, now: &Self) -> Option<String> {
+        let of_set = |(name, before): (&String, &Fingerprint)| {
+            before.change(now.sets.get(name)?).map(|how| format!("a study of other data ({name} set: {how})"))
+        };
+        let changed = self.sets.iter().find_map(of_set);
+        changed.or_else(|| {
+            let mut names = self.files.keys().chain(now.files.keys());
+            let name = names.find(|name| self.files.get(*name) != now.files.get(*name))?;
+            Some(format!("a study of other settings (another {name}, or none)"))
+        })
+    }
+}
+
+/// `study.json`. No other study is continued in its folder.
+#[derive(Serialize, Deserialize)]
+struct Identity {
+    study: StudyName,
+    settings: Value,
+    #[serde(flatten)]
+    inputs: Inputs,
+}
+
+impl Identity {
+    fn of(study: &impl Study, name: StudyName, inputs: Inputs) -> Result<Self> {
+        Ok(Self { study: name, settings: value_of(study)?, inputs })
+    }
+
+    /// That of a folder, if it holds a study.
+    fn read<S: Study>(out: &Path) -> Result<Option<Self>> {
+        let path = out.join(STUDY);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let Ok(identity) = serde_json::from_str::<Self>(&text) else {
+            let problem = "not a study of this version of lcz";
+            return Err(Error::file(&path, problem, "give another --out to repeat the study"));
+        };
+        if identity.study != S::NAME {
+            let problem = format!("a study of `lcz reproduce {}`", identity.study);
+            return Err(Error::file(&path, problem, "give another --out"));
+        }
+        Ok(Some(identity))
+    }
+
+    fn settings<S: Study>(&self, out: &Path) -> Result<S> {
+        S::deserialize(&self.settings).map_err(|e| {
+            let problem = format!("its settings cannot be read ({e})");
+            Error::file(&out.join(STUDY), problem, "give another --out to repeat the study")
+        })
+    }
+
+    /// Refuses settings that the folder's study cannot be continued with.
+    fn check_settings<S: Study>(&self, now: &Value, out: &Path) -> Result<()> {
+        let fixed = |settings: &Value| {
+            let mut settings = settings.clone();
+            if let Value::Object(fields) = &mut settings {
+                S::MAY_GROW.iter().for_each(|name| drop(fields.remove(*name)));
+            }
+            settings
+        };
+        let Some(how) = difference("", &fixed(&self.settings), &fixed(now)) else { return Ok(()) };
+        let problem = format!("a study of other settings ({how})");
+        Err(Error::file(&out.join(STUDY), problem, "give another --out, or the settings of before"))
+    }
+}
+
+fn value_of(value: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(value).map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })
+}
+
+/// The first setting in which two studies differ.
+fn difference(name: &str, before: &Value, now: &Value) -> Option<String> {
+    match (before, now) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            keys.into_iter().find_map(|key| {
+                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                difference(&name, a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null))
+            })
+        }
+        _ if before == now => None,
+        _ => Some(format!("{name} is {before} there, {now} here")),
+    }
+}
+
+/// Does a study, or a part of it, in a folder. What is there is not done again. Returns what it found, once all
+/// runs are there.
+///
+/// # Errors
+/// Unusable data or settings, a folder of a study of other settings or data, runs that are missing where the tables
+/// are asked for, or a file that cannot be written.
+pub fn reproduce<S: Study>(
+    study: &S,
+    part: StudyPart,
+    jobs: usize,
+    place: Place<'_>,
+    progress: &mut dyn Progress,
+) -> Result<Option<S::Outcome>> {
+    study.check()?;
+    let before = Identity::read::<S>(place.out)?;
+    let settings = value_of(study)?;
+    if let Some(before) = &before {
+        before.check_settings::<S>(&settings, place.out)?;
+    }
+    if part == StudyPart::Tables {
+        return collect::<S>(place, progress).map(Some);
+    }
+    if matches!(part, StudyPart::Runs(_)) && !(before.is_some() && study.is_prepared(place.out)) {
+        let advice = format!("run `lcz reproduce {} --prepare` with the same settings first", S::NAME);
+        return Err(Error::file(place.out, "not prepared", advice));
+    }
+    let data = study.open(place, progress)?;
+    let now = Identity::of(study, S::NAME, study.inputs(&data)?)?;
+    let path = place.out.join(STUDY);
+    if let Some(problem) = before.as_ref().and_then(|before| before.inputs.change(&now.inputs)) {
+        return Err(Error::file(&path, problem, "give another --out, or the data and settings of before"));
+    }
+    if before.is_none_or(|before| before.settings != now.settings) {
+        fs::create_dir_all(place.out).map_err(Error::io(place.out))?;
+        write_json(&path, &now)?;
+    }
+    if !study.is_prepared(place.out) {
+        study.prepare(&data, place, progress)?;
+    }
+    let shard = match part {
+        StudyPart::Runs(shard) => shard,
+        StudyPart::Preparation => return Ok(None),
+        _ => Shard { index: 1, of: 1 },
+    };
+    let tasks = study.tasks().into_iter().enumerate().filter(|(number, _)| shard.has(*number));
+    let tasks = tasks.map(|(_, task)| (study.missing(&task, place.out), task));
+    let tasks: Vec<(usize, S::Task)> = tasks.filter(|(missing, _)| *missing > 0).collect();
+    let steps = tasks.iter().map(|(missing, _)| missing).sum();
+    side_by_side("runs", (&tasks, steps), jobs, progress, |(_, task), done| {
+        study.run(task, &data, place, done)
+    })?;
+    drop(data);
+    if part == StudyPart::All { collect::<S>(place, progress).map(Some) } else { Ok(None) }
+}
+
+/// Tables, figures and README of the study that a folder holds, whose runs are all there.
+///
+/// # Errors
+/// A folder without a study, runs that are missing, or a file that cannot be written.
+pub fn collect<S: Study>(place: Place<'_>, progress: &mut dyn Progress) -> Result<S::Outcome> {
+    let (study, inputs) = stored::<S>(place.out)?;
+    let tasks = study.tasks();
+    let missing: Vec<&S::Task> = tasks.iter().filter(|task| study.missing(task, place.out) > 0).collect();
+    if let Some(first) = missing.first() {
+        let problem = format!("{} of {} runs are missing, this one first", missing.len(), tasks.len());
+        let advice = "do the missing runs: the same command without --collect";
+        return Err(Error::file(&place.out.join(study.folder(first)), problem, advice));
+    }
+    let outcome = study.collect(&inputs, place, progress)?;
+    write_json(&place.out.join(OUTCOME), &outcome)?;
+    for (name, figure) in study.figures(&inputs, place.out, progress)? {
+        figure.save(place.out, &name)?;
+    }
+    Ok(outcome)
+}
+
+/// The study that a folder holds, and its data's fingerprints.
+fn stored<S: Study>(out: &Path) -> Result<(S, Inputs)> {
+    let Some(identity) = Identity::read::<S>(out)? else {
+        let advice = format!("give the folder that `lcz reproduce {}` has made", S::NAME);
+        return Err(Error::file(out, "no study.json there", advice));
+    };
+    Ok((identity.settings(out)?, identity.inputs))
+}
+
+/// What the study of a folder found.
+pub(super) fn outcome<T: DeserializeOwned>(out: &Path) -> Result<T> {
+    read_json(&out.join(OUTCOME))
+}
+
+/// The figures of what the study of a folder has stored, by name.
+pub(super) fn figures<S: Study>(out: &Path, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
+    let (study, inputs) = stored::<S>(out)?;
+    study.figures(&inputs, out, progress)
+}
+
+/// Whether a folder is that of a study.
+pub(super) fn is_study(folder: &Path) -> bool {
+    folder.join(STUDY).is_file()
+}
+
+/// A file of JSON that a study has written.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    serde_json::from_str(&text)
+        .map_err(|e| Error::file(path, format!("cannot be read ({e})"), "remove it, and repeat the study"))
+}
+
+/// The run of a configuration: trained where it is missing, resumed where it was interrupted.
+pub(super) fn trained(config: &Config, folder: &Path, device: Device) -> Result<Run> {
+    const DONE: &str = "outcome.json";
+    let data = Some(config.data.path.clone());
+    if folder.exists() {
+        let mut before = Config::load(&folder.join("config.toml")).ok();
+        if let Some(before) = &mut before {
+            before.data.path.clone_from(&config.data.path);
+        }
+        if before.as_ref() != Some(config) {
+            let problem = "in the way of a run, and not a part of this study";
+            return Err(Error::file(folder, problem, "give another --out, or move it"));
+        }
+    }
+    if !folder.join(DONE).is_file() {
+        let outcome = if folder.exists() {
+            resume(folder, &Changes { data, ..Changes::default() }, device, &mut Silent)?
+        } else {
+            train(config, folder, device, &mut Silent)?
+        };
+        write_json(&folder.join(DONE), &outcome)?;
+    }
+    Run::open(folder)
+}
+
+/// Generates the synthetic set in a folder, where it is missing or was cut short. Refuses a set of another size.
+fn synthetic_set(folder: &Path, patches: usize, progress: &mut dyn Progress) -> Result<()> {
+    let files = ["training.h5", "validation.h5", "testing.h5"].map(|file| folder.join(file));
+    if files.iter().all(|file| file.is_file()) {
+        let (training, validation, testing) = So2Sat::open(folder)?.splits()?;
+        let there = training.len() + validation.len() + testing.len();
+        if there == patches {
+            return Ok(());
+        }
+        let problem = format!("a synthetic set of {there} patches, not {patches}");
+        return Err(Error::file(folder, problem, "give another --out, or --patches as before"));
+    }
+    for file in files.iter().filter(|file| file.is_file()) {
+        fs::remove_file(file).map_err(Error::io(file))?;
+    }
+    Synthetic { patches, ..Synthetic::default() }.write(folder, progress)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn shards_share_the_runs_without_gap_or_overlap() {
+        let shards: Vec<Shard> = (1..=4).map(|i| format!("{i}/4").parse().unwrap()).collect();
+        for number in 0..78 {
+            assert_eq!(shards.iter().filter(|shard| shard.has(number)).count(), 1);
+        }
+        for text in ["0/4", "5/4", "1", "a/b", "1/0", ""] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_setting_that_differs_is_named_with_its_table() {
+        let before = json!({"seeds": 3, "config": {"model": {"width": 8}, "training": {"epochs": 2}}});
+        let mut now = before.clone();
+        assert_eq!(difference("", &before, &now), None);
+        now["config"]["model"]["width"] = json!(16);
+        assert_eq!(difference("", &before, &now).unwrap(), "config.model.width is 8 there, 16 here");
+    }
+}

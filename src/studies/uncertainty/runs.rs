@@ -1,0 +1,215 @@
+//! The runs: networks trained on subsets, what each stores, and what all of them predict.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::UncertaintyStudy;
+use super::preparation::{EXTRACTOR, Extracted, UncertaintyData, read_distances};
+use crate::data::predictions;
+use crate::models::build;
+use crate::nn::{Labelled, Training};
+use crate::progress::Silent;
+use crate::run::Run;
+use crate::studies::sets::{TestSet, in_memory, read_predictions};
+use crate::studies::study::Place;
+use crate::uncertainty::{Percent, Ranking, Subset, Uncertainty};
+use crate::{Error, Labels, Probabilities, Progress, Result};
+
+/// The sets that runs are measured on: the held-out part of the validation set, as in the paper, and the data's
+/// own test set.
+pub(super) const TESTS: [&str; 2] = ["held-out", "testing"];
+
+/// What the names of a test set's files end with.
+pub(super) fn suffix(test: &str) -> &'static str {
+    if test == TESTS[0] { "" } else { "-testing" }
+}
+
+/// Which patches a network is trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// R: a random sample.
+    Random,
+    /// UT: the most uncertain of all.
+    Uncertain,
+    /// UTS: the most uncertain, class by class.
+    UncertainStratified,
+    /// CT: the most certain of all.
+    Certain,
+    /// CTS: the most certain, class by class.
+    CertainStratified,
+    /// All of them.
+    Full,
+}
+
+impl Strategy {
+    /// Those that choose.
+    pub const CHOOSING: [Self; 5] =
+        [Self::Random, Self::Uncertain, Self::UncertainStratified, Self::Certain, Self::CertainStratified];
+
+    /// The paper's abbreviation.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Random => "R",
+            Self::Uncertain => "UT",
+            Self::UncertainStratified => "UTS",
+            Self::Certain => "CT",
+            Self::CertainStratified => "CTS",
+            Self::Full => "full",
+        }
+    }
+
+    /// In words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Uncertain => "most uncertain",
+            Self::UncertainStratified => "most uncertain, stratified",
+            Self::Certain => "most certain",
+            Self::CertainStratified => "most certain, stratified",
+            Self::Full => "all patches",
+        }
+    }
+}
+
+/// One subset's size and choice.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cell {
+    /// The choice.
+    pub strategy: Strategy,
+    /// In per cent; 100 of all patches.
+    pub share: f64,
+}
+
+/// One run of a cell.
+#[derive(Debug, Clone, Copy)]
+pub struct Task {
+    pub(super) cell: Cell,
+    pub(super) run: u64,
+}
+
+impl Task {
+    pub(super) fn folder(self) -> PathBuf {
+        let name = match self.cell.strategy {
+            Strategy::Full => format!("full-run-{}", self.run),
+            strategy => format!("{}-{}-run-{}", strategy.code(), self.cell.share, self.run),
+        };
+        Path::new("runs").join(name)
+    }
+
+    /// The patches that it is trained on, by position among the training patches.
+    fn subset(self, u: &Uncertainty, labels: &Labels, equal_counts: bool) -> Result<Subset> {
+        let share = Percent::new(self.cell.share)?;
+        let stratified = |ranking: Ranking<'_>| {
+            if equal_counts { ranking.balanced(labels) } else { ranking.stratified(labels) }
+        };
+        Ok(match self.cell.strategy {
+            Strategy::Random => u.random(share, self.run),
+            Strategy::Uncertain | Strategy::Full => u.most_uncertain(share).overall(),
+            Strategy::UncertainStratified => stratified(u.most_uncertain(share))?,
+            Strategy::Certain => u.most_certain(share).overall(),
+            Strategy::CertainStratified => stratified(u.most_certain(share))?,
+        })
+    }
+}
+
+/// One run, into its folder; returns a line on it.
+pub(super) fn one(
+    study: &UncertaintyStudy,
+    task: &Task,
+    data: &UncertaintyData,
+    place: Place<'_>,
+) -> Result<String> {
+    let (Task { cell, run }, train, config) = (*task, &data.train, &study.config);
+    let distances = read_distances(place.out)?;
+    let (distant, patches) = (distances.values().len(), train.patches.len());
+    if distant != patches {
+        let problem = format!("{distant} distances of {patches} patches");
+        let advice = "remove the folder, and repeat the study";
+        return Err(Error::file(&place.out.join(EXTRACTOR), problem, advice));
+    }
+    let subset = task.subset(&distances, &train.labels, study.equal_counts)?;
+    let chosen = subset.positions();
+    let patches = in_memory(&train.patches.select(chosen)?)?;
+    // An epoch repeats a small subset, so that it has no fewer steps than that of the largest one.
+    let times = (study.largest_share() / cell.share).round().max(1.0) as usize;
+    let positions: Vec<usize> = (0..times).flat_map(|_| 0..chosen.len()).collect();
+    let (patches, y) = (patches.select(&positions)?, train.y.select(chosen).select(&positions));
+
+    let (imagery, classes) = (train.patches.imagery(), train.patches.classes());
+    // The weights that the extractor started with.
+    let mut network = build(&config.model, imagery, classes, config.training.seed, place.device)?;
+    network.set_standardisation(Extracted::read(place.out)?.standardisation())?;
+    let training = Training { seed: config.training.seed + 1 + run, ..config.training.clone() };
+    let examples = Labelled { patches: &patches, labels: &y };
+    let history = network.fit(examples, Some(data.validation.labelled()), &training, &mut Silent)?;
+    let best = history.epochs.iter().find(|epoch| epoch.epoch == history.best_epoch);
+    let note = format!(
+        "{}, {} %, run {}: validation loss {:.3}",
+        cell.strategy.title(),
+        cell.share,
+        run + 1,
+        best.and_then(|epoch| epoch.validation_loss).unwrap_or(f64::NAN)
+    );
+    let lines: Vec<String> = chosen.iter().map(usize::to_string).collect();
+    Run::create(&place.out.join(task.folder()), |folder| {
+        let at = folder.folder();
+        folder.write_history(&history.epochs)?;
+        fs::write(at.join(SUBSET), format!("sample\n{}\n", lines.join("\n"))).map_err(Error::io(at))?;
+        for (name, set) in TESTS.into_iter().zip([&data.held_out, &data.testing]) {
+            let predicted = network.predict(&set.patches)?;
+            predictions::write(&at.join(format!("{name}.h5")), &predicted, &set.patches)?;
+        }
+        Ok(())
+    })?;
+    Ok(note)
+}
+
+/// The predictions of all runs for a test set.
+pub(super) struct Measured {
+    pub name: &'static str,
+    pub cells: Vec<(Cell, Vec<RunPredictions>)>,
+    pub test: TestSet,
+}
+
+/// The predictions of one run for a test set.
+pub(super) struct RunPredictions {
+    pub predicted: Probabilities,
+    /// How many patches it was trained on.
+    pub patches: usize,
+}
+
+impl Measured {
+    pub fn read(
+        study: &UncertaintyStudy,
+        out: &Path,
+        name: &'static str,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        let cells = study.cells();
+        let mut test = None;
+        let mut read = |task: Task| {
+            let folder = out.join(task.folder());
+            let (predicted, _, set) = read_predictions(&folder.join(format!("{name}.h5")))?;
+            test.get_or_insert(set);
+            let subset = folder.join(SUBSET);
+            let text = fs::read_to_string(&subset).map_err(Error::io(&subset))?;
+            Ok(RunPredictions { predicted, patches: text.lines().count().saturating_sub(1) })
+        };
+        let mut of_cells = Vec::with_capacity(cells.len());
+        progress.begin("predictions", cells.len() as u64);
+        for cell in cells {
+            let runs = (0..study.runs).map(|run| read(Task { cell, run })).collect::<Result<_>>()?;
+            of_cells.push((cell, runs));
+            progress.advance(1, "");
+        }
+        progress.end("");
+        let test = test.ok_or_else(|| Error::file(out, "no run there", "do the study's runs first"))?;
+        Ok(Self { name, cells: of_cells, test })
+    }
+}
+
+/// The file of the positions that a run was trained on.
+const SUBSET: &str = "subset.csv";
