@@ -1,13 +1,12 @@
 //! Series with bands: how a measure goes with a number, for several choices, and how far it scatters.
 
-use std::fmt::Write as _;
-
 use super::axis::Axis;
 use super::colours::{BLUE, FAINT_INK, GREEN, INK, ORANGE, SKY, VERMILION};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{Frame, LABEL, MARGIN, Marker, PAGE_WIDTH, csv_field, csv_head, plot_frame};
+use super::parts::{Frame, LABEL, MARGIN, Marker, PAGE_WIDTH, numbers, plot_frame, range};
 use super::{Caption, Figure};
+use crate::display::cells;
 use crate::{Error, Result};
 
 const HEIGHT: f64 = 150.0;
@@ -104,9 +103,7 @@ pub fn bands(panels: &[BandPanel], across: &str, band: &str, caption: &Caption) 
         let area =
             Area { x: left + n as f64 * (width + gap), y: frame.above() + legend, width, height: HEIGHT };
         let points = || panel.series.iter().flat_map(|series| &series.points);
-        let range = |values: Vec<f64>| {
-            values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)))
-        };
+        let range = |values: Vec<f64>| range(values).unwrap_or((0.0, 1.0));
         let (low, high) = range(points().map(|point| point.x).collect());
         let x_axis = Axis::linear(low.min(0.0), high);
         let level = panel.level.iter().map(|(_, value)| *value);
@@ -160,20 +157,18 @@ fn check(panels: &[BandPanel]) -> Result<()> {
 }
 
 fn csv(panels: &[BandPanel], caption: &Caption) -> String {
-    let mut csv = csv_head(caption, &[], &["measure", "series", "x", "mean", "low", "high"]);
-    for panel in panels {
-        let measure = csv_field(&panel.title);
-        for series in &panel.series {
-            for BandPoint { x, mean, low, high } in &series.points {
-                // Writing to a string does not fail.
-                let _ = writeln!(csv, "{measure},{},{x},{mean},{low},{high}", csv_field(&series.name));
+    let mut table = numbers(caption, &[], ["measure", "series", "x", "mean", "low", "high"]);
+    for BandPanel { title, series, level } in panels {
+        for BandSeries { name, points } in series {
+            for &BandPoint { x, mean, low, high } in points {
+                table.row(cells![title, name, x, mean, low, high]);
             }
         }
-        if let Some((name, value)) = &panel.level {
-            let _ = writeln!(csv, "{measure},{},,{value},,", csv_field(name));
+        if let Some((name, value)) = level {
+            table.row(cells![title, name, None, *value, None, None]);
         }
     }
-    csv
+    table.csv()
 }
 
 #[cfg(test)]

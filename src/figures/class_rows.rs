@@ -1,13 +1,12 @@
 //! Figures with a row a class: samples a class as bars, and values a class as boxes.
 
-use std::fmt::Write as _;
-
 use super::axis::Axis;
 use super::colours::{Colour, FAINT_INK, GRID, INK};
 use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
-use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, csv_field, csv_head, grouped};
+use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, grouped, numbers};
 use super::{Caption, Figure};
+use crate::display::cells;
 use crate::{Classes, Error, Labels, Result};
 
 /// Height of a row, in points.
@@ -46,7 +45,7 @@ pub fn class_counts(sets: &[(&str, &Labels)], caption: &Caption) -> Result<Figur
         return Err(Error::input(place, format!("no sample in '{name}'"), "leave the set out"));
     }
     let mut page = Page::new(classes, sets.len(), 8.0, caption, "");
-    let mut csv = csv_head(caption, &[], &["set", "class", "samples"]);
+    let mut table = numbers(caption, &[], ["set", "class", "samples"]);
     for (panel, (name, labels)) in sets.iter().enumerate() {
         let counts = labels.counts();
         let largest = counts.iter().max().copied().unwrap_or(0).max(1) as f64;
@@ -66,11 +65,11 @@ pub fn class_counts(sets: &[(&str, &Labels)], caption: &Caption) -> Result<Figur
                 page.drawing.outline(bar, 0.3, FAINT_INK);
             }
             page.drawing.text_at(&grouped(count as u64), (bar.right() + 2.5, page.middle(k)), COUNT);
-            let _ = writeln!(csv, "{},{},{count}", csv_field(name), csv_field(classes.code(k)));
+            table.row(cells![*name, classes.code(k), count]);
         }
         page.drawing.line((area.x, area.y), (area.x, area.bottom()), AXIS_LINE, INK);
     }
-    page.drawing.into_figure(caption, csv)
+    page.drawing.into_figure(caption, table.csv())
 }
 
 /// Draws how values lie in each class, as boxes in the colours of the classes, one panel a quantity.
@@ -111,7 +110,7 @@ pub fn boxes(labels: &Labels, panels: &[(&str, &[f64])], caption: &Caption) -> R
     let mut page = Page::new(classes, panels.len(), 24.0, caption, notes);
     page.counts(&counts);
     let columns = ["quantity", "class", "samples", "p5", "p25", "median", "p75", "p95"];
-    let mut csv = csv_head(caption, &[], &columns);
+    let mut table = numbers(caption, &[], columns);
     for (panel, (name, values)) in panels.iter().enumerate() {
         let area = page.panel(panel);
         let summaries: Vec<Option<[f64; 5]>> =
@@ -122,17 +121,14 @@ pub fn boxes(labels: &Labels, panels: &[(&str, &[f64])], caption: &Caption) -> R
         let axis = Axis::linear(low, high);
         page.axis(area, &axis, name);
         for (k, five) in summaries.iter().enumerate() {
-            let _ = write!(csv, "{},{},{}", csv_field(name), csv_field(classes.code(k)), counts[k]);
-            for number in 0..5 {
-                let _ = write!(csv, ",{}", five.map_or_else(String::new, |five| five[number].to_string()));
-            }
-            csv.push('\n');
+            let numbers = (0..5).map(|number| five.map(|five| five[number]).into());
+            table.row(cells![*name, classes.code(k), counts[k]].into_iter().chain(numbers));
             if let Some(five) = five {
                 page.draw_box(area, k, five.map(|value| area.x + axis.position(value) * area.width));
             }
         }
     }
-    page.drawing.into_figure(caption, csv)
+    page.drawing.into_figure(caption, table.csv())
 }
 
 /// 5th, 25th, 50th, 75th and 95th percentile of a class's values; none where it has no sample.

@@ -169,13 +169,7 @@ impl Composed {
 /// own 2nd percentile, or all would look as through blue glass. The range from there to white is that of the band
 /// that has most of it, the same for all.
 fn joint(pixels: &Array4<f32>, names: &[String], imagery: &Imagery) -> (Vec<Stretch>, String) {
-    let bands = 0..pixels.dim().3;
-    let own = bands.map(|c| Stretch::over(pixels.index_axis(Axis(3), c).iter().copied()));
-    let own: Vec<Stretch> = own.collect();
-    let range = own.iter().map(|Stretch { black, white, .. }| white - black).fold(0.0, f32::max);
-    let bright =
-        |Stretch { black, .. }: &Stretch| Stretch { black: *black, white: black + range, gamma: GAMMA };
-    let stretches: Vec<Stretch> = own.iter().map(bright).collect();
+    let (stretches, range) = jointly(pixels);
     let blacks: Vec<String> =
         names.iter().zip(&stretches).map(|(name, stretch)| format!("{name} {:.3}", stretch.black)).collect();
     let words = format!(
@@ -184,6 +178,15 @@ fn joint(pixels: &Array4<f32>, names: &[String], imagery: &Imagery) -> (Vec<Stre
         imagery.unit
     );
     (stretches, words)
+}
+
+/// The joint stretch of all colours, and its range.
+fn jointly(pixels: &Array4<f32>) -> (Vec<Stretch>, f32) {
+    let own = |c| Stretch::over(pixels.index_axis(Axis(3), c).iter().copied());
+    let own: Vec<Stretch> = (0..pixels.dim().3).map(own).collect();
+    let range = own.iter().map(|Stretch { black, white, .. }| white - black).fold(0.0, f32::max);
+    let bright = |Stretch { black, .. }| Stretch { black, white: black + range, gamma: GAMMA };
+    (own.into_iter().map(bright).collect(), range)
 }
 
 /// Red, green and blue (B4, B3, B2) of an image with the joint stretch, and the stretch in words; `None` where a
@@ -199,14 +202,12 @@ pub(super) fn as_eyes_would_see(image: &Array3<f32>) -> Option<(Array2<Option<[u
         return None;
     }
     let pixels = Array4::from_shape_vec((values.len() / 3, 1, 1, 3), values).ok()?;
-    let own = [0, 1, 2].map(|c| Stretch::over(pixels.index_axis(Axis(3), c).iter().copied()));
-    let range = own.iter().map(|Stretch { black, white, .. }| white - black).fold(0.0, f32::max);
-    let stretches = own.map(|Stretch { black, .. }| Stretch { black, white: black + range, gamma: GAMMA });
+    let (stretches, range) = jointly(&pixels);
     let colours = Array2::from_shape_fn((rows, columns), |(row, column)| {
         let pixel = pixel(row, column);
         known(&pixel).then(|| [0, 1, 2].map(|c| stretches[c].shade(pixel[c])))
     });
-    let [red, green, blue] = stretches.map(|stretch| stretch.black);
+    let [red, green, blue] = [0, 1, 2].map(|c| stretches[c].black);
     let words =
         format!("true colour: black {red:.3}, {green:.3}, {blue:.3}, white {range:.3} above, gamma {GAMMA}");
     Some((colours, words))

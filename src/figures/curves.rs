@@ -1,13 +1,12 @@
 //! Learning curves: losses and accuracy, epoch by epoch.
 
-use std::fmt::Write as _;
-
 use super::axis::Axis;
 use super::colours::{BLUE, FAINT_INK, ORANGE};
 use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
-use super::parts::{Frame, LABEL, MARGIN, Marker, PAGE_WIDTH, csv_head, legend, plot_frame};
+use super::parts::{Frame, LABEL, MARGIN, Marker, PAGE_WIDTH, legend, numbers, plot_frame, range};
 use super::{Caption, Figure};
+use crate::display::cells;
 use crate::{Error, Result};
 
 /// What the loss is drawn on a logarithmic axis from: the largest over the smallest.
@@ -120,7 +119,7 @@ pub fn learning_curves(curves: &Curves, caption: &Caption) -> Result<Figure> {
 }
 
 fn loss_axis(values: &[f64]) -> Axis {
-    let (low, high) = range(values).unwrap_or((0.0, 1.0));
+    let (low, high) = range(values.iter().copied()).unwrap_or((0.0, 1.0));
     if low > 0.0 && high / low >= LOGARITHMIC_FROM {
         Axis::logarithmic(low, high)
     } else {
@@ -130,7 +129,7 @@ fn loss_axis(values: &[f64]) -> Axis {
 }
 
 fn accuracy_axis(values: &[f64]) -> Axis {
-    let (low, high) = range(values).unwrap_or((0.0, 1.0));
+    let (low, high) = range(values.iter().copied()).unwrap_or((0.0, 1.0));
     // At least a tenth, so that noise of a thousandth does not look like learning.
     let middle = f64::midpoint(low, high).clamp(0.05, 0.95);
     Axis::linear(low.min(middle - 0.05), high.max(middle + 0.05))
@@ -139,12 +138,6 @@ fn accuracy_axis(values: &[f64]) -> Axis {
 /// Neither NaN nor so large that it hides all else.
 fn drawable(value: f64) -> bool {
     value.abs() < ENDLESS
-}
-
-fn range(values: &[f64]) -> Option<(f64, f64)> {
-    let low = values.iter().copied().reduce(f64::min)?;
-    let high = values.iter().copied().reduce(f64::max)?;
-    Some((low, high))
 }
 
 fn draw_panel(drawing: &mut Drawing, area: Area, curves: &Curves, series: &[Series], up: &Axis, title: &str) {
@@ -202,16 +195,10 @@ fn csv(curves: &Curves, caption: &Caption) -> String {
     let best = curves.best_epoch.map(|best| format!("best epoch: {best}"));
     let notes: Vec<&str> = best.iter().map(String::as_str).collect();
     let columns = ["epoch", "training_loss", "validation_loss", "validation_accuracy"];
-    let mut csv = csv_head(caption, &notes, &columns);
-    let field = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
-    for (k, epoch) in curves.epochs.iter().enumerate() {
-        let _ = writeln!(
-            csv,
-            "{epoch},{},{},{}",
-            curves.training_loss[k],
-            field(curves.validation_loss[k]),
-            field(curves.validation_accuracy[k])
-        );
+    let mut table = numbers(caption, &notes, columns);
+    for (k, &epoch) in curves.epochs.iter().enumerate() {
+        let Curves { training_loss, validation_loss, validation_accuracy, .. } = curves;
+        table.row(cells![epoch, training_loss[k], validation_loss[k], validation_accuracy[k]]);
     }
-    csv
+    table.csv()
 }

@@ -1,14 +1,13 @@
 //! How unsure experts are, as bars of voting entropy: the entropy bar plot of the label distribution paper
 //! ("Going beyond one-hot encoding in classification").
 
-use std::fmt::Write as _;
-
 use super::axis::Axis;
 use super::colours::{BLUE, Colour, FAINT_INK, INK, ORANGE};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head, grouped, plot_frame};
+use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, grouped, numbers, plot_frame};
 use super::{Caption, Figure};
+use crate::display::cells;
 use crate::labels::{ENTROPY_CUTS, EntropyHistogram};
 use crate::{Error, Result};
 
@@ -88,15 +87,13 @@ pub fn entropy_bars(groups: &[(&str, &EntropyHistogram)], caption: &Caption) -> 
         }
     }
 
-    let mut csv = csv_head(caption, &[], &["group", "above", "up_to", "samples", "percent"]);
+    let mut table = numbers(caption, &[], ["group", "above", "up_to", "samples", "percent"]);
     for ((name, histogram), percent) in groups.iter().zip(&percent) {
-        for (b, (samples, percent)) in histogram.counts.iter().zip(percent).enumerate() {
-            // Writing to a string does not fail.
-            let [above, up_to] = [ENTROPY_CUTS[b], ENTROPY_CUTS[b + 1]];
-            let _ = writeln!(csv, "{},{above},{up_to},{samples},{percent}", csv_field(name));
+        for (b, (&samples, &percent)) in histogram.counts.iter().zip(percent).enumerate() {
+            table.row(cells![*name, ENTROPY_CUTS[b], ENTROPY_CUTS[b + 1], samples, percent]);
         }
     }
-    drawing.into_figure(caption, csv)
+    drawing.into_figure(caption, table.csv())
 }
 
 #[cfg(test)]

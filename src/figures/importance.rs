@@ -1,13 +1,12 @@
 //! What each band contributes to a random forest: a bar a band.
 
-use std::fmt::Write as _;
-
 use super::axis::Axis;
-use super::colours::{BLUE, FAINT_INK, GRID, INK};
+use super::colours::{BLUE, FAINT_INK, INK};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{AXIS_LINE, COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head};
+use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, bar_axes, bar_grid, numbers};
 use super::{Caption, Figure};
+use crate::display::cells;
 use crate::{Bands, Error, Result};
 
 /// From one bar to the next.
@@ -43,11 +42,7 @@ pub fn band_importance(bands: &Bands, importance: &[f64], caption: &Caption) -> 
     let alike = 1.0 / bands.len() as f64;
     let across = Axis::linear(0.0, importance.iter().copied().fold(alike, f64::max));
     let x = |value: f64| area.x + across.position(value) * area.width;
-    for (value, text) in &across.ticks {
-        drawing.line((x(*value), area.y), (x(*value), area.bottom()), 0.4, GRID);
-        drawing.line((x(*value), area.bottom()), (x(*value), area.bottom() + 2.5), AXIS_LINE, INK);
-        drawing.text(text, (x(*value), area.bottom() + 9.5), Lettering::new(6.5, INK).centred());
-    }
+    bar_grid(&mut drawing, area, &across);
     for (k, (name, &value)) in bands.names().iter().zip(importance).enumerate() {
         let middle = area.y + STEP * (k as f64 + 0.5);
         let bar = Area { x: area.x, y: middle - BAR / 2.0, width: x(value) - area.x, height: BAR };
@@ -63,17 +58,13 @@ pub fn band_importance(bands: &Bands, importance: &[f64], caption: &Caption) -> 
         let from = if crosses { x(alike) } else { x(value) };
         drawing.text_at(&text, (from + 3.0, middle), number);
     }
-    drawing.line((area.x, area.y), (area.x, area.bottom()), AXIS_LINE, INK);
-    drawing.line((area.x, area.bottom()), (area.right(), area.bottom()), AXIS_LINE, INK);
-    let title = Lettering::new(LABEL, INK).centred();
-    drawing.text("Share of the decrease in impurity", (area.middle().0, area.bottom() + 19.5), title);
+    bar_axes(&mut drawing, area, "Share of the decrease in impurity");
 
-    let mut csv = csv_head(caption, &[], &["band", "importance"]);
-    for (name, value) in bands.names().iter().zip(importance) {
-        // Writing to a string does not fail.
-        let _ = writeln!(csv, "{},{value}", csv_field(name));
+    let mut table = numbers(caption, &[], ["band", "importance"]);
+    for (name, &value) in bands.names().iter().zip(importance) {
+        table.row(cells![name, value]);
     }
-    drawing.into_figure(caption, csv)
+    drawing.into_figure(caption, table.csv())
 }
 
 #[cfg(test)]

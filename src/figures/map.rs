@@ -1,16 +1,16 @@
 //! A map of classes, beside the true ones and what the satellite saw of the same ground.
 
-use std::fmt::Write as _;
-
 use ndarray::{Array2, Array3};
 
 use super::colours::{Colour, INK, PAPER};
 use super::composites::as_eyes_would_see;
 use super::drawing::{Area, Drawing, Picture};
 use super::lettering::Lettering;
-use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, csv_field, csv_head};
+use super::parts::{
+    AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, capitalised, framed_picture, legend_key, numbers,
+};
 use super::{Caption, Figure};
-use crate::display::percent;
+use crate::display::{cells, percent};
 use crate::{Classes, Error, Result};
 
 /// Between two pictures.
@@ -71,17 +71,13 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     if let Some((_, words)) = &seen {
         notes = if notes.is_empty() { words.clone() } else { format!("{notes}; {words}") };
     }
-    let mut letters = notes.chars();
-    let notes: String = match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).chain(['.']).collect(),
-        None => String::new(),
-    };
+    let notes = if notes.is_empty() { notes } else { capitalised(&notes) + "." };
     let frame = Frame::new(caption, &notes, PAGE_WIDTH);
     let mut drawing = frame.around(HEADING + height + SCALE + lines * LINE);
     let area = Area { x: MARGIN, y: frame.above() + HEADING, width, height };
     let mut next = area;
     let mut show = |heading: &str, pixels: Picture| {
-        panel(&mut drawing, next, heading, pixels);
+        framed_picture(&mut drawing, next, heading, pixels);
         next.x = next.right() + GAP;
     };
     let white = PAPER.0;
@@ -121,20 +117,6 @@ fn thinned(rows: usize, columns: usize, colour: impl Fn(usize, usize) -> [u8; 3]
         .map(|(row, column)| colour(row, column))
         .collect();
     Picture { columns: wide, rows: high, pixels }
-}
-
-fn panel(drawing: &mut Drawing, area: Area, heading: &str, picture: Picture) {
-    drawing.text(heading, (area.x, area.y - 3.5), Lettering::new(LABEL, INK).bold());
-    // Outside the picture, which is drawn above it.
-    let half = AXIS_LINE / 2.0;
-    let around = Area {
-        x: area.x - half,
-        y: area.y - half,
-        width: area.width + AXIS_LINE,
-        height: area.height + AXIS_LINE,
-    };
-    drawing.outline(around, AXIS_LINE, INK);
-    drawing.picture(area, picture);
 }
 
 /// A bar of a round length, at most a third of the map; gives where it ends on the right, with its words.
@@ -210,16 +192,12 @@ impl Shares {
     fn legend(&self, drawing: &mut Drawing, top: f64, classes: &Classes) {
         let lines = self.present.len().div_ceil(ACROSS);
         let column = (PAGE_WIDTH - 2.0 * MARGIN) / ACROSS as f64;
-        let lettering = Lettering::new(LABEL, INK);
         for (k, &(class, count)) in self.present.iter().enumerate() {
             let (x, y) = (MARGIN + (k / lines) as f64 * column, top + (k % lines) as f64 * LINE);
-            let key = Area { x, y, width: 11.0, height: 7.0 };
-            drawing.fill(key, Colour(classes.colour(class)));
-            drawing.outline(key, 0.4, INK);
             let (share, truth) = self.shares(count);
             let truth = truth.map_or_else(String::new, |truth| format!(" (truth {})", percent(truth)));
             let words = format!("{}: {}{truth}", classes.name(class), percent(share));
-            drawing.text_at(&words, (x + 15.0, y + 3.5), lettering.fitting(&words, column - 20.0));
+            legend_key(drawing, (x, y), Colour(classes.colour(class)), &words, column - 20.0);
         }
     }
 
@@ -227,19 +205,17 @@ impl Shares {
         let notes = ["the pixels are in the GeoTIFF beside it; shares are of those with a class"];
         let columns = ["class", "name", "pixels", "share", "square_kilometres", "true_pixels", "true_share"];
         let known = if self.total[1] > 0 { columns.len() } else { columns.len() - 2 };
-        let mut csv = csv_head(caption, &notes, &columns[..known]);
+        let mut table = numbers(caption, &notes, columns.into_iter().take(known));
         for &(class, count) in &self.present {
             let [mapped, true_pixels] = count;
             let (share, truth) = self.shares(count);
             let area = picture.pixel_metres.map(|[across, down]| mapped as f64 * across * down / 1e6);
             let area = area.map_or_else(String::new, |area| format!("{area:.4}"));
-            let (code, name) =
-                (csv_field(picture.classes.code(class)), csv_field(&picture.classes.name(class)));
-            let truth = truth.map_or_else(String::new, |truth| format!(",{true_pixels},{truth:.6}"));
-            // Writing to a string does not fail.
-            let _ = writeln!(csv, "{code},{name},{mapped},{share:.6},{area}{truth}");
+            let (code, name) = (picture.classes.code(class), picture.classes.name(class));
+            let truth = truth.map(|truth| cells![true_pixels, format!("{truth:.6}")]).into_iter().flatten();
+            table.row(cells![code, name, mapped, format!("{share:.6}"), area].into_iter().chain(truth));
         }
-        csv
+        table.csv()
     }
 }
 

@@ -1,13 +1,11 @@
 //! What several figures share: title and source lines, colour bar, plot frame, legend, CSV head.
 
-use std::fmt::Write as _;
-
 use super::Caption;
 use super::axis::Axis;
 use super::colours::{Colour, FAINT_INK, GRID, INK, ramp};
-use super::drawing::{Area, Drawing};
+use super::drawing::{Area, Drawing, Picture};
 use super::lettering::Lettering;
-use crate::display::one_line;
+use crate::display::{Cell, Table, one_line};
 pub(super) use crate::display::{csv_field, grouped};
 
 /// The widest a figure gets unless its contents force more: a page's two columns, 183 mm.
@@ -177,14 +175,66 @@ pub(super) fn legend(drawing: &mut Drawing, (x, y): (f64, f64), entries: &[(Mark
     }
 }
 
+/// The numbers of a figure, to be filled: the CSV has title, data and notes as comments.
+pub(super) fn numbers<C: Into<Cell>>(
+    caption: &Caption,
+    notes: &[&str],
+    columns: impl IntoIterator<Item = C>,
+) -> Table {
+    let mut comments = format!("title: {}\ndata: {}", one_line(&caption.title), one_line(&caption.data));
+    for note in notes {
+        comments = comments + "\n" + &one_line(note);
+    }
+    Table::new(columns).captioned(comments)
+}
+
 /// The comment lines and the header of a figure's CSV.
 pub(super) fn csv_head<S: AsRef<str>>(caption: &Caption, notes: &[&str], columns: &[S]) -> String {
-    let mut csv = format!("# title: {}\n# data: {}\n", one_line(&caption.title), one_line(&caption.data));
-    for note in notes {
-        let _ = writeln!(csv, "# {}", one_line(note));
+    numbers(caption, notes, columns.iter().map(AsRef::as_ref)).csv()
+}
+
+/// A row of a legend: a framed key in a colour, and words behind it that fit into a room.
+pub(super) fn legend_key(drawing: &mut Drawing, (x, y): (f64, f64), colour: Colour, words: &str, room: f64) {
+    let key = Area { x, y, width: 11.0, height: 7.0 };
+    drawing.fill(key, colour);
+    drawing.outline(key, 0.4, INK);
+    drawing.text_at(words, (x + 15.0, y + 3.5), Lettering::new(LABEL, INK).fitting(words, room));
+}
+
+/// A picture with a heading above it, framed outside its edge.
+pub(super) fn framed_picture(drawing: &mut Drawing, area: Area, heading: &str, picture: Picture) {
+    drawing.text(heading, (area.x, area.y - 3.5), Lettering::new(LABEL, INK).bold());
+    let half = AXIS_LINE / 2.0;
+    let (width, height) = (area.width + AXIS_LINE, area.height + AXIS_LINE);
+    drawing.outline(Area { x: area.x - half, y: area.y - half, width, height }, AXIS_LINE, INK);
+    drawing.picture(area, picture);
+}
+
+/// The axis below horizontal bars: grid lines with their numbers.
+pub(super) fn bar_grid(drawing: &mut Drawing, area: Area, across: &Axis) {
+    for (value, text) in &across.ticks {
+        let x = area.x + across.position(*value) * area.width;
+        drawing.line((x, area.y), (x, area.bottom()), 0.4, GRID);
+        drawing.line((x, area.bottom()), (x, area.bottom() + 2.5), AXIS_LINE, INK);
+        drawing.text(text, (x, area.bottom() + 9.5), Lettering::new(6.5, INK).centred());
     }
-    let columns: Vec<String> = columns.iter().map(|column| csv_field(column.as_ref())).collect();
-    csv.push_str(&columns.join(","));
-    csv.push('\n');
-    csv
+}
+
+/// The axes of horizontal bars, with the title below.
+pub(super) fn bar_axes(drawing: &mut Drawing, area: Area, title: &str) {
+    drawing.line((area.x, area.y), (area.x, area.bottom()), AXIS_LINE, INK);
+    drawing.line((area.x, area.bottom()), (area.right(), area.bottom()), AXIS_LINE, INK);
+    let middle = (area.middle().0, area.bottom() + 19.5);
+    drawing.text(title, middle, Lettering::new(LABEL, INK).centred());
+}
+
+/// The smallest and the largest of some values.
+pub(super) fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+    values.into_iter().map(|v| (v, v)).reduce(|(low, high), (v, _)| (low.min(v), high.max(v)))
+}
+
+/// A text with a capital letter at the start.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

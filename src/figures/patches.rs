@@ -4,9 +4,10 @@ use super::colours::{Colour, FAINT_INK, INK};
 use super::composites::{Composed, Composite};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{Frame, MARGIN, PAGE_WIDTH, csv_field, csv_head, grouped};
+use super::parts::{Frame, MARGIN, PAGE_WIDTH, capitalised, grouped, numbers};
 use super::{Caption, Figure};
 use crate::data::Patches;
+use crate::display::{Cell, cells};
 use crate::{Classes, Error, Labels, Result};
 
 /// More patches than this do not fit on a page.
@@ -110,9 +111,7 @@ impl<'a> Samples<'a> {
         let imagery = chosen.imagery();
         let size = imagery.patch_size;
         let distance = imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {d} m"));
-        let mut letters = composed.words.chars();
-        let shown: String =
-            letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
+        let shown = capitalised(&composed.words);
         let notes = format!("{shown}, {} {size} × {size} pixels{distance}.", composed.stretched);
         Ok(Self { positions, labels, groups: chosen.groups(), composed, notes })
     }
@@ -201,22 +200,16 @@ impl<'a> Samples<'a> {
     }
 
     fn csv(&self, caption: &Caption) -> String {
-        let mut columns = vec!["position".to_owned(), "class".to_owned(), "group".to_owned()];
-        columns.extend(self.composed.names.iter().map(|name| format!("mean_{name}")));
-        let mut csv = csv_head(caption, &[&self.notes], &columns);
-        for (k, position) in self.positions.iter().enumerate() {
-            let mut fields = vec![position.to_string(), String::new(), String::new()];
-            if let Some(labels) = &self.labels {
-                fields[1] = csv_field(labels.classes().code(labels.indices()[k]));
-            }
-            if let Some(groups) = &self.groups {
-                fields[2] = groups[k].to_string();
-            }
-            fields.extend(self.composed.means(k).iter().map(f64::to_string));
-            csv.push_str(&fields.join(","));
-            csv.push('\n');
+        let means = self.composed.names.iter().map(|name| format!("mean_{name}"));
+        let columns = ["position", "class", "group"].map(str::to_owned).into_iter().chain(means);
+        let mut table = numbers(caption, &[&self.notes], columns);
+        for (k, &position) in self.positions.iter().enumerate() {
+            let class = self.labels.as_ref().map_or("", |labels| labels.classes().code(labels.indices()[k]));
+            let group = self.groups.as_ref().map_or_else(String::new, |groups| groups[k].to_string());
+            let means = self.composed.means(k).into_iter().map(Cell::from);
+            table.row(cells![position, class, group].into_iter().chain(means));
         }
-        csv
+        table.csv()
     }
 }
 

@@ -1,14 +1,13 @@
 //! Samples on a plane in the colours of their classes: one panel a choice of samples, the others in grey.
 
-use std::fmt::Write as _;
-
 use ndarray::ArrayView2;
 
 use super::colours::{Colour, FAINT_INK, GRID, INK};
 use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
-use super::parts::{Frame, LABEL, MARGIN, PAGE_WIDTH, csv_field, csv_head};
+use super::parts::{Frame, LABEL, MARGIN, PAGE_WIDTH, numbers, range};
 use super::{Caption, Figure};
+use crate::display::cells;
 use crate::{Error, Labels, Result};
 
 /// Space between panels.
@@ -111,12 +110,8 @@ fn mark(drawing: &mut Drawing, at: (f64, f64), radius: f64, colour: Colour) {
 
 /// Where each sample lies in a square panel, with the same scale in both directions.
 fn places(positions: ArrayView2<'_, f32>, side: f64) -> Vec<(f64, f64)> {
-    let range = |axis: usize| {
-        let column = positions.column(axis);
-        let values = column.iter().map(|y| f64::from(*y));
-        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)))
-    };
-    let (x, y) = (range(0), range(1));
+    let along = |axis: usize| range(positions.column(axis).iter().map(|y| f64::from(*y))).unwrap_or_default();
+    let (x, y) = (along(0), along(1));
     let extent = (x.1 - x.0).max(y.1 - y.0).max(f64::MIN_POSITIVE);
     let scale = (side - 8.0) / extent;
     let middle = |range: (f64, f64)| f64::midpoint(range.0, range.1);
@@ -158,19 +153,14 @@ fn csv(
     notes: &str,
     caption: &Caption,
 ) -> String {
-    let mut columns = ["sample", "class", "x", "y"].map(str::to_owned).to_vec();
-    columns.extend(panels.iter().map(|panel| panel.title.clone()));
-    let mut csv = csv_head(caption, &[notes], &columns);
+    let columns = ["sample", "class", "x", "y"].into_iter().chain(panels.iter().map(|panel| &*panel.title));
+    let mut table = numbers(caption, &[notes], columns);
     for (n, y) in positions.outer_iter().enumerate() {
-        let class = csv_field(labels.classes().code(labels.indices()[n]));
-        // Writing to a string does not fail.
-        let _ = write!(csv, "{n},{class},{},{}", y[0], y[1]);
-        for panel in panels {
-            let _ = write!(csv, ",{}", u8::from(panel.shown[n]));
-        }
-        csv.push('\n');
+        let class = labels.classes().code(labels.indices()[n]);
+        let shown = panels.iter().map(|panel| u8::from(panel.shown[n]).into());
+        table.row(cells![n, class, y[0], y[1]].into_iter().chain(shown));
     }
-    csv
+    table.csv()
 }
 
 #[cfg(test)]

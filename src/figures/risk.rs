@@ -1,13 +1,12 @@
 //! Risk–coverage curves: the error that remains when only the surest predictions are kept.
 
-use std::fmt::Write as _;
-
 use super::axis::Axis;
 use super::colours::{BLUE, FAINT_INK, GREEN, INK, ORANGE};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head, plot_frame};
+use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, numbers, plot_frame};
 use super::{Caption, Figure};
+use crate::display::cells;
 use crate::uncertainty::{RiskCoverage, RiskPoint};
 use crate::{Error, Result};
 
@@ -72,14 +71,13 @@ pub fn risk_coverage(curves: &[(String, &RiskCoverage)], caption: &Caption) -> R
         let number = Lettering::new(6.5, FAINT_INK);
         drawing.text_at(&numbers, (area.x + 18.0 + label.width(name) + 6.0, y), number);
     }
-    let mut csv = csv_head(caption, &[], &["series", "coverage", "risk", "confidence"]);
+    let mut table = numbers(caption, &[], ["series", "coverage", "risk", "confidence"]);
     for ((name, _), points) in curves.iter().zip(&thinned) {
-        for RiskPoint { coverage, risk, confidence } in points {
-            // Writing to a string does not fail.
-            let _ = writeln!(csv, "{},{coverage},{risk},{confidence}", csv_field(name));
+        for &RiskPoint { coverage, risk, confidence } in points {
+            table.row(cells![name, coverage, risk, confidence]);
         }
     }
-    drawing.into_figure(caption, csv)
+    drawing.into_figure(caption, table.csv())
 }
 
 /// So many points at even steps, the first and the last among them.

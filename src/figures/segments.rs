@@ -1,16 +1,15 @@
 //! Segmented patches: what the network saw, the truth, what it says, and how sure it is of it.
 
-use std::fmt::Write as _;
-
 use ndarray::s;
 
 use super::colours::{Colour, INK, PAPER, ramp};
 use super::composites::Composed;
 use super::drawing::{Area, Drawing, Picture};
 use super::lettering::Lettering;
-use super::parts::{Frame, LABEL, MARGIN, PAGE_WIDTH, colour_bar, csv_field, csv_head};
+use super::parts::{Frame, LABEL, MARGIN, PAGE_WIDTH, colour_bar, legend_key, numbers};
 use super::{Caption, Figure};
 use crate::data::{Masks, Patches};
+use crate::display::{Cell, Table, cells};
 use crate::labels::first_largest;
 use crate::{Classes, Error, Probabilities, Result};
 
@@ -118,10 +117,10 @@ fn draw(
     }
     let columns =
         ["patch", "class", "true_pixels", "predicted_pixels", "both", "accuracy", "mean_confidence"];
-    let mut csv = csv_head(caption, &[], &columns);
+    let mut table = numbers(caption, &[], columns);
     for (line, &position) in positions.iter().enumerate() {
         let segmented = Segmented::of(masks, p, position);
-        segmented.put_lines(&mut csv, &names[line], classes);
+        segmented.put_rows(&mut table, &names[line], classes);
         let input = if each { composed[line].picture(0) } else { composed[0].picture(line) };
         let [truth, prediction, confidence] = segmented.pictures(size, classes);
         let y = top + line as f64 * (SIDE + GAP);
@@ -140,7 +139,7 @@ fn draw(
         }
     }
     legend(&mut drawing, (left + 4.0 * (SIDE + GAP) + 4.0, top), classes);
-    drawing.into_figure(caption, csv)
+    drawing.into_figure(caption, table.csv())
 }
 
 /// Refuses masks and probabilities of other patches or classes, and positions that cannot be drawn.
@@ -197,7 +196,7 @@ impl Segmented {
     }
 
     /// One line for each class that the truth or the prediction holds.
-    fn put_lines(&self, csv: &mut String, name: &str, classes: &Classes) {
+    fn put_rows(&self, table: &mut Table, name: &str, classes: &Classes) {
         let (accuracy, sure) = (self.accuracy(), self.mean(|k| self.confidence[k]));
         for class in 0..classes.len() {
             let known = || self.truth.iter().zip(&self.predicted).filter(|(truth, _)| truth.is_some());
@@ -205,9 +204,8 @@ impl Segmented {
             let says = known().filter(|(_, says)| **says == class).count();
             let both = known().filter(|(truth, says)| **truth == Some(class) && **says == class).count();
             if is + says > 0 {
-                let (name, class) = (csv_field(name), csv_field(classes.code(class)));
-                // Writing to a string does not fail.
-                let _ = writeln!(csv, "{name},{class},{is},{says},{both},{accuracy:.6},{sure:.6}");
+                let means = [accuracy, sure].map(|mean| Cell::from(format!("{mean:.6}")));
+                table.row(cells![name, classes.code(class), is, says, both].into_iter().chain(means));
             }
         }
     }
@@ -232,12 +230,9 @@ fn legend(drawing: &mut Drawing, (x, top): (f64, f64), classes: &Classes) {
     let lettering = Lettering::new(LABEL, INK);
     drawing.text("Classes", (x, top - 3.5), lettering.bold());
     for class in 0..classes.len() {
-        let key = Area { x, y: top + class as f64 * LINE, width: 11.0, height: 7.0 };
-        drawing.fill(key, Colour(classes.colour(class)));
-        drawing.outline(key, 0.4, INK);
-        let name = classes.name(class);
+        let at = (x, top + class as f64 * LINE);
         let room = PAGE_WIDTH - MARGIN - x - 15.0;
-        drawing.text_at(&name, (x + 15.0, key.y + 3.5), lettering.fitting(&name, room));
+        legend_key(drawing, at, Colour(classes.colour(class)), &classes.name(class), room);
     }
     let bar = top + classes.len() as f64 * LINE + 24.0;
     drawing.text("Confidence", (x, bar - 7.0), lettering.bold());

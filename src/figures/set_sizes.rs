@@ -1,13 +1,12 @@
 //! How large conformal prediction sets are, and how often they hold the truth: a row a class.
 
-use std::fmt::Write as _;
-
 use super::axis::Axis;
-use super::colours::{BLUE, FAINT_INK, GRID, INK};
+use super::colours::{BLUE, FAINT_INK, INK};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{AXIS_LINE, COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head, grouped};
+use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, bar_axes, bar_grid, grouped, numbers};
 use super::{Caption, Figure};
+use crate::display::cells;
 use crate::uncertainty::SetsOfClass;
 use crate::{Classes, Error, Result};
 
@@ -58,11 +57,7 @@ pub fn set_sizes(
     let right = area.right() + 6.0 + coverage;
     drawing.text("n", (area.x - 4.0, area.y - 4.0), number);
     drawing.text("covers, %", (right, area.y - 4.0), number);
-    for (value, text) in &across.ticks {
-        drawing.line((x(*value), area.y), (x(*value), area.bottom()), 0.4, GRID);
-        drawing.line((x(*value), area.bottom()), (x(*value), area.bottom() + 2.5), AXIS_LINE, INK);
-        drawing.text(text, (x(*value), area.bottom() + 9.5), Lettering::new(6.5, INK).centred());
-    }
+    bar_grid(&mut drawing, area, &across);
     for (row, (k, sets)) in rows.iter().enumerate() {
         let middle = area.y + STEP * (row as f64 + 0.5);
         let width = x(sets.mean_size) - area.x;
@@ -71,18 +66,13 @@ pub fn set_sizes(
         drawing.text_at(&grouped(sets.samples as u64), (area.x - 4.0, middle), number);
         drawing.text_at(&format!("{:.0}", 100.0 * sets.coverage), (right, middle), number);
     }
-    drawing.line((area.x, area.y), (area.x, area.bottom()), AXIS_LINE, INK);
-    drawing.line((area.x, area.bottom()), (area.right(), area.bottom()), AXIS_LINE, INK);
-    let title = Lettering::new(LABEL, INK).centred();
-    drawing.text("Mean classes in a set", (area.middle().0, area.bottom() + 19.5), title);
+    bar_axes(&mut drawing, area, "Mean classes in a set");
 
-    let mut csv = csv_head(caption, &[], &["class", "samples", "mean_size", "coverage"]);
-    for (_, sets) in rows {
-        let SetsOfClass { class, samples, mean_size, coverage } = sets;
-        // Writing to a string does not fail.
-        let _ = writeln!(csv, "{},{samples},{mean_size},{coverage}", csv_field(class));
+    let mut table = numbers(caption, &[], ["class", "samples", "mean_size", "coverage"]);
+    for (_, SetsOfClass { class, samples, mean_size, coverage }) in rows {
+        table.row(cells![class, *samples, *mean_size, *coverage]);
     }
-    drawing.into_figure(caption, csv)
+    drawing.into_figure(caption, table.csv())
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! Spectral signatures: reflectance over wavelength, a small panel a class.
 
-use std::fmt::Write as _;
-
 use super::axis::Axis;
 use super::colours::{Colour, FAINT_INK, GRID, INK, PAPER};
 use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
-use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, csv_field, csv_head, grouped};
+use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, capitalised, grouped, numbers};
 use super::{Caption, Figure};
 use crate::Result;
 use crate::data::Signatures;
+use crate::display::cells;
 
 /// Panels side by side, and their sizes in points.
 const COLUMNS: usize = 6;
@@ -155,24 +154,17 @@ impl Plot {
     }
 }
 
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
 fn csv(signatures: &Signatures, wavelengths: Option<&[f64]>, caption: &Caption) -> String {
     let columns = ["class", "patches", "band", "wavelength_nm", "mean", "standard_deviation"];
-    let mut csv = csv_head(caption, &[], &columns);
+    let mut table = numbers(caption, &[], columns);
     for k in 0..signatures.classes().len() {
-        let numbers = signatures.mean(k).zip(signatures.standard_deviation(k));
+        let (mean, deviation) = (signatures.mean(k), signatures.standard_deviation(k));
         for (c, band) in signatures.bands().names().iter().enumerate() {
-            let class = csv_field(signatures.classes().code(k));
-            let nm = wavelengths.map_or_else(String::new, |nm| nm[c].to_string());
-            let values = numbers
-                .as_ref()
-                .map_or_else(|| ",".to_owned(), |(mean, deviation)| format!("{},{}", mean[c], deviation[c]));
-            let _ = writeln!(csv, "{class},{},{},{nm},{values}", signatures.patches(k), csv_field(band));
+            let of = |values: &Option<Vec<f64>>| values.as_ref().map(|values| values[c]);
+            let (class, patches) = (signatures.classes().code(k), signatures.patches(k));
+            let nm = wavelengths.map(|nm| nm[c]);
+            table.row(cells![class, patches, band, nm, of(&mean), of(&deviation)]);
         }
     }
-    csv
+    table.csv()
 }

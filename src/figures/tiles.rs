@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 
 use super::colours::{BLUE, Colour, FAINT_INK, INK, PAPER, VERMILION};
 use super::composites::as_eyes_would_see;
-use super::drawing::{Area, Drawing, Picture};
-use super::lettering::Lettering;
-use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, csv_head, grouped};
+use super::drawing::{Area, Picture};
+use super::parts::{Frame, MARGIN, PAGE_WIDTH, framed_picture, grouped, legend_key, numbers};
 use super::{Caption, Figure};
-use crate::display::percent;
+use crate::display::{cells, percent};
 use crate::scene::{Fate, Overview, Tile};
 use crate::{Classes, Error, Result};
 
@@ -100,39 +99,31 @@ pub fn cut_scene(picture: &TilesPicture<'_>, caption: &Caption) -> Result<Figure
     for (k, (heading, pixels)) in panels.into_iter().enumerate() {
         let x = MARGIN + k as f64 * (width + GAP);
         let area = Area { x, y: frame.above() + HEADING, width, height };
-        drawing.text(heading, (area.x, area.y - 3.5), Lettering::new(LABEL, INK).bold());
-        let half = AXIS_LINE / 2.0;
-        let around =
-            Area { x: area.x - half, y: area.y - half, width: width + AXIS_LINE, height: height + AXIS_LINE };
-        drawing.outline(around, AXIS_LINE, INK);
-        drawing.picture(area, pixels);
+        framed_picture(&mut drawing, area, heading, pixels);
     }
     let top = frame.above() + HEADING + height + 8.0;
-    let mut entry = |k: usize, first: usize, draw: &dyn Fn(&mut Drawing, Area), words: &str| {
-        let column = (PAGE_WIDTH - 2.0 * MARGIN) / ACROSS as f64;
-        let (x, y) = (MARGIN + (k % ACROSS) as f64 * column, top + (first + k / ACROSS) as f64 * LINE);
-        let key = Area { x, y, width: 11.0, height: 7.0 };
-        draw(&mut drawing, key);
-        drawing.outline(key, 0.4, INK);
-        drawing.text_at(words, (x + 15.0, y + 3.5), Lettering::new(LABEL, INK).fitting(words, column - 20.0));
+    let column = (PAGE_WIDTH - 2.0 * MARGIN) / ACROSS as f64;
+    let place = |k: usize, first: usize| {
+        (MARGIN + (k % ACROSS) as f64 * column, top + (first + k / ACROSS) as f64 * LINE)
     };
     for (k, (class, share)) in shares.iter().enumerate() {
         let words = format!("{}: {}", classes.name(*class), percent(*share));
-        entry(k, 0, &|drawing, key| drawing.fill(key, Colour(classes.colour(*class))), &words);
+        legend_key(&mut drawing, place(k, 0), Colour(classes.colour(*class)), &words, column - 20.0);
     }
     for (k, (fate, count)) in fates.iter().enumerate() {
         let patches = if *count == 1 { "patch" } else { "patches" };
         let words = format!("{}: {} {patches}", fate.words(), grouped(*count as u64));
-        let first = shares.len().div_ceil(ACROSS);
-        entry(k, first, &|drawing, key| drawing.picture(key, swatch(*fate, key)), &words);
+        let (x, y) = place(k, shares.len().div_ceil(ACROSS));
+        legend_key(&mut drawing, (x, y), PAPER, &words, column - 20.0);
+        let key = Area { x, y, width: 11.0, height: 7.0 };
+        drawing.picture(key, swatch(*fate, key));
     }
 
-    let mut csv = csv_head(caption, &[], &["top", "left", "fate"]);
-    for Tile { corner: [row, column], fate } in *tiles {
-        // Writing to a string does not fail.
-        let _ = writeln!(csv, "{row},{column},{}", fate.words());
+    let mut table = numbers(caption, &[], ["top", "left", "fate"]);
+    for &Tile { corner: [row, column], fate } in *tiles {
+        table.row(cells![row, column, fate.words()]);
     }
-    drawing.into_figure(caption, csv)
+    drawing.into_figure(caption, table.csv())
 }
 
 /// Paler, so that marks stand out.

@@ -2,14 +2,14 @@
 
 use super::{
     Cells, Layout, NAME, OF_PREDICTIONS, check_size, draw_borders, draw_cells, draw_columns,
-    draw_columns_title, draw_rows, draw_total, put_lines,
+    draw_columns_title, draw_rows, draw_total, put_rows,
 };
 use crate::Result;
 use crate::figures::axis::Axis;
 use crate::figures::colours::{INK, PAPER, ramp};
 use crate::figures::drawing::Area;
 use crate::figures::lettering::Lettering;
-use crate::figures::parts::{COLOUR_BAR_WIDTH, Frame, MARGIN, csv_head, grouped};
+use crate::figures::parts::{COLOUR_BAR_WIDTH, Frame, MARGIN, grouped, numbers};
 use crate::figures::{Caption, Figure};
 use crate::metrics::ConfusionMatrix;
 
@@ -111,11 +111,11 @@ pub fn confusion_counts(confusion: &ConfusionMatrix, scale: CountScale, caption:
     }
     let title = NAME.centred().upward();
     drawing.text_at("samples", (bar.right() + 3.5 + widest + 8.0, bar.middle().1), title);
-    let mut csv = csv_head(caption, &[], &OF_PREDICTIONS.csv);
-    put_lines(&mut csv, "", confusion);
+    let mut table = numbers(caption, &[], OF_PREDICTIONS.csv);
+    put_rows(&mut table, None, confusion);
     // A figure without a sample has white cells only.
     debug_assert_eq!(ramp(0.0), PAPER);
-    drawing.into_figure(caption, csv)
+    drawing.into_figure(caption, table.csv())
 }
 
 /// Round numbers of samples up to the largest count.

@@ -4,8 +4,6 @@
 mod counts;
 mod pair;
 
-use std::fmt::Write as _;
-
 use ndarray::Array2;
 
 pub use counts::{CountScale, confusion_counts};
@@ -14,10 +12,9 @@ pub use pair::confusion_matrices;
 use super::colours::{ABSENT, Colour, FAINT_INK, GRID, INK, ramp};
 use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
-use super::parts::{
-    COLOUR_BAR_WIDTH, Frame, LABEL, MARGIN, PAGE_WIDTH, colour_bar, csv_field, csv_head, grouped,
-};
+use super::parts::{COLOUR_BAR_WIDTH, Frame, LABEL, MARGIN, PAGE_WIDTH, colour_bar, grouped, numbers};
 use super::{Caption, Figure};
+use crate::display::{Cell, Table, cells};
 use crate::labels::VotingConfusion;
 use crate::metrics::ConfusionMatrix;
 use crate::{Classes, Error, Result, Zone};
@@ -144,9 +141,9 @@ fn draw(confusion: &ConfusionMatrix, cells: Cells, words: &Words, caption: &Capt
     draw_total(&mut drawing, matrix, confusion);
     draw_columns_title(&mut drawing, matrix, &layout, words.columns);
     colour_bar(&mut drawing, matrix.right() + 10.0, matrix.y, matrix.height, words.colour_bar);
-    let mut csv = csv_head(caption, &[], &words.csv);
-    put_lines(&mut csv, "", confusion);
-    drawing.into_figure(caption, csv)
+    let mut table = numbers(caption, &[], words.csv);
+    put_rows(&mut table, None, confusion);
+    drawing.into_figure(caption, table.csv())
 }
 
 fn check_size(confusion: &ConfusionMatrix) -> Result<()> {
@@ -341,21 +338,15 @@ fn draw_columns_title(drawing: &mut Drawing, matrix: Area, layout: &Layout, name
     drawing.text(name, (matrix.middle().0, matrix.bottom() + layout.below - 1.5), title);
 }
 
-/// One line a cell, each with this before it.
-fn put_lines(csv: &mut String, before: &str, confusion: &ConfusionMatrix) {
+/// One row per cell, each with the classifier first where there are several.
+fn put_rows(table: &mut Table, classifier: Option<&str>, confusion: &ConfusionMatrix) {
     let classes = confusion.classes();
     for truth in 0..classes.len() {
         for predicted in 0..classes.len() {
-            let percent = row_percent(confusion, truth, predicted);
-            // Writing to a string does not fail.
-            let _ = writeln!(
-                csv,
-                "{before}{},{},{},{}",
-                csv_field(classes.code(truth)),
-                csv_field(classes.code(predicted)),
-                confusion.count(truth, predicted),
-                percent.map_or_else(String::new, |percent| percent.to_string())
-            );
+            let (count, percent) =
+                (confusion.count(truth, predicted), row_percent(confusion, truth, predicted));
+            let row = cells![classes.code(truth), classes.code(predicted), count, percent];
+            table.row(classifier.map(Cell::from).into_iter().chain(row));
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::{
     Cells, GAP, Layout, NAME, OF_PREDICTIONS, check_size, draw_borders, draw_cells, draw_columns,
-    draw_columns_title, draw_rows, draw_total, put_lines, share_colour,
+    draw_columns_title, draw_rows, draw_total, put_rows, share_colour,
 };
 use crate::figures::drawing::Area;
-use crate::figures::parts::{Frame, MARGIN, colour_bar_across, csv_field, csv_head};
+use crate::figures::parts::{Frame, MARGIN, colour_bar_across, numbers};
 use crate::figures::{Caption, Figure};
 use crate::metrics::ConfusionMatrix;
 use crate::{Error, Result};
@@ -48,7 +48,7 @@ pub fn confusion_matrices(panels: [(&str, &ConfusionMatrix); 2], caption: &Capti
     let notes = format!("{} Numbers: whole percent.", words.notes(&[first, second]));
     let frame = Frame::new(caption, &notes, layout.width);
     let mut drawing = frame.around(ABOVE + layout.side() + layout.below + BAR);
-    let mut csv = csv_head(caption, &[], &[&["classifier"][..], &words.csv].concat());
+    let mut table = numbers(caption, &[], ["classifier"].into_iter().chain(words.csv));
     let top = frame.above() + ABOVE;
     for (at, (name, confusion)) in panels.into_iter().enumerate() {
         let x = layout.left + at as f64 * (layout.side() + GAP);
@@ -64,7 +64,7 @@ pub fn confusion_matrices(panels: [(&str, &ConfusionMatrix); 2], caption: &Capti
             draw_rows(&mut drawing, matrix, confusion, &layout, words.rows);
             draw_total(&mut drawing, matrix, confusion);
         }
-        put_lines(&mut csv, &format!("{},", csv_field(name)), confusion);
+        put_rows(&mut table, Some(name), confusion);
     }
     // In the middle of both.
     let middle = layout.left + layout.side() + GAP / 2.0;
@@ -72,5 +72,5 @@ pub fn confusion_matrices(panels: [(&str, &ConfusionMatrix); 2], caption: &Capti
     let bar =
         Area { x: middle - width / 2.0, y: top + layout.side() + layout.below + 10.0, width, height: 6.0 };
     colour_bar_across(&mut drawing, bar, words.colour_bar);
-    drawing.into_figure(caption, csv)
+    drawing.into_figure(caption, table.csv())
 }
