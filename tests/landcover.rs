@@ -170,7 +170,10 @@ fn the_study_goes_on_where_it_was_and_its_figures_can_be_verified() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), first);
     assert!(network == std::fs::read(at.join("study/networks/city-1-plain/model.safetensors")).unwrap());
     assert!(map == std::fs::read(at.join("study/map.tif")).unwrap());
-    refused(&study(&["--epochs", "2"]), "study.json: a study of other settings; give another --out");
+    refused(
+        &study(&["--epochs", "2"]),
+        "study.json: a study of other settings (training.epochs is 1 there, 2 here); give another --out",
+    );
 
     for figure in
         ["confusion-log-own-plain", "confusion-counts-other-efficientnet-b0", "learning-curves-plain"]
@@ -181,5 +184,6 @@ fn the_study_goes_on_where_it_was_and_its_figures_can_be_verified() {
     }
     let readme = std::fs::read_to_string(at.join("study/README.md")).unwrap();
     assert!(readme.contains("They are synthetic") && !readme.contains("Slovenia"), "{readme}");
-    refused(&study(&["--data", "study"]), "study: no slovenia_lulc.h5 there, nor in its folder eolearn");
+    let other = ["-q", "reproduce", "landcover", "--quick", "--out", "other", "--data", "study"];
+    refused(&lcz(at, &other), "study: no slovenia_lulc.h5 there, nor in its folder eolearn");
 }

@@ -297,7 +297,8 @@ impl Study for LandcoverStudy {
     }
 
     fn missing(&self, task: &CoverTask, out: &Path) -> usize {
-        usize::from(!out.join(self.folder(task)).join(SCORES).is_file())
+        let folder = out.join(self.folder(task));
+        usize::from(![runs::TRAINED, SCORES].iter().all(|name| folder.join(name).is_file()))
     }
 
     fn run(&self, task: &CoverTask, data: &CoverData, place: Place<'_>, done: &dyn Fn(String)) -> Result<()> {

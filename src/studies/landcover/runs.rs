@@ -16,7 +16,7 @@ use crate::{Error, Progress, Result};
 /// The network.
 const MODEL: &str = "model.safetensors";
 /// What it was trained with and how that went; written last.
-const TRAINED: &str = "training.json";
+pub(super) const TRAINED: &str = "training.json";
 
 /// `training.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
