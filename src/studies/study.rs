@@ -21,6 +21,7 @@ use crate::display::Table;
 use crate::figures::{Figure, Provenance, Source, StudyName};
 use crate::hash::checksum;
 use crate::models::Device;
+use crate::nn::Labelled;
 use crate::progress::Silent;
 use crate::run::fingerprint::Fingerprint;
 use crate::run::{Changes, Config, Run, resume, train, write_json};
@@ -210,7 +211,9 @@ impl Inputs {
     pub(super) fn of<'a>(
         sets: impl IntoIterator<Item = (&'a str, &'a Patches, &'a LabelDistributions)>,
     ) -> Result<Self> {
-        let print = |(name, patches, y): (&str, _, _)| Ok((name.to_owned(), Fingerprint::of(patches, y)?));
+        let print = |(name, patches, labels): (&str, _, _)| {
+            Ok((name.to_owned(), Fingerprint::of(Labelled { patches, labels })?))
+        };
         let sets = sets.into_iter().map(print).collect::<Result<_>>()?;
         Ok(Self { sets, files: BTreeMap::new() })
     }

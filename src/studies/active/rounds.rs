@@ -11,7 +11,7 @@ use super::ActiveStudy;
 use crate::data::predictions;
 use crate::data::so2sat::So2Sat;
 use crate::metrics::Scores;
-use crate::models::{Device, Network, build};
+use crate::models::{Device, Model, build};
 use crate::nn::{Labelled, Standardisation, Training};
 use crate::progress::Silent;
 use crate::run::{Config, Run};
@@ -132,7 +132,7 @@ fn learn(
     labelled: &[usize],
     seed: u64,
     device: Device,
-) -> Result<Box<dyn Network>> {
+) -> Result<Box<dyn Model>> {
     // An epoch repeats few patches, so that it has no fewer steps than that of the last round.
     let most = study.labelled(study.rounds);
     let times = (most as f64 / labelled.len() as f64).round().max(1.0) as usize;
@@ -152,7 +152,7 @@ fn learn(
 fn ask(
     study: &ActiveStudy,
     data: &ActiveData,
-    network: &dyn Network,
+    network: &dyn Model,
     labelled: &[usize],
     (acquisition, seed, round): (Acquisition, u64, usize),
 ) -> Result<Vec<usize>> {

@@ -3,20 +3,18 @@
 
 use std::path::Path;
 
-use ndarray::Array4;
-
 use super::LandcoverStudy;
 use super::runs;
 use super::scores::CoverScores;
 use crate::data::{Masks, Patches};
 use crate::metrics::ConfusionMatrix;
-use crate::models::pixel::{MajorityClass, PixelGaussian};
-use crate::models::{Classifier, Device, Segmenter};
+use crate::models::pixel::{MajorityClass, PixelGaussian, single_pixels};
+use crate::models::{Classifier, Device};
 use crate::nn::Masked;
 use crate::progress::Silent;
 use crate::scene::{Blocks, CloudFilter, Codes, Cut, GeoTiff, LabelRaster, Labelling, Part, Scene, Tiling};
 use crate::synthetic::SyntheticScene;
-use crate::{Bands, Error, Imagery, Labels, Probabilities, Progress, Result, write_whole};
+use crate::{Bands, Probabilities, Progress, Result, write_whole};
 
 /// Which land cover of the generator's polygons belongs to which class, as `--codes` takes it.
 const CODES: &str = "code,class
@@ -95,18 +93,6 @@ pub(super) fn score(test: &str, p: &Probabilities, masks: &Masks) -> Result<Cove
     Ok(CoverScores::of(test, &ConfusionMatrix::of(&labels, &p.select(&positions).predicted())?))
 }
 
-/// The same, a few patches at a time.
-fn test(segmenter: &dyn Segmenter, name: &str, (patches, masks): &(Patches, Masks)) -> Result<CoverScores> {
-    let mut confusion = ConfusionMatrix::empty(masks.classes().clone());
-    segmenter.predict_each(patches, &mut |range, p| {
-        let of_these = masks.select(&range.collect::<Vec<_>>())?;
-        // Patches without a class were left out when the scene was cut.
-        let (labels, positions) = of_these.labels()?;
-        confusion.add(&labels, &p.select(&positions).predicted())
-    })?;
-    Ok(CoverScores::of(name, &confusion))
-}
-
 /// What is tested of a city's networks: its own test patches, and all patches of the others.
 fn tests(cities: &[City], city: usize) -> Result<Vec<(String, (Patches, Masks))>> {
     let own = cities[city].of_part(Part::Testing);
@@ -136,7 +122,10 @@ pub(super) fn train(
         device,
         &mut Silent,
     )?;
-    tests(cities, city)?.iter().map(|(name, set)| test(&*segmenter, name, set)).collect()
+    let test = |(name, (patches, masks)): &(String, (Patches, Masks))| {
+        score(name, &segmenter.predict(patches)?, masks)
+    };
+    tests(cities, city)?.iter().map(test).collect()
 }
 
 /// What a class alone, and a pixel without its surroundings, come to: the scores of both on the city's tests.
@@ -157,7 +146,7 @@ pub(super) fn baselines_on(
     tests: &[(String, (Patches, Masks))],
     progress: &mut dyn Progress,
 ) -> Result<Vec<(&'static str, Vec<CoverScores>)>> {
-    let (train, labels) = pixels(patches, masks, EVERY)?;
+    let (train, labels) = single_pixels(patches, masks, EVERY)?;
     let models: [(&'static str, Box<dyn Classifier>); 2] = [
         ("majority class", Box::new(MajorityClass::fit(&train, &labels)?)),
         ("single pixels, Gaussian", Box::new(PixelGaussian::fit(&train, &labels, progress)?)),
@@ -166,31 +155,11 @@ pub(super) fn baselines_on(
     for (name, model) in models {
         let mut scores = Vec::new();
         for (test, (patches, masks)) in tests {
-            let (single, labels) = pixels(patches, masks, 1)?;
+            let (single, labels) = single_pixels(patches, masks, 1)?;
             let predicted = model.predict(&single)?.predicted();
             scores.push(CoverScores::of(test, &ConfusionMatrix::of(&labels, &predicted)?));
         }
         all.push((name, scores));
     }
     Ok(all)
-}
-
-/// Every so many pixels with a class, as patches of one pixel.
-fn pixels(patches: &Patches, masks: &Masks, every: usize) -> Result<(Patches, Labels)> {
-    let images = patches.images(0..patches.len())?;
-    let (_, size, _, bands) = images.dim();
-    let (labels, positions) = masks.labels()?;
-    let chosen: Vec<usize> = (0..positions.len()).step_by(every).collect();
-    let mut values = Vec::with_capacity(chosen.len() * bands);
-    for &k in &chosen {
-        let at = positions[k];
-        let (patch, row, column) = (at / (size * size), at / size % size, at % size);
-        values.extend(images.slice(ndarray::s![patch, row, column, ..]));
-    }
-    let images = Array4::from_shape_vec((chosen.len(), 1, 1, bands), values)
-        .map_err(|e| Error::Internal { what: "taking single pixels", detail: e.to_string() })?;
-    let imagery = Imagery { patch_size: 1, ..patches.imagery().clone() };
-    let indices = chosen.iter().map(|&k| labels.indices()[k]).collect();
-    let labels = Labels::new(labels.classes().clone(), indices)?;
-    Ok((Patches::in_memory(imagery, labels.classes().clone(), images)?, labels))
 }

@@ -13,7 +13,7 @@ use crate::figures::{self, Caption, CountScale, Figure, Provenance, Source, Tile
 use crate::mapping::Seams;
 use crate::mapping::blend::Ground;
 use crate::mapping::cover::{CoverMap, Words, write_map};
-use crate::models::Segmenter;
+use crate::models::Model;
 use crate::scene::{CloudFilter, Fate, Part, Tiling};
 use crate::studies::study::{Place, Study};
 use crate::{Error, Probabilities, Progress, Result};
@@ -84,7 +84,7 @@ pub(super) fn of_cities(
 }
 
 fn classes_of(
-    segmenter: &dyn Segmenter,
+    segmenter: &dyn Model,
     ground: &dyn Ground,
     stride: usize,
     progress: &mut dyn Progress,

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{load_segmenter, save_segmenter};
+use crate::checkpoint;
 use crate::models::unet::{Encoder, UnetSettings};
-use crate::models::{Device, Segmenter, build_segmenter};
+use crate::models::{Architecture, Device, Model, build};
 use crate::nn::{EpochRecord, History, Masked, Observer, Training, Weights};
 use crate::run::write_json;
 use crate::studies::study::read_json;
@@ -44,11 +44,11 @@ impl Observer for Reporter<'_> {
 }
 
 /// The network of a folder, if its training is over.
-pub(super) fn kept(folder: &Path, device: Device) -> Result<Option<(Box<dyn Segmenter>, Trained)>> {
+pub(super) fn kept(folder: &Path, device: Device) -> Result<Option<(Box<dyn Model>, Trained)>> {
     if !folder.join(TRAINED).is_file() {
         return Ok(None);
     }
-    Ok(Some((load_segmenter(&folder.join(MODEL), device)?, trained(folder)?)))
+    Ok(Some((checkpoint::load(&folder.join(MODEL), device)?, trained(folder)?)))
 }
 
 /// The training of a folder's network.
@@ -57,13 +57,13 @@ pub(super) fn trained(folder: &Path) -> Result<Trained> {
 }
 
 /// The network of a folder.
-pub(crate) fn load(folder: &Path, device: Device) -> Result<Box<dyn Segmenter>> {
+pub(crate) fn load(folder: &Path, device: Device) -> Result<Box<dyn Model>> {
     let model = folder.join(MODEL);
     if !model.is_file() {
         let advice = "give a folder that `lcz landcover train` has made";
         return Err(Error::file(folder, format!("no {MODEL} there"), advice));
     }
-    load_segmenter(&model, device)
+    checkpoint::load(&model, device)
 }
 
 /// Trains a network and keeps it in a folder; takes the one that is there if it was trained so.
@@ -77,7 +77,7 @@ pub(super) fn train(
     validation: Option<Masked<'_>>,
     device: Device,
     progress: &mut dyn Progress,
-) -> Result<(Box<dyn Segmenter>, Trained)> {
+) -> Result<(Box<dyn Model>, Trained)> {
     let patches = [train.patches.len(), validation.map_or(0, |set| set.patches.len())];
     if let Some((segmenter, trained)) = kept(folder, device)? {
         if trained.network == *network && trained.training == *training && trained.patches == patches {
@@ -87,7 +87,7 @@ pub(super) fn train(
         return Err(Error::file(folder, "a network of other settings or data", advice));
     }
     let (imagery, classes) = (train.patches.imagery(), train.masks.classes());
-    let mut segmenter = build_segmenter(network, imagery, classes, training.seed, device)?;
+    let mut segmenter = build(&Architecture::Unet(network.clone()), imagery, classes, training.seed, device)?;
     let began = std::time::Instant::now();
     let history = segmenter.fit(train, validation, training, &mut Reporter(progress))?;
     let trained = Trained {
@@ -99,7 +99,7 @@ pub(super) fn train(
         history,
     };
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    save_segmenter(&*segmenter, &folder.join(MODEL))?;
+    checkpoint::save(&*segmenter, &folder.join(MODEL))?;
     write_json(&folder.join(TRAINED), &trained)?;
     Ok((segmenter, trained))
 }

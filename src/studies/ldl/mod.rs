@@ -20,7 +20,7 @@ use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::display::Table;
 use crate::figures::{Figure, StudyName};
-use crate::models::Network;
+use crate::models::Model;
 use crate::predictions::StoredTemperature;
 use crate::run::{Config, LabelKind, Procedure, Run};
 use crate::uncertainty::Members;
@@ -249,7 +249,7 @@ impl LdlStudy {
 }
 
 /// On the test set and on the validation set.
-fn logits(network: &dyn Network, data: &LdlData) -> Result<(Logits, Logits)> {
+fn logits(network: &dyn Model, data: &LdlData) -> Result<(Logits, Logits)> {
     Ok((network.logits(&data.testing.patches)?, network.logits(&data.validation.patches)?))
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{LabelVariant, LdlStudy, VARIANTS};
 use crate::data::Patches;
-use crate::data::predictions::{self, Details};
+use crate::data::predictions;
 use crate::predictions::StoredTemperature;
 use crate::studies::sets::{TestSet, read_predictions};
 use crate::{Error, LabelDistributions, Probabilities, Progress, Result};
@@ -52,7 +52,7 @@ pub(super) fn keep(
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
     }
     remove(path)?;
-    predictions::write_with(path, p, Details { temperature, ..Details::default() }, patches)
+    predictions::write_at(path, p, temperature, patches)
 }
 
 /// Predictions of a variant's networks on the test set, and (plain ones, for conformal sets) on the validation set.
