@@ -164,11 +164,14 @@ fn the_study_goes_on_where_it_was_and_its_figures_can_be_verified() {
     let network = std::fs::read(at.join("study/networks/city-1-plain/model.safetensors")).unwrap();
     let map = std::fs::read(at.join("study/map.tif")).unwrap();
     // A network that is there is not trained again; one that is missing is, to the same bits.
-    std::fs::remove_file(at.join("study/networks/city-2-plain/training.json")).unwrap();
+    let other = at.join("study/networks/city-2-plain");
+    let weights = std::fs::read(other.join("model.safetensors")).unwrap();
+    std::fs::remove_dir_all(&other).unwrap();
     let output = study(&[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), first);
     assert!(network == std::fs::read(at.join("study/networks/city-1-plain/model.safetensors")).unwrap());
+    assert!(weights == std::fs::read(other.join("model.safetensors")).unwrap());
     assert!(map == std::fs::read(at.join("study/map.tif")).unwrap());
     refused(
         &study(&["--epochs", "2"]),

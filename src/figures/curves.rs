@@ -1,5 +1,7 @@
 //! Learning curves: losses and accuracy, epoch by epoch.
 
+use serde::{Deserialize, Serialize};
+
 use super::axis::Axis;
 use super::colours::{BLUE, FAINT_INK, ORANGE};
 use super::drawing::{Area, Drawing};
@@ -20,7 +22,7 @@ const VALIDATION: Marker = Marker::Square(ORANGE);
 const BEST: Marker = Marker::Dashed(FAINT_INK);
 
 /// How a network learnt: one entry an epoch in each list.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Curves {
     /// Numbers of the epochs, rising.
     pub epochs: Vec<usize>,

@@ -22,9 +22,8 @@ use crate::figures::{Figure, Provenance, Source, StudyName};
 use crate::hash::checksum;
 use crate::models::Device;
 use crate::nn::Labelled;
-use crate::progress::Silent;
 use crate::run::fingerprint::Fingerprint;
-use crate::run::{Changes, Config, Run, resume, train, write_json};
+use crate::run::write_json;
 use crate::synthetic::Synthetic;
 use crate::{Error, LabelDistributions, Progress, Result};
 
@@ -416,31 +415,6 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read_to_string(path).map_err(Error::io(path))?;
     serde_json::from_str(&text)
         .map_err(|e| Error::file(path, format!("cannot be read ({e})"), "remove it, and repeat the study"))
-}
-
-/// The run of a configuration: trained where it is missing, resumed where it was interrupted.
-pub(super) fn trained(config: &Config, folder: &Path, device: Device) -> Result<Run> {
-    const DONE: &str = "outcome.json";
-    let data = Some(config.data.path.clone());
-    if folder.exists() {
-        let mut before = Config::load(&folder.join("config.toml")).ok();
-        if let Some(before) = &mut before {
-            before.data.path.clone_from(&config.data.path);
-        }
-        if before.as_ref() != Some(config) {
-            let problem = "in the way of a run, and not a part of this study";
-            return Err(Error::file(folder, problem, "give another --out, or move it"));
-        }
-    }
-    if !folder.join(DONE).is_file() {
-        let outcome = if folder.exists() {
-            resume(folder, &Changes { data, ..Changes::default() }, device, &mut Silent)?
-        } else {
-            train(config, folder, device, &mut Silent)?
-        };
-        write_json(&folder.join(DONE), &outcome)?;
-    }
-    Run::open(folder)
 }
 
 /// Generates the synthetic set in a folder, where it is missing or was cut short. Refuses a set of another size.

@@ -4,17 +4,15 @@
 use std::path::Path;
 
 use super::LandcoverStudy;
-use super::runs;
 use super::scores::CoverScores;
 use crate::data::{Masks, Patches};
 use crate::metrics::ConfusionMatrix;
 use crate::models::pixel::{MajorityClass, PixelGaussian, single_pixels};
 use crate::models::{Classifier, Device};
-use crate::nn::Masked;
-use crate::progress::Silent;
+use crate::run::{ExampleSet, Targets, TrainingSets};
 use crate::scene::{Blocks, CloudFilter, Codes, Cut, GeoTiff, LabelRaster, Labelling, Part, Scene, Tiling};
 use crate::synthetic::SyntheticScene;
-use crate::{Bands, Probabilities, Progress, Result, write_whole};
+use crate::{Bands, Error, Probabilities, Progress, Result, write_whole};
 
 /// Which land cover of the generator's polygons belongs to which class, as `--codes` takes it.
 const CODES: &str = "code,class
@@ -109,23 +107,23 @@ pub(super) fn train(
     study: &LandcoverStudy,
     cities: &[City],
     (city, network): (usize, usize),
-    folder: &Path,
-    device: Device,
-) -> Result<Vec<CoverScores>> {
-    let part = |part| cities[city].select(&cities[city].of_part(part));
-    let [(patches, masks), validation] = [part(Part::Training)?, part(Part::Validation)?];
-    let (segmenter, _) = runs::train(
-        folder,
-        (&study.networks[network], &study.training),
-        Masked { patches: &patches, masks: &masks },
-        Some(Masked { patches: &validation.0, masks: &validation.1 }),
-        device,
-        &mut Silent,
-    )?;
-    let test = |(name, (patches, masks)): &(String, (Patches, Masks))| {
-        score(name, &segmenter.predict(patches)?, masks)
-    };
-    tests(cities, city)?.iter().map(test).collect()
+    at: (&Path, Device),
+) -> Result<()> {
+    let of = &cities[city];
+    let part = |part| Ok::<_, Error>(examples(of.select(&of.of_part(part))?));
+    let (train, validation) = (part(Part::Training)?, Some(part(Part::Validation)?));
+    let sets = TrainingSets { split: "by blocks of ground".to_owned(), train, validation };
+    super::train((&study.networks[network], study.training.clone()), &sets, at, |model| {
+        let test = |(name, (patches, masks)): &(String, (Patches, Masks))| {
+            score(name, &model.predict(patches)?, masks)
+        };
+        tests(cities, city)?.iter().map(test).collect()
+    })
+}
+
+/// Patches with their masks, to train on.
+pub(super) fn examples((patches, masks): (Patches, Masks)) -> ExampleSet {
+    ExampleSet { patches, targets: Targets::Masks(masks) }
 }
 
 /// What a class alone, and a pixel without its surroundings, come to: the scores of both on the city's tests.

@@ -10,16 +10,17 @@ use std::path::Path;
 use ndarray::{Array2, Array3, Array4, s};
 use serde::{Deserialize, Serialize};
 
-use super::cities::{baselines_on, score};
+use super::cities::{baselines_on, examples, score};
 use super::scores::CoverScores;
-use super::{CoverTask, LandcoverStudy, SCORES, drawing, runs};
+use super::{CoverTask, LandcoverStudy, NetworkScores, SCORES, drawing};
 use crate::data::eopatch::EoPatch;
 use crate::data::{Masks, Patches};
 use crate::mapping::blend::{InMemory, blend};
 use crate::models::unet::UnetSettings;
 use crate::models::{Device, Model};
-use crate::nn::{Keep, Masked, Schedule, Training};
+use crate::nn::{Keep, Schedule, Training};
 use crate::progress::Silent;
+use crate::run::{Run, TrainingSets};
 use crate::studies::study::{Place, Study, read_json};
 use crate::{Classes, Error, Probabilities, Progress, Result};
 
@@ -56,27 +57,27 @@ pub(super) fn train(
     study: &LandcoverStudy,
     ground: &EoPatch,
     (date, west): (usize, bool),
-    folder: &Path,
-    device: Device,
-) -> Result<CoverScores> {
+    at: (&Path, Device),
+) -> Result<()> {
     let network = UnetSettings { width: study.date_width, ..UnetSettings::default() };
     // No ground is left to validate on: the last epoch's weights are kept.
     let epochs = study.date_epochs;
     let schedule = Schedule::Cosine { epochs, floor: 0.0 };
     let training = Training { epochs, schedule, keep: Keep::Last, ..study.training.clone() };
     let (size, others) = (study.patch_size, others(ground, date));
-    let (patches, masks) =
-        if west { western(ground, &others, size)? } else { ground.patches(&others, size, STRIDE)? };
-    let train = Masked { patches: &patches, masks: &masks };
-    let (segmenter, _) = runs::train(folder, (&network, &training), train, None, device, &mut Silent)?;
-    let (_, p) = whole(&*segmenter, ground, date, &mut Silent)?;
-    let mut cover = ground.cover().clone();
-    if !west {
-        return of_cover(&format!("date {date}"), &p, ground.classes(), &cover);
-    }
-    // The columns of the western patches end where the test begins.
-    cover.slice_mut(s![.., ..size + EAST]).fill(Masks::IGNORED);
-    of_cover(&format!("date {date}, eastern ground"), &p, ground.classes(), &cover)
+    let train = if west { western(ground, &others, size)? } else { ground.patches(&others, size, STRIDE)? };
+    let split = "by dates".to_owned();
+    let sets = TrainingSets { split, train: examples(train), validation: None };
+    super::train((&network, training), &sets, at, |model| {
+        let (_, p) = whole(model, ground, date, &mut Silent)?;
+        let (mut name, mut cover) = (format!("date {date}"), ground.cover().clone());
+        if west {
+            // The columns of the western patches end where the test begins.
+            cover.slice_mut(s![.., ..size + EAST]).fill(Masks::IGNORED);
+            name += ", eastern ground";
+        }
+        Ok(vec![of_cover(&name, &p, ground.classes(), &cover)?])
+    })
 }
 
 fn others(ground: &EoPatch, date: usize) -> Vec<usize> {
@@ -95,12 +96,12 @@ pub(super) fn collect(
         let folder = |west| place.out.join(study.folder(&CoverTask::Date { date, west }));
         let scores = |west| -> Result<CoverScores> {
             let path = folder(west).join(SCORES);
-            let scores: Vec<CoverScores> = read_json(&path)?;
+            let NetworkScores { tests, .. } = read_json(&path)?;
             let missing = || Error::file(&path, "no scores", "remove it, and repeat the study");
-            scores.into_iter().next().ok_or_else(missing)
+            tests.into_iter().next().ok_or_else(missing)
         };
-        let segmenter = runs::load(&folder(false), place.device)?;
-        pictures.push(whole(&*segmenter, ground, date, progress)?.0);
+        let model = Run::open(&folder(false))?.network(place.device)?;
+        pictures.push(whole(&*model, ground, date, progress)?.0);
         let (patches, masks) = ground.patches(&others(ground, date), study.patch_size, STRIDE)?;
         let single = (format!("date {date}"), as_pixels(ground, date)?);
         let baselines = baselines_on((&patches, &masks), &[single], progress)?;

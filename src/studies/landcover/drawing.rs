@@ -6,7 +6,7 @@ use ndarray::{Array2, Array3, Array4, Axis, concatenate};
 
 use super::cities::City;
 use super::dates::{DatePicture, DateScores};
-use super::{CoverTask, LandcoverOutcome, LandcoverStudy, runs};
+use super::{CoverTask, LandcoverOutcome, LandcoverStudy};
 use crate::data::eopatch::EoPatch;
 use crate::data::{Masks, Patches};
 use crate::figures::{self, Caption, CountScale, Figure, Provenance, Source, TilesPicture};
@@ -14,6 +14,8 @@ use crate::mapping::Seams;
 use crate::mapping::blend::Ground;
 use crate::mapping::cover::{CoverMap, Words, write_map};
 use crate::models::Model;
+use crate::models::unet::{Encoder, UnetSettings};
+use crate::run::Run;
 use crate::scene::{CloudFilter, Fate, Part, Tiling};
 use crate::studies::study::{Place, Study};
 use crate::{Error, Probabilities, Progress, Result};
@@ -22,6 +24,23 @@ use crate::{Error, Probabilities, Progress, Result};
 const SCALES: [(CountScale, &str); 2] = [(CountScale::Linear, "counts"), (CountScale::Logarithmic, "log")];
 /// Patches in a figure of samples.
 const SAMPLES: usize = 6;
+
+/// A network's name in tables: `U-Net (EfficientNet-B0)`.
+pub(super) fn title(network: &UnetSettings) -> String {
+    let (kind, depth) = match network.encoder {
+        Encoder::Plain => ("plain U-Net", format!(", depth {}", network.depth)),
+        Encoder::EfficientnetB0 => ("U-Net, EfficientNet-B0", String::new()),
+    };
+    format!("{kind} ({} width{depth})", network.width)
+}
+
+/// In names of files.
+pub(super) fn stem(network: &UnetSettings) -> &'static str {
+    match network.encoder {
+        Encoder::Plain => "plain",
+        Encoder::EfficientnetB0 => "efficientnet-b0",
+    }
+}
 
 /// Which scene classes count as cloud, in a sentence.
 pub(super) fn in_words(filter: &CloudFilter) -> String {
@@ -55,8 +74,9 @@ pub(super) fn of_cities(
         figures::cut_scene(&picture, &caption(format!("How the scene of {} was cut", city.name)))?,
     )?;
 
-    let load =
-        |network| runs::load(&out.join(study.folder(&CoverTask::City { city: 0, network })), place.device);
+    let load = |network| {
+        Run::open(&out.join(study.folder(&CoverTask::City { city: 0, network })))?.network(place.device)
+    };
     for (n, network) in study.networks.iter().enumerate() {
         let testing = city.of_part(Part::Testing);
         let count = SAMPLES.min(testing.len());
@@ -65,14 +85,14 @@ pub(super) fn of_cities(
         let (patches, masks) = city.select(&chosen)?;
         let p = load(n)?.predict(&patches)?;
         let all: Vec<usize> = (0..count).collect();
-        let title = format!("{}: test patches of {}", runs::title(network), city.name);
+        let title = format!("{}: test patches of {}", title(network), city.name);
         save(
-            &format!("samples-{}", runs::stem(network)),
+            &format!("samples-{}", stem(network)),
             figures::segmentation(&patches, &masks, &p, &all, &caption(title))?,
         )?;
     }
 
-    let (first, network) = (load(0)?, runs::title(&study.networks[0]));
+    let (first, network) = (load(0)?, title(&study.networks[0]));
     let title = format!("Map of {} by {network}, trained on 60 % of it", city.name);
     let words = Words { title: &title, data: &city.provenance, seed: Some(0), replace: true };
     let size = city.tiling.patch_size;
@@ -162,17 +182,17 @@ pub(super) fn of_outcome(
     let mut drawn = Vec::new();
     let first = outcome.cities.first().map(|city| city.city.as_str());
     for scores in outcome.scores.iter().filter(|scores| Some(scores.city.as_str()) == first) {
-        let (Some(network), Some(history)) = (&scores.network, &scores.history) else { continue };
+        let (Some(network), Some(curves)) = (&scores.network, &scores.curves) else { continue };
         let caption = |title: String| Caption::new(title, outcome.provenance.clone());
         let title = format!("{}, trained on {}", scores.model, scores.city);
-        let curves = figures::learning_curves(&history.curves(), &caption(title.clone()))?;
-        drawn.push((format!("learning-curves-{}", runs::stem(network)), curves.with_provenance(&provenance)));
+        let curves = figures::learning_curves(curves, &caption(title.clone()))?;
+        drawn.push((format!("learning-curves-{}", stem(network)), curves.with_provenance(&provenance)));
         for (test, place) in scores.tests.iter().zip(["own", "other"]) {
             let confusion = test.confusion()?;
             for (scale, name) in SCALES {
                 let caption = caption(format!("{title}, tested on {}", test.test));
                 let figure = figures::confusion_counts(&confusion, scale, &caption)?;
-                let stem = format!("confusion-{name}-{place}-{}", runs::stem(network));
+                let stem = format!("confusion-{name}-{place}-{}", stem(network));
                 drawn.push((stem, figure.with_provenance(&provenance)));
             }
         }

@@ -19,17 +19,19 @@ use serde::{Deserialize, Serialize};
 use super::study::{Inputs, Place, Study, read_json};
 use crate::data::eopatch::EoPatch;
 use crate::display::Table;
-use crate::figures::{Figure, StudyName};
+use crate::figures::{Curves, Figure, StudyName};
 use crate::hash::checksum;
 use crate::mapping::Seams;
 use crate::models::unet::{Encoder, UnetSettings};
-use crate::nn::{Augmentation, History, Schedule, Training};
+use crate::models::{Architecture, Model};
+use crate::nn::{Augmentation, Schedule, Training};
+use crate::progress::Silent;
+use crate::run::{Config, DataSettings, Run, TrainingSets, train_on, write_json};
 use crate::{Error, Progress, Result};
 
 use cities::City;
 pub use dates::DateScores;
 pub use own::{LandCoverOutcome, LandCoverTraining, train_land_cover};
-use runs::Trained;
 pub(crate) use runs::load as load_segmenter;
 pub use scores::{CoverClass, CoverScores};
 
@@ -119,7 +121,7 @@ pub struct CityScores {
     /// The network's kind and size; none for a baseline, as what follows.
     pub network: Option<UnetSettings>,
     /// Its training, epoch by epoch.
-    pub history: Option<History>,
+    pub curves: Option<Curves>,
     /// Its number of parameters.
     pub parameters: Option<usize>,
     /// Seconds of its training.
@@ -183,8 +185,31 @@ pub struct CoverData {
     sample: Option<EoPatch>,
 }
 
-/// The scores of a network, in its folder; written last.
+/// The file of [`NetworkScores`] in the folder of a network; written last.
 const SCORES: &str = "scores.json";
+
+/// A trained network on its tests.
+#[derive(Serialize, Deserialize)]
+struct NetworkScores {
+    parameters: usize,
+    seconds: f64,
+    tests: Vec<CoverScores>,
+}
+
+/// Trains a network in a folder, or resumes its training, and tests it.
+fn train(
+    (network, training): (&UnetSettings, Training),
+    sets: &TrainingSets,
+    (folder, device): (&Path, Device),
+    test: impl FnOnce(&dyn Model) -> Result<Vec<CoverScores>>,
+) -> Result<()> {
+    let config =
+        Config { model: Architecture::Unet(network.clone()), training, data: DataSettings::default() };
+    let outcome = train_on(sets, &config, folder, device, &mut Silent)?;
+    let tests = test(&*Run::open(folder)?.network(device)?)?;
+    let (parameters, seconds) = (outcome.parameters, outcome.seconds);
+    write_json(&folder.join(SCORES), &NetworkScores { parameters, seconds, tests })
+}
 
 impl LandcoverStudy {
     /// The real sample, `slovenia_lulc.h5`, or a folder that holds it, itself or in `eolearn/`.
@@ -225,23 +250,23 @@ impl LandcoverStudy {
     ) -> Result<Vec<CityScores>> {
         let name = &data.cities[city].name;
         let mut all = Vec::new();
-        for network in 0..self.networks.len() {
-            let folder = out.join(self.folder(&CoverTask::City { city, network }));
-            let Trained { network, history, parameters, seconds, .. } = runs::trained(&folder)?;
+        for (n, network) in self.networks.iter().enumerate() {
+            let folder = out.join(self.folder(&CoverTask::City { city, network: n }));
+            let NetworkScores { parameters, seconds, tests } = read_json(&folder.join(SCORES))?;
             all.push(CityScores {
                 city: name.clone(),
-                model: runs::title(&network),
-                network: Some(network),
-                history: Some(history),
+                model: drawing::title(network),
+                network: Some(network.clone()),
+                curves: Some(Run::open(&folder)?.curves()?),
                 parameters: Some(parameters),
                 seconds: Some(seconds),
-                tests: read_json(&folder.join(SCORES))?,
+                tests,
             });
         }
         for (model, tests) in cities::baselines(&data.cities, city, progress)? {
             let model = model.to_owned();
-            let (network, history, parameters, seconds) = (None, None, None, None);
-            all.push(CityScores { city: name.clone(), model, network, history, parameters, seconds, tests });
+            let (network, curves, parameters, seconds) = (None, None, None, None);
+            all.push(CityScores { city: name.clone(), model, network, curves, parameters, seconds, tests });
         }
         Ok(all)
     }
@@ -290,29 +315,24 @@ impl Study for LandcoverStudy {
     fn folder(&self, task: &CoverTask) -> PathBuf {
         Path::new("networks").join(match *task {
             CoverTask::City { city, network } => {
-                format!("city-{}-{}", self.cities[city], runs::stem(&self.networks[network]))
+                format!("city-{}-{}", self.cities[city], drawing::stem(&self.networks[network]))
             }
             CoverTask::Date { date, west } => format!("date-{date}{}", if west { "-west" } else { "" }),
         })
     }
 
     fn missing(&self, task: &CoverTask, out: &Path) -> usize {
-        let folder = out.join(self.folder(task));
-        usize::from(![runs::TRAINED, SCORES].iter().all(|name| folder.join(name).is_file()))
+        usize::from(!out.join(self.folder(task)).join(SCORES).is_file())
     }
 
     fn run(&self, task: &CoverTask, data: &CoverData, place: Place<'_>, done: &dyn Fn(String)) -> Result<()> {
         let folder = place.out.join(self.folder(task));
-        let scores = match (*task, &data.sample) {
-            (CoverTask::City { city, network }, _) => {
-                cities::train(self, &data.cities, (city, network), &folder, place.device)?
-            }
-            (CoverTask::Date { date, west }, Some(sample)) => {
-                vec![dates::train(self, sample, (date, west), &folder, place.device)?]
-            }
-            (CoverTask::Date { .. }, None) => Vec::new(),
-        };
-        crate::run::write_json(&folder.join(SCORES), &scores)?;
+        let at = (&*folder, place.device);
+        match (*task, &data.sample) {
+            (CoverTask::City { city, network }, _) => cities::train(self, &data.cities, (city, network), at)?,
+            (CoverTask::Date { date, west }, Some(sample)) => dates::train(self, sample, (date, west), at)?,
+            (CoverTask::Date { .. }, None) => {}
+        }
         let name = self.folder(task);
         done(name.file_name().unwrap_or_default().to_string_lossy().into_owned());
         Ok(())

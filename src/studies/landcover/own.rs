@@ -93,7 +93,7 @@ pub fn train_land_cover(
     let data = settings.data.clone().unwrap_or_else(|| scene.provenance());
     let seed = Some(settings.training.seed);
     let provenance = Provenance { seed, ..Provenance::of(data.clone(), Source::Other) };
-    let title = runs::title(&settings.network);
+    let title = super::drawing::title(&settings.network);
     let save = |name: &str, title: String, figure: &dyn Fn(&Caption) -> Result<figures::Figure>| {
         figure(&Caption::new(title, data.clone()))?.with_provenance(&provenance).save(partial.path(), name)
     };

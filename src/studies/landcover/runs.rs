@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint;
-use crate::models::unet::{Encoder, UnetSettings};
+use crate::models::unet::UnetSettings;
 use crate::models::{Architecture, Device, Model, build};
 use crate::nn::{EpochRecord, History, Masked, Observer, Training, Weights};
 use crate::run::write_json;
@@ -16,7 +16,7 @@ use crate::{Error, Progress, Result};
 /// The network.
 const MODEL: &str = "model.safetensors";
 /// What it was trained with and how that went; written last.
-pub(super) const TRAINED: &str = "training.json";
+const TRAINED: &str = "training.json";
 
 /// `training.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,21 +102,4 @@ pub(super) fn train(
     checkpoint::save(&*segmenter, &folder.join(MODEL))?;
     write_json(&folder.join(TRAINED), &trained)?;
     Ok((segmenter, trained))
-}
-
-/// A network's name in tables: `U-Net (EfficientNet-B0)`.
-pub(super) fn title(network: &UnetSettings) -> String {
-    let (kind, depth) = match network.encoder {
-        Encoder::Plain => ("plain U-Net", format!(", depth {}", network.depth)),
-        Encoder::EfficientnetB0 => ("U-Net, EfficientNet-B0", String::new()),
-    };
-    format!("{kind} ({} width{depth})", network.width)
-}
-
-/// In names of files.
-pub(super) fn stem(network: &UnetSettings) -> &'static str {
-    match network.encoder {
-        Encoder::Plain => "plain",
-        Encoder::EfficientnetB0 => "efficientnet-b0",
-    }
 }

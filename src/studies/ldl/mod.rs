@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::sets::LabelledSet;
-use super::study::{Inputs, Place, Study, TEST, trained};
+use super::study::{Inputs, Place, Study, TEST};
 use crate::calibration::TemperatureFit;
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
@@ -22,7 +22,8 @@ use crate::display::Table;
 use crate::figures::{Figure, StudyName};
 use crate::models::Model;
 use crate::predictions::StoredTemperature;
-use crate::run::{Config, LabelKind, Procedure, Run};
+use crate::progress::Silent;
+use crate::run::{Config, ExampleSet, LabelKind, Procedure, Run, Targets, TrainingSets, train_on};
 use crate::uncertainty::Members;
 use crate::{Error, LabelDistributions, Logits, Probabilities, Progress, Result, Temperature, write_whole};
 
@@ -118,6 +119,7 @@ const BINS: usize = 20;
 /// The data of the study.
 pub struct LdlData {
     path: PathBuf,
+    split: String,
     training: Patches,
     validation: LabelledSet,
     testing: LabelledSet,
@@ -139,12 +141,14 @@ impl Study for LdlStudy {
 
     fn open(&self, place: Place<'_>, progress: &mut dyn Progress) -> Result<LdlData> {
         let path = place.patches(self.patches, progress)?;
-        let (training, validation, testing) = self.config.data.choose(So2Sat::open(&path)?)?.splits()?;
+        let so2sat = self.config.data.choose(So2Sat::open(&path)?)?;
+        let (training, validation, testing) = so2sat.splits()?;
+        let split = so2sat.split_in_words()?;
         let set = |patches: Patches| {
             let (labels, y) = (patches.labels()?, patches.distributions()?);
             Ok::<_, Error>(LabelledSet { patches, labels, y })
         };
-        Ok(LdlData { path, training, validation: set(validation)?, testing: set(testing)? })
+        Ok(LdlData { path, split, training, validation: set(validation)?, testing: set(testing)? })
     }
 
     fn inputs(&self, data: &LdlData) -> Result<Inputs> {
@@ -178,9 +182,16 @@ impl Study for LdlStudy {
         config.training.seed = seed;
         config.data.labels = variant.labels;
         config.data.path.clone_from(&data.path);
-        let run = trained(&config, &place.out.join(self.folder(task)), place.device)?;
-        let network = run.network(place.device)?;
-        let LdlData { validation, testing, .. } = data;
+        let LdlData { split, training, validation, testing, .. } = data;
+        let examples = |patches: &Patches| {
+            let targets = Targets::Labels(config.data.labels_of(patches)?);
+            Ok::<_, Error>(ExampleSet { patches: patches.clone(), targets })
+        };
+        let (train, validating) = (examples(training)?, Some(examples(&validation.patches)?));
+        let sets = TrainingSets { split: split.clone(), train, validation: validating };
+        let folder = place.out.join(self.folder(task));
+        train_on(&sets, &config, &folder, place.device, &mut Silent)?;
+        let network = Run::open(&folder)?.network(place.device)?;
         let (z, z_validation) = logits(&*network, data)?;
         let (temperature, by) = fit(data, variant, &z_validation)?;
         let dropout = Members::new(network.mc_dropout(&testing.patches, self.passes, seed)?)?;
