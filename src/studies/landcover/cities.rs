@@ -10,7 +10,9 @@ use crate::metrics::ConfusionMatrix;
 use crate::models::pixel::{MajorityClass, PixelGaussian, single_pixels};
 use crate::models::{Classifier, Device};
 use crate::run::{ExampleSet, Targets, TrainingSets};
-use crate::scene::{Blocks, CloudFilter, Codes, Cut, GeoTiff, LabelRaster, Labelling, Part, Scene, Tiling};
+use crate::scene::{
+    BlockSplit, CloudFilter, Codes, CutScene, GeoTiff, LabelRaster, Labelling, Part, Scene, Tiling,
+};
 use crate::synthetic::SyntheticScene;
 use crate::{Bands, Error, Probabilities, Progress, Result, write_whole};
 
@@ -38,7 +40,7 @@ pub(super) struct City {
     pub labels: LabelRaster,
     pub tiling: Tiling,
     pub filter: CloudFilter,
-    pub cut: Cut,
+    pub cut: CutScene,
     /// The part of each patch.
     pub parts: Vec<Option<Part>>,
     pub provenance: String,
@@ -70,7 +72,7 @@ impl City {
         let mut cut = tiling.cut(&scene, &labels, Some((&scl, &filter)), progress)?;
         let provenance = maker.provenance();
         cut.patches = cut.patches.with_provenance(&provenance);
-        let parts = Blocks { side: study.block, ..Blocks::default() }.deal(&cut)?;
+        let parts = BlockSplit { side: study.block, ..BlockSplit::default() }.deal(&cut)?;
         Ok(Self { name: format!("city {seed}"), scene, labels, tiling, filter, cut, parts, provenance })
     }
 

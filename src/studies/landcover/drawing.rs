@@ -16,7 +16,7 @@ use crate::mapping::cover::{CoverMap, Words, write_map};
 use crate::models::Model;
 use crate::models::unet::{Encoder, UnetSettings};
 use crate::run::Run;
-use crate::scene::{CloudFilter, Fate, Part, Tiling};
+use crate::scene::{Fate, Part, Tiling};
 use crate::studies::study::{Place, Study};
 use crate::{Error, Probabilities, Progress, Result};
 
@@ -42,12 +42,6 @@ pub(super) fn stem(network: &UnetSettings) -> &'static str {
     }
 }
 
-/// Which scene classes count as cloud, in a sentence.
-pub(super) fn in_words(filter: &CloudFilter) -> String {
-    let classes: Vec<String> = filter.hidden.iter().map(u8::to_string).collect();
-    format!("Cloud: scene classes {} on more than {} % of a patch.", classes.join(", "), 100.0 * filter.most)
-}
-
 /// Figures of the first city and its networks; its map by the first of them.
 pub(super) fn of_cities(
     study: &LandcoverStudy,
@@ -67,7 +61,7 @@ pub(super) fn of_cities(
         classes: city.labels.classes(),
         tiles: &city.cut.tiles,
         patch_size: city.tiling.patch_size,
-        clouds: in_words(&city.filter),
+        clouds: city.filter.sentence(),
     };
     save(
         "scene",
