@@ -23,7 +23,7 @@ use crate::figures::{Curves, Figure, StudyName};
 use crate::hash::checksum;
 use crate::mapping::Seams;
 use crate::models::unet::{Encoder, UnetSettings};
-use crate::models::{Architecture, Model};
+use crate::models::{Architecture, Device, Model};
 use crate::nn::{Augmentation, Schedule, Training};
 use crate::progress::Silent;
 use crate::run::{Config, DataSettings, Run, TrainingSets, train_on, write_json};
