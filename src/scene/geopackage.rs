@@ -1,7 +1,13 @@
 //! Polygons and their attributes from a GeoPackage (OGC 12-128r18): an SQLite file with a table a layer.
+//!
+//! An SQLite file may hold programs: views that never end, columns that are computed. Only tables are read here, and no more
+//! steps, rows and bytes than the file's length accounts for.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
@@ -16,7 +22,7 @@ use crate::{Error, Result};
 /// A file that is no GeoPackage, has no layer of that name or several and none is named, or holds other geometries
 /// than polygons.
 pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
-    std::fs::metadata(path).map_err(Error::io(path))?;
+    let bytes = std::fs::metadata(path).map_err(Error::io(path))?.len();
     let broken = |error: rusqlite::Error| {
         let words = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         Error::file(
@@ -25,7 +31,23 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
             "give a GeoPackage or a shapefile",
         )
     };
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(broken)?;
+    check_journal(path)?;
+    let connection = open(path, bytes).map_err(broken)?;
+    let is_table = |name: &str| {
+        // Views and virtual tables have no page of their own.
+        let question = "SELECT count(*) FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND rootpage > 0";
+        connection.query_row(question, [name], |row| row.get::<_, i64>(0)).map(|count| count > 0)
+    };
+    let check_table = |name: &str| {
+        if is_table(name).map_err(broken)? {
+            return Ok(());
+        }
+        let problem = format!("'{name}' is not a table of it, but a view or missing");
+        Err(Error::file(path, problem, "write it anew: ogr2ogr NEW.gpkg OLD.gpkg"))
+    };
+    for name in ["gpkg_contents", "gpkg_geometry_columns", "gpkg_spatial_ref_sys"] {
+        check_table(name)?;
+    }
     let layers = layers(&connection).map_err(broken)?;
     let names = || layers.iter().map(|layer| layer.table.as_str()).collect::<Vec<_>>().join(", ");
     let found = match wanted {
@@ -40,6 +62,7 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
         };
         return Err(Error::file(path, problem, "name one: --layer NAME"));
     };
+    check_table(table)?;
 
     let mut statement = connection.prepare(&format!("SELECT * FROM {}", quoted(table))).map_err(broken)?;
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
@@ -51,8 +74,18 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
         columns.iter().enumerate().filter(|(k, _)| *k != place).map(|(_, name)| name.clone()).collect();
     let (mut shapes, mut records) = (Vec::new(), Vec::new());
     let mut rows = statement.query([]).map_err(broken)?;
+    let mut left = bytes;
     while let Some(row) = rows.next().map_err(broken)? {
         let number = shapes.len() + 1;
+        let size = |k| match row.get_ref(k)? {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(bytes.len() as u64),
+            _ => Ok(0),
+        };
+        let sizes: rusqlite::Result<u64> = (0..columns.len()).map(size).sum();
+        left = left.checked_sub(1 + sizes.map_err(broken)?).ok_or_else(|| {
+            let problem = format!("layer '{table}' has more in {number} rows than the file's {bytes} bytes");
+            Error::file(path, problem, "write it anew: ogr2ogr NEW.gpkg OLD.gpkg")
+        })?;
         let value = row.get_ref(place).map_err(broken)?;
         let rings = match value {
             ValueRef::Null => Ok(Vec::new()),
@@ -69,6 +102,71 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
     }
     let crs = crs(path, &connection, *system);
     Ok(Layer { fields, records, shapes, crs })
+}
+
+/// Checks that all of the file lies in the file: what another program has still to write into it lies beside it, and would
+/// not be read.
+fn check_journal(path: &Path) -> Result<()> {
+    for ending in ["-wal", "-journal"] {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(ending);
+        if std::fs::metadata(&beside).is_ok_and(|journal| journal.len() > 0) {
+            let problem =
+                format!("a program has not finished writing it ({} is there)", Path::new(&beside).display());
+            return Err(Error::file(path, problem, "close the program that has it open"));
+        }
+    }
+    Ok(())
+}
+
+/// Opens a file of so many bytes so that nothing is written beside it, and what it asks for is bounded.
+fn open(path: &Path, bytes: u64) -> rusqlite::Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(format!("{}?immutable=1", address(path)), flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // No text or blob is longer than the file; queries are short, and name few tables.
+    let longest = i32::try_from(bytes.max(1 << 16)).unwrap_or(i32::MAX);
+    for (limit, value) in [
+        (Limit::SQLITE_LIMIT_LENGTH, longest),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 16),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        connection.set_limit(limit, value)?;
+    }
+    // Reading a whole table takes far fewer steps than these 20 a byte.
+    let mut thousands = 10_000 + bytes / 50;
+    connection.progress_handler(
+        1000,
+        Some(move || {
+            thousands = thousands.saturating_sub(1);
+            thousands == 0
+        }),
+    )?;
+    Ok(connection)
+}
+
+/// A path as SQLite's `file:` address.
+fn address(path: &Path) -> String {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut address = "file://".to_owned();
+    // Windows' paths begin with a drive.
+    if !whole.as_os_str().as_encoded_bytes().starts_with(b"/") {
+        address.push('/');
+    }
+    for byte in whole.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b':' => {
+                address.push(char::from(*byte))
+            }
+            b'\\' if cfg!(windows) => address.push('/'),
+            _ => _ = write!(address, "%{byte:02X}"),
+        }
+    }
+    address
 }
 
 /// A layer of features.
@@ -213,6 +311,62 @@ impl Bytes<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The message on reading a GeoPackage of one layer, `zones`, that `change` has spoilt; its folder must stay as it is.
+    fn told(change: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a file of zones?.gpkg");
+        let connection = Connection::open(&path).unwrap();
+        let make = "CREATE TABLE gpkg_spatial_ref_sys(srs_id INTEGER PRIMARY KEY, organization TEXT,
+              organization_coordsys_id INTEGER, definition TEXT);
+            INSERT INTO gpkg_spatial_ref_sys VALUES(32633, 'EPSG', 32633, '');
+            CREATE TABLE gpkg_contents(table_name TEXT PRIMARY KEY, data_type TEXT);
+            INSERT INTO gpkg_contents VALUES('zones', 'features');
+            CREATE TABLE gpkg_geometry_columns(table_name TEXT, column_name TEXT, srs_id INTEGER);
+            INSERT INTO gpkg_geometry_columns VALUES('zones', 'geom', 32633);
+            CREATE TABLE zones(fid INTEGER PRIMARY KEY, geom BLOB, kind INTEGER);";
+        connection.execute_batch(make).unwrap();
+        let shape = blob(1, 0, &triangle(true, 3, 0));
+        connection.execute("INSERT INTO zones(geom, kind) VALUES(?1, 3)", [shape]).unwrap();
+        connection.execute_batch(change).unwrap();
+        connection.close().unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let told = read(&path, None)
+            .map_or_else(|error| error.to_string(), |layer| format!("{} polygons", layer.shapes.len()));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a file is left beside it: {told}");
+        told
+    }
+
+    #[test]
+    fn a_layer_that_is_computed_or_endless_is_refused_and_nothing_is_written_beside_the_file() {
+        assert_eq!(told(""), "1 polygons");
+        assert_eq!(told("PRAGMA journal_mode = WAL; CREATE TABLE other(n)"), "1 polygons");
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)";
+        let view = told(&format!(
+            "ALTER TABLE zones RENAME TO z; CREATE VIEW zones AS {endless} SELECT i AS fid, geom, kind FROM n, z"
+        ));
+        assert!(view.contains("'zones' is not a table of it, but a view or missing"), "{view}");
+        let columns = told(&format!(
+            "DROP TABLE gpkg_geometry_columns; CREATE VIEW gpkg_geometry_columns AS {endless} \
+             SELECT 'zones' AS table_name, 'geom' AS column_name, 32633 AS srs_id FROM n"
+        ));
+        assert!(columns.contains("'gpkg_geometry_columns' is not a table of it"), "{columns}");
+        let long = told("ALTER TABLE zones ADD COLUMN more AS (zeroblob(999999999))");
+        assert!(long.contains("too big"), "{long}");
+        let many = told("ALTER TABLE zones ADD COLUMN more AS (zeroblob(60000))");
+        assert!(many.contains("has more in 1 rows than the file's"), "{many}");
+    }
+
+    #[test]
+    fn a_file_that_is_still_written_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("zones.gpkg");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE zones(n)").unwrap();
+        let error = read(&path, None).unwrap_err().to_string();
+        assert!(error.contains("zones.gpkg: a program has not finished writing it"), "{error}");
+    }
 
     /// A polygon of one triangle, little- or big-endian, with so many coordinates besides x and y.
     fn triangle(little: bool, kind: u32, more: usize) -> Vec<u8> {
