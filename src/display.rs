@@ -3,6 +3,7 @@
 //! A notebook kernel (evcxr) calls `evcxr_display` on the value that a cell ends with, and reads what to
 //! show from stdout, between two marks. It keeps the last content of each kind: one figure a cell.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -10,8 +11,8 @@ use std::path::Path;
 use base64::Engine as _;
 use serde::{Serialize, Serializer};
 
-use crate::Result;
 use crate::files::write_whole;
+use crate::{Error, Result};
 
 /// A share in per cent, with one decimal; what is there but would be none of them is `<0.1 %`.
 ///
@@ -131,9 +132,10 @@ impl Table {
     /// Prints it on stdout, and nothing if it has no row.
     ///
     /// # Errors
-    /// A stdout that is closed.
-    pub fn print(&self) -> io::Result<()> {
-        if self.rows.len() > 1 { write!(io::stdout(), "{self}") } else { Ok(()) }
+    /// A stdout that is closed or cannot be written.
+    pub fn print(&self) -> Result<()> {
+        let text = if self.rows.len() > 1 { self.to_string() } else { String::new() };
+        io::stdout().write_all(text.as_bytes()).map_err(Error::io(Path::new("standard output")))
     }
 
     /// Shows it below a notebook cell.
@@ -267,14 +269,16 @@ impl fmt::Display for Table {
         if !self.caption.is_empty() {
             writeln!(f, "{}", self.caption)?;
         }
+        let shown = |cell: &Cell| printable(&cell.text, LONGEST_CELL).into_owned();
         let mut widths = vec![0; self.numeric().len()];
         for cells in self.cells() {
             for (width, (cell, _)) in widths.iter_mut().zip(cells) {
-                *width = cell.text.chars().count().max(*width);
+                *width = shown(cell).chars().count().max(*width);
             }
         }
         for cells in self.cells() {
-            let aligned = cells.zip(&widths).map(|((Cell { text, .. }, numbers), &width)| {
+            let aligned = cells.zip(&widths).map(|((cell, numbers), &width)| {
+                let text = shown(cell);
                 if numbers { format!("{text:>width$}") } else { format!("{text:<width$}") }
             });
             writeln!(f, "{}", aligned.collect::<Vec<_>>().join("  ").trim_end())?;
@@ -292,6 +296,36 @@ fn wrapped(cell: &Cell, text: String, [before, after]: [&str; 2]) -> String {
 fn is_number(cell: &str) -> bool {
     let number = |text: &str| text.trim_end_matches(" %").replace(',', "").parse::<f64>().is_ok();
     matches!(cell, "" | "-" | "–") || cell.split(" ± ").all(number)
+}
+
+/// Characters of a cell at most, where a terminal shows it.
+const LONGEST_CELL: usize = 1000;
+
+/// A text from a file as a terminal may show it: control characters, which could move the cursor or rename the window, as
+/// `\u001b`, and at most `most` characters.
+///
+/// ```
+/// use lcz::display::printable;
+/// assert_eq!(printable("a\u{1b}[2Jb", 100), "a\\u001b[2Jb");
+/// assert_eq!(printable("0123456789", 6), "01234…");
+/// ```
+pub fn printable(text: &str, most: usize) -> Cow<'_, str> {
+    let hidden = |letter: char| letter.is_control() || ('\u{202a}'..='\u{202e}').contains(&letter);
+    if text.len() <= most && !text.chars().any(hidden) {
+        return text.into();
+    }
+    let mut shown = String::new();
+    for letter in text.chars().take(most.saturating_add(1)) {
+        if hidden(letter) {
+            let _ = write!(shown, "\\u{:04x}", u32::from(letter));
+        } else {
+            shown.push(letter);
+        }
+    }
+    if shown.chars().count() > most {
+        shown = shown.chars().take(most.saturating_sub(1)).chain(['…']).collect();
+    }
+    shown.into()
 }
 
 /// A text without line breaks and other characters that XML forbids.

@@ -5,10 +5,11 @@
 
 mod cli;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use lcz::display::printable;
 use tracing_subscriber::EnvFilter;
 
 /// What a shell calls the end by Ctrl-C: 128 and the signal's number.
@@ -28,14 +29,30 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if reader_is_gone(&error) => ExitCode::SUCCESS,
         Err(error) if is_interruption(&error) => {
-            eprintln!("{}", on_one_line(&error));
+            say(&on_one_line(&error));
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {
-            eprintln!("error: {}", on_one_line(&error));
+            say(&format!("error: {}", on_one_line(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Characters of a line on stderr at most; one that is longer keeps its last ones, which say what to do.
+const LONGEST: usize = 1000;
+const LAST: usize = 300;
+
+/// Writes a line to stderr. A stderr that is closed or full is no reason to end otherwise.
+fn say(line: &str) {
+    let line = printable(line, usize::MAX);
+    let length = line.chars().count();
+    let _ = if length > LONGEST {
+        let (first, last) = (line.chars().take(LONGEST - LAST), line.chars().skip(length - LAST));
+        writeln!(io::stderr(), "{} … {}", first.collect::<String>(), last.collect::<String>())
+    } else {
+        writeln!(io::stderr(), "{line}")
+    };
 }
 
 /// What clap says of the arguments: help and version as they are, an error on one line.
@@ -45,7 +62,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     if matches!(kind, DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
         error.exit();
     }
-    eprintln!("{}", refusal(&error.to_string()));
+    say(&refusal(&error.to_string()));
     ExitCode::from(USAGE)
 }
 
@@ -67,6 +84,8 @@ fn start_logging(verbosity: &str) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // It would say so on stderr, which cannot be written.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .without_time()

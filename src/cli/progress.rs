@@ -1,6 +1,6 @@
 //! Progress on stderr: a bar with the time left on a terminal, now and then a whole line elsewhere.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -92,7 +92,8 @@ impl Progress for Bar {
             bar.finish_and_clear();
         }
         if !summary.is_empty() {
-            eprintln!("{summary}");
+            // Whoever closed the stream does not want to know.
+            let _ = writeln!(io::stderr(), "{summary}");
         }
     }
 }
