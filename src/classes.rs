@@ -171,16 +171,17 @@ impl Classes {
         Self(zones.into_iter().map(|zone| zone.code().to_owned()).collect())
     }
 
+    /// More classes than this are an error wherever they are read: metrics take memory for each pair of classes.
+    pub const MOST: usize = 1000;
+
     /// Classes of any other kind, by name.
     ///
     /// # Errors
-    /// No class, an empty name, or a name given twice.
+    /// No class, more than [`MOST`](Self::MOST), an empty name, or a name given twice.
     pub fn named<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Result<Self> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         let place = || "class list".to_owned();
-        if names.is_empty() {
-            return Err(Error::input(place(), "no class", "name at least one"));
-        }
+        Self::check_count(names.len())?;
         for (k, name) in names.iter().enumerate() {
             if name.is_empty() || names[..k].contains(name) {
                 return Err(Error::input(
@@ -201,6 +202,23 @@ impl Classes {
             10 => Self::built(),
             _ => Self((1..=k).map(|k| format!("class {k}")).collect()),
         }
+    }
+
+    /// As [`of_count`](Self::of_count), for a count that a file states.
+    ///
+    /// # Errors
+    /// No class, or more than [`MOST`](Self::MOST).
+    pub fn of_columns(k: usize) -> Result<Self> {
+        Self::check_count(k)?;
+        Ok(Self::of_count(k))
+    }
+
+    fn check_count(k: usize) -> Result<()> {
+        if (1..=Self::MOST).contains(&k) {
+            return Ok(());
+        }
+        let problem = format!("{k} classes, not 1 to {}", Self::MOST);
+        Err(Error::input("class list", problem, "check the number of columns, or join classes"))
     }
 
     /// This list without one zone, as a study that leaves water out needs it.

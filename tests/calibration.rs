@@ -170,7 +170,8 @@ fn what_cannot_be_calibrated_is_refused_in_one_line() {
     let bins = Bins::default();
     refused(Reliability::of(&p, &y(&two, 2), bins).unwrap_err(), "2 labels, 1 predictions");
     refused(Reliability::of(&p, &y(&three, 1), bins).unwrap_err(), "classes a b c");
-    refused(Reliability::of(&p, &y(&two, 1), Bins::EqualWidth(0)).unwrap_err(), "no bin");
+    refused(Reliability::of(&p, &y(&two, 1), Bins::EqualWidth(0)).unwrap_err(), "0 bins, not 1 to 10000");
+    refused(Reliability::of(&p, &y(&two, 1), Bins::EqualMass(1 << 60)).unwrap_err(), "bins, not 1 to 10000");
     refused(Reliability::of_class(&p, &y(&two, 1), 2, bins).unwrap_err(), "no class 2");
     refused(Reliability::of_pairs(&[0.5, 1.5], &[true, true], bins).unwrap_err(), "row 1: 1.5");
     refused(Reliability::of_pairs(&[f64::NAN], &[true], bins).unwrap_err(), "row 0: NaN");

@@ -530,6 +530,159 @@ fn a_chunk_whose_stated_length_is_not_the_layouts_is_refused() {
     }
 }
 
+/// None of these numbers was ever written, and nothing may be allocated for them.
+#[test]
+fn a_stated_size_that_is_not_stored_is_refused_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |name: &str, shapes: &[(&str, Vec<usize>)], ask: &dyn Fn(&Path) -> lcz::Result<()>| {
+        let path = folder.path().join(format!("{name}.h5"));
+        let file = hdf5::File::create(&path).unwrap();
+        for (dataset, shape) in shapes {
+            let chunk: Vec<usize> = shape.iter().map(|length| (*length).min(8)).collect();
+            let made = file.new_dataset::<f32>().shape(&shape[..]).chunk(chunk).create(*dataset).unwrap();
+            if *shape == [6, 3] {
+                made.write(&Array2::from_elem((6, 3), 1.0_f32 / 3.0)).unwrap();
+            }
+        }
+        file.close().unwrap();
+        let error = ask(&path).unwrap_err().to_string();
+        let wanted = format!("{name}.h5, dataset '{}': its shape is ", shapes[shapes.len() - 1].0);
+        assert!(error.contains(&wanted) && error.contains("only ") && !error.contains('\n'), "{error}");
+    };
+    let patches = |path: &Path| So2Sat::open(path)?.patches().map(drop);
+    let predictions = |path: &Path| lcz::data::predictions::read(path, None).map(drop);
+    let features = |path: &Path| lcz::data::features::FeatureFile::open(path)?.read().map(drop);
+    let labels = |path: &Path| lcz::data::features::FeatureFile::open(path)?.labels().map(drop);
+    let huge = 1_usize << 40;
+    refused("rows", &[("sen2", vec![huge, 8, 8, 3])], &patches);
+    refused("bands", &[("sen2", vec![6, 8, 8, 1 << 62])], &patches);
+    refused("votes", &[("sen2", vec![6, 8, 8, 3]), ("votes", vec![6, huge])], &patches);
+    refused("groups", &[("sen2", vec![6, 8, 8, 3]), ("group", vec![huge])], &patches);
+    refused("probabilities", &[("probabilities", vec![6, huge])], &predictions);
+    refused("label", &[("probabilities", vec![6, 3]), ("label", vec![huge, 3])], &predictions);
+    refused("features", &[("features", vec![huge, 64])], &features);
+    refused("labels", &[("features", vec![6, 64]), ("label", vec![6, huge])], &labels);
+    // Metrics take memory for each pair of classes.
+    let path = folder.path().join("classes.h5");
+    let file = hdf5::File::create(&path).unwrap();
+    file.new_dataset::<f32>().shape((3, 20_000)).create("probabilities").unwrap();
+    file.close().unwrap();
+    let error = predictions(&path).unwrap_err().to_string();
+    assert!(error.contains("classes.h5, class list: 20000 classes, not 1 to 1000; "), "{error}");
+}
+
+/// The bytes of a file's only heap reference, which stand before the number 1 of the heap's first object: a length, the
+/// heap's address, that number.
+fn reference(bytes: &[u8], length: usize) -> usize {
+    let heap = bytes.windows(4).position(|window| window == b"GCOL").expect("a heap");
+    let wanted =
+        [&(length as u32).to_le_bytes()[..], &(heap as u64).to_le_bytes(), &1_u32.to_le_bytes()].concat();
+    bytes.windows(16).position(|window| window == wanted).expect("a reference")
+}
+
+#[test]
+fn texts_of_variable_length_are_read_and_no_flipped_bit_of_theirs_ends_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("texts.h5");
+    let file = hdf5::File::create(&path).unwrap();
+    put(&file, "sen2", &Array4::<f32>::ones((4, 8, 8, 3)));
+    let bands: hdf5::types::VarLenUnicode = "rot,grün,blau".parse().unwrap();
+    file.new_attr::<hdf5::types::VarLenUnicode>().create("bands").unwrap().write_scalar(&bands).unwrap();
+    file.close().unwrap();
+    assert_eq!(open(&path).imagery().bands.names(), ["rot", "grün", "blau"]);
+    let whole = fs::read(&path).unwrap();
+    let heap = whole.windows(4).position(|window| window == b"GCOL").unwrap();
+    let reference = reference(&whole, bands.len());
+    let mut refused = 0;
+    for bit in (reference * 8..(reference + 16) * 8).chain(heap * 8..(heap + 56) * 8) {
+        let mut damaged = whole.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &damaged).unwrap();
+        match So2Sat::open(&path) {
+            // A shorter or another text, or a byte of which nothing depends.
+            Ok(_) => {}
+            Err(error) => {
+                let error = error.to_string();
+                assert!(error.contains("texts.h5, attribute 'bands': "), "bit {bit}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 250, "{refused}");
+}
+
+#[test]
+fn what_is_written_has_texts_of_fixed_length_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fixed.h5");
+    write(&path, 20, None);
+    let mut features =
+        lcz::data::features::FeatureWriter::create(&folder.path().join("f.h5"), "mlp", &open(&path)).unwrap();
+    features.append(&lcz::Features::new(Array2::ones((20, 2)))).unwrap();
+    features.finish().unwrap();
+    for name in ["fixed.h5", "f.h5"] {
+        let file = hdf5::File::open(folder.path().join(name)).unwrap();
+        for attribute in file.attr_names().unwrap() {
+            use hdf5::types::TypeDescriptor::{VarLenAscii, VarLenUnicode};
+            let kind = file.attr(&attribute).unwrap().dtype().unwrap().to_descriptor().unwrap();
+            assert!(!matches!(kind, VarLenAscii | VarLenUnicode), "{name}, {attribute}");
+        }
+    }
+    assert_eq!(open(&path).provenance(), "a test");
+}
+
+#[test]
+fn data_in_other_files_are_read_from_the_same_folder_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inside, outside) = (folder.path().join("data/votes.h5"), folder.path().join("elsewhere.h5"));
+    fs::create_dir(folder.path().join("data")).unwrap();
+    for path in [&inside, &outside] {
+        let file = hdf5::File::create(path).unwrap();
+        put(&file, "votes", &Array2::ones((4, 17)));
+    }
+    let path = folder.path().join("data/patches.h5");
+    let open_with = |link: &dyn Fn(&hdf5::File)| {
+        let file = hdf5::File::create(&path).unwrap();
+        put(&file, "sen2", &Array4::<f32>::ones((4, 8, 8, 3)));
+        link(&file);
+        file.close().unwrap();
+        So2Sat::open(&path).map(drop).map_err(|error| error.to_string())
+    };
+    open_with(&|file| file.link_external("votes.h5", "votes", "votes").unwrap()).unwrap();
+    let absolute = outside.to_str().unwrap().to_owned();
+    let through_another = |file: &hdf5::File| {
+        file.link_external(&absolute, "votes", "hidden").unwrap();
+        file.link_soft("hidden", "votes").unwrap();
+    };
+    for refused in [
+        open_with(&|file| file.link_external("../elsewhere.h5", "votes", "votes").unwrap()),
+        open_with(&|file| file.link_external(&absolute, "votes", "votes").unwrap()),
+        open_with(&through_another),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(
+            error.contains("patches.h5, dataset 'votes': it is a link to ") && error.contains("elsewhere.h5"),
+            "{error}"
+        );
+        assert!(error.contains("LCZ_FOLLOW_LINKS=1"), "{error}");
+    }
+    let error = open_with(&|file| file.link_external("gone.h5", "votes", "votes").unwrap()).unwrap_err();
+    assert!(error.contains("gone.h5, which is not there"), "{error}");
+
+    // Raw bytes of any file as a dataset's numbers, and a dataset put together of others.
+    fs::write(folder.path().join("data/raw"), [0; 4 * 17 * 4]).unwrap();
+    let error = open_with(&|file| {
+        let dataset = file.new_dataset::<f32>().with_dcpl(|made| made.external("raw", 0, 4 * 17 * 4));
+        dataset.shape((4, 17)).create("votes").unwrap();
+    });
+    let error = error.unwrap_err();
+    assert!(error.contains("dataset 'votes': its numbers lie in other files; "), "{error}");
+    let symbolic = folder.path().join("symbolic.h5");
+    open_with(&|_| ()).unwrap();
+    std::os::unix::fs::symlink(&path, &symbolic).unwrap();
+    So2Sat::open(&symbolic).unwrap();
+}
+
 // Views.
 
 #[test]

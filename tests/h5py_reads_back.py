@@ -12,12 +12,13 @@ N, SIZE, CHANNELS, CLASSES = 250, 8, 3, 17
 
 with h5py.File(sys.argv[1], "r") as f:
     assert sorted(f) == ["group", "label", "sen1", "sen2", "votes"], sorted(f)
+    # Texts are of fixed length, which h5py gives as bytes.
     assert dict(f.attrs) == {
-        "classes": "1,2,3,4,5,6,7,8,9,10,A,B,C,D,E,F,G",
-        "bands": "B2,B3,B4",
+        "classes": b"1,2,3,4,5,6,7,8,9,10,A,B,C,D,E,F,G",
+        "bands": b"B2,B3,B4",
         "ground_sampling_distance": 10.0,
-        "unit": "reflectance",
-        "provenance": "a test",
+        "unit": b"reflectance",
+        "provenance": b"a test",
     }, dict(f.attrs)
     n, y, x, c = np.ogrid[:N, :SIZE, :SIZE, :CHANNELS]
     assert f["sen2"].dtype == np.float32 and f["sen2"].compression == "gzip"

@@ -117,7 +117,8 @@ fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
     done(&[&["train", "mlp", "--data", &testing, "--epochs", "1", "--run", &three], &bands[..]].concat());
     {
         let file = hdf5::File::open_rw(&testing).unwrap();
-        let attribute = file.attr("bands").unwrap();
+        file.delete_attr("bands").unwrap();
+        let attribute = file.new_attr::<hdf5::types::VarLenUnicode>().create("bands").unwrap();
         let other: hdf5::types::VarLenUnicode = "A1,A2,A3,A4,A5,A6,A7,A8,A9,A10".parse().unwrap();
         attribute.write_scalar(&other).unwrap();
     }

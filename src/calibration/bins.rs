@@ -16,6 +16,9 @@ pub enum Bins {
     EqualMass(usize),
 }
 
+/// Bins at most: more hold no samples worth a mean.
+const MOST: usize = 10_000;
+
 impl Default for Bins {
     /// Fifteen bins of one width, as in Guo et al. (2017).
     fn default() -> Self {
@@ -43,11 +46,12 @@ impl Bins {
     /// Puts numbers from 0 to 1 into bins.
     ///
     /// # Errors
-    /// No bin, or a value outside 0–1: names its row.
+    /// No bin or more than 10,000, or a value outside 0–1: names its row.
     pub(crate) fn cut(self, values: &[f64]) -> Result<Binning> {
         let (Self::EqualWidth(count) | Self::EqualMass(count)) = self;
-        if count == 0 {
-            return Err(Error::input("calibration bins", "no bin", "choose at least one, such as 15"));
+        if !(1..=MOST).contains(&count) {
+            let problem = format!("{count} bins, not 1 to {MOST}");
+            return Err(Error::input("calibration bins", problem, "choose some, such as 15"));
         }
         if let Some(row) = values.iter().position(|value| !(0.0..=1.0).contains(value)) {
             return Err(Error::input(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, Array4, s};
 
-use super::so2sat::{open_dataset, open_file, unreadable_at};
+use super::so2sat::{Numbers, open_file, product};
 use super::{Masks, Patches};
 use crate::{Bands, Classes, Error, Imagery, Result};
 
@@ -51,27 +51,21 @@ impl EoPatch {
         let file = open_file(path)?;
         let dataset = |name: &str| {
             if file.link_exists(name) {
-                return open_dataset(&file, path, name);
+                return Numbers::open(&file, path, name);
             }
             let advice = "give eo-learn's sample, such as slovenia_lulc.h5";
             Err(Error::file(path, format!("no dataset '{name}'"), advice))
         };
-        let shape = |name: &str| {
-            let problem = format!("'{name}' has another shape than it should");
-            move |_| {
-                Error::file(path, problem, "sen2_l1c is dates x rows x columns x 13, lulc rows x columns")
-            }
-        };
-        let images = dataset(IMAGES)?.read_dyn::<f32>().map_err(|e| unreadable_at(path, IMAGES, &e))?;
-        let images: Array4<f32> = images.into_dimensionality().map_err(shape(IMAGES))?;
-        let codes = dataset(COVER)?.read_dyn::<u16>().map_err(|e| unreadable_at(path, COVER, &e))?;
-        let codes: Array2<u16> = codes.into_dimensionality().map_err(shape(COVER))?;
-        let (dates, rows, columns, bands) = images.dim();
-        if dates == 0 || bands != BANDS.len() || codes.dim() != (rows, columns) {
-            let problem = format!("'{IMAGES}' is {:?} and '{COVER}' {:?}", images.dim(), codes.dim());
+        let (images, cover) = (dataset(IMAGES)?, dataset(COVER)?);
+        let (all, codes) = (images.shape(), cover.shape());
+        if all.len() != 4 || all[0] == 0 || all[3] != BANDS.len() || codes != all[1..3] {
+            let problem = format!("'{IMAGES}' is {} and '{COVER}' {}", product(&all), product(&codes));
             let advice = "sen2_l1c is dates x rows x columns x 13, lulc rows x columns";
             return Err(Error::file(path, problem, advice));
         }
+        let images: Array4<f32> = images.read()?;
+        let codes: Array2<u16> = cover.read()?;
+        let (_, rows, columns, _) = images.dim();
         if let Some(((date, row, column, band), _)) = images.indexed_iter().find(|(_, v)| !v.is_finite()) {
             let place = format!("{}, {IMAGES}, date {date}, row {row}, column {column}", path.display());
             let problem = format!("{} is NaN or infinite", BANDS[band]);

@@ -5,16 +5,14 @@
 //! that 350,000 × 2,048 of them need not fit into memory.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use hdf5::types::{VarLenAscii, VarLenUnicode};
 use hdf5::{Dataset, File, H5Type};
 use ndarray::{Array2, ArrayView2, s};
 
 use super::Patches;
-use super::so2sat::cause;
+use super::so2sat::{Numbers, cause, open_file, product, text_attribute, write_text};
 use crate::files::{Partial, check_free};
 use crate::predictions::rows_a_slab;
 use crate::{Classes, Error, FeatureRows, Features, Labels, Result, Votes};
@@ -57,9 +55,7 @@ impl FeatureWriter {
                 ("model", model.to_owned()),
                 ("provenance", patches.provenance().to_owned()),
             ] {
-                let text =
-                    VarLenUnicode::from_str(&text).map_err(|e| hdf5::Error::Internal(e.to_string()))?;
-                file.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&text)?;
+                write_text(&file, name, &text)?;
             }
             if let Some(labels) = &labels {
                 let y = labels.view().mapv(|y| y as u8);
@@ -142,9 +138,11 @@ impl FeatureWriter {
 pub struct FeatureFile {
     path: PathBuf,
     file: File,
-    features: Dataset,
+    features: Numbers,
     extent: (usize, usize),
     classes: Classes,
+    provenance: String,
+    model: String,
 }
 
 impl FeatureFile {
@@ -154,23 +152,29 @@ impl FeatureFile {
     /// Not an HDF5 file, no such dataset, or one that is not [N, D].
     pub fn open(path: &Path) -> Result<Self> {
         let advice = "give a file that `lcz features` has written";
-        let failed = |e: hdf5::Error| Error::file(path, cause(&e), advice);
-        std::fs::metadata(path).map_err(Error::io(path))?;
-        let file = File::open(path).map_err(failed)?;
-        let features = file
-            .dataset(FEATURES)
-            .map_err(|_| Error::file(path, format!("no dataset '{FEATURES}'"), advice))?;
+        let file = open_file(path)?;
+        if !file.link_exists(FEATURES) {
+            return Err(Error::file(path, format!("no dataset '{FEATURES}'"), advice));
+        }
+        let features = Numbers::open(&file, path, FEATURES)?;
         let &[rows, width] = &features.shape()[..] else {
-            let problem = format!("'{FEATURES}' of shape {:?}, not [N, D]", features.shape());
+            let problem = format!("'{FEATURES}' of shape {}, not N x D", product(&features.shape()));
             return Err(Error::file(path, problem, advice));
         };
-        let classes = match text(&file, "classes") {
-            Some(codes) => Classes::named(codes.split(','))?,
-            None => Classes::of_count(
-                file.dataset("label").map_or(17, |label| label.shape().get(1).copied().unwrap_or(17)),
-            ),
+        let classes = match text_attribute(&file, path, "classes")? {
+            Some(codes) => Classes::named(codes.split(',')),
+            None if file.link_exists("label") => {
+                let columns = Numbers::open(&file, path, "label")?.shape().get(1).copied();
+                columns.map_or(Ok(Classes::lcz()), Classes::of_columns)
+            }
+            None => Ok(Classes::lcz()),
+        }
+        .map_err(|e| e.within(path))?;
+        let stated = |name: &str| {
+            text_attribute(&file, path, name).map(|text| text.unwrap_or_else(|| "not stated".to_owned()))
         };
-        Ok(Self { path: path.to_owned(), file, features, extent: (rows, width), classes })
+        let (provenance, model) = (stated("provenance")?, stated("model")?);
+        Ok(Self { path: path.to_owned(), file, features, extent: (rows, width), classes, provenance, model })
     }
 
     /// The classes of labels and votes.
@@ -180,12 +184,12 @@ impl FeatureFile {
 
     /// Where the patches come from, as the file says.
     pub fn provenance(&self) -> String {
-        text(&self.file, "provenance").unwrap_or_else(|| "not stated".to_owned())
+        self.provenance.clone()
     }
 
     /// The network that the features are of, as the file says.
     pub fn model(&self) -> String {
-        text(&self.file, "model").unwrap_or_else(|| "not stated".to_owned())
+        self.model.clone()
     }
 
     /// The class of each sample.
@@ -220,27 +224,25 @@ impl FeatureFile {
     /// # Errors
     /// The file cannot be read.
     pub fn read(&self) -> Result<Features> {
-        self.slab(0, self.extent.0).map(Features::new)
+        self.features.read().map(Features::new)
     }
 
     fn table<T: H5Type>(&self, name: &str) -> Result<Array2<T>> {
-        let failed = |e: hdf5::Error| Error::file(&self.path, cause(&e), "write the features again");
         if !self.file.link_exists(name) {
             let advice = "take the features of labelled patches";
             return Err(Error::file(&self.path, format!("no dataset '{name}'"), advice));
         }
-        let table: Array2<T> = self.file.dataset(name).and_then(|table| table.read()).map_err(failed)?;
-        if table.dim() != (self.extent.0, self.classes.len()) {
-            let wanted = (self.extent.0, self.classes.len());
-            let problem = format!("'{name}' of shape {:?}, not {wanted:?}", table.dim());
+        let table = Numbers::open(&self.file, &self.path, name)?;
+        let wanted = [self.extent.0, self.classes.len()];
+        if table.shape() != wanted {
+            let problem = format!("'{name}' of shape {}, not {}", product(&table.shape()), product(&wanted));
             return Err(Error::file(&self.path, problem, "write the features again"));
         }
-        Ok(table)
+        table.read()
     }
 
     fn slab(&self, start: usize, rows: usize) -> Result<Array2<f32>> {
-        let read = self.features.read_slice_2d(s![start..start + rows, ..]);
-        read.map_err(|e| Error::file(&self.path, cause(&e), "write the features again"))
+        self.features.slice(s![start..start + rows, ..])
     }
 }
 
@@ -275,11 +277,4 @@ impl FeatureRows for FeatureFile {
                 .try_for_each(|slab| slab.and_then(|(start, values)| visit(start, values.view())))
         })
     }
-}
-
-/// An attribute of the file that is a text, if it is there.
-fn text(file: &File, name: &str) -> Option<String> {
-    let attribute = file.attr(name).ok()?;
-    let unicode = attribute.read_scalar::<VarLenUnicode>().map(|text| text.as_str().to_owned());
-    unicode.or_else(|_| attribute.read_scalar::<VarLenAscii>().map(|text| text.as_str().to_owned())).ok()
 }

@@ -11,8 +11,8 @@ use crate::{Classes, Error, Result, Votes, Zone};
 
 /// The column that says how many samples have a pattern.
 const FREQUENCY: &str = "Freq";
-/// More samples than this are not read from a CSV or `.npy`: 1.4 GB of counts of 17 classes.
-const MOST_SAMPLES: u64 = 20_000_000;
+/// More counts than this are not read from a CSV or `.npy`: 160 MB, more than two million samples of 17 classes.
+const MOST_COUNTS: u64 = 40_000_000;
 
 /// Reads votes, one row a sample.
 ///
@@ -99,8 +99,8 @@ fn of_csv(text: &str, path: &Path) -> Result<Votes> {
             return Err(refuse(at + 1, "no expert voted".to_owned(), "leave the line out"));
         }
         samples = samples.saturating_add(frequency);
-        if samples > MOST_SAMPLES {
-            let problem = format!("more than {MOST_SAMPLES} samples");
+        if samples.saturating_mul(zones.len() as u64) > MOST_COUNTS {
+            let problem = format!("more than {} samples", MOST_COUNTS / zones.len() as u64);
             return Err(refuse(at + 1, problem, "give fewer at a time"));
         }
         for _ in 0..frequency {
@@ -163,16 +163,19 @@ fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
     if header.contains("'fortran_order': True") {
         return Err(refuse("it is stored column by column"));
     }
-    if n == 0 || k < 2 || n as u64 > MOST_SAMPLES {
+    let count = n.checked_mul(k).filter(|count| k >= 2 && (1..=MOST_COUNTS).contains(&(*count as u64)));
+    let Some(count) = count else {
         return Err(refuse(&format!("{n} samples of {k} classes")));
-    }
+    };
+    // Nothing says that ten columns are zones.
+    let classes = Classes::of_columns(k).map_err(|e| e.within(path))?;
+    let classes = Classes::named((1..=classes.len()).map(|k| format!("class {k}")))?;
     let numbers =
         numbers(kind, body).ok_or_else(|| refuse(&format!("its numbers are of the kind '{kind}'")))?;
-    if n.checked_mul(k) != Some(numbers.len()) {
+    if count != numbers.len() {
         return Err(cut());
     }
-    // Nothing says that ten columns are zones.
-    rows(path, Classes::named((1..=k).map(|k| format!("class {k}")))?, numbers)
+    rows(path, classes, numbers)
 }
 
 /// Little-endian numbers; none of an unknown kind.
@@ -218,6 +221,7 @@ mod tests {
             ("X1,X2,Freq\n1,-2,1\n", "line 2: '-2' is no count"),
             ("X1,X2,Freq\n1,2,1\n0,0,3\n", "line 3: no expert voted"),
             ("X1,X2,Freq\n1,2,99999999\n", "line 2: more than 20000000 samples"),
+            ("X1,X2,X3,X4,Freq\n1,2,3,4,10000001\n", "line 2: more than 10000000 samples"),
             ("X1,X2\n", "no row of votes"),
         ] {
             let error = csv(text).unwrap_err().to_string();

@@ -42,7 +42,7 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
         if is_table(name).map_err(broken)? {
             return Ok(());
         }
-        let problem = format!("'{name}' is not a table of it, but a view or missing");
+        let problem = format!("'{name}' is a view or missing, not a table");
         Err(Error::file(path, problem, "write it anew: ogr2ogr NEW.gpkg OLD.gpkg"))
     };
     for name in ["gpkg_contents", "gpkg_geometry_columns", "gpkg_spatial_ref_sys"] {
@@ -346,12 +346,12 @@ mod tests {
         let view = told(&format!(
             "ALTER TABLE zones RENAME TO z; CREATE VIEW zones AS {endless} SELECT i AS fid, geom, kind FROM n, z"
         ));
-        assert!(view.contains("'zones' is not a table of it, but a view or missing"), "{view}");
+        assert!(view.contains("'zones' is a view or missing, not a table"), "{view}");
         let columns = told(&format!(
             "DROP TABLE gpkg_geometry_columns; CREATE VIEW gpkg_geometry_columns AS {endless} \
              SELECT 'zones' AS table_name, 'geom' AS column_name, 32633 AS srs_id FROM n"
         ));
-        assert!(columns.contains("'gpkg_geometry_columns' is not a table of it"), "{columns}");
+        assert!(columns.contains("'gpkg_geometry_columns' is a view or missing"), "{columns}");
         let long = told("ALTER TABLE zones ADD COLUMN more AS (zeroblob(999999999))");
         assert!(long.contains("too big"), "{long}");
         let many = told("ALTER TABLE zones ADD COLUMN more AS (zeroblob(60000))");
@@ -364,7 +364,7 @@ mod tests {
         let path = folder.path().join("zones.gpkg");
         let connection = Connection::open(&path).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE zones(n)").unwrap();
-        let error = read(&path, None).unwrap_err().to_string();
+        let error = read(&path, None).err().unwrap().to_string();
         assert!(error.contains("zones.gpkg: a program has not finished writing it"), "{error}");
     }
 

@@ -86,6 +86,9 @@ const SURROUNDINGS: [Zone; 8] = [
     Zone::Water,
 ];
 
+/// Patches of a data set at most: 740 GB.
+const MOST: usize = 10_000_000;
+
 /// Patches made and written at a time.
 const BATCH: usize = 256;
 
@@ -125,11 +128,11 @@ impl Synthetic {
     /// `label`, `votes` and `group` (the city). The folder is made if it is not there.
     ///
     /// # Errors
-    /// Fewer than ten patches, a file that exists, a folder that may not be written, a full disk.
+    /// Fewer than 10 or more than 10,000,000 patches, a file that exists, a folder that may not be written, a full disk.
     pub fn write(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
-        if self.patches < 10 {
+        if !(10..=MOST).contains(&self.patches) {
             let problem = format!("{} patches", self.patches);
-            return Err(Error::input("synthetic data", problem, "ask for at least ten"));
+            return Err(Error::input("synthetic data", problem, format!("ask for 10 to {MOST}")));
         }
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), &self.provenance());

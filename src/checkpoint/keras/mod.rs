@@ -7,9 +7,9 @@ mod sen2lcz;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hdf5::types::{FixedAscii, FixedUnicode, VarLenAscii, VarLenUnicode};
-use hdf5::{Attribute, File, Group};
+use hdf5::Group;
 
+use crate::data::so2sat::{Numbers, cause, open_file, texts};
 use crate::models::sen2lcz::Fusion;
 use crate::models::{Architecture, Device, Model, build};
 use crate::nn::{Standardisation, Weight, Weights};
@@ -25,7 +25,6 @@ use crate::{Bands, Classes, Error, Imagery, Result};
 /// # Errors
 /// A missing file, one that is not a Keras weight file, or tensors that are of neither network.
 pub fn import_keras(path: &Path, fusion: Fusion, device: Device) -> Result<Box<dyn Model>> {
-    std::fs::metadata(path).map_err(Error::io(path))?;
     let layers = Layers::read(path)?;
     let bands = layers.convolutions.first().map_or(0, Kernel::inputs);
     let classes = layers.dense.last().map_or(0, Kernel::outputs);
@@ -39,7 +38,8 @@ pub fn import_keras(path: &Path, fusion: Fusion, device: Device) -> Result<Box<d
     let unlike = |problem: String| Error::file(path, problem, advice.clone());
     let (architecture, weights): (Architecture, Weights) = read.map_err(unlike)?;
     let imagery = Imagery { bands: Bands::of_count(bands), ..Imagery::so2sat() };
-    let mut network = build(&architecture, &imagery, &Classes::of_count(classes), 0, device)?;
+    let classes = Classes::of_columns(classes).map_err(|e| e.within(path))?;
+    let mut network = build(&architecture, &imagery, &classes, 0, device)?;
     network.set_weights(&weights).map_err(|e| unlike(e.to_string()))?;
     network.set_standardisation(Standardisation::identity(bands))?;
     Ok(network)
@@ -93,15 +93,8 @@ impl Named {
 
 impl Layers {
     fn read(path: &Path) -> Result<Self> {
-        let unreadable = |e: hdf5::Error| {
-            Error::file(
-                path,
-                format!("cannot be read as HDF5 ({})", one_line(&e)),
-                "give a Keras weight file",
-            )
-        };
-        hdf5::silence_errors(true);
-        let file = File::open(path).map_err(unreadable)?;
+        let unreadable = |e: hdf5::Error| Error::file(path, cause(&e), "give a Keras weight file");
+        let file = open_file(path)?;
         // `model.save` puts the weights in a group of their own, `save_weights` at the top.
         let root = file.group("model_weights").or_else(|_| file.group("/")).map_err(unreadable)?;
         let mut layers = Self::default();
@@ -111,9 +104,8 @@ impl Layers {
             for name in names(&group, "weight_names").map_err(|problem| not_keras(path, problem))? {
                 let part = name.rsplit('/').next().unwrap_or(&name).trim_end_matches(":0").to_owned();
                 let trainable = !part.starts_with("moving_");
-                let dataset = group.dataset(&name).map_err(unreadable)?;
-                let values = dataset.read_raw::<f32>().map_err(unreadable)?;
-                parts.insert(part, Weight { shape: dataset.shape(), values, trainable });
+                let numbers = Numbers::open(&group, path, &name)?;
+                parts.insert(part, Weight { shape: numbers.shape(), values: numbers.values()?, trainable });
             }
             layers.add(&layer, parts).map_err(|problem| not_keras(path, problem))?;
         }
@@ -146,33 +138,11 @@ fn not_keras(path: &Path, problem: String) -> Error {
     Error::file(path, problem, "give a weight file as Keras's model.save('name.h5') writes it")
 }
 
-/// HDF5's own words without its line breaks.
-fn one_line(error: &hdf5::Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// A list of names in an attribute, in whichever of HDF5's string types.
 fn names(group: &Group, attribute: &str) -> std::result::Result<Vec<String>, String> {
     let found = group.attr(attribute).map_err(|_| format!("no attribute '{attribute}'"))?;
     if found.size() == 0 {
         return Ok(Vec::new());
     }
-    strings(&found).ok_or_else(|| format!("attribute '{attribute}' is not a list of names"))
-}
-
-fn strings(attribute: &Attribute) -> Option<Vec<String>> {
-    /// Longer than any layer's name.
-    const LONGEST: usize = 512;
-    let own = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
-    if let Ok(names) = attribute.read_raw::<FixedAscii<LONGEST>>() {
-        return Some(own(names.iter().map(FixedAscii::as_str).collect()));
-    }
-    if let Ok(names) = attribute.read_raw::<FixedUnicode<LONGEST>>() {
-        return Some(own(names.iter().map(FixedUnicode::as_str).collect()));
-    }
-    if let Ok(names) = attribute.read_raw::<VarLenUnicode>() {
-        return Some(own(names.iter().map(VarLenUnicode::as_str).collect()));
-    }
-    let names = attribute.read_raw::<VarLenAscii>().ok()?;
-    Some(own(names.iter().map(VarLenAscii::as_str).collect()))
+    texts(&found).ok_or_else(|| format!("attribute '{attribute}' is not a list of names"))
 }

@@ -102,7 +102,7 @@ impl<'a> Lines<'a> {
             {
                 return Err(self.error(*line, "a label is missing", "give a true and a predicted class"));
             }
-            named = Classes::named(names)?;
+            named = Classes::named(names).map_err(|e| e.within(self.path))?;
             &named
         };
         let labels = self.column(0, classes)?;
@@ -130,8 +130,7 @@ impl<'a> Lines<'a> {
                 return Err(self.error(1, problem, "give one column a class"));
             }
             None if counted && matches!(names.len(), 10 | 17) => Classes::of_count(names.len()),
-            None => Classes::named(names.iter().copied())
-                .map_err(|_| self.error(1, "two columns of one name", "give each class one column"))?,
+            None => Classes::named(names.iter().copied()).map_err(|e| e.within(self.path))?,
         };
         let labels = self.column(0, &classes)?;
         let mut p = Array2::zeros((self.rows.len(), classes.len()));

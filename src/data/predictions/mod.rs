@@ -9,10 +9,9 @@ use std::io::Read;
 use std::path::Path;
 
 use hdf5::File;
-use hdf5::types::VarLenUnicode;
 use ndarray::Array2;
 
-use super::so2sat::{cause, open_dataset, open_file, place, product};
+use super::so2sat::{Numbers, open_file, place, product, text_attribute};
 use super::{Patches, Sample};
 use crate::files;
 use crate::labels::first_largest;
@@ -76,45 +75,44 @@ pub fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions> {
 
 fn read_hdf5(path: &Path) -> Result<Predictions> {
     let advice = "give what `lcz predict` has written for labelled patches";
-    let failed = |e: hdf5::Error| Error::file(path, cause(&e), advice);
     let file = open_file(path)?;
-    let found = || file.member_names().map(|names| names.join(", ")).unwrap_or_default();
-    let text = |name: &str| {
-        file.attr(name).and_then(|attr| attr.read_scalar::<VarLenUnicode>()).map(|text| text.to_string())
-    };
-    let table = |name: &str| -> Result<Array2<f64>> {
-        if !file.link_exists(name) {
-            return Err(Error::file(path, format!("no dataset '{name}' (found: {})", found()), advice));
+    let open = |name: &str| {
+        if file.link_exists(name) {
+            return Numbers::open(&file, path, name);
         }
-        let dataset = open_dataset(&file, path, name)?;
-        let shape = dataset.shape();
-        if shape.len() != 2 {
-            let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
-            return Err(Error::input(place(path, name), problem, "its shape is to be samples x classes"));
-        }
-        dataset.read_2d().map_err(failed)
+        let found = file.member_names().map(|names| names.join(", ")).unwrap_or_default();
+        Err(Error::file(path, format!("no dataset '{name}' (found: {found})"), advice))
     };
-    let p = table("probabilities")?;
-    let classes = match text("classes") {
-        Ok(codes) => Classes::named(codes.split(',')).map_err(|e| e.within(path))?,
-        Err(_) => Classes::of_count(p.ncols()),
+    let p = open("probabilities")?;
+    let shape = p.shape();
+    let [samples, columns] = shape[..] else {
+        let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
+        let advice = "its shape is to be samples x classes";
+        return Err(Error::input(place(path, "probabilities"), problem, advice));
     };
-    let p = Probabilities::new(classes.clone(), p).map_err(|e| e.within(path))?;
-    if p.is_empty() {
+    let classes = match text_attribute(&file, path, "classes")? {
+        Some(codes) => Classes::named(codes.split(',')),
+        None => Classes::of_columns(columns),
+    }
+    .map_err(|e| e.within(path))?;
+    if samples == 0 {
         return Err(Error::file(path, "no sample", advice));
     }
-    let unlike = |name: &str, rows: usize, columns: usize| {
-        let problem = format!(
-            "'{name}' is {rows} × {columns} for {} predictions of {} classes",
-            p.len(),
-            classes.len()
-        );
-        Error::file(path, problem, "write labels and votes of the same samples and classes")
+    // Shapes are compared before anything is read.
+    let fitting = |name: &str, wanted: &[usize]| {
+        let table = open(name)?;
+        if table.shape() == wanted {
+            return Ok(table);
+        }
+        let shape = product(&table.shape());
+        let problem = format!("shape {shape} for {samples} predictions of {columns} classes");
+        let advice = "write labels and votes of the same samples and classes";
+        Err(Error::input(place(path, name), problem, advice))
     };
-    let label = table("label")?;
-    if label.dim() != p.view().dim() {
-        return Err(unlike("label", label.nrows(), label.ncols()));
-    }
+    let table = |name: &str| fitting(name, &shape)?.read::<f64, _>();
+    let p: Array2<f64> = p.read()?;
+    let p = Probabilities::new(classes.clone(), p).map_err(|e| e.within(path))?;
+    let label: Array2<f64> = table("label")?;
     let one_hot = |(row, y): (usize, ndarray::ArrayView1<'_, f64>)| {
         let k = first_largest(y);
         if (y[k] - 1.0).abs() < 1e-6 && y.iter().filter(|y| **y != 0.0).count() == 1 {
@@ -125,52 +123,44 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
     };
     let labels = label.outer_iter().enumerate().map(one_hot).collect::<Result<_>>()?;
     let votes = if file.link_exists("votes") {
-        let votes = table("votes")?;
-        if votes.dim() != p.view().dim() {
-            return Err(unlike("votes", votes.nrows(), votes.ncols()));
-        }
+        let votes: Array2<f64> = table("votes")?;
         Some(Votes::new(classes.clone(), votes.mapv(|v| v as f32)).map_err(|e| e.within(path))?)
     } else {
         None
     };
     let distributions = if votes.is_none() && file.link_exists("distributions") {
-        let y = table("distributions")?;
-        if y.dim() != p.view().dim() {
-            return Err(unlike("distributions", y.nrows(), y.ncols()));
-        }
-        Some(LabelDistributions::new(classes.clone(), y).map_err(|e| e.within(path))?)
+        Some(LabelDistributions::new(classes.clone(), table("distributions")?).map_err(|e| e.within(path))?)
     } else {
         None
     };
-    let groups = if file.link_exists("group") {
-        let groups = file.dataset("group").and_then(|dataset| dataset.read_raw::<i32>()).map_err(failed)?;
-        if groups.len() != p.len() {
-            return Err(unlike("group", groups.len(), 1));
-        }
-        Some(groups)
-    } else {
-        None
-    };
+    let groups =
+        if file.link_exists("group") { Some(fitting("group", &[samples])?.values::<i32>()?) } else { None };
     Ok(Predictions {
         predicted: Stated::Probabilities(p),
         labels: Labels::new(classes, labels)?,
         votes,
         distributions,
         groups,
-        provenance: text("provenance").unwrap_or_else(|_| "the file does not say of what".to_owned()),
-        temperature: read_temperature(&file).map_err(failed)?,
+        provenance: text_attribute(&file, path, "provenance")?
+            .unwrap_or_else(|| "the file does not say of what".to_owned()),
+        temperature: read_temperature(&file, path)?,
     })
 }
 
 /// The temperature that a file's predictions were made at.
-fn read_temperature(file: &File) -> std::result::Result<Option<StoredTemperature>, hdf5::Error> {
+fn read_temperature(file: &File, path: &Path) -> Result<Option<StoredTemperature>> {
     let Ok(temperature) = file.attr("temperature") else { return Ok(None) };
-    let text = |name: &str| file.attr(name)?.read_scalar::<VarLenUnicode>().map(|text| text.to_string());
+    let unknown = |name: &str| {
+        let place = format!("{}, attribute '{name}'", path.display());
+        Error::input(place, "missing or not a number", "give what `lcz predict` has written")
+    };
+    let text = |name: &str| text_attribute(file, path, name)?.ok_or_else(|| unknown(name));
+    let patches = file.attr("temperature_patches").and_then(|patches| patches.read_scalar());
     Ok(Some(StoredTemperature {
-        temperature: temperature.read_scalar()?,
+        temperature: temperature.read_scalar().map_err(|_| unknown("temperature"))?,
         procedure: text("temperature_procedure")?,
         data: text("temperature_data")?,
-        patches: file.attr("temperature_patches")?.read_scalar()?,
+        patches: patches.map_err(|_| unknown("temperature_patches"))?,
     }))
 }
 

@@ -1,14 +1,12 @@
 //! A file of predictions, written some patches at a time.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File};
 use ndarray::{ArrayD, ArrayView1, ArrayViewD, s};
 
 use super::{check_free, labels_fit};
-use crate::data::so2sat::cause;
+use crate::data::so2sat::{cause, write_text};
 use crate::data::{Masks, Patches, Sample};
 use crate::files::Partial;
 use crate::predictions::StoredTemperature;
@@ -44,8 +42,8 @@ impl PredictionWriter {
         };
         let failed = |e: hdf5::Error| failed(path, &e);
         let file = File::create(partial.path()).map_err(failed)?;
-        put_text(&file, "classes", &classes.codes().join(",")).map_err(failed)?;
-        put_text(&file, "provenance", patches.provenance()).map_err(failed)?;
+        write_text(&file, "classes", &classes.codes().join(",")).map_err(failed)?;
+        write_text(&file, "provenance", patches.provenance()).map_err(failed)?;
         copy(&file, classes, sample, patches, path)?;
         let of_all = [&shape[..], &[classes.len()]].concat();
         let probabilities =
@@ -62,8 +60,8 @@ impl PredictionWriter {
     pub fn temperature(&self, by: &StoredTemperature) -> Result<()> {
         let put = || {
             self.file.new_attr::<f64>().create("temperature")?.write_scalar(&by.temperature)?;
-            put_text(&self.file, "temperature_procedure", &by.procedure)?;
-            put_text(&self.file, "temperature_data", &by.data)?;
+            write_text(&self.file, "temperature_procedure", &by.procedure)?;
+            write_text(&self.file, "temperature_data", &by.data)?;
             self.file.new_attr::<usize>().create("temperature_patches")?.write_scalar(&by.patches)
         };
         put().map_err(|e| failed(&self.target, &e))
@@ -170,11 +168,6 @@ fn copy(file: &File, classes: &Classes, sample: Sample, patches: &Patches, path:
         put("distributions", patches.distributions()?.view().mapv(|y| y as f32).view().into_dyn())?;
     }
     Ok(())
-}
-
-fn put_text(file: &File, name: &str, text: &str) -> hdf5::Result<()> {
-    let text = VarLenUnicode::from_str(text).map_err(|e| hdf5::Error::Internal(e.to_string()))?;
-    file.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&text)
 }
 
 fn failed(path: &Path, error: &hdf5::Error) -> Error {

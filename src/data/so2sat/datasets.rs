@@ -1,11 +1,28 @@
 //! HDF5 files, their datasets and attributes: opened and checked, or refused in one line.
+//!
+//! A file states the shapes of its datasets, and a damaged one states anything. So nothing is allocated before [`Numbers`]
+//! has compared what is stated with what is stored.
 
+use std::fs;
 use std::path::Path;
 
-use hdf5::types::{FixedAscii, FixedUnicode, VarLenAscii, VarLenUnicode};
-use hdf5::{Dataset, File, MinorErrorCode};
+use hdf5::{Dataset, File, Group, H5Type, MinorErrorCode, Selection};
+use ndarray::{Array, Dimension};
 
+use super::links;
+use super::text::texts;
+use crate::display::printable;
 use crate::{Bands, Classes, Error, Imagery, Result};
+
+/// Numbers that a byte of a file stands for at most: deflate makes at best 1032 bytes of one.
+const EXPANSION: u64 = 1100;
+/// Bytes of numbers that were never written and that a dataset may have all the same.
+const UNWRITTEN: u64 = 1 << 24;
+
+/// Characters of a unit or a provenance at most.
+pub(super) const LONGEST: usize = 4000;
+
+const COPY: &str = "copy the file again, or write the dataset whole";
 
 /// Image datasets by name, in the order of preference.
 pub(super) const IMAGES: [&str; 3] = ["sen2", "patches", "sen1"];
@@ -14,8 +31,12 @@ pub(super) const IMAGES: [&str; 3] = ["sen2", "patches", "sen1"];
 pub(super) const MASK: &str = "mask";
 
 /// Opens an HDF5 file to read it, or says in one line why that cannot be.
-pub(in crate::data) fn open_file(path: &Path) -> Result<File> {
-    let size = std::fs::metadata(path).map_err(Error::io(path))?.len();
+pub(crate) fn open_file(path: &Path) -> Result<File> {
+    let file = fs::metadata(path).map_err(Error::io(path))?;
+    if !file.is_file() {
+        return Err(Error::file(path, "not a file", "give a So2Sat-format .h5 file"));
+    }
+    let size = file.len();
     File::open(path).map_err(|e| {
         let (problem, advice) = if size == 0 {
             ("the file is empty", "copy it again")
@@ -39,34 +60,130 @@ pub(super) fn no_dataset(path: &Path, wanted: &str, found: &[String]) -> Error {
     Error::file(path, problem, "see README, \"Your own data\"")
 }
 
-/// Opens a dataset of numbers.
-pub(in crate::data) fn open_dataset(file: &File, path: &Path, name: &str) -> Result<Dataset> {
-    let dataset = file.dataset(name).map_err(|_| {
-        Error::input(place(path, name), "a group, not a dataset", "see README, \"Your own data\"")
-    })?;
-    let numbers = dataset.dtype().is_ok_and(|dtype| dtype.conv_to::<f32>().is_some());
-    if !numbers {
-        return Err(Error::input(place(path, name), "it does not hold numbers", "store integers or floats"));
+/// Opens a dataset whose stated size its file can hold.
+///
+/// # Errors
+/// No dataset, data that lie in other files, or a shape that does not fit what is stored.
+pub(super) fn open_dataset(group: &Group, path: &Path, name: &str) -> Result<Dataset> {
+    let refuse = |problem: String, advice: &str| Err(Error::input(place(path, name), problem, advice));
+    links::check_way(group, path, name)?;
+    let dataset = match group.dataset(name) {
+        Ok(dataset) => dataset,
+        Err(_) if group.group(name).is_ok() => {
+            return refuse("a group, not a dataset".to_owned(), "see README, \"Your own data\"");
+        }
+        Err(e) => return Err(unreadable_at(path, name, &e)),
+    };
+    links::check_storage(&dataset, path, name)?;
+    let (shape, width) = (dataset.shape(), dataset.dtype().map_or(1, |dtype| dtype.size()));
+    let stated = shape.iter().try_fold(width, |bytes, length| bytes.checked_mul(*length));
+    // The index of chunks states its lengths, too.
+    let file = fs::metadata(dataset.filename()).map_or(0, |file| file.len());
+    let stored = dataset.storage_size().min(file);
+    let most = stored.saturating_mul(EXPANSION).saturating_add(UNWRITTEN);
+    if stated.is_none_or(|stated| stated as u64 > most) {
+        let shape = product(&shape);
+        return refuse(format!("its shape is {shape}, but only {stored} bytes of it are stored"), COPY);
     }
-    check_chunks(&dataset)
-        .map_err(|problem| Error::input(place(path, name), problem, "copy the file again"))?;
     Ok(dataset)
+}
+
+/// A dataset of numbers whose stated size its file can hold.
+#[derive(Debug, Clone)]
+pub(crate) struct Numbers {
+    dataset: Dataset,
+    /// The file and the dataset's name.
+    place: String,
+}
+
+impl Numbers {
+    /// Opens a dataset and checks all that its file states of it.
+    ///
+    /// # Errors
+    /// No dataset of numbers, numbers that lie in other files, or sizes that do not fit what is stored.
+    pub(crate) fn open(group: &Group, path: &Path, name: &str) -> Result<Self> {
+        let place = place(path, name);
+        let dataset = open_dataset(group, path, name)?;
+        if !dataset.dtype().is_ok_and(|dtype| dtype.conv_to::<f32>().is_some()) {
+            return Err(Error::input(place, "it does not hold numbers", "store integers or floats"));
+        }
+        check_chunks(&dataset).map_err(|problem| Error::input(&place, problem, COPY))?;
+        Ok(Self { dataset, place })
+    }
+
+    /// For HDF5's own calls.
+    pub(super) fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// Its length along each dimension.
+    pub(crate) fn shape(&self) -> Vec<usize> {
+        self.dataset.shape()
+    }
+
+    /// All numbers, of a dataset of `D` dimensions.
+    ///
+    /// # Errors
+    /// More than memory holds, another count of dimensions, or what HDF5 says.
+    pub(crate) fn read<T: H5Type, D: Dimension>(&self) -> Result<Array<T, D>> {
+        self.check_memory(self.dataset.size().saturating_mul(size_of::<T>()))?;
+        self.dataset.read().map_err(|e| self.unreadable(&e))
+    }
+
+    /// All numbers, row by row.
+    ///
+    /// # Errors
+    /// More than memory holds, or what HDF5 says.
+    pub(crate) fn values<T: H5Type>(&self) -> Result<Vec<T>> {
+        self.check_memory(self.dataset.size().saturating_mul(size_of::<T>()))?;
+        self.dataset.read_raw().map_err(|e| self.unreadable(&e))
+    }
+
+    /// The numbers of a selection.
+    ///
+    /// # Errors
+    /// What HDF5 says.
+    pub(crate) fn slice<T: H5Type, D: Dimension>(
+        &self,
+        selection: impl TryInto<Selection, Error = hdf5::Error>,
+    ) -> Result<Array<T, D>> {
+        self.dataset.read_slice(selection).map_err(|e| self.unreadable(&e))
+    }
+
+    fn unreadable(&self, error: &hdf5::Error) -> Error {
+        Error::input(&self.place, cause(error), "check that the file is complete and may be read")
+    }
+
+    fn check_memory(&self, bytes: usize) -> Result<()> {
+        let reserved = Vec::<u8>::new().try_reserve_exact(bytes);
+        if reserved.is_ok() && available_memory().is_none_or(|free| bytes as u64 <= free) {
+            return Ok(());
+        }
+        let problem = format!("its {} numbers do not fit into memory", product(&self.shape()));
+        Err(Error::input(&self.place, problem, "close other programs, or store fewer rows a file"))
+    }
+}
+
+/// Bytes that programs can have without swapping; none where the system does not say.
+fn available_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    kilobytes.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// Checks the lengths of chunks against the layout. Those without filters are all of one length; an index of chunks that
 /// states another is damaged, and HDF5 does not notice.
-fn check_chunks(dataset: &Dataset) -> std::result::Result<(), &'static str> {
+fn check_chunks(dataset: &Dataset) -> std::result::Result<(), String> {
     let Some(chunk) = dataset.chunk() else { return Ok(()) };
-    let bytes =
-        chunk.iter().try_fold(dataset.dtype().map_or(0, |dtype| dtype.size()), |n, &d| n.checked_mul(d));
+    let width = dataset.dtype().map_or(0, |dtype| dtype.size());
+    let bytes = chunk.iter().try_fold(width, |bytes, length| bytes.checked_mul(*length));
     // HDF5 counts them in 32 bits.
-    let bytes = bytes
-        .filter(|bytes| (1..=u32::MAX as usize).contains(bytes))
-        .ok_or("chunks of an impossible size")?;
+    let bytes = bytes.filter(|bytes| (1..=u32::MAX as usize).contains(bytes));
+    let bytes = bytes.ok_or_else(|| format!("chunks of {} numbers", product(&chunk)))?;
     if dataset.filters().is_empty() {
         let chunks = dataset.num_chunks().map_or(0, |chunks| chunks as u64);
         if dataset.storage_size() != chunks.saturating_mul(bytes as u64) {
-            return Err("the HDF5 file's index states chunks of another length than its layout");
+            return Err("the HDF5 file's index states chunks of another length than its layout".to_owned());
         }
     }
     Ok(())
@@ -76,7 +193,7 @@ fn check_chunks(dataset: &Dataset) -> std::result::Result<(), &'static str> {
 pub(super) fn check_table(
     path: &Path,
     name: &str,
-    table: &Dataset,
+    table: &Numbers,
     rank: usize,
     images: &str,
     rows: usize,
@@ -104,7 +221,7 @@ pub(super) fn read_classes(file: &File, path: &Path, columns: Option<usize>) -> 
         Some(text) => {
             Classes::named(text.split(',').map(str::trim)).map_err(|e| at_attribute(path, "classes", &e))
         }
-        None => Ok(columns.map_or_else(Classes::lcz, Classes::of_count)),
+        None => columns.map_or(Ok(Classes::lcz()), Classes::of_columns).map_err(|e| e.within(path)),
     }
 }
 
@@ -156,23 +273,16 @@ pub(super) fn read_imagery(
         imagery.ground_sampling_distance = Some(metres);
     }
     if let Some(unit) = text_attribute(file, path, "unit")? {
-        imagery.unit = unit;
+        imagery.unit = printable(&unit, LONGEST).into_owned();
     }
     Ok(imagery)
 }
 
 /// A text attribute of the file in any of the forms that writers use; none if it is not there.
-pub(super) fn text_attribute(file: &File, path: &Path, name: &str) -> Result<Option<String>> {
-    const LONGEST: usize = 8192;
+pub(crate) fn text_attribute(file: &File, path: &Path, name: &str) -> Result<Option<String>> {
     let Ok(attribute) = file.attr(name) else { return Ok(None) };
-    let bytes = attribute
-        .read_scalar::<VarLenUnicode>()
-        .map(|text| text.as_bytes().to_vec())
-        .or_else(|_| attribute.read_scalar::<VarLenAscii>().map(|text| text.as_bytes().to_vec()))
-        .or_else(|_| attribute.read_scalar::<FixedUnicode<LONGEST>>().map(|text| text.as_bytes().to_vec()))
-        .or_else(|_| attribute.read_scalar::<FixedAscii<LONGEST>>().map(|text| text.as_bytes().to_vec()));
-    let text = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    text.map(Some).ok_or_else(|| {
+    let text = texts(&attribute).and_then(|texts| <[String; 1]>::try_from(texts).ok());
+    text.map(|[text]| Some(text)).ok_or_else(|| {
         Error::input(
             format!("{}, attribute '{name}'", path.display()),
             "not a text",
@@ -197,24 +307,24 @@ pub(super) fn unreadable(path: &Path, error: &hdf5::Error) -> Error {
     Error::file(path, cause(error), "check that the file is complete and may be read")
 }
 
-pub(in crate::data) fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> Error {
+pub(crate) fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> Error {
     Error::input(place(path, dataset), cause(error), "check that the file is complete and may be read")
 }
 
 /// The innermost words of HDF5, on one line.
-pub(in crate::data) fn cause(error: &hdf5::Error) -> String {
+pub(crate) fn cause(error: &hdf5::Error) -> String {
     let words = error.stack().and_then(|stack| stack.last().map(|frame| frame.desc().to_owned()));
     let words = words.unwrap_or_else(|| error.to_string());
     format!("HDF5 says: {}", words.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// `file, dataset 'name'`.
-pub(in crate::data) fn place(path: &Path, dataset: &str) -> String {
+pub(crate) fn place(path: &Path, dataset: &str) -> String {
     format!("{}, dataset '{dataset}'", path.display())
 }
 
 /// `24188 x 32 x 32 x 10`.
-pub(in crate::data) fn product(shape: &[usize]) -> String {
+pub(crate) fn product(shape: &[usize]) -> String {
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
 }
 

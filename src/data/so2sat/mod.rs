@@ -31,21 +31,24 @@
 mod chunk;
 mod contents;
 mod datasets;
+mod links;
 mod places;
 mod reader;
 mod split;
 mod stored;
+mod text;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use contents::{DatasetShape, datasets, files};
-pub(in crate::data) use datasets::{cause, open_dataset, open_file, place, product, unreadable_at};
+pub(crate) use datasets::{Numbers, cause, open_file, place, product, text_attribute};
 pub use places::Place;
 pub(in crate::data) use reader::SourceFile;
 pub use split::SplitBy;
 pub(in crate::data) use stored::by_all_threads;
+pub(crate) use text::{texts, write_text};
 pub use writer::{Layout, Rows, Writer};
 
 use super::Patches;

@@ -6,10 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use hdf5::File;
-use hdf5::types::{FixedAscii, VarLenAscii, VarLenUnicode};
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 
-use super::datasets::{open_file, place, product, unreadable_at};
+use super::datasets::{Numbers, open_dataset, open_file, place, product};
+use super::text::texts;
 use crate::{Error, Result};
 
 /// The 52 cities of So2Sat; a city's number is its place here, so that it is the same in all files.
@@ -68,9 +68,6 @@ const CITIES: [&str; 52] = [
     "zurich",
 ];
 
-/// Longest name of a city that is read whole.
-const LONGEST: usize = 64;
-
 /// Where a patch lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Place {
@@ -114,22 +111,10 @@ fn holder(path: &Path, dataset: &str) -> Result<Option<(PathBuf, File)>> {
 /// Another number of cities than of rows, or a dataset that does not hold text.
 pub(super) fn cities(path: &Path, rows: usize) -> Result<Option<Cities>> {
     let Some((path, file)) = holder(path, "city")? else { return Ok(None) };
-    let dataset = file.dataset("city").map_err(|e| unreadable_at(&path, "city", &e))?;
+    let dataset = open_dataset(&file, &path, "city")?;
     check_rows(&path, "city", &dataset.shape(), rows)?;
-    let names: Vec<String> = dataset
-        .read_raw::<FixedAscii<LONGEST>>()
-        .map(|names| names.iter().map(|name| name.as_str().to_owned()).collect())
-        .or_else(|_| {
-            dataset
-                .read_raw::<VarLenUnicode>()
-                .map(|names| names.iter().map(|n| n.as_str().to_owned()).collect())
-        })
-        .or_else(|_| {
-            dataset
-                .read_raw::<VarLenAscii>()
-                .map(|names| names.iter().map(|n| n.as_str().to_owned()).collect())
-        })
-        .map_err(|_| Error::input(place(&path, "city"), "not names", "store one text a patch"))?;
+    let names = texts(&dataset)
+        .ok_or_else(|| Error::input(place(&path, "city"), "not names", "store one text a patch"))?;
     let mut unknown: Vec<&str> =
         names.iter().map(|name| name.trim()).filter(|name| !CITIES.contains(name)).collect();
     unknown.sort_unstable();
@@ -158,17 +143,15 @@ pub(super) fn places(path: &Path, rows: usize, size: usize) -> Result<Option<Vec
     let (Some((at, file)), Some((epsg_at, epsg_file))) = (holder(path, "tfw")?, holder(path, "epsg")?) else {
         return Ok(None);
     };
-    let failed = |e: &hdf5::Error| unreadable_at(&at, "tfw", e);
-    let tfw = file.dataset("tfw").map_err(|e| failed(&e))?;
-    let epsg = epsg_file.dataset("epsg").map_err(|e| unreadable_at(&epsg_at, "epsg", &e))?;
+    let (tfw, epsg) = (Numbers::open(&file, &at, "tfw")?, Numbers::open(&epsg_file, &epsg_at, "epsg")?);
     check_rows(&at, "tfw", &tfw.shape(), rows)?;
     check_rows(&epsg_at, "epsg", &epsg.shape(), rows)?;
-    if tfw.shape() != [rows, 6] || epsg.size() != rows {
+    if tfw.shape() != [rows, 6] || epsg.shape().iter().product::<usize>() != rows {
         let problem = format!("shape {} (epsg {})", product(&tfw.shape()), product(&epsg.shape()));
         return Err(Error::input(place(&at, "tfw"), problem, "store six numbers and one code a patch"));
     }
-    let tfw: Array2<f64> = tfw.read_2d().map_err(|e| failed(&e))?;
-    let epsg: Array1<i32> = epsg.read_raw::<i32>().map_err(|e| unreadable_at(&epsg_at, "epsg", &e))?.into();
+    let tfw: Array2<f64> = tfw.read()?;
+    let epsg = epsg.values::<i32>()?;
     let middle = (size as f64 - 1.0) / 2.0;
     let of = |(n, (lines, &epsg)): (usize, (ndarray::ArrayView1<'_, f64>, &i32))| {
         let (x, y) = ((lines[0] + lines[2]) * middle + lines[4], (lines[1] + lines[3]) * middle + lines[5]);
@@ -181,7 +164,7 @@ pub(super) fn places(path: &Path, rows: usize, size: usize) -> Result<Option<Vec
 }
 
 fn check_rows(path: &Path, name: &str, shape: &[usize], rows: usize) -> Result<()> {
-    if shape.first() == Some(&rows) {
+    if shape.first() == Some(&rows) && (name == "tfw" || shape.iter().product::<usize>() == rows) {
         return Ok(());
     }
     let problem = format!("shape {} for {rows} patches", product(shape));

@@ -1,13 +1,12 @@
 //! Writing files of the So2Sat layout: whole or not at all.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, H5Type};
 use ndarray::{Array2, ArrayView, ArrayView2, ArrayView3, ArrayView4, Dimension, s};
 
 use super::datasets::{MASK, cause};
+use super::text::{self, write_text};
 use crate::data::Masks;
 use crate::files::{Partial, check_free};
 use crate::{Classes, Error, Imagery, Result};
@@ -34,7 +33,8 @@ pub struct Layout {
     pub classes: Classes,
     /// Where the data come from: mission and place, or that they are synthetic.
     pub provenance: String,
-    /// How the rows were made, as JSON, for the attribute `report`.
+    /// How the rows were made, as JSON, for the attribute `report`, if it is not longer than an attribute can be
+    /// (64,000 bytes).
     pub report: Option<String>,
     /// Whether a file of that name is replaced.
     pub overwrite: bool,
@@ -147,15 +147,12 @@ impl Writer {
 
     fn describe(&self, file: &File) -> hdf5::Result<()> {
         let imagery = &self.layout.imagery;
-        let text = |name: &str, text: &str| {
-            let text = VarLenUnicode::from_str(text).map_err(|e| hdf5::Error::Internal(e.to_string()))?;
-            file.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&text)
-        };
+        let text = |name: &str, text: &str| write_text(file, name, text);
         text("classes", &self.layout.classes.codes().join(","))?;
         text("bands", &imagery.bands.names().join(","))?;
         text("unit", &imagery.unit)?;
         text("provenance", &self.layout.provenance)?;
-        if let Some(report) = &self.layout.report {
+        if let Some(report) = self.layout.report.as_ref().filter(|report| report.len() <= text::LONGEST) {
             text("report", report)?;
         }
         if let Some(metres) = imagery.ground_sampling_distance {

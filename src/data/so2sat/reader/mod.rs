@@ -7,15 +7,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
-use hdf5::Dataset;
 use ndarray::{Array4, ArrayViewMut4, s};
 
 use super::datasets::{
-    IMAGES, MASK, check_table, no_dataset, open_dataset, open_file, place, product, read_classes,
-    read_imagery, text_attribute, unreadable, unreadable_at,
+    IMAGES, LONGEST, MASK, Numbers, check_table, no_dataset, open_file, place, product, read_classes,
+    read_imagery, text_attribute, unreadable,
 };
 use super::places::{self, Place};
 use super::stored::Stored;
+use crate::display::printable;
 use crate::{Classes, Error, Imagery, Result};
 
 /// One-hot labels: So2Sat's name, and that of the label-distribution paper.
@@ -31,16 +31,16 @@ const GOOD_CHUNK: usize = 1 << 20;
 /// One open file.
 pub(in crate::data) struct SourceFile {
     path: PathBuf,
-    images: Dataset,
+    images: Numbers,
     dataset: String,
     rows: usize,
     chunks: Chunks,
     /// The images where they can be read past HDF5.
     stored: Option<Stored>,
-    labels: Option<(String, Dataset)>,
-    votes: Option<Dataset>,
-    distributions: Option<(String, Dataset)>,
-    masks: Option<Dataset>,
+    labels: Option<(String, Numbers)>,
+    votes: Option<Numbers>,
+    distributions: Option<(String, Numbers)>,
+    masks: Option<Numbers>,
     groups: Option<Arc<[i32]>>,
     /// The names of the groups, where they are cities with names.
     cities: Vec<(i32, String)>,
@@ -78,7 +78,7 @@ impl SourceFile {
         }
         .map_err(|wanted| no_dataset(path, &wanted, &found))?
         .to_owned();
-        let images = open_dataset(&file, path, &dataset)?;
+        let images = Numbers::open(&file, path, &dataset)?;
         let place = place(path, &dataset);
         let shape = images.shape();
         let [rows, height, width, channels] = shape[..] else {
@@ -93,11 +93,11 @@ impl SourceFile {
             let problem = format!("patches of {height} x {width} pixels");
             return Err(Error::input(place, problem, "patches must be square: cut them so"));
         }
-        let table = |name: &str, rank: usize| -> Result<Option<Dataset>> {
+        let table = |name: &str, rank: usize| -> Result<Option<Numbers>> {
             if !named(name) {
                 return Ok(None);
             }
-            let table = open_dataset(&file, path, name)?;
+            let table = Numbers::open(&file, path, name)?;
             check_table(path, name, &table, rank, &dataset, rows)?;
             Ok(Some(table))
         };
@@ -110,7 +110,7 @@ impl SourceFile {
         let votes = table("votes", 2)?;
         let distributions = match found.iter().find(|name| name.starts_with(DISTRIBUTIONS)) {
             Some(name) => {
-                let table = open_dataset(&file, path, name)?;
+                let table = Numbers::open(&file, path, name)?;
                 // The paper's files have no rows for zones that are not built; that is checked when they
                 // are read.
                 if table.shape().len() != 2 || table.shape()[0] > rows {
@@ -124,7 +124,7 @@ impl SourceFile {
         check_mask_size(path, masks.as_ref(), height)?;
         let mut cities = Vec::new();
         let groups = match table("group", 1)? {
-            Some(groups) => Some(groups.read_raw::<i32>().map_err(|e| unreadable_at(path, "group", &e))?),
+            Some(groups) => Some(groups.values::<i32>()?),
             None => places::cities(path, rows)?.map(|there| {
                 cities = there.names;
                 there.of_row
@@ -143,10 +143,11 @@ impl SourceFile {
             ));
         }
         let imagery = read_imagery(&file, path, &dataset, height, channels)?;
+        let provenance = text_attribute(&file, path, "provenance")?;
         let provenance =
-            text_attribute(&file, path, "provenance")?.unwrap_or_else(|| "not stated".to_owned());
-        let chunks = Chunks::of(&images, &shape);
-        let stored = Stored::of(&images);
+            provenance.map_or("not stated".to_owned(), |text| printable(&text, LONGEST).into_owned());
+        let chunks = Chunks::of(images.dataset(), &shape);
+        let stored = Stored::of(images.dataset());
         Ok(Self {
             path: path.to_owned(),
             images,
@@ -341,10 +342,8 @@ impl SourceFile {
                 let x = x..columns.min(x + width);
                 for c in (0..channels).step_by(depth) {
                     let c = c..channels.min(c + depth);
-                    let part: Array4<f32> = self
-                        .images
-                        .read_slice(s![rows.clone(), y.clone(), x.clone(), c.clone()])
-                        .map_err(|e| unreadable_at(&self.path, &self.dataset, &e))?;
+                    let part: Array4<f32> =
+                        self.images.slice(s![rows.clone(), y.clone(), x.clone(), c.clone()])?;
                     target.slice_mut(s![.., y.clone(), x.clone(), c]).assign(&part);
                 }
             }
@@ -359,13 +358,13 @@ impl SourceFile {
         {
             return Ok(pixels);
         }
-        self.images.read_slice(s![rows, .., .., ..]).map_err(|e| unreadable_at(&self.path, &self.dataset, &e))
+        self.images.slice(s![rows, .., .., ..])
     }
 
     /// Reads rows past HDF5 with all threads; false if it must read them.
     fn read_stored(&self, rows: &Range<usize>, target: &mut [f32]) -> Result<bool> {
         let Some(stored) = &self.stored else { return Ok(false) };
-        stored.read(&self.images, rows.clone(), target).map_err(|e| self.not_stored(rows.clone(), e))
+        stored.read(self.images.dataset(), rows.clone(), target).map_err(|e| self.not_stored(rows.clone(), e))
     }
 
     fn zeros(&self, rows: usize) -> Array4<f32> {
@@ -388,8 +387,8 @@ impl SourceFile {
 }
 
 /// Refuses masks of another size than the patches.
-fn check_mask_size(path: &Path, masks: Option<&Dataset>, size: usize) -> Result<()> {
-    let shape = masks.map(|masks| masks.shape()).unwrap_or_default();
+fn check_mask_size(path: &Path, masks: Option<&Numbers>, size: usize) -> Result<()> {
+    let shape = masks.map(Numbers::shape).unwrap_or_default();
     match shape.get(1..) {
         Some(pixels) if pixels != [size, size] => {
             let problem = format!("masks of {} pixels for patches of {size} x {size}", product(pixels));
@@ -400,7 +399,7 @@ fn check_mask_size(path: &Path, masks: Option<&Dataset>, size: usize) -> Result<
 }
 
 impl Chunks {
-    fn of(images: &Dataset, shape: &[usize]) -> Self {
+    fn of(images: &hdf5::Dataset, shape: &[usize]) -> Self {
         let Some(chunk) = images.chunk() else {
             return Self::Patches { rows: 1 };
         };

@@ -3,10 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use hdf5::Dataset;
 use ndarray::{Array2, Array3, s};
 
-use super::super::datasets::{MASK, place, product, unreadable_at};
+use super::super::datasets::{MASK, Numbers, place, product};
 use super::{DISTRIBUTIONS, SourceFile};
 use crate::{Classes, Error, Result};
 
@@ -32,8 +31,7 @@ impl SourceFile {
         let mut table = Vec::with_capacity(self.rows);
         for start in (0..self.rows).step_by(TABLE_ROWS) {
             let rows = start..self.rows.min(start + TABLE_ROWS);
-            let block: Array2<f32> =
-                dataset.read_slice(s![rows, ..]).map_err(|e| unreadable_at(&self.path, name, &e))?;
+            let block: Array2<f32> = dataset.slice(s![rows, ..])?;
             for (n, row) in block.outer_iter().enumerate() {
                 let hot = row.iter().position(|&v| is(v, 1.0));
                 let one_hot =
@@ -63,8 +61,8 @@ impl SourceFile {
 
     /// Votes that are stored as the first vote sets have them: the number, from 1, of the class that each
     /// of ten experts chose, and that of the original label. The label is not one of the votes.
-    fn count_choices(&self, dataset: &Dataset) -> Result<Array2<f32>> {
-        let choices: Array2<f32> = dataset.read_2d().map_err(|e| unreadable_at(&self.path, "votes", &e))?;
+    fn count_choices(&self, dataset: &Numbers) -> Result<Array2<f32>> {
+        let choices: Array2<f32> = dataset.read()?;
         let labels = self.labels()?;
         let mut votes = Array2::zeros((self.rows, self.classes.len()));
         for (row, (choices, &label)) in choices.outer_iter().zip(&*labels).enumerate() {
@@ -110,7 +108,7 @@ impl SourceFile {
             let advice = "store one row a patch, or a patch of a built zone, and one column a class";
             return Err(Error::input(place(&self.path, name), problem, advice));
         }
-        let stored: Array2<f32> = dataset.read_2d().map_err(|e| unreadable_at(&self.path, name, &e))?;
+        let stored: Array2<f32> = dataset.read()?;
         let mut all = Array2::zeros((self.rows, self.classes.len()));
         for (n, &row) in built.iter().enumerate() {
             let n = if shape[0] == self.rows { row } else { n };
@@ -125,8 +123,7 @@ impl SourceFile {
             return Err(Error::file(&self.path, "no dataset 'mask'", "cut patches with --masks"));
         };
         // As floats: HDF5 would clip what is no u8.
-        let values: Array3<f32> =
-            dataset.read_slice(s![rows.clone(), .., ..]).map_err(|e| unreadable_at(&self.path, MASK, &e))?;
+        let values: Array3<f32> = dataset.slice(s![rows.clone(), .., ..])?;
         let classes = self.classes.len().min(usize::from(u8::MAX));
         let is_class = |value: f32| (0.0..=classes as f32).contains(&value) && value.fract() == 0.0;
         if let Some(((n, row, column), value)) = values.indexed_iter().find(|(_, value)| !is_class(**value)) {
@@ -142,7 +139,7 @@ impl SourceFile {
         Ok(values.mapv(|value| (value as u8).wrapping_sub(1)))
     }
 
-    fn table(&self, name: &str, dataset: &Dataset) -> Result<Array2<f32>> {
+    fn table(&self, name: &str, dataset: &Numbers) -> Result<Array2<f32>> {
         let columns = dataset.shape()[1];
         if columns != self.classes.len() {
             return Err(Error::input(
@@ -151,6 +148,6 @@ impl SourceFile {
                 "store one column a class",
             ));
         }
-        dataset.read_2d().map_err(|e| unreadable_at(&self.path, name, &e))
+        dataset.read()
     }
 }
