@@ -160,7 +160,7 @@ fn address(path: &Path) -> String {
     for byte in whole.as_os_str().as_encoded_bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b':' => {
-                address.push(char::from(*byte))
+                address.push(char::from(*byte));
             }
             b'\\' if cfg!(windows) => address.push('/'),
             _ => _ = write!(address, "%{byte:02X}"),

@@ -44,8 +44,7 @@ pub(crate) fn write_text(to: &Location, name: &str, text: &str) -> hdf5::Result<
     }
     // A type of no bytes does not exist.
     let bytes = if text.is_empty() { b"\0" } else { text.as_bytes() };
-    let attribute =
-        to.new_attr_builder().empty_as(&TypeDescriptor::FixedUnicode(bytes.len())).create(name)?;
+    let attribute = to.new_attr_builder().empty_as(TypeDescriptor::FixedUnicode(bytes.len())).create(name)?;
     let kind = attribute.dtype()?;
     // SAFETY: the attribute and the type are open. The function reads one element of the attribute's type, which is as long
     // as `bytes`, and keeps no pointer. The library's lock is held.
