@@ -1,7 +1,7 @@
 //! Files and folders that appear whole or not at all: written under a hidden name beside the final
 //! one, brought to disk, then renamed, which is one step of the file system.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
@@ -17,6 +17,60 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = Partial::file(path)?;
     File::create(partial.path()).and_then(|mut file| file.write_all(bytes)).map_err(Error::io(path))?;
     partial.replace()
+}
+
+/// Gives whole files their names, which nothing may have; the last is the set's main file, by which a set is known to be whole.
+///
+/// A note beside them names all meanwhile. Of a set that a kill has cut short, [`clear_unfinished`] removes what there is.
+pub(crate) fn publish(files: Vec<Partial>) -> Result<()> {
+    let Some(main) = files.last() else { return Ok(()) };
+    files.iter().try_for_each(|file| check_free(&file.target))?;
+    let note = note(&main.target);
+    let mut names = format!("{}\n", process::id());
+    for name in files.iter().filter_map(|file| file.target.file_name()?.to_str()) {
+        names.push_str(name);
+        names.push('\n');
+    }
+    write_whole(&note, names.as_bytes())?;
+    let published = files.into_iter().try_for_each(Partial::become_new);
+    // Without its note a set is whole, or an error is told; a note that stays does no harm to a whole one.
+    let _ = fs::remove_file(&note);
+    published
+}
+
+/// Removes the files of a set that a kill has cut short, known by its main file's name, so that it can be written again.
+pub(crate) fn clear_unfinished(main: &Path) {
+    let note = note(main);
+    let Ok(names) = fs::read_to_string(&note) else { return };
+    let mut names = names.lines();
+    if names.next().and_then(|process| process.parse().ok()).is_none_or(is_alive) {
+        return;
+    }
+    if !main.exists() {
+        let plain = |name: &&str| Path::new(name).file_name().is_some_and(|last| last == *name);
+        for name in names.filter(plain) {
+            let _ = fs::remove_file(main.with_file_name(name));
+        }
+    }
+    let _ = fs::remove_file(&note);
+}
+
+/// Where the names of a set stand while its files get them.
+fn note(main: &Path) -> PathBuf {
+    main.with_file_name(format!(".{}.unfinished", main.file_name().unwrap_or_default().to_string_lossy()))
+}
+
+/// Keeps other processes from working on a folder as long as this is held: a second training of one run, say. None where the
+/// system has no such locks.
+pub(crate) fn lock(folder: &Path) -> Result<Option<File>> {
+    let Ok(file) = File::open(folder) else { return Ok(None) };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::file(folder, "another process is working on it", "wait until that has ended"))
+        }
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
 }
 
 /// A file or folder on its way: fill what lies at [`path`](Self::path), then let it
@@ -210,6 +264,49 @@ mod tests {
         leave(another.clone());
         write_whole(&folder.path().join("a.csv"), b"whole").unwrap();
         assert_eq!(names(folder.path()), [living, another, "a.csv".to_owned()]);
+    }
+
+    #[test]
+    fn a_set_that_a_kill_has_cut_short_is_removed_when_it_is_written_again_and_no_other_file_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let whole = |name: &str| {
+            let partial = Partial::file(&at(name)).unwrap();
+            fs::write(partial.path(), "whole").unwrap();
+            partial
+        };
+        publish(vec![whole("a.csv"), whole("a.png"), whole("a.tif")]).unwrap();
+        assert_eq!(names(folder.path()), ["a.csv", "a.png", "a.tif"]);
+        let error = publish(vec![whole("a.csv"), whole("b.tif")]).unwrap_err().to_string();
+        assert!(error.contains("a.csv: the file exists; "), "{error}");
+        // A kill: the note of a dead process, and the first two of three files.
+        let ended = Command::new("true").spawn().map(|mut child| (child.id(), child.wait())).unwrap().0;
+        let note = |process: u32| {
+            fs::write(at(".a.tif.unfinished"), format!("{process}\na.csv\na.png\n../{}\na.tif\n", "other"))
+                .unwrap();
+        };
+        note(ended);
+        clear_unfinished(&at("a.tif"));
+        assert_eq!(names(folder.path()), ["a.csv", "a.png", "a.tif"], "the set is whole");
+        fs::remove_file(at("a.tif")).unwrap();
+        note(process::id());
+        clear_unfinished(&at("a.tif"));
+        assert_eq!(names(folder.path()), [".a.tif.unfinished", "a.csv", "a.png"], "it is still written");
+        note(ended);
+        clear_unfinished(&at("a.tif"));
+        assert!(names(folder.path()).is_empty());
+        clear_unfinished(&at("a.tif"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_locked_folder_is_refused_until_the_lock_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        let error = lock(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("another process is working on it"), "{error}");
+        drop(held);
+        assert!(lock(folder.path()).unwrap().is_some());
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl Figure {
             let problem = "not a plain file name";
             return Err(Error::input(format!("figure '{stem}'"), problem, "use letters, digits, - and _"));
         }
+        self.written(folder, stem)?.into_iter().try_for_each(Partial::replace)
+    }
+
+    /// The three files, which lack nothing but their names.
+    pub(crate) fn written(&self, folder: &Path, stem: &str) -> Result<Vec<Partial>> {
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let mut partials = Vec::with_capacity(3);
         for (extension, bytes) in
@@ -82,7 +87,23 @@ impl Figure {
             fs::write(partial.path(), bytes).map_err(Error::io(&path))?;
             partials.push(partial);
         }
-        partials.into_iter().try_for_each(Partial::replace)
+        Ok(partials)
+    }
+
+    /// Whether a PNG has this figure's size and pixels, whatever it says of itself.
+    pub(crate) fn has_pixels_of(&self, png: &[u8]) -> bool {
+        let pixels = |png: &[u8]| {
+            let mut reader = png::Decoder::new(png).read_info().ok()?;
+            let size = (reader.info().width, reader.info().height);
+            if size != (self.width, self.height) {
+                return None;
+            }
+            let mut pixels = vec![0; reader.output_buffer_size()];
+            let kind = reader.next_frame(&mut pixels).ok()?;
+            reader.finish().ok()?;
+            Some((kind.color_type, kind.bit_depth, pixels))
+        };
+        pixels(png).is_some_and(|found| Some(found) == pixels(&self.png))
     }
 
     /// Shows it below a notebook cell, at half the resolution of the PNG file: 150 pixels an inch are

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::blend::{Ground, blend};
 use crate::display::percent;
 use crate::figures::{self, Caption, MapPicture, Provenance, Source};
-use crate::files::check_free;
+use crate::files::{check_free, clear_unfinished, publish};
 use crate::labels::first_largest;
 use crate::models::Classifier;
 use crate::scene::{GeoTiffWriter, Grid, Scene, TileGrid, Tiling};
@@ -137,8 +137,9 @@ pub(crate) fn write_map(
     progress: &mut dyn Progress,
 ) -> Result<(CoverMapReport, CoverMap)> {
     let names = Names::of(out)?;
+    clear_unfinished(&names.file(""));
     if words.replace {
-        for name in [names.file(""), names.file("-confidence")] {
+        for name in names.shown().iter().map(|name| names.folder.join(name)) {
             if name.is_file() {
                 std::fs::remove_file(&name).map_err(Error::io(&name))?;
             }
@@ -169,9 +170,10 @@ pub(crate) fn write_map(
     }
     let figure = figure(model, grid, stride, &map, words)?;
     let (numbers, confidence) = (numbers.complete()?, confidence.complete()?);
-    figure.save(&names.folder, &names.stem)?;
-    numbers.take_name()?;
-    confidence.take_name()?;
+    let mut files = figure.written(&names.folder, &names.stem)?;
+    // The map itself gets its name last.
+    files.extend([confidence, numbers]);
+    publish(files)?;
     let count = |k: usize| map.classes.iter().filter(|class| **class == Some(k)).count();
     let report = CoverMapReport {
         size: [grid.rows, grid.columns],

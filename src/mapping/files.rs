@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::report::Numbers;
-use crate::files::check_free;
-use crate::scene::{GeoTiffWriter, WholeGeoTiff, Windows};
+use crate::files::{Partial, check_free, clear_unfinished};
+use crate::scene::{GeoTiffWriter, Windows};
 use crate::{Error, Result};
 
 /// What the files are called.
@@ -31,6 +31,7 @@ impl Names {
             return Err(Error::file(folder, "no such folder", "make it first, or choose another"));
         }
         let names = Self { folder: folder.to_owned(), stem: stem.to_owned(), probabilities };
+        clear_unfinished(&names.raster(""));
         names.shown().iter().try_for_each(|name| check_free(&folder.join(name)))?;
         Ok(names)
     }
@@ -127,7 +128,7 @@ impl Files {
     }
 
     /// Brings all files to disk, which then only need their names.
-    pub fn complete(self) -> Result<Vec<WholeGeoTiff>> {
+    pub fn complete(self) -> Result<Vec<Partial>> {
         let mut whole = vec![
             self.zones.complete()?,
             self.filtered.complete()?,

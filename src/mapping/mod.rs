@@ -15,10 +15,11 @@ use ndarray::{Array2, Array3, s};
 use crate::data::Patches;
 use crate::display::percent;
 use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
+use crate::files::publish;
 use crate::models::{Classifier, Device};
 use crate::predictions::StoredTemperature;
 use crate::run::Run;
-use crate::scene::{Distance, GeoTiff, Radiometry, Scene, Sliding, Strip, WholeGeoTiff, Windows, classes_on};
+use crate::scene::{Distance, GeoTiff, Radiometry, Scene, Sliding, Strip, Windows, classes_on};
 use crate::{Bands, Error, Probabilities, Progress, Result};
 
 pub use cover::{CoverMapReport, CoverMapping, land_cover_figure, map_land_cover};
@@ -157,9 +158,11 @@ pub fn map(
     let (seed, configuration) = run.settings()?;
     let provenance = Provenance { seed, configuration, ..Provenance::of(&data, Source::Other) };
     let figure = figure.with_provenance(&provenance);
-    let files = files.complete()?;
-    figure.save(names.folder(), names.stem())?;
-    files.into_iter().try_for_each(WholeGeoTiff::take_name)?;
+    let mut files = files.complete()?;
+    files.extend(figure.written(names.folder(), names.stem())?);
+    // The map itself gets its name last.
+    files.reverse();
+    publish(files)?;
     Ok((report, figure))
 }
 

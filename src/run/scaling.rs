@@ -9,6 +9,7 @@ use super::sets::Samples;
 use super::{LabelKind, Run, file_of};
 use crate::calibration::TemperatureFit;
 use crate::data::Patches;
+use crate::files;
 use crate::models::{Device, Sample};
 use crate::predictions::StoredTemperature;
 use crate::{Logits, Progress, Result};
@@ -42,7 +43,7 @@ impl Procedure {
 /// Without `labels`, the loss is that of the labels that the run learnt from.
 ///
 /// # Errors
-/// A forest, which has no logits; data that is unusable, unlabelled, or unlike what the run was trained
+/// A run that another process is training; a forest, which has no logits; data that is unusable, unlabelled, or unlike what the run was trained
 /// on; a file that cannot be written.
 pub fn temp_scale(
     run: &Run,
@@ -52,6 +53,7 @@ pub fn temp_scale(
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<TemperatureFit> {
+    let _lock = files::lock(run.folder())?;
     let file = file_of(data, "validation.h5")?;
     let patches = run.held_out(&file, HeldOut::Validation)?;
     let learnt = run.data()?.unwrap_or_default();

@@ -13,6 +13,7 @@ use crate::checkpoint::{Description, load_training, save_training};
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption, Source};
+use crate::files;
 use crate::models::{Device, Model};
 use crate::nn::{EpochRecord, History, Observer, Standardisation, TrainingState, Weights};
 use crate::{Error, LabelDistributions, Progress, Result};
@@ -177,6 +178,7 @@ fn begin(
         run.write_baselines(&baselines)?;
         save_training(&run.checkpoint_file(), &description, &state, &notes)
     })?;
+    let _lock = files::lock(folder)?;
     let recorder = Recorder::new(&run, description, notes, &state, progress);
     go_on(sets, network, state, recorder)
 }
@@ -185,7 +187,7 @@ fn begin(
 /// of an uninterrupted training. One that is over is left as it is.
 ///
 /// # Errors
-/// No checkpoint, settings or data that are not those it began with, and as [`train`].
+/// No checkpoint, a run that another process is training, settings or data that are not those it began with, and as [`train`].
 pub fn resume(
     folder: &Path,
     changes: &Changes,
@@ -193,6 +195,7 @@ pub fn resume(
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
     let (run, begun) = Begun::read(folder)?;
+    let _lock = files::lock(folder)?;
     let Some(mut config) = run.config()? else {
         return Err(Error::file(folder, "no config.toml there", "give the folder that `lcz train` has made"));
     };

@@ -243,7 +243,7 @@ impl<P: Pixel> GeoTiffWriter<P> {
     /// # Errors
     /// Lines are missing, a full disk, a file that has got that name by now.
     pub fn finish(self) -> Result<()> {
-        self.complete()?.take_name()
+        self.complete()?.become_new()
     }
 
     /// Writes what is left and the tags. The file has its name once the result takes it, so that several files can
@@ -251,7 +251,7 @@ impl<P: Pixel> GeoTiffWriter<P> {
     ///
     /// # Errors
     /// Lines are missing, a full disk.
-    pub fn complete(mut self) -> Result<WholeGeoTiff> {
+    pub(crate) fn complete(mut self) -> Result<Partial> {
         self.write_strips(true)?;
         if self.lines_written != self.grid.rows {
             return Err(self.failed(format!("{} of {} lines", self.lines_written, self.grid.rows)));
@@ -261,7 +261,7 @@ impl<P: Pixel> GeoTiffWriter<P> {
         let Self { partial, path, mut file, .. } = self;
         file.flush().map_err(Error::io(&path))?;
         drop(file);
-        Ok(WholeGeoTiff(partial))
+        Ok(partial)
     }
 
     /// The directory at the end, and the header that points to it.
@@ -349,19 +349,6 @@ impl<P: Pixel> GeoTiffWriter<P> {
         }
         fields.sort_by_key(|field| field.tag);
         fields
-    }
-}
-
-/// A GeoTIFF that lacks nothing but its name; dropped without it, it leaves nothing.
-pub struct WholeGeoTiff(Partial);
-
-impl WholeGeoTiff {
-    /// Gives the file its name.
-    ///
-    /// # Errors
-    /// A file that has got that name by now.
-    pub fn take_name(self) -> Result<()> {
-        self.0.become_new()
     }
 }
 

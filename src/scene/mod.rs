@@ -103,7 +103,7 @@ pub use crs::Crs;
 pub use cutting::{CutInto, Cutting};
 pub use distance::Distance;
 pub use geotiff::GeoTiff;
-pub use geotiff_writer::{GeoTiffWriter, Pixel, WholeGeoTiff};
+pub use geotiff_writer::{GeoTiffWriter, Pixel};
 pub use grid::{Grid, Transform, Window};
 pub use label_report::{LabelReport, PolygonReport};
 pub use labelling::Labelling;

@@ -105,6 +105,25 @@ pub fn verify(
             };
             verification.note(same, finding);
         }
+        let png_path = figure.with_extension("png");
+        if let Ok(png) = fs::read(&png_path) {
+            let same = again.has_pixels_of(&png);
+            let finding = if same {
+                "has the pixels that are drawn now"
+            } else {
+                "has other pixels than are drawn now"
+            };
+            verification.note(same, format!("{} {finding}", file_name(&png_path)));
+        }
+    } else if let Source::Evaluation { run: recorded, .. } = &record.provenance.source
+        && let Some(by) = find_run(figure, run, recorded)?.temperature()?
+        && !csv.contains(&format!("T = {:.2}", by.temperature))
+    {
+        let finding = format!(
+            "its run now has the temperature T = {:.2}, which the figure does not show",
+            by.temperature
+        );
+        verification.note(false, format!("{finding}: evaluate again"));
     }
     Ok(verification)
 }

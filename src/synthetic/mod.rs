@@ -53,6 +53,7 @@ use self::materials::BANDS;
 use self::noise::{CELLS_A_PIXEL, Window};
 use self::votes::Ballot;
 use crate::data::so2sat::{Layout, Rows, SPLITS, Writer};
+use crate::files::{clear_unfinished, publish};
 use crate::{Classes, Error, Imagery, Progress, Result, Zone};
 
 /// Pixels along a patch.
@@ -124,7 +125,7 @@ impl Synthetic {
         format!("synthetic (lcz {}, seed {})", env!("CARGO_PKG_VERSION"), self.seed)
     }
 
-    /// Writes `training.h5`, `validation.h5` and `testing.h5`, each whole or not at all, with `sen2`, `sen1`,
+    /// Writes `training.h5`, `validation.h5` and `testing.h5`, all whole or none, with `sen2`, `sen1`,
     /// `label`, `votes` and `group` (the city). The folder is made if it is not there.
     ///
     /// # Errors
@@ -136,6 +137,7 @@ impl Synthetic {
         }
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), &self.provenance());
+        clear_unfinished(&folder.join(SPLITS[SPLITS.len() - 1]));
         let mut writers = Vec::with_capacity(SPLITS.len());
         for name in SPLITS {
             writers.push(Writer::create(&folder.join(name), &layout)?);
@@ -144,9 +146,7 @@ impl Synthetic {
         for (split, writer) in writers.iter_mut().enumerate() {
             self.write_split(split, writer, progress)?;
         }
-        for writer in writers {
-            writer.finish()?;
-        }
+        publish(writers.into_iter().map(Writer::complete).collect::<Result<_>>()?)?;
         progress.end(&format!("{} synthetic patches in {}", self.patches, folder.display()));
         Ok(())
     }

@@ -282,7 +282,17 @@ impl Writer {
     ///
     /// # Errors
     /// No rows, a full disk, or a file of that name that came in the meantime.
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish(self) -> Result<()> {
+        let overwrite = self.layout.overwrite;
+        let partial = self.complete()?;
+        if overwrite { partial.replace() } else { partial.become_new() }
+    }
+
+    /// Writes everything to disk; the file lacks nothing but its name.
+    ///
+    /// # Errors
+    /// No rows, or a full disk.
+    pub(crate) fn complete(mut self) -> Result<Partial> {
         if self.rows == 0 {
             return Err(Error::file(&self.target, "no rows were written", "give at least one patch"));
         }
@@ -290,7 +300,7 @@ impl Writer {
         if let Some(file) = self.file.take() {
             file.flush().and_then(|()| file.close()).map_err(|e| self.failed(&e))?;
         }
-        if self.layout.overwrite { self.partial.replace() } else { self.partial.become_new() }
+        Ok(self.partial)
     }
 
     fn failed(&self, error: &hdf5::Error) -> Error {
