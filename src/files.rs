@@ -2,7 +2,7 @@
 //! one, brought to disk, then renamed, which is one step of the file system.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,33 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = Partial::file(path)?;
     File::create(partial.path()).and_then(|mut file| file.write_all(bytes)).map_err(Error::io(path))?;
     partial.replace()
+}
+
+/// Bytes of a text at most: endless inputs, such as /dev/zero, end here.
+const LONGEST_TEXT: u64 = 1 << 28;
+
+/// The bytes of a text file.
+///
+/// # Errors
+/// A file that cannot be read, or with more bytes than a text has.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST_TEXT + 1).read_to_end(&mut bytes));
+    read.map_err(Error::io(path))?;
+    if bytes.len() as u64 > LONGEST_TEXT {
+        let problem = format!("more than {LONGEST_TEXT} bytes");
+        return Err(Error::file(path, problem, "check that it is the right file, or split it"));
+    }
+    Ok(bytes)
+}
+
+/// A text file in UTF-8.
+///
+/// # Errors
+/// As [`read_bytes`], or other bytes than UTF-8's.
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    let text = String::from_utf8(read_bytes(path)?);
+    text.map_err(|_| Error::file(path, "not a text in UTF-8", "check that it is the right file"))
 }
 
 /// Gives whole files their names, which nothing may have; the last is the set's main file, by which a set is known to be whole.

@@ -97,6 +97,18 @@ fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
         assert!(json(&["score", &unscaled, "--rounds", "0"])["temperature"].is_null(), "{name}");
     }
 
+    // A run that is being trained is left alone.
+    #[cfg(unix)]
+    {
+        let held = std::fs::File::open(&network).unwrap();
+        held.try_lock().unwrap();
+        let output = lcz(&["temp-scale", &network, "--data", &data]);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(message.contains("network: another process is working on it; wait"), "{message}");
+        let output = lcz(&["train", "--resume", &network]);
+        assert_eq!(output.status.code(), Some(1));
+    }
+
     // A training that has nothing left to do leaves the temperature; other weights take it away.
     let stored = || Run::open(Path::new(&ensemble)).unwrap().temperature().unwrap();
     done(&["train", "--resume", &ensemble]);

@@ -45,7 +45,7 @@ fn an_honest_figure_is_told_from_one_that_was_changed() {
         for extension in ["svg", "png", "csv"] {
             let figure = figures.join(format!("{stem}.{extension}"));
             let found = done(&["verify", figure.to_str().unwrap()]);
-            assert!(!found.contains("DIFFERS") && found.lines().count() == 5, "{found}");
+            assert!(!found.contains("DIFFERS") && found.lines().count() == 6, "{found}");
         }
     }
 
@@ -76,6 +76,28 @@ fn an_honest_figure_is_told_from_one_that_was_changed() {
     differs(&matrix, "is not what is drawn from them now");
     fs::write(&drawing, kept).unwrap();
     done(&["verify", matrix.to_str().unwrap()]);
+
+    // Half a PNG, and one that says of itself what this one does.
+    let (picture, other) = (matrix.with_extension("png"), figures.join("learning-curves.png"));
+    let (kept, other) = (fs::read(&picture).unwrap(), fs::read(&other).unwrap());
+    fs::write(&picture, &kept[..kept.len() / 2]).unwrap();
+    differs(&matrix, "testing-confusion-matrix.png has other pixels than are drawn now");
+    let pixels = |png: &[u8]| png.windows(4).position(|kind| kind == b"IDAT").unwrap() - 4;
+    fs::write(&picture, [&kept[..pixels(&kept)], &other[pixels(&other)..]].concat()).unwrap();
+    differs(&matrix, "testing-confusion-matrix.png has other pixels than are drawn now");
+    fs::write(&picture, kept).unwrap();
+    done(&["verify", matrix.to_str().unwrap()]);
+
+    // A temperature that was fitted since.
+    let model = fs::read(Path::new(&moved).join("model.safetensors")).unwrap();
+    let risk = figures.join("testing-risk-coverage.csv");
+    let whole = done(&["verify", risk.to_str().unwrap()]);
+    assert!(!whole.contains("DIFFERS"), "{whole}");
+    done(&["-q", "temp-scale", &moved, "--data", &data]);
+    let reliability = figures.join("testing-reliability.csv");
+    differs(&reliability, "its run now has the temperature T = ");
+    fs::write(Path::new(&moved).join("model.safetensors"), model).unwrap();
+    done(&["verify", reliability.to_str().unwrap()]);
 
     // Other weights than those that the figure was drawn with.
     let other = at("other");
@@ -126,7 +148,7 @@ fn a_study_s_figures_are_verified_and_drawn_again_from_its_predictions_alone() {
     assert!(files(Path::new(&study)) == made, "drawn again, the files are others");
     for stem in stems {
         let found = done(&["-q", "verify", &format!("{study}/{stem}.svg")]);
-        assert!(!found.contains("DIFFERS") && found.lines().count() == 5, "{stem}: {found}");
+        assert!(!found.contains("DIFFERS") && found.lines().count() == 6, "{stem}: {found}");
     }
 
     // Moved, it is found around the figure; a figure elsewhere needs to be told.

@@ -89,7 +89,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         let mut progress = Terminal::new(self.quiet);
         match self.verb {
-            Verb::Synth(verb) => verb.run(&mut progress),
+            Verb::Synth(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Info(verb) => verb.run(&mut progress),
             Verb::Patches(verb) => verb.run(&mut progress),
             Verb::Eurosat(verb) => verb.run(&mut progress),

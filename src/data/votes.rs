@@ -1,12 +1,12 @@
 //! Files of expert votes without images: released vote patterns as CSV, counts as NumPy's `.npy`, and the
 //! votes of an HDF5 file of patches.
 
-use std::fs;
 use std::path::Path;
 
 use ndarray::Array2;
 
 use super::so2sat::So2Sat;
+use crate::files::{read_bytes, read_text};
 use crate::{Classes, Error, Result, Votes, Zone};
 
 /// The column that says how many samples have a pattern.
@@ -38,11 +38,11 @@ const MOST_COUNTS: u64 = 40_000_000;
 pub fn read_votes(path: &Path) -> Result<Votes> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("csv") => {
-            let text = fs::read_to_string(path).map_err(Error::io(path))?;
+            let text = read_text(path)?;
             of_csv(&text, path)
         }
         Some("npy") => {
-            let bytes = fs::read(path).map_err(Error::io(path))?;
+            let bytes = read_bytes(path)?;
             of_npy(&bytes, path)
         }
         _ => So2Sat::open(path)?.patches()?.votes(),

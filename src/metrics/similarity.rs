@@ -1,11 +1,11 @@
 //! Weighted accuracy: an error between similar zones weighs less than one between unlike ones.
 
-use std::fs;
 use std::path::Path;
 
 use ndarray::Array2;
 
 use super::ConfusionMatrix;
+use crate::files::read_text;
 use crate::{Classes, Error, Result};
 
 /// How similar classes are, `w_ij` from 0 (nothing in common) to 1 (the same); read from a file, for the
@@ -43,7 +43,7 @@ impl Similarity {
     /// # Errors
     /// A file that cannot be read, a cell that is no number, other codes, or another size: names the line.
     pub fn read_csv(path: &Path, classes: &Classes) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(Error::io(path))?;
+        let text = read_text(path)?;
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let mut rows: Vec<(usize, Vec<&str>)> = lines
             .map(|(n, line)| (n + 1, line.split(',').map(|cell| cell.trim().trim_matches('"')).collect()))

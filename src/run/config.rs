@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::data::so2sat::SplitBy;
+use crate::files::read_text;
 use crate::models::Architecture;
 use crate::nn::Training;
 use crate::{Bands, Error, Result};
@@ -132,9 +133,7 @@ impl Config {
 /// The settings of a file with those of the command line over them, and a name for both in messages.
 pub(super) fn read_table(file: Option<&Path>, model: &str, settings: &[String]) -> Result<(Table, String)> {
     let mut table = match file {
-        Some(path) => {
-            parse(&std::fs::read_to_string(path).map_err(Error::io(path))?, &path.display().to_string())?
-        }
+        Some(path) => parse(&read_text(path)?, &path.display().to_string())?,
         None => Table::new(),
     };
     set(&mut table, "model.name", Value::String(model.to_owned()), true)?;
@@ -187,7 +186,7 @@ pub(super) fn of_table<T: DeserializeOwned>(table: Table, place: &str) -> Result
 
 pub(crate) fn load_table(path: &Path) -> Result<(Table, String)> {
     let place = path.display().to_string();
-    let table = parse(&std::fs::read_to_string(path).map_err(Error::io(path))?, &place)?;
+    let table = parse(&read_text(path)?, &place)?;
     Ok((table, place))
 }
 

@@ -1,10 +1,10 @@
 //! Tables of codes: which code of a land-cover map belongs to which class.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use super::layer::Value;
+use crate::files::read_text;
 use crate::{Classes, Error, Result};
 
 /// The 27 classes of the Urban Atlas 2018 (European Environment Agency, mapping guide), with the group that
@@ -70,7 +70,7 @@ impl Codes {
     /// # Errors
     /// A file that cannot be read, a line that is no pair, a code given twice, no class (names the line).
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(Error::io(path))?;
+        let text = read_text(path)?;
         let (mut names, mut table): (Vec<String>, _) = (Vec::new(), BTreeMap::new());
         for (number, line) in (1..).zip(text.lines()) {
             if line.trim().is_empty() || line.starts_with('#') || (number == 1 && line.starts_with("code,")) {
@@ -149,7 +149,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("codes.csv");
         let read = |text: &str| {
-            fs::write(&path, text).unwrap();
+            std::fs::write(&path, text).unwrap();
             Codes::read(&path)
         };
         let codes =

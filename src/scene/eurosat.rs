@@ -23,7 +23,7 @@ use super::geotiff::GeoTiff;
 use super::grid::Window;
 use super::parts::{Part, Shares};
 use crate::data::so2sat::{Layout, Rows, Writer};
-use crate::files::{Partial, check_free};
+use crate::files::{Partial, check_free, read_text};
 use crate::{Bands, Classes, Error, Imagery, Progress, Result};
 
 /// The classes, in the order of their folders' names.
@@ -214,7 +214,7 @@ impl EuroSat {
         let mut taken = vec![false; self.len()];
         let mut parts: [Vec<usize>; 3] = Default::default();
         for (list, positions) in lists.into_iter().zip(&mut parts) {
-            let text = fs::read_to_string(list).map_err(Error::io(list))?;
+            let text = read_text(list)?;
             for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
                 let refuse = |problem: String| {
                     let place = format!("{}, line {number}", list.display());

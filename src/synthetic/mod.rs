@@ -129,13 +129,24 @@ impl Synthetic {
     /// `label`, `votes` and `group` (the city). The folder is made if it is not there.
     ///
     /// # Errors
-    /// Fewer than 10 or more than 10,000,000 patches, a file that exists, a folder that may not be written, a full disk.
+    /// Fewer than 10 or more than 10,000,000 patches, a file that exists, a folder that may not be written, a full disk, or
+    /// [`Error::Interrupted`].
     pub fn write(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
         if !(10..=MOST).contains(&self.patches) {
             let problem = format!("{} patches", self.patches);
             return Err(Error::input("synthetic data", problem, format!("ask for 10 to {MOST}")));
         }
+        let made = !folder.exists();
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        let written = self.write_into(folder, progress);
+        if made && written.is_err() {
+            // It is empty, unless somebody else writes there.
+            let _ = fs::remove_dir(folder);
+        }
+        written
+    }
+
+    fn write_into(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
         let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), &self.provenance());
         clear_unfinished(&folder.join(SPLITS[SPLITS.len() - 1]));
         let mut writers = Vec::with_capacity(SPLITS.len());
@@ -179,6 +190,7 @@ impl Synthetic {
             let patches: Vec<Patch> = zones.par_iter().enumerate().map(patch).collect();
             append(writer, &patches)?;
             progress.advance(patches.len() as u64, "");
+            check_interruption(progress)?;
         }
         Ok(())
     }
@@ -191,6 +203,14 @@ impl Synthetic {
         }
         ChaCha8Rng::from_seed(key)
     }
+}
+
+/// Ends if the user asked for it. Files without a final name are removed.
+fn check_interruption(progress: &dyn Progress) -> Result<()> {
+    if progress.interrupted() {
+        return Err(Error::Interrupted { place: "before all was written; no file is left".to_owned() });
+    }
+    Ok(())
 }
 
 /// What random numbers are for.

@@ -124,7 +124,7 @@ impl SyntheticScene {
     ///
     /// # Errors
     /// Odd or too few pixels, a cloud cover that is no share, a folder that exists or may not be written,
-    /// a full disk.
+    /// a full disk, or [`Error::Interrupted`].
     pub fn write(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
         self.check()?;
         check_free(folder)?;
@@ -237,6 +237,7 @@ impl SyntheticScene {
                 |class| *class,
             ))?;
             progress.advance((rows * self.columns) as u64, "");
+            super::check_interruption(progress)?;
         }
         bands.into_iter().try_for_each(GeoTiffWriter::finish)?;
         zones.finish()?;

@@ -1,12 +1,12 @@
 //! Predictions as text: the three forms of [`read`](super::read).
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
 use ndarray::Array2;
 
 use super::{Predictions, Stated};
+use crate::files::read_bytes;
 use crate::{Classes, Error, Labels, Probabilities, Result};
 
 /// How far a row of probabilities may sum from 1.
@@ -23,11 +23,8 @@ struct Lines<'a> {
 }
 
 pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions> {
-    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => {
-            Error::file(path, "neither HDF5 nor text", "give what `lcz predict` writes, or a CSV")
-        }
-        _ => Error::io(path)(error),
+    let text = String::from_utf8(read_bytes(path)?).map_err(|_| {
+        Error::file(path, "neither HDF5 nor text", "give what `lcz predict` writes, or a CSV")
     })?;
     let lines = Lines::of(path, &text)?;
     match lines.header[..] {
