@@ -43,8 +43,8 @@ impl Procedure {
 /// Without `labels`, the loss is that of the labels that the run learnt from.
 ///
 /// # Errors
-/// A run that another process is training; a forest, which has no logits; data that is unusable, unlabelled, or unlike what the run was trained
-/// on; a file that cannot be written.
+/// A run that another process is training; a forest, which has no logits; data that is unusable, unlabelled, or unlike
+/// what the run was trained on; a file that cannot be written.
 pub fn temp_scale(
     run: &Run,
     data: &Path,

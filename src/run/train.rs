@@ -143,6 +143,7 @@ pub fn train_on(
     if !folder.exists() {
         return begin(config, sets, folder, device, progress);
     }
+    let _lock = files::lock(folder)?;
     let (run, begun) = Begun::read(folder)?;
     begun.check_settings(config, folder)?;
     begun.go_on(&run, config.clone(), sets, device, progress)
@@ -187,15 +188,16 @@ fn begin(
 /// of an uninterrupted training. One that is over is left as it is.
 ///
 /// # Errors
-/// No checkpoint, a run that another process is training, settings or data that are not those it began with, and as [`train`].
+/// No checkpoint, a run that another process is training, settings or data that are not those it began with, and as
+/// [`train`].
 pub fn resume(
     folder: &Path,
     changes: &Changes,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
-    let (run, begun) = Begun::read(folder)?;
     let _lock = files::lock(folder)?;
+    let (run, begun) = Begun::read(folder)?;
     let Some(mut config) = run.config()? else {
         return Err(Error::file(folder, "no config.toml there", "give the folder that `lcz train` has made"));
     };
