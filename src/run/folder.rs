@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use super::config::{Config, DataSettings, load_table, to_toml};
-use super::ensemble;
+use super::members;
 use super::provenance::data_checksum;
 use super::sets::ExampleSet;
 use crate::checkpoint::{self, StoredTemperature};
@@ -218,8 +218,8 @@ impl Run {
     /// # Errors
     /// The file cannot be read.
     pub fn temperature(&self) -> Result<Option<StoredTemperature>> {
-        match ensemble::count(&self.folder)? {
-            Some(_) => ensemble::temperature(&self.folder),
+        match members::count(&self.folder)? {
+            Some(_) => members::temperature(&self.folder),
             None => checkpoint::temperature(&self.model_file()),
         }
     }
@@ -229,8 +229,8 @@ impl Run {
     /// # Errors
     /// The file cannot be read or written.
     pub(super) fn store_temperature(&self, temperature: StoredTemperature) -> Result<()> {
-        match ensemble::count(&self.folder)? {
-            Some(_) => ensemble::store_temperature(&self.folder, Some(temperature)),
+        match members::count(&self.folder)? {
+            Some(_) => members::store_temperature(&self.folder, Some(temperature)),
             None => checkpoint::store_temperature(&self.model_file(), temperature),
         }
     }
@@ -240,9 +240,9 @@ impl Run {
     /// # Errors
     /// A member that is missing or has no model yet.
     pub fn ensemble(&self) -> Result<Option<Vec<Self>>> {
-        let Some(count) = ensemble::count(&self.folder)? else { return Ok(None) };
+        let Some(count) = members::count(&self.folder)? else { return Ok(None) };
         let member = |number| {
-            let folder = ensemble::member(&self.folder, number);
+            let folder = members::member(&self.folder, number);
             if folder.exists() {
                 return Self::open(&folder);
             }

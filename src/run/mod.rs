@@ -9,6 +9,7 @@ mod features;
 pub(crate) mod fingerprint;
 mod folder;
 mod forest;
+mod members;
 mod prediction;
 pub(crate) mod provenance;
 mod scaling;

@@ -10,6 +10,7 @@ use hdf5::{Dataset, File, Group, H5Type, MinorErrorCode, Selection};
 use ndarray::{Array, Dimension};
 
 use super::links;
+pub(crate) use super::problems::{cause, place, product, unreadable_at};
 use super::text::texts;
 use crate::display::printable;
 use crate::{Bands, Classes, Error, Imagery, Result};
@@ -305,27 +306,6 @@ pub(super) fn at_attribute(path: &Path, name: &str, error: &Error) -> Error {
 
 pub(super) fn unreadable(path: &Path, error: &hdf5::Error) -> Error {
     Error::file(path, cause(error), "check that the file is complete and may be read")
-}
-
-pub(crate) fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> Error {
-    Error::input(place(path, dataset), cause(error), "check that the file is complete and may be read")
-}
-
-/// The innermost words of HDF5, on one line.
-pub(crate) fn cause(error: &hdf5::Error) -> String {
-    let words = error.stack().and_then(|stack| stack.last().map(|frame| frame.desc().to_owned()));
-    let words = words.unwrap_or_else(|| error.to_string());
-    format!("HDF5 says: {}", words.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
-/// `file, dataset 'name'`.
-pub(crate) fn place(path: &Path, dataset: &str) -> String {
-    format!("{}, dataset '{dataset}'", path.display())
-}
-
-/// `24188 x 32 x 32 x 10`.
-pub(crate) fn product(shape: &[usize]) -> String {
-    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
 }
 
 /// Whether images of this name are found when the file is opened.

@@ -13,7 +13,7 @@ use hdf5::{Dataset, Group};
 use hdf5_sys::h5l::H5Lget_val;
 use hdf5_sys::h5p::H5P_DEFAULT;
 
-use super::datasets::place;
+use super::problems::{place, unreadable_at};
 use crate::{Error, Result};
 
 /// The environment variable that lets links lead out of a file's folder, if it is 1.
@@ -44,7 +44,7 @@ pub(super) fn check_way(group: &Group, path: &Path, name: &str) -> Result<()> {
 /// # Errors
 /// Data in files without a format of their own, or in files that are put together to one dataset, or out of the folder.
 pub(super) fn check_storage(dataset: &Dataset, path: &Path, name: &str) -> Result<()> {
-    let made = dataset.dcpl().map_err(|e| super::datasets::unreadable_at(path, name, &e))?;
+    let made = dataset.dcpl().map_err(|e| unreadable_at(path, name, &e))?;
     if made.layout() == Layout::Virtual || !made.external().is_empty() {
         let advice = format!("copy them into one file: h5repack {} whole.h5", path.display());
         return Err(Error::input(place(path, name), "its numbers lie in other files", advice));

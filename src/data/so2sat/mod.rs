@@ -33,6 +33,7 @@ mod contents;
 mod datasets;
 mod links;
 mod places;
+mod problems;
 mod reader;
 mod split;
 mod stored;

@@ -1,0 +1,27 @@
+//! What is said of an HDF5 file that cannot be read: which file, which dataset, what HDF5 found.
+
+use std::path::Path;
+
+use crate::Error;
+
+/// The refusal of a dataset that HDF5 cannot read.
+pub(crate) fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> Error {
+    Error::input(place(path, dataset), cause(error), "check that the file is complete and may be read")
+}
+
+/// The innermost words of HDF5, on one line.
+pub(crate) fn cause(error: &hdf5::Error) -> String {
+    let words = error.stack().and_then(|stack| stack.last().map(|frame| frame.desc().to_owned()));
+    let words = words.unwrap_or_else(|| error.to_string());
+    format!("HDF5 says: {}", words.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// `file, dataset 'name'`.
+pub(crate) fn place(path: &Path, dataset: &str) -> String {
+    format!("{}, dataset '{dataset}'", path.display())
+}
+
+/// `24188 x 32 x 32 x 10`.
+pub(crate) fn product(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
+}

@@ -1,0 +1,84 @@
+//! The members of a deep ensemble: `ensemble.toml` in a run folder.
+//!
+//! It says how many members there are, and holds the temperature of their mean once one was fitted. Each member is a
+//! run of its own, in `member-0`, `member-1`, ….
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::config;
+use crate::predictions::StoredTemperature;
+use crate::{Error, Result, write_whole};
+
+/// Most members: more is a mistyped number.
+const MOST: usize = 1_000;
+
+/// `ensemble.toml`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Members {
+    members: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    temperature: Option<StoredTemperature>,
+}
+
+impl Members {
+    fn read(folder: &Path) -> Result<Option<Self>> {
+        let file = file(folder);
+        if !file.is_file() {
+            return Ok(None);
+        }
+        let (table, place) = config::load_table(&file)?;
+        let members: Self = config::of_table(table, &place)?;
+        check(members.members)?;
+        Ok(Some(members))
+    }
+
+    /// A new ensemble of this size.
+    ///
+    /// # Errors
+    /// Fewer than two members, or too many.
+    pub(super) fn new(members: usize) -> Result<Self> {
+        check(members)?;
+        Ok(Self { members, temperature: None })
+    }
+
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        write_whole(&file(folder), config::to_toml(self)?.as_bytes())
+    }
+}
+
+/// The folder of a member.
+pub(super) fn member(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("member-{number}"))
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("ensemble.toml")
+}
+
+/// How many members the ensemble in a folder has; none if there is no ensemble.
+pub(super) fn count(folder: &Path) -> Result<Option<usize>> {
+    Ok(Members::read(folder)?.map(|of| of.members))
+}
+
+/// The temperature of the members' mean; none if none was fitted, or there is no ensemble.
+pub(super) fn temperature(folder: &Path) -> Result<Option<StoredTemperature>> {
+    Ok(Members::read(folder)?.and_then(|of| of.temperature))
+}
+
+/// Keeps the temperature of an ensemble's mean, in place of one that is there, or takes it away.
+pub(super) fn store_temperature(folder: &Path, temperature: Option<StoredTemperature>) -> Result<()> {
+    match Members::read(folder)? {
+        Some(of) if of.temperature != temperature => Members { temperature, ..of }.write(folder),
+        _ => Ok(()),
+    }
+}
+
+fn check(members: usize) -> Result<()> {
+    if (2..=MOST).contains(&members) {
+        return Ok(());
+    }
+    Err(Error::input("ensemble", format!("{members} members"), format!("choose 2 to {MOST}; 5 are usual")))
+}
