@@ -1,6 +1,6 @@
 //! All networks in one list. What each is stands in its own file: settings, layers, forward pass.
 
-use dfdx::prelude::Cpu;
+use dfdx::prelude::{Cpu, Dtype};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ pub(super) trait Blueprint {
     const SAMPLE: Sample = Sample::Patch;
 
     /// The network that they describe.
-    type Module<D: Backend<f32>>: Module<f32, D>;
+    type Module<E: Dtype, D: Backend<E>>: Module<E, D>;
 
     /// What it is trained with where nothing else is given.
     fn training(&self) -> Training {
@@ -60,12 +60,7 @@ pub(super) trait Blueprint {
     fn check(&self, patch_size: usize) -> Result<()>;
 
     /// The network with random weights, for settings that have been checked.
-    fn module<D: Backend<f32>>(
-        &self,
-        build: &mut Builder<'_, D>,
-        imagery: &Imagery,
-        classes: usize,
-    ) -> Self::Module<D>;
+    fn module<E: Dtype, D: Backend<E>>(&self, build: &mut Builder<'_, E, D>) -> Self::Module<E, D>;
 
     /// Checks the settings, and gives the network with weights drawn from a seed.
     fn build<D: Backend<f32>>(
@@ -74,10 +69,10 @@ pub(super) trait Blueprint {
         imagery: &Imagery,
         classes: &Classes,
         seed: u64,
-    ) -> Result<Self::Module<D>> {
+    ) -> Result<Self::Module<f32, D>> {
         self.check(imagery.patch_size)?;
-        let mut build = Builder { device, random: &mut ChaCha8Rng::seed_from_u64(seed) };
-        Ok(self.module(&mut build, imagery, classes.len()))
+        let random = &mut ChaCha8Rng::seed_from_u64(seed);
+        Ok(self.module(&mut Builder::new(device, random, imagery, classes.len())))
     }
 }
 
@@ -125,6 +120,14 @@ impl Architecture {
     /// What it is trained with where nothing else is given.
     pub fn training(&self) -> Training {
         with_settings!(self, settings => settings.training())
+    }
+
+    /// Refuses settings that cannot be, or that do not fit patches of this size.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn check(&self, patch_size: usize) -> Result<()> {
+        with_settings!(self, settings => settings.check(patch_size))
     }
 
     /// Its layers and what else stands between patch and prediction, in the order of the forward pass. Found by such a

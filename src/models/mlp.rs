@@ -30,12 +30,11 @@ impl Default for MlpSettings {
     }
 }
 
-impl MlpSettings {
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// No hidden unit, more than a machine can hold, or a dropout outside 0–1.
-    pub fn check(&self) -> Result<()> {
+impl Blueprint for MlpSettings {
+    const NAME: &'static str = "mlp";
+    type Module<E: Dtype, D: Backend<E>> = Mlp<E, D>;
+
+    fn check(&self, _: usize) -> Result<()> {
         if self.hidden == 0 || self.hidden > LARGEST {
             let advice = format!("choose 1 to {LARGEST} (the course: 128)");
             return Err(Error::input("mlp: hidden", self.hidden.to_string(), advice));
@@ -45,26 +44,13 @@ impl MlpSettings {
         }
         Ok(())
     }
-}
-
-impl Blueprint for MlpSettings {
-    const NAME: &'static str = "mlp";
-    type Module<D: Backend<f32>> = Mlp<f32, D>;
-
-    fn check(&self, _: usize) -> Result<()> {
-        self.check()
-    }
 
     /// Glorot-uniform weights, as Keras makes them.
-    fn module<D: Backend<f32>>(
-        &self,
-        build: &mut Builder<'_, D>,
-        imagery: &Imagery,
-        classes: usize,
-    ) -> Mlp<f32, D> {
-        let inputs = imagery.patch_size * imagery.patch_size * imagery.bands.len();
+    fn module<E: Dtype, D: Backend<E>>(&self, build: &mut Builder<'_, E, D>) -> Mlp<E, D> {
+        let Imagery { patch_size, bands, .. } = build.imagery;
+        let inputs = patch_size * patch_size * bands.len();
         let hidden = build.dense(Initial::Glorot, "hidden", [inputs, self.hidden]).with_relu().first();
-        let head = build.dense(Initial::Glorot, "head", [self.hidden, classes]);
+        let head = build.dense(Initial::Glorot, "head", [self.hidden, build.classes]);
         Mlp { hidden, head, dropout: self.dropout }
     }
 }

@@ -191,6 +191,18 @@ impl dyn Model + '_ {
     }
 }
 
+/// Refuses patches unlike those that a model takes.
+fn check_imagery(model: &dyn Classifier, patches: &Patches) -> Result<()> {
+    match model.imagery().mismatch(patches.imagery()) {
+        None => Ok(()),
+        Some(difference) => {
+            let problem = format!("the model does not fit: {difference}");
+            let advice = "use data like that it was trained on, or train a model on this";
+            Err(Error::input(patches.name(), problem, advice))
+        }
+    }
+}
+
 /// Refuses labels that are not one a patch, and sets without a patch.
 fn check_labels(patches: &Patches, labels: &Labels) -> Result<()> {
     if patches.len() != labels.len() {

@@ -5,7 +5,7 @@ use ndarray::{Array2, s};
 
 use super::architecture::{Blueprint, with_settings};
 use super::device::Device;
-use super::{Architecture, Classifier, Model};
+use super::{Architecture, Classifier, Model, check_imagery};
 use crate::data::{Patches, Sample};
 use crate::nn::inference::{each_log_probabilities, infer, log_probabilities, sampled_log_probabilities};
 use crate::nn::training::fit;
@@ -79,17 +79,6 @@ struct Trained<M, D> {
 }
 
 impl<M, D> Trained<M, D> {
-    /// Refuses patches unlike those that the network takes.
-    fn check(&self, patches: &Patches) -> Result<()> {
-        match self.imagery.mismatch(patches.imagery()) {
-            None => Ok(()),
-            Some(difference) => {
-                let advice = "use data like that it was trained on, or train a model on this";
-                Err(Error::input(patches.name(), format!("the model does not fit: {difference}"), advice))
-            }
-        }
-    }
-
     /// What is done to the input: nothing, until training or an import says so.
     fn input(&self) -> Standardisation {
         self.standardisation.clone().unwrap_or_else(|| Standardisation::identity(self.imagery.bands.len()))
@@ -119,7 +108,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Classifier for Trained<M, D> {
     }
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
-        self.check(patches)?;
+        check_imagery(self, patches)?;
         let each = self.sample().rows(self.imagery.patch_size);
         let mut p = Array2::zeros((patches.len() * each, self.classes.len()));
         let finish = |log_p: Array2<f32>| self.probabilities(&log_p);
@@ -170,7 +159,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
         observer: &mut dyn Observer,
     ) -> Result<History> {
         for set in [Some(train), validation].into_iter().flatten() {
-            self.check(set.patches)?;
+            check_imagery(self, set.patches)?;
             if set.classes() != &self.classes {
                 return Err(Error::input(
                     set.patches.name(),
@@ -191,13 +180,13 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
         Ok(history)
     }
     fn logits(&self, patches: &Patches) -> Result<Logits> {
-        self.check(patches)?;
+        check_imagery(self, patches)?;
         let log_p = log_probabilities(&self.module, &self.device, &self.input(), patches)?;
         Logits::new(self.classes.clone(), log_p.mapv(f64::from))
     }
 
     fn mc_dropout(&self, patches: &Patches, passes: usize, seed: u64) -> Result<Vec<Probabilities>> {
-        self.check(patches)?;
+        check_imagery(self, patches)?;
         self.architecture.check_passes(&self.imagery, &self.classes, passes)?;
         let (input, module) = (self.input(), &self.module);
         let sampled = sampled_log_probabilities(module, &self.device, &input, patches, passes, seed)?;
@@ -205,7 +194,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
     }
 
     fn features(&self, patches: &Patches) -> Result<Features> {
-        self.check(patches)?;
+        check_imagery(self, patches)?;
         let features = |x| self.module.features(x);
         let h = infer::<_, M>(&self.device, &self.input(), patches, features, || Ok(()))?;
         Ok(Features::new(h))

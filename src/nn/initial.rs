@@ -1,5 +1,6 @@
 //! The random first weights of layers.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use dfdx::prelude::*;
@@ -10,6 +11,7 @@ use rayon::prelude::*;
 
 use super::layers::{Convolution, Dense, PixelHead};
 use super::ops::{Backend, Kind, Matrix, Padding, Window};
+use crate::Imagery;
 
 /// Numbers from He's normal distribution, truncated at two deviations as Keras's `he_normal` is
 /// (He et al. 2015): the deviation after truncation is √(2 / inputs).
@@ -90,46 +92,52 @@ fn numbers<E: Dtype>(values: Vec<f64>) -> Vec<E> {
 }
 
 /// Makes layers with random first weights, in the order in which they are asked for: another order gives other weights.
-pub(crate) struct Builder<'a, D> {
-    pub(crate) device: &'a D,
-    pub(crate) random: &'a mut ChaCha8Rng,
+pub(crate) struct Builder<'a, E, D> {
+    device: &'a D,
+    random: &'a mut ChaCha8Rng,
+    /// What the network takes.
+    pub(crate) imagery: &'a Imagery,
+    /// How many classes it tells apart.
+    pub(crate) classes: usize,
+    numbers: PhantomData<E>,
 }
 
-impl<D> Builder<'_, D> {
-    fn matrix<E: Dtype>(&mut self, initial: Initial, fans: [usize; 2], sides: (usize, usize)) -> Matrix<E, D>
-    where
-        D: Backend<E>,
-    {
+impl<'a, E: Dtype, D: Backend<E>> Builder<'a, E, D> {
+    /// Makes them for a network of this input and so many classes.
+    pub(crate) fn new(
+        device: &'a D,
+        random: &'a mut ChaCha8Rng,
+        imagery: &'a Imagery,
+        classes: usize,
+    ) -> Self {
+        Self { device, random, imagery, classes, numbers: PhantomData }
+    }
+
+    fn matrix(&mut self, initial: Initial, fans: [usize; 2], sides: (usize, usize)) -> Matrix<E, D> {
         self.device.tensor_from_vec(initial.draw(self.random, fans, sides.0 * sides.1), sides)
     }
 
     /// A convolution with batch norm and ReLU; ε = 1e-3 as in Keras.
-    pub(crate) fn convolution<E: Dtype>(
+    pub(crate) fn convolution(
         &mut self,
         initial: Initial,
         name: impl Into<String>,
         window: Window,
         [inputs, outputs]: [usize; 2],
-    ) -> Convolution<E, D>
-    where
-        D: Backend<E>,
-    {
+    ) -> Convolution<E, D> {
         let taps = window.kernel * window.kernel;
         let weight = self.matrix(initial, [taps * inputs, taps * outputs], (taps * inputs, outputs));
         Convolution::of(name.into(), self.device, Kind::Full, window, weight, outputs)
     }
 
     /// As [`convolution`](Self::convolution), of each channel by itself (Keras's `DepthwiseConv2D`).
-    pub(crate) fn depthwise<E: Dtype>(
+    pub(crate) fn depthwise(
         &mut self,
         initial: Initial,
         name: impl Into<String>,
         window: Window,
         channels: usize,
-    ) -> Convolution<E, D>
-    where
-        D: Backend<E>,
-    {
+    ) -> Convolution<E, D> {
         let taps = window.kernel * window.kernel;
         // Keras counts a kernel of (side, side, channels, 1).
         let weight = self.matrix(initial, [taps * channels, taps], (taps, channels));
@@ -141,16 +149,13 @@ impl<D> Builder<'_, D> {
     ///
     /// # Panics
     /// A window of other padding.
-    pub(crate) fn transposed<E: Dtype>(
+    pub(crate) fn transposed(
         &mut self,
         initial: Initial,
         name: impl Into<String>,
         window: Window,
         [inputs, outputs]: [usize; 2],
-    ) -> Convolution<E, D>
-    where
-        D: Backend<E>,
-    {
+    ) -> Convolution<E, D> {
         assert_eq!(window.padding, Padding::Same, "transposed convolutions are of `same` padding");
         let taps = window.kernel * window.kernel;
         let weight = self.matrix(initial, [taps * outputs, taps * inputs], (taps * outputs, inputs));
@@ -158,29 +163,23 @@ impl<D> Builder<'_, D> {
     }
 
     /// A dense layer.
-    pub(crate) fn dense<E: Dtype>(
+    pub(crate) fn dense(
         &mut self,
         initial: Initial,
         name: impl Into<String>,
         [inputs, outputs]: [usize; 2],
-    ) -> Dense<E, D>
-    where
-        D: Backend<E>,
-    {
+    ) -> Dense<E, D> {
         let weight = self.matrix(initial, [inputs, outputs], (inputs, outputs));
         Dense::of(name.into(), self.device, weight)
     }
 
     /// The last layer of a network of pixels, with Glorot-uniform weights, which sees so many pixels a side.
-    pub(crate) fn pixel_head<E: Dtype>(
+    pub(crate) fn pixel_head(
         &mut self,
         name: impl Into<String>,
         kernel: usize,
         [inputs, classes]: [usize; 2],
-    ) -> PixelHead<E, D>
-    where
-        D: Backend<E>,
-    {
+    ) -> PixelHead<E, D> {
         let taps = kernel * kernel;
         let weight = self.matrix(Initial::Glorot, [taps * inputs, taps * classes], (taps * inputs, classes));
         PixelHead::of(name.into(), self.device, Window::same(kernel), weight)

@@ -117,6 +117,7 @@ pub(crate) fn backward<E: Dtype, D: Device<E>>(loss: Taped<(), E, D>) -> Gradien
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Imagery;
     use crate::nn::ops::{Backend, Maps, Statistics, Vector, composed};
     use crate::nn::{Builder, Initial, Pass, Window, mean_of_softmaxes};
     use rand::SeedableRng;
@@ -139,7 +140,8 @@ mod tests {
         };
         let statistics = Statistics { mean: ones.clone(), variance: ones.clone() };
         let (x, other) = fork(composed::conv_norm_frozen(x, None, &layer, &statistics));
-        let mut build = Builder { device, random: &mut ChaCha8Rng::seed_from_u64(0) };
+        let (random, imagery) = (&mut ChaCha8Rng::seed_from_u64(0), Imagery::so2sat());
+        let mut build = Builder::new(device, random, &imagery, 4);
         let head = build.dense(Initial::He, "head", [5, 4]);
         let heads = [x, other].map(|x| head.forward(composed::global_mean(x), &mut Pass::inference()));
         mean_of_softmaxes(heads.into()).split_tape().1.is_recording()

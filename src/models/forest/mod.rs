@@ -16,7 +16,7 @@ use self::columns::Columns;
 use self::grow::Grown;
 pub use self::settings::{FeatureRule, FeatureSet, ForestSettings, MaxFeatures};
 pub(crate) use self::tree::{Node, Tree};
-use super::Classifier;
+use super::{Classifier, check_imagery, check_labels};
 use crate::data::Patches;
 use crate::progress::Progress;
 use crate::{Classes, Error, Imagery, Labels, Probabilities, Result};
@@ -95,7 +95,7 @@ impl RandomForest {
         seed: u64,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
-        super::check_labels(patches, labels)?;
+        check_labels(patches, labels)?;
         let imagery = patches.imagery().clone();
         let features = settings.features.count(&imagery);
         let drawn = settings.check(features)?;
@@ -198,10 +198,7 @@ impl Classifier for RandomForest {
     }
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
-        if let Some(mismatch) = self.imagery.mismatch(patches.imagery()) {
-            let advice = "predict on imagery like that of the training";
-            return Err(Error::input(patches.name(), mismatch, advice));
-        }
+        check_imagery(self, patches)?;
         let mut p = Array2::zeros((patches.len(), self.classes.len()));
         for batch in patches.batches(BATCH) {
             let (range, images) = batch?;

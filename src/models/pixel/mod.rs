@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::density::Shrinkage;
 use self::density::{Density, Moments, densities};
 pub use self::majority::MajorityClass;
-use super::{Classifier, check_labels};
+use super::{Classifier, check_imagery, check_labels};
 use crate::data::{Masks, Patches};
 use crate::progress::Progress;
 use crate::{Classes, Error, Imagery, Labels, Logits, Probabilities, Result, Temperature};
@@ -122,10 +122,7 @@ impl Classifier for PixelGaussian {
     }
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
-        if let Some(mismatch) = self.imagery.mismatch(patches.imagery()) {
-            let advice = "predict on imagery like that of the training";
-            return Err(Error::input(patches.name(), mismatch, advice));
-        }
+        check_imagery(self, patches)?;
         let mut z = Array2::from_elem((patches.len(), self.classes.len()), f64::NEG_INFINITY);
         let mut u = vec![0.0; self.imagery.bands.len()];
         for batch in patches.batches(BATCH) {

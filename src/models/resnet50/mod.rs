@@ -12,7 +12,7 @@ use super::architecture::Blueprint;
 use crate::nn::{
     Backend, Builder, Convolution, Dense, Initial, Maps, Module, Padding, Pass, Rows, Visitor, Window, fork,
 };
-use crate::{Error, Imagery, Result};
+use crate::{Error, Result};
 
 /// Blocks of each stage.
 pub(crate) const BLOCKS: [usize; 4] = [3, 4, 6, 3];
@@ -86,11 +86,19 @@ impl ResNet50Settings {
         Self { variant: Variant::Course, ..Self::default() }
     }
 
-    /// Checks the settings for patches of this size.
-    ///
-    /// # Errors
-    /// An odd width, one of 0 or more than a machine can hold, or patches too small for the first maximum.
-    pub fn check(&self, patch_size: usize) -> Result<()> {
+    /// Channels inside and behind a block, counted from 0.
+    fn channels(&self, stage: usize, block: usize) -> (usize, usize) {
+        let inside = self.width << stage;
+        let halved = self.variant == Variant::Course && stage == 0 && block == 0;
+        (if halved { inside / 2 } else { inside }, 4 * inside)
+    }
+}
+
+impl Blueprint for ResNet50Settings {
+    const NAME: &'static str = "resnet50";
+    type Module<E: Dtype, D: Backend<E>> = ResNet50<E, D>;
+
+    fn check(&self, patch_size: usize) -> Result<()> {
         if self.width == 0 || self.width > LARGEST || !self.width.is_multiple_of(2) {
             let advice = format!("choose an even number up to {LARGEST} (published: 64)");
             return Err(Error::input("resnet50: width", format!("{} channels", self.width), advice));
@@ -113,29 +121,37 @@ impl ResNet50Settings {
         Ok(())
     }
 
-    /// Channels inside and behind a block, counted from 0.
-    fn channels(&self, stage: usize, block: usize) -> (usize, usize) {
-        let inside = self.width << stage;
-        let halved = self.variant == Variant::Course && stage == 0 && block == 0;
-        (if halved { inside / 2 } else { inside }, 4 * inside)
-    }
-}
-
-impl Blueprint for ResNet50Settings {
-    const NAME: &'static str = "resnet50";
-    type Module<D: Backend<f32>> = ResNet50<f32, D>;
-
-    fn check(&self, patch_size: usize) -> Result<()> {
-        self.check(patch_size)
-    }
-
-    fn module<D: Backend<f32>>(
-        &self,
-        build: &mut Builder<'_, D>,
-        imagery: &Imagery,
-        classes: usize,
-    ) -> ResNet50<f32, D> {
-        ResNet50::new(build, self, imagery.bands.len(), classes)
+    /// Glorot-uniform weights, as in Keras.
+    fn module<E: Dtype, D: Backend<E>>(&self, build: &mut Builder<'_, E, D>) -> ResNet50<E, D> {
+        let (bands, classes) = (build.imagery.bands.len(), build.classes);
+        let [conv, pool] = self.variant.stem();
+        let mut layer = |name: String, window, inputs, outputs| {
+            let layer = build.convolution(Initial::Glorot, name, window, [inputs, outputs]);
+            layer.epsilon(self.variant.epsilon())
+        };
+        let first = layer("conv1".to_owned(), conv, bands, self.width);
+        let mut blocks = Vec::new();
+        let mut inputs = self.width;
+        for (stage, (count, stride)) in BLOCKS.into_iter().zip(self.variant.strides()).enumerate() {
+            for block in 0..count {
+                let (inside, outputs) = self.channels(stage, block);
+                let name = |part: usize| format!("{}.{}", block_name(stage, block), PARTS[part]);
+                let stride = if block == 0 { stride } else { 1 };
+                let point = |stride| Window { stride, ..Window::same(1) };
+                let layers = [
+                    layer(name(0), point(stride), inputs, inside),
+                    layer(name(1), Window::same(3), inside, inside),
+                    layer(name(2), point(1), inside, outputs),
+                ];
+                let shortcut = (block == 0).then(|| layer(name(3), point(stride), inputs, outputs).linear());
+                blocks.push(Block { layers, shortcut });
+                inputs = outputs;
+            }
+        }
+        let mut dense = |name: &str, sides| build.dense(Initial::Glorot, name, sides);
+        let hidden = (self.head > 0).then(|| dense("head.hidden", [inputs, self.head]).with_relu());
+        let features = if self.head > 0 { self.head } else { inputs };
+        ResNet50 { first, pool, blocks, hidden, head: dense("head.final", [features, classes]) }
     }
 }
 
@@ -184,38 +200,6 @@ pub(crate) struct ResNet50<E: Dtype, D: Backend<E>> {
 }
 
 impl<E: Dtype, D: Backend<E>> ResNet50<E, D> {
-    /// A network with Glorot-uniform weights, as in Keras.
-    fn new(build: &mut Builder<'_, D>, settings: &ResNet50Settings, bands: usize, classes: usize) -> Self {
-        let [conv, pool] = settings.variant.stem();
-        let mut layer = |name: String, window, inputs, outputs| {
-            let layer = build.convolution(Initial::Glorot, name, window, [inputs, outputs]);
-            layer.epsilon(settings.variant.epsilon())
-        };
-        let first = layer("conv1".to_owned(), conv, bands, settings.width);
-        let mut blocks = Vec::new();
-        let mut inputs = settings.width;
-        for (stage, (count, stride)) in BLOCKS.into_iter().zip(settings.variant.strides()).enumerate() {
-            for block in 0..count {
-                let (inside, outputs) = settings.channels(stage, block);
-                let name = |part: usize| format!("{}.{}", block_name(stage, block), PARTS[part]);
-                let stride = if block == 0 { stride } else { 1 };
-                let point = |stride| Window { stride, ..Window::same(1) };
-                let layers = [
-                    layer(name(0), point(stride), inputs, inside),
-                    layer(name(1), Window::same(3), inside, inside),
-                    layer(name(2), point(1), inside, outputs),
-                ];
-                let shortcut = (block == 0).then(|| layer(name(3), point(stride), inputs, outputs).linear());
-                blocks.push(Block { layers, shortcut });
-                inputs = outputs;
-            }
-        }
-        let mut dense = |name: &str, sides| build.dense(Initial::Glorot, name, sides);
-        let hidden = (settings.head > 0).then(|| dense("head.hidden", [inputs, settings.head]).with_relu());
-        let features = if settings.head > 0 { settings.head } else { inputs };
-        Self { first, pool, blocks, hidden, head: dense("head.final", [features, classes]) }
-    }
-
     /// The penultimate layer: the mean over the last maps, or the hidden layer where there is one.
     fn penultimate(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
         let x = self.first.forward(x, pass); // (B, S/2, S/2, width)

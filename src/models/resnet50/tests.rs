@@ -6,13 +6,15 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 use crate::models::squares::Squares;
 use crate::nn::{AnyTape, backward, cross_entropy, layers_of, weights};
+use crate::{Bands, Imagery};
 
 fn network<E: Dtype>(settings: &ResNet50Settings, bands: usize, classes: usize) -> ResNet50<E, Cpu>
 where
     Cpu: Backend<E>,
 {
-    let mut build = Builder { device: &Cpu::default(), random: &mut ChaCha8Rng::seed_from_u64(0) };
-    ResNet50::new(&mut build, settings, bands, classes)
+    let imagery = Imagery { bands: Bands::of_count(bands), ..Imagery::so2sat() };
+    let random = &mut ChaCha8Rng::seed_from_u64(0);
+    settings.module(&mut Builder::new(&Cpu::default(), random, &imagery, classes))
 }
 
 fn count(settings: &ResNet50Settings, bands: usize, classes: usize) -> usize {
@@ -62,8 +64,8 @@ where
 {
     let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(5));
     let settings = ResNet50Settings { variant, width: 4, head: 6 };
-    let mut build = Builder { device: &device, random: &mut random };
-    let mut network = ResNet50::<E, Cpu>::new(&mut build, &settings, 3, 4);
+    let imagery = Imagery { bands: Bands::of_count(3), ..Imagery::so2sat() };
+    let mut network: ResNet50<E, Cpu> = settings.module(&mut Builder::new(&device, &mut random, &imagery, 4));
     let mut draw = |len: usize| -> Vec<E> {
         (0..len).map(|_| E::from_f64(random.gen_range(0.0..1.0)).unwrap()).collect()
     };

@@ -13,7 +13,7 @@ use crate::nn::{
     Backend, Builder, Convolution, Dense, Initial, Maps, Module, Pass, Rows, Visitor, Window, dropout, fork,
     mean_of_logits, mean_of_softmaxes,
 };
-use crate::{Error, Imagery, Result};
+use crate::{Error, Result};
 
 /// How the four heads become one prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -50,12 +50,11 @@ impl Default for Sen2LczSettings {
     }
 }
 
-impl Sen2LczSettings {
-    /// Checks the settings for patches of this size.
-    ///
-    /// # Errors
-    /// A depth that is not 4 n + 1, a width of 0, more of either than a machine can hold, a dropout outside 0–1, or patches under 8 pixels.
-    pub fn check(&self, patch_size: usize) -> Result<()> {
+impl Blueprint for Sen2LczSettings {
+    const NAME: &'static str = "sen2lcz";
+    type Module<E: Dtype, D: Backend<E>> = Sen2Lcz<E, D>;
+
+    fn check(&self, patch_size: usize) -> Result<()> {
         if self.depth < 5 || self.depth % 4 != 1 {
             let problem = format!("{} is not 4 n + 1", self.depth);
             return Err(Error::input("sen2lcz: depth", problem, "choose 5, 9, 13, 17, …"));
@@ -77,23 +76,29 @@ impl Sen2LczSettings {
         }
         Ok(())
     }
-}
 
-impl Blueprint for Sen2LczSettings {
-    const NAME: &'static str = "sen2lcz";
-    type Module<D: Backend<f32>> = Sen2Lcz<f32, D>;
-
-    fn check(&self, patch_size: usize) -> Result<()> {
-        self.check(patch_size)
-    }
-
-    fn module<D: Backend<f32>>(
-        &self,
-        build: &mut Builder<'_, D>,
-        imagery: &Imagery,
-        classes: usize,
-    ) -> Sen2Lcz<f32, D> {
-        Sen2Lcz::new(build, self, imagery.bands.len(), classes)
+    /// He-normal weights.
+    fn module<E: Dtype, D: Backend<E>>(&self, build: &mut Builder<'_, E, D>) -> Sen2Lcz<E, D> {
+        let layers = (self.depth - 1) / 4;
+        let mut inputs = build.imagery.bands.len();
+        let blocks = std::array::from_fn(|block| {
+            let width = self.width << block;
+            let layer = |layer| {
+                let inputs = std::mem::replace(&mut inputs, width);
+                let name = format!("block{}.conv{}", block + 1, layer + 1);
+                build.convolution(Initial::He, name, Window::same(3), [inputs, width])
+            };
+            let block = (0..layers).map(layer).collect();
+            inputs *= 2; // maximum and mean, side by side
+            block
+        });
+        let heads = std::array::from_fn(|head| {
+            // A merge doubles the block's channels; the last block is not merged.
+            let inputs = if head < 3 { self.width << (head + 1) } else { self.width << 3 };
+            let name = if head < 3 { format!("head.merge{}", head + 1) } else { "head.final".to_owned() };
+            build.dense(Initial::He, name, [inputs, build.classes])
+        });
+        Sen2Lcz { blocks, heads, dropout: self.dropout, fusion: self.fusion }
     }
 }
 
@@ -108,30 +113,6 @@ pub(crate) struct Sen2Lcz<E: Dtype, D: Backend<E>> {
 }
 
 impl<E: Dtype, D: Backend<E>> Sen2Lcz<E, D> {
-    /// A network with He-normal weights.
-    fn new(build: &mut Builder<'_, D>, settings: &Sen2LczSettings, bands: usize, classes: usize) -> Self {
-        let layers = (settings.depth - 1) / 4;
-        let mut inputs = bands;
-        let blocks = std::array::from_fn(|block| {
-            let width = settings.width << block;
-            let layer = |layer| {
-                let inputs = std::mem::replace(&mut inputs, width);
-                let name = format!("block{}.conv{}", block + 1, layer + 1);
-                build.convolution(Initial::He, name, Window::same(3), [inputs, width])
-            };
-            let block = (0..layers).map(layer).collect();
-            inputs *= 2; // maximum and mean, side by side
-            block
-        });
-        let heads = std::array::from_fn(|head| {
-            // A merge doubles the block's channels; the last block is not merged.
-            let inputs = if head < 3 { settings.width << (head + 1) } else { settings.width << 3 };
-            let name = if head < 3 { format!("head.merge{}", head + 1) } else { "head.final".to_owned() };
-            build.dense(Initial::He, name, [inputs, classes])
-        });
-        Self { blocks, heads, dropout: settings.dropout, fusion: settings.fusion }
-    }
-
     /// One block's convolutions.
     fn block(&self, block: usize, mut x: Maps<E, D>, pass: &mut Pass<E, D>) -> Maps<E, D> {
         for layer in &self.blocks[block] {

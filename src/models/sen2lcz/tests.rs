@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::nn::{AnyTape, Moment, backward, cross_entropy};
+use crate::{Bands, Imagery};
 
 type Network = Sen2Lcz<f64, Cpu>;
 
@@ -70,8 +71,9 @@ fn the_loss_has_the_gradient_of_finite_differences_in_every_tensor() {
     let (batch, size, bands, classes) = (3, 8, 3, 4);
     for fusion in [Fusion::Softmaxes, Fusion::Logits] {
         let settings = Sen2LczSettings { depth: 5, width: 2, dropout: 0.0, fusion };
-        let mut build = Builder { device: &device, random: &mut random };
-        let mut network = Network::new(&mut build, &settings, bands, classes);
+        let imagery = Imagery { bands: Bands::of_count(bands), ..Imagery::so2sat() };
+        let mut network: Network =
+            settings.module(&mut Builder::new(&device, &mut random, &imagery, classes));
         let mut draw = |len: usize| (0..len).map(|_| random.gen_range(0.0..1.0)).collect::<Vec<f64>>();
         let x = device.tensor_from_vec(draw(batch * size * size * bands), (batch, size, size, bands));
         // Any weights do: a cross-entropy is linear in y.

@@ -117,7 +117,7 @@ struct Block<E: Dtype, D: Backend<E>> {
 }
 
 impl<E: Dtype, D: Backend<E>> Block<E, D> {
-    fn new(build: &mut Builder<'_, D>, shape: &Shape) -> Self {
+    fn new(build: &mut Builder<'_, E, D>, shape: &Shape) -> Self {
         let Shape { name, kernel, stride, inputs, inside, outputs } = shape;
         let mut point = |part: &str, sides| {
             let name = format!("{name}.{part}");
@@ -186,14 +186,13 @@ pub(super) struct EfficientNet<E: Dtype, D: Backend<E>> {
 
 /// The ways down and up.
 pub(super) fn new<E: Dtype, D: Backend<E>>(
-    build: &mut Builder<'_, D>,
+    build: &mut Builder<'_, E, D>,
     settings: &UnetSettings,
-    bands: usize,
 ) -> (EfficientNet<E, D>, Decoder<E, D>) {
     let [first, last] = ENDS.map(|channels| scaled(channels, settings.width));
     let shapes = shapes(settings);
     let half = Window { kernel: 3, stride: 2, padding: Padding::Same };
-    let stem = build.convolution(Initial::HeOutputs, "stem", half, [bands, first]);
+    let stem = build.convolution(Initial::HeOutputs, "stem", half, [build.imagery.bands.len(), first]);
     let blocks = shapes.iter().map(|shape| Block::new(build, shape)).collect();
     let behind = shapes.last().map_or(first, |shape| shape.outputs);
     let top = build.convolution(Initial::HeOutputs, "top", Window::same(1), [behind, last]);

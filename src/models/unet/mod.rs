@@ -19,7 +19,7 @@ use crate::data::Sample;
 use crate::nn::{
     Augmentation, Backend, Builder, Maps, Module, Pass, PixelHead, Rows, Schedule, Training, Visitor,
 };
-use crate::{Error, Imagery, Result};
+use crate::{Error, Result};
 use decoder::Decoder;
 use efficientnet::EfficientNet;
 use plain::Plain;
@@ -66,11 +66,32 @@ impl UnetSettings {
         Self { encoder: Encoder::Plain, ..Self::default() }
     }
 
-    /// Checks the settings for patches of this size.
-    ///
-    /// # Errors
-    /// A width or a depth that cannot be, or patches that cannot be halved so often.
-    pub fn check(&self, patch_size: usize) -> Result<()> {
+    /// How often the maps are halved.
+    fn halvings(&self) -> usize {
+        match self.encoder {
+            Encoder::Plain => self.depth,
+            Encoder::EfficientnetB0 => 5,
+        }
+    }
+}
+
+impl Blueprint for UnetSettings {
+    const NAME: &'static str = "unet";
+    const SAMPLE: Sample = Sample::Pixel;
+    type Module<E: Dtype, D: Backend<E>> = Unet<E, D>;
+
+    /// Fewer patches per step, since each has thousands of samples, and each turned and mirrored.
+    fn training(&self) -> Training {
+        Training {
+            epochs: 50,
+            batch_size: 8,
+            schedule: Schedule::Cosine { epochs: 50, floor: 0.0 },
+            augmentation: Augmentation::FlipsAndTurns,
+            ..Training::default()
+        }
+    }
+
+    fn check(&self, patch_size: usize) -> Result<()> {
         if !(self.width > 0.0 && self.width <= LARGEST.0) {
             let advice = format!("choose a number above 0, up to {} (published: 1)", LARGEST.0);
             return Err(Error::input("unet: width", self.width.to_string(), advice));
@@ -94,42 +115,19 @@ impl UnetSettings {
         Ok(())
     }
 
-    /// How often the maps are halved.
-    fn halvings(&self) -> usize {
-        match self.encoder {
-            Encoder::Plain => self.depth,
-            Encoder::EfficientnetB0 => 5,
-        }
-    }
-}
-
-impl Blueprint for UnetSettings {
-    const NAME: &'static str = "unet";
-    const SAMPLE: Sample = Sample::Pixel;
-    type Module<D: Backend<f32>> = Unet<f32, D>;
-
-    /// Fewer patches per step, since each has thousands of samples, and each turned and mirrored.
-    fn training(&self) -> Training {
-        Training {
-            epochs: 50,
-            batch_size: 8,
-            schedule: Schedule::Cosine { epochs: 50, floor: 0.0 },
-            augmentation: Augmentation::FlipsAndTurns,
-            ..Training::default()
-        }
-    }
-
-    fn check(&self, patch_size: usize) -> Result<()> {
-        self.check(patch_size)
-    }
-
-    fn module<D: Backend<f32>>(
-        &self,
-        build: &mut Builder<'_, D>,
-        imagery: &Imagery,
-        classes: usize,
-    ) -> Unet<f32, D> {
-        Unet::new(build, self, imagery.bands.len(), classes)
+    fn module<E: Dtype, D: Backend<E>>(&self, build: &mut Builder<'_, E, D>) -> Unet<E, D> {
+        let (down, up, kernel) = match self.encoder {
+            Encoder::Plain => {
+                let (down, up) = plain::new(build, self);
+                (Down::Plain(down), up, plain::HEAD)
+            }
+            Encoder::EfficientnetB0 => {
+                let (down, up) = efficientnet::new(build, self);
+                (Down::EfficientNet(Box::new(down)), up, efficientnet::HEAD)
+            }
+        };
+        let head = build.pixel_head("head", kernel, [up.outputs(), build.classes]);
+        Unet { down, up, head }
     }
 }
 
@@ -149,22 +147,6 @@ enum Down<E: Dtype, D: Backend<E>> {
 }
 
 impl<E: Dtype, D: Backend<E>> Unet<E, D> {
-    /// A network with random weights.
-    fn new(build: &mut Builder<'_, D>, settings: &UnetSettings, bands: usize, classes: usize) -> Self {
-        let (down, up, kernel) = match settings.encoder {
-            Encoder::Plain => {
-                let (down, up) = plain::new(build, settings, bands);
-                (Down::Plain(down), up, plain::HEAD)
-            }
-            Encoder::EfficientnetB0 => {
-                let (down, up) = efficientnet::new(build, settings, bands);
-                (Down::EfficientNet(Box::new(down)), up, efficientnet::HEAD)
-            }
-        };
-        let head = build.pixel_head("head", kernel, [up.outputs(), classes]);
-        Self { down, up, head }
-    }
-
     /// The smallest maps, and what was seen on the way to them.
     fn encoded(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> (Maps<E, D>, Vec<Maps<E, D>>) {
         match &self.down {

@@ -26,10 +26,10 @@ fn channels(settings: &UnetSettings, level: usize) -> usize {
 
 /// The ways down and up.
 pub(super) fn new<E: Dtype, D: Backend<E>>(
-    build: &mut Builder<'_, D>,
+    build: &mut Builder<'_, E, D>,
     settings: &UnetSettings,
-    bands: usize,
 ) -> (Plain<E, D>, Decoder<E, D>) {
+    let mut inputs = build.imagery.bands.len();
     let mut pair = |name: &str, inputs, outputs| {
         [(1, inputs), (2, outputs)].map(|(number, inputs)| {
             let name = format!("{name}.conv{number}");
@@ -37,7 +37,6 @@ pub(super) fn new<E: Dtype, D: Backend<E>>(
         })
     };
     let mut down = Vec::new();
-    let mut inputs = bands;
     for level in 0..=settings.depth {
         let outputs = channels(settings, level);
         let name = if level == settings.depth { "bottom".to_owned() } else { format!("down{}", level + 1) };

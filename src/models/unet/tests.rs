@@ -7,7 +7,7 @@ use super::*;
 use crate::models::squares::Squares;
 use crate::models::{Architecture, Device, build};
 use crate::nn::{AnyTape, backward, cross_entropy};
-use crate::{Bands, Classes};
+use crate::{Bands, Classes, Imagery};
 
 fn imagery(patch_size: usize, bands: usize) -> Imagery {
     Imagery { patch_size, bands: Bands::of_count(bands), ..Imagery::so2sat() }
@@ -77,8 +77,8 @@ where
     Cpu: Backend<E>,
 {
     let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(5));
-    let mut build = Builder { device: &device, random: &mut random };
-    let mut network = Unet::<E, Cpu>::new(&mut build, settings, 3, 4);
+    let imagery = imagery(32, 3);
+    let mut network: Unet<E, Cpu> = settings.module(&mut Builder::new(&device, &mut random, &imagery, 4));
     let mut draw = |len: usize| -> Vec<E> {
         (0..len).map(|_| E::from_f64(random.gen_range(0.0..1.0)).unwrap()).collect()
     };

@@ -58,7 +58,7 @@ unsafe impl Kernel for Moments<'_> {
         let channels = self.sums.len();
         let pixels = self.y.len() / channels;
         for (channel, n) in vectors::<L>(channels) {
-            // SAFETY: `n` lanes from `channel` on exist in every pixel.
+            // SAFETY: as `check` has it, `n` lanes from `channel` on exist in every pixel.
             unsafe {
                 let start = self.y.as_ptr().add(channel);
                 let zero = L::splat(0.0);

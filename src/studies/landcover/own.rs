@@ -9,8 +9,8 @@ use super::runs;
 use super::scores::CoverScores;
 use crate::figures::{self, Caption, CountScale, Provenance, Source, TilesPicture};
 use crate::files::Partial;
-use crate::models::Device;
 use crate::models::unet::UnetSettings;
+use crate::models::{Architecture, Device};
 use crate::nn::{Masked, Training};
 use crate::run::write_json;
 use crate::scene::{BlockSplit, CloudFilter, Fate, GeoTiff, LabelRaster, Part, Scene, Tiling};
@@ -69,7 +69,7 @@ pub fn train_land_cover(
 ) -> Result<LandCoverOutcome> {
     crate::files::check_free(folder)?;
     settings.training.check()?;
-    settings.network.check(settings.tiling.patch_size)?;
+    Architecture::Unet(settings.network.clone()).check(settings.tiling.patch_size)?;
     let cut = settings.tiling.cut(scene, labels, scl.map(|scl| (scl, &settings.clouds)), progress)?;
     let parts = settings.blocks.deal(&cut)?;
     let of = |part: Part| {

@@ -188,43 +188,49 @@ impl Linear {
                     linked::add_convolved(level, sides, gy, weights, gx);
                 }
             }
-            Kind::Depthwise => self.add_depthwise_gradients(level, x, gy, weights, gw, gx),
-        }
-    }
-
-    fn add_depthwise_gradients(
-        self,
-        level: Level,
-        x: &[f32],
-        gy: &[f32],
-        weights: &[f32],
-        gw: &mut [f32],
-        gx: Option<&mut [f32]>,
-    ) {
-        let Sides { batch, height, width, inputs: channels, window, .. } = self.sides;
-        let (image_in, [_, image_out]) = (height * width * channels, self.output_lens());
-        let of_weights = Terms::of_weights(window, height, width);
-        let group = batch.div_ceil(GROUPS);
-        let groups = x.par_chunks(group * image_in).zip(gy.par_chunks(group * image_out));
-        let parts: Vec<Vec<f32>> = groups
-            .map(|(x, gy)| {
-                let mut part = vec![0f32; gw.len()];
-                for (left, right) in x.chunks_exact(image_in).zip(gy.chunks_exact(image_out)) {
-                    let (terms, out) = (&of_weights, part.as_mut_slice());
-                    level.run(SumProducts { terms, channels, left, right, finish: Finish::Accumulate, out });
+            Kind::Depthwise => {
+                let Sides { batch, height, width, inputs: channels, window, .. } = self.sides;
+                let (image_in, [_, image_out]) = (height * width * channels, self.output_lens());
+                let of_weights = Terms::of_weights(window, height, width);
+                let group = batch.div_ceil(GROUPS);
+                let groups = x.par_chunks(group * image_in).zip(gy.par_chunks(group * image_out));
+                let parts: Vec<Vec<f32>> = groups
+                    .map(|(x, gy)| {
+                        let mut part = vec![0f32; gw.len()];
+                        for (left, right) in x.chunks_exact(image_in).zip(gy.chunks_exact(image_out)) {
+                            let (terms, out) = (&of_weights, part.as_mut_slice());
+                            level.run(SumProducts {
+                                terms,
+                                channels,
+                                left,
+                                right,
+                                finish: Finish::Accumulate,
+                                out,
+                            });
+                        }
+                        part
+                    })
+                    .collect();
+                for part in parts {
+                    level.run(norm::Add { sum: gw, part: &part });
                 }
-                part
-            })
-            .collect();
-        for part in parts {
-            level.run(norm::Add { sum: gw, part: &part });
-        }
-        if let Some(gx) = gx {
-            let of_input = Terms::of_input(window, height, width);
-            let (terms, right) = (&of_input, weights);
-            gx.par_chunks_exact_mut(image_in).zip(gy.par_chunks_exact(image_out)).for_each(|(out, left)| {
-                level.run(SumProducts { terms, channels, left, right, finish: Finish::Accumulate, out });
-            });
+                if let Some(gx) = gx {
+                    let of_input = Terms::of_input(window, height, width);
+                    let (terms, right) = (&of_input, weights);
+                    gx.par_chunks_exact_mut(image_in).zip(gy.par_chunks_exact(image_out)).for_each(
+                        |(out, left)| {
+                            level.run(SumProducts {
+                                terms,
+                                channels,
+                                left,
+                                right,
+                                finish: Finish::Accumulate,
+                                out,
+                            });
+                        },
+                    );
+                }
+            }
         }
     }
 }

@@ -45,19 +45,81 @@ impl Backend<f32> for Cpu {
     }
 
     fn max_pool(x: Maps<f32, Cpu>, window: Window) -> Maps<f32, Cpu> {
-        max_pool(x, window)
+        let (batch, height, width, channels) = *x.shape();
+        let (rows, columns) = (window.outputs(height), window.outputs(width));
+        let (x, tape) = x.split_tape();
+        let (image_in, image_out) = (height * width * channels, rows * columns * channels);
+        let places: Vec<_> = window.pixels(height, width).collect();
+        let images = lend::numbers(&x);
+        let y = filled(batch * image_out, image_out, |image, y| {
+            pool::max(&places, window, channels, &images[image * image_in..][..image_in], y);
+        });
+        let (device, inputs) = (x.device().clone(), vec![of(&x)]);
+        record(&device, tape, inputs, y, (batch, rows, columns, channels), move |g, inputs| {
+            let pixels = lend::numbers(&x);
+            inputs[0]
+                .par_chunks_exact_mut(image_in)
+                .zip(pixels.par_chunks_exact(image_in).zip(g.par_chunks_exact(image_out)))
+                .for_each(|(gx, (image, g))| pool::add_max_gradient(&places, window, channels, image, g, gx));
+        })
     }
 
     fn concat(a: Maps<f32, Cpu>, b: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
-        concat(a, b)
+        let ((batch, height, width, of_a), of_b) = (*a.shape(), b.shape().3);
+        let ((a, tape), (b, tape_b)) = (a.split_tape(), b.split_tape());
+        let row = width * (of_a + of_b);
+        let (rows_a, rows_b) = (lend::numbers(&a), lend::numbers(&b));
+        let y = filled(batch * height * row, row, |n, y| {
+            let a = rows_a[n * width * of_a..].chunks_exact(of_a);
+            let b = rows_b[n * width * of_b..].chunks_exact(of_b);
+            for (y, (a, b)) in y.chunks_exact_mut(of_a + of_b).zip(a.zip(b)) {
+                y[..of_a].copy_from_slice(a);
+                y[of_a..].copy_from_slice(b);
+            }
+        });
+        let (device, inputs) = (a.device().clone(), vec![of(&a), of(&b)]);
+        let shape = (batch, height, width, of_a + of_b);
+        record(&device, tape.merge(tape_b), inputs, y, shape, move |g, inputs| {
+            let [ga, gb] = inputs else { unreachable!("two inputs") };
+            g.par_chunks_exact(of_a + of_b)
+                .with_min_len(PIXELS)
+                .zip(ga.par_chunks_exact_mut(of_a).zip(gb.par_chunks_exact_mut(of_b)))
+                .for_each(|(g, (ga, gb))| {
+                    Level::best().run(norm::Add { sum: ga, part: &g[..of_a] });
+                    Level::best().run(norm::Add { sum: gb, part: &g[of_a..] });
+                });
+        })
     }
 
     fn max_mean_pool(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
-        max_mean_pool(x)
+        let (batch, height, width, channels) = *x.shape();
+        let (x, tape) = x.split_tape();
+        let (image_in, image_out) = (height * width * channels, (height / 2) * (width / 2) * 2 * channels);
+        let images = lend::numbers(&x);
+        let y = filled(batch * image_out, image_out, |image, y| {
+            pool::max_mean(height, width, channels, &images[image * image_in..][..image_in], y);
+        });
+        let (device, inputs) = (x.device().clone(), vec![of(&x)]);
+        record(&device, tape, inputs, y, (batch, height / 2, width / 2, 2 * channels), move |g, inputs| {
+            let (level, pixels) = (Level::best(), lend::numbers(&x));
+            inputs[0]
+                .par_chunks_exact_mut(image_in)
+                .zip(pixels.par_chunks_exact(image_in).zip(g.par_chunks_exact(image_out)))
+                .for_each(|(out, (image, gradient))| {
+                    level.run(pool::AddMaxMeanGradient { height, width, channels, image, gradient, out });
+                });
+        })
     }
 
     fn times<S: Shape>(x: Taped<S, f32, Cpu>, factors: Tensor<S, f32, Cpu>) -> Taped<S, f32, Cpu> {
-        times(x, factors)
+        let shape = *x.shape();
+        let (x, tape) = x.split_tape();
+        let numbers = lend::numbers(&x).par_iter().zip(lend::numbers(&factors));
+        let y: Vec<f32> = numbers.with_min_len(UPDATED).map(|(x, factor)| x * factor).collect();
+        record(x.device(), tape, vec![of(&x)], y, shape, move |g, inputs| {
+            let numbers = inputs[0].par_iter_mut().zip(g.par_iter().zip(lend::numbers(&factors)));
+            numbers.with_min_len(UPDATED).for_each(|(gx, (g, factor))| *gx += g * factor);
+        })
     }
 
     fn gate(x: Maps<f32, Cpu>, z: Rows<f32, Cpu>) -> Maps<f32, Cpu> {
@@ -81,7 +143,19 @@ impl Backend<f32> for Cpu {
     }
 
     fn global_mean(x: Maps<f32, Cpu>) -> Rows<f32, Cpu> {
-        global_mean(x)
+        let (batch, height, width, channels) = *x.shape();
+        let (x, tape) = x.split_tape();
+        let image = height * width * channels;
+        let mut y = vec![0f32; batch * channels];
+        y.par_chunks_exact_mut(channels)
+            .zip(lend::numbers(&x).par_chunks_exact(image))
+            .for_each(|(y, image)| pool::mean(image, y));
+        record(x.device(), tape, vec![of(&x)], y, (batch, channels), move |g, inputs| {
+            inputs[0]
+                .par_chunks_exact_mut(image)
+                .zip(g.par_chunks_exact(channels))
+                .for_each(|(gx, g)| pool::add_mean_gradient(g, gx));
+        })
     }
 
     fn dense(x: Rows<f32, Cpu>, layer: &DenseLayer<'_, f32, Cpu>) -> Rows<f32, Cpu> {
@@ -182,103 +256,4 @@ fn record<S: Shape>(
         });
     }
     out.put_tape(tape)
-}
-
-/// See [`Backend::max_pool`].
-fn max_pool(x: Maps<f32, Cpu>, window: Window) -> Maps<f32, Cpu> {
-    let (batch, height, width, channels) = *x.shape();
-    let (rows, columns) = (window.outputs(height), window.outputs(width));
-    let (x, tape) = x.split_tape();
-    let (image_in, image_out) = (height * width * channels, rows * columns * channels);
-    let places: Vec<_> = window.pixels(height, width).collect();
-    let images = lend::numbers(&x);
-    let y = filled(batch * image_out, image_out, |image, y| {
-        pool::max(&places, window, channels, &images[image * image_in..][..image_in], y);
-    });
-    let (device, inputs) = (x.device().clone(), vec![of(&x)]);
-    record(&device, tape, inputs, y, (batch, rows, columns, channels), move |g, inputs| {
-        let pixels = lend::numbers(&x);
-        inputs[0]
-            .par_chunks_exact_mut(image_in)
-            .zip(pixels.par_chunks_exact(image_in).zip(g.par_chunks_exact(image_out)))
-            .for_each(|(gx, (image, g))| pool::add_max_gradient(&places, window, channels, image, g, gx));
-    })
-}
-
-/// See [`Backend::concat`].
-fn concat(a: Maps<f32, Cpu>, b: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
-    let ((batch, height, width, of_a), of_b) = (*a.shape(), b.shape().3);
-    let ((a, tape), (b, tape_b)) = (a.split_tape(), b.split_tape());
-    let row = width * (of_a + of_b);
-    let (rows_a, rows_b) = (lend::numbers(&a), lend::numbers(&b));
-    let y = filled(batch * height * row, row, |n, y| {
-        let a = rows_a[n * width * of_a..].chunks_exact(of_a);
-        let b = rows_b[n * width * of_b..].chunks_exact(of_b);
-        for (y, (a, b)) in y.chunks_exact_mut(of_a + of_b).zip(a.zip(b)) {
-            y[..of_a].copy_from_slice(a);
-            y[of_a..].copy_from_slice(b);
-        }
-    });
-    let (device, inputs) = (a.device().clone(), vec![of(&a), of(&b)]);
-    let shape = (batch, height, width, of_a + of_b);
-    record(&device, tape.merge(tape_b), inputs, y, shape, move |g, inputs| {
-        let [ga, gb] = inputs else { unreachable!("two inputs") };
-        g.par_chunks_exact(of_a + of_b)
-            .with_min_len(PIXELS)
-            .zip(ga.par_chunks_exact_mut(of_a).zip(gb.par_chunks_exact_mut(of_b)))
-            .for_each(|(g, (ga, gb))| {
-                Level::best().run(norm::Add { sum: ga, part: &g[..of_a] });
-                Level::best().run(norm::Add { sum: gb, part: &g[of_a..] });
-            });
-    })
-}
-
-/// See [`Backend::max_mean_pool`].
-fn max_mean_pool(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
-    let (batch, height, width, channels) = *x.shape();
-    let (x, tape) = x.split_tape();
-    let (image_in, image_out) = (height * width * channels, (height / 2) * (width / 2) * 2 * channels);
-    let images = lend::numbers(&x);
-    let y = filled(batch * image_out, image_out, |image, y| {
-        pool::max_mean(height, width, channels, &images[image * image_in..][..image_in], y);
-    });
-    let (device, inputs) = (x.device().clone(), vec![of(&x)]);
-    record(&device, tape, inputs, y, (batch, height / 2, width / 2, 2 * channels), move |g, inputs| {
-        let (level, pixels) = (Level::best(), lend::numbers(&x));
-        inputs[0]
-            .par_chunks_exact_mut(image_in)
-            .zip(pixels.par_chunks_exact(image_in).zip(g.par_chunks_exact(image_out)))
-            .for_each(|(out, (image, gradient))| {
-                level.run(pool::AddMaxMeanGradient { height, width, channels, image, gradient, out });
-            });
-    })
-}
-
-/// See [`Backend::times`].
-fn times<S: Shape>(x: Taped<S, f32, Cpu>, factors: Tensor<S, f32, Cpu>) -> Taped<S, f32, Cpu> {
-    let shape = *x.shape();
-    let (x, tape) = x.split_tape();
-    let numbers = lend::numbers(&x).par_iter().zip(lend::numbers(&factors));
-    let y: Vec<f32> = numbers.with_min_len(UPDATED).map(|(x, factor)| x * factor).collect();
-    record(x.device(), tape, vec![of(&x)], y, shape, move |g, inputs| {
-        let numbers = inputs[0].par_iter_mut().zip(g.par_iter().zip(lend::numbers(&factors)));
-        numbers.with_min_len(UPDATED).for_each(|(gx, (g, factor))| *gx += g * factor);
-    })
-}
-
-/// See [`Backend::global_mean`].
-fn global_mean(x: Maps<f32, Cpu>) -> Rows<f32, Cpu> {
-    let (batch, height, width, channels) = *x.shape();
-    let (x, tape) = x.split_tape();
-    let image = height * width * channels;
-    let mut y = vec![0f32; batch * channels];
-    y.par_chunks_exact_mut(channels)
-        .zip(lend::numbers(&x).par_chunks_exact(image))
-        .for_each(|(y, image)| pool::mean(image, y));
-    record(x.device(), tape, vec![of(&x)], y, (batch, channels), move |g, inputs| {
-        inputs[0]
-            .par_chunks_exact_mut(image)
-            .zip(g.par_chunks_exact(channels))
-            .for_each(|(gx, g)| pool::add_mean_gradient(g, gx));
-    })
 }

@@ -299,7 +299,8 @@ fn layers_have_keras_s_parameters_and_learn_in_f32_what_they_learn_in_f64() {
     {
         let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(3));
         let window = Window { kernel: 2, stride: 2, padding: Padding::Same };
-        let mut build = Builder { device: &device, random: &mut random };
+        let imagery = crate::Imagery::so2sat();
+        let mut build = Builder::new(&device, &mut random, &imagery, 2);
         let mut wider: Convolution<E, Cpu> = build.transposed(Initial::Glorot, "up", window, [6, 20]);
         let own = build.depthwise(Initial::He, "own", Window::same(3), 20);
         let mut own = own.swish().without_bias();
