@@ -217,6 +217,9 @@ impl Classes {
         if (1..=Self::MOST).contains(&k) {
             return Ok(());
         }
+        if k == 0 {
+            return Err(Error::input("class list", "no class", "name at least one"));
+        }
         let problem = format!("{k} classes, not 1 to {}", Self::MOST);
         Err(Error::input("class list", problem, "check the number of columns, or join classes"))
     }

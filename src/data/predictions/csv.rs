@@ -118,6 +118,7 @@ impl<'a> Lines<'a> {
                 _ => return Err(self.error(1, format!("column '{column}'"), FORMS)),
             }
         }
+        Classes::of_columns(names.len()).map_err(|e| e.within(self.path))?;
         let counted = names.iter().zip(1..).all(|(name, k): (_, usize)| name.parse() == Ok(k));
         let classes = match classes {
             Some(classes) if classes.len() == names.len() => classes.clone(),
@@ -127,7 +128,8 @@ impl<'a> Lines<'a> {
                 return Err(self.error(1, problem, "give one column a class"));
             }
             None if counted && matches!(names.len(), 10 | 17) => Classes::of_count(names.len()),
-            None => Classes::named(names.iter().copied()).map_err(|e| e.within(self.path))?,
+            None => Classes::named(names.iter().copied())
+                .map_err(|_| self.error(1, "two columns of one name", "give each class one column"))?,
         };
         let labels = self.column(0, &classes)?;
         let mut p = Array2::zeros((self.rows.len(), classes.len()));

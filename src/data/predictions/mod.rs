@@ -105,9 +105,9 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
             return Ok(table);
         }
         let shape = product(&table.shape());
-        let problem = format!("shape {shape} for {samples} predictions of {columns} classes");
+        let problem = format!("'{name}' is {shape} for {samples} predictions of {columns} classes");
         let advice = "write labels and votes of the same samples and classes";
-        Err(Error::input(place(path, name), problem, advice))
+        Err(Error::file(path, problem, advice))
     };
     let table = |name: &str| fitting(name, &shape)?.read::<f64, _>();
     let p: Array2<f64> = p.read()?;
