@@ -171,7 +171,7 @@ fn an_interrupted_training_of_pixels_resumes_to_the_same_bits() {
     place.train("part", &format!("--epochs 2 {schedule}"));
     assert!(place.model("part") != place.model("whole"));
     let said = place.does("train --resume part --epochs 3");
-    assert!(said.contains("went on in epoch 3"), "{said}");
+    assert!(said.contains("resumed in epoch 3"), "{said}");
     assert!(place.model("part") == place.model("whole"));
     let again = place.does("train --resume part");
     assert!(again.contains("nothing was left to do"), "{again}");

@@ -211,7 +211,7 @@ fn ctrl_c_keeps_the_step_and_says_how_to_go_on() {
     assert!(asked.elapsed() < Duration::from_secs(5));
     let message = told(&output);
     assert_eq!((output.status.code(), message.lines().count()), (Some(130), 1), "{message}");
-    let advice = format!("; go on with: lcz train --resume {}\n", place.path("run").display());
+    let advice = format!("; resume with: lcz train --resume {}\n", place.path("run").display());
     assert!(message.starts_with("interrupted in epoch ") && message.ends_with(&advice), "{message}");
 
     // The run can be used as it is, and goes on where it was, to fewer epochs than it was to have.
@@ -220,7 +220,7 @@ fn ctrl_c_keeps_the_step_and_says_how_to_go_on() {
     succeeds(evaluate);
     let epoch: usize = message.split_whitespace().nth(3).unwrap().parse().unwrap();
     let said = succeeds(place.resume("run", &["--epochs", &(epoch + 1).to_string()]));
-    assert!(said.contains(&format!("went on in epoch {epoch} after batch ")), "{said}");
+    assert!(said.contains(&format!("resumed in epoch {epoch} after batch ")), "{said}");
 }
 
 #[test]

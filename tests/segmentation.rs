@@ -318,9 +318,9 @@ fn a_models_samples_are_pixels_or_patches_and_what_is_of_the_other_kind_is_refus
     let labels = Labels::new(data.masks.classes().clone(), vec![0, 1, 2, 0, 1, 2]).unwrap().one_hot();
     let labelled = Labelled { patches: &data.patches, labels: &labels };
     let fit = unet.fit(labelled, None, &training(1), &mut Silent);
-    refused(fit.map(drop), "a class per patch, where unet learns one per pixel; give masks");
+    refused(fit.map(drop), "a class per patch, where unet is trained on one per pixel; give masks");
     let fit = mlp.fit(data.masked(), None, &training(1), &mut Silent);
-    refused(fit.map(drop), "a class per pixel, where mlp learns one per patch; give labels");
+    refused(fit.map(drop), "a class per pixel, where mlp is trained on one per patch; give labels");
     refused(unet.mc_dropout(&data.patches, 3, 0).map(drop), "the network has no dropout");
     refused(Ensemble::new(vec![unet, mlp]).map(drop), "member 1: a class per patch, not per pixel");
 }

@@ -24,7 +24,7 @@ pub(crate) use training::{load_training, save_training};
 /// The key of a [`Description`] among a file's metadata.
 const KEY: &str = "lcz";
 
-/// What a file says of its tensors: all that is needed to use them.
+/// All that is needed to use a file's tensors.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Description {
     architecture: Architecture,

@@ -1,4 +1,4 @@
-//! Trainings on disk: what it takes to go on with one, in a safetensors file.
+//! Trainings on disk: the state that one is resumed from, in a safetensors file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub(crate) fn save_training(
 /// # Errors
 /// A missing or truncated file, or one that this version of lcz did not write.
 pub(crate) fn load_training<T: DeserializeOwned>(path: &Path) -> Result<(Description, TrainingState, T)> {
-    let not_ours = |problem: String| Error::file(path, problem, "start the training anew, in another folder");
+    let not_ours = |problem: String| Error::file(path, problem, "train again, in another folder");
     let file = std::fs::read(path).map_err(Error::io(path))?;
     let broken = |e: SafeTensorError| not_ours(format!("not safetensors ({e})"));
     let (_, metadata) = SafeTensors::read_metadata(&file).map_err(broken)?;

@@ -15,7 +15,7 @@ use super::output;
 /// then shows the scores before and after.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The data must not be those that the network learnt from: it would come out too sure. Of the one file
+    after_help = "The data must not be those that the network was trained on: it would stay overconfident. Of the one file
 that a run was trained on, its validation part is taken.
 An ensemble gets one temperature for the mean of its members, whose logits are ln p.
 
@@ -32,7 +32,7 @@ pub struct TempScale {
     #[arg(long)]
     data: PathBuf,
 
-    /// What the loss is taken against [default: what the run learnt].
+    /// Labels of the loss [default: those of the training].
     #[arg(long)]
     labels: Option<Labels>,
 

@@ -40,7 +40,7 @@ use super::output::{self, Table};
 Defaults of unet: training.epochs=50, batch_size=8, augmentation=flips-and-turns, schedule a cosine over all epochs.
   data.bands (all, in the file's order)  data.without=[]
   data.split=auto                   (one file: by group if there are groups; group, position)
-Settings of a forest, beside data and training.seed:
+Settings of a forest, next to data and training.seed:
   model.trees=100    model.max_features=sqrt  (all, or a number)
   model.min_leaf=1   model.max_depth          (none: full trees)
   model.bootstrap=true  model.features=pixels (statistics: mean and deviation of each band)
@@ -60,7 +60,7 @@ Examples:
   lcz train unet --data cover --run runs/cover       (a folder of lcz patches --masks)
   lcz train unet --data cover --run runs/plain --set model.encoder=plain --set model.width=0.25
   lcz train sen2lcz --config runs/first/config.toml --run runs/again
-  lcz train --resume runs/first                      (go on after Ctrl-C, or a power cut)
+  lcz train --resume runs/first                      (after Ctrl-C, or a power cut)
   lcz train --resume runs/first --epochs 40          (more epochs than the run had)")]
 pub struct Train {
     /// The model: sen2lcz, resnet50, mlp, unet or forest.
@@ -85,7 +85,7 @@ pub struct Train {
     #[arg(long)]
     config: Option<PathBuf>,
 
-    /// What is learnt: one-hot, votes (shares), or posterior (the mean of Dirichlet(α + votes), which rules no
+    /// Labels to train on: one-hot, votes (shares), or posterior (the mean of Dirichlet(α + votes), which rules no
     /// class out; data.alpha, 1/K if not set) [default: one-hot].
     #[arg(long)]
     labels: Option<String>,
@@ -102,7 +102,7 @@ pub struct Train {
     #[arg(long)]
     seed: Option<u64>,
 
-    /// Turn and mirror each patch at random, anew in each epoch.
+    /// Turn and mirror each patch at random in each epoch.
     #[arg(long)]
     augment: bool,
 
@@ -169,10 +169,10 @@ impl Train {
     }
 }
 
-/// An interrupted training that has a run says how to go on with it.
+/// An interrupted training that has a run says how to resume it.
 fn how_to_go_on(error: Error, folder: &Path) -> anyhow::Error {
     if matches!(error, Error::Interrupted { .. }) && folder.exists() {
-        let advice = format!("{error}; go on with: lcz train --resume {}", folder.display());
+        let advice = format!("{error}; resume with: lcz train --resume {}", folder.display());
         return anyhow::Error::from(error).context(advice);
     }
     error.into()
@@ -197,7 +197,7 @@ fn print(outcome: lcz::Result<Outcome>, folder: &Path, json: bool) -> anyhow::Re
         Some(at) if at.was_over => output::line(
             "nothing was left to do: all epochs were done, or too many in a row without a better one",
         )?,
-        Some(at) => output::line(format!("went on in epoch {} after batch {}", at.epoch, at.batch))?,
+        Some(at) => output::line(format!("resumed in epoch {} after batch {}", at.epoch, at.batch))?,
         None => {}
     }
     output::line(format!(

@@ -19,7 +19,7 @@ Examples:
   lcz verify figures/ldl/confusion.svg --run study      (of lcz reproduce; from its predictions)
   lcz verify figures/voting-entropy.svg --data so2sat_vote_patterns.csv")]
 pub struct Verify {
-    /// The figure's .svg, .png or .csv; the other two stand beside it.
+    /// The figure's .svg, .png or .csv; the other two lie next to it.
     figure: PathBuf,
 
     /// The folder of its run or study [default: where the figure says it is].

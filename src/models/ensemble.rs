@@ -79,7 +79,7 @@ pub struct McDropout {
 }
 
 impl McDropout {
-    /// So many passes (20 are usual) of this network, drawn from this seed.
+    /// N passes (20 are usual) of this network, with this random seed.
     ///
     /// # Errors
     /// No pass, or a network without dropout.

@@ -1,4 +1,4 @@
-//! How fast a network trains and classifies here, beside what the machine could do at best.
+//! How fast a network trains and classifies here, next to the best that the machine can do.
 //!
 //! Through the calls that a user makes (`fit` and `predict`), on patches of random numbers in memory: standardisation,
 //! shuffling and copies are included, reading is not.
@@ -32,7 +32,7 @@ const ROUND: Duration = Duration::from_millis(700);
 pub enum BenchMode {
     /// Steps of training: forward, backward, optimiser.
     Train,
-    /// Predictions, so many patches a call as a batch has.
+    /// Predictions, a batch of patches per call.
     Infer,
 }
 
@@ -62,7 +62,7 @@ pub struct Measured {
     pub rounds: usize,
     /// Billions of operations a second; training counts as three forward passes, as is usual.
     pub gflops: f64,
-    /// What fused multiply-adds alone reach on so many threads, measured just before and after; the better.
+    /// What fused multiply-adds alone reach on as many threads, measured just before and after; the better.
     pub peak_gflops: f64,
     /// The one in the other.
     pub share_of_peak: f64,
@@ -230,7 +230,7 @@ fn noise(architecture: &Architecture, count: usize, seed: u64) -> Result<Patches
     Patches::in_memory(imagery, classes, images)
 }
 
-/// Billions of operations a second of fused multiply-adds on so many threads at once; the best of five.
+/// Billions of operations a second of fused multiply-adds on N threads at once; the best of five.
 fn peak_gflops(threads: usize) -> f64 {
     const ROUNDS: usize = 1 << 20;
     let once = || {

@@ -33,7 +33,7 @@ pub struct Config {
 pub struct DataSettings {
     /// A folder of `training.h5`, `validation.h5` and `testing.h5`, or one file.
     pub path: PathBuf,
-    /// What the network learns.
+    /// The labels that the network is trained on.
     pub labels: LabelKind,
     /// α of posterior labels; 1/K for K classes if not given, which weighs as one vote in all.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ pub struct DataSettings {
     pub split: SplitBy,
 }
 
-/// What a network learns: one class a patch, or how the experts voted.
+/// The labels of patches: one class per patch, or how the experts voted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LabelKind {
@@ -197,7 +197,7 @@ fn parse(text: &str, place: &str) -> Result<Table> {
     })
 }
 
-/// The name of the first value, `table.key`, that is not in both tables alike.
+/// The name of the first value, `table.key`, that differs between two tables.
 fn first_difference(these: &Table, those: &Table) -> Option<String> {
     let keys = these.keys().chain(those.keys().filter(|key| !these.contains_key(*key)));
     keys.into_iter().find_map(|key| match (these.get(key), those.get(key)) {

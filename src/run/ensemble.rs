@@ -39,8 +39,8 @@ pub fn train_ensemble(
     Ok(outcomes)
 }
 
-/// Goes on with the training of an ensemble: members that are done are left as they are, the one that was
-/// interrupted goes on from its checkpoint, the others are trained. None if the folder holds no ensemble.
+/// Resumes the training of an ensemble: members that are done are left as they are, the one that was
+/// interrupted is resumed from its checkpoint, the others are trained. None if the folder holds no ensemble.
 ///
 /// # Errors
 /// As [`resume`] and [`train`](super::train()).

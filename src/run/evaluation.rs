@@ -101,8 +101,8 @@ pub struct ModelScores {
 /// Evaluates a run on a file, or the `testing.h5` of a folder (of the one file that it was trained on, on the test part):
 /// returns the scores, adds them to its `metrics.json`, and draws its figures.
 ///
-/// `passes` asks the network that often again, with dropout drawn from the settings' seed; the figures show
-/// the network without it.
+/// `passes` adds the mean of N passes of Monte Carlo dropout, with the settings' seed; the figures show the network
+/// without dropout.
 ///
 /// # Errors
 /// Data that is unusable, unlabelled, or unlike what the run was trained on; passes of what is no network or
@@ -291,7 +291,7 @@ impl Assessment {
         figures::segmentation_named(&patches, &masks, &p, &names, caption)
     }
 
-    /// The predictions, and what they are called beside each other.
+    /// The predictions, before and after temperature scaling, with their names.
     fn before_and_after(&self) -> Vec<(String, &Probabilities)> {
         let mut all = vec![("before (T = 1)".to_owned(), &self.predicted)];
         if let (Some(p), Some(Scaled { by, .. })) = (&self.scaled, &self.evaluation.scaled) {

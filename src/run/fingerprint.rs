@@ -1,4 +1,4 @@
-//! What tells whether a training goes on with the data that it began with, without reading all of them.
+//! Whether a training is resumed on the data that it began with, without reading all of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Of patches and what is learnt of them.
+    /// Of patches and their targets.
     ///
     /// # Errors
     /// Patches that cannot be read.

@@ -30,7 +30,7 @@ pub struct Run {
     folder: PathBuf,
 }
 
-/// The simple classifiers that a run is shown beside, fitted to its training set.
+/// The baselines of a run, fitted to its training set.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Baselines {
     pub(super) majority: MajorityClass,
@@ -40,7 +40,7 @@ pub(super) struct Baselines {
     training_set: Option<String>,
 }
 
-/// A part of a data set that a run has not learnt from.
+/// A part of a data set that a run was not trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeldOut {
     Validation,
@@ -121,7 +121,7 @@ impl Run {
         if !run.model_file().is_file() {
             if run.checkpoint_file().is_file() {
                 let problem = "no epoch has ended yet, so that there is no model";
-                let advice = "wait for the first one, or go on with `lcz train --resume`";
+                let advice = "wait for the first one, or resume with `lcz train --resume`";
                 return Err(Error::file(folder, problem, advice));
             }
             let advice = "give the folder that `lcz train` or `lcz import-keras` has made";
@@ -140,7 +140,7 @@ impl Run {
         self.folder.join("figures")
     }
 
-    /// Where a training keeps what it takes to go on.
+    /// The last checkpoint of a training.
     pub(super) fn checkpoint_file(&self) -> PathBuf {
         self.folder.join("checkpoint.safetensors")
     }
@@ -194,7 +194,8 @@ impl Run {
             if let (Some(named), Some(built)) = (named.get(key), built.get(key))
                 && !alike(named, built)
             {
-                let problem = format!("model.{key} = {named}, but model.safetensors beside it has {built}");
+                let problem =
+                    format!("model.{key} = {named}, but model.safetensors in the same folder has {built}");
                 return Err(Error::input(
                     place,
                     problem,
@@ -205,7 +206,7 @@ impl Run {
         Ok(())
     }
 
-    /// The network as Monte Carlo dropout asks it: so many passes, drawn from this seed.
+    /// The network with Monte Carlo dropout: the mean of N passes with this random seed.
     ///
     /// # Errors
     /// As [`network`](Self::network) and [`McDropout::new`].
@@ -247,7 +248,7 @@ impl Run {
                 return Self::open(&folder);
             }
             let problem = format!("member {number} of {count} is not trained yet");
-            let advice = format!("go on with: lcz train --resume {}", self.folder.display());
+            let advice = format!("resume with: lcz train --resume {}", self.folder.display());
             Err(Error::file(&self.folder, problem, advice))
         };
         (0..count).map(member).collect::<Result<_>>().map(Some)
@@ -291,7 +292,7 @@ impl Run {
     }
 
     /// The labelled patches of a file, with the bands and without the zones that the run was trained with. Of the one
-    /// file that a run was trained on, or a copy of it, this part alone: never the rows that the model has learnt.
+    /// file that a run was trained on, or a copy of it, this part alone: never the rows that the model was trained on.
     ///
     /// # Errors
     /// A file that cannot be read, or is not of the kind that the run was trained on.
@@ -412,7 +413,7 @@ impl Run {
             .map_err(|e| Error::file(&path, format!("cannot be read ({e})"), "train the run again"))
     }
 
-    /// Puts an evaluation into `metrics.json`, beside those of other files.
+    /// Puts an evaluation into `metrics.json`, next to those of other files.
     pub(super) fn add_metrics(&self, name: &str, evaluation: &impl Serialize) -> Result<()> {
         let path = self.folder.join("metrics.json");
         let mut all: serde_json::Map<String, serde_json::Value> = match fs::read_to_string(&path) {

@@ -20,7 +20,7 @@ use crate::{Error, Progress, Result};
 pub struct ForestConfig {
     /// The forest.
     pub model: ForestModel,
-    /// What it is drawn from.
+    /// Its random seed.
     #[serde(default)]
     pub training: ForestTraining,
     /// Its data.
@@ -36,7 +36,7 @@ pub enum ForestModel {
     Forest(ForestSettings),
 }
 
-/// What a forest is drawn from.
+/// The random seed of a forest.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForestTraining {
@@ -93,7 +93,11 @@ pub fn train_forest(
     Run::check_free(folder)?;
     if config.data.labels != LabelKind::OneHot {
         let advice = "leave out --labels, or train a network";
-        return Err(Error::input("data.labels", "a forest learns one class a patch, not votes", advice));
+        return Err(Error::input(
+            "data.labels",
+            "a forest is trained on one class per patch, not on votes",
+            advice,
+        ));
     }
     let ForestModel::Forest(settings) = &config.model;
     let (train, _, _) = config.data.choose(So2Sat::open(&config.data.path)?)?.splits()?;

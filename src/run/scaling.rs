@@ -34,13 +34,13 @@ impl Procedure {
     }
 }
 
-/// Fits the temperature of a run to labelled patches that it has not learnt from, and keeps it in the run
+/// Fits the temperature of a run to labelled patches that it was not trained on, and keeps it in the run
 /// (`model.safetensors`, or `ensemble.toml`), where evaluation finds it. A folder stands for its `validation.h5`, the one
 /// file that the run was trained on for its validation part.
 ///
 /// An ensemble has one temperature for the mean of its members, whose logits are ln p̄.
 ///
-/// Without `labels`, the loss is that of the labels that the run learnt from.
+/// Without `labels`, the loss is that of the labels that the run was trained on.
 ///
 /// # Errors
 /// A run that another process is training; a forest, which has no logits; data that is unusable, unlabelled, or unlike
@@ -56,8 +56,8 @@ pub fn temp_scale(
     let _lock = files::lock(run.folder())?;
     let file = file_of(data, "validation.h5")?;
     let patches = run.held_out(&file, HeldOut::Validation)?;
-    let learnt = run.data()?.unwrap_or_default();
-    let settings = super::DataSettings { labels: labels.unwrap_or(learnt.labels), ..learnt };
+    let trained_on = run.data()?.unwrap_or_default();
+    let settings = super::DataSettings { labels: labels.unwrap_or(trained_on.labels), ..trained_on };
     progress.begin("temp-scale", 2);
     let (samples, z) = logits(run, patches, device)?;
     let y = match samples.pixels {

@@ -1,4 +1,4 @@
-//! Predictions that a file holds, held against the labels beside them.
+//! Predictions of a file, compared with its labels.
 
 use crate::data::predictions::{Predictions, Stated};
 use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};

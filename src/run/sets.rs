@@ -19,7 +19,7 @@ const EVERY: usize = 5;
 /// Patches whose pixels are predicted together.
 const AT_ONCE: usize = 64;
 
-/// Patches and what is to be learnt of them.
+/// Patches and their targets.
 #[derive(Debug, Clone)]
 pub struct ExampleSet {
     /// The patches.
@@ -28,7 +28,7 @@ pub struct ExampleSet {
     pub targets: Targets,
 }
 
-/// What is to be learnt of patches.
+/// The targets of a training.
 #[derive(Debug, Clone)]
 pub enum Targets {
     /// A distribution for each patch.
@@ -99,12 +99,12 @@ impl TrainingSets {
 }
 
 impl DataSettings {
-    /// Refuses labels of another kind than a model of such samples learns.
+    /// Refuses labels of another kind than a model of such samples is trained on.
     pub(super) fn check_for(&self, sample: Sample) -> Result<()> {
         if sample == Sample::Patch || self.labels == LabelKind::OneHot {
             return Ok(());
         }
-        let problem = format!("{}, which are per patch: the model learns masks", self.labels.name());
+        let problem = format!("{}, which are per patch: the model is trained on masks", self.labels.name());
         Err(Error::input("data.labels", problem, "leave out --labels"))
     }
 
@@ -155,7 +155,7 @@ impl Samples {
         Some(positions.iter().map(|at| of_patch(at / (size * size))).collect())
     }
 
-    /// What the members of a model say of the samples.
+    /// The predictions of a model's members.
     pub(super) fn members(&self, model: &dyn Classifier) -> Result<Members> {
         let members = self
             .rows(|patches| Ok(model.members(patches)?.into_iter().map(|p| p.view().to_owned()).collect()))?;
@@ -164,7 +164,7 @@ impl Samples {
         Members::new(members)
     }
 
-    /// What a simple classifier of patches says of the samples, each pixel being a patch of its own.
+    /// The predictions of a baseline, each pixel being a patch of its own.
     pub(super) fn simple(&self, model: &dyn Classifier) -> Result<Probabilities> {
         match &self.pixels {
             None => model.predict(&self.patches),

@@ -51,7 +51,7 @@ pub struct Outcome {
     pub history: History,
 }
 
-/// Where a training went on.
+/// Where a training was resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Resumed {
     /// The epoch, counted from 1.
@@ -62,11 +62,11 @@ pub struct Resumed {
     pub was_over: bool,
 }
 
-/// What may change when a training goes on.
+/// What may change when a training is resumed.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     /// Epochs in all. The learning rate of an epoch does not depend on how many there are, so that a
-    /// run of 20 epochs that goes on to 40 ends as one of 40 does.
+    /// run of 20 epochs that is resumed to 40 ends as one of 40 does, with the schedule of its `config.toml`.
     pub epochs: Option<usize>,
     /// Where the data are now, if they have moved.
     pub data: Option<PathBuf>,
@@ -227,7 +227,7 @@ impl Begun {
     fn check_settings(&self, config: &Config, folder: &Path) -> Result<()> {
         let Some(key) = self.notes.config.difference(config)? else { return Ok(()) };
         let problem = format!("{key} is not what the run began with");
-        let advice = "set it back, or train anew with --config";
+        let advice = "set it back, or train again with --config";
         Err(Error::file(&folder.join("config.toml"), problem, advice))
     }
 
@@ -249,7 +249,7 @@ impl Begun {
         for (before, set) in std::iter::once(&notes.train).chain(&notes.validation).zip(sets.all()) {
             if let Some(change) = before.change(&Fingerprint::of(set)?) {
                 let problem = format!("not the data that the run began with: {change}");
-                let advice = "give those with --data, or train anew";
+                let advice = "give those with --data, or train again";
                 return Err(Error::input(set.patches.name(), problem, advice));
             }
         }

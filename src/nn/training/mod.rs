@@ -4,8 +4,8 @@
 //! stopping with patience 20, best epoch kept), but for the batch-norm momentum: see
 //! [`Training::batch_norm_momentum`].
 //!
-//! A training may stop between any two steps and go on from its [`TrainingState`]: it ends with the
-//! bits that it would have ended with.
+//! A training may stop between any two steps and be resumed from its [`TrainingState`]: its weights are bit-identical to
+//! those of an uninterrupted training.
 
 mod class_weights;
 mod state;
@@ -75,13 +75,13 @@ pub struct Training {
     pub clip_norm: f64,
     /// How much the classes count.
     pub class_weights: ClassWeights,
-    /// What is done to each patch before it is learnt from.
+    /// How each patch is changed at random before each step.
     pub augmentation: Augmentation,
     /// Random resized crops (Szegedy et al. 2015): of each patch, anew in each epoch, a part is seen, stretched to the patch's
     /// size. Its share of the area is uniform between this, above 0, and 1, its width over its height log-uniform between
-    /// 3/4 and 4/3, as in torchvision's `RandomResizedCrop`; a mask is cropped alike. 1 for none.
+    /// 3/4 and 4/3, as in torchvision's `RandomResizedCrop`; a mask is cropped as its patch. 1 for none.
     pub crops: f64,
-    /// What the first weights, the order of the patches and dropout are drawn from.
+    /// Random seed of the first weights, the order of the patches and dropout.
     pub seed: u64,
     /// Seconds after which a checkpoint is written in the middle of an epoch; 0 after each step. One
     /// is written at the end of each epoch in any case, and where training is interrupted.
@@ -95,7 +95,7 @@ pub enum Keep {
     /// Those of the lowest validation loss, as LCZ_LDL does; of the last epoch where nothing validates.
     #[default]
     Best,
-    /// Those of the last epoch: what training comes to where nobody watches, mostly surer than it is right.
+    /// Those of the last epoch, mostly overconfident.
     Last,
 }
 
@@ -123,7 +123,7 @@ impl Default for Training {
 }
 
 impl Training {
-    /// The same with so many epochs, over which a cosine falls.
+    /// The same with N epochs, over which a cosine falls.
     #[must_use]
     pub fn lasting(self, epochs: usize) -> Self {
         let schedule = match self.schedule {
@@ -390,7 +390,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         }
     }
 
-    /// What it takes to go on from here; `since` is when this epoch began or went on.
+    /// The state to resume from here; `since` is when this epoch began or was resumed.
     fn state(&self, since: Instant) -> TrainingState {
         let (steps, warmed) = self.optimizer.steps();
         let seconds = self.position.seconds + since.elapsed().as_secs_f64();

@@ -1,4 +1,4 @@
-//! A training between two steps: all that it takes to go on as if nothing had happened.
+//! A training between two steps: all that is needed to resume it bit for bit.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What a network learns: a distribution for each patch, or a class for each pixel.
+//! The targets of a training: a distribution for each patch, or a class for each pixel.
 
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
@@ -8,7 +8,7 @@ use crate::data::{Masks, Patches, Sample};
 use crate::nn::augmentation::Views;
 use crate::{Classes, Error, LabelDistributions, Result};
 
-/// Patches and what is to be learnt of them: made of [`Labelled`] or [`Masked`].
+/// Patches and their targets: made of [`Labelled`] or [`Masked`].
 #[derive(Debug, Clone, Copy)]
 pub struct Examples<'a> {
     pub(crate) patches: &'a Patches,
@@ -44,7 +44,7 @@ impl Examples<'_> {
         }
     }
 
-    /// Refuses targets of which a model of this name cannot learn.
+    /// Refuses targets on which a model of this name cannot be trained.
     pub(crate) fn check_for(&self, model: &str, sample: Sample) -> Result<()> {
         let given = match self.targets {
             Targets::Patches(_) => Sample::Patch,
@@ -53,7 +53,7 @@ impl Examples<'_> {
         if given == sample {
             return self.check();
         }
-        let problem = format!("a class per {given}, where {model} learns one per {sample}");
+        let problem = format!("a class per {given}, where {model} is trained on one per {sample}");
         let advice = match sample {
             Sample::Patch => "give labels or votes, or train a unet",
             Sample::Pixel => "give masks, or train a network of patches",
