@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lcz::metrics::{
-    ClassSet, ConfusionMatrix, Floor, Scores, brier_loss, cross_entropy_loss, kl_divergence_loss,
+    ClassSet, ConfusionMatrix, Floor, Scores, Similarity, brier_loss, cross_entropy_loss, kl_divergence_loss,
     logits_cross_entropy_loss,
 };
 use lcz::{Classes, LabelDistributions, Labels, Logits, Probabilities, Votes};
@@ -112,7 +112,20 @@ fn a_trained_network_on_real_patches_scores_what_scikit_learn_says() {
     let pairs = || reference.indices().iter().zip(predicted.indices());
     let right = pairs().filter(|(t, p)| **t < 10 && t == p).count() as f64;
     let built = pairs().filter(|(t, _)| **t < 10).count() as f64;
-    assert_close(confusion.built_accuracy_score().unwrap(), right / built, "OA_u");
+    assert_close(confusion.built_recall_score().unwrap(), right / built, "of built references");
+    // Two independent counts in Python.
+    let similarity = Similarity::of_zones(reference.classes()).unwrap();
+    let exact = Similarity::exact_of_zones(reference.classes()).unwrap();
+    for (got, wanted) in [
+        (confusion.built_accuracy_score().unwrap(), 0.664_820),
+        (confusion.built_recall_score().unwrap(), 0.646_762),
+        (confusion.built_or_natural_accuracy_score().unwrap(), 0.967_215),
+        (confusion.weighted_accuracy_score(&similarity).unwrap(), 0.933_656),
+        (confusion.weighted_kappa_score(&similarity).unwrap(), 0.833_137),
+        (confusion.weighted_accuracy_score(&exact).unwrap(), 0.933_331),
+    ] {
+        assert!((got - wanted).abs() < 1e-6, "{got}, not {wanted}");
+    }
     let same_kind = pairs().filter(|(t, p)| (**t < 10) == (**p < 10)).count() as f64;
     assert_close(confusion.built_or_natural_accuracy_score().unwrap(), same_kind / 24_188.0, "OA_bu");
 }
@@ -172,7 +185,10 @@ fn a_matrix_counted_by_hand_gives_the_sums_done_by_hand() {
     assert_close(confusion.average_accuracy_score(), (0.5 + 0.8 + 0.8) / 3.0, "AA");
     // p_e = (10·6 + 10·15 + 20·17 + 0·2) / 1600 = 550/1600; κ = (1160 − 550) / (1600 − 550).
     assert_close(confusion.kappa_score(), 610.0 / 1050.0, "kappa");
-    assert_close(confusion.built_accuracy_score().unwrap(), 13.0 / 20.0, "OA_u");
+    assert_close(confusion.built_accuracy_score().unwrap(), 13.0 / 17.0, "OA_u");
+    assert_close(confusion.built_recall_score().unwrap(), 13.0 / 20.0, "of built references");
+    let identity = Similarity::new(confusion.classes().clone(), Array2::eye(4)).unwrap();
+    assert_close(confusion.weighted_kappa_score(&identity).unwrap(), 610.0 / 1050.0, "kappa by weights");
     assert_close(confusion.built_or_natural_accuracy_score().unwrap(), 33.0 / 40.0, "OA_bu");
     assert_close(confusion.mean_iou_score(ClassSet::All), (5. / 11. + 8. / 17. + 16. / 21.) / 4.0, "mIoU");
     let shares = confusion.shares_of_reference();

@@ -1,15 +1,18 @@
 //! The evaluation table against the measures one by one, its intervals against known standard errors, and
-//! the human ceiling against sums done by hand.
+//! estimated human performance against simulated experts.
 
 mod support;
 
 use lcz::calibration::{
-    Bins, classwise_calibration_error, distribution_calibration_error, expected_calibration_error,
-    maximum_calibration_error, sce_as_in_ldl_paper,
+    Bins, SmoothCalibration, classwise_calibration_error, distribution_calibration_error,
+    expected_calibration_error, maximum_calibration_error, sce_as_in_ldl_paper,
 };
-use lcz::labels::Opinion;
-use lcz::metrics::{Floor, Scores, brier_loss, cross_entropy_loss};
+use lcz::metrics::{
+    ConfusionMatrix, DistributionDistances, Floor, IntervalMethod, NoInterval, Scores, Similarity,
+    cross_entropy_loss, kl_divergence_loss,
+};
 use lcz::scorecard::{Measure, Predicted, Reference, Scorecard, ScorecardSettings};
+use lcz::uncertainty::RiskCoverage;
 use lcz::{Classes, Labels, Logits, Probabilities, Temperature, Votes};
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
@@ -17,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use support::{assert_close, assert_near};
 
 const QUICK: ScorecardSettings =
-    ScorecardSettings { bins: 15, sce_bins: 20, rounds: 50, level: 0.95, panel: 10, panels: 10, seed: 3 };
+    ScorecardSettings { bins: 15, sce_bins: 20, rounds: 50, level: 0.95, panel: None, panels: 10, seed: 3 };
 
 /// Predictions of N samples, labels that are right in about two of three cases, and ten votes each.
 fn samples(n: usize) -> (Probabilities, Labels, Votes) {
@@ -49,6 +52,18 @@ fn each_row_is_the_measure_that_it_names() {
     let shares = votes.distributions();
     let scores = Scores::of(&p, &y, Some(&shares)).unwrap();
     let bins = Bins::EqualWidth(15);
+    let confusion = ConfusionMatrix::of(&y, &p.predicted()).unwrap();
+    let similarity = Similarity::of_zones(y.classes()).unwrap();
+    let apart = DistributionDistances::of(&p, &shares).unwrap();
+    let entropies: Vec<(f64, f64)> = p.entropy().into_iter().zip(shares.entropy()).collect();
+    let right: Vec<f64> = y
+        .indices()
+        .iter()
+        .zip(p.predicted().indices())
+        .map(|(y, k)| if y == k { 1.0 } else { 0.0 })
+        .collect();
+    let wrong: Vec<f64> = right.iter().map(|right| 1.0 - right).collect();
+    let smooth = SmoothCalibration::of(&p.confidence(), &right).unwrap();
     for (measure, wanted) in [
         (Measure::OverallAccuracy, scores.overall_accuracy),
         (Measure::AverageAccuracy, scores.average_accuracy),
@@ -61,11 +76,26 @@ fn each_row_is_the_measure_that_it_names() {
         (Measure::DistributionCalibrationError, distribution_calibration_error(&p, &shares, bins).unwrap()),
         (Measure::SceAsInLdlPaper, sce_as_in_ldl_paper(&p, &y, 20).unwrap()),
         (Measure::Brier, scores.brier),
+        (Measure::MacroF1, scores.macro_f1),
+        (Measure::BuiltAccuracy, scores.built_accuracy.unwrap()),
+        (Measure::BuiltOrNaturalAccuracy, scores.built_or_natural_accuracy.unwrap()),
+        (Measure::WeightedAccuracy, confusion.weighted_accuracy_score(&similarity).unwrap()),
+        (Measure::WeightedKappa, confusion.weighted_kappa_score(&similarity).unwrap()),
+        (Measure::KlDivergence, kl_divergence_loss(&p, &shares, Floor::SCIKIT_LEARN).unwrap()),
+        (Measure::JensenShannon, apart.jensen_shannon_divergence),
+        (Measure::SoftAccuracy, apart.intersection_similarity),
+        (Measure::TotalVariation, 1.0 - apart.intersection_similarity),
+        (Measure::EntropyBias, entropies.iter().map(|(p, y)| p - y).sum::<f64>() / 700.0),
+        (Measure::EntropyCalibrationError, entropies.iter().map(|(p, y)| (p - y).abs()).sum::<f64>() / 700.0),
+        (Measure::AreaUnderRiskCoverage, RiskCoverage::of(&p.confidence(), &wrong).unwrap().aurc),
+        (Measure::SmoothCalibrationError, smooth.error),
     ] {
         assert_close(value(&card, measure), wanted, measure.short_name());
         let row = card.row(measure).unwrap();
-        assert!(row.interval.is_some() && row.votes_interval.is_some() && row.ceiling.is_some());
+        assert!(row.interval.is_some() != row.why.is_some(), "{measure:?}");
     }
+    let ranking = value(&card, Measure::RankingAgreement);
+    assert!((0.0..0.2).contains(&ranking), "votes spread over many classes: {ranking}");
     assert_eq!(card.rows.len(), Measure::ALL.len());
 }
 
@@ -76,19 +106,34 @@ fn the_table_holds_what_the_predictions_allow() {
     let of = |predicted| Scorecard::of(predicted, Reference::new(&y), QUICK).unwrap();
     let measures = |card: &Scorecard| card.rows.iter().map(|row| row.measure).collect::<Vec<_>>();
     let classes = of(Predicted::Classes(&guess));
-    assert_eq!(measures(&classes), Measure::ALL[..3]);
+    let of_classes = [
+        Measure::OverallAccuracy,
+        Measure::AverageAccuracy,
+        Measure::Kappa,
+        Measure::MacroF1,
+        Measure::BuiltAccuracy,
+        Measure::BuiltOrNaturalAccuracy,
+        Measure::WeightedAccuracy,
+        Measure::WeightedKappa,
+    ];
+    assert_eq!(measures(&classes), of_classes);
     let confidences = of(Predicted::Confidences(&guess, &confidence));
-    let calibration = [Measure::ExpectedCalibrationError, Measure::MaximumCalibrationError];
-    assert_eq!(measures(&confidences), [&Measure::ALL[..3], &calibration[..]].concat());
+    let calibration = [
+        Measure::ExpectedCalibrationError,
+        Measure::SmoothCalibrationError,
+        Measure::MaximumCalibrationError,
+        Measure::AreaUnderRiskCoverage,
+    ];
+    assert_eq!(measures(&confidences), [&of_classes[..], &calibration[..]].concat());
     let all = of(Predicted::Probabilities(&p));
-    assert_eq!(all.rows.len(), 9, "all but those against votes");
+    assert_eq!(all.rows.len(), 16, "all but those against votes");
     for row in &confidences.rows {
         assert_eq!(row.value.to_bits(), value(&all, row.measure).to_bits(), "{:?}", row.measure);
-        assert!(row.votes_interval.is_none() && row.ceiling.is_none());
+        assert!(row.votes_interval.is_none() && row.experts.is_none());
     }
     let none = ScorecardSettings { rounds: 0, ..QUICK };
-    let card = Scorecard::of(Predicted::Classes(&guess), Reference::new(&y), none).unwrap();
-    assert!(card.rows.iter().all(|row| row.interval.is_none()));
+    let card = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y), none).unwrap();
+    assert!(card.rows.iter().all(|row| row.if_calibrated.is_none()));
 }
 
 #[test]
@@ -114,51 +159,229 @@ fn intervals_are_as_wide_as_the_standard_error_says_and_groups_widen_them() {
     let wrong = |n: usize| n / 40 % 10 >= 7; // blocks of 40: groups are all right or all wrong
     let guess =
         Labels::new(classes, (0..400).map(|n| if wrong(n) { 1 - n % 2 } else { n % 2 }).collect()).unwrap();
-    let settings = ScorecardSettings { rounds: 4000, ..QUICK };
-    let width = |reference| {
-        let card = Scorecard::of(Predicted::Classes(&guess), reference, settings).unwrap();
-        let row = card.row(Measure::OverallAccuracy).unwrap();
+    let of = |reference| {
+        let card = Scorecard::of(Predicted::Classes(&guess), reference, QUICK).unwrap();
+        let row = *card.row(Measure::OverallAccuracy).unwrap();
         assert_close(row.value, 0.7, "OA");
-        let interval = row.interval.unwrap();
-        assert!(interval.lower < 0.7 && 0.7 < interval.upper);
-        interval.upper - interval.lower
+        row.interval.unwrap()
     };
     let standard_error = (0.7_f64 * 0.3 / 400.0).sqrt();
-    assert_near(width(Reference::new(&y)) / (2.0 * 1.96 * standard_error), 1.0, 0.06);
+    let alone = of(Reference::new(&y));
+    assert_eq!(alone.method, IntervalMethod::ClopperPearson);
+    assert_near((alone.upper - alone.lower) / (2.0 * 1.96 * standard_error), 1.0, 0.06);
     let groups: Vec<i32> = (0..400).map(|n| n / 40).collect();
-    let of_ten = (0.7_f64 * 0.3 / 10.0).sqrt();
-    assert_near(width(Reference::new(&y).with_groups(&groups)) / (2.0 * 1.96 * of_ten), 1.0, 0.15);
-    let alone: Vec<i32> = (0..400).collect();
-    assert_near(width(Reference::new(&y).with_groups(&alone)) / (2.0 * 1.96 * standard_error), 1.0, 0.06);
+    let grouped = of(Reference::new(&y).with_groups(&groups));
+    assert_eq!(grouped.method, IntervalMethod::ClusterT);
+    // t(9) = 2.262; ten groups of 7 right and 3 wrong have the standard error √(0.7 · 0.3 / 9).
+    let half = 2.262 * (0.7_f64 * 0.3 / 9.0).sqrt();
+    assert_near(grouped.upper, 1.0_f64.min(0.7 + half), 1e-3);
+    // The lower end on the scale of ln(1 − OA), where 0.3 cannot pass 0.
+    assert_near(grouped.lower, 1.0 - 0.3 * (half / 0.3).exp(), 1e-2);
+}
+
+/// N samples of 4 classes, sure of `sure`, right in as many cases, in order of a fixed seed.
+fn calibrated(n: usize, sure: f64, right: f64, seed: u64) -> (Probabilities, Labels) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let classes = Classes::named(["a", "b", "c", "d"]).unwrap();
+    let p = Array2::from_shape_fn((n, 4), |(n, k)| if n % 4 == k { sure } else { (1.0 - sure) / 3.0 });
+    let truth = (0..n).map(|n| if rng.gen_bool(right) { n % 4 } else { (n + rng.gen_range(1..4)) % 4 });
+    (Probabilities::new(classes.clone(), p).unwrap(), Labels::new(classes, truth.collect()).unwrap())
 }
 
 #[test]
-fn unanimous_experts_reach_everything_and_split_ones_half() {
-    let classes = Classes::named(["a", "b"]).unwrap();
-    let n = 1000;
-    let y = Labels::new(classes.clone(), vec![0; n]).unwrap();
-    let p = Probabilities::new(classes.clone(), Array2::from_elem((n, 2), 0.5)).unwrap();
-    let of = |votes: [f32; 2]| {
-        let votes = Votes::new(classes.clone(), Array2::from_shape_fn((n, 2), |(_, k)| votes[k])).unwrap();
-        Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK).unwrap()
+fn all_right_has_an_interval_of_some_width_and_one_group_none() {
+    for n in [3, 20] {
+        let (p, y) = calibrated(n, 0.85, 1.0, 0);
+        let card = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y), QUICK).unwrap();
+        let interval = card.row(Measure::OverallAccuracy).unwrap().interval.unwrap();
+        // Clopper & Pearson: (α/2)^(1/n).
+        assert_near(interval.lower, 0.025_f64.powf(1.0 / n as f64), 1e-9);
+        assert_close(interval.upper, 1.0, "upper end");
+    }
+    let (p, y) = calibrated(200, 0.7, 0.55, 1);
+    let of = |groups: &[i32]| {
+        let reference = Reference::new(&y).with_groups(groups);
+        Scorecard::of(Predicted::Probabilities(&p), reference, QUICK).unwrap()
     };
-    let ceiling = |card: &Scorecard, measure| card.row(measure).unwrap().ceiling.unwrap().value;
-    let unanimous = of([10.0, 0.0]);
-    assert_close(ceiling(&unanimous, Measure::OverallAccuracy), 1.0, "OA");
-    assert_close(ceiling(&unanimous, Measure::ExpectedCalibrationError), 0.0, "ECE");
-    assert_close(ceiling(&unanimous, Measure::Brier), 0.0, "Brier");
-    // Shares are smoothed to (10 + 1/2) / 11 in the cross-entropy alone.
-    let wanted = -(10.5_f64 / 11.0).ln();
-    assert_near(ceiling(&unanimous, Measure::CrossEntropy), wanted, 1e-12);
-    assert_near(ceiling(&unanimous, Measure::DistributionalCrossEntropy), wanted, 1e-12);
-    let votes = unanimous.row(Measure::OverallAccuracy).unwrap().votes_interval.unwrap();
-    assert_close(votes.lower, votes.upper, "unanimous votes stay");
+    let one = of(&[7; 200]);
+    assert!(one.rows.iter().all(|row| row.interval.is_none() && row.if_calibrated.is_none()), "{one:?}");
+    assert_eq!(one.row(Measure::OverallAccuracy).unwrap().why, Some(NoInterval::OneGroup));
+    assert!(one.warnings.iter().any(|warning| warning.starts_with("one group: no interval")));
+    let halves: Vec<i32> = (0..200).map(|n| n / 100).collect();
+    let two = of(&halves);
+    let interval = two.row(Measure::OverallAccuracy).unwrap().interval.unwrap();
+    // t(1) = 12.7 standard errors.
+    let right = |half: usize| {
+        let rows = 100 * half..100 * (half + 1);
+        rows.filter(|&n| y.indices()[n] == n % 4).count() as f64 / 100.0
+    };
+    let half = 12.706 * (right(0) - right(1)).abs() / 2.0;
+    assert_near(interval.upper, ((right(0) + right(1)) / 2.0 + half).min(1.0), 1e-3);
+    assert!(two.warnings.iter().any(|warning| warning.starts_with("2 groups: ")), "{:?}", two.warnings);
+}
 
-    let split = of([5.0, 5.0]);
-    // Half of the panels choose a; ties are drawn. 10 panels of 1000: standard error 0.005.
-    assert_near(ceiling(&split, Measure::OverallAccuracy), 0.5, 0.025);
-    // Brier of a share s: 2 (1 − s)², E (1 − s)² = 1/4 + 1/40.
-    assert_near(ceiling(&split, Measure::Brier), 0.55, 0.02);
+#[test]
+fn probabilities_stored_as_f32_have_the_errors_of_f64() {
+    let classes = Classes::named(["a", "b"]).unwrap();
+    let p = [0.6, 0.6, 0.55, 0.65];
+    let y = Labels::new(classes.clone(), vec![0, 1, 0, 1]).unwrap();
+    let errors = |stored: &dyn Fn(f64) -> f64| {
+        let p = Array2::from_shape_fn((4, 2), |(n, k)| stored(if k == 0 { p[n] } else { 1.0 - p[n] }));
+        let p = Probabilities::new(classes.clone(), p).unwrap();
+        let settings = ScorecardSettings { bins: 10, ..QUICK };
+        let card = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y), settings).unwrap();
+        [Measure::ExpectedCalibrationError, Measure::MaximumCalibrationError].map(|m| value(&card, m))
+    };
+    let stored = errors(&|p| f64::from(p as f32));
+    for (got, wanted) in errors(&|p| p).into_iter().zip([0.225, 0.65]) {
+        assert_near(got, wanted, 1e-12);
+    }
+    for (got, wanted) in stored.into_iter().zip([0.225, 0.65]) {
+        assert_near(got, wanted, 1e-6);
+    }
+}
+
+#[test]
+fn a_label_that_is_not_the_majority_is_warned_of() {
+    let (p, y) = calibrated(200, 0.7, 0.55, 1);
+    let votes = Array2::from_shape_fn((200, 4), |(n, k)| if n % 4 == k { 10.0 } else { 0.0 });
+    let votes = Votes::new(y.classes().clone(), votes).unwrap();
+    let of = |labels: &Labels| {
+        let reference = Reference::new(labels).with_votes(&votes);
+        Scorecard::of(Predicted::Probabilities(&p), reference, QUICK).unwrap()
+    };
+    let wrong = y.indices().iter().enumerate().filter(|(n, k)| n % 4 != **k).count();
+    let card = of(&y);
+    let wanted = format!("the label of {wrong} of 200 samples is not the majority of its votes");
+    assert!(card.warnings.iter().any(|warning| warning.starts_with(&wanted)), "{:?}", card.warnings);
+    assert_near(value(&card, Measure::OverallAccuracy), 1.0 - wrong as f64 / 200.0, 1e-12);
+    assert!(of(&votes.majority(None).unwrap()).warnings.is_empty());
+}
+
+#[test]
+fn a_calibrated_classifier_is_not_told_apart_and_an_overconfident_one_is() {
+    let row = |right: f64, groups: Option<&[i32]>| {
+        let (p, y) = calibrated(600, 0.7, right, 5);
+        let mut reference = Reference::new(&y);
+        if let Some(groups) = groups {
+            reference = reference.with_groups(groups);
+        }
+        let settings = ScorecardSettings { rounds: 400, ..QUICK };
+        let card = Scorecard::of(Predicted::Probabilities(&p), reference, settings).unwrap();
+        *card.row(Measure::ExpectedCalibrationError).unwrap()
+    };
+    let groups: Vec<i32> = (0..600).map(|n| n / 30).collect();
+    for groups in [None, Some(&groups[..])] {
+        let (fair, sure) = (row(0.7, groups), row(0.55, groups));
+        assert!(fair.if_calibrated.unwrap().p > 0.05 && sure.if_calibrated.unwrap().p < 0.01);
+        assert_eq!((fair.interval, fair.why), (None, Some(NoInterval::Biased)));
+        // Mean |error| of a share of 600: √(2/π · 0.7 · 0.3 / 600) = 0.0149.
+        if groups.is_none() {
+            assert_near(fair.if_calibrated.unwrap().mean, 0.0149, 0.002);
+            let (fair, sure) = (fair.debiased.unwrap(), sure.debiased.unwrap());
+            assert!(fair.lower.abs() < 1e-12 && fair.upper < 0.01, "{fair:?}");
+            assert!(sure.lower > 0.0 && sure.lower < 0.0225 && sure.upper > 0.0225, "{sure:?}");
+        }
+    }
+}
+
+#[test]
+fn votes_drawn_from_the_prediction_are_as_far_from_it_as_the_noise_floor_says() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let (p, _, _) = samples(900);
+    let mut counts = Array2::zeros((900, 17));
+    for (mut row, p) in counts.outer_iter_mut().zip(p.view().outer_iter()) {
+        for _ in 0..11 {
+            let mut at: f64 = rng.r#gen();
+            let k = p.iter().position(|p| {
+                at -= p;
+                at < 0.0
+            });
+            row[k.unwrap_or(0)] += 1.0;
+        }
+    }
+    let votes = Votes::new(p.classes().clone(), counts).unwrap();
+    let y = votes.majority(None).unwrap();
+    let card =
+        Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK).unwrap();
+    for measure in [
+        Measure::TotalVariation,
+        Measure::EntropyCalibrationError,
+        Measure::KlDivergence,
+        Measure::JensenShannon,
+        Measure::DistributionCalibrationError,
+    ] {
+        let row = card.row(measure).unwrap();
+        let floor = row.if_calibrated.unwrap();
+        assert!(floor.p > 0.005 && row.value < 1.15 * floor.upper, "{measure:?}: {} of {floor:?}", row.value);
+        assert!(row.value > 0.5 * floor.mean, "{measure:?}: {} of {floor:?}", row.value);
+    }
+    // Others of the same opinions are nearer to the shares than chance, and farther than the majority itself.
+    let experts = card.experts.unwrap();
+    assert_eq!(experts.panel, 11);
+    let reached = card.row(Measure::OverallAccuracy).unwrap().experts.unwrap();
+    assert!(reached.value > experts.leave_one_out.value && reached.value < 0.999, "{reached:?}");
+}
+
+/// A vote matrix, and the opinions it was drawn from: one class each with most of the share.
+fn opinions(n: usize, experts: usize, seed: u64) -> (Array2<f64>, Votes) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let pi = Array2::from_shape_fn((n, 4), |(n, k)| {
+        let main = if n % 3 == 0 { 0.55 } else { 0.95 };
+        if n % 4 == k { main } else { (1.0 - main) / 3.0 }
+    });
+    let counts = draw(&pi, experts, &mut rng);
+    (pi, Votes::new(Classes::named(["a", "b", "c", "d"]).unwrap(), counts).unwrap())
+}
+
+fn draw(pi: &Array2<f64>, experts: usize, rng: &mut ChaCha8Rng) -> Array2<f32> {
+    let mut counts = Array2::zeros(pi.dim());
+    for (mut row, pi) in counts.outer_iter_mut().zip(pi.outer_iter()) {
+        for _ in 0..experts {
+            let mut at: f64 = rng.r#gen();
+            let k = pi.iter().position(|p| {
+                at -= p;
+                at < 0.0
+            });
+            row[k.unwrap_or(3)] += 1.0;
+        }
+    }
+    counts
+}
+
+#[test]
+fn estimated_human_performance_is_what_new_experts_reach() {
+    for (experts, tolerance) in [(11, 0.02), (5, 0.03), (3, 0.03)] {
+        let (pi, votes) = opinions(3000, experts, 6);
+        let y = votes.majority(None).unwrap();
+        let p = votes.posterior_mean(1.0).unwrap();
+        let p = Probabilities::new(y.classes().clone(), p.view().to_owned()).unwrap();
+        let card = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK)
+            .unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut reached = [0.0, 0.0];
+        for _ in 0..20 {
+            let panel = Votes::new(y.classes().clone(), draw(&pi, experts, &mut rng)).unwrap();
+            for (sum, panel) in reached.iter_mut().zip([panel.majority(None).unwrap(), y.clone()]) {
+                let confusion = ConfusionMatrix::of(&y, &panel).unwrap();
+                *sum += confusion.overall_accuracy_score() / 20.0;
+            }
+        }
+        let estimate = card.row(Measure::OverallAccuracy).unwrap().experts.unwrap();
+        assert_near(estimate.value, reached[0], tolerance);
+        assert!(estimate.interval.is_some());
+    }
+}
+
+#[test]
+fn one_vote_per_sample_says_nothing_of_other_experts() {
+    let (p, y) = calibrated(200, 0.7, 0.55, 1);
+    let votes = Votes::new(y.classes().clone(), y.one_hot().view().mapv(|y| y as f32)).unwrap();
+    let card =
+        Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK).unwrap();
+    assert!(card.experts.is_none() && card.rows.iter().all(|row| row.experts.is_none()));
+    let wanted = "no estimate of human performance: votes, row 0: 1 votes";
+    assert!(card.warnings.iter().any(|warning| warning.starts_with(wanted)), "{:?}", card.warnings);
 }
 
 #[test]
@@ -183,49 +406,5 @@ fn what_does_not_belong_together_is_refused_in_one_line() {
     refused(predicted, reference.with_votes(&votes), QUICK, "3 rows of votes");
     refused(predicted, reference, ScorecardSettings { bins: 0, ..QUICK }, "bins: 0");
     refused(predicted, reference, ScorecardSettings { level: 1.0, ..QUICK }, "level of the intervals: 1");
-    refused(predicted, reference, ScorecardSettings { panel: 0, ..QUICK }, "panel: no expert");
-}
-
-#[test]
-fn other_panels_and_other_votes_score_as_when_drawn_by_themselves() {
-    let (p, y, votes) = samples(400);
-    let rounds = 300;
-    let settings = ScorecardSettings { rounds, panels: rounds, ..QUICK };
-    let card = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), settings);
-    let card = card.unwrap();
-    let shares = votes.distributions();
-    let measures = [Measure::OverallAccuracy, Measure::Brier, Measure::ExpectedCalibrationError];
-    let (mut panels, mut anew) = (0.0, [vec![], vec![], vec![]]);
-    for seed in 0..rounds as u64 {
-        let drawn = votes.resampled(10, Opinion::VoteShares, seed).unwrap();
-        let again = drawn.distributions();
-        // The ceiling's ties are drawn, these go to the first: the Brier score cannot tell.
-        let panel = Probabilities::new(y.classes().clone(), again.view().to_owned()).unwrap();
-        panels += brier_loss(&panel, &y).unwrap() / rounds as f64;
-        let truth = drawn.majority(Some(&y)).unwrap();
-        let scores = Scores::of(&p, &truth, None).unwrap();
-        let ece = expected_calibration_error(&p, &truth, Bins::EqualWidth(15)).unwrap();
-        for (values, value) in anew.iter_mut().zip([scores.overall_accuracy, scores.brier, ece]) {
-            values.push(value);
-        }
-    }
-    let row = |measure| card.row(measure).unwrap();
-    assert_near(row(Measure::Brier).ceiling.unwrap().value, panels, 3e-3);
-    for (measure, mut values) in measures.into_iter().zip(anew) {
-        values.sort_by(f64::total_cmp);
-        let interval = row(measure).votes_interval.unwrap();
-        // Both ends are drawn, and accuracies go in steps of a sample.
-        let tolerance = 0.15 * (values[rounds - 1] - values[0]) + 1.0 / 400.0;
-        assert_near(interval.lower, values[rounds / 40], tolerance);
-        assert_near(interval.upper, values[rounds - 1 - rounds / 40], tolerance);
-    }
-    // A share's cross-entropy, smoothed as the ceiling's is.
-    let smoothed = |seed| {
-        let counts = votes.resampled(10, Opinion::VoteShares, seed).unwrap();
-        let p = counts.counts().mapv(|v| (f64::from(v) + 1.0 / 17.0) / 11.0);
-        cross_entropy_loss(&Probabilities::new(y.classes().clone(), p).unwrap(), &shares, Floor::NONE)
-            .unwrap()
-    };
-    let wanted = (0..100).map(smoothed).sum::<f64>() / 100.0;
-    assert_near(row(Measure::DistributionalCrossEntropy).ceiling.unwrap().value, wanted, 0.01);
+    refused(predicted, reference, ScorecardSettings { panel: Some(0), ..QUICK }, "panel: 0 experts");
 }

@@ -20,7 +20,7 @@ use support::{assert_near, real_file};
 use tempfile::{TempDir, tempdir};
 
 const NO_INTERVALS: ScorecardSettings =
-    ScorecardSettings { bins: 15, sce_bins: 20, rounds: 0, level: 0.95, panel: 10, panels: 0, seed: 0 };
+    ScorecardSettings { bins: 15, sce_bins: 20, rounds: 0, level: 0.95, panel: None, panels: 0, seed: 0 };
 
 fn scored(path: &Path, bins: usize) -> Scorecard {
     let predictions = predictions::read(path, None).unwrap();
@@ -50,11 +50,20 @@ fn the_published_calibration_errors_of_two_networks_are_found() {
 fn classes_alone_give_accuracies_and_nothing_else() {
     let Some(path) = real_file("so2sat_test/sen2lcz_true_pred.csv") else { return };
     let card = scored(&path, 15);
-    assert_eq!((card.samples, card.rows.len()), (24_188, 3));
+    assert_eq!((card.samples, card.rows.len()), (24_188, 8));
     // Counted with exact fractions in Python.
     assert_near(value(&card, Measure::OverallAccuracy), 0.693_691_086_489_168_2, 1e-12);
     assert_near(value(&card, Measure::AverageAccuracy), 0.586_747_577_870_301_6, 1e-12);
     assert_near(value(&card, Measure::Kappa), 0.664_367_872_975_057, 1e-12);
+    assert_near(value(&card, Measure::WeightedAccuracy), 0.933_656, 1e-6);
+    assert_near(value(&card, Measure::WeightedKappa), 0.833_137, 1e-6);
+    assert_near(value(&card, Measure::BuiltAccuracy), 0.664_820, 1e-6);
+    assert_near(value(&card, Measure::BuiltOrNaturalAccuracy), 0.967_215, 1e-6);
+    let conventions = run::conventions(&predictions::read(&path, None).unwrap(), NO_INTERVALS).unwrap();
+    let of = |used_by: &str| conventions.iter().find(|row| row.used_by.contains(used_by)).unwrap().value;
+    assert_near(of("LCZ Generator's author"), 0.970_078, 1e-6);
+    assert_near(of("restricts the rows only"), 0.646_762, 1e-6);
+    assert_near(of("code that computes them"), 0.933_331, 1e-6);
 }
 
 /// A folder, and a file in it.
@@ -270,7 +279,8 @@ fn what_predict_writes_is_what_score_reads() {
     assert_near(value(&card, Measure::OverallAccuracy), 0.5, 1e-12); // the tie goes to forest
     let by_hand = -(0.75f64.ln() + 0.25f64.ln() + 0.75f64.ln() + 0.5f64.ln()) / 4.0;
     assert_near(value(&card, Measure::CrossEntropy), by_hand, 1e-12);
-    assert_eq!(card.rows.len(), Measure::ALL.len());
+    // Forest and river are not zones.
+    assert_eq!(card.rows.len(), Measure::ALL.len() - 4);
     assert_eq!(card.groups, Some(2));
 
     let unlabelled = Patches::in_memory(

@@ -211,7 +211,13 @@ proptest! {
         let (p, y, votes) = drawn(&mut rng, n);
         let (p_test, y_test, votes_test) = drawn(&mut rng, test);
         let score = [SetScore::Lac, SetScore::Aps, SetScore::RAPS][kind];
-        let settings = ConformalSettings { score, alpha, randomised: random.then_some(seed), allow_empty };
+        let settings = ConformalSettings {
+            score,
+            alpha,
+            randomised: random.then_some(seed),
+            allow_empty,
+            ..Default::default()
+        };
         let fit = Conformal::fit(&p, &y, settings).unwrap();
         let coverage = fit.sets(&p_test).unwrap().coverage(&y_test).unwrap();
         // Coverage is Beta around 1 − α, of which the test set is a binomial sample: five deviations.

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::{Error, Result};
 
 /// How confidences are put into bins. A bin is (lower, upper], the first one closed at 0, so that each
-/// number from 0 to 1 falls into exactly one.
+/// number from 0 to 1 falls into exactly one. Of bins of equal width, a value up to 1e-6 above an edge counts
+/// as on it: 0.6 stored as f32 is 0.600000024, and falls into the bin of 0.6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bins {
@@ -25,6 +26,10 @@ impl Default for Bins {
         Self::EqualWidth(15)
     }
 }
+
+/// How far above an edge a value still counts as on it: more than the rounding of a row of f32 that is made to
+/// sum to 1.
+const EDGE: f64 = 1e-6;
 
 /// Values put into bins.
 #[derive(Debug, Clone)]
@@ -56,7 +61,7 @@ impl Bins {
         if let Some(row) = values.iter().position(|value| !(0.0..=1.0).contains(value)) {
             return Err(Error::input(
                 format!("confidence, row {row}"),
-                format!("{} is no probability", values[row]),
+                format!("{} is not a probability in [0, 1]", values[row]),
                 "give numbers from 0 to 1",
             ));
         }
@@ -64,8 +69,10 @@ impl Bins {
             Self::EqualWidth(_) => (0..=count).map(|b| b as f64 / count as f64).collect(),
             Self::EqualMass(_) => edges_of_equal_mass(values, count),
         };
+        let slack = if matches!(self, Self::EqualWidth(_)) { EDGE } else { 0.0 };
         // The bins' upper edges are sorted: the bin of a value is the first whose edge is not below it.
-        let of = values.iter().map(|value| edges[1..].partition_point(|edge| edge < value)).collect();
+        let of =
+            values.iter().map(|value| edges[1..].partition_point(|edge| edge + slack < *value)).collect();
         Ok(Binning { edges, of })
     }
 }
@@ -94,11 +101,19 @@ mod tests {
 
     #[test]
     fn a_bin_is_open_below_and_closed_above_and_the_first_one_holds_zero() {
-        let values = [0.0, 1e-300, 0.1, 0.1 + 1e-16, 0.3, 0.7, 0.7 + 2e-16, 1.0];
+        let values = [0.0, 1e-300, 0.1, 0.1 + 2e-6, 0.3, 0.7, 0.7 + 2e-6, 1.0];
         let binning = Bins::EqualWidth(10).cut(&values).unwrap();
         assert_eq!(binning.of, [0, 0, 0, 1, 2, 6, 7, 9]);
         // 0.3 and 0.7 are the doubles next to 3/10 and 7/10, the edges themselves.
         assert_eq!(binning.len(), 10);
+    }
+
+    #[test]
+    fn a_value_stored_as_f32_falls_into_the_bin_of_the_value() {
+        for count in 1..=100 {
+            let edges = (1..=count).map(|b| f64::from(b as f32 / count as f32)).collect::<Vec<_>>();
+            assert_eq!(Bins::EqualWidth(count).cut(&edges).unwrap().of, (0..count).collect::<Vec<_>>());
+        }
     }
 
     #[test]

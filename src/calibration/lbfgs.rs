@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 
 /// Pairs of steps and gradient changes that are remembered.
 const MEMORY: usize = 20;
-/// Converged where no entry of the gradient is larger.
-const TOLERANCE: f64 = 1e-9;
+/// Converged where no entry of the gradient is larger: of a mean over samples, doubles reach some 1e-9.
+const TOLERANCE: f64 = 1e-8;
+/// Converged where no step lowers the value by more than rounding, and no entry of the gradient is larger.
+const TOLERANCE_AT_REST: f64 = 3e-5;
 const MOST_STEPS: usize = 2000;
 
 /// Where a minimisation ended.
@@ -52,7 +54,7 @@ pub(super) fn minimise(f: impl Fn(&[f64]) -> (f64, Vec<f64>), start: Vec<f64>) -
         };
         // No step lowers the value by more than rounding: this is the minimum as far as doubles can tell.
         let Some((next, next_value, next_gradient)) = next else {
-            let converged = gradient.iter().all(|g| g.abs() <= TOLERANCE.sqrt());
+            let converged = gradient.iter().all(|g| g.abs() <= TOLERANCE_AT_REST);
             return Minimum { at, value, converged, steps };
         };
         let s: Vec<f64> = next.iter().zip(&at).map(|(new, old)| new - old).collect();

@@ -34,18 +34,23 @@
 //! distribution paper's is [`sce_as_in_ldl_paper`].
 
 mod bins;
+mod debiased;
 mod errors;
 mod lbfgs;
 mod reliability;
+mod smooth;
 mod temperature;
 mod vector;
 
 pub use bins::Bins;
+pub use debiased::DebiasedError;
 pub use errors::{
     adaptive_calibration_error, class_calibration_errors, classwise_calibration_error,
     distribution_calibration_error, equal_mass_calibration_error, expected_calibration_error,
     maximum_calibration_error, sce_as_in_ldl_paper,
 };
 pub use reliability::{Bin, Reliability};
+pub use smooth::{SmoothCalibration, SmoothPoint};
+pub(crate) use smooth::{Smoother, Spot, grid};
 pub use temperature::{Bound, TemperatureFit};
 pub use vector::{VectorFit, VectorScaling};

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lcz::data::predictions;
+use lcz::data::predictions::{self, Predictions};
 use lcz::predictions::StoredTemperature;
-use lcz::scorecard::Scorecard;
+use lcz::scorecard::{Scorecard, ScorecardSettings};
 use lcz::{Classes, Progress, run};
 use serde::Serialize;
 
-use super::output;
+use super::output::{self, Table};
 use super::scorecard::{self, Settings};
 
-/// Score predictions made by `lcz predict` or elsewhere against the labels beside them.
+/// Score predictions of `lcz predict` or any other program.
 #[derive(Debug, Args)]
 #[command(after_help = "The file is what `lcz predict` writes for labelled patches, or a CSV with the header
   true,pred                            zones by number or code; accuracies alone
@@ -22,6 +22,7 @@ use super::scorecard::{self, Settings};
 Examples:
   lcz score predictions.h5
   lcz score predictions.csv --bins 20
+  lcz score predictions.h5 --conventions
   lcz score predictions.csv --classes forest,river,road --json | jq '.rows[0]'")]
 pub struct Score {
     /// The HDF5 or CSV file.
@@ -33,6 +34,10 @@ pub struct Score {
 
     #[command(flatten)]
     settings: Settings,
+
+    /// Print the same predictions under the rules of other papers and libraries.
+    #[arg(long)]
+    conventions: bool,
 
     /// Print JSON.
     #[arg(long)]
@@ -54,6 +59,9 @@ impl Score {
     pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
         let classes = self.classes.map(Classes::named).transpose()?;
         let predictions = predictions::read(&self.file, classes.as_ref())?;
+        if self.conventions {
+            return print_conventions(&predictions, self.settings.get(), self.json);
+        }
         let card = run::score(&predictions, self.settings.get(), progress)?;
         let (provenance, temperature) = (predictions.provenance.as_str(), predictions.temperature.as_ref());
         if self.json {
@@ -63,4 +71,22 @@ impl Score {
         output::line(format!("{} ({provenance}){scaling}\n", self.file.display()))?;
         scorecard::print(&card, None)
     }
+}
+
+fn print_conventions(
+    predictions: &Predictions,
+    settings: ScorecardSettings,
+    json: bool,
+) -> anyhow::Result<()> {
+    let card = run::conventions(predictions, settings)?;
+    if json {
+        return output::json(&card);
+    }
+    let mut table = Table::new(["measure", "value", "rule", "used by", "why it differs"]);
+    for row in card {
+        let differs = row.differs.unwrap_or("the rule of lcz");
+        let value = format!("{:.6}", row.value);
+        table.row([row.measure.to_owned(), value, row.rule, row.used_by.to_owned(), differs.to_owned()]);
+    }
+    Ok(table.print()?)
 }

@@ -1,7 +1,7 @@
 //! The evaluation table as `lcz evaluate` and `lcz score` print it, and its settings.
 
 use clap::Args;
-use lcz::scorecard::{Ceiling, Interval, Measure, Scorecard, ScorecardSettings};
+use lcz::scorecard::{Interval, Measure, Scorecard, ScorecardRow, ScorecardSettings};
 
 use super::output::{self, Table};
 
@@ -12,11 +12,11 @@ pub struct Settings {
     #[arg(long, default_value_t = ScorecardSettings::default().bins)]
     bins: usize,
 
-    /// Bootstrap rounds of the intervals; 0 for none.
+    /// Resampling rounds of the column 'if calibrated'; 0 for none.
     #[arg(long, default_value_t = ScorecardSettings::default().rounds)]
     rounds: usize,
 
-    /// What the intervals and the human ceiling are drawn from.
+    /// Random seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -30,18 +30,22 @@ impl Settings {
 
 /// Prints a table, and beside it the values of another one of the same rows under a heading.
 pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Result<()> {
-    let range = |lower: f64, upper: f64| format!("{lower:.4} to {upper:.4}");
-    let interval = |i: Option<Interval>| i.map_or("-".to_owned(), |i| range(i.lower, i.upper));
-    let ceiling = |c: Option<Ceiling>| c.map_or("-".to_owned(), |c| format!("{:.4}", c.value));
-    let votes = card.rows.iter().any(|row| row.votes_interval.is_some());
+    let interval = |i: Option<Interval>| {
+        i.map_or_else(|| "-".to_owned(), |i| format!("{:.4} to {:.4}", i.lower, i.upper))
+    };
+    let experts = card.experts.is_some();
+    let calibrated = card.rows.iter().any(|row| row.if_calibrated.is_some());
     let percent = 100.0 * card.settings.level;
     let mut header = vec!["measure".to_owned(), "value".to_owned(), format!("{percent:.0} % interval")];
     if let Some((name, _)) = other {
         header.push(name.to_owned());
         header.push("interval".to_owned());
     }
-    if votes {
-        header.extend(["other votes", "experts"].map(str::to_owned));
+    if calibrated {
+        header.push("if calibrated".to_owned());
+    }
+    if experts {
+        header.extend(["experts", "interval"].map(str::to_owned));
     }
     let mut table = Table::new(header);
     for row in &card.rows {
@@ -51,36 +55,76 @@ pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Res
             cells.push(row.map_or("-".to_owned(), |row| value(row.value)));
             cells.push(interval(row.and_then(|row| row.interval)));
         }
-        if votes {
-            cells.extend([interval(row.votes_interval), ceiling(row.ceiling)]);
+        if calibrated {
+            let words = row.if_calibrated.map(|c| format!("{:.4}, p {}", c.mean, p_value(c.p)));
+            cells.push(words.unwrap_or_else(|| "-".to_owned()));
+        }
+        if experts {
+            cells.push(row.experts.map_or("-".to_owned(), |experts| value(experts.value)));
+            cells.push(interval(row.experts.and_then(|experts| experts.interval)));
         }
         table.row(cells);
     }
     table.print()?;
-    let drawn = match card.groups {
-        Some(groups) => format!("{groups} groups of patches"),
-        None => "patches".to_owned(),
+    notes(card, other.is_some())
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
+}
+
+fn notes(card: &Scorecard, two: bool) -> anyhow::Result<()> {
+    let independent = match card.groups {
+        Some(groups) => format!("{groups} groups are taken as independent"),
+        None => "samples are taken as independent".to_owned(),
     };
-    output::line(format!("\n{} samples; intervals from drawing {drawn} anew", card.samples))?;
-    let calibration = [Measure::ExpectedCalibrationError, Measure::ClasswiseCalibrationError];
-    if calibration.iter().any(|&measure| card.row(measure).is_some()) {
+    output::line(format!("\n{} samples; in the intervals, {independent}", card.samples))?;
+    if two {
+        output::line("'if calibrated' and 'experts' belong to the first value")?;
+    }
+    for warning in &card.warnings {
+        output::line(format!("warning: {warning}"))?;
+    }
+    if let Some(row) = card.row(Measure::ExpectedCalibrationError) {
         let ScorecardSettings { bins, sce_bins, .. } = card.settings;
         let sce = match card.row(Measure::SceAsInLdlPaper) {
             Some(_) => format!(", SCE in {sce_bins}"),
             None => String::new(),
         };
         output::line(format!("calibration errors in {bins} bins of equal width{sce}"))?;
-        if card.settings.rounds > 0 {
-            output::line("they grow with noise: their intervals lie high, even above the value")?;
+        output::line(
+            "they grow with noise, so they have no interval: compare them with 'if calibrated', the mean",
+        )?;
+        output::line("of a calibrated model with the same predictions; p: its chance of showing as much")?;
+        for row in [Some(row), card.row(Measure::DistributionCalibrationError)].into_iter().flatten() {
+            debiased(row)?;
         }
     }
-    if votes {
-        let panel = card.settings.panel;
+    if card.row(Measure::TotalVariation).is_some() {
+        output::line(
+            "where experts disagree, calibration to the majority is undefined: the measures of votes come first",
+        )?;
+    }
+    if let Some(experts) = card.experts {
+        let alone = experts.leave_one_out;
+        let ends = alone.interval.map_or(String::new(), |i| format!(" ({:.4} to {:.4})", i.lower, i.upper));
         output::line(format!(
-            "other votes: had the experts voted anew; experts: what {panel} others would score"
+            "experts: what the majority of {} other experts would score; one expert against the others: {:.4}{ends}",
+            experts.panel, alone.value
         ))?;
     }
     Ok(())
+}
+
+fn debiased(row: &ScorecardRow) -> anyhow::Result<()> {
+    let Some(square) = row.debiased else { return Ok(()) };
+    output::line(format!(
+        "{} squared, without the bias of noise: {:.6}, interval {:.6} to {:.6}",
+        row.measure.short_name(),
+        square.value,
+        square.lower,
+        square.upper
+    ))
 }
 
 /// A measure in five decimals; one that is not defined is a dash.

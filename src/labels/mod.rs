@@ -3,9 +3,11 @@
 //! Votes as labels follow Koller, Shahzad & Zhu, *Uncertainty-guided representation learning in local
 //! climate zone classification*: a sample's label is the distribution of its experts' votes.
 
+mod model;
 mod panel;
 mod summary;
 
+pub use model::VoteModel;
 pub use panel::Opinion;
 pub use summary::{ENTROPY_CUTS, EntropyHistogram, VotingConfusion};
 

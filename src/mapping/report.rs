@@ -126,7 +126,7 @@ pub struct MapScores {
     pub without_class: usize,
     /// OA, of the pixels that have both.
     pub overall_accuracy: f64,
-    /// OA_u: of pixels that are truly built (LCZ 1–10).
+    /// OA_u: of pixels that are built (LCZ 1–10) in truth and map.
     pub built_accuracy: Option<f64>,
     /// OA_bu: whether built and natural are told apart.
     pub built_or_natural_accuracy: Option<f64>,

@@ -279,9 +279,19 @@ impl ConfusionMatrix {
         self.weighted_mean(OneAgainstRest::f1)
     }
 
-    /// `OA_u`: the overall accuracy of samples whose reference is a built zone, LCZ 1–10. None if some
-    /// class is not a zone; NaN if no reference is built.
+    /// `OA_u` as published (Bechtel et al. 2017): the overall accuracy of the 10 × 10 block of built zones, LCZ
+    /// 1–10, rows *and* columns. A built zone that was taken for a natural one does not count. None if some class
+    /// is not a zone; NaN if the block is empty.
     pub fn built_accuracy_score(&self) -> Option<f64> {
+        let built = self.built()?;
+        let block = self.counts.indexed_iter().filter(|((i, j), _)| built[*i] && built[*j]);
+        let (hits, total) = block.fold((0, 0), |(h, n), ((i, j), c)| (if i == j { h + c } else { h }, n + c));
+        Some(ratio(hits, total))
+    }
+
+    /// The accuracy of all samples whose reference is a built zone, whatever they were taken for: some call this
+    /// `OA_u` too. None if some class is not a zone; NaN if no reference is built.
+    pub fn built_recall_score(&self) -> Option<f64> {
         let built = self.built()?;
         let of_built = self.one_against_rest().zip(built).filter_map(|(k, is_built)| is_built.then_some(k));
         let (hits, total) = of_built.fold((0, 0), |(h, n), k| (h + k.hits, n + k.reference));
@@ -343,7 +353,7 @@ impl ConfusionMatrix {
     }
 
     /// Which classes are built zones; None if some class is no zone at all.
-    fn built(&self) -> Option<Vec<bool>> {
+    pub(crate) fn built(&self) -> Option<Vec<bool>> {
         (0..self.classes.len()).map(|k| self.classes.zone(k).map(Zone::is_built)).collect()
     }
 }

@@ -176,6 +176,8 @@ pub enum Bounded {
     Below,
     /// A score of at most 1: the lower end, on the scale of ln(1 − score).
     Above,
+    /// A number without bounds.
+    Neither,
 }
 
 /// A measure's value and how much each sample moves it: its influence function `ψ_n`, of mean 0. Then
@@ -219,6 +221,7 @@ impl Influence {
         };
         let value = self.value;
         Ok(match bounded {
+            Bounded::Neither => Interval { lower: value - half, upper: value + half, method },
             Bounded::Below => {
                 Interval { lower: (value - half).max(0.0), upper: value + widened(value), method }
             }
@@ -263,6 +266,51 @@ impl Influence {
             Err(NoInterval::NoVariation)
         }
     }
+}
+
+/// The interval of the mean over random seeds of a measure (or of a difference between two classifiers): its
+/// variance is that of the samples (or groups), which the seeds share, and that between seeds, with
+/// Satterthwaite's degrees of freedom. One seed tells nothing of other seeds: then it is of the samples alone.
+///
+/// # Errors
+/// As [`Influence::interval`].
+pub fn interval_over_seeds(
+    seeds: &[Influence],
+    groups: Option<&[i32]>,
+    level: f64,
+) -> Result<Interval, NoInterval> {
+    let count = seeds.len() as f64;
+    let Some(first) = seeds.first() else { return Err(NoInterval::OneValue) };
+    let value = seeds.iter().map(|seed| seed.value).sum::<f64>() / count;
+    let mean = |n: usize| seeds.iter().map(|seed| seed.of_samples[n]).sum::<f64>() / count;
+    let of_samples = (0..first.of_samples.len()).map(mean).collect();
+    let values = seeds.iter().map(|seed| seed.value).collect();
+    interval_over_runs(&Influence { value, of_samples }, &[values], groups, level)
+}
+
+/// The interval of a mean over runs, or of the difference between the means of two sets of runs that are not paired
+/// (Welch): `mean` has the influences of the samples, which all runs share, and `between` the values of each set.
+///
+/// # Errors
+/// As [`Influence::interval`].
+pub(crate) fn interval_over_runs(
+    mean: &Influence,
+    between: &[Vec<f64>],
+    groups: Option<&[i32]>,
+    level: f64,
+) -> Result<Interval, NoInterval> {
+    let (error, freedom) = mean.standard_error(groups)?;
+    let (mut variance, mut fourth) = (error.powi(2), error.powi(4) / freedom);
+    for values in between.iter().filter(|values| values.len() > 1) {
+        let count = values.len() as f64;
+        let centre = values.iter().sum::<f64>() / count;
+        let of_mean = values.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (count - 1.0) / count;
+        variance += of_mean;
+        fourth += of_mean * of_mean / (count - 1.0);
+    }
+    let half = t_quantile(0.5 + level / 2.0, variance * variance / fourth) * variance.sqrt();
+    let method = if groups.is_some() { IntervalMethod::ClusterT } else { IntervalMethod::Delta };
+    Ok(Interval { lower: mean.value - half, upper: mean.value + half, method })
 }
 
 /// The interval of a mean of recalls over classes: class k has `right[k]` of `samples[k]`. Each recall's

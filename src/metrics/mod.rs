@@ -41,12 +41,13 @@ mod scores;
 mod similarity;
 mod votes;
 
-pub use agreement::fleiss_kappa_score;
+pub use agreement::{fleiss_kappa_score, krippendorff_alpha_score};
 pub use confusion::{ClassScores, ClassSet, ConfusionMatrix};
 pub use distances::DistributionDistances;
+pub(crate) use interval::{interval_over_runs, t_quantile};
 pub use interval::{
-    Bounded, Influence, Interval, IntervalMethod, NoInterval, holm, mean_recall_interval,
-    proportion_interval, t_interval, t_test,
+    Bounded, Influence, Interval, IntervalMethod, NoInterval, holm, interval_over_seeds,
+    mean_recall_interval, proportion_interval, t_interval, t_test,
 };
 pub(crate) use losses::check_samples;
 pub use losses::{

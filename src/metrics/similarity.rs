@@ -2,14 +2,37 @@
 
 use std::path::Path;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 use super::ConfusionMatrix;
 use crate::files::read_text;
-use crate::{Classes, Error, Result};
+use crate::{Classes, Error, Result, Zone};
 
-/// How similar classes are, `w_ij` from 0 (nothing in common) to 1 (the same); read from a file, for the
-/// weights are an expert's judgement.
+/// Twelfths of similarity between zones 1–10 and A–G (Bechtel, Demuzere & Stewart 2020, *A Weighted Accuracy
+/// Measure for Land Cover Mapping*).
+#[rustfmt::skip]
+const TWELFTHS: [[u8; 17]; 17] = [
+    [12, 11, 10,  8,  7,  6,  7,  9,  5,  9,  4,  3,  1,  0,  3,  0,  0],
+    [11, 12, 11,  7,  8,  7,  8, 10,  5, 10,  5,  4,  3,  1,  4,  1,  1],
+    [10, 11, 12,  6,  7,  8,  9, 11,  7, 11,  6,  5,  4,  2,  5,  2,  2],
+    [ 8,  7,  6, 12, 11, 10,  9,  6,  9,  7,  6,  7,  6,  4,  1,  4,  4],
+    [ 7,  8,  7, 11, 12, 11, 10,  8, 10,  8,  7,  8,  6,  5,  2,  5,  5],
+    [ 6,  7,  8, 10, 11, 12, 11,  9, 11,  9,  8,  9,  8,  7,  3,  6,  6],
+    [ 7,  8,  9,  9, 10, 11, 12,  8, 10,  8,  9,  8,  7,  5,  2,  5,  5],
+    [ 9, 10, 11,  6,  8,  9,  8, 12,  9, 11,  5,  6,  5,  3,  6,  4,  4],
+    [ 5,  5,  7,  9, 10, 11, 10,  9, 12,  8,  7,  8,  9,  7,  4,  7,  7],
+    [ 9, 10, 11,  7,  8,  9,  8, 11,  8, 12,  5,  6,  5,  3,  6,  4,  4],
+    [ 4,  5,  6,  6,  7,  8,  9,  5,  7,  5, 12, 11, 10,  8,  5,  8,  8],
+    [ 3,  4,  5,  7,  8,  9,  8,  6,  8,  6, 11, 12, 11,  9,  6,  9,  9],
+    [ 1,  3,  4,  6,  6,  8,  7,  5,  9,  5, 10, 11, 12, 10,  7, 10, 10],
+    [ 0,  1,  2,  4,  5,  7,  5,  3,  7,  3,  8,  9, 10, 12,  9, 11, 11],
+    [ 3,  4,  5,  1,  2,  3,  2,  6,  4,  6,  5,  6,  7,  9, 12,  9,  9],
+    [ 0,  1,  2,  4,  5,  6,  5,  4,  7,  4,  8,  9, 10, 11,  9, 12, 11],
+    [ 0,  1,  2,  4,  5,  6,  5,  4,  7,  4,  8,  9, 10, 11,  9, 11, 12],
+];
+
+/// How similar classes are, `w_ij` from 0 (nothing in common) to 1 (the same): published ones for the zones, or
+/// one's own from a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Similarity {
     classes: Classes,
@@ -79,6 +102,35 @@ impl Similarity {
         Self::new(classes.clone(), weights)
     }
 
+    /// The similarities of Local Climate Zones as Bechtel, Demuzere & Stewart (2020) print them, with two decimals.
+    /// None where some class is not a zone.
+    pub fn of_zones(classes: &Classes) -> Option<Self> {
+        Self::exact_of_zones(classes)
+            .map(|exact| Self { weights: exact.weights.mapv(|w| (100.0 * w).round() / 100.0), ..exact })
+    }
+
+    /// The same before rounding: whole twelfths.
+    pub fn exact_of_zones(classes: &Classes) -> Option<Self> {
+        let zones: Vec<Zone> = (0..classes.len()).map(|k| classes.zone(k)).collect::<Option<_>>()?;
+        let at = |k: usize| zones[k].number() - 1;
+        let twelfths = |(i, j)| f64::from(TWELFTHS[at(i)][at(j)]) / 12.0;
+        let weights = Array2::from_shape_fn((zones.len(), zones.len()), twelfths);
+        Some(Self { classes: classes.clone(), weights })
+    }
+
+    /// The weights, rows = reference. Shape: (K, K).
+    pub fn weights(&self) -> ArrayView2<'_, f64> {
+        self.weights.view()
+    }
+
+    fn check(&self, confusion: &ConfusionMatrix) -> Result<()> {
+        if self.classes != *confusion.classes() {
+            let problem = format!("classes {}, predictions of {}", self.classes, confusion.classes());
+            return Err(Error::input("similarity matrix", problem, "give weights of the same classes"));
+        }
+        Ok(())
+    }
+
     /// What the rows and columns mean.
     pub fn classes(&self) -> &Classes {
         &self.classes
@@ -101,11 +153,25 @@ impl ConfusionMatrix {
     /// # Ok::<(), lcz::Error>(())
     /// ```
     pub fn weighted_accuracy_score(&self, similarity: &Similarity) -> Result<f64> {
-        if similarity.classes != *self.classes() {
-            let problem = format!("classes {}, predictions of {}", similarity.classes, self.classes());
-            return Err(Error::input("similarity matrix", problem, "give weights of the same classes"));
-        }
+        similarity.check(self)?;
         let weighted = self.counts().into_iter().zip(&similarity.weights).map(|(&count, w)| count as f64 * w);
         Ok(weighted.sum::<f64>() / self.total() as f64)
+    }
+
+    /// Weighted kappa `κ_w = (P_o − P_e) / (1 − P_e)` with `P_o = Σ_ij w_ij p_ij` and `P_e = Σ_ij w_ij p_i· p_·j`
+    /// (Cohen 1968): with w the identity it is Cohen's kappa. NaN where `P_e` = 1.
+    ///
+    /// # Errors
+    /// Weights of another class list.
+    pub fn weighted_kappa_score(&self, similarity: &Similarity) -> Result<f64> {
+        similarity.check(self)?;
+        let total = self.total() as f64;
+        let (rows, columns) = (self.reference_totals(), self.predicted_totals());
+        let (mut observed, mut chance) = (0.0, 0.0);
+        for ((i, j), w) in similarity.weights.indexed_iter() {
+            observed += w * self.count(i, j) as f64 / total;
+            chance += w * (rows[i] as f64 / total) * (columns[j] as f64 / total);
+        }
+        Ok((observed - chance) / (1.0 - chance))
     }
 }

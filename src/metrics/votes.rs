@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::fleiss_kappa_score;
+use super::{fleiss_kappa_score, krippendorff_alpha_score};
 use crate::labels::{EntropyHistogram, VotingConfusion};
 use crate::{Error, LabelDistributions, Result, Votes};
 
@@ -17,6 +17,8 @@ pub struct VoteSummary {
     pub unanimous: f64,
     /// Fleiss' kappa; none where samples have unlike numbers of votes, or one vote.
     pub fleiss_kappa: Option<f64>,
+    /// Krippendorff's alpha, which allows different numbers of votes; none without pairs of votes.
+    pub krippendorff_alpha: Option<f64>,
     /// Voting entropy of all samples, its mean in nats.
     pub entropy: EntropyHistogram,
     /// Of those whose majority is a built zone (LCZ 1-10); none where classes are no zones.
@@ -107,6 +109,7 @@ impl VoteSummary {
             votes_a_sample: [fewest, most],
             unanimous: share(&|_| true).1,
             fleiss_kappa: if fewest < most { None } else { fleiss_kappa_score(votes).ok() },
+            krippendorff_alpha: krippendorff_alpha_score(votes).ok(),
             entropy: EntropyHistogram::of(&entropy)?,
             urban: kind(true)?,
             natural: kind(false)?,

@@ -27,7 +27,7 @@ pub use folder::Run;
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
 pub use prediction::{Prediction, PredictionReport, predict};
 pub use scaling::{Procedure, temp_scale};
-pub use scoring::score;
+pub use scoring::{conventions, score};
 pub use sets::{ExampleSet, Targets, TrainingSets};
 pub use train::{Changes, Outcome, Resumed, resume, train, train_on};
 pub use votes::sum_up_votes;

@@ -1,7 +1,7 @@
 //! Predictions of a file, compared with its labels.
 
 use crate::data::predictions::{Predictions, Stated};
-use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
+use crate::scorecard::{self, Convention, Predicted, Reference, Scorecard, ScorecardSettings};
 use crate::{Progress, Result};
 
 /// The evaluation table of stored predictions, of ours or of anyone's: as many of its rows as can be
@@ -14,6 +14,20 @@ pub fn score(
     settings: ScorecardSettings,
     progress: &mut dyn Progress,
 ) -> Result<Scorecard> {
+    let (predicted, reference) = both(predictions);
+    Scorecard::with_progress(predicted, reference, settings, progress)
+}
+
+/// The same predictions under the rules of other papers and libraries.
+///
+/// # Errors
+/// As [`score`].
+pub fn conventions(predictions: &Predictions, settings: ScorecardSettings) -> Result<Vec<Convention>> {
+    let (predicted, reference) = both(predictions);
+    scorecard::conventions(predicted, reference, settings)
+}
+
+fn both(predictions: &Predictions) -> (Predicted<'_>, Reference<'_>) {
     let predicted = match &predictions.predicted {
         Stated::Classes(labels) => Predicted::Classes(labels),
         Stated::Confidences(labels, confidence) => Predicted::Confidences(labels, confidence),
@@ -29,5 +43,5 @@ pub fn score(
     if let Some(groups) = &predictions.groups {
         reference = reference.with_groups(groups);
     }
-    Scorecard::with_progress(predicted, reference, settings, progress)
+    (predicted, reference)
 }

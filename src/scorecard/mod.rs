@@ -1,93 +1,171 @@
-//! The evaluation table: each measure of a classifier with its interval, and what people would reach.
+//! The evaluation table: each measure of a classifier, with an interval that is valid for it or none.
 //!
-//! A score on a test set is an estimate. [`Scorecard`] gives each of them a percentile bootstrap interval
-//! (Efron & Tibshirani 1993, ch. 13), from drawing the samples anew, or whole groups of them (cities,
-//! polygons) where neighbours are alike; a second interval from drawing the experts' votes anew; and the
-//! **human ceiling**, what a second panel of experts would score if it were the classifier.
+//! - **Intervals** (`benches/coverage.rs` measures how often they hold the truth): Clopper–Pearson for shares of
+//!   independent samples, the delta method for other smooth measures, cluster-robust t with groups
+//!   ([`metrics::Influence`](crate::metrics::Influence)).
+//! - **Calibration errors** grow with noise, and no bootstrap interval of theirs holds the truth. Next to their
+//!   value stands what a calibrated classifier with the same predictions would show ([`IfCalibrated`]), and
+//!   next to the ECE the [debiased squared error](crate::calibration::DebiasedError) with an interval.
+//! - **Where experts disagree**, calibration to the majority of their votes is a fiction (Baan, Aziz, Plank &
+//!   Fernández 2022, *Stop Measuring Calibration When Humans Disagree*): with votes, the measures against votes
+//!   come first.
+//! - **Estimated human performance** ([`Experts`]): what other experts would reach on the same samples.
 //!
 //! Predictions may be classes alone, classes with a confidence, or probabilities: the table holds what can
 //! be computed of them ([`Predicted`]).
 
-mod resampling;
-mod statistics;
+mod calibrated;
+mod conventions;
+mod experts;
+mod samples;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::calibration::Bins;
-use crate::metrics::check_samples;
 pub use crate::metrics::{Interval, IntervalMethod};
+pub use calibrated::IfCalibrated;
+pub use conventions::{Convention, conventions};
+pub use experts::Experts;
+
+use crate::calibration::DebiasedError;
+use crate::metrics::{Influence, NoInterval, check_samples, t_quantile};
 use crate::progress::Silent;
 use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, Votes};
-use resampling::{Ballots, Draws};
-use statistics::{Extent, Forecast, Statistics};
-
-pub(crate) use resampling::{percentile_interval, percentiles};
-pub(crate) use statistics::Values;
+use calibrated::{BINNED, Binned, DISTANCES, FEWEST_GROUPS};
+use experts::Panels;
+use samples::Samples;
 
 /// A measure of the table, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
+    /// Distribution-ECE: calibration to the share of the experts who agree.
+    DistributionCalibrationError,
+    /// "DistCE" (Baan et al. 2022): mean total variation `½ Σ_k |p_k − y_k|` to the vote shares.
+    TotalVariation,
+    /// "EntCE" (Baan et al. 2022): mean `|H(p) − H(y)|`, in nats.
+    EntropyCalibrationError,
+    /// Mean `H(p) − H(y)`, in nats: above 0 the classifier is less sure than the experts are of one mind.
+    EntropyBias,
+    /// Share of samples whose classes p ranks as the votes do; classes with equal votes may come in any order.
+    RankingAgreement,
+    /// Mean `Σ_k min(p_k, y_k)` = 1 − DistCE.
+    SoftAccuracy,
+    /// KL(y‖p), in nats.
+    KlDivergence,
+    /// Jensen–Shannon divergence to the vote shares, in nats, at most ln 2.
+    JensenShannon,
+    /// Cross-entropy against the experts' vote shares, in nats.
+    DistributionalCrossEntropy,
     /// OA.
     OverallAccuracy,
     /// AA, the mean recall over classes present in the reference.
     AverageAccuracy,
     /// Cohen's κ.
     Kappa,
+    /// F1, the mean over classes present in reference or prediction.
+    MacroF1,
+    /// `OA_u`: OA of the block of built zones, as published (Bechtel et al. 2017).
+    BuiltAccuracy,
+    /// `OA_bu`: built zones against natural ones.
+    BuiltOrNaturalAccuracy,
+    /// `OA_w`, with the published similarities (Bechtel, Demuzere & Stewart 2020).
+    WeightedAccuracy,
+    /// `κ_w`, with the same weights.
+    WeightedKappa,
     /// Cross-entropy against the one class, in nats.
     CrossEntropy,
-    /// Cross-entropy against the experts' vote shares, in nats.
-    DistributionalCrossEntropy,
+    /// Brier's loss against the one class, 0–2.
+    Brier,
     /// ECE of the predicted class.
     ExpectedCalibrationError,
+    /// Smooth ECE of the predicted class, without bins (Błasiok & Nakkiran 2023).
+    SmoothCalibrationError,
     /// MCE of the predicted class, over bins that hold samples.
     MaximumCalibrationError,
     /// Classwise ECE.
     ClasswiseCalibrationError,
-    /// Distribution-ECE: calibration to the share of the experts who agree.
-    DistributionCalibrationError,
     /// "SCE" as the label distribution paper's code has it.
     SceAsInLdlPaper,
-    /// Brier's loss against the one class, 0–2.
-    Brier,
+    /// AURC: the mean error rate of keeping the most certain 1, 2, … N predictions (Geifman et al. 2019).
+    AreaUnderRiskCoverage,
 }
 
 impl Measure {
     /// All, in the table's order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 25] = [
+        Self::DistributionCalibrationError,
+        Self::TotalVariation,
+        Self::EntropyCalibrationError,
+        Self::EntropyBias,
+        Self::RankingAgreement,
+        Self::SoftAccuracy,
+        Self::KlDivergence,
+        Self::JensenShannon,
+        Self::DistributionalCrossEntropy,
         Self::OverallAccuracy,
         Self::AverageAccuracy,
         Self::Kappa,
+        Self::MacroF1,
+        Self::BuiltAccuracy,
+        Self::BuiltOrNaturalAccuracy,
+        Self::WeightedAccuracy,
+        Self::WeightedKappa,
         Self::CrossEntropy,
-        Self::DistributionalCrossEntropy,
+        Self::Brier,
         Self::ExpectedCalibrationError,
+        Self::SmoothCalibrationError,
         Self::MaximumCalibrationError,
         Self::ClasswiseCalibrationError,
-        Self::DistributionCalibrationError,
         Self::SceAsInLdlPaper,
-        Self::Brier,
+        Self::AreaUnderRiskCoverage,
     ];
 
     /// A heading of a few letters.
     pub fn short_name(self) -> &'static str {
         match self {
+            Self::DistributionCalibrationError => "ECE votes",
+            Self::TotalVariation => "DistCE",
+            Self::EntropyCalibrationError => "EntCE",
+            Self::EntropyBias => "EntCE, signed",
+            Self::RankingAgreement => "ranking agreement",
+            Self::SoftAccuracy => "soft accuracy",
+            Self::KlDivergence => "KL votes",
+            Self::JensenShannon => "JS votes",
+            Self::DistributionalCrossEntropy => "CE votes",
             Self::OverallAccuracy => "OA",
             Self::AverageAccuracy => "AA",
             Self::Kappa => "kappa",
+            Self::MacroF1 => "macro F1",
+            Self::BuiltAccuracy => "OA_u",
+            Self::BuiltOrNaturalAccuracy => "OA_bu",
+            Self::WeightedAccuracy => "OA_w",
+            Self::WeightedKappa => "kappa_w",
             Self::CrossEntropy => "CE",
-            Self::DistributionalCrossEntropy => "CE votes",
+            Self::Brier => "Brier",
             Self::ExpectedCalibrationError => "ECE",
+            Self::SmoothCalibrationError => "smooth ECE",
             Self::MaximumCalibrationError => "MCE",
             Self::ClasswiseCalibrationError => "classwise ECE",
-            Self::DistributionCalibrationError => "ECE votes",
             Self::SceAsInLdlPaper => "SCE (LDL paper)",
-            Self::Brier => "Brier",
+            Self::AreaUnderRiskCoverage => "AURC",
         }
     }
 
     /// Whether more is better.
     pub fn is_score(self) -> bool {
-        matches!(self, Self::OverallAccuracy | Self::AverageAccuracy | Self::Kappa)
+        matches!(
+            self,
+            Self::RankingAgreement
+                | Self::SoftAccuracy
+                | Self::OverallAccuracy
+                | Self::AverageAccuracy
+                | Self::Kappa
+                | Self::MacroF1
+                | Self::BuiltAccuracy
+                | Self::BuiltOrNaturalAccuracy
+                | Self::WeightedAccuracy
+                | Self::WeightedKappa
+        )
     }
 }
 
@@ -96,14 +174,14 @@ impl Measure {
 pub enum Predicted<'a> {
     /// The classes alone: OA, AA, kappa.
     Classes(&'a Labels),
-    /// The classes, and how sure each is (N numbers from 0 to 1): the calibration of the predicted class
+    /// The classes, and the confidence in each (N numbers from 0 to 1): the calibration of the predicted class
     /// too. The confidence need not be that of probabilities: an ensemble's mean of maxima will do.
     Confidences(&'a Labels, &'a [f64]),
     /// Probabilities: everything.
     Probabilities(&'a Probabilities),
 }
 
-/// What predictions are held against.
+/// What predictions are compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct Reference<'a> {
     labels: &'a Labels,
@@ -118,8 +196,7 @@ impl<'a> Reference<'a> {
         Self { labels, distributions: None, votes: None, groups: None }
     }
 
-    /// The experts' votes on the same samples too: measures against votes, the interval of drawing them
-    /// anew, and the human ceiling.
+    /// The experts' votes on the same samples too: measures against votes, and estimated human performance.
     #[must_use]
     pub fn with_votes(self, votes: &'a Votes) -> Self {
         Self { votes: Some(votes), ..self }
@@ -131,7 +208,7 @@ impl<'a> Reference<'a> {
         Self { distributions: Some(distributions), ..self }
     }
 
-    /// The city or polygon of each sample. Intervals then come from drawing groups.
+    /// The city or polygon of each sample. Intervals are then those of independent groups.
     #[must_use]
     pub fn with_groups(self, groups: &'a [i32]) -> Self {
         Self { groups: Some(groups), ..self }
@@ -145,21 +222,21 @@ pub struct ScorecardSettings {
     pub bins: usize,
     /// Bins of equal width of the label distribution paper's SCE.
     pub sce_bins: usize,
-    /// Bootstrap rounds of each interval; 0 for none.
+    /// Rounds of what a calibrated classifier would show; 0 for none.
     pub rounds: usize,
-    /// What share of the rounds the interval holds.
+    /// Confidence level of the intervals.
     pub level: f64,
-    /// Experts of the second panel.
-    pub panel: usize,
-    /// Panels that the human ceiling is the mean of; 0 for none.
+    /// Votes per sample of the new panels of experts; None for the median of the votes given.
+    pub panel: Option<usize>,
+    /// Panels that estimated human performance is the mean of; 0 for none.
     pub panels: usize,
-    /// Seed of everything drawn. The same seed gives the same bits at any number of threads.
+    /// Random seed. The same seed gives the same bits at any number of threads.
     pub seed: u64,
 }
 
 impl Default for ScorecardSettings {
     fn default() -> Self {
-        Self { bins: 15, sce_bins: 20, rounds: 1000, level: 0.95, panel: 10, panels: 200, seed: 0 }
+        Self { bins: 15, sce_bins: 20, rounds: 1000, level: 0.95, panel: None, panels: 200, seed: 0 }
     }
 }
 
@@ -168,11 +245,16 @@ impl Default for ScorecardSettings {
 pub struct Scorecard {
     /// How many samples, N.
     pub samples: usize,
-    /// How many groups were drawn for the intervals; none where samples were.
+    /// How many groups, where samples have groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<usize>,
     /// How it was made.
     pub settings: ScorecardSettings,
+    /// What a reader must know to trust the numbers.
+    pub warnings: Vec<String>,
+    /// What is known of the experts; none without votes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experts: Option<Experts>,
     /// A row for each measure that these predictions and labels allow.
     pub rows: Vec<ScorecardRow>,
 }
@@ -182,46 +264,62 @@ pub struct Scorecard {
 pub struct ScorecardRow {
     /// Which.
     pub measure: Measure,
-    /// Its value on the samples as they are; NaN (`null` in JSON) where it is not defined.
+    /// Its value; NaN (`null` in JSON) where it is not defined.
     pub value: f64,
-    /// From drawing samples, or groups where there are groups.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where a valid interval is known.
     pub interval: Option<Interval>,
-    /// From drawing each sample's votes anew (and with them its label), the samples staying.
+    /// Why there is no interval.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub why: Option<NoInterval>,
+    /// What a calibrated classifier with the same predictions would show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub if_calibrated: Option<IfCalibrated>,
+    /// The squared error without the bias of noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub debiased: Option<DebiasedError>,
+    /// Had the same experts voted again: of measures that are linear in the votes, the samples staying.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub votes_interval: Option<Interval>,
-    /// What a second panel of experts would score.
+    /// What other experts would reach.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ceiling: Option<Ceiling>,
+    pub experts: Option<Estimated>,
 }
 
-/// What other experts reach: the mean over panels, and an interval of the panels.
+/// A value with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Ceiling {
-    /// The mean over panels.
+pub struct Estimated {
+    /// The estimate.
     pub value: f64,
-    /// Lower end of the panels' interval.
-    pub lower: f64,
-    /// Upper end of the panels' interval.
-    pub upper: f64,
+    /// Where a valid interval is known.
+    pub interval: Option<Interval>,
+}
+
+fn as_text<S: Serializer>(why: &Option<NoInterval>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    why.map(|why| why.to_string()).serialize(serializer)
+}
+
+impl ScorecardRow {
+    /// A value with nothing around it.
+    pub(crate) fn bare(measure: Measure, value: f64) -> Self {
+        let (interval, if_calibrated, debiased, votes_interval) = (None, None, None, None);
+        Self { measure, value, interval, why: None, if_calibrated, debiased, votes_interval, experts: None }
+    }
 }
 
 impl Scorecard {
     /// Evaluates predictions.
     ///
-    /// The **human ceiling** draws, for each sample, `panel` votes from the shares of the votes given, takes
-    /// their majority (a tie is drawn) as prediction and their shares as its probabilities, and holds this
-    /// against the same reference. In the cross-entropies alone, where a share of 0 would cost infinitely
-    /// much, the shares are smoothed to `(v_k + 1/K) / (panel + 1)`. The panel repeats votes of the very
-    /// experts who made the reference, so the ceiling is a generous one.
+    /// **Estimated human performance** ([`Experts`]) fits a [`VoteModel`](crate::labels::VoteModel) to the votes,
+    /// draws new panels of experts for each sample, and holds their majority (a tie is drawn at random) against
+    /// the same reference as the classifier.
     ///
     /// Cross-entropies are clipped as in [`Scores`](crate::metrics::Scores).
     ///
     /// # Shape
-    /// N predictions, N labels, (N, K) votes or distributions, N groups → at most 11 rows.
+    /// N predictions, N labels, (N, K) votes or distributions, N groups → at most 25 rows.
     ///
     /// # Errors
-    /// No sample, unlike lengths or class lists, a confidence outside 0–1 (names the row), no bin, no panel or
+    /// No sample, different lengths or class lists, a confidence outside 0–1 (names the row), no bin, no panel or
     /// one of more than 10,000, or a level outside 0–1.
     ///
     /// ```
@@ -233,9 +331,10 @@ impl Scorecard {
     /// let labels = Labels::new(classes, (0..100).map(|n| n % 2).collect())?;
     /// let table = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&labels), ScorecardSettings::default())?;
     /// let ece = table.row(Measure::ExpectedCalibrationError).expect("of probabilities");
-    /// let interval = ece.interval.expect("1000 rounds");
-    /// assert!((ece.value - 0.25).abs() < 1e-12);
-    /// assert!(interval.lower < 0.25 && 0.25 < interval.upper);
+    /// assert!((ece.value - 0.25).abs() < 1e-12 && ece.interval.is_none());
+    /// // A calibrated classifier would show far less, and the squared error is not 0.
+    /// assert!(ece.if_calibrated.is_some_and(|calibrated| calibrated.upper < 0.25 && calibrated.p < 0.01));
+    /// assert!(ece.debiased.is_some_and(|squared| squared.lower > 0.0));
     /// # Ok::<(), lcz::Error>(())
     /// ```
     pub fn of(
@@ -246,8 +345,7 @@ impl Scorecard {
         Self::with_progress(predicted, reference, settings, &mut Silent)
     }
 
-    /// The same, telling how many rounds are done: a table of ten thousand samples takes a second, of
-    /// a million a minute or two.
+    /// The same, reporting how many rounds are done.
     ///
     /// # Errors
     /// As [`of`](Self::of).
@@ -259,42 +357,67 @@ impl Scorecard {
     ) -> Result<Self> {
         check_settings(&settings)?;
         check(predicted, reference)?;
-        let labels = reference.labels;
         let of_votes = reference.votes.map(Votes::distributions);
         let y = of_votes.as_ref().or(reference.distributions);
-        let extent = Extent::of(predicted, y.is_some(), &settings);
-        let forecast = Forecast::of(predicted, &extent)?;
-        let statistics = Statistics::of(&forecast, labels, y);
-        let values = statistics.measured();
+        let samples = Samples::of(predicted, reference.labels, y, reference.groups, &settings);
+        let confusion = samples.confusion();
+        let level = settings.level;
+        let mut warnings = warnings(&samples, reference.votes);
 
-        let ballots = reference.votes.map(Ballots::of);
-        let rounds = if ballots.is_some() { 2 * settings.rounds + settings.panels } else { settings.rounds };
-        progress.begin("intervals", rounds as u64);
-        let draws = Draws { seed: settings.seed, rounds: settings.rounds };
-        let groups = reference.groups.map(resampling::Groups::of);
-        let of_samples = draws.of_samples(&statistics, &extent, labels.len(), groups.as_ref(), progress);
-        let of_votes =
-            ballots.as_ref().map(|ballots| draws.of_votes(&forecast, &extent, ballots, labels, progress));
-        let panels = Draws { rounds: settings.panels, ..draws };
-        let of_panels = match &ballots {
-            Some(ballots) => panels.of_panels(&extent, ballots, labels, settings.panel as u32, progress)?,
-            None => Vec::new(),
-        };
+        // A place for each measure, in their order; None where the inputs do not allow it.
+        let mut rows: Vec<Option<ScorecardRow>> = Vec::new();
+        for measure in Measure::ALL {
+            rows.push(samples.estimate(measure, &confusion)?.map(|estimate| {
+                let interval = samples.interval(measure, &estimate, &confusion, level);
+                let row = ScorecardRow::bare(measure, estimate.value);
+                ScorecardRow { interval: interval.ok(), why: interval.err(), ..row }
+            }));
+        }
+
+        progress.begin("calibration", settings.rounds as u64);
+        if let Some(binned) = Binned::of(&samples)? {
+            let drawn = binned.if_calibrated(settings.seed, settings.rounds, progress);
+            for ((measure, value), if_calibrated) in BINNED.into_iter().zip(binned.measured()).zip(drawn) {
+                let Some(value) = value else { continue };
+                let largest = measure == Measure::MaximumCalibrationError;
+                let why = Some(if largest { NoInterval::Largest } else { NoInterval::Biased });
+                let debiased = samples.debiased(measure, level)?;
+                let row = ScorecardRow { why, if_calibrated, debiased, ..ScorecardRow::bare(measure, value) };
+                rows[measure as usize] = Some(row);
+            }
+        }
         progress.end("");
-
-        let row = |(at, measure): (usize, Measure)| {
-            values[at].map(|value| ScorecardRow {
-                measure,
-                value,
-                interval: percentile_interval(&of_samples, at, settings.level),
-                votes_interval: of_votes
-                    .as_ref()
-                    .and_then(|all| percentile_interval(all, at, settings.level)),
-                ceiling: ceiling(&of_panels, at, settings.level),
-            })
-        };
-        let rows = Measure::ALL.into_iter().enumerate().filter_map(row).collect();
-        Ok(Self { samples: labels.len(), groups: groups.map(|groups| groups.len()), settings, rows })
+        let mut rows: Vec<ScorecardRow> = rows.into_iter().flatten().collect();
+        if let Some(votes) = reference.votes.filter(|_| samples.p.is_some()) {
+            let value =
+                |measure| rows.iter().find(|row| row.measure == measure).map_or(f64::NAN, |row| row.value);
+            let drawn = match settings.rounds {
+                0 => None,
+                _ => calibrated::votes_if_drawn(&samples, votes, DISTANCES.map(value), settings.seed),
+            };
+            for row in &mut rows {
+                if let Some(at) = DISTANCES.iter().position(|measure| *measure == row.measure) {
+                    row.if_calibrated = drawn.map(|drawn| drawn[at]);
+                }
+                if row.measure == Measure::DistributionalCrossEntropy {
+                    row.votes_interval = samples.votes_interval(votes, row.value, level);
+                }
+            }
+        }
+        let mut experts = None;
+        if let Some(votes) = reference.votes.filter(|_| settings.panels > 0) {
+            match Panels::of(&samples, votes, settings.panels, settings.panel, settings.seed, level) {
+                Ok(panels) => {
+                    for row in &mut rows {
+                        row.experts = panels.estimate(row.measure, &samples, level);
+                    }
+                    experts = Some(panels.experts);
+                }
+                Err(why) => warnings.push(format!("no estimate of human performance: {why}")),
+            }
+        }
+        let groups = samples.groups.map(count_groups);
+        Ok(Self { samples: samples.len(), groups, settings, warnings, experts, rows })
     }
 
     /// The row of a measure; None where these predictions do not allow it.
@@ -303,37 +426,99 @@ impl Scorecard {
     }
 }
 
-/// The measures on the samples as they are, and in each bootstrap round. The same seed draws the same samples (or
-/// groups) in a round whatever is predicted, so that rounds of several classifiers are pairs.
+/// Each smooth measure with its influences: for the difference of two classifiers on the same samples.
 ///
 /// # Errors
 /// As [`Scorecard::of`].
-pub(crate) fn resampled(
+pub(crate) fn influences(
     predicted: Predicted<'_>,
     reference: Reference<'_>,
-    settings: ScorecardSettings,
-) -> Result<(Values, Vec<Values>)> {
-    check_settings(&settings)?;
+    measures: &[Measure],
+) -> Result<Vec<Option<Influence>>> {
     check(predicted, reference)?;
     let of_votes = reference.votes.map(Votes::distributions);
     let y = of_votes.as_ref().or(reference.distributions);
-    let extent = Extent::of(predicted, y.is_some(), &settings);
-    let forecast = Forecast::of(predicted, &extent)?;
-    let statistics = Statistics::of(&forecast, reference.labels, y);
-    let draws = Draws { seed: settings.seed, rounds: settings.rounds };
-    let groups = reference.groups.map(resampling::Groups::of);
-    let samples = reference.labels.len();
-    let rounds = draws.of_samples(&statistics, &extent, samples, groups.as_ref(), &mut Silent);
-    Ok((statistics.measured(), rounds))
+    let settings = ScorecardSettings::default();
+    let samples = Samples::of(predicted, reference.labels, y, reference.groups, &settings);
+    let confusion = samples.confusion();
+    let of = |&measure: &Measure| {
+        Ok(samples.estimate(measure, &confusion)?.map(samples::Estimate::into_influence))
+    };
+    measures.iter().map(of).collect()
 }
 
-fn ceiling(panels: &[Values], at: usize, level: f64) -> Option<Ceiling> {
-    let Interval { lower, upper, .. } = percentile_interval(panels, at, level)?;
-    let of_panels: Vec<f64> = panels.iter().filter_map(|values| values[at]).collect();
-    Some(Ceiling { value: of_panels.iter().sum::<f64>() / of_panels.len() as f64, lower, upper })
+fn count_groups(groups: &[i32]) -> usize {
+    let mut ids = groups.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.len()
 }
 
-/// Of a second panel: no more can be worth their time.
+fn warnings(samples: &Samples<'_>, votes: Option<&Votes>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(votes) = votes {
+        let counts = votes.counts();
+        let rows = counts.outer_iter().zip(samples.truth);
+        let beaten = rows.filter(|(row, truth)| row.iter().any(|v| *v > row[**truth])).count();
+        if beaten > 0 {
+            warnings.push(format!(
+                "the label of {beaten} of {} samples is not the majority of its votes: accuracies and calibration \
+                 errors are against the label, measures named 'votes' against the votes",
+                samples.len()
+            ));
+        }
+    }
+    match samples.groups.map(count_groups) {
+        Some(1) => warnings.push(format!("one group: no interval ({})", NoInterval::OneGroup)),
+        Some(groups) if groups < FEWEST_GROUPS => warnings.push(format!(
+            "{groups} groups: intervals are wide, and no p-value of calibration is given below {FEWEST_GROUPS}"
+        )),
+        _ => {}
+    }
+    warnings
+}
+
+impl Samples<'_> {
+    /// The debiased squares of the ECE and of the ECE against votes, of independent samples.
+    fn debiased(&self, measure: Measure, level: f64) -> Result<Option<DebiasedError>> {
+        let outcome = match measure {
+            Measure::ExpectedCalibrationError => Some(self.right()),
+            Measure::DistributionCalibrationError => self.agreement(),
+            _ => None,
+        };
+        match (&self.confidence, outcome) {
+            (Some(confidence), Some(outcome)) if self.groups.is_none() => {
+                DebiasedError::of(confidence, &outcome, self.bins, level).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The interval of the cross-entropy against votes had the experts voted again: it is linear in the votes, so
+    /// that its variance is that of the votes.
+    fn votes_interval(&self, votes: &Votes, value: f64, level: f64) -> Option<Interval> {
+        let (p, y) = (self.p.as_ref()?, self.y.as_ref()?);
+        let mut variance = 0.0;
+        for ((row, y), counts) in p.outer_iter().zip(y.outer_iter()).zip(votes.counts().outer_iter()) {
+            let experts = f64::from(counts.sum());
+            if experts < 2.0 {
+                return None;
+            }
+            let losses =
+                row.iter().zip(y).map(|(&p, &y)| (crate::metrics::Floor::SCIKIT_LEARN.raise(p).ln(), y));
+            let (mean, square) = losses.fold((0.0, 0.0), |(m, s), (l, y)| (m + y * l, s + y * l * l));
+            variance += (square - mean * mean).max(0.0) / (experts - 1.0);
+        }
+        let half = t_quantile(0.5 + level / 2.0, 1e6) * variance.sqrt() / self.len() as f64;
+        (half > 0.0).then_some(Interval {
+            lower: value - half,
+            upper: value + half,
+            method: IntervalMethod::Delta,
+        })
+    }
+}
+
+/// Of a new panel: no more can be worth their time.
 const MOST_EXPERTS: usize = 10_000;
 
 fn check_settings(settings: &ScorecardSettings) -> Result<()> {
@@ -348,12 +533,8 @@ fn check_settings(settings: &ScorecardSettings) -> Result<()> {
             "choose between 0 and 1, such as 0.95",
         );
     }
-    if settings.panel == 0 {
-        return refuse("panel", "no expert".to_owned(), "choose at least one, such as 10");
-    }
-    if settings.panel > MOST_EXPERTS {
-        let got = format!("{} experts", settings.panel);
-        return refuse("panel", got, "choose at most 10,000; 10 are usual");
+    if let Some(panel) = settings.panel.filter(|panel| !(1..=MOST_EXPERTS).contains(panel)) {
+        return refuse("panel", format!("{panel} experts"), "choose 1 to 10,000; 10 are usual");
     }
     Ok(())
 }
@@ -392,9 +573,4 @@ fn check(predicted: Predicted<'_>, reference: Reference<'_>) -> Result<()> {
         return unlike("groups", groups.len());
     }
     Ok(())
-}
-
-/// The bins of the calibration errors.
-fn equal_width(bins: usize) -> Bins {
-    Bins::EqualWidth(bins)
 }

@@ -2,7 +2,7 @@
 //! have stored.
 
 mod active;
-mod bootstrap;
+mod differences;
 mod jobs;
 mod landcover;
 mod ldl;
@@ -13,7 +13,7 @@ mod uncertainty;
 mod verification;
 
 pub use active::{ActiveCurve, ActiveOutcome, ActiveStudy};
-pub use bootstrap::Difference;
+pub use differences::Difference;
 pub(crate) use landcover::load_segmenter;
 pub use landcover::{
     CityCounts, CityScores, CoverScores, DateScores, LandCoverOutcome, LandCoverTraining, LandcoverOutcome,

@@ -1,7 +1,10 @@
 //! Conformal prediction sets: as many classes as it takes to hold the true one in a share 1 − α of cases.
 //!
-//! The promise needs calibration data drawn as the test data are: patches of other cities break it, and so
-//! do neighbouring patches of one polygon.
+//! The guarantee `P(Y ∈ C(X)) ≥ 1 − α` needs calibration data that are exchangeable with the test data: patches of
+//! other cities break it, and so do neighbouring patches of one polygon. It is a mean over classes and groups:
+//! [`Coverage::EachClass`] holds it within each class, [`GroupConformal`] within each group.
+
+use std::collections::BTreeMap;
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use rand::{Rng, SeedableRng};
@@ -16,10 +19,12 @@ use crate::{Classes, Error, Labels, Probabilities, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SetScore {
-    /// Least ambiguous: `1 − p_k` (Sadinle et al. 2019). The smallest sets; hard samples may get none.
+    /// Least ambiguous set-valued classifier (Sadinle, Lei & Wasserman 2019): `−ln p_k`, which orders classes as
+    /// their `1 − p_k` and keeps probabilities below 1e-16 apart. The smallest sets; hard samples may get none.
     Lac,
-    /// Adaptive: the sum of the probabilities from the largest down to `p_k`, the last of them times u when
-    /// randomised (Romano et al. 2020).
+    /// Adaptive prediction sets (Romano, Sesia & Candès 2020): the sum of the probabilities from the largest down to
+    /// `p_k`, the last of them times u when randomised. Their method is the randomised one; without u it is the
+    /// deterministic variant that MAPIE calls `include_last_label=True`.
     Aps,
     /// Regularised adaptive: APS plus `λ (rank − k_reg)₊`, which keeps long tails out (Angelopoulos et al.
     /// 2021).
@@ -43,28 +48,55 @@ pub struct ConformalSettings {
     pub score: SetScore,
     /// α: the share of samples whose set may miss the truth.
     pub alpha: f64,
-    /// Seed of the uniform number u that each sample's APS or RAPS score is randomised with: coverage is
-    /// then 1 − α and hardly more. None: not randomised, sets a little too large.
+    /// Seed of the uniform number u that each sample's APS or RAPS score is randomised with. None: not randomised.
+    /// Coverage is 1 − α either way; without u the most certain samples have empty sets.
     pub randomised: Option<u64>,
-    /// Whether a set may be empty. If not, it then holds the predicted class, and covers a little more.
+    /// Whether a set may be empty. If not, an empty set receives the predicted class: sets then cover more than
+    /// 1 − α, by far more for APS without u, where it fills the sets of the most certain samples.
     pub allow_empty: bool,
+    /// What the guarantee is a mean over.
+    pub coverage: Coverage,
+}
+
+/// What the guarantee of coverage is a mean over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coverage {
+    /// All samples: one threshold. Rare classes may be covered far less often.
+    Marginal,
+    /// The samples of each class: a threshold per class (Mondrian conformal prediction: Vovk 2012, *Conditional
+    /// Validity of Inductive Conformal Predictors*). A class with fewer than 1/α − 1 calibration samples is in
+    /// every set.
+    EachClass,
 }
 
 impl Default for ConformalSettings {
     /// LAC at α = 0.1, not randomised, no empty set.
     fn default() -> Self {
-        Self { score: SetScore::Lac, alpha: 0.1, randomised: None, allow_empty: false }
+        Self {
+            score: SetScore::Lac,
+            alpha: 0.1,
+            randomised: None,
+            allow_empty: false,
+            coverage: Coverage::Marginal,
+        }
     }
 }
 
-/// A threshold q̂ fitted to calibration data: sets are {k : s(x, k) ≤ q̂}.
+/// How far above the threshold a score still counts as on it: the last of many probabilities adds up to 1 only up
+/// to rounding.
+const TIE: f64 = 1e-12;
+
+/// A threshold q̂ fitted to calibration data: sets are {k : s(x, k) ≤ q̂}, or with a threshold per class ≤ q̂_k.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Conformal {
     /// How sets are made.
     pub settings: ConformalSettings,
     /// q̂; infinite (`null` in JSON) where the calibration data are too few for α, and every set then holds
-    /// every class.
+    /// every class. With a threshold per class the largest of them.
     pub threshold: f64,
+    /// q̂ of each class. Shape: K, all the same for marginal coverage.
+    pub thresholds: Vec<f64>,
     classes: Classes,
 }
 
@@ -72,9 +104,11 @@ impl Conformal {
     /// q̂ = the ⌈(n + 1)(1 − α)⌉-th smallest score of n labelled samples (Vovk et al. 2005).
     ///
     /// With label distributions each class of a sample counts with its share: q̂ is the least s with
-    /// `Σ_n Σ_k y_nk [s_nk ≤ s] ≥ (n + 1)(1 − α)`, the limit of drawing ever more labels from the votes
-    /// (Stutz et al. 2023, *Conformal Prediction under Ambiguous Ground Truth*); what is covered is then
-    /// [the share of the votes](PredictionSets::coverage).
+    /// `Σ_n Σ_k y_nk [s_nk ≤ s] ≥ (n + 1)(1 − α)`, the limit of drawing ever more labels from the votes (Monte
+    /// Carlo conformal prediction: Stutz, Roy, Matejovicova, Strachan, Cemgil & Doucet 2023, *Conformal Prediction
+    /// under Ambiguous Ground Truth*); what is covered is then [the share of the votes](PredictionSets::coverage).
+    /// Several labels of one sample are not exchangeable with others, so the guarantee is `1 − 2α`; in their
+    /// experiments coverage is close to 1 − α. With one label per sample it is `1 − α`.
     ///
     /// # Shape
     /// (n, K) probabilities, n labels or (n, K) label distributions → one threshold.
@@ -89,9 +123,9 @@ impl Conformal {
     /// let p = ndarray::array![[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]];
     /// let p = Probabilities::new(classes.clone(), p)?;
     /// let y = Labels::new(classes, vec![0, 0, 1, 1])?;
-    /// // Scores 1 − p_y are 0.1, 0.2, 0.6, 0.3; of five (n + 1), four fifths is the 4th smallest.
+    /// // p_y are 0.9, 0.8, 0.4, 0.7; of five (n + 1), four fifths is the 4th smallest score −ln p_y.
     /// let conformal = Conformal::fit(&p, &y, ConformalSettings { alpha: 0.2, ..Default::default() })?;
-    /// assert!((conformal.threshold - 0.6).abs() < 1e-12);
+    /// assert!((conformal.threshold + 0.4f64.ln()).abs() < 1e-12);
     /// let sets = conformal.sets(&p)?;
     /// assert_eq!(sets.sizes(), [1, 1, 2, 1]);
     /// assert_eq!(sets.coverage(&y)?, 1.0);
@@ -109,18 +143,22 @@ impl Conformal {
             return Err(Error::input("RAPS lambda", format!("{lambda}"), "choose 0 or more, such as 0.01"));
         }
         let scores = scores(p, settings, 0);
-        let mut weighted: Vec<(f64, f64)> =
-            scores.indexed_iter().map(|((n, k), &s)| (s, y.y(n, k))).filter(|(_, y)| *y > 0.0).collect();
-        weighted.sort_by(|a, b| a.0.total_cmp(&b.0));
-        // Half of a millionth of a sample is less than any vote, and more than the rounding of many.
-        let wanted = (p.len() + 1) as f64 * (1.0 - settings.alpha) - 5e-7;
-        let mut so_far = 0.0;
-        let reached = weighted.iter().find(|(_, y)| {
-            so_far += y;
-            so_far >= wanted
-        });
-        let threshold = reached.map_or(f64::INFINITY, |(score, _)| *score);
-        Ok(Self { settings, threshold, classes: p.classes().clone() })
+        let of_class = |k: usize| (0..p.len()).map(move |n| (n, k));
+        let weighted = |cells: &mut dyn Iterator<Item = (usize, usize)>| -> Vec<(f64, f64)> {
+            cells.map(|(n, k)| (scores[[n, k]], y.y(n, k))).filter(|(_, y)| *y > 0.0).collect()
+        };
+        let classes = 0..p.classes().len();
+        let thresholds: Vec<f64> = match settings.coverage {
+            Coverage::Marginal => {
+                let all = quantile(weighted(&mut classes.clone().flat_map(of_class)), settings.alpha);
+                classes.map(|_| all).collect()
+            }
+            Coverage::EachClass => {
+                classes.map(|k| quantile(weighted(&mut of_class(k)), settings.alpha)).collect()
+            }
+        };
+        let threshold = thresholds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        Ok(Self { settings, threshold, thresholds, classes: p.classes().clone() })
     }
 
     /// The sets of other samples. Shape: (N, K) probabilities → N sets.
@@ -132,7 +170,9 @@ impl Conformal {
             let problem = format!("classes {}, calibrated on {}", p.classes(), self.classes);
             return Err(Error::input("conformal sets", problem, "use predictions of the same classes"));
         }
-        let mut inside = scores(p, self.settings, 1).mapv(|score| score <= self.threshold);
+        let scores = scores(p, self.settings, 1);
+        let mut inside =
+            Array2::from_shape_fn(scores.dim(), |(n, k)| scores[[n, k]] <= self.thresholds[k] + TIE);
         if !self.settings.allow_empty {
             for (mut set, &top) in inside.outer_iter_mut().zip(p.predicted().indices()) {
                 if !set.iter().any(|&inside| inside) {
@@ -142,6 +182,79 @@ impl Conformal {
         }
         Ok(PredictionSets { classes: self.classes.clone(), inside })
     }
+}
+
+/// The least score at which the weights below reach `(Σ y + 1)(1 − α)`; infinite where they do not.
+fn quantile(mut weighted: Vec<(f64, f64)>, alpha: f64) -> f64 {
+    weighted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let samples: f64 = weighted.iter().map(|(_, y)| y).sum();
+    // Half of a millionth of a sample is less than any vote, and more than the rounding of many.
+    let wanted = (samples + 1.0) * (1.0 - alpha) - 5e-7;
+    let mut so_far = 0.0;
+    let reached = weighted.iter().find(|(_, y)| {
+        so_far += y;
+        so_far >= wanted
+    });
+    reached.map_or(f64::INFINITY, |(score, _)| *score)
+}
+
+/// Conformal sets with a threshold for each group, such as a city or a season: coverage holds within each group
+/// (group-balanced conformal prediction: Vovk 2012; Angelopoulos & Bates 2023, *Conformal Prediction: A Gentle
+/// Introduction*, §4.1).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupConformal {
+    /// The thresholds of each group.
+    pub groups: BTreeMap<i32, Conformal>,
+}
+
+impl GroupConformal {
+    /// Fits each group's threshold to its calibration samples. Shape: (n, K), n labels, n groups.
+    ///
+    /// # Errors
+    /// As [`Conformal::fit`]; another number of groups than samples.
+    pub fn fit(p: &Probabilities, y: &Labels, groups: &[i32], settings: ConformalSettings) -> Result<Self> {
+        check_samples((p.len(), p.classes()), (y.len(), y.classes()))?;
+        let rows = rows_of(groups, p.len())?;
+        let fit = |(group, rows): (i32, Vec<usize>)| {
+            let labels = rows.iter().map(|&n| y.indices()[n]).collect();
+            let labels = Labels::new(y.classes().clone(), labels)?;
+            Ok((group, Conformal::fit(&p.select(&rows), &labels, settings)?))
+        };
+        Ok(Self { groups: rows.into_iter().map(fit).collect::<Result<_>>()? })
+    }
+
+    /// The sets of other samples of the same groups. Shape: (N, K), N groups → N sets.
+    ///
+    /// # Errors
+    /// A group that was not calibrated; other classes; another number of groups than samples.
+    pub fn sets(&self, p: &Probabilities, groups: &[i32]) -> Result<PredictionSets> {
+        let mut inside = Array2::from_elem(p.view().dim(), false);
+        for (group, rows) in rows_of(groups, p.len())? {
+            let Some(conformal) = self.groups.get(&group) else {
+                let advice = "calibrate on samples of each group, or use one threshold for all";
+                return Err(Error::input(
+                    "conformal sets",
+                    format!("group {group} was not calibrated"),
+                    advice,
+                ));
+            };
+            let sets = conformal.sets(&p.select(&rows))?;
+            for (set, &n) in sets.inside.outer_iter().zip(&rows) {
+                inside.row_mut(n).assign(&set);
+            }
+        }
+        Ok(PredictionSets { classes: p.classes().clone(), inside })
+    }
+}
+
+fn rows_of(groups: &[i32], samples: usize) -> Result<BTreeMap<i32, Vec<usize>>> {
+    if groups.len() != samples {
+        let problem = format!("{} groups, {samples} predictions", groups.len());
+        return Err(Error::input("conformal sets", problem, "give the group of each sample"));
+    }
+    let mut rows = BTreeMap::<i32, Vec<usize>>::new();
+    groups.iter().enumerate().for_each(|(n, &group)| rows.entry(group).or_default().push(n));
+    Ok(rows)
 }
 
 /// s(x, k) of each sample and class. Calibration and use draw their u from two streams of the seed.
@@ -155,7 +268,7 @@ fn scores(p: &Probabilities, settings: ConformalSettings, stream: u64) -> Array2
     for (p, mut row) in p.view().outer_iter().zip(scores.outer_iter_mut()) {
         let u = random.as_mut().map_or(1.0, Rng::r#gen::<f64>);
         match settings.score {
-            SetScore::Lac => row.assign(&p.mapv(|p| 1.0 - p)),
+            SetScore::Lac => row.assign(&p.mapv(|p| 0.0 - p.ln())),
             SetScore::Aps => row.assign(&adaptive(p, u, 0.0, 0)),
             SetScore::Raps { lambda, k_reg } => row.assign(&adaptive(p, u, lambda, k_reg)),
         }

@@ -40,7 +40,9 @@ mod weiszfeld;
 
 pub use acquisition::{Acquisition, k_centres};
 pub use centres::{Centre, ClassCentres};
-pub use conformal::{Conformal, ConformalSettings, PredictionSets, SetScore, SetsOfClass};
+pub use conformal::{
+    Conformal, ConformalSettings, Coverage, GroupConformal, PredictionSets, SetScore, SetsOfClass,
+};
 pub use members::{EntropyParts, MeanEntropy, Members};
 pub use selective::{RiskCoverage, RiskPoint};
 pub use subsets::{Percent, Ranking, Subset, Uncertainty};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::{Difference, differences, units};
+use super::differences::{Difference, differences, units};
 use super::study::{Inputs, Place, Study, TEST};
 use crate::display::Table;
 use crate::figures::{Figure, StudyName};

@@ -118,8 +118,8 @@ fn readme(study: &ActiveStudy, outcome: &ActiveOutcome, table: &Table) -> Readme
     readme.section("Is active learning better than random sampling?");
     readme.text(
         "Mean overall accuracy over the rounds after the first acquisition, minus that of random sampling, with 95 % \
-         intervals from resampling test patches (whole cities or regions, where known) and seeds. With few seeds the \
-         intervals tend to be too short.",
+         intervals from the variation between test patches (whole cities or regions, where known) and between seeds \
+         (Student's t).",
     );
     readme.table(&gains(outcome));
     readme.text(

@@ -15,7 +15,7 @@ use crate::models::{Device, Model, build};
 use crate::nn::{Labelled, Standardisation, Training};
 use crate::progress::Silent;
 use crate::run::{Config, Run};
-use crate::studies::bootstrap::Sums;
+use crate::studies::differences::Sums;
 use crate::studies::sets::{LabelledSet, TestSet, in_memory, read_predictions};
 use crate::studies::study::Place;
 use crate::uncertainty::{Acquisition, Centre, ClassCentres, Members, Uncertainty, Weiszfeld, k_centres};
@@ -269,7 +269,7 @@ fn positions(path: &Path) -> Result<Vec<usize>> {
 mod tests {
     use super::*;
     use crate::Classes;
-    use crate::studies::bootstrap::{Difference, differences, units};
+    use crate::studies::differences::{Difference, differences, units};
     use ndarray::Array2;
 
     #[test]
@@ -293,6 +293,7 @@ mod tests {
             differences([&right(10, 20), &right(4, 5)], &units, true);
         // 4 and 2 of 40 wrong, against 10 and 8.
         assert!((gain - (18.0 - 6.0) / 80.0).abs() < 1e-12, "{gain}");
+        let interval = interval.unwrap();
         assert!(interval.lower > 0.0 && interval.lower <= gain && gain <= interval.upper);
     }
 }

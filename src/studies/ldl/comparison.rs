@@ -1,24 +1,18 @@
-//! Whether one kind of labels beats another: differences with intervals from resampling test patches (whole
-//! groups of them where there are groups) and seeds, the same for both.
+//! Whether one kind of labels beats another: differences with intervals, from the variation between test patches
+//! (whole groups of them where there are groups) and between seeds, the same for both.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::BINS;
-use crate::scorecard::{Measure, Predicted, ScorecardSettings, Values, percentile_interval, resampled};
-use crate::studies::bootstrap::Difference;
+use crate::calibration::{Bins, expected_calibration_error};
+use crate::metrics::{Influence, interval_over_seeds, t_interval};
+use crate::scorecard::{Measure, Predicted, influences};
+use crate::studies::differences::Difference;
 use crate::studies::sets::TestSet;
 use crate::{Probabilities, Result};
 
-/// What is compared, in the table's order.
-const MEASURES: [Measure; 4] = [
-    Measure::CrossEntropy,
-    Measure::DistributionalCrossEntropy,
-    Measure::ExpectedCalibrationError,
-    Measure::DistributionCalibrationError,
-];
-const ROUNDS: usize = 1000;
+/// The losses that are compared; calibration errors come after them.
+const LOSSES: [Measure; 2] = [Measure::CrossEntropy, Measure::DistributionalCrossEntropy];
 
 /// A difference, votes minus one-hot: below 0 the votes are better.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,7 +21,8 @@ pub struct LabelEffect {
     pub measure: &'static str,
     /// Single networks as they are, or at their temperatures.
     pub method: &'static str,
-    /// Mean over seeds.
+    /// Mean over seeds. Its interval is, of losses, over test patches and seeds; of calibration errors, over seeds on
+    /// these patches.
     #[serde(flatten)]
     pub difference: Difference,
 }
@@ -38,43 +33,48 @@ pub(super) fn compare(
     [one_hot, votes]: [&[Probabilities]; 2],
     test: &TestSet,
 ) -> Result<Vec<LabelEffect>> {
-    let settings = ScorecardSettings { bins: BINS, rounds: ROUNDS, ..ScorecardSettings::default() };
-    let of = |p: &Probabilities| resampled(Predicted::Probabilities(p), test.reference(), settings);
-    let pairs: Vec<[(Values, Vec<Values>); 2]> =
+    let mut differences = Vec::new();
+    let of = |p: &Probabilities| influences(Predicted::Probabilities(p), test.reference(), &LOSSES);
+    let pairs: Vec<[Vec<Option<Influence>>; 2]> =
         one_hot.iter().zip(votes).map(|(a, b)| Ok([of(a)?, of(b)?])).collect::<Result<_>>()?;
-    let less = |a: &Values, b: &Values| -> Values { std::array::from_fn(|m| Some(b[m]? - a[m]?)) };
-    let mean = |all: &[Values]| -> Values {
-        std::array::from_fn(|m| {
-            let sum: Option<f64> = all.iter().map(|values| values[m]).sum();
-            sum.map(|sum| sum / all.len() as f64)
-        })
-    };
-    let whole: Vec<Values> = pairs.iter().map(|[(a, _), (b, _)]| less(a, b)).collect();
-    let values = mean(&whole);
-    let mut random = ChaCha8Rng::seed_from_u64(0);
-    let rounds: Vec<Values> = (0..ROUNDS)
-        .map(|round| {
-            let seeds = (0..pairs.len()).map(|_| random.gen_range(0..pairs.len()));
-            let drawn = seeds.map(|seed| {
-                let [(_, a), (_, b)] = &pairs[seed];
-                less(&a[round], &b[round])
-            });
-            mean(&drawn.collect::<Vec<_>>())
-        })
-        .collect();
-    let difference = |measure: Measure| {
-        let at = Measure::ALL.iter().position(|other| *other == measure)?;
-        let interval = percentile_interval(&rounds, at, settings.level)?;
-        let difference = Difference { value: values[at]?, interval };
-        Some(LabelEffect { measure: measure.short_name(), method, difference })
-    };
-    Ok(MEASURES.into_iter().filter_map(difference).collect())
+    for (at, measure) in LOSSES.into_iter().enumerate() {
+        let less = |[a, b]: &[Vec<Option<Influence>>; 2]| {
+            let (a, b) = (a[at].as_ref()?, b[at].as_ref()?);
+            let of_samples = b.of_samples.iter().zip(&a.of_samples).map(|(b, a)| b - a).collect();
+            Some(Influence { value: b.value - a.value, of_samples })
+        };
+        let Some(seeds) = pairs.iter().map(less).collect::<Option<Vec<Influence>>>() else { continue };
+        let value = seeds.iter().map(|seed| seed.value).sum::<f64>() / seeds.len() as f64;
+        let interval = interval_over_seeds(&seeds, test.groups.as_deref(), 0.95).ok();
+        differences.push(LabelEffect {
+            measure: measure.short_name(),
+            method,
+            difference: Difference { value, interval },
+        });
+    }
+    let bins = Bins::EqualWidth(BINS);
+    for measure in [Measure::ExpectedCalibrationError, Measure::DistributionCalibrationError] {
+        let error = |p: &Probabilities| match measure {
+            Measure::ExpectedCalibrationError => expected_calibration_error(p, &test.labels, bins),
+            _ => expected_calibration_error(p, &test.y, bins),
+        };
+        let seeds: Vec<f64> =
+            one_hot.iter().zip(votes).map(|(a, b)| Ok(error(b)? - error(a)?)).collect::<Result<_>>()?;
+        let value = seeds.iter().sum::<f64>() / seeds.len() as f64;
+        let interval = t_interval(&seeds, 0.95).ok();
+        differences.push(LabelEffect {
+            measure: measure.short_name(),
+            method,
+            difference: Difference { value, interval },
+        });
+    }
+    Ok(differences)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calibration::{Bins, Reliability};
+    use crate::calibration::Reliability;
     use crate::metrics::{Floor, cross_entropy_loss};
     use crate::{Classes, Labels};
     use ndarray::Array2;
@@ -108,8 +108,12 @@ mod tests {
         );
         assert!((differences[0].difference.value - (loss(&b) - loss(&a))).abs() < 1e-12);
         assert!((differences[2].difference.value - (error(&b) - error(&a))).abs() < 1e-12);
-        for LabelEffect { difference: Difference { value, interval }, .. } in differences {
-            assert!(interval.lower <= value && value <= interval.upper, "{value} {interval:?}");
+        for difference in &differences[..2] {
+            let Difference { value, interval } = difference.difference;
+            let interval = interval.unwrap();
+            assert!(interval.lower <= value && value <= interval.upper, "{difference:?}");
         }
+        // Equal seeds show no variation between seeds.
+        assert!(differences[2..].iter().all(|effect| effect.difference.interval.is_none()));
     }
 }

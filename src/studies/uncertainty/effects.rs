@@ -1,11 +1,11 @@
-//! Whether one choice of patches beats another: differences at each size, with intervals from resampling test
+//! Whether one choice of patches beats another: differences at each size, with intervals from the variation between test
 //! patches (whole groups of them where there are groups) and runs.
 
 use serde::Serialize;
 
 use super::runs::{Cell, Measured, RunPredictions, Strategy};
 use crate::display::{Table, cells};
-use crate::studies::bootstrap::{Difference, Sums, differences, units};
+use crate::studies::differences::{Difference, Sums, differences, units};
 use crate::studies::sets::TestSet;
 use crate::{LabelDistributions, Labels};
 
@@ -102,11 +102,11 @@ pub(super) fn table(effects: &[Effect], data: &str) -> Table {
             e.of.code(),
             e.less.code(),
             e.accuracy.value,
-            e.accuracy.interval.lower,
-            e.accuracy.interval.upper,
+            e.accuracy.interval.map(|interval| interval.lower),
+            e.accuracy.interval.map(|interval| interval.upper),
             e.cross_entropy.value,
-            e.cross_entropy.interval.lower,
-            e.cross_entropy.interval.upper,
+            e.cross_entropy.interval.map(|interval| interval.lower),
+            e.cross_entropy.interval.map(|interval| interval.upper),
         ]);
     }
     table
@@ -155,6 +155,7 @@ mod tests {
         // 54 and 55 of 60 are right, against 40 and 45.
         assert!((effect.accuracy.value - (109.0 - 85.0) / 120.0).abs() < 1e-12);
         let Difference { value, interval } = effect.accuracy;
+        let interval = interval.unwrap();
         assert!(interval.lower > 0.0 && interval.lower <= value && interval.upper < 0.4);
     }
 }

@@ -9,7 +9,7 @@ use super::{TestOutcome, UncertaintyOutcome, UncertaintyStudy};
 use crate::display::{Table, cells};
 use crate::figures::{self, BandPanel, BandSeries, Caption, Figure};
 use crate::scorecard::{Interval, Measure, Predicted, Scorecard, ScorecardSettings};
-use crate::studies::bootstrap::Difference;
+use crate::studies::differences::Difference;
 use crate::studies::report::{Readme, Summary, network};
 use crate::{Error, Result, Zone};
 
@@ -207,8 +207,8 @@ pub(super) fn readme(study: &UncertaintyStudy, outcome: &UncertaintyOutcome, fro
         readme.table(&test.table);
         readme.figure("Learning curves", &format!("learning-curves{end}"));
         readme.text(
-            "The first minus the second, with 95 % intervals from resampling test patches (whole cities or regions, where \
-             known) and runs. One interval in twenty misses by chance. With few runs the intervals tend to be too short.",
+            "The first minus the second, with 95 % intervals from the variation between test patches (whole cities or \
+             regions, where known) and between runs (Student's t). One interval in twenty misses by chance.",
         );
         readme.table(&effects_table(&test.effects));
     }
@@ -221,8 +221,9 @@ pub(super) fn readme(study: &UncertaintyStudy, outcome: &UncertaintyOutcome, fro
 
 fn effects_table(effects: &[Effect]) -> Table {
     let mut table = Table::new(["size", "compared", "overall accuracy", "cross-entropy", "better"]);
-    let number = |Difference { value, interval: Interval { lower, upper, .. } }| {
-        format!("{value:+.3} ({lower:+.3} to {upper:+.3})")
+    let number = |Difference { value, interval }| match interval {
+        Some(Interval { lower, upper, .. }) => format!("{value:+.3} ({lower:+.3} to {upper:+.3})"),
+        None => format!("{value:+.3}"),
     };
     for effect in effects {
         table.row([
