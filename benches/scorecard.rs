@@ -25,7 +25,7 @@ fn main() {
             let started = Instant::now();
             let settings = ScorecardSettings::default();
             let card = pool.install(|| Scorecard::of(Predicted::Probabilities(&p), reference, settings));
-            assert_eq!(card.expect("a table").rows.len(), 11);
+            assert_eq!(card.expect("a table").rows.len(), 25);
             started.elapsed().as_secs_f64()
         };
         let of_samples = seconds(Reference::new(&labels).with_distributions(&shares));
