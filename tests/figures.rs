@@ -500,16 +500,21 @@ fn text_that_xml_forbids_does_not_break_the_svg() {
 }
 
 #[test]
-fn a_reliability_diagram_tells_too_sure_from_not_sure_enough_and_leaves_empty_bins_empty() {
+fn a_reliability_diagram_tells_overconfident_from_underconfident_and_leaves_empty_bins_empty() {
     // Sure of 0.9 and right half the time; sure of 0.3 and always right.
     let confidence = [0.875, 0.875, 0.3125];
     let table = Reliability::of_pairs(&confidence, &[true, false, true], Bins::EqualWidth(10)).unwrap();
     let panels = [("before".to_owned(), &table), ("after".to_owned(), &table)];
     let figure = reliability(&panels, Agreement::Accuracy, &caption()).unwrap();
     let rows = rows(&figure);
-    assert_eq!(rows.len(), 20);
-    assert_eq!(rows[8], ["before", "0.8", "0.9", "2", "0.875", "0.5"]);
-    assert_eq!(rows[0][3..], ["0", "", ""]);
+    let bins: Vec<_> = rows.iter().filter(|row| !row[3].is_empty()).collect();
+    assert_eq!(bins.len(), 20);
+    assert_eq!(bins[8][..6], ["before", "0.8", "0.9", "2", "0.875", "0.5"]);
+    // Half of two: Clopper and Pearson say 0.0126 to 0.9874; a calibrated classifier is right in 1 or 2.
+    assert!(bins[8][6].starts_with("0.0125") && bins[8][7].starts_with("0.987"), "{:?}", bins[8]);
+    assert_eq!(bins[8][8..], ["0.5", "1"]);
+    assert_eq!(bins[0][3..], ["0", "", "", "", "", "", ""]);
+    assert!(rows.iter().any(|row| row[3].is_empty() && row[1] == row[2]), "points of the curve");
     let decoded = Decoded::of(figure.png());
     let (too_sure, not_sure_enough) = (decoded.count([0xE6, 0x9F, 0x00]), decoded.count([0xA6, 0xCE, 0xE4]));
     assert!(too_sure > 100 && not_sure_enough > 100, "{too_sure}, {not_sure_enough}");

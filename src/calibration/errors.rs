@@ -10,7 +10,7 @@ use crate::{LabelDistributions, Labels, Probabilities, Result};
 /// # Errors
 /// No sample, no bin, or unlike lengths or class lists.
 pub fn expected_calibration_error(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<f64> {
-    Reliability::of(p, y, bins).map(|reliability| reliability.expected_calibration_error())
+    Reliability::binned(p, y, bins).map(|reliability| reliability.expected_calibration_error())
 }
 
 /// `MCE = max_b |acc_b − conf_b|` over bins that hold samples (Guo et al. 2017, Eq. 5).
@@ -18,7 +18,7 @@ pub fn expected_calibration_error(p: &Probabilities, y: &impl Target, bins: Bins
 /// # Errors
 /// No sample, no bin, or unlike lengths or class lists.
 pub fn maximum_calibration_error(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<f64> {
-    Reliability::of(p, y, bins).map(|reliability| reliability.maximum_calibration_error())
+    Reliability::binned(p, y, bins).map(|reliability| reliability.maximum_calibration_error())
 }
 
 /// Calibration to the votes: the ECE with accuracy replaced by `y[argmax p]`, the share of the experts who

@@ -9,6 +9,8 @@ const MEMORY: usize = 20;
 const TOLERANCE: f64 = 1e-8;
 /// Converged where no step lowers the value by more than rounding, and no entry of the gradient is larger.
 const TOLERANCE_AT_REST: f64 = 3e-5;
+/// So many steps that do not lower the value by more than rounding: this is the minimum as far as doubles can tell.
+const STEPS_AT_REST: usize = 5;
 const MOST_STEPS: usize = 2000;
 
 /// Where a minimisation ended.
@@ -28,6 +30,7 @@ pub(super) fn minimise(f: impl Fn(&[f64]) -> (f64, Vec<f64>), start: Vec<f64>) -
     let mut at = start;
     let (mut value, mut gradient) = f(&at);
     let mut memory: VecDeque<(Vec<f64>, Vec<f64>)> = VecDeque::new();
+    let mut at_rest = 0;
     for steps in 0..MOST_STEPS {
         if gradient.iter().all(|g| g.abs() <= TOLERANCE) {
             return Minimum { at, value, converged: true, steps };
@@ -52,8 +55,12 @@ pub(super) fn minimise(f: impl Fn(&[f64]) -> (f64, Vec<f64>), start: Vec<f64>) -
                 break None;
             }
         };
-        // No step lowers the value by more than rounding: this is the minimum as far as doubles can tell.
-        let Some((next, next_value, next_gradient)) = next else {
+        at_rest = match &next {
+            Some((_, next_value, _)) if value - next_value > 4.0 * f64::EPSILON * value.abs() => 0,
+            Some(_) => at_rest + 1,
+            None => STEPS_AT_REST,
+        };
+        let Some((next, next_value, next_gradient)) = next.filter(|_| at_rest < STEPS_AT_REST) else {
             let converged = gradient.iter().all(|g| g.abs() <= TOLERANCE_AT_REST);
             return Minimum { at, value, converged, steps };
         };

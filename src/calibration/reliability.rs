@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Bins;
-use crate::metrics::{Target, check_samples};
+use super::{Bins, SmoothCalibration, SmoothPoint};
+use crate::metrics::{Target, beta, check_samples, proportion_interval, t_interval};
 use crate::{Error, Probabilities, Result};
 
 /// Confidence against accuracy in bins of confidence: all that a reliability diagram shows.
@@ -22,6 +22,9 @@ pub struct Reliability {
     pub confidence: f64,
     /// The bins, from low to high confidence; empty ones are there, with 0 samples.
     pub bins: Vec<Bin>,
+    /// Accuracy as a smooth function of confidence, without bins ([`SmoothCalibration`]).
+    #[serde(skip)]
+    pub curve: Vec<SmoothPoint>,
 }
 
 /// One bin of a [`Reliability`]: (lower, upper], the first one closed at 0.
@@ -37,10 +40,16 @@ pub struct Bin {
     pub confidence: f64,
     /// Mean accuracy; NaN (`null` in JSON) in an empty bin.
     pub accuracy: f64,
+    /// 95 % interval of the accuracy: Clopper–Pearson of right and wrong, Student's t of shares of votes. None of
+    /// too few samples.
+    pub interval: Option<[f64; 2]>,
+    /// The consistency band (Bröcker & Smith 2007): in 95 % of cases a calibrated classifier's accuracy lies here,
+    /// each bin by itself. None of too few samples.
+    pub calibrated: Option<[f64; 2]>,
 }
 
 impl Bin {
-    /// Accuracy less confidence: negative where the classifier is too sure. NaN in an empty bin.
+    /// Accuracy less confidence: negative where the classifier is overconfident. NaN in an empty bin.
     pub fn gap(&self) -> f64 {
         self.accuracy - self.confidence
     }
@@ -68,10 +77,13 @@ impl Reliability {
     /// # Ok::<(), lcz::Error>(())
     /// ```
     pub fn of(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<Self> {
+        Self::binned(p, y, bins)?.with_curve(&p.confidence(), &accuracies(p, y))
+    }
+
+    /// The same without the curve.
+    pub(super) fn binned(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<Self> {
         check_samples((p.len(), p.classes()), y.extent())?;
-        let predicted = p.predicted();
-        let accuracy: Vec<f64> = predicted.indices().iter().enumerate().map(|(n, &k)| y.y(n, k)).collect();
-        Self::of_accuracies(&p.confidence(), &accuracy, bins)
+        Self::of_accuracies(&p.confidence(), &accuracies(p, y), bins)
     }
 
     /// Of bare confidences and whether each prediction was right. Shape: N, N → B bins.
@@ -80,7 +92,7 @@ impl Reliability {
     /// No sample, no bin, unlike lengths, or a confidence outside 0–1: names the row.
     pub fn of_pairs(confidence: &[f64], correct: &[bool], bins: Bins) -> Result<Self> {
         let accuracy: Vec<f64> = correct.iter().map(|&right| f64::from(u8::from(right))).collect();
-        Self::of_accuracies(confidence, &accuracy, bins)
+        Self::of_accuracies(confidence, &accuracy, bins)?.with_curve(confidence, &accuracy)
     }
 
     /// Of one class k against the others: all samples, in bins of `p_k`; accuracy is the frequency of
@@ -98,24 +110,31 @@ impl Reliability {
         Self::of_accuracies(&p.view().column(k).to_vec(), &frequency, bins)
     }
 
+    fn with_curve(self, confidence: &[f64], accuracy: &[f64]) -> Result<Self> {
+        Ok(Self { curve: SmoothCalibration::of(confidence, accuracy)?.curve, ..self })
+    }
+
     fn of_accuracies(confidence: &[f64], accuracy: &[f64], scheme: Bins) -> Result<Self> {
         if confidence.len() != accuracy.len() || confidence.is_empty() {
             let problem = format!("{} confidences, {} outcomes", confidence.len(), accuracy.len());
             return Err(Error::input("reliability", problem, "give both of each sample, of at least one"));
         }
         let binning = scheme.cut(confidence)?;
-        let mut sums = vec![(0_usize, 0.0, 0.0); binning.len()];
-        for ((&b, confidence), accuracy) in binning.of.iter().zip(confidence).zip(accuracy) {
-            sums[b].0 += 1;
-            sums[b].1 += confidence;
-            sums[b].2 += accuracy;
+        let mut members = vec![Vec::new(); binning.len()];
+        for (n, &b) in binning.of.iter().enumerate() {
+            members[b].push(n);
         }
-        let bins =
-            sums.iter().zip(binning.edges.windows(2)).map(|(&(samples, confidence, accuracy), edge)| {
-                let count = samples as f64;
-                let (confidence, accuracy) = (confidence / count, accuracy / count);
-                Bin { lower: edge[0], upper: edge[1], samples, confidence, accuracy }
-            });
+        let bins = members.iter().zip(binning.edges.windows(2)).map(|(members, edge)| {
+            let accuracies: Vec<f64> = members.iter().map(|&n| accuracy[n]).collect();
+            let count = members.len() as f64;
+            let (accuracy, confidence) = (
+                accuracies.iter().sum::<f64>() / count,
+                members.iter().map(|&n| confidence[n]).sum::<f64>() / count,
+            );
+            let (interval, calibrated) = uncertainty(&accuracies, confidence);
+            let (lower, upper) = (edge[0], edge[1]);
+            Bin { lower, upper, samples: members.len(), confidence, accuracy, interval, calibrated }
+        });
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         Ok(Self {
             scheme,
@@ -123,6 +142,7 @@ impl Reliability {
             accuracy: mean(accuracy),
             confidence: mean(confidence),
             bins: bins.collect(),
+            curve: Vec::new(),
         })
     }
 
@@ -149,5 +169,56 @@ impl Reliability {
     /// The bins that hold samples.
     fn filled(&self) -> impl Iterator<Item = &Bin> {
         self.bins.iter().filter(|bin| bin.samples > 0)
+    }
+}
+
+/// `y[argmax p]` of each sample.
+fn accuracies(p: &Probabilities, y: &impl Target) -> Vec<f64> {
+    p.predicted().indices().iter().enumerate().map(|(n, &k)| y.y(n, k)).collect()
+}
+
+/// The interval of a bin's accuracy, and where it would lie under calibration.
+fn uncertainty(accuracies: &[f64], confidence: f64) -> (Option<[f64; 2]>, Option<[f64; 2]>) {
+    let (n, sum) = (accuracies.len() as u64, accuracies.iter().sum::<f64>());
+    if n == 0 {
+        return (None, None);
+    }
+    if accuracies.iter().all(|y| [0.0, 1.0].contains(y)) {
+        let interval = proportion_interval(sum.round() as u64, n, 0.95);
+        let quantile = |q: f64| binomial_quantile(q, n, confidence) as f64 / n as f64;
+        return (Some([interval.lower, interval.upper]), Some([quantile(0.025), quantile(0.975)]));
+    }
+    let Ok(interval) = t_interval(accuracies, 0.95) else { return (None, None) };
+    let half = 0.5 * (interval.upper - interval.lower);
+    let within = |middle: f64| Some([(middle - half).max(0.0), (middle + half).min(1.0)]);
+    (within(sum / n as f64), within(confidence))
+}
+
+/// The least k of n that a binomial number does not exceed with this probability: `P(X ≤ k) = I_{1−p}(n − k, k + 1)`.
+fn binomial_quantile(probability: f64, n: u64, p: f64) -> u64 {
+    let (mut low, mut high) = (0, n);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if beta(1.0 - p, (n - middle) as f64, middle as f64 + 1.0) >= probability {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binomial_quantile_is_the_least_number_that_is_not_exceeded() {
+        // P(X ≤ k) of Binomial(4, 1/2): 1/16, 5/16, 11/16, 15/16, 1.
+        for (probability, wanted) in [(0.05, 0), (0.1, 1), (0.5, 2), (0.9, 3), (0.95, 4)] {
+            assert_eq!(binomial_quantile(probability, 4, 0.5), wanted, "{probability}");
+        }
+        assert_eq!(binomial_quantile(0.975, 10, 1.0), 10);
+        assert_eq!(binomial_quantile(0.025, 10, 0.0), 0);
     }
 }

@@ -7,6 +7,8 @@ use crate::{Error, Result};
 
 /// Cells of the grid on [0, 1] that residuals are smoothed on.
 const CELLS: usize = 1000;
+/// Bandwidths of the curve.
+const CURVE: [f64; 2] = [0.03, 0.06];
 /// No bandwidth is smaller.
 const LEAST_BANDWIDTH: f64 = 1e-3;
 
@@ -19,7 +21,7 @@ const LEAST_BANDWIDTH: f64 = 1e-3;
 pub struct SmoothCalibration {
     /// smECE, from 0 to 1.
     pub error: f64,
-    /// The bandwidth σ: the error itself, but at least 0.001.
+    /// The bandwidth of the curve: the error, but from 0.03 to 0.06; a wider one would flatten the curve's ends.
     pub bandwidth: f64,
     /// Accuracy as a function of confidence, smoothed with this bandwidth.
     pub curve: Vec<SmoothPoint>,
@@ -75,7 +77,7 @@ impl SmoothCalibration {
         }
         let mut smoother = Smoother::default();
         let error = smoother.error(&residuals);
-        let bandwidth = error.max(LEAST_BANDWIDTH);
+        let bandwidth = error.clamp(CURVE[0], CURVE[1]);
         let smooth = |values: &[f64]| Smoother::default().smoothed(values, bandwidth).to_vec();
         let (density, outcomes) = (smooth(&density), smooth(&outcomes));
         let point = |cell: usize| SmoothPoint {

@@ -1,15 +1,16 @@
-//! Reliability diagrams: how often a classifier is right where it is so sure (Guo et al. 2017, *On
-//! Calibration of Modern Neural Networks*, Fig. 4), with the counts that the bars stand on.
+//! Reliability diagrams: accuracy by confidence (Guo et al. 2017, *On Calibration of Modern Neural Networks*,
+//! Fig. 4), with consistency bands (Bröcker & Smith 2007), an interval on each bin, a curve without bins, and the
+//! counts that the bars stand on.
 
 use std::fmt::Write as _;
 
 use super::axis::Axis;
-use super::colours::{BLUE, FAINT_INK, INK, ORANGE, PAPER};
+use super::colours::{ABSENT, BLUE, FAINT_INK, INK, ORANGE, PAPER, VERMILION};
 use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
 use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head, grouped, plot_frame};
 use super::{Caption, Figure};
-use crate::calibration::{Bin, Bins, Reliability};
+use crate::calibration::{Bin, Bins, Reliability, SmoothPoint};
 use crate::{Error, Result};
 
 /// What a bar's height is.
@@ -45,11 +46,13 @@ const HISTOGRAM: f64 = 30.0;
 const ABOVE: f64 = 24.0;
 
 /// Draws one reliability diagram, or two side by side, such as before and after temperature scaling: a bar
-/// a bin, the gap to perfect calibration on it, the calibration error, and below it the share of the
-/// samples in each bin. Empty bins are empty. As wide as a column, 89 mm.
+/// per bin with the gap to perfect calibration and the 95 % interval of its height, the band in which a calibrated
+/// classifier's bars would end, the smoothed accuracy, the calibration error, and below it the share of the samples
+/// in each bin. Empty bins are empty. As wide as a column, 89 mm.
 ///
-/// The CSV has one line a bin: `panel,lower,upper,samples,confidence,agreement`; the last two are empty in an
-/// empty bin.
+/// The CSV has one line per bin: `panel,lower,upper,samples,confidence,agreement`, then the ends of the interval and
+/// of the band; what is not known is empty. Lines without samples after them are points of the curve, at lower =
+/// upper.
 ///
 /// # Errors
 /// No panel, or more than two.
@@ -58,9 +61,9 @@ const ABOVE: f64 = 24.0;
 /// use lcz::calibration::{Bins, Reliability};
 /// use lcz::figures::{self, Agreement, Caption};
 /// let table = Reliability::of_pairs(&[0.9, 0.6, 0.6], &[true, true, false], Bins::EqualWidth(10))?;
-/// let caption = Caption::new("Three samples", "made up");
+/// let caption = Caption::new("Three samples", "synthetic");
 /// let figure = figures::reliability(&[("as it is".to_owned(), &table)], Agreement::Accuracy, &caption)?;
-/// assert!(figure.csv().contains("as it is,0.5,0.6,2,0.6,0.5\n"));
+/// assert!(figure.csv().contains("as it is,0.5,0.6,2,0.6,0.5,"));
 /// # Ok::<(), lcz::Error>(())
 /// ```
 pub fn reliability(
@@ -80,8 +83,9 @@ pub fn reliability(
     };
     let what = agreement.noun();
     let notes = format!(
-        "Blue: a bin's {what}. Orange: confidence beyond {what} (too sure). Light blue: {what} beyond confidence \
-         (too modest). Dashed: perfect calibration. ECE in {bins}."
+        "Blue: a bin's {what}, with its 95 % interval. Orange: confidence above {what} (overconfident). Light blue: \
+         {what} above confidence (underconfident). Grey, between two lines: where 95 % of a calibrated model's bars end. Line: {what} \
+         smoothed without bins. Dashed: perfect calibration. ECE in {bins}."
     );
     let frame = Frame::new(caption, &notes, COLUMN_WIDTH);
     let mut drawing = frame.around(ABOVE + side + 8.0 + HISTOGRAM + 24.0);
@@ -118,7 +122,15 @@ fn unit(numbered: bool) -> Axis {
 fn bars(drawing: &mut Drawing, area: Area, table: &Reliability, title: &str) {
     let up = unit(!title.is_empty());
     plot_frame(drawing, area, &unit(false), &up, ["", title]);
+    let x = |value: f64| area.x + value * area.width;
     let y = |value: f64| area.bottom() - value * area.height;
+    let bands = || {
+        let band = |bin: &Bin| Some((x(bin.lower) + 0.4, x(bin.upper) - 0.4, bin.calibrated?));
+        table.bins.iter().filter_map(band)
+    };
+    for (left, right, [low, high]) in bands() {
+        drawing.fill(Area { x: left, y: y(high), width: right - left, height: y(low) - y(high) }, ABSENT);
+    }
     for bin in table.bins.iter().filter(|bin| bin.samples > 0) {
         let left = area.x + bin.lower * area.width + 0.4;
         let width = (bin.upper - bin.lower) * area.width - 0.8;
@@ -130,11 +142,26 @@ fn bars(drawing: &mut Drawing, area: Area, table: &Reliability, title: &str) {
         };
         drawing.fill(bar(0.0, bin.accuracy), BLUE);
         let gap = bar(bin.accuracy, bin.confidence);
-        // Too sure: the gap stands on the bar. Not sure enough: it is the bar's upper part.
+        // Overconfident: the gap stands on the bar. Underconfident: it is the bar's upper part.
         drawing.fill(gap, if bin.gap() < 0.0 { ORANGE } else { BLUE.mixed(PAPER, 0.65) });
         drawing.outline(gap, 0.3, INK);
     }
+    for (left, right, [low, high]) in bands() {
+        drawing.line((left, y(low)), (right, y(low)), 0.5, FAINT_INK);
+        drawing.line((left, y(high)), (right, y(high)), 0.5, FAINT_INK);
+    }
     drawing.dashes((area.x, area.bottom()), (area.right(), area.y), 0.7, INK);
+    drawing.path(
+        curve(table).map(|point| (x(point.confidence), y(point.accuracy))).collect(),
+        1.0,
+        VERMILION,
+    );
+    for bin in &table.bins {
+        if let Some([low, high]) = bin.interval {
+            let middle = x(0.5 * (bin.lower + bin.upper));
+            drawing.line((middle, y(low)), (middle, y(high)), 0.6, INK);
+        }
+    }
     // Above the bars, which may stand anywhere.
     let error = table.expected_calibration_error();
     let text = format!("ECE {error:.3}, n = {}", grouped(table.samples as u64));
@@ -163,20 +190,47 @@ fn histogram(drawing: &mut Drawing, area: Area, table: &Reliability, largest: f6
     }
 }
 
+/// The curve from the first bin with samples to the last one.
+fn curve(table: &Reliability) -> impl Iterator<Item = &SmoothPoint> {
+    let filled = || table.bins.iter().filter(|bin| bin.samples > 0);
+    let lower = filled().next().map_or(1.0, |bin| bin.lower);
+    let upper = filled().last().map_or(0.0, |bin| bin.upper);
+    table.curve.iter().filter(move |point| (lower..=upper).contains(&point.confidence)).step_by(10)
+}
+
 fn csv(panels: &[(String, &Reliability)], caption: &Caption) -> String {
-    let columns = ["panel", "lower", "upper", "samples", "confidence", "agreement"];
+    let columns = [
+        "panel",
+        "lower",
+        "upper",
+        "samples",
+        "confidence",
+        "agreement",
+        "interval_lower",
+        "interval_upper",
+        "calibrated_lower",
+        "calibrated_upper",
+    ];
     let mut csv = csv_head(caption, &[], &columns);
     for (name, table) in panels {
-        for Bin { lower, upper, samples, confidence, accuracy } in &table.bins {
+        for Bin { lower, upper, samples, confidence, accuracy, interval, calibrated } in &table.bins {
             let number = |x: &f64| if x.is_nan() { String::new() } else { x.to_string() };
+            let ends =
+                |ends: &Option<[f64; 2]>| ends.map_or(",".to_owned(), |[low, high]| format!("{low},{high}"));
             // Writing to a string does not fail.
             let _ = writeln!(
                 csv,
-                "{},{lower},{upper},{samples},{},{}",
+                "{},{lower},{upper},{samples},{},{},{},{}",
                 csv_field(name),
                 number(confidence),
-                number(accuracy)
+                number(accuracy),
+                ends(interval),
+                ends(calibrated)
             );
+        }
+        for SmoothPoint { confidence, accuracy, .. } in curve(table) {
+            let name = csv_field(name);
+            let _ = writeln!(csv, "{name},{confidence},{confidence},,{confidence},{accuracy},,,,");
         }
     }
     csv

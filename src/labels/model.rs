@@ -275,7 +275,9 @@ impl Drawing<'_> {
             });
             let part = &self.model.components[chosen.unwrap_or(0)];
             let mut urn = part.alpha.clone();
-            ballot.iter().for_each(|&(k, v)| urn[k] += v as f64);
+            for &(k, v) in ballot {
+                urn[k] += v as f64;
+            }
             let mut total: f64 = urn.iter().sum();
             drawn.fill(0.0);
             for _ in 0..experts {

@@ -44,11 +44,11 @@ mod votes;
 pub use agreement::{fleiss_kappa_score, krippendorff_alpha_score};
 pub use confusion::{ClassScores, ClassSet, ConfusionMatrix};
 pub use distances::DistributionDistances;
-pub(crate) use interval::{interval_over_runs, t_quantile};
 pub use interval::{
     Bounded, Influence, Interval, IntervalMethod, NoInterval, holm, interval_over_seeds,
     mean_recall_interval, proportion_interval, t_interval, t_test,
 };
+pub(crate) use interval::{beta, interval_over_runs, t_quantile};
 pub(crate) use losses::check_samples;
 pub use losses::{
     Floor, Target, brier_loss, cross_entropy_loss, kl_divergence_loss, logits_cross_entropy_loss,

@@ -323,6 +323,9 @@ impl Shares {
     }
 }
 
+/// Rows that draw from one stream of the seed.
+const BLOCK: usize = 1024;
+
 /// The distances to vote shares, each raised by the noise of few votes.
 pub(super) const DISTANCES: [Measure; 4] = [
     Measure::TotalVariation,
@@ -346,22 +349,21 @@ pub(super) fn votes_if_drawn(
     };
     let experts: Vec<u32> = votes.counts().outer_iter().map(whole).collect::<Option<_>>()?;
     let k = samples.classes.len();
-    const BLOCK: usize = 1024;
     let blocks: Vec<Vec<[f64; DISTANCES.len()]>> = (0..samples.len().div_ceil(BLOCK))
         .into_par_iter()
         .map(|block| {
             let mut random = stream(seed, VOTES + block as u64);
             let mut sums = vec![[0.0; DISTANCES.len()]; VOTE_ROUNDS];
             let mut drawn = vec![0_u32; k];
-            for n in block * BLOCK..samples.len().min((block + 1) * BLOCK) {
-                let row = p.row(n);
+            let rows = p.outer_iter().zip(&experts).skip(block * BLOCK).take(BLOCK);
+            for (row, &experts) in rows {
                 let shares = Shares::of(std::iter::once(row.iter().copied().enumerate().collect()));
                 let entropy = 0.0 - row.iter().map(|&p| x_ln_y(p, p)).sum::<f64>();
                 let ln_p: Vec<f64> = row.iter().map(|&p| Floor::SCIKIT_LEARN.raise(p).ln()).collect();
-                let m = f64::from(experts[n]);
+                let m = f64::from(experts);
                 for sum in &mut sums {
                     drawn.fill(0);
-                    (0..experts[n]).for_each(|_| drawn[shares.draw(0, random.next_u32())] += 1);
+                    (0..experts).for_each(|_| drawn[shares.draw(0, random.next_u32())] += 1);
                     // Of p alone, JS = ½ ln 2; every class that was voted for changes its part.
                     let (mut shared, mut of_votes, mut kl, mut js) = (0.0, 0.0, 0.0, 0.5 * 2f64.ln());
                     for (class, &votes) in drawn.iter().enumerate().filter(|(_, v)| **v > 0) {

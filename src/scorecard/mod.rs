@@ -294,6 +294,8 @@ pub struct Estimated {
     pub interval: Option<Interval>,
 }
 
+// serde hands the field over by reference.
+#[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)]
 fn as_text<S: Serializer>(why: &Option<NoInterval>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     why.map(|why| why.to_string()).serialize(serializer)
 }

@@ -134,7 +134,6 @@ impl<'a> Samples<'a> {
     fn numbers(&self, measure: Measure) -> Option<(Vec<f64>, Bounded)> {
         let p = self.p.as_ref()?;
         let ln = |p: f64| Floor::SCIKIT_LEARN.raise(p).ln();
-        let rows = p.outer_iter().enumerate();
         let labelled = |term: &dyn Fn(usize, usize) -> f64| {
             let numbers = self.truth.iter().enumerate().map(|(n, &k)| term(n, k)).collect();
             Some((numbers, Bounded::Below))
@@ -143,7 +142,7 @@ impl<'a> Samples<'a> {
         match measure {
             Measure::CrossEntropy => return labelled(&|n, k| 0.0 - ln(p[[n, k]])),
             Measure::Brier => {
-                let squares: Vec<f64> = rows.map(|(_, row)| row.dot(&row)).collect();
+                let squares: Vec<f64> = p.outer_iter().map(|row| row.dot(&row)).collect();
                 return labelled(&|n, k| squares[n] - 2.0 * p[[n, k]] + 1.0);
             }
             _ => {}
@@ -196,7 +195,9 @@ impl<'a> Samples<'a> {
             influence[n] = losses[n] * harmonic - less_sure;
         }
         let mean = influence.iter().sum::<f64>() / total;
-        influence.iter_mut().for_each(|psi| *psi -= mean);
+        for psi in &mut influence {
+            *psi -= mean;
+        }
         Ok(Estimate { value, basis: Basis::Influence(influence, Bounded::Below) })
     }
 
@@ -241,7 +242,9 @@ impl<'a> Samples<'a> {
         seen.sort_unstable();
         seen.dedup();
         let mut in_groups = vec![0; totals.len()];
-        seen.iter().for_each(|&(_, k)| in_groups[k] += 1);
+        for &(_, k) in &seen {
+            in_groups[k] += 1;
+        }
         seen.dedup_by_key(|(group, _)| *group);
         let few = |count: usize| count > 0 && (count < 3 || 2 * count < seen.len());
         if in_groups.into_iter().any(few) { Err(NoInterval::ClassInFewGroups) } else { Ok(()) }
