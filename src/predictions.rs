@@ -201,6 +201,35 @@ impl Probabilities {
         Logits { classes: self.classes.clone(), z: self.p.mapv(f64::ln) }
     }
 
+    /// `ln max(p, floor)`: logits of a classifier that calls classes impossible, such as a random forest, whose
+    /// `ln 0` no temperature can fix. Shape: (N, K).
+    ///
+    /// # Errors
+    /// A floor that is not above 0, or above 1.
+    ///
+    /// ```
+    /// use lcz::calibration::TemperatureFit;
+    /// use lcz::{Classes, Labels, Probabilities};
+    /// let classes = Classes::named(["a", "b"])?;
+    /// let p = Probabilities::new(classes.clone(), ndarray::array![[1.0, 0.0], [0.8, 0.2], [0.1, 0.9]])?;
+    /// let y = Labels::new(classes, vec![1, 0, 1])?;
+    /// assert!(TemperatureFit::of(&p.logits(), &y).is_err());
+    /// // Of a forest of 100 trees, 1/100 is the least share but 0: half of it is a usual floor.
+    /// assert!(TemperatureFit::of(&p.logits_above(0.005)?, &y)?.temperature.value() > 1.0);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn logits_above(&self, floor: f64) -> Result<Logits> {
+        if floor > 0.0 && floor <= 1.0 {
+            Ok(Logits { classes: self.classes.clone(), z: self.p.mapv(|p| p.max(floor).ln()) })
+        } else {
+            Err(Error::input(
+                "floor of probabilities",
+                format!("{floor}"),
+                "choose a number above 0, such as 0.005",
+            ))
+        }
+    }
+
     /// The prediction at a temperature, `p_k^(1/T) / Σ_j p_j^(1/T)` (Guo et al. 2017, §4.2, for logits ln p).
     ///
     /// # Shape

@@ -45,7 +45,7 @@ pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Res
         header.push("if calibrated".to_owned());
     }
     if experts {
-        header.extend(["experts", "interval"].map(str::to_owned));
+        header.push("experts".to_owned());
     }
     let mut table = Table::new(header);
     for row in &card.rows {
@@ -60,8 +60,7 @@ pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Res
             cells.push(words.unwrap_or_else(|| "-".to_owned()));
         }
         if experts {
-            cells.push(row.experts.map_or("-".to_owned(), |experts| value(experts.value)));
-            cells.push(interval(row.experts.and_then(|experts| experts.interval)));
+            cells.push(row.experts.map_or("-".to_owned(), value));
         }
         table.row(cells);
     }
@@ -109,7 +108,7 @@ fn notes(card: &Scorecard, two: bool) -> anyhow::Result<()> {
         let alone = experts.leave_one_out;
         let ends = alone.interval.map_or(String::new(), |i| format!(" ({:.4} to {:.4})", i.lower, i.upper));
         output::line(format!(
-            "experts: what the majority of {} other experts would score; one expert against the others: {:.4}{ends}",
+            "experts: what the majority of {} other experts would score, estimated; one expert against the others: {:.4}{ends}",
             experts.panel, alone.value
         ))?;
     }

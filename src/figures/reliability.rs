@@ -194,7 +194,7 @@ fn histogram(drawing: &mut Drawing, area: Area, table: &Reliability, largest: f6
 fn curve(table: &Reliability) -> impl Iterator<Item = &SmoothPoint> {
     let filled = || table.bins.iter().filter(|bin| bin.samples > 0);
     let lower = filled().next().map_or(1.0, |bin| bin.lower);
-    let upper = filled().last().map_or(0.0, |bin| bin.upper);
+    let upper = filled().next_back().map_or(0.0, |bin| bin.upper);
     table.curve.iter().filter(move |point| (lower..=upper).contains(&point.confidence)).step_by(10)
 }
 

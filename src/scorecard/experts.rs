@@ -68,25 +68,16 @@ impl Panels {
         Ok(Self { experts, counts })
     }
 
-    /// What the panels reach: the measure of the mean confusion, with the interval of samples or groups.
-    pub fn estimate(&self, measure: Measure, samples: &Samples<'_>, level: f64) -> Option<Estimated> {
+    /// What the panels reach: the measure of their summed confusion. It has no interval: the error of the vote model,
+    /// up to 0.03 in OA with 3 to 5 votes (`benches/coverage.rs`), is larger than that of the sample.
+    pub fn estimate(&self, measure: Measure, samples: &Samples<'_>) -> Option<f64> {
         let mut confusion = Array2::<u64>::zeros((samples.classes.len(), samples.classes.len()));
         for (row, &truth) in self.counts.outer_iter().zip(samples.truth) {
             let mut sums = confusion.row_mut(truth);
             sums += &row.mapv(u64::from);
         }
         let confusion = ConfusionMatrix::of_known(samples.classes.clone(), confusion);
-        let rule = OfConfusion::of(measure, &confusion)?;
-        let cells = rule.influence(&confusion);
-        let rows = self.counts.outer_iter().zip(samples.truth);
-        let of_samples = rows.map(|(row, &truth)| {
-            let panels: u32 = row.sum();
-            row.iter().zip(cells.row(truth)).map(|(&c, psi)| f64::from(c) * psi).sum::<f64>()
-                / f64::from(panels)
-        });
-        let influence = Influence { value: rule.value(&confusion), of_samples: of_samples.collect() };
-        let interval = influence.interval(samples.groups, Bounded::Above, level).ok();
-        Some(Estimated { value: influence.value, interval })
+        OfConfusion::of(measure, &confusion).map(|rule| rule.value(&confusion))
     }
 }
 
