@@ -26,7 +26,7 @@ fn the_smooth_error_is_that_of_relplot_and_of_a_cosine_series() {
         assert_near(smooth.error, number(&case["error"]), 1e-4);
         // relplot's bandwidth is a multiple of 1/1024.
         assert_near(smooth.error, number(&case["relplot"]), 2e-3);
-        let mass: f64 = smooth.curve.iter().map(|point| point.density / 1000.0).sum();
+        let mass: f64 = smooth.curve.iter().map(|point| point.density / 400.0).sum();
         assert_near(mass, 1.0, 1e-6);
     }
     assert!(SmoothCalibration::of(&[0.5, 1.5], &[0.0, 1.0]).unwrap_err().to_string().contains("row 1: 1.5"));

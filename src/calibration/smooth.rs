@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{Error, Result};
 
 /// Cells of the grid on [0, 1] that residuals are smoothed on.
-const CELLS: usize = 1000;
+const CELLS: usize = 400;
 /// Bandwidths of the curve.
 const CURVE: [f64; 2] = [0.03, 0.06];
 /// No bandwidth is smaller.
@@ -168,7 +168,7 @@ impl Smoother {
     /// The convolution with a Gaussian of width σ, the grid reflected at both ends.
     fn smoothed(&mut self, values: &[f64], sigma: f64) -> &[f64] {
         let width = sigma * CELLS as f64;
-        let reach = (4.5 * width).ceil() as usize;
+        let reach = (4.0 * width).ceil() as usize;
         self.kernel.clear();
         self.kernel
             .extend((0..=2 * reach).map(|d| (-0.5 * ((d as f64 - reach as f64) / width).powi(2)).exp()));

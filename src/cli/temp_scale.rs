@@ -32,7 +32,7 @@ pub struct TempScale {
     #[arg(long)]
     data: PathBuf,
 
-    /// Labels of the loss [default: those of the training].
+    /// Labels of the loss [default: votes where there are votes, else those of training].
     #[arg(long)]
     labels: Option<Labels>,
 

@@ -195,7 +195,7 @@ fn curve(table: &Reliability) -> impl Iterator<Item = &SmoothPoint> {
     let filled = || table.bins.iter().filter(|bin| bin.samples > 0);
     let lower = filled().next().map_or(1.0, |bin| bin.lower);
     let upper = filled().next_back().map_or(0.0, |bin| bin.upper);
-    table.curve.iter().filter(move |point| (lower..=upper).contains(&point.confidence)).step_by(10)
+    table.curve.iter().filter(move |point| (lower..=upper).contains(&point.confidence)).step_by(4)
 }
 
 fn csv(panels: &[(String, &Reliability)], caption: &Caption) -> String {

@@ -40,7 +40,8 @@ impl Procedure {
 ///
 /// An ensemble has one temperature for the mean of its members, whose logits are ln p̄.
 ///
-/// Without `labels`, the loss is that of the labels that the run was trained on.
+/// Without `labels`, the loss is that of the votes where the patches have votes, since calibration to the majority is
+/// a fiction where experts disagree; else that of the labels that the run was trained on.
 ///
 /// # Errors
 /// A run that another process is training; a forest, which has no logits; data that is unusable, unlabelled, or unlike
@@ -61,6 +62,9 @@ pub fn temp_scale(
     progress.begin("temp-scale", 2);
     let (samples, z) = logits(run, patches, device)?;
     let y = match samples.pixels {
+        None if labels.is_none() && samples.patches.has_votes() && settings.labels == LabelKind::OneHot => {
+            super::DataSettings { labels: LabelKind::Votes, ..settings }.labels_of(&samples.patches)?
+        }
         None => settings.labels_of(&samples.patches)?,
         Some(_) => {
             settings.check_for(Sample::Pixel)?;
