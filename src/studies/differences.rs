@@ -54,7 +54,8 @@ pub(super) fn differences<const N: usize>(
     paired: bool,
 ) -> [Difference; N] {
     std::array::from_fn(|n| {
-        let [of, less] = [of, less].map(|runs| runs.iter().map(|run| influence(run, units, n)).collect::<Vec<_>>());
+        let [of, less] =
+            [of, less].map(|runs| runs.iter().map(|run| influence(run, units, n)).collect::<Vec<_>>());
         let values = |runs: &[Influence]| runs.iter().map(|run| run.value).collect::<Vec<f64>>();
         let (a, b) = (mean(&of), mean(&less));
         let difference = Influence {
@@ -128,7 +129,9 @@ mod tests {
             // width of t · sd / √10, sd = √(10/9) / 4.
             let half = 2.262_157 * (10.0_f64 / 9.0).sqrt() / 4.0 / 10.0_f64.sqrt();
             let interval = interval.unwrap();
-            assert!((interval.lower - (0.5 - half)).abs() < 1e-6 && (interval.upper - (0.5 + half)).abs() < 1e-6);
+            assert!(
+                (interval.lower - (0.5 - half)).abs() < 1e-6 && (interval.upper - (0.5 + half)).abs() < 1e-6
+            );
         }
     }
 }

@@ -54,12 +54,15 @@ pub(super) fn compare(
     }
     let bins = Bins::EqualWidth(BINS);
     for measure in [Measure::ExpectedCalibrationError, Measure::DistributionCalibrationError] {
-        let error = |p: &Probabilities| match measure {
-            Measure::ExpectedCalibrationError => expected_calibration_error(p, &test.labels, bins),
-            _ => expected_calibration_error(p, &test.y, bins),
+        let error = |p: &Probabilities| match (measure, &test.y) {
+            (Measure::ExpectedCalibrationError, _) => {
+                expected_calibration_error(p, &test.labels, bins).map(Some)
+            }
+            (_, y) => y.as_ref().map(|y| expected_calibration_error(p, y, bins)).transpose(),
         };
-        let seeds: Vec<f64> =
-            one_hot.iter().zip(votes).map(|(a, b)| Ok(error(b)? - error(a)?)).collect::<Result<_>>()?;
+        let difference = |(a, b)| Ok(error(b)?.zip(error(a)?).map(|(b, a)| b - a));
+        let seeds: Result<Option<Vec<f64>>> = one_hot.iter().zip(votes).map(difference).collect();
+        let Some(seeds) = seeds? else { continue };
         let value = seeds.iter().sum::<f64>() / seeds.len() as f64;
         let interval = t_interval(&seeds, 0.95).ok();
         differences.push(LabelEffect {

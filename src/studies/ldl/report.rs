@@ -143,11 +143,9 @@ fn values(lines: &[Line]) -> Table {
 pub(super) fn differences(differences: &[LabelEffect]) -> Table {
     let mut table = Table::new(["measure", "method", "difference", "95 % interval", ""]);
     for LabelEffect { measure, method, difference } in differences {
-        let verdict = difference.verdict("one-hot is better", "votes are better").unwrap_or(if difference.interval.is_some() {
-            "undecided"
-        } else {
-            "variation unknown"
-        });
+        let verdict = difference
+            .verdict("one-hot is better", "votes are better")
+            .unwrap_or(if difference.interval.is_some() { "undecided" } else { "variation unknown" });
         let value = format!("{:+.4}", difference.value);
         table.row(cells![*measure, *method, value, difference.range(), verdict]);
     }
@@ -199,10 +197,9 @@ mod tests {
     use crate::scorecard::ScorecardRow;
 
     fn card(value: f64) -> Scorecard {
-        let row =
-            |measure| ScorecardRow { measure, value, interval: None, votes_interval: None, ceiling: None };
-        let rows = vec![row(Measure::OverallAccuracy)];
-        Scorecard { samples: 1, groups: None, settings: ScorecardSettings::default(), rows }
+        let rows = vec![ScorecardRow::bare(Measure::OverallAccuracy, value)];
+        let settings = ScorecardSettings::default();
+        Scorecard { samples: 1, groups: None, settings, warnings: Vec::new(), experts: None, rows }
     }
 
     #[test]
