@@ -1,57 +1,42 @@
-//! Land cover from the command line: a scene is cut, learnt and mapped, and what is wrong is said in one line.
+//! Land cover from the command line: a scene is cut into patches with masks, trained on and mapped, and what is wrong is
+//! told in one line.
 
 #![allow(clippy::float_cmp)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
+use lcz::data::So2Sat;
+use lcz::models::Device;
 use lcz::progress::Silent;
+use lcz::run::Run;
 use lcz::scene::{GeoTiff, Window};
 use lcz::synthetic::SyntheticScene;
+use serde_json::Value;
 use tempfile::TempDir;
 
 const CODES: &str = "code,class\n11100,built\n11210,built\n11220,built\n11240,built\n12100,built\n14100,green\n21000,green\n\
                      31000,green\n32000,green\n33000,0\n50000,water\n";
 
-/// A small city with the files that the command takes.
-fn city(clouds: f32) -> (TempDir, PathBuf) {
+/// A small city with the files that the commands take.
+fn city(clouds: f32) -> TempDir {
     let folder = TempDir::new().unwrap();
     let scene = SyntheticScene { rows: 256, columns: 320, seed: 5, clouds };
-    let city = folder.path().join("city");
-    scene.write(&city, &mut Silent).unwrap();
+    scene.write(&folder.path().join("city"), &mut Silent).unwrap();
     std::fs::write(folder.path().join("codes.csv"), CODES).unwrap();
-    (folder, city)
+    folder
 }
 
-fn lcz(folder: &Path, arguments: &[&str]) -> Output {
+fn lcz(folder: &Path, line: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
-    command.current_dir(folder).arg("--quiet").args(arguments).output().unwrap()
+    command.current_dir(folder).arg("--quiet").args(line.split_whitespace()).output().unwrap()
 }
 
-/// What a training takes that is the same in all of them.
-const TRAIN: [&str; 18] = [
-    "landcover",
-    "train",
-    "--bands",
-    "city/B2.tif,city/B3.tif,city/B4.tif,city/B8.tif",
-    "--labels",
-    "city/districts.shp",
-    "--label-field",
-    "LC_CODE",
-    "--size",
-    "32",
-    "--encoder",
-    "plain",
-    "--width",
-    "0.125",
-    "--depth",
-    "2",
-    "--epochs",
-    "2",
-];
-
-fn train(folder: &Path, more: &[&str]) -> Output {
-    lcz(folder, &[&TRAIN[..], more].concat())
+#[track_caller]
+fn done(folder: &Path, line: &str) -> String {
+    let output = lcz(folder, line);
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[track_caller]
@@ -62,87 +47,115 @@ fn refused(output: &Output, words: &str) {
     assert!(errors[0].contains(words), "'{words}' is not in: {message}");
 }
 
-#[test]
-fn a_scene_is_cut_learnt_and_mapped() {
-    let (folder, _) = city(0.1);
-    let folder = folder.path();
-    let output =
-        train(folder, &["--codes", "codes.csv", "--scl", "city/SCL.tif", "--block", "1", "--run", "run"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("discarded by cloud") && said.contains("mean IoU"), "{said}");
-    for file in
-        ["model.safetensors", "training.json", "scores.json", "scene.png", "samples.csv", "confusion-log.svg"]
-    {
-        assert!(folder.join("run").join(file).is_file(), "{file}");
-    }
-    let scores: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(folder.join("run/scores.json")).unwrap()).unwrap();
-    let tiles: u64 = scores["tiles"].as_array().unwrap().iter().map(|tile| tile[1].as_u64().unwrap()).sum();
-    assert_eq!(tiles, 8 * 10);
-    let kept = scores["tiles"][0][1].as_u64().unwrap();
-    let patches: u64 = scores["patches"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum();
-    assert_eq!((patches, scores["tiles"][0][0].as_str()), (kept, Some("kept")));
+/// What cutting takes that is the same in all of them.
+const PATCHES: &str = "patches --masks --size 32 --scale 1e-4 --labels city/districts.shp --label-field LC_CODE \
+                       --bands city/B2.tif,city/B3.tif,city/B4.tif,city/B8.tif";
+const TRAIN: &str = "train unet --data data --epochs 2 --set model.encoder=plain --set model.width=0.125 \
+                     --set model.depth=2 --set training.batch_size=4";
+/// In another order than the model's, and one more.
+const BANDS: &str = "--bands city/B8.tif,city/B4.tif,city/B3.tif,city/B2.tif,city/B11.tif";
 
-    let bands = "city/B8.tif,city/B4.tif,city/B3.tif,city/B2.tif,city/B11.tif";
-    let output = lcz(folder, &["landcover", "map", "run", "--bands", bands, "--out", "cover.tif"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let (map, band) = (
-        GeoTiff::open(folder.join("cover.tif")).unwrap(),
-        GeoTiff::open(folder.join("city/B2.tif")).unwrap(),
+fn values(path: &Path) -> (GeoTiff, ndarray::Array3<f32>) {
+    let file = GeoTiff::open(path).unwrap();
+    let values = file.read(&Window::whole(file.grid()), None).unwrap();
+    (file, values)
+}
+
+#[test]
+fn a_scene_is_cut_trained_on_and_mapped() {
+    let folder = city(0.1);
+    let folder = folder.path();
+    let cut = format!("{PATCHES} --codes codes.csv --scl city/SCL.tif --block 1");
+    let said = done(folder, &format!("{cut} --out data"));
+    assert!(said.contains("pixels of class") && said.contains("cloud"), "{said}");
+    for file in ["report.json", "scene.png", "scene.svg", "scene.csv"] {
+        assert!(folder.join("data").join(file).is_file(), "{file}");
+    }
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("data/report.json")).unwrap()).unwrap();
+    let count = |name: &str| report["dates"][0][name].as_u64().unwrap();
+    let patches = |part: &str| report["dates"][0][part]["patches"].as_u64().unwrap();
+    let parts = ["training", "validation", "testing"];
+    let kept: u64 = parts.iter().map(|part| patches(part)).sum();
+    let left_out = ["without_data", "cloudy", "unlabelled", "across_blocks"].map(count);
+    assert_eq!(kept + left_out.iter().sum::<u64>(), 8 * 10);
+    assert!(left_out[0] > 0 && left_out[1] > 0 && left_out[3] == 0, "{left_out:?}");
+    for part in parts {
+        let set = So2Sat::open(folder.join(format!("data/{part}.h5"))).unwrap().patches().unwrap();
+        assert_eq!(set.len() as u64, patches(part));
+        assert!(set.has_masks() && !set.has_labels() && set.provenance().starts_with("synthetic"));
+    }
+    assert!(done(folder, "info data").contains("of the pixels without a class"));
+
+    done(folder, &format!("{TRAIN} --run run"));
+    done(
+        folder,
+        &format!("map run {BANDS} --scale 1e-4 --probabilities --truth city/LCZ.tif --out cover.tif"),
     );
+    let (map, classes) = values(&folder.join("cover.tif"));
+    let (band, pixels) = values(&folder.join("city/B2.tif"));
     assert_eq!((map.grid(), map.no_data()), (band.grid(), Some(0.0)));
-    let read = |file: &GeoTiff| file.read(&Window::whole(file.grid()), None).unwrap();
-    let (classes, pixels) = (read(&map), read(&band));
     for (class, pixel) in classes.iter().zip(&pixels) {
         assert_eq!(*class == 0.0, *pixel == 0.0, "no data, and only there, has no class");
         assert!((0.0..=3.0).contains(class));
     }
-    assert!(map.description().unwrap().contains("1 built, 2 green, 3 water"), "{:?}", map.description());
-    let sure = GeoTiff::open(folder.join("cover-confidence.tif")).unwrap();
-    assert!(read(&sure).iter().filter(|p| !p.is_nan()).all(|p| (0.33..=1.0).contains(p)));
+    let [confidence, entropy, probabilities] = ["confidence", "entropy", "probabilities"]
+        .map(|name| values(&folder.join(format!("cover-{name}.tif"))).1);
+    assert_eq!(probabilities.dim().0, 3);
+    for ((_, row, column), &class) in classes.indexed_iter() {
+        let p = probabilities.slice(ndarray::s![.., row, column]);
+        if class == 0.0 {
+            assert!(confidence[[0, row, column]].is_nan() && p.iter().all(|p| p.is_nan()));
+            continue;
+        }
+        assert!((p.sum() - 1.0).abs() < 1e-5);
+        assert_eq!(p[class as usize - 1], confidence[[0, row, column]]);
+        assert!(p.iter().all(|&other| other <= p[class as usize - 1]));
+        let nats: f32 = -p.iter().map(|p| if *p > 0.0 { p * p.ln() } else { 0.0 }).sum::<f32>();
+        assert!((nats - entropy[[0, row, column]]).abs() < 1e-4);
+    }
+    // A box of a map lies where it should, and a temperature changes how certain it is, not its classes.
+    let boxed = "map run --bbox=-33,47.84,-32.98,47.85";
+    done(folder, &format!("{boxed} {BANDS} --scale 1e-4 --out part.tif"));
+    let (part, _) = values(&folder.join("part.tif"));
+    assert!(part.grid().rows < map.grid().rows || part.grid().columns < map.grid().columns);
+    assert_eq!(Run::open(&folder.join("run")).unwrap().classifier(Device::Cpu).unwrap().classes().len(), 3);
 
-    let again = lcz(folder, &["landcover", "map", "run", "--bands", bands, "--out", "cover.tif"]);
-    refused(&again, "cover.tif: the file exists");
-    let lacking =
-        lcz(folder, &["landcover", "map", "run", "--bands", "city/B2.tif,city/B4.tif", "--out", "x.tif"]);
+    let without = |more: &str| lcz(folder, &format!("map run {more} --out x.tif"));
     refused(
-        &lacking,
-        "city/B2.tif: band 'B3' is missing: the network takes B2 B3 B4 B8, the scene has B2 B4",
+        &lcz(folder, &format!("map run {BANDS} --scale 1e-4 --out cover.tif")),
+        "cover.tif: the file exists",
     );
-    let unscaled =
-        lcz(folder, &["landcover", "map", "run", "--bands", bands, "--unit", "dn", "--out", "x.tif"]);
-    refused(&unscaled, "the network does not fit: pixels in dn, not reflectance");
-    let none = lcz(folder, &["landcover", "map", "city", "--bands", bands, "--out", "x.tif"]);
-    refused(&none, "city: no model.safetensors there; give a folder that `lcz landcover train` has made");
-    refused(&train(folder, &["--codes", "codes.csv", "--run", "run"]), "run: the folder exists");
+    refused(
+        &without("--bands city/B2.tif,city/B4.tif --scale 1e-4"),
+        "city/B2.tif: band 'B3' is missing: the model takes B2 B3 B4 B8, the scene has B2 B4",
+    );
+    refused(&without(BANDS), "the model does not fit: pixels in digital number, not reflectance");
+    refused(
+        &without(&format!("{BANDS} --scale 1e-4 --stride 33px")),
+        "33 pixels from tile to tile of 32 x 32",
+    );
+    refused(&lcz(folder, &format!("{cut} --out data")), "data: the folder exists");
     assert!(!folder.join("x.tif").exists());
 }
 
 #[test]
-fn a_scene_that_cannot_be_learnt_from_is_told_in_one_line() {
-    let (folder, _) = city(0.9);
+fn a_scene_that_cannot_be_cut_is_told_in_one_line() {
+    let folder = city(0.9);
     let folder = folder.path();
-    let with = |more: &[&str]| train(folder, &[&["--run", "run"], more].concat());
-    refused(&with(&["--codes", "codes.csv", "--scl", "city/SCL.tif", "--most-cloud", "0"]), "tiles is left");
+    let with = |more: &str| lcz(folder, &format!("{PATCHES} --out data {more}"));
+    refused(&with("--codes codes.csv --scl city/SCL.tif --max-cloud 0"), "tiles is left");
     std::fs::write(folder.join("few.csv"), "11100,built\n50000,water\n").unwrap();
-    refused(&with(&["--codes", "few.csv"]), "which is not in the table of codes; add it");
-    refused(&with(&["--codes", "codes.csv", "--box", "8,53,9,54"]), "lies outside it");
-    refused(&with(&["--codes", "codes.csv", "--box", "8,53,9"]), "not four numbers");
-    refused(&with(&["--codes", "codes.csv", "--block", "20"]), "1 block with patches, for 3 parts");
+    refused(&with("--codes few.csv"), "which is not in the table of codes; add it");
+    refused(&with("--codes codes.csv --bbox 8,53,9,54"), "lies outside it");
+    refused(&with("--codes codes.csv --bbox 8,53,9"), "not four numbers");
+    refused(&with("--codes codes.csv --block 20"), "1 block with patches, for 3 parts");
+    refused(&with("--codes codes.csv --cloud-classes 3,12 --scl city/SCL.tif"), "scene class: 12");
     refused(
-        &with(&["--codes", "codes.csv", "--cloud-classes", "3,12", "--scl", "city/SCL.tif"]),
-        "scene class: 12",
+        &with("--codes codes.csv --scl city/SCL.tif --scl city/SCL.tif"),
+        "2 files of scene classes for 1 dates",
     );
-    let other = ["--codes", "codes.csv", "--bands", "city/B99.tif"];
-    refused(
-        &lcz(
-            folder,
-            &[&["landcover", "train", "--labels", "city/districts.shp", "--run", "run"], &other[..]].concat(),
-        ),
-        "B99.tif: No such file",
-    );
-    assert!(!folder.join("run").exists(), "nothing stays of a training that never began");
+    assert!(!folder.join("data").exists(), "nothing stays of what was never cut");
 }
 
 #[test]
@@ -181,7 +194,7 @@ fn the_study_goes_on_where_it_was_and_its_figures_can_be_verified() {
     for figure in
         ["confusion-log-own-plain", "confusion-counts-other-efficientnet-b0", "learning-curves-plain"]
     {
-        let output = lcz(at, &["verify", &format!("study/{figure}.svg")]);
+        let output = lcz(at, &format!("verify study/{figure}.svg"));
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.contains("are the same when computed again"), "{said}");
     }

@@ -158,7 +158,7 @@ fn each_window_has_the_probabilities_that_predict_gives_it() {
 
     let (grid, mapped) = raster(&place.join("city-probabilities.tif"));
     assert_eq!((grid.rows, grid.columns, mapped.dim().0), (12, 17, 17));
-    assert_eq!(report["windows"], places.len());
+    assert_eq!(report["classified"], places.len());
     let (zones, confidence) = (raster(&out).1, raster(&place.join("city-confidence.tif")).1);
     let entropy = raster(&place.join("city-entropy.tif")).1;
     for (&[row, column], p) in places.iter().zip(p.view().outer_iter()) {
@@ -413,7 +413,7 @@ fn a_map_against_itself_is_all_right() {
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["truth"]["overall_accuracy"], 1.0);
     assert_eq!(report["truth"]["without_class"], 0);
-    assert_eq!(report["truth"]["pixels"], report["windows"]);
+    assert_eq!(report["truth"]["pixels"], report["classified"]);
     for class in report["truth"]["classes"].as_array().unwrap() {
         assert_eq!((&class["f1"], &class["true_share"]), (&Value::from(1.0), &class["mapped_share"]));
     }

@@ -1,31 +1,35 @@
-//! `lcz map`: a model slid over a whole scene.
+//! `lcz map`: a model over a whole scene.
 
 use std::path::PathBuf;
 
 use lcz::Progress;
+use lcz::data::Sample;
 use lcz::display::percent;
 use lcz::mapping;
 use lcz::mapping::{MapReport, MapScores, Mapping};
 use lcz::models::Device;
 use lcz::run::Run;
-use lcz::scene::Distance;
 
 use super::output::{self, Table};
 use super::scene::SceneOptions;
 
-/// Map a whole scene: classify the window around each point of a grid, 100 m from one to the next.
+/// Map a whole scene with a trained model.
 ///
-/// OUT.tif gets the classes (1-17 with the zones' colours, 0 = no data). Beside it: OUT-filtered.tif, the same smoothed
-/// by a Gaussian of one width for all classes; OUT-confidence.tif and OUT-entropy.tif, how sure the model is (no data:
-/// NaN; entropy in nats); OUT.png, OUT.svg and OUT.csv, the map as a figure.
+/// A model of patches classifies the window around each point of a grid, 100 m apart; a window with a pixel without data
+/// in any band has no class. A model of pixels (a U-Net) classifies every pixel: tiles overlap, and a pixel's probabilities
+/// are their weighted mean, so that no seam shows.
 ///
-/// A scene whose pixels are larger or smaller than those that the model was trained on is resampled first. A window with a
-/// pixel without data in any band has no class.
+/// OUT.tif gets the classes (1-17 with the zones' colours, or 1, 2, ... for other classes; 0 = no data). Next to it:
+/// OUT-filtered.tif, the same smoothed by a Gaussian of one width for all classes; OUT-confidence.tif and OUT-entropy.tif,
+/// how certain the model is (no data: NaN; entropy in nats); OUT.png, OUT.svg and OUT.csv, the map as a figure.
+///
+/// A scene whose pixels are larger or smaller than those that the model was trained on is resampled first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   lcz map runs/first --bands B2.tif,B3.tif,B4.tif,B5.tif,B6.tif,B7.tif,B8.tif,B8A.tif,B11.tif,B12.tif \\
       --scale 1e-4 --out city.tif
   lcz map runs/first --bands city/B*.tif --scale 1e-4 --stride 10px --probabilities --out city.tif
+  lcz map runs/cover --bands city/B*.tif --scale 1e-4 --bbox=8.6,53.0,9.0,53.2 --out cover.tif
   lcz map runs/landsat --bands B1.tif,B2.tif,B3.tif --scale 2e-5 --offset -0.1 --truth lcz.tif --out hongkong.tif")]
 pub struct Map {
     /// The run's folder.
@@ -35,13 +39,14 @@ pub struct Map {
     #[arg(long, value_name = "A.tif,B.tif,...", required = true, num_args = 1.., value_delimiter = ',')]
     bands: Vec<PathBuf>,
 
-    /// The GeoTIFF to write; the other files lie beside it.
+    /// The GeoTIFF to write; the other files lie next to it.
     #[arg(long, value_name = "FILE.tif")]
     out: PathBuf,
 
-    /// From one window to the next: metres on the ground, or pixels that the model sees.
-    #[arg(long, value_name = "100m|10px", default_value = "100m")]
-    stride: String,
+    /// Stride of the windows or tiles: metres on the ground, or pixels that the model sees [default: 100m, or half a
+    /// tile for a model of pixels]
+    #[arg(long, value_name = "100m|10px")]
+    stride: Option<String>,
 
     /// Whether pixels of another size than the model's are resampled to that: auto or none.
     #[arg(long, default_value = "auto", value_parser = ["auto", "none"])]
@@ -50,23 +55,24 @@ pub struct Map {
     #[command(flatten)]
     scene: SceneOptions,
 
-    /// Standard deviation of the Gaussian of OUT-filtered.tif, in metres or pixels of the map.
-    #[arg(long, value_name = "100m|1px", default_value = "100m")]
-    sigma: String,
+    /// Standard deviation of the Gaussian of OUT-filtered.tif, in metres or pixels of the map [default: 100m, or 1px for
+    /// a model of pixels]
+    #[arg(long, value_name = "100m|1px")]
+    sigma: Option<String>,
 
-    /// Write the probabilities of all classes, too: OUT-probabilities.tif, a band a class.
+    /// Write the probabilities of all classes, too: OUT-probabilities.tif, one band per class.
     #[arg(long)]
     probabilities: bool,
 
-    /// Hold the map against the classes of a GeoTIFF (0, -999 and its no-data value: unknown).
+    /// Compare the map with the classes of a GeoTIFF (0, -999 and its no-data value: unknown).
     #[arg(long, value_name = "LCZ.tif")]
     truth: Option<PathBuf>,
 
-    /// Leave the run's temperature aside.
+    /// Ignore the run's temperature.
     #[arg(long)]
     unscaled: bool,
 
-    /// What the figure says of where the scene is from [default: what the files say, or their names]
+    /// What the figure says about where the scene is from [default: what the files say, or their names]
     #[arg(long, value_name = "TEXT")]
     provenance: Option<String>,
 
@@ -84,21 +90,27 @@ impl Map {
         let run = Run::open(&self.run)?;
         let scene = self.scene.open(&self.bands)?;
         let mapping = Mapping {
-            stride: self.stride.parse::<Distance>()?,
+            stride: self.stride.as_deref().map(str::parse).transpose()?,
             resample: self.resample == "auto",
             radiometry: self.scene.radiometry(),
-            sigma: self.sigma.parse::<Distance>()?,
+            area: self.scene.area()?,
+            sigma: self.sigma.as_deref().map(str::parse).transpose()?,
             probabilities: self.probabilities,
             unscaled: self.unscaled,
             data: self.provenance,
             device: self.device,
         };
-        let (report, _) = mapping::map(&run, scene, &mapping, &self.out, self.truth.as_deref(), progress)?;
+        let truth = self.truth.as_deref();
+        let report = mapping::map(&run, scene, &mapping, &self.out, truth, progress)?.report;
         if self.json {
             return output::json(&report);
         }
         print(&report)?;
-        output::line(format!("\nwrote {}, beside it {}", self.out.display(), report.files[1..].join(", ")))
+        output::line(format!(
+            "\nwrote {}, and next to it {}",
+            self.out.display(),
+            report.files[1..].join(", ")
+        ))
     }
 }
 
@@ -114,12 +126,16 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
     if let (Some(from), Some(to)) = (report.resampled_from, report.seen_metres) {
         output::line(format!("scene resampled from {from:.2} to {to:.2} m"))?;
     }
+    let what = match report.sample {
+        Sample::Patch => "windows",
+        Sample::Pixel => "pixels",
+    };
     output::line(format!(
-        "{} windows classified, {} without data; {:.1} s, {:.0} windows/s; mean confidence {:.3}\n",
-        report.windows,
+        "{} {what} classified, {} without data; {:.1} s, {:.0} {what}/s; mean confidence {:.3}\n",
+        report.classified,
         report.without_data,
         report.seconds,
-        report.windows_per_second,
+        report.classified_per_second,
         report.mean_confidence
     ))?;
     let mut table = Table::new(["class", "pixels", "share", "km²"]);
@@ -133,7 +149,7 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
         "\n{} pixels have a true class, {} of them none on the map",
         map.pixels, map.without_class
     ))?;
-    let mut table = Table::new(["against the truth", "OA", "OA_u", "OA_bu", "kappa", "macro F1"]);
+    let mut table = Table::new(["compared with the truth", "OA", "OA_u", "OA_bu", "kappa", "macro F1"]);
     for (name, scores) in [("map", map), ("filtered map", filtered)] {
         table.row(row(name, scores));
     }

@@ -11,7 +11,6 @@ mod features;
 mod import_keras;
 mod info;
 mod labels;
-mod landcover;
 mod map;
 mod output;
 mod patches;
@@ -64,7 +63,6 @@ enum Verb {
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
     Map(Box<map::Map>),
-    Landcover(Box<landcover::Landcover>),
     Reproduce(reproduce::Reproduce),
     Features(features::Features),
     Score(score::Score),
@@ -99,7 +97,6 @@ impl Cli {
             Verb::Evaluate(verb) => verb.run(&mut progress),
             Verb::Predict(verb) => verb.run(&mut progress),
             Verb::Map(verb) => verb.run(&mut progress.until(signals::interruption()?)),
-            Verb::Landcover(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Reproduce(verb) => verb.run(&mut progress),
             Verb::Features(verb) => verb.run(&mut progress),
             Verb::Score(verb) => verb.run(&mut progress),

@@ -113,8 +113,8 @@ impl Patches {
         let dates = self.dates()?;
         let labels = self.labels.open(&dates, progress)?;
         let plan = cutting.cut(&dates, &labels, &self.out, progress)?;
-        for k in 0..dates.len() {
-            if let Some(figure) = figure(&plan, &cutting, &dates[k], &labels, k)? {
+        for (k, date) in dates.iter().enumerate() {
+            if let Some(figure) = figure(&plan, &cutting, date, &labels, k)? {
                 let name = if k == 0 { "scene".to_owned() } else { format!("scene-{}", k + 1) };
                 figure.save(&self.out, &name)?;
             }

@@ -2,7 +2,7 @@
 
 use super::{WithoutSummary, made, repository};
 use crate::figures::{self, Caption, Figure, TilesPicture};
-use crate::mapping;
+use crate::mapping::{self, MapOutput, Mapping};
 use crate::models::Model;
 use crate::progress::{Lines, Silent};
 use crate::scene::{CloudFilter, Codes, CutScene, GeoTiff, LabelRaster, Labelling, Scene, Tiling};
@@ -98,7 +98,15 @@ impl CoverScene {
     /// # Errors
     /// A network of other bands, files that cannot be read.
     pub fn map(&self, network: &dyn Model, tiling: &Tiling) -> Result<Figure> {
-        let caption = Caption::new(format!("Land cover by {}", network.name()), self.provenance.clone());
-        mapping::land_cover_figure(network, &self.scene, tiling, &caption, &mut Silent)
+        let mapping = Mapping {
+            resample: false,
+            radiometry: tiling.radiometry.clone(),
+            area: tiling.area,
+            data: Some(self.provenance.clone()),
+            ..Mapping::default()
+        };
+        let title = format!("Land cover by {}", network.name());
+        let output = MapOutput { title: Some(&title), ..MapOutput::default() };
+        Ok(mapping::map_with(network, self.scene.clone(), &mapping, &output, &mut Silent)?.figure)
     }
 }

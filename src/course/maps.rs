@@ -31,7 +31,7 @@ const SEED: u64 = 8;
 pub fn map_city(network: &dyn Model) -> Result<(MapReport, Figure)> {
     let city = city()?;
     let mapping = Mapping {
-        stride: "50m".parse()?,
+        stride: Some("50m".parse()?),
         radiometry: Radiometry { scale: 1e-4, unit: network.imagery().unit.clone(), ..Radiometry::default() },
         ..Mapping::default()
     };
@@ -73,13 +73,13 @@ fn mapped(
     let partial = Partial::folder(&folder)?;
     let run = Run::create(&partial.path().join("model"), |run| run.keep(network))?;
     let out = partial.path().join("map.tif");
-    let mapped = mapping::map(&run, scene, mapping, &out, truth, &mut Silent)?;
+    let map = mapping::map(&run, scene, mapping, &out, truth, &mut Silent)?;
     // The last map's folder gives way; it is the notebook's own.
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
     }
     partial.replace()?;
-    Ok(mapped)
+    Ok((map.report, map.figure))
 }
 
 /// The folder of the made-up city.

@@ -14,7 +14,7 @@ use ndarray::{Array2, Array3, Array4, s};
 
 use crate::data::Patches;
 use crate::models::Classifier;
-use crate::scene::TileGrid;
+use crate::scene::{SceneRows, View};
 use crate::{Error, Imagery, Progress, Result};
 
 /// Tiles that a network is given together.
@@ -26,21 +26,21 @@ pub(crate) trait Ground {
     fn size(&self) -> [usize; 2];
     /// What its pixels are, in tiles of this size.
     fn imagery(&self, patch_size: usize) -> Imagery;
-    /// Some rows; NaN where there are no data. Shape: (rows, columns, bands).
-    fn read(&self, rows: Range<usize>) -> Result<Array3<f32>>;
+    /// Some rows.
+    fn read(&self, rows: Range<usize>) -> Result<SceneRows>;
 }
 
-impl Ground for TileGrid<'_> {
+impl Ground for View<'_> {
     fn size(&self) -> [usize; 2] {
         [self.grid().rows, self.grid().columns]
     }
 
     fn imagery(&self, patch_size: usize) -> Imagery {
-        Imagery { patch_size, ..TileGrid::imagery(self) }
+        View::imagery(self, patch_size)
     }
 
-    fn read(&self, rows: Range<usize>) -> Result<Array3<f32>> {
-        TileGrid::read(self, rows)
+    fn read(&self, rows: Range<usize>) -> Result<SceneRows> {
+        View::read(self, rows)
     }
 }
 
@@ -59,13 +59,13 @@ impl Ground for InMemory<'_> {
         Imagery { patch_size, ..self.imagery.clone() }
     }
 
-    fn read(&self, rows: Range<usize>) -> Result<Array3<f32>> {
-        Ok(self.image.slice(s![rows, .., ..]).to_owned())
+    fn read(&self, rows: Range<usize>) -> Result<SceneRows> {
+        Ok(SceneRows::of(self.image.slice(s![rows, .., ..]).to_owned()))
     }
 }
 
-/// Some rows, segmented.
-pub(crate) struct Rows {
+/// Some rows, each pixel with its probabilities.
+pub(crate) struct Blended {
     /// The first of them.
     pub first: usize,
     /// Probabilities of each pixel's classes; of no use where there are no data. Shape: (rows, columns, K).
@@ -86,7 +86,7 @@ pub(crate) fn blend(
     ground: &dyn Ground,
     stride: usize,
     progress: &mut dyn Progress,
-    take: &mut dyn FnMut(Rows) -> Result<()>,
+    take: &mut dyn FnMut(Blended) -> Result<()>,
 ) -> Result<()> {
     let size = model.imagery().patch_size;
     let [rows, columns] = ground.size();
@@ -104,10 +104,8 @@ pub(crate) fn blend(
     let mut total = Array2::<f64>::zeros((size, columns));
     progress.begin("mapping", (tops.len() * lefts.len()) as u64);
     for (n, &top) in tops.iter().enumerate() {
-        let strip = ground.read(top..top + size)?;
-        let with_data = Array2::from_shape_fn((size, columns), |(row, column)| {
-            strip.slice(s![row, column, ..]).iter().all(|value| value.is_finite())
-        });
+        let SceneRows { pixels: strip, lacking } = ground.read(top..top + size)?;
+        let with_data = lacking.mapv(|lacking| !lacking);
         let seen = |left: &&usize| with_data.slice(s![.., **left..**left + size]).iter().any(|data| *data);
         let chosen: Vec<usize> = lefts.iter().filter(seen).copied().collect();
         progress.advance((lefts.len() - chosen.len()) as u64, "");
@@ -138,7 +136,7 @@ pub(crate) fn blend(
         }
         let (with_data, seen) =
             (with_data.slice(s![..done, ..]).to_owned(), strip.slice(s![..done, .., ..]).to_owned());
-        take(Rows { first: top, p, with_data, seen })?;
+        take(Blended { first: top, p, with_data, seen })?;
         let (rest, rest_total) =
             (sums.slice(s![done.., .., ..]).to_owned(), total.slice(s![done.., ..]).to_owned());
         sums.fill(0.0);

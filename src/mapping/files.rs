@@ -1,13 +1,13 @@
 //! The GeoTIFFs of a map, written together: none has its name before all are whole.
 
-use std::ops::Range;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::report::Numbers;
 use crate::files::{Partial, check_free, clear_unfinished};
-use crate::scene::{GeoTiffWriter, Windows};
+use crate::scene::{GeoTiffWriter, Grid};
 use crate::{Error, Result};
 
 /// What the files are called.
@@ -19,8 +19,8 @@ pub(super) struct Names {
 
 impl Names {
     /// # Errors
-    /// A name that does not end in .tif, or one that is taken.
-    pub fn of(out: &Path, probabilities: bool) -> Result<Self> {
+    /// A name that does not end in .tif, or one that is taken; with `replace` files are removed.
+    pub fn of(out: &Path, probabilities: bool, replace: bool) -> Result<Self> {
         let is_tiff = out.extension().is_some_and(|ending| ending == "tif" || ending == "tiff");
         let stem = out.file_stem().and_then(|stem| stem.to_str()).filter(|stem| !stem.starts_with('.'));
         let Some(stem) = stem.filter(|_| is_tiff) else {
@@ -32,7 +32,12 @@ impl Names {
         }
         let names = Self { folder: folder.to_owned(), stem: stem.to_owned(), probabilities };
         clear_unfinished(&names.raster(""));
-        names.shown().iter().try_for_each(|name| check_free(&folder.join(name)))?;
+        for path in names.shown().iter().map(|name| folder.join(name)) {
+            if replace && path.is_file() {
+                fs::remove_file(&path).map_err(Error::io(&path))?;
+            }
+            check_free(&path)?;
+        }
         Ok(names)
     }
 
@@ -69,8 +74,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub fn create(names: &Names, windows: &Windows<'_>, table: &Numbers, data: &str) -> Result<Self> {
-        let grid = windows.map();
+    pub fn create(names: &Names, grid: &Grid, table: &Numbers, data: &str) -> Result<Self> {
         let colours = table.colours();
         let of_classes = |what: &str, about: &str| {
             let writer = GeoTiffWriter::<u8>::create(names.raster(what), grid)?;
@@ -97,17 +101,13 @@ impl Files {
         8 + self.probabilities.as_ref().map_or(0, |_| 8 * table.classes().len())
     }
 
-    /// Room for these lines of the map, without data.
-    pub fn rows(&self, lines: &Range<usize>, windows: &Windows<'_>, table: &Numbers) -> Rows {
-        let size = (lines.len(), windows.map().columns);
-        let classes = table.classes().len();
+    /// Room for so many lines and columns of the map, without data.
+    pub fn rows(&self, size: (usize, usize), classes: usize) -> Rows {
+        let nothing = |columns: usize| Array2::from_elem((size.0, columns), f32::NAN);
         Rows {
-            confidence: Array2::from_elem(size, f32::NAN),
-            entropy: Array2::from_elem(size, f32::NAN),
-            probabilities: self
-                .probabilities
-                .as_ref()
-                .map(|_| Array2::from_elem((size.0, size.1 * classes), f32::NAN)),
+            confidence: nothing(size.1),
+            entropy: nothing(size.1),
+            probabilities: self.probabilities.as_ref().map(|_| nothing(size.1 * classes)),
         }
     }
 
@@ -151,22 +151,14 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Puts what a model says of a window, and its entropy, into its place; gives the likeliest class (the first of
-    /// equals) and its probability.
-    pub fn put(&mut self, place: [usize; 2], (p, entropy): (ArrayView1<'_, f64>, f64)) -> (usize, f64) {
-        let mut best = 0;
-        for (k, &value) in p.iter().enumerate() {
-            if value > p[best] {
-                best = k;
-            }
-        }
-        self.confidence[place] = p[best] as f32;
+    /// Puts what a model says of a pixel, the highest probability and the entropy into their places.
+    pub fn put(&mut self, place: [usize; 2], p: ArrayView1<'_, f64>, (highest, entropy): (f64, f64)) {
+        self.confidence[place] = highest as f32;
         self.entropy[place] = entropy as f32;
         if let Some(rows) = &mut self.probabilities {
             for (k, &value) in p.iter().enumerate() {
                 rows[[place[0], place[1] * p.len() + k]] = value as f32;
             }
         }
-        (best, p[best])
     }
 }

@@ -1,65 +1,69 @@
-//! A model slid over a whole scene: the map of its zones, how sure it is of each, and how that compares with the truth.
+//! A model over a whole scene: the map of its classes, how sure it is of each, and how that compares with the truth.
 
 pub(crate) mod blend;
-pub(crate) mod cover;
+mod drawing;
 mod files;
 mod filter;
 mod report;
 mod seams;
 
 use std::path::Path;
-use std::time::Instant;
 
-use ndarray::{Array2, Array3, s};
+use ndarray::Array2;
 
-use crate::data::Patches;
+use crate::data::{Patches, Sample};
 use crate::display::percent;
 use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
 use crate::files::publish;
 use crate::models::{Classifier, Device};
 use crate::predictions::StoredTemperature;
 use crate::run::Run;
-use crate::scene::{Distance, GeoTiff, Radiometry, Scene, Sliding, Strip, Windows, classes_on};
-use crate::{Bands, Error, Probabilities, Progress, Result};
+use crate::scene::{Distance, GeoBox, GeoTiff, Grid, Radiometry, Scene, View, Windows, classes_on};
+use crate::{Bands, Classes, Error, Imagery, Probabilities, Progress, Result};
 
-pub use cover::{CoverMapReport, CoverMapping, land_cover_figure, map_land_cover};
-use files::Files;
+use drawing::Drawn;
+use files::{Files, Names};
 use report::Numbers;
 pub use report::{ClassArea, MapClass, MapReport, MapScores};
 pub use seams::Seams;
 
-/// Windows that are classified together.
-const BATCH: usize = 1024;
+/// From one window to the next for a model of patches, and the width of the filter, as the LCZ Generator's maps have it.
+const ZONE: Distance = Distance::Metres(100.0);
 
 /// How a scene is mapped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
-    /// From one window to the next, on the ground or in pixels that the network sees.
-    pub stride: Distance,
+    /// From one window to the next, on the ground or in pixels that the model sees. Where not given, 100 m for a model of
+    /// patches, and half a tile for one of pixels.
+    pub stride: Option<Distance>,
     /// Whether a scene of another ground sampling distance than the model was trained at is brought to that.
     pub resample: bool,
     /// What the values in the files mean.
     pub radiometry: Radiometry,
-    /// Standard deviation of the Gaussian that the filtered map is smoothed with.
-    pub sigma: Distance,
+    /// The part of the scene that is mapped; all of it if `None`.
+    pub area: Option<GeoBox>,
+    /// Standard deviation of the Gaussian that the filtered map is smoothed with. Where not given, 100 m for a model of
+    /// patches, and a pixel for one of pixels.
+    pub sigma: Option<Distance>,
     /// Whether the probabilities of all classes are written, too.
     pub probabilities: bool,
-    /// Whether the run's temperature is left aside.
+    /// Whether the run's temperature is ignored.
     pub unscaled: bool,
-    /// What the figure says of where the scene is from; if nothing, what the files say of themselves, or their names.
+    /// What the figure says about where the scene is from; if nothing, what the files say, or their names.
     pub data: Option<String>,
     /// Where the model runs.
     pub device: Device,
 }
 
 impl Default for Mapping {
-    /// 100 m from window to window and as standard deviation, as the LCZ Generator's maps have it; the files' own numbers.
+    /// The files' own numbers, and everything else as is usual for the model.
     fn default() -> Self {
         Self {
-            stride: Distance::Metres(100.0),
+            stride: None,
             resample: true,
             radiometry: Radiometry::default(),
-            sigma: Distance::Metres(100.0),
+            area: None,
+            sigma: None,
             probabilities: false,
             unscaled: false,
             data: None,
@@ -68,16 +72,46 @@ impl Default for Mapping {
     }
 }
 
-/// Maps a scene with the model of a run. Returns the figure, too.
+/// Where a map goes, and what it is compared with.
+#[derive(Debug, Clone, Default)]
+pub struct MapOutput<'a> {
+    /// The GeoTIFF to write, next to which the other files lie; nothing is written without it.
+    pub out: Option<&'a Path>,
+    /// Whether files of these names are replaced.
+    pub replace: bool,
+    /// A GeoTIFF of the true classes.
+    pub truth: Option<&'a Path>,
+    /// The figure's title, instead of one that names the model.
+    pub title: Option<&'a str>,
+    /// The random seed of the model.
+    pub seed: Option<u64>,
+    /// The configuration of the model.
+    pub configuration: Option<String>,
+}
+
+/// A map.
+pub struct SceneMap {
+    /// What it holds.
+    pub report: MapReport,
+    /// The map as a figure.
+    pub figure: Figure,
+    /// The class numbers, 0 for no data. Shape: (lines, columns).
+    pub numbers: Array2<u8>,
+}
+
+/// Maps a scene with the model of a run.
 ///
-/// `OUT.tif` gets the class in the middle of each window (the zones' numbers 1–17 with their colours, 0 = no data),
-/// `OUT-filtered.tif` the same smoothed by a Gaussian, `OUT-confidence.tif` the highest probability,
+/// `OUT.tif` gets the classes (the zones' numbers 1–17 with their colours, or those of other classes from 1 on; 0 = no
+/// data), `OUT-filtered.tif` the same smoothed by a Gaussian, `OUT-confidence.tif` the highest probability,
 /// `OUT-entropy.tif` the entropy of the probabilities in nats, `OUT-probabilities.tif` all of them if asked for (no
-/// data: NaN), and `OUT.png`, `OUT.svg` and `OUT.csv` the map as a figure. A window of which any pixel
-/// lacks data in any band has no class.
+/// data: NaN), and `OUT.png`, `OUT.svg` and `OUT.csv` the map as a figure.
 ///
-/// Windows are classified one by one: near its edges a network with padded convolutions sees the padding, so that what
-/// overlapping windows share is not the same in each, and computing it once would change the result.
+/// A model of patches classifies windows around the points of a grid, one by one: near its edges a network with padded
+/// convolutions sees the padding, so that what overlapping windows share is not the same in each, and computing it once
+/// would change the result. A window with a pixel without data in any band has no class.
+///
+/// A model of pixels is given overlapping tiles, and a pixel's probabilities are the weighted mean over the tiles
+/// that cover it, so that no seam shows.
 ///
 /// # Errors
 /// A name that is taken or does not end in .tif, bands that the model needs and the scene lacks, pixels unlike those that
@@ -90,103 +124,170 @@ pub fn map(
     out: &Path,
     truth: Option<&Path>,
     progress: &mut dyn Progress,
-) -> Result<(MapReport, Figure)> {
-    let names = files::Names::of(out, mapping.probabilities)?;
-    let truth = truth.map(GeoTiff::open).transpose()?;
-    let model = Model::of(run, mapping)?;
-    let imagery = model.classifier().imagery().clone();
+) -> Result<SceneMap> {
+    let temperature = run.temperature()?.filter(|_| !mapping.unscaled);
+    // Before the model is loaded.
+    Names::of(out, mapping.probabilities, false)?;
+    let model = Scaled { model: run.classifier(mapping.device)?, temperature };
+    let (seed, configuration) = run.settings()?;
+    let output = MapOutput { out: Some(out), truth, seed, configuration, ..MapOutput::default() };
+    map_with(&model, scene, mapping, &output, progress)
+}
+
+/// Maps a scene with a model in memory; see [`map()`].
+///
+/// # Errors
+/// As there.
+pub fn map_with(
+    model: &dyn Classifier,
+    scene: Scene,
+    mapping: &Mapping,
+    output: &MapOutput<'_>,
+    progress: &mut dyn Progress,
+) -> Result<SceneMap> {
+    let names = output.out.map(|out| Names::of(out, mapping.probabilities, output.replace)).transpose()?;
+    let truth = output.truth.map(GeoTiff::open).transpose()?;
+    let imagery = model.imagery();
     let scene = named_as(scene, &imagery.bands)?;
-    let sliding = Sliding {
-        patch_size: imagery.patch_size,
-        stride: mapping.stride,
-        ground_sampling_distance: imagery.ground_sampling_distance.filter(|_| mapping.resample),
-        radiometry: mapping.radiometry.clone(),
-    };
-    let windows = sliding.over(&scene)?;
-    if let Some(difference) = imagery.mismatch(&windows.imagery()) {
+    let place = scene.files()[0].path();
+    let distance = imagery.ground_sampling_distance.filter(|_| mapping.resample);
+    let view = View::of(&scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
+    if let Some(difference) = imagery.mismatch(&view.imagery(imagery.patch_size)) {
         let problem = format!("the model does not fit: {difference}");
         let advice = "say how values become the model's unit with --scale, --offset and --unit, or train on such pixels";
-        return Err(Error::file(scene.files()[0].path(), problem, advice));
+        return Err(Error::file(place, problem, advice));
     }
-    let sigma = in_pixels(mapping.sigma, &windows)?;
-    let table = Numbers::of(model.classifier().classes());
+    let cover = Cover::of(model, &view, mapping.stride)?;
+    let grid = cover.map();
+    let usual = match model.sample() {
+        Sample::Patch => ZONE,
+        Sample::Pixel => Distance::Pixels(1),
+    };
+    let sigma = in_pixels(mapping.sigma.unwrap_or(usual), grid)?;
+    let table = Numbers::of(model.classes())?;
     let data = mapping.data.clone().unwrap_or_else(|| scene.provenance());
 
-    let mut files = Files::create(&names, &windows, &table, &data)?;
-    let drawn = draw(&model, &scene, &windows, &table, &mut files, progress)?;
+    let files = names.as_ref().map(|names| Files::create(names, grid, &table, &data)).transpose()?;
+    let mut drawn = Drawn::of(model, &cover, &table, files, progress)?;
+    let total = drawn.map.len();
     if drawn.classified == 0 {
-        let problem = format!(
-            "each of its {} windows holds a pixel without data",
-            windows.map().rows * windows.map().columns
-        );
+        let problem = match cover {
+            Cover::Windows(_) => format!("each of its {total} windows holds a pixel without data"),
+            Cover::Tiles { .. } => format!("none of its {total} pixels has data"),
+        };
         let advice = "give a clearer date, or say which value means no data with --nodata";
-        return Err(Error::file(scene.files()[0].path(), problem, advice));
+        return Err(Error::file(place, problem, advice));
     }
     progress.begin("filtering", 1);
     let filtered = filter::gaussian(&drawn.map, sigma);
-    files.filtered(&filtered)?;
+    if let Some(files) = &mut drawn.files {
+        files.filtered(&filtered)?;
+    }
     progress.end("");
 
-    let truth = truth.map(|truth| classes_on(&truth, windows.map(), &table.of_truth())).transpose()?;
+    let truth = truth.map(|truth| classes_on(&truth, grid, &table.of_truth())).transpose()?;
     let score = |map: &Array2<u8>| {
         truth.as_ref().map(|truth| MapScores::of(truth, map, &table.of_truth())).transpose()
     };
     let (map_scores, filtered_scores) = (score(&drawn.map)?, score(&filtered)?);
-    let metres = windows.map().pixel_metres();
-    let total = drawn.map.len();
-    let resampled = windows.seen() != windows.scene();
+    let metres = grid.pixel_metres();
+    let resampled = view.grid() != view.source();
     let report = MapReport {
-        size: [windows.map().rows, windows.map().columns],
-        crs: windows.map().crs.to_string(),
+        sample: model.sample(),
+        size: [grid.rows, grid.columns],
+        crs: grid.crs.to_string(),
         pixel_metres: metres,
-        seen_size: [windows.seen().rows, windows.seen().columns],
-        seen_metres: windows.seen().ground_sampling_distance(),
-        resampled_from: windows.scene().ground_sampling_distance().filter(|_| resampled),
-        stride: windows.stride(),
-        windows: drawn.classified,
+        seen_size: [view.grid().rows, view.grid().columns],
+        seen_metres: view.grid().ground_sampling_distance(),
+        resampled_from: view.source().ground_sampling_distance().filter(|_| resampled),
+        stride: cover.stride(),
+        classified: drawn.classified,
         without_data: total - drawn.classified,
         seconds: drawn.seconds,
-        windows_per_second: drawn.classified as f64 / drawn.seconds,
+        classified_per_second: drawn.classified as f64 / drawn.seconds,
         mean_confidence: drawn.confidence / drawn.classified as f64,
         classes: ClassArea::of(&drawn.map, &table, metres.map(|[across, down]| across * down)),
         truth: map_scores,
         filtered_truth: filtered_scores,
-        files: names.shown(),
+        files: names.as_ref().map(Names::shown).unwrap_or_default(),
     };
-    let north = windows.map().north();
-    let figure = figure(&model, &report, &drawn, truth.as_ref(), &table, north, &data)?;
-    let (seed, configuration) = run.settings()?;
-    let provenance = Provenance { seed, configuration, ..Provenance::of(&data, Source::Other) };
-    let figure = figure.with_provenance(&provenance);
-    let mut files = files.complete()?;
-    files.extend(figure.written(names.folder(), names.stem())?);
-    // The map itself gets its name last.
-    files.reverse();
-    publish(files)?;
-    Ok((report, figure))
+    let figure = figure(model, &report, &drawn, truth.as_ref(), &table, grid.north(), (output, &data))?;
+    if let (Some(files), Some(names)) = (drawn.files.take(), &names) {
+        let mut files = files.complete()?;
+        files.extend(figure.written(names.folder(), names.stem())?);
+        // The map itself gets its name last.
+        files.reverse();
+        publish(files)?;
+    }
+    Ok(SceneMap { report, figure, numbers: drawn.map })
 }
 
-/// What a run predicts with: its model, a network, an ensemble or a forest, and the temperature that was fitted to it.
-struct Model {
-    classifier: Box<dyn Classifier>,
-    by: Option<StoredTemperature>,
+/// A model at the temperature that was fitted to it.
+struct Scaled {
+    model: Box<dyn Classifier>,
+    temperature: Option<StoredTemperature>,
 }
 
-impl Model {
-    fn of(run: &Run, mapping: &Mapping) -> Result<Self> {
-        let by = run.temperature()?.filter(|_| !mapping.unscaled);
-        Ok(Self { classifier: run.classifier(mapping.device)?, by })
+impl Classifier for Scaled {
+    fn name(&self) -> &str {
+        self.model.name()
     }
 
-    fn classifier(&self) -> &dyn Classifier {
-        &*self.classifier
+    fn imagery(&self) -> &Imagery {
+        self.model.imagery()
+    }
+
+    fn classes(&self) -> &Classes {
+        self.model.classes()
+    }
+
+    fn sample(&self) -> Sample {
+        self.model.sample()
     }
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
-        let p = self.classifier.predict(patches)?;
-        match &self.by {
-            Some(by) => by.scale(&p),
+        let p = self.model.predict(patches)?;
+        match &self.temperature {
+            Some(temperature) => temperature.scale(&p),
             None => Ok(p),
+        }
+    }
+}
+
+/// How a model meets a scene.
+enum Cover<'a> {
+    /// Window by window, each a pixel of the map.
+    Windows(Windows<'a>),
+    /// Tiles that overlap, pixel by pixel.
+    Tiles { view: &'a View<'a>, stride: usize },
+}
+
+impl<'a> Cover<'a> {
+    fn of(model: &dyn Classifier, view: &'a View<'a>, stride: Option<Distance>) -> Result<Self> {
+        let size = model.imagery().patch_size;
+        if model.sample() == Sample::Patch {
+            return Windows::over(view, size, stride.unwrap_or(ZONE)).map(Self::Windows);
+        }
+        let Some([down, _]) = stride.unwrap_or(Distance::Pixels((size / 2).max(1))).on(view.grid()) else {
+            let problem = "metres, where the bands do not say how large their pixels are";
+            return Err(Error::input("stride", problem, "give it in pixels: --stride 32px"));
+        };
+        Ok(Self::Tiles { view, stride: down.round() as usize })
+    }
+
+    /// The grid of the map.
+    fn map(&self) -> &Grid {
+        match self {
+            Self::Windows(windows) => windows.map(),
+            Self::Tiles { view, .. } => view.grid(),
+        }
+    }
+
+    /// Rows and columns from one window or tile to the next.
+    fn stride(&self) -> [usize; 2] {
+        match self {
+            Self::Windows(windows) => windows.stride(),
+            Self::Tiles { stride, .. } => [*stride; 2],
         }
     }
 }
@@ -202,9 +303,9 @@ fn named_as(scene: Scene, bands: &Bands) -> Result<Scene> {
 }
 
 /// The standard deviation in pixels of the map, down and across.
-fn in_pixels(sigma: Distance, windows: &Windows<'_>) -> Result<[f64; 2]> {
+fn in_pixels(sigma: Distance, map: &Grid) -> Result<[f64; 2]> {
     let place = "the filter's width";
-    let Some(sigma) = sigma.on(windows.map()) else {
+    let Some(sigma) = sigma.on(map) else {
         let problem = "metres, where the bands do not say how large their pixels are";
         return Err(Error::input(place, problem, "give it in pixels: --sigma 1px"));
     };
@@ -214,107 +315,33 @@ fn in_pixels(sigma: Distance, windows: &Windows<'_>) -> Result<[f64; 2]> {
     Ok(sigma)
 }
 
-/// What came of all windows.
-struct Drawn {
-    /// Numbers of the classes, 0 for none.
-    map: Array2<u8>,
-    /// Red, green and blue of the scene at the map's pixels, where it has them.
-    seen: Option<Array3<f32>>,
-    classified: usize,
-    /// Sum of the highest probabilities.
-    confidence: f64,
-    seconds: f64,
-}
-
-/// Classifies all windows, strip by strip, into the files.
-fn draw(
-    model: &Model,
-    scene: &Scene,
-    windows: &Windows<'_>,
-    table: &Numbers,
-    files: &mut Files,
-    progress: &mut dyn Progress,
-) -> Result<Drawn> {
-    let size = (windows.map().rows, windows.map().columns);
-    let colours = scene.bands().true_colour();
-    let mut drawn = Drawn {
-        map: Array2::zeros(size),
-        seen: colours.map(|_| Array3::from_elem((size.0, size.1, 3), f32::NAN)),
-        classified: 0,
-        confidence: 0.0,
-        seconds: 0.0,
-    };
-    let began = Instant::now();
-    progress.begin("mapping", (size.0 * size.1) as u64);
-    for lines in windows.strips(files.bytes_a_pixel(table)) {
-        let strip = windows.read(lines.clone())?;
-        let mut rows = files.rows(&lines, windows, table);
-        let with_data = strip.windows_with_data();
-        progress.advance((lines.len() * size.1 - with_data.len()) as u64, "");
-        for batch in with_data.chunks(BATCH) {
-            if progress.interrupted() {
-                let place =
-                    format!("in line {} of {} of the map; nothing is written", lines.start + 1, size.0);
-                return Err(Error::Interrupted { place });
-            }
-            let p = classify(model, windows, &strip, batch)?;
-            for (&[line, column], said) in batch.iter().zip(p.view().outer_iter().zip(p.entropy())) {
-                let (k, confidence) = rows.put([line - lines.start, column], said);
-                drawn.map[[line, column]] = table.number(k);
-                drawn.confidence += confidence;
-            }
-            drawn.classified += batch.len();
-            progress.advance(batch.len() as u64, "");
-        }
-        if let (Some(seen), Some(colours)) = (&mut drawn.seen, colours) {
-            for (c, band) in colours.into_iter().enumerate() {
-                seen.slice_mut(s![lines.clone(), .., c]).assign(&strip.means(band));
-            }
-        }
-        files.append(&drawn.map.slice(s![lines, ..]), &rows)?;
-    }
-    drawn.seconds = began.elapsed().as_secs_f64();
-    progress.end("");
-    Ok(drawn)
-}
-
-fn classify(
-    model: &Model,
-    windows: &Windows<'_>,
-    strip: &Strip<'_>,
-    batch: &[[usize; 2]],
-) -> Result<Probabilities> {
-    let classes = model.classifier().classes().clone();
-    let patches = Patches::in_memory(windows.imagery(), classes, strip.images(batch))?;
-    model.predict(&patches)
-}
-
 fn figure(
-    model: &Model,
+    model: &dyn Classifier,
     report: &MapReport,
     drawn: &Drawn,
     truth: Option<&Array2<u8>>,
     table: &Numbers,
     north: Option<f64>,
-    data: &str,
+    (output, data): (&MapOutput<'_>, &str),
 ) -> Result<Figure> {
-    let name = model.classifier().name();
-    let caption = Caption::new(format!("Local Climate Zones by {name}"), data);
-    let caption = if (0..table.classes().len()).all(|k| table.classes().zone(k).is_some()) {
-        caption
-    } else {
-        Caption { title: format!("Classes by {name}"), ..caption }
-    };
+    let of_zones = (0..table.classes().len()).all(|k| table.classes().zone(k).is_some());
+    let what = if of_zones { "Local Climate Zones" } else { "Classes" };
+    let title = output.title.map_or_else(|| format!("{what} by {}", model.name()), str::to_owned);
     let mut notes = Vec::new();
+    if report.sample == Sample::Pixel {
+        let size = model.imagery().patch_size;
+        notes.push(format!("tiles of {size} pixels, {} apart, averaged", report.stride[0]));
+    }
     if let Some([across, _]) = report.pixel_metres {
         notes.push(format!("a pixel is {across:.0} m wide"));
     }
     if let (Some(from), Some(to)) = (report.resampled_from, report.seen_metres) {
         notes.push(format!("the scene was resampled from {from:.1} to {to:.1} m"));
     }
-    let missing = report.without_data as f64 / drawn.map.len() as f64;
     if report.without_data > 0 {
-        notes.push(format!("white: no data ({} of the windows)", percent(missing)));
+        let missing = percent(report.without_data as f64 / drawn.map.len() as f64);
+        let of = if report.sample == Sample::Patch { " of the windows" } else { "" };
+        notes.push(format!("white: no data ({missing}{of})"));
     }
     if let Some(truth) = &report.truth {
         notes.push(format!(
@@ -325,7 +352,7 @@ fn figure(
     }
     // The truth may hold zones that the model does not know.
     let classes = if truth.is_some() { table.of_truth() } else { table.classes().clone() };
-    let numbers = Numbers::of(&classes);
+    let numbers = Numbers::of(&classes)?;
     let index = |number: u8| numbers.class(number);
     let picture = MapPicture {
         classes: &classes,
@@ -336,5 +363,10 @@ fn figure(
         north,
         notes: notes.join("; "),
     };
-    figures::map(&picture, &caption)
+    let provenance = Provenance {
+        seed: output.seed,
+        configuration: output.configuration.clone(),
+        ..Provenance::of(data, Source::Other)
+    };
+    Ok(figures::map(&picture, &Caption::new(title, data))?.with_provenance(&provenance))
 }

@@ -3,12 +3,15 @@
 use ndarray::Array2;
 use serde::Serialize;
 
+use crate::data::Sample;
 use crate::metrics::{ClassSet, ConfusionMatrix};
-use crate::{Classes, Labels, Result};
+use crate::{Classes, Error, Labels, Result, Zone};
 
 /// What `lcz map` has made.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MapReport {
+    /// What was given a class: windows, each a pixel of the map, or the scene's own pixels.
+    pub sample: Sample,
     /// Lines and columns of the map.
     pub size: [usize; 2],
     /// The coordinate system.
@@ -21,16 +24,16 @@ pub struct MapReport {
     pub seen_metres: Option<f64>,
     /// Metres on the ground a pixel of the scene, where it was resampled.
     pub resampled_from: Option<f64>,
-    /// From one window to the next in pixels that the network saw, down and across.
+    /// From one window or tile to the next in pixels that the network saw, down and across.
     pub stride: [usize; 2],
-    /// Windows that were classified.
-    pub windows: usize,
-    /// Windows with a pixel without data, which have no class.
+    /// Windows or pixels that were classified.
+    pub classified: usize,
+    /// Windows with a pixel without data, or pixels without data, which have no class.
     pub without_data: usize,
-    /// Seconds from the first window read to the last one classified.
+    /// Seconds from the first pixel read to the last one classified.
     pub seconds: f64,
-    /// Windows a second in that time.
-    pub windows_per_second: f64,
+    /// Windows or pixels per second in that time.
+    pub classified_per_second: f64,
     /// Mean of the highest probability.
     pub mean_confidence: f64,
     /// Classes that the map holds.
@@ -82,11 +85,18 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    pub(super) fn of(classes: &Classes) -> Self {
-        let zones: Option<Vec<u8>> =
-            (0..classes.len()).map(|k| classes.zone(k).map(|zone| zone.number() as u8)).collect();
-        let numbers = zones.unwrap_or_else(|| (0..classes.len()).map(|k| k as u8 + 1).collect());
-        Self { classes: classes.clone(), numbers }
+    /// # Errors
+    /// More classes than a byte tells apart.
+    pub(super) fn of(classes: &Classes) -> Result<Self> {
+        let zone = |k: usize| classes.zone(k).map(Zone::number);
+        let numbers: Option<Vec<usize>> = (0..classes.len()).map(zone).collect();
+        let numbers = numbers.unwrap_or_else(|| (1..=classes.len()).collect());
+        let numbers: std::result::Result<Vec<u8>, _> = numbers.into_iter().map(u8::try_from).collect();
+        let numbers = numbers.map_err(|_| {
+            let problem = format!("{} classes do not fit into a map's bytes", classes.len());
+            Error::input("model", problem, "train with 255 classes at most")
+        })?;
+        Ok(Self { classes: classes.clone(), numbers })
     }
 
     pub(super) fn classes(&self) -> &Classes {

@@ -18,11 +18,7 @@ pub struct Seams {
 
 impl Seams {
     /// Of two maps: of tiles side by side, and of tiles that overlap by half.
-    pub(crate) fn of(
-        side_by_side: &Array2<Option<usize>>,
-        overlapping: &Array2<Option<usize>>,
-        patch_size: usize,
-    ) -> Self {
+    pub(crate) fn of(side_by_side: &Array2<u8>, overlapping: &Array2<u8>, patch_size: usize) -> Self {
         let first = changes(side_by_side, patch_size);
         let second = changes(overlapping, patch_size / 2);
         Self {
@@ -35,12 +31,12 @@ impl Seams {
 }
 
 /// The share of neighbours, across and down, whose classes differ: of those with the end of a tile between them, and of all
-/// others. Pixels without a class do not count.
-fn changes(map: &Array2<Option<usize>>, every: usize) -> [f64; 2] {
+/// others. Pixels without a class (0) do not count.
+fn changes(map: &Array2<u8>, every: usize) -> [f64; 2] {
     let (rows, columns) = map.dim();
     let mut counts = [[0_usize; 2]; 2];
-    let mut count = |a: Option<usize>, b: Option<usize>, at: usize| {
-        if let (Some(a), Some(b)) = (a, b) {
+    let mut count = |a: u8, b: u8, at: usize| {
+        if a > 0 && b > 0 {
             let kind = &mut counts[usize::from(!at.is_multiple_of(every))];
             kind[0] += usize::from(a != b);
             kind[1] += 1;
@@ -66,12 +62,12 @@ mod tests {
 
     #[test]
     fn a_map_that_changes_only_where_tiles_end_is_all_seams() {
-        let tiled = Array2::from_shape_fn((8, 8), |(row, column)| Some((row / 4 + column / 4) % 2));
+        let tiled = Array2::from_shape_fn((8, 8), |(row, column)| 1 + ((row / 4 + column / 4) % 2) as u8);
         assert_eq!(changes(&tiled, 4), [1.0, 0.0]);
-        let stripes = Array2::from_shape_fn((8, 8), |(_, column)| Some(column));
+        let stripes = Array2::from_shape_fn((8, 8), |(_, column)| column as u8 + 1);
         let [edges, elsewhere] = changes(&stripes, 4);
         assert!((edges - 0.5).abs() < 1e-12 && (elsewhere - 0.5).abs() < 1e-12);
-        let empty = Array2::from_elem((8, 8), None);
+        let empty = Array2::zeros((8, 8));
         assert_eq!(changes(&empty, 4), [0.0, 0.0]);
     }
 }

@@ -16,7 +16,7 @@ pub struct Scene {
     /// Which bands of the files the channels are, counted over all files.
     channels: Vec<usize>,
     bands: Bands,
-    scene_classes: Option<GeoTiff>,
+    scl: Option<GeoTiff>,
 }
 
 impl Scene {
@@ -36,7 +36,7 @@ impl Scene {
             (1..=file.bands()).map(numbered).collect::<Vec<_>>()
         });
         let bands = Bands::named(names.collect::<Vec<_>>())?;
-        Ok(Self { files, channels: (0..bands.len()).collect(), bands, scene_classes: None })
+        Ok(Self { files, channels: (0..bands.len()).collect(), bands, scl: None })
     }
 
     /// The same bands under these names.
@@ -54,12 +54,12 @@ impl Scene {
     /// The same bands with Sentinel-2's scene classes (SCL band) of the same date, which say where clouds are.
     #[must_use]
     pub fn with_scene_classes(self, scene_classes: GeoTiff) -> Self {
-        Self { scene_classes: Some(scene_classes), ..self }
+        Self { scl: Some(scene_classes), ..self }
     }
 
     /// Sentinel-2's scene classes, if given.
     pub fn scene_classes(&self) -> Option<&GeoTiff> {
-        self.scene_classes.as_ref()
+        self.scl.as_ref()
     }
 
     /// These bands only, in this order; files that hold none of them are read no more.
@@ -84,7 +84,7 @@ impl Scene {
             kept += held.len();
             files.push(file);
         }
-        Ok(Self { files, channels, bands: bands.clone(), scene_classes: self.scene_classes })
+        Ok(Self { files, channels, bands: bands.clone(), scl: self.scl })
     }
 
     /// What the files say of themselves, the first that says something.

@@ -91,6 +91,7 @@ mod split;
 mod tile_plan;
 mod tiles;
 mod truth;
+mod view;
 mod windows;
 mod wkt;
 
@@ -112,6 +113,7 @@ pub use plan::Plan;
 pub use radiometry::Radiometry;
 pub use regions::{LabelRaster, Site};
 pub use report::{CutReport, DateReport, LabelledClass, PartReport};
-pub use sliding::{Sliding, Strip, Windows};
+pub use sliding::{Strip, Windows};
 pub use tiles::{CutScene, Fate, Overview, Tile, TileGrid, Tiling};
 pub use truth::classes_on;
+pub use view::{SceneRows, View};

@@ -179,7 +179,7 @@ impl Plan<'_> {
             writer.finish()?;
         }
         if let Chosen::Windows(plan) = &self.chosen
-            && self.labels.classes().len() <= usize::from(u8::MAX)
+            && u8::try_from(self.labels.classes().len()).is_ok()
         {
             self.labels.write_some(&partial.path().join(TEST_SITES), plan.testing(), &self.provenance())?;
         }

@@ -11,14 +11,15 @@ use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView3, s};
 use rayon::prelude::*;
 
 use super::area::GeoBox;
-use super::bands::{Scene, Shared};
+use super::bands::Scene;
 use super::clouds::{CloudFilter, Sky};
 use super::geotiff::GeoTiff;
-use super::grid::{Grid, Transform, Window};
+use super::grid::{Grid, Window};
 use super::radiometry::Radiometry;
 use super::regions::LabelRaster;
+use super::view::View;
 use crate::data::{Masks, Patches};
-use crate::{Bands, Error, Imagery, Progress, Result};
+use crate::{Bands, Error, Progress, Result};
 
 /// A picture of a whole scene has at most so many pixels across or down.
 const MOST_PIXELS: usize = 1200;
@@ -83,12 +84,11 @@ pub struct Tile {
 /// The tiles of a scene: see [`Tiling::over`].
 pub struct TileGrid<'a> {
     tiling: &'a Tiling,
-    scene: &'a Scene,
-    shared: Shared,
-    /// The part of the finest grid that counts.
-    window: Window,
-    grid: Grid,
+    view: View<'a>,
 }
+
+/// The tiles of a row, those that are kept with the classes of their pixels.
+pub(super) type TileRow = Vec<(Tile, Option<Array2<u8>>)>;
 
 /// A scene cut into tiles, in memory.
 pub struct CutScene {
@@ -122,31 +122,15 @@ impl Tiling {
                 return Err(Error::input(name, "0 pixels", "choose 1 or more, such as 64"));
             }
         }
-        self.radiometry.check()?;
-        let shared = Shared::of_bands(std::slice::from_ref(scene))?;
-        let whole = shared.grid();
-        let window = match &self.area {
-            None => Window::whole(whole),
-            Some(area) => area.window(shared.path(), whole)?,
-        };
-        let (rows, columns) = (window.rows.len(), window.columns.len());
+        let view = View::of(scene, &self.radiometry, self.area.as_ref(), None)?;
+        let &Grid { rows, columns, .. } = view.grid();
         if rows < self.patch_size || columns < self.patch_size {
             let cut = if self.area.is_some() { " in the box" } else { "" };
             let problem =
                 format!("{rows} x {columns} pixels{cut} are less than a patch of {0} x {0}", self.patch_size);
-            return Err(Error::file(
-                shared.path(),
-                problem,
-                "give a larger scene or box, or smaller patches",
-            ));
+            return Err(Error::file(view.path(), problem, "give a larger scene or box, or smaller patches"));
         }
-        let transform = whole.transform.map(|transform| {
-            let (x, y) = transform.coordinates(window.rows.start as f64, window.columns.start as f64);
-            let t = transform.0;
-            Transform([x, t[1], t[2], y, t[4], t[5]])
-        });
-        let grid = Grid { rows, columns, transform, crs: whole.crs.clone() };
-        Ok(TileGrid { tiling: self, scene, shared, window, grid })
+        Ok(TileGrid { tiling: self, view })
     }
 
     /// Cuts the tiles of a scene that have data, a clear sky and a class.
@@ -171,44 +155,19 @@ impl Tiling {
 impl TileGrid<'_> {
     /// The grid of the scene, or of the box that is cut from it.
     pub fn grid(&self) -> &Grid {
-        &self.grid
+        self.view.grid()
     }
 
     /// Rows and columns of tiles that lie a stride apart.
     pub fn shape(&self) -> [usize; 2] {
-        [self.grid.rows, self.grid.columns]
+        [self.grid().rows, self.grid().columns]
             .map(|length| (length - self.tiling.patch_size) / self.tiling.stride + 1)
-    }
-
-    /// What the tiles' pixels are.
-    pub fn imagery(&self) -> Imagery {
-        Imagery {
-            patch_size: self.tiling.patch_size,
-            bands: self.scene.bands().clone(),
-            ground_sampling_distance: self.grid.ground_sampling_distance(),
-            unit: self.tiling.radiometry.unit.clone(),
-        }
-    }
-
-    /// The pixels of some rows, from the left to the right end; NaN where a band has no data. Shape: (rows, columns,
-    /// bands).
-    ///
-    /// # Errors
-    /// A file that cannot be read.
-    pub fn read(&self, rows: Range<usize>) -> Result<Array3<f32>> {
-        let bands = self.scene.read(&self.shared, &self.place(&rows), self.tiling.radiometry.no_data)?;
-        let mut pixels = Array3::zeros((rows.len(), self.grid.columns, bands.len()));
-        for (c, band) in bands.iter().enumerate() {
-            let scaled = band.mapv(|value| self.tiling.radiometry.pixel(value));
-            pixels.slice_mut(s![.., .., c]).assign(&scaled);
-        }
-        Ok(pixels)
     }
 
     /// Rows of the grid as a window of the scene.
     fn place(&self, rows: &Range<usize>) -> Window {
-        let first = self.window.rows.start;
-        Window { rows: first + rows.start..first + rows.end, columns: self.window.columns.clone() }
+        let first = self.view.window().rows.start;
+        Window { rows: first + rows.start..first + rows.end, columns: self.view.window().columns.clone() }
     }
 
     fn cut(
@@ -232,15 +191,15 @@ impl TileGrid<'_> {
         })?;
         let kept = masks.len() / (size * size);
         if kept == 0 {
-            return Err(nothing_left(self.shared.path(), &tiles, sky.map(|(_, filter)| filter)));
+            return Err(nothing_left(self.view.path(), &tiles, sky.map(|(_, filter)| filter)));
         }
         let shaped =
             |error: ndarray::ShapeError| Error::Internal { what: "cutting tiles", detail: error.to_string() };
-        let images =
-            Array4::from_shape_vec((kept, size, size, self.scene.bands().len()), pixels).map_err(shaped)?;
+        let images = Array4::from_shape_vec((kept, size, size, self.view.scene().bands().len()), pixels)
+            .map_err(shaped)?;
         let masks = Array3::from_shape_vec((kept, size, size), masks).map_err(shaped)?;
-        let patches = Patches::in_memory(self.imagery(), labels.classes().clone(), images)?;
-        let patches = patches.with_provenance(self.scene.description().unwrap_or("not stated"));
+        let patches = Patches::in_memory(self.view.imagery(size), labels.classes().clone(), images)?;
+        let patches = patches.with_provenance(self.view.scene().description().unwrap_or("not stated"));
         Ok(CutScene { tiles, patches, masks: Masks::new(labels.classes().clone(), masks)? })
     }
 
@@ -258,7 +217,7 @@ impl TileGrid<'_> {
         classes: &Array2<u8>,
         sky: Option<(&GeoTiff, &CloudFilter)>,
         progress: &mut dyn Progress,
-        take: &mut dyn FnMut(&Array3<f32>, Vec<(Tile, Option<Array2<u8>>)>) -> Result<()>,
+        take: &mut dyn FnMut(&Array3<f32>, TileRow) -> Result<()>,
     ) -> Result<()> {
         let size = self.tiling.patch_size;
         if let Some((_, filter)) = sky {
@@ -268,9 +227,11 @@ impl TileGrid<'_> {
         progress.begin(doing, (down * across) as u64);
         for top in (0..down).map(|k| k * self.tiling.stride) {
             let rows = top..top + size;
-            let strip = self.read(rows.clone())?;
+            let strip = self.view.read(rows.clone())?.pixels;
             let sky = match sky {
-                Some((scl, filter)) => Some((filter.read(scl, &self.shared, &self.place(&rows))?, filter)),
+                Some((scl, filter)) => {
+                    Some((filter.read(scl, self.view.shared(), &self.place(&rows))?, filter))
+                }
                 None => None,
             };
             let judge = |k: usize| {
@@ -295,15 +256,15 @@ impl TileGrid<'_> {
             let problem = format!("{} classes do not fit into a mask's bytes", labels.classes().len());
             return Err(Error::file(labels.path(), problem, "group them to 254 at most"));
         }
-        let factor = self.shared.multiple(labels.path(), labels.grid())?;
-        let mut classes = Array2::from_elem((self.grid.rows, self.grid.columns), Masks::IGNORED);
+        let factor = self.view.shared().multiple(labels.path(), labels.grid())?;
+        let mut classes = Array2::from_elem((self.grid().rows, self.grid().columns), Masks::IGNORED);
         let within = |site: usize, range: &Range<usize>| {
             let pixels = (site * factor).max(range.start)..((site + 1) * factor).min(range.end);
             (pixels.start < pixels.end).then(|| pixels.start - range.start..pixels.end - range.start)
         };
         for site in labels.sites() {
-            let rows = within(site.row, &self.window.rows);
-            let columns = within(site.column, &self.window.columns);
+            let rows = within(site.row, &self.view.window().rows);
+            let columns = within(site.column, &self.view.window().columns);
             if let (Some(rows), Some(columns)) = (rows, columns) {
                 classes.slice_mut(s![rows, columns]).fill(site.class as u8);
             }
@@ -316,17 +277,17 @@ impl TileGrid<'_> {
     /// # Errors
     /// Files that cannot be read, labels that do not fit.
     pub fn overview(&self, labels: Option<&LabelRaster>) -> Result<Overview> {
-        let step = self.grid.rows.max(self.grid.columns).div_ceil(MOST_PIXELS);
-        let size = (self.grid.rows.div_ceil(step), self.grid.columns.div_ceil(step));
-        let colours = if self.scene.bands().true_colour().is_some() {
-            let scene = self.scene.clone().only(&Bands::named(["B4", "B3", "B2"])?)?;
-            let (shared, window, grid) = (self.shared.clone(), self.window.clone(), self.grid.clone());
-            let visible = TileGrid { tiling: self.tiling, scene: &scene, shared, window, grid };
+        let step = self.grid().rows.max(self.grid().columns).div_ceil(MOST_PIXELS);
+        let size = (self.grid().rows.div_ceil(step), self.grid().columns.div_ceil(step));
+        let scene = self.view.scene();
+        let colours = if scene.bands().true_colour().is_some() {
+            let visible = scene.clone().only(&Bands::named(["B4", "B3", "B2"])?)?;
+            let visible = self.view.with_scene(&visible);
             let mut colours = Array3::zeros((size.0, size.1, 3));
             // As many lines as make whole steps.
             let lines = 256_usize.div_ceil(step) * step;
-            for first in (0..self.grid.rows).step_by(lines) {
-                let strip = visible.read(first..self.grid.rows.min(first + lines))?;
+            for first in (0..self.grid().rows).step_by(lines) {
+                let strip = visible.read(first..self.grid().rows.min(first + lines))?.pixels;
                 let thin = strip.slice(s![..;step, ..;step, ..]);
                 let at = first / step;
                 colours.slice_mut(s![at..at + thin.dim().0, .., ..]).assign(&thin);

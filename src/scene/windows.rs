@@ -186,7 +186,7 @@ impl Frame {
             None => Window::whole(grid),
             Some(area) => area.window(shared.path(), grid)?,
         };
-        Ok(Self { factor, shared, size, area })
+        Ok(Self { shared, factor, size, area })
     }
 
     /// The upper left pixel of a site's window, if the window lies within the area. The centre of a

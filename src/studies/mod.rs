@@ -14,11 +14,7 @@ mod verification;
 
 pub use active::{ActiveCurve, ActiveOutcome, ActiveStudy};
 pub use differences::Difference;
-pub(crate) use landcover::load_segmenter;
-pub use landcover::{
-    CityCounts, CityScores, CoverScores, DateScores, LandCoverOutcome, LandCoverTraining, LandcoverOutcome,
-    LandcoverStudy, train_land_cover,
-};
+pub use landcover::{CityCounts, CityScores, CoverScores, DateScores, LandcoverOutcome, LandcoverStudy};
 pub use ldl::{LabelEffect, LdlOutcome, LdlStudy};
 pub use study::{Inputs, Place, Shard, Study, StudyPart, collect, reproduce};
 pub use uncertainty::{Effect, PlaneFit, Strategy, TestOutcome, UncertaintyOutcome, UncertaintyStudy};

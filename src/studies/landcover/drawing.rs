@@ -10,13 +10,10 @@ use super::{CoverTask, LandcoverOutcome, LandcoverStudy};
 use crate::data::eopatch::EoPatch;
 use crate::data::{Masks, Patches};
 use crate::figures::{self, Caption, CountScale, Figure, Provenance, Source, TilesPicture};
-use crate::mapping::Seams;
-use crate::mapping::blend::Ground;
-use crate::mapping::cover::{CoverMap, Words, write_map};
-use crate::models::Model;
+use crate::mapping::{MapOutput, Mapping, Seams, map_with};
 use crate::models::unet::{Encoder, UnetSettings};
 use crate::run::Run;
-use crate::scene::{Fate, Part, Tiling};
+use crate::scene::{Distance, Fate, Part};
 use crate::studies::study::{Place, Study};
 use crate::{Error, Probabilities, Progress, Result};
 
@@ -88,22 +85,26 @@ pub(super) fn of_cities(
 
     let (first, network) = (load(0)?, title(&study.networks[0]));
     let title = format!("Map of {} by {network}, trained on 60 % of it", city.name);
-    let words = Words { title: &title, data: &city.provenance, seed: Some(0), replace: true };
     let size = city.tiling.patch_size;
-    let overlapping = Tiling { stride: size / 2, ..city.tiling.clone() };
-    let ground = overlapping.over(&city.scene)?;
-    let (_, map) = write_map(&*first, &ground, size / 2, &out.join("map.tif"), &words, progress)?;
-    let side_by_side = classes_of(&*first, &ground, size, progress)?;
-    Ok(Seams::of(&side_by_side, &map.classes, size))
-}
-
-fn classes_of(
-    segmenter: &dyn Model,
-    ground: &dyn Ground,
-    stride: usize,
-    progress: &mut dyn Progress,
-) -> Result<Array2<Option<usize>>> {
-    Ok(CoverMap::of(segmenter, ground, stride, progress, &mut |_, _| Ok(()))?.classes)
+    let apart = |stride: usize| Mapping {
+        stride: Some(Distance::Pixels(stride)),
+        resample: false,
+        radiometry: city.tiling.radiometry.clone(),
+        data: Some(city.provenance.clone()),
+        ..Mapping::default()
+    };
+    let path = out.join("map.tif");
+    let output = MapOutput {
+        out: Some(&path),
+        replace: true,
+        title: Some(&title),
+        seed: Some(0),
+        ..MapOutput::default()
+    };
+    let (model, scene) = (&*first, &city.scene);
+    let overlapping = map_with(model, scene.clone(), &apart(size / 2), &output, progress)?;
+    let side_by_side = map_with(model, scene.clone(), &apart(size), &MapOutput::default(), progress)?;
+    Ok(Seams::of(&side_by_side.numbers, &overlapping.numbers, size))
 }
 
 /// Figures of the real sample.

@@ -7,9 +7,7 @@
 mod cities;
 mod dates;
 mod drawing;
-mod own;
 mod report;
-mod runs;
 mod scores;
 
 use std::path::{Path, PathBuf};
@@ -31,8 +29,6 @@ use crate::{Error, Progress, Result};
 
 use cities::City;
 pub use dates::DateScores;
-pub use own::{LandCoverOutcome, LandCoverTraining, train_land_cover};
-pub(crate) use runs::load as load_segmenter;
 pub use scores::{CoverClass, CoverScores};
 
 /// The settings of the study.

@@ -1,0 +1,158 @@
+//! All windows or tiles of a scene classified, into the pixels of a map and its files.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use ndarray::{Array2, Array3, ArrayView1, s};
+
+use super::Cover;
+use super::blend::blend;
+use super::files::{Files, Rows};
+use super::report::Numbers;
+use crate::data::Patches;
+use crate::labels::{first_largest, x_ln_y};
+use crate::models::Classifier;
+use crate::scene::{View, Windows};
+use crate::{Error, Progress, Result};
+
+/// Windows that are classified together.
+const BATCH: usize = 1024;
+
+/// What came of all windows or tiles.
+pub(super) struct Drawn {
+    /// Numbers of the classes, 0 for none.
+    pub map: Array2<u8>,
+    /// Red, green and blue of the scene at the map's pixels, where it has them.
+    pub seen: Option<Array3<f32>>,
+    /// Pixels with a class.
+    pub classified: usize,
+    /// Sum of the highest probabilities.
+    pub confidence: f64,
+    pub seconds: f64,
+    pub files: Option<Files>,
+}
+
+impl Drawn {
+    /// Classifies everything, line by line, into the files.
+    pub fn of(
+        model: &dyn Classifier,
+        cover: &Cover<'_>,
+        table: &Numbers,
+        files: Option<Files>,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        let size = (cover.map().rows, cover.map().columns);
+        let colours = model.imagery().bands.true_colour();
+        let mut drawn = Self {
+            map: Array2::zeros(size),
+            seen: colours.map(|_| Array3::from_elem((size.0, size.1, 3), f32::NAN)),
+            classified: 0,
+            confidence: 0.0,
+            seconds: 0.0,
+            files,
+        };
+        let began = Instant::now();
+        match cover {
+            Cover::Windows(windows) => drawn.windows(model, windows, table, progress)?,
+            Cover::Tiles { view, stride } => drawn.tiles(model, view, *stride, table, progress)?,
+        }
+        drawn.seconds = began.elapsed().as_secs_f64();
+        Ok(drawn)
+    }
+
+    fn windows(
+        &mut self,
+        model: &dyn Classifier,
+        windows: &Windows<'_>,
+        table: &Numbers,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let size = self.map.dim();
+        progress.begin("mapping", self.map.len() as u64);
+        for lines in windows.strips(self.files.as_ref().map_or(0, |files| files.bytes_a_pixel(table))) {
+            let strip = windows.read(lines.clone())?;
+            let mut rows = self.rows(&lines, table);
+            let with_data = strip.windows_with_data();
+            progress.advance((lines.len() * size.1 - with_data.len()) as u64, "");
+            for batch in with_data.chunks(BATCH) {
+                if progress.interrupted() {
+                    let place =
+                        format!("in line {} of {} of the map; nothing is written", lines.start + 1, size.0);
+                    return Err(Error::Interrupted { place });
+                }
+                let images = strip.images(batch);
+                let patches = Patches::in_memory(windows.imagery(), model.classes().clone(), images)?;
+                let p = model.predict(&patches)?;
+                for (&place, p) in batch.iter().zip(p.view().outer_iter()) {
+                    self.put(&mut rows, (place, lines.start), p, table);
+                }
+                progress.advance(batch.len() as u64, "");
+            }
+            if let (Some(seen), Some(colours)) = (&mut self.seen, model.imagery().bands.true_colour()) {
+                for (c, band) in colours.into_iter().enumerate() {
+                    seen.slice_mut(s![lines.clone(), .., c]).assign(&strip.means(band));
+                }
+            }
+            self.append(lines, rows.as_ref())?;
+        }
+        progress.end("");
+        Ok(())
+    }
+
+    fn tiles(
+        &mut self,
+        model: &dyn Classifier,
+        view: &View<'_>,
+        stride: usize,
+        table: &Numbers,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let colours = model.imagery().bands.true_colour();
+        blend(model, view, stride, progress, &mut |blended| {
+            let lines = blended.first..blended.first + blended.p.dim().0;
+            let mut rows = self.rows(&lines, table);
+            for ((row, column), _) in blended.with_data.indexed_iter().filter(|(_, data)| **data) {
+                let p = blended.p.slice(s![row, column, ..]);
+                self.put(&mut rows, ([lines.start + row, column], lines.start), p, table);
+                if let (Some(seen), Some(colours)) = (&mut self.seen, colours) {
+                    for (c, band) in colours.into_iter().enumerate() {
+                        seen[[lines.start + row, column, c]] = blended.seen[[row, column, band]];
+                    }
+                }
+            }
+            self.append(lines, rows.as_ref())
+        })
+    }
+
+    /// Room for these lines of the files.
+    fn rows(&self, lines: &Range<usize>, table: &Numbers) -> Option<Rows> {
+        let size = (lines.len(), self.map.dim().1);
+        self.files.as_ref().map(|files| files.rows(size, table.classes().len()))
+    }
+
+    /// Puts what a model says of a pixel of the map into its place; `first` is the first line of `rows`.
+    fn put(
+        &mut self,
+        rows: &mut Option<Rows>,
+        ([line, column], first): ([usize; 2], usize),
+        p: ArrayView1<'_, f64>,
+        table: &Numbers,
+    ) {
+        let best = first_largest(p);
+        self.map[[line, column]] = table.number(best);
+        self.confidence += p[best];
+        self.classified += 1;
+        if let Some(rows) = rows {
+            // `0 − Σ`, not `−Σ`: a sure prediction has 0 nats, not −0.
+            let entropy = 0.0 - p.iter().map(|&p| x_ln_y(p, p)).sum::<f64>();
+            rows.put([line - first, column], p, (p[best], entropy));
+        }
+    }
+
+    fn append(&mut self, lines: Range<usize>, rows: Option<&Rows>) -> Result<()> {
+        match (&mut self.files, rows) {
+            (Some(files), Some(rows)) => files.append(&self.map.slice(s![lines, ..]), rows),
+            _ => Ok(()),
+        }
+    }
+}

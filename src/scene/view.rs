@@ -1,0 +1,185 @@
+//! A scene as a model sees it: the part that counts, with its values as pixels, and on another ground sampling distance
+//! where asked for.
+
+use std::ops::Range;
+use std::path::Path;
+
+use ndarray::{Array2, Array3, Axis};
+use rayon::prelude::*;
+
+use super::area::GeoBox;
+use super::bands::{Scene, Shared};
+use super::grid::{Grid, Transform, Window};
+use super::radiometry::Radiometry;
+use super::resampling::Resampling;
+use crate::{Error, Imagery, Result};
+
+/// Ground sampling distances that differ by less than this share count as one, as they do for a model.
+const ALIKE: f64 = 0.05;
+
+/// A scene as a model sees it.
+#[derive(Clone)]
+pub struct View<'a> {
+    scene: &'a Scene,
+    radiometry: &'a Radiometry,
+    shared: Shared,
+    /// The part of the finest grid that counts.
+    window: Window,
+    source: Grid,
+    grid: Grid,
+    rows: Resampling,
+    columns: Resampling,
+}
+
+/// Some rows of a view.
+pub struct SceneRows {
+    /// Pixels; of no use where data are lacking. Shape: (rows, columns, bands).
+    pub pixels: Array3<f32>,
+    /// Whether a band has no data. Shape: (rows, columns).
+    pub lacking: Array2<bool>,
+}
+
+impl<'a> View<'a> {
+    /// The part of a scene in a box, or all of it. Where a ground sampling distance is given and that of the scene
+    /// differs by more than 5 %, the scene is brought to it: bilinearly if that is finer, by the mean if it is coarser.
+    ///
+    /// # Errors
+    /// Bands that do not fit together, a radiometry that makes no sense, a box outside the scene, a scene that does not
+    /// say how large its pixels are.
+    pub fn of(
+        scene: &'a Scene,
+        radiometry: &'a Radiometry,
+        area: Option<&GeoBox>,
+        ground_sampling_distance: Option<f64>,
+    ) -> Result<Self> {
+        radiometry.check()?;
+        let shared = Shared::of_bands(std::slice::from_ref(scene))?;
+        let whole = shared.grid();
+        let window = match area {
+            None => Window::whole(whole),
+            Some(area) => area.window(shared.path(), whole)?,
+        };
+        let transform = whole.transform.map(|transform| {
+            let (x, y) = transform.coordinates(window.rows.start as f64, window.columns.start as f64);
+            let t = transform.0;
+            Transform([x, t[1], t[2], y, t[4], t[5]])
+        });
+        let (rows, columns) = (window.rows.len(), window.columns.len());
+        let source = Grid { rows, columns, transform, crs: whole.crs.clone() };
+        let grid = match ground_sampling_distance {
+            None => source.clone(),
+            Some(wanted) => resampled(&source, wanted, shared.path())?,
+        };
+        let rows = Resampling::new(source.rows, grid.rows);
+        let columns = Resampling::new(source.columns, grid.columns);
+        Ok(Self { scene, radiometry, shared, window, source, grid, rows, columns })
+    }
+
+    /// The same view of other bands of the scene.
+    pub(super) fn with_scene<'b>(&'b self, scene: &'b Scene) -> View<'b> {
+        View { scene, ..self.clone() }
+    }
+
+    /// The grid of the pixels.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The grid of the scene's finest band, before resampling.
+    pub fn source(&self) -> &Grid {
+        &self.source
+    }
+
+    /// The bands.
+    pub fn scene(&self) -> &Scene {
+        self.scene
+    }
+
+    /// The finest grid, and the file that has it.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The file of the finest band, for messages.
+    pub(super) fn path(&self) -> &Path {
+        self.shared.path()
+    }
+
+    /// The part of the scene's finest grid that counts.
+    pub(super) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// What patches of this size are.
+    pub fn imagery(&self, patch_size: usize) -> Imagery {
+        Imagery {
+            patch_size,
+            bands: self.scene.bands().clone(),
+            ground_sampling_distance: self.grid.ground_sampling_distance(),
+            unit: self.radiometry.unit.clone(),
+        }
+    }
+
+    /// Some rows, from the left to the right end.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read(&self, rows: Range<usize>) -> Result<SceneRows> {
+        let sources = self.rows.sources(&rows);
+        let first = self.window.rows.start;
+        let window =
+            Window { rows: first + sources.start..first + sources.end, columns: self.window.columns.clone() };
+        let bands = self.scene.read(&self.shared, &window, self.radiometry.no_data)?;
+        let (count, columns) = (rows.len(), self.grid.columns);
+        let mut pixels = Array3::zeros((count, columns, bands.len()));
+        let mut lacking = Array2::from_elem((count, columns), false);
+        let each = pixels.axis_iter_mut(Axis(0)).into_par_iter().zip(lacking.axis_iter_mut(Axis(0)));
+        each.enumerate().for_each(|(k, (mut line, mut lacking))| {
+            for (c, band) in bands.iter().enumerate() {
+                let values = self.line(band, rows.start + k, sources.start);
+                for ((value, pixel), lacking) in values.zip(line.column_mut(c)).zip(&mut lacking) {
+                    *pixel = self.radiometry.pixel(value);
+                    *lacking |= !pixel.is_finite();
+                }
+            }
+        });
+        Ok(SceneRows { pixels, lacking })
+    }
+
+    /// The values of a row, before scale and offset; `first` is the first row of `band`.
+    fn line<'b>(&'b self, band: &'b Array2<f32>, row: usize, first: usize) -> impl Iterator<Item = f32> + 'b {
+        let rows = self.rows.sources(&(row..row + 1));
+        let lines: Vec<_> = rows.clone().map(|source| band.row(source - first)).collect();
+        (0..self.grid.columns).map(move |column| {
+            let in_line = |source: usize| self.columns.pixel(column, |k| lines[source - rows.start][k]);
+            self.rows.pixel(row, in_line)
+        })
+    }
+}
+
+impl SceneRows {
+    /// Rows in memory: not finite where data are lacking.
+    pub fn of(pixels: Array3<f32>) -> Self {
+        let lacking = pixels.map_axis(Axis(2), |bands| bands.iter().any(|value| !value.is_finite()));
+        Self { pixels, lacking }
+    }
+}
+
+/// The grid with pixels of about so many metres.
+fn resampled(grid: &Grid, wanted: f64, path: &Path) -> Result<Grid> {
+    let Some([across, down]) = grid.pixel_metres() else {
+        let problem = "it does not say how large its pixels are on the ground";
+        let advice = "set it with gdal_edit.py -a_srs and -a_ullr, or take them as they are: --resample none";
+        return Err(Error::file(path, problem, advice));
+    };
+    let differs = |given: f64| (given / wanted - 1.0).abs() > ALIKE;
+    if !differs(across) && !differs(down) {
+        return Ok(grid.clone());
+    }
+    let resized = |pixels: usize, metres: f64| ((pixels as f64 * metres / wanted).round() as usize).max(1);
+    let (rows, columns) = (resized(grid.rows, down), resized(grid.columns, across));
+    let (x, y) = (grid.columns as f64 / columns as f64, grid.rows as f64 / rows as f64);
+    let transform =
+        grid.transform.map(|Transform(t)| Transform([t[0], t[1] * x, t[2] * y, t[3], t[4] * x, t[5] * y]));
+    Ok(Grid { rows, columns, transform, crs: grid.crs.clone() })
+}
