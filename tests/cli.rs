@@ -671,7 +671,7 @@ fn a_model_that_is_not_the_one_of_config_toml_is_refused() {
     for (line, other, wanted) in [
         ("name = \"sen2lcz\"", "name = \"resnet50\"", "model.name = \"resnet50\", but model.safetensors"),
         ("name = \"sen2lcz\"", "name = \"forest\"", "it has \"sen2lcz\""),
-        (width, "width = 99", "model.width = 99, but model.safetensors beside it has"),
+        (width, "width = 99", "model.width = 99, but model.safetensors in the same folder has"),
     ] {
         std::fs::write(run.join("config.toml"), config.replacen(line, other, 1)).unwrap();
         is_one_error(&lcz(evaluate), &["config.toml", wanted]);
