@@ -95,7 +95,8 @@ impl Place {
 
     /// Trains a small U-Net.
     fn train(&self, run: &str, more: &str) -> String {
-        self.does(&format!("{TRAIN} --data data --run {run} {more}"))
+        let epochs = if more.contains("--epochs") { "" } else { "--epochs 3" };
+        self.does(&format!("{TRAIN} {epochs} --data data --run {run} {more}"))
     }
 
     fn model(&self, run: &str) -> Vec<u8> {
@@ -103,7 +104,7 @@ impl Place {
     }
 }
 
-const TRAIN: &str = "train unet --set model.encoder=plain --set model.width=0.0625 --set model.depth=2 --epochs 3 \
+const TRAIN: &str = "train unet --set model.encoder=plain --set model.width=0.0625 --set model.depth=2 \
                      --set training.batch_size=4 --set training.learning_rate=0.01";
 
 #[test]
@@ -253,9 +254,9 @@ fn labels_where_masks_are_needed_and_the_other_way_round_are_refused_in_one_line
     );
     place.refused(
         "train mlp --data data --run x",
-        "masks and no labels: a class per pixel, not per patch; train a unet",
+        "masks and no labels: a class per pixel, not per patch; take a unet",
     );
-    place.refused("train forest --data data --run x", "no labels");
+    place.refused("train forest --data data --run x", "masks and no labels");
     place.refused(
         &format!("{TRAIN} --data data --run x --labels votes"),
         "data.labels: votes, which are per patch",
@@ -263,7 +264,7 @@ fn labels_where_masks_are_needed_and_the_other_way_round_are_refused_in_one_line
     place.refused("evaluate run --data labelled", "no masks: the model gives each pixel a class");
     place.refused("temp-scale run --data labelled", "no masks");
     place.refused("temp-scale run --data data --labels votes", "data.labels: votes, which are per patch");
-    place.refused("evaluate mlp --data data", "no labels");
+    place.refused("evaluate mlp --data data", "masks and no labels");
     assert!(!place.path("x").exists());
 
     // As `lcz landcover train` made them.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{self, DataSettings, LabelKind};
 use super::folder::{Baselines, Run};
-use super::sets::{ExampleSet, Targets};
+use super::sets::{ExampleSet, Targets, check_labelled};
 use crate::checkpoint;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption};
@@ -101,6 +101,7 @@ pub fn train_forest(
     }
     let ForestModel::Forest(settings) = &config.model;
     let (train, _, _) = config.data.choose(So2Sat::open(&config.data.path)?)?.splits()?;
+    check_labelled(&train)?;
     let labels = train.labels()?;
     let set = ExampleSet { patches: train.clone(), targets: Targets::Labels(labels.one_hot()) };
     let baselines = Baselines::fit(&set, progress)?;

@@ -112,11 +112,10 @@ impl DataSettings {
     fn set_of(&self, patches: Patches, sample: Sample) -> Result<ExampleSet> {
         self.check_for(sample)?;
         let targets = match sample {
-            Sample::Patch if patches.has_masks() && !patches.has_labels() && !patches.has_distributions() => {
-                let problem = "masks and no labels: a class per pixel, not per patch";
-                return Err(Error::input(patches.name(), problem, "train a unet, or give labelled patches"));
+            Sample::Patch => {
+                check_labelled(&patches)?;
+                Targets::Labels(self.labels_of(&patches)?)
             }
-            Sample::Patch => Targets::Labels(self.labels_of(&patches)?),
             Sample::Pixel => Targets::Masks(masks_of(&patches)?),
         };
         Ok(ExampleSet { patches, targets })
@@ -137,6 +136,7 @@ impl Samples {
     /// Of labelled patches, or of patches with masks.
     pub(super) fn of(patches: Patches, sample: Sample) -> Result<Self> {
         if sample == Sample::Patch {
+            check_labelled(&patches)?;
             let labels = patches.labels_or_majority()?;
             return Ok(Self { patches, labels, pixels: None });
         }
@@ -194,6 +194,15 @@ impl Samples {
         }
         Ok(all)
     }
+}
+
+/// Refuses patches that have masks only, for a model of patches.
+pub(super) fn check_labelled(patches: &Patches) -> Result<()> {
+    if !patches.has_masks() || patches.has_labels() || patches.has_distributions() {
+        return Ok(());
+    }
+    let problem = "masks and no labels: a class per pixel, not per patch";
+    Err(Error::input(patches.name(), problem, "take a unet, or give labelled patches"))
 }
 
 /// The masks of patches, or what to do where there are none.
