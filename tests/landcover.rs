@@ -200,6 +200,6 @@ fn the_study_goes_on_where_it_was_and_its_figures_can_be_verified() {
     }
     let readme = std::fs::read_to_string(at.join("study/README.md")).unwrap();
     assert!(readme.contains("They are synthetic") && !readme.contains("Slovenia"), "{readme}");
-    let other = ["-q", "reproduce", "landcover", "--quick", "--out", "other", "--data", "study"];
-    refused(&lcz(at, &other), "study: no slovenia_lulc.h5 there, nor in its folder eolearn");
+    let other = lcz(at, "reproduce landcover --quick --out other --data study");
+    refused(&other, "study: no slovenia_lulc.h5 there, nor in its folder eolearn");
 }
