@@ -6,9 +6,8 @@ use std::thread;
 
 use crate::{Error, Progress, Result};
 
-/// Does tasks, `jobs` at a time; each has its share of the cores, for independent trainings side by side lose less than
-/// one that is spread over all of them. A task says so whenever one of the `steps` of all is done. After an error no
-/// task is begun.
+/// Does `jobs` tasks at a time, each with its share of the cores: independent trainings in parallel use them better than
+/// one training on all of them. A task reports each of the `steps` of all. After an error no task is started.
 pub(super) fn side_by_side<T: Sync>(
     stage: &str,
     (tasks, steps): (&[T], usize),

@@ -72,7 +72,7 @@ impl Readme {
 
     /// A paragraph.
     pub fn text(&mut self, text: impl AsRef<str>) {
-        self.0 += &format!("\n{}\n", text.as_ref().trim_end());
+        self.0.extend(["\n", text.as_ref().trim_end(), "\n"]);
     }
 
     /// A heading.

@@ -17,7 +17,7 @@ pub struct LabelledSet {
     pub patches: Patches,
     /// One class per patch.
     pub labels: Labels,
-    /// What is learnt: the experts' votes, or the labels where there are none.
+    /// The training targets: the experts' votes, or the labels where there are none.
     pub y: LabelDistributions,
 }
 

@@ -55,8 +55,9 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
     fn open(&self, place: Place<'_>, progress: &mut dyn Progress) -> Result<Self::Data>;
 
     /// Opens the data again that the study was done with.
-    fn reopen(&self, inputs: &Inputs, place: Place<'_>, progress: &mut dyn Progress) -> Result<Self::Data> {
-        let data = self.open(place, progress)?;
+    fn reopen(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Self::Data> {
+        let StudyFolder { inputs, place } = at;
+        let data = self.open(*place, progress)?;
         match inputs.change(&self.inputs(&data)?) {
             Some(problem) => {
                 Err(Error::file(&place.out.join(STUDY), problem, "give the study's with --data"))
@@ -99,25 +100,15 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
     ) -> Result<()>;
 
     /// Writes the tables and a README from what all tasks have stored, and returns what the study found.
-    fn collect(
-        &self,
-        inputs: &Inputs,
-        place: Place<'_>,
-        progress: &mut dyn Progress,
-    ) -> Result<Self::Outcome>;
+    fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Self::Outcome>;
 
     /// The figures of what is stored, by name.
-    fn figures(
-        &self,
-        inputs: &Inputs,
-        out: &Path,
-        progress: &mut dyn Progress,
-    ) -> Result<Vec<(String, Figure)>>;
+    fn figures(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>>;
 
     /// Where the numbers of a figure come from.
-    fn provenance(&self, inputs: &Inputs, data: &str, seed: u64) -> Result<Provenance> {
+    fn provenance(&self, at: &StudyFolder<'_>, data: &str, seed: u64) -> Result<Provenance> {
         let sum = |value: Value| checksum(value.to_string().into_bytes());
-        let test = inputs.sets.get(TEST).map(value_of).transpose()?;
+        let test = at.inputs.sets.get(TEST).map(value_of).transpose()?;
         Ok(Provenance {
             data_checksum: test.map(sum),
             seed: Some(seed),
@@ -151,6 +142,15 @@ impl Place<'_> {
         synthetic_set(&folder, patches, progress)?;
         Ok(folder)
     }
+}
+
+/// What the folder of a study holds.
+#[derive(Debug)]
+pub struct StudyFolder<'a> {
+    /// The data of the study.
+    pub inputs: Inputs,
+    /// Where it is.
+    pub place: Place<'a>,
 }
 
 /// Which part of a study is done.
@@ -206,7 +206,7 @@ pub struct Inputs {
 pub(super) const TEST: &str = "test";
 
 impl Inputs {
-    /// Of sets of patches and what is learnt of them.
+    /// Of sets of patches and their targets.
     pub(super) fn of<'a>(
         sets: impl IntoIterator<Item = (&'a str, &'a Patches, &'a LabelDistributions)>,
     ) -> Result<Self> {
@@ -280,7 +280,9 @@ impl Identity {
         let fixed = |settings: &Value| {
             let mut settings = settings.clone();
             if let Value::Object(fields) = &mut settings {
-                S::MAY_GROW.iter().for_each(|name| drop(fields.remove(*name)));
+                for name in S::MAY_GROW {
+                    fields.remove(*name);
+                }
             }
             settings
         };
@@ -369,7 +371,7 @@ pub fn reproduce<S: Study>(
 /// # Errors
 /// A folder without a study, runs that are missing, or a file that cannot be written.
 pub fn collect<S: Study>(place: Place<'_>, progress: &mut dyn Progress) -> Result<S::Outcome> {
-    let (study, inputs) = stored::<S>(place.out)?;
+    let (study, at) = stored::<S>(place)?;
     let tasks = study.tasks();
     let missing: Vec<&S::Task> = tasks.iter().filter(|task| study.missing(task, place.out) > 0).collect();
     if let Some(first) = missing.first() {
@@ -377,21 +379,22 @@ pub fn collect<S: Study>(place: Place<'_>, progress: &mut dyn Progress) -> Resul
         let advice = "do the missing runs: the same command without --collect";
         return Err(Error::file(&place.out.join(study.folder(first)), problem, advice));
     }
-    let outcome = study.collect(&inputs, place, progress)?;
+    let outcome = study.collect(&at, progress)?;
     write_json(&place.out.join(OUTCOME), &outcome)?;
-    for (name, figure) in study.figures(&inputs, place.out, progress)? {
+    for (name, figure) in study.figures(&at, progress)? {
         figure.save(place.out, &name)?;
     }
     Ok(outcome)
 }
 
-/// The study that a folder holds, and its data's fingerprints.
-fn stored<S: Study>(out: &Path) -> Result<(S, Inputs)> {
+/// The study that a folder holds.
+fn stored<S: Study>(place: Place<'_>) -> Result<(S, StudyFolder<'_>)> {
+    let out = place.out;
     let Some(identity) = Identity::read::<S>(out)? else {
         let advice = format!("give the folder that `lcz reproduce {}` has made", S::NAME);
         return Err(Error::file(out, "no study.json there", advice));
     };
-    Ok((identity.settings(out)?, identity.inputs))
+    Ok((identity.settings(out)?, StudyFolder { inputs: identity.inputs, place }))
 }
 
 /// What the study of a folder found.
@@ -401,8 +404,8 @@ pub(super) fn outcome<T: DeserializeOwned>(out: &Path) -> Result<T> {
 
 /// The figures of what the study of a folder has stored, by name.
 pub(super) fn figures<S: Study>(out: &Path, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
-    let (study, inputs) = stored::<S>(out)?;
-    study.figures(&inputs, out, progress)
+    let (study, at) = stored::<S>(Place { data: None, out, device: Device::Cpu })?;
+    study.figures(&at, progress)
 }
 
 /// Whether a folder is that of a study.

@@ -1,4 +1,4 @@
-//! Whether a figure shows what its run gives: its files against one another, and against the numbers
+//! Whether a figure shows the numbers of its run: compares its files with each other, and with the numbers
 //! computed again.
 
 use std::fs;
@@ -45,8 +45,8 @@ impl Verification {
     }
 }
 
-/// Verifies a figure, given as its SVG, PNG or CSV: do the three files say the same of themselves, are the
-/// numbers in the CSV those that were drawn, and does the run give them again?
+/// Verifies a figure, given as its SVG, PNG or CSV: whether the three files have the same provenance, the CSV has the
+/// numbers that were drawn, and the run gives these numbers again.
 ///
 /// `run` and `data` are where the run (or the study) and its data are now, if not where the figure says. Of a
 /// study, its stored predictions are taken: nothing is trained. Nothing is written.
@@ -128,7 +128,7 @@ pub fn verify(
     Ok(verification)
 }
 
-/// The figure, drawn anew from what it was computed from.
+/// The figure, drawn again from what it was computed from.
 fn redrawn(
     (figure, csv): (&Path, &str),
     record: &Record,
@@ -207,7 +207,7 @@ fn find_study(figure: &Path, given: Option<&Path>) -> Result<PathBuf> {
     if study::is_study(&folder) {
         return Ok(folder);
     }
-    let place = given.map_or("beside it".to_owned(), |given| format!("in {}", given.display()));
+    let place = given.map_or("next to it".to_owned(), |given| format!("in {}", given.display()));
     let problem = format!("no study.json {place}");
     Err(Error::file(figure, problem, "say with --run where its study is, or do it again"))
 }
@@ -225,9 +225,9 @@ fn compare(csv: &str, again: &str) -> (bool, String) {
     let mut largest = 0.0_f64;
     for (old, new) in old.iter().zip(&new) {
         let (old_fields, new_fields) = (old.split(','), new.split(','));
-        let alike = old_fields.clone().count() == new_fields.clone().count();
+        let equal = old_fields.clone().count() == new_fields.clone().count();
         let differences = old_fields.zip(new_fields).map(|(a, b)| difference(a, b));
-        let difference = differences.fold(if alike { 0.0 } else { f64::INFINITY }, f64::max);
+        let difference = differences.fold(if equal { 0.0 } else { f64::INFINITY }, f64::max);
         if difference > TOLERANCE {
             return (false, format!("the CSV says '{old}', computed again it is '{new}'"));
         }
@@ -236,7 +236,7 @@ fn compare(csv: &str, again: &str) -> (bool, String) {
     (true, format!("all {} lines of numbers agree to {largest:.0e} when computed again", old.len() - 1))
 }
 
-/// How far two fields are apart, relative to the larger where that is above 1; infinite for unlike words.
+/// How far two fields are apart, relative to the larger where that is above 1; infinite for different words.
 fn difference(a: &str, b: &str) -> f64 {
     match (a.parse::<f64>(), b.parse::<f64>()) {
         _ if a == b => 0.0,

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::differences::{Difference, differences, units};
-use super::study::{Inputs, Place, Study, TEST};
+use super::study::{Inputs, Place, Study, StudyFolder, TEST};
 use crate::display::Table;
 use crate::figures::{Figure, StudyName};
 use crate::run::Config;
@@ -170,15 +170,15 @@ impl Study for ActiveStudy {
         Ok(())
     }
 
-    fn collect(&self, inputs: &Inputs, place: Place<'_>, _: &mut dyn Progress) -> Result<ActiveOutcome> {
-        let outcome = self.outcome(inputs, place.out)?;
-        report::write(self, &outcome, place.out)?;
+    fn collect(&self, at: &StudyFolder<'_>, _: &mut dyn Progress) -> Result<ActiveOutcome> {
+        let outcome = self.outcome(&at.inputs, at.place.out)?;
+        report::write(self, &outcome, at.place.out)?;
         Ok(outcome)
     }
 
-    fn figures(&self, inputs: &Inputs, out: &Path, _: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
-        let outcome = self.outcome(inputs, out)?;
-        let provenance = self.provenance(inputs, &outcome.provenance, self.config.training.seed)?;
+    fn figures(&self, at: &StudyFolder<'_>, _: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
+        let outcome = self.outcome(&at.inputs, at.place.out)?;
+        let provenance = self.provenance(at, &outcome.provenance, self.config.training.seed)?;
         let figure = report::figure(&outcome)?.with_provenance(&provenance);
         Ok(vec![("accuracy-by-labels".to_owned(), figure)])
     }

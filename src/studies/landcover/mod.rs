@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::study::{Inputs, Place, Study, read_json};
+use super::study::{Inputs, Place, Study, StudyFolder, read_json};
 use crate::data::eopatch::EoPatch;
 use crate::display::Table;
 use crate::figures::{Curves, Figure, StudyName};
@@ -334,22 +334,17 @@ impl Study for LandcoverStudy {
         Ok(())
     }
 
-    fn collect(
-        &self,
-        inputs: &Inputs,
-        place: Place<'_>,
-        progress: &mut dyn Progress,
-    ) -> Result<LandcoverOutcome> {
-        let data = self.reopen(inputs, place, progress)?;
+    fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<LandcoverOutcome> {
+        let data = self.reopen(at, progress)?;
         let CoverData { cities, sample } = &data;
         let mut scores = Vec::new();
         for city in 0..cities.len() {
-            scores.extend(self.of_city(city, &data, place.out, progress)?);
+            scores.extend(self.of_city(city, &data, at.place.out, progress)?);
         }
-        let seams = drawing::of_cities(self, cities, place, progress)?;
+        let seams = drawing::of_cities(self, cities, at.place, progress)?;
         let mut dates = Vec::new();
         if let Some(sample) = sample {
-            dates = dates::collect(self, sample, place, progress)?;
+            dates = dates::collect(self, sample, at.place, progress)?;
         }
         let outcome = LandcoverOutcome {
             provenance: cities[0].provenance.clone(),
@@ -359,14 +354,14 @@ impl Study for LandcoverStudy {
             sample: sample.as_ref().map(|sample| drawing::slovenia(&sample.name(), sample.dates())),
             dates,
         };
-        report::write(self, &outcome, place.out)?;
+        report::write(self, &outcome, at.place.out)?;
         Ok(outcome)
     }
 
     /// Those that the outcome alone gives.
-    fn figures(&self, inputs: &Inputs, out: &Path, _: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
-        let outcome: LandcoverOutcome = super::study::outcome(out)?;
-        let provenance = |data: &str| self.provenance(inputs, data, self.training.seed);
+    fn figures(&self, at: &StudyFolder<'_>, _: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
+        let outcome: LandcoverOutcome = super::study::outcome(at.place.out)?;
+        let provenance = |data: &str| self.provenance(at, data, self.training.seed);
         drawing::of_outcome(&outcome, provenance)
     }
 

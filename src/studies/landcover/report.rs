@@ -152,7 +152,9 @@ fn readme(study: &LandcoverStudy, outcome: &LandcoverOutcome) -> Readme {
     readme.text("Each is an SVG, a PNG and a CSV of the numbers drawn.");
     let mut figures = Table::new(["figure", "shows"]);
     let drawn = |[stem, _]: &[&str; 2]| !outcome.dates.is_empty() || !stem.starts_with("slovenia");
-    FIGURES.into_iter().filter(drawn).for_each(|row| figures.row(row));
+    for row in FIGURES.into_iter().filter(drawn) {
+        figures.row(row);
+    }
     readme.table(&figures);
     readme.text(
         "`networks/` holds the networks with their histories, `scenes/` the cities, `outcome.json` all counts.",
@@ -199,7 +201,9 @@ fn city_section(readme: &mut Readme, study: &LandcoverStudy, outcome: &Landcover
          prediction contains. *Majority class*: the most frequent one of the training patches. *Single pixels*: a Gaussian \
          per class, on the ten bands of a pixel without its surroundings.",
     );
-    of_cities(outcome).iter().for_each(|table| readme.table(table));
+    for table in &of_cities(outcome) {
+        readme.table(table);
+    }
     let networks = outcome.scores.iter().filter_map(|scores| {
         let (parameters, seconds) = (grouped(scores.parameters? as u64), scores.seconds?);
         let CityScores { model, city, .. } = scores;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::sets::LabelledSet;
-use super::study::{Inputs, Place, Study, TEST};
+use super::study::{Inputs, Place, Study, StudyFolder, TEST};
 use crate::calibration::TemperatureFit;
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
@@ -206,30 +206,25 @@ impl Study for LdlStudy {
         Ok(())
     }
 
-    fn collect(&self, inputs: &Inputs, place: Place<'_>, progress: &mut dyn Progress) -> Result<LdlOutcome> {
+    fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<LdlOutcome> {
         let missing: Vec<_> =
-            VARIANTS.iter().filter(|variant| !stored::has_ensemble(place.out, variant)).collect();
+            VARIANTS.iter().filter(|variant| !stored::has_ensemble(at.place.out, variant)).collect();
         if !missing.is_empty() {
-            let data = self.reopen(inputs, place, progress)?;
+            let data = self.reopen(at, progress)?;
             progress.begin("ensembles", missing.len() as u64);
             for variant in missing {
-                self.combine(variant, &data, place)?;
+                self.combine(variant, &data, at.place)?;
                 progress.advance(1, variant.title);
             }
             progress.end("");
         }
-        let stored = Stored::read(self, place.out, progress)?;
-        report::write(self, &stored, place.out, progress)
+        let stored = Stored::read(self, at.place.out, progress)?;
+        report::write(self, &stored, at.place.out, progress)
     }
 
-    fn figures(
-        &self,
-        inputs: &Inputs,
-        out: &Path,
-        progress: &mut dyn Progress,
-    ) -> Result<Vec<(String, Figure)>> {
-        let stored = Stored::read(self, out, progress)?;
-        let provenance = self.provenance(inputs, &stored.test.provenance, self.config.training.seed)?;
+    fn figures(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
+        let stored = Stored::read(self, at.place.out, progress)?;
+        let provenance = self.provenance(at, &stored.test.provenance, self.config.training.seed)?;
         drawing::all(&stored, self.config.training.seed, &provenance)
     }
 

@@ -180,7 +180,9 @@ fn readme(study: &LdlStudy, outcome: &LdlOutcome, groups: bool) -> Readme {
         "Each is an SVG, a PNG and a CSV of the numbers drawn; all are of the first seed, without smoothing.",
     );
     let mut figures = Table::new(["figure", "shows", "in the paper"]);
-    FIGURES.into_iter().for_each(|row| figures.row(row));
+    for row in FIGURES {
+        figures.row(row);
+    }
     readme.table(&figures);
     readme.text(
         "`predictions/` holds the probabilities of each network for the test set and the validation set (`lcz score` \

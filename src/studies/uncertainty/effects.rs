@@ -30,7 +30,7 @@ pub struct Effect {
     pub less: Strategy,
     /// Overall accuracy: above 0 the first is better.
     pub accuracy: Difference,
-    /// Cross-entropy against what was learnt, in nats: below 0 the first is better.
+    /// Cross-entropy against the training targets, in nats: below 0 the first is better.
     pub cross_entropy: Difference,
 }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::study::{Inputs, Place, Study, TEST};
+use super::study::{Inputs, Place, Study, StudyFolder, TEST};
 use crate::display::Table;
 use crate::figures::{Figure, StudyName};
 use crate::run::Config;
@@ -172,39 +172,30 @@ impl Study for UncertaintyStudy {
         Ok(())
     }
 
-    fn collect(
-        &self,
-        inputs: &Inputs,
-        place: Place<'_>,
-        progress: &mut dyn Progress,
-    ) -> Result<UncertaintyOutcome> {
+    fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<UncertaintyOutcome> {
         let mut tests = Vec::new();
         let mut provenance = String::new();
         for name in runs::TESTS {
-            let measured = Measured::read(self, place.out, name, progress)?;
-            tests.push(report::write_tables(&Scored::of(&measured)?, place.out)?);
+            let measured = Measured::read(self, at.place.out, name, progress)?;
+            tests.push(report::write_tables(&Scored::of(&measured)?, at.place.out)?);
             provenance.clone_from(&measured.test.provenance);
         }
-        let plane = preparation::Extracted::read(place.out)?.plane;
+        let plane = preparation::Extracted::read(at.place.out)?.plane;
         let outcome = UncertaintyOutcome { provenance, plane, tests };
-        report::readme(self, &outcome, inputs.files.contains_key(EXTRACTOR)).write(place.out)?;
+        report::readme(self, &outcome, at.inputs.files.contains_key(EXTRACTOR)).write(at.place.out)?;
         Ok(outcome)
     }
 
-    fn figures(
-        &self,
-        inputs: &Inputs,
-        out: &Path,
-        progress: &mut dyn Progress,
-    ) -> Result<Vec<(String, Figure)>> {
-        let fit = preparation::Extracted::read(out)?.plane;
+    fn figures(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
+        let fit = preparation::Extracted::read(at.place.out)?.plane;
         let mut figures = Vec::new();
         for name in runs::TESTS {
-            let measured = Measured::read(self, out, name, progress)?;
+            let measured = Measured::read(self, at.place.out, name, progress)?;
             let test = &measured.test;
-            let provenance = self.provenance(inputs, &test.provenance, self.config.training.seed)?;
+            let provenance = self.provenance(at, &test.provenance, self.config.training.seed)?;
             if figures.is_empty() {
-                let figure = plane::draw(fit, &out.join(EXTRACTOR), test.labels.classes(), &test.provenance)?;
+                let figure =
+                    plane::draw(fit, &at.place.out.join(EXTRACTOR), test.labels.classes(), &test.provenance)?;
                 figures.push(("features".to_owned(), figure.with_provenance(&provenance)));
             }
             let figure = report::curves(self.runs, &Scored::of(&measured)?)?;

@@ -77,7 +77,7 @@ impl<'a> Scored<'a> {
         let mut table = Table::new(["size", "patches", "subset"].map(str::to_owned).into_iter().chain(names));
         let mut before = None;
         for (n, cell, patches) in self.rows() {
-            if before.replace(cell.share).is_some_and(|before| before != cell.share) {
+            if before.replace(cell.share).is_some_and(|before| before.total_cmp(&cell.share).is_ne()) {
                 table.rule();
             }
             let all = cell.strategy == Strategy::Full;
