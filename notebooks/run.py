@@ -34,7 +34,7 @@ HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "target"
 # Where the first kernel builds cells; `./course` sets it, not always below this repository.
 CELLS = Path(os.environ.setdefault("EVCXR_TMPDIR", str(HERE.parent / "target" / "evcxr")))
-SET_UP = ':dep lcz = { path = ".." }\nuse lcz::prelude::*;'
+SET_UP = ':dep lcz = { path = "lcz" }\nuse lcz::prelude::*;'
 # Output that a cell printed just before its end may arrive after the kernel's reply.
 LATE_SECONDS = 0.15
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -65,7 +65,7 @@ def copy(path, folder):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-            cell.source = without_solution(cell.source).replace('path = ".."', f'path = "{DEPTH}"')
+            cell.source = without_solution(cell.source).replace('path = "lcz"', f'path = "{DEPTH}/notebooks/lcz"')
             exercises += YOURS in cell.source
         else:
             cell.source = cell.source.replace("](../", f"]({DEPTH}/")
