@@ -188,7 +188,7 @@ fn a_bad_hdf5_file_is_refused_with_dataset_row_and_mend() {
     let message = label(Array2::zeros((3, 2)));
     assert!(message.starts_with("p.h5: 'label' is 3 x 2 for 4"), "{message}");
     let message = refusal(|file| replace(file, "label", &array![0.0f32, 0.0, 1.0, 1.0]));
-    assert!(message.starts_with("p.h5, dataset 'label': rank 1 (shape 4)"), "{message}");
+    assert!(message.starts_with("p.h5: 'label' is 4 for 4 predictions"), "{message}");
 
     let votes = |table: Array2<f32>| refusal(|file| replace(file, "votes", &table));
     assert!(votes(Array2::ones((3, 2))).starts_with("p.h5: 'votes' is 3 x 2 for 4"));

@@ -214,11 +214,11 @@ fn network(path: &Path, header: &Header<'_>, device: Device) -> Result<Box<dyn M
     }
     let description: Description = header.description(path)?;
     let Description { architecture, imagery, classes, standardisation, .. } = description;
-    let mut network = build(&architecture, &imagery, &classes, 0, device)?;
+    let mut network = build(&architecture, &imagery, &classes, 0, device).map_err(|e| e.within(path))?;
     let weights = weights_like(&network.weights(), path, header)?;
     network.set_weights(&weights).map_err(|e| not_ours(path, e.to_string()))?;
     if let Some(standardisation) = standardisation {
-        network.set_standardisation(standardisation)?;
+        network.set_standardisation(standardisation).map_err(|e| e.within(path))?;
     }
     Ok(network)
 }
