@@ -132,20 +132,34 @@ impl Smoother {
             let smoothed = self.smoothed(residuals, sigma);
             smoothed.iter().map(|r| r.abs()).sum::<f64>() - sigma
         };
-        let (mut low, mut high) = (LEAST_BANDWIDTH, residuals.iter().map(|r| r.abs()).sum::<f64>());
-        let mut at_low = excess(low);
-        if at_low <= 0.0 || high <= low {
-            return at_low + low;
+        // A bracket around a usual error, since wide kernels cost most.
+        let (mut low, mut high) = (0.02, 0.02);
+        let (mut at_low, mut at_high) = (excess(low), f64::NEG_INFINITY);
+        if at_low > 0.0 {
+            while at_high.is_infinite() || at_high > 0.0 {
+                (low, at_low) = if at_high > 0.0 { (high, at_high) } else { (low, at_low) };
+                high = 2.0 * low;
+                at_high = excess(high);
+            }
+        } else {
+            at_high = at_low;
+            while at_low <= 0.0 {
+                (high, at_high) = (low, at_low);
+                low = 0.5 * high;
+                if low < LEAST_BANDWIDTH {
+                    return (excess(LEAST_BANDWIDTH) + LEAST_BANDWIDTH).min(high);
+                }
+                at_low = excess(low);
+            }
         }
-        let mut at_high = excess(high);
         let mut side = 0;
         for _ in 0..60 {
-            if high - low < 1e-7 {
+            if high - low < 1e-6 {
                 break;
             }
             let middle = (low * at_high - high * at_low) / (at_high - at_low);
             let at_middle = excess(middle);
-            if at_middle.abs() < 1e-7 {
+            if at_middle.abs() < 1e-6 {
                 return middle;
             }
             if at_middle > 0.0 {

@@ -77,7 +77,7 @@ pub enum NoInterval {
     #[error("not defined for these samples")]
     Undefined,
     /// A class with few samples, whose share in the mean is not normal.
-    #[error("a class has fewer than 10 samples: the interval would be too narrow")]
+    #[error("a class has too few samples: the interval would be too narrow")]
     RareClass,
     /// A class that occurs in few groups.
     #[error(

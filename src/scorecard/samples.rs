@@ -13,8 +13,11 @@ use crate::metrics::{
 use crate::uncertainty::RiskCoverage;
 use crate::{Classes, LabelDistributions, Labels, Result};
 
-/// Fewer reference samples of a class make its recall or F1 anything but normal.
-const FEWEST_OF_A_CLASS: u64 = 10;
+/// Fewer reference samples of a class make its recall or F1 anything but normal: of independent samples, and of
+/// samples in so many groups.
+fn fewest_of_a_class(groups: usize) -> u64 {
+    (3 * groups as u64).clamp(10, 60)
+}
 
 /// Predictions and references of N samples.
 pub(super) struct Samples<'a> {
@@ -234,7 +237,8 @@ impl<'a> Samples<'a> {
     /// A mean over classes is normal only where each class has some samples, in several groups.
     fn check_classes(&self, confusion: &ConfusionMatrix) -> std::result::Result<(), NoInterval> {
         let totals = confusion.reference_totals();
-        if totals.iter().any(|&n| n > 0 && n < FEWEST_OF_A_CLASS) {
+        let rare = |groups| totals.iter().any(|&n| n > 0 && n < fewest_of_a_class(groups));
+        if rare(0) {
             return Err(NoInterval::RareClass);
         }
         let Some(groups) = self.groups else { return Ok(()) };
@@ -246,6 +250,9 @@ impl<'a> Samples<'a> {
             in_groups[k] += 1;
         }
         seen.dedup_by_key(|(group, _)| *group);
+        if rare(seen.len()) {
+            return Err(NoInterval::RareClass);
+        }
         let few = |count: usize| count > 0 && (count < 3 || 2 * count < seen.len());
         if in_groups.into_iter().any(few) { Err(NoInterval::ClassInFewGroups) } else { Ok(()) }
     }
