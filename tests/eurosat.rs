@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use lcz::data::so2sat::So2Sat;
 use lcz::progress::Silent;
-use lcz::scene::eurosat::{EuroSat, EuroSatSplit, Kind};
+use lcz::scene::eurosat::{EuroSat, EuroSatSplit, ImageKind};
 use lcz::scene::{Crs, GeoTiffWriter, Grid, Part, Shares};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ fn copied() -> TempDir {
 #[test]
 fn jpegs_are_read_as_pillow_reads_them() {
     let eurosat = EuroSat::open(jpegs()).unwrap();
-    assert_eq!((eurosat.len(), eurosat.kind()), (30, Kind::TrueColour));
+    assert_eq!((eurosat.len(), eurosat.kind()), (30, ImageKind::TrueColour));
     assert_eq!(eurosat.imagery().bands.true_colour(), Some([0, 1, 2]));
     let known: Value = serde_json::from_str(include_str!("vectors/eurosat.json")).unwrap();
     let names = [
@@ -86,7 +86,7 @@ fn geotiffs_give_reflectances_of_thirteen_bands() {
         writer.finish().unwrap();
     }
     let eurosat = EuroSat::open(folder.path()).unwrap();
-    assert_eq!((eurosat.len(), eurosat.kind()), (10, Kind::AllBands));
+    assert_eq!((eurosat.len(), eurosat.kind()), (10, ImageKind::AllBands));
     let (bands, unit) = (eurosat.imagery().bands, eurosat.imagery().unit);
     assert_eq!(
         (bands.position("B8A"), bands.position("B10"), unit.as_str()),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lcz::Progress;
 use lcz::scene::Part;
-use lcz::scene::eurosat::{EuroSat, Kind};
+use lcz::scene::eurosat::{EuroSat, ImageKind};
 
 use super::output;
 
@@ -56,8 +56,8 @@ impl EuroSatFolder {
         let provenance = self.provenance.map_or_else(|| eurosat.provenance(), Ok)?;
         eurosat.write(&split, &self.out, &provenance, progress)?;
         let kind = match eurosat.kind() {
-            Kind::TrueColour => "true colour (B4, B3, B2)",
-            Kind::AllBands => "13 bands",
+            ImageKind::TrueColour => "true colour (B4, B3, B2)",
+            ImageKind::AllBands => "13 bands",
         };
         let counts = Part::ALL.map(|part| format!("{} {part}", split.of(part).len()));
         output::line(format!(

@@ -21,5 +21,5 @@ pub use sample::Sample;
 pub use signatures::Signatures;
 pub use so2sat::So2Sat;
 pub use statistics::BandStatistics;
-pub use summary::{Agreement, ClassCount, Summary};
+pub use summary::{ClassCount, Summary, VoteAgreement};
 pub use votes::read_votes;

@@ -23,7 +23,7 @@ pub struct Summary {
     /// The share of the pixels without a class, 0–1, where there are masks.
     pub unlabelled_pixels: Option<f64>,
     /// How far the experts agree, where there are votes.
-    pub votes: Option<Agreement>,
+    pub votes: Option<VoteAgreement>,
     /// How many cities or regions, where the file says.
     pub groups: Option<usize>,
     /// The names of the cities, where the groups have names.
@@ -47,7 +47,7 @@ pub struct ClassCount {
 
 /// How far the votes of several experts agree.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Agreement {
+pub struct VoteAgreement {
     /// Mean voting entropy, in nats.
     pub mean_entropy: f64,
     /// The share of the patches whose experts all chose one class, 0–1.
@@ -77,7 +77,7 @@ impl Summary {
             provenance: patches.provenance().to_owned(),
             classes: (0..classes.len()).map(class).collect(),
             unlabelled_pixels: masks.map(|masks| masks.ignored() as f64 / masks.view().len() as f64),
-            votes: if patches.has_votes() { Some(Agreement::of(patches)?) } else { None },
+            votes: if patches.has_votes() { Some(VoteAgreement::of(patches)?) } else { None },
             groups: patches.groups().map(|groups| groups.into_iter().collect::<BTreeSet<_>>().len()),
             cities: patches.cities().iter().map(|(_, name)| name.clone()).collect(),
             hostile_layout: patches.hostile_layout(),
@@ -90,7 +90,7 @@ impl Summary {
     }
 }
 
-impl Agreement {
+impl VoteAgreement {
     fn of(patches: &Patches) -> Result<Self> {
         let entropy = patches.votes()?.distributions().entropy();
         let n = entropy.len() as f64;

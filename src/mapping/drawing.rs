@@ -7,7 +7,7 @@ use ndarray::{Array2, Array3, ArrayView1, s};
 
 use super::Cover;
 use super::blend::blend;
-use super::files::{Files, Rows};
+use super::files::{Files, MapRows};
 use super::report::Numbers;
 use crate::data::Patches;
 use crate::labels::{first_largest, x_ln_y};
@@ -125,7 +125,7 @@ impl Drawn {
     }
 
     /// Room for these lines of the files.
-    fn rows(&self, lines: &Range<usize>, table: &Numbers) -> Option<Rows> {
+    fn rows(&self, lines: &Range<usize>, table: &Numbers) -> Option<MapRows> {
         let size = (lines.len(), self.map.dim().1);
         self.files.as_ref().map(|files| files.rows(size, table.classes().len()))
     }
@@ -133,7 +133,7 @@ impl Drawn {
     /// Puts what a model says of a pixel of the map into its place; `first` is the first line of `rows`.
     fn put(
         &mut self,
-        rows: &mut Option<Rows>,
+        rows: &mut Option<MapRows>,
         ([line, column], first): ([usize; 2], usize),
         p: ArrayView1<'_, f64>,
         table: &Numbers,
@@ -149,7 +149,7 @@ impl Drawn {
         }
     }
 
-    fn append(&mut self, lines: Range<usize>, rows: Option<&Rows>) -> Result<()> {
+    fn append(&mut self, lines: Range<usize>, rows: Option<&MapRows>) -> Result<()> {
         match (&mut self.files, rows) {
             (Some(files), Some(rows)) => files.append(&self.map.slice(s![lines, ..]), rows),
             _ => Ok(()),

@@ -102,9 +102,9 @@ impl Files {
     }
 
     /// Room for so many lines and columns of the map, without data.
-    pub fn rows(&self, size: (usize, usize), classes: usize) -> Rows {
+    pub fn rows(&self, size: (usize, usize), classes: usize) -> MapRows {
         let nothing = |columns: usize| Array2::from_elem((size.0, columns), f32::NAN);
-        Rows {
+        MapRows {
             confidence: nothing(size.1),
             entropy: nothing(size.1),
             probabilities: self.probabilities.as_ref().map(|_| nothing(size.1 * classes)),
@@ -112,7 +112,7 @@ impl Files {
     }
 
     /// Appends lines.
-    pub fn append(&mut self, map: &ArrayView2<'_, u8>, rows: &Rows) -> Result<()> {
+    pub fn append(&mut self, map: &ArrayView2<'_, u8>, rows: &MapRows) -> Result<()> {
         self.zones.append(&map.iter().copied().collect::<Vec<_>>())?;
         self.confidence.append(rows.confidence.as_slice().unwrap_or_default())?;
         self.entropy.append(rows.entropy.as_slice().unwrap_or_default())?;
@@ -143,14 +143,14 @@ impl Files {
 }
 
 /// Some lines of the map.
-pub(super) struct Rows {
+pub(super) struct MapRows {
     confidence: Array2<f32>,
     entropy: Array2<f32>,
     /// The classes of a pixel side by side.
     probabilities: Option<Array2<f32>>,
 }
 
-impl Rows {
+impl MapRows {
     /// Puts what a model says of a pixel, the highest probability and the entropy into their places.
     pub fn put(&mut self, place: [usize; 2], p: ArrayView1<'_, f64>, (highest, entropy): (f64, f64)) {
         self.confidence[place] = highest as f32;

@@ -50,7 +50,7 @@ const BATCH: usize = 256;
 
 /// What the images are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ImageKind {
     /// JPEGs: B4, B3, B2 as bytes.
     TrueColour,
     /// GeoTIFFs of 13 bands.
@@ -61,7 +61,7 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct EuroSat {
     folder: PathBuf,
-    kind: Kind,
+    kind: ImageKind,
     /// Each image with its class, in the order of their names.
     images: Vec<(PathBuf, usize)>,
 }
@@ -88,7 +88,7 @@ impl EuroSat {
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = holder(folder.as_ref())?;
         let mut images = Vec::new();
-        let mut kind: Option<Kind> = None;
+        let mut kind: Option<ImageKind> = None;
         for (class, (name, _)) in CLASSES.iter().enumerate() {
             let of_class = folder.join(name);
             if !of_class.is_dir() {
@@ -118,7 +118,7 @@ impl EuroSat {
             found.sort_by_key(|path| order(path));
             images.extend(found.into_iter().map(|path| (path, class)));
         }
-        Ok(Self { folder, kind: kind.unwrap_or(Kind::TrueColour), images })
+        Ok(Self { folder, kind: kind.unwrap_or(ImageKind::TrueColour), images })
     }
 
     /// The ten classes.
@@ -142,15 +142,15 @@ impl EuroSat {
     }
 
     /// What they are.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ImageKind {
         self.kind
     }
 
     /// Size, bands and unit: reflectance of 13 bands, or B4, B3, B2 as the JPEGs' bytes.
     pub fn imagery(&self) -> Imagery {
         let (names, unit) = match self.kind {
-            Kind::TrueColour => (&["B4", "B3", "B2"][..], "digital number"),
-            Kind::AllBands => (&BANDS[..], "reflectance"),
+            ImageKind::TrueColour => (&["B4", "B3", "B2"][..], "digital number"),
+            ImageKind::AllBands => (&BANDS[..], "reflectance"),
         };
         let bands = band_list(names);
         Imagery { patch_size: SIDE, bands, ground_sampling_distance: Some(10.0), unit: unit.to_owned() }
@@ -162,7 +162,7 @@ impl EuroSat {
     /// A GeoTIFF that cannot be read.
     pub fn provenance(&self) -> Result<String> {
         let real = "real: EuroSAT (Helber et al. 2019)".to_owned();
-        let Some((path, _)) = self.images.first().filter(|_| self.kind == Kind::AllBands) else {
+        let Some((path, _)) = self.images.first().filter(|_| self.kind == ImageKind::AllBands) else {
             return Ok(real);
         };
         let raster = GeoTiff::open(path)?;
@@ -277,8 +277,8 @@ impl EuroSat {
     /// An image that cannot be read or has another size (names it).
     pub fn images(&self, positions: &[usize]) -> Result<Array4<f32>> {
         let read = |&k: &usize| match self.kind {
-            Kind::TrueColour => jpeg(&self.images[k].0),
-            Kind::AllBands => geotiff(&self.images[k].0),
+            ImageKind::TrueColour => jpeg(&self.images[k].0),
+            ImageKind::AllBands => geotiff(&self.images[k].0),
         };
         let images: Vec<Array3<f32>> = positions.par_iter().map(read).collect::<Result<_>>()?;
         let mut all = Array4::zeros((images.len(), SIDE, SIDE, self.imagery().bands.len()));
@@ -316,10 +316,10 @@ fn holder(folder: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn kind_of(path: &Path) -> Option<Kind> {
+fn kind_of(path: &Path) -> Option<ImageKind> {
     match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "jpg" | "jpeg" => Some(Kind::TrueColour),
-        "tif" | "tiff" => Some(Kind::AllBands),
+        "jpg" | "jpeg" => Some(ImageKind::TrueColour),
+        "tif" | "tiff" => Some(ImageKind::AllBands),
         _ => None,
     }
 }

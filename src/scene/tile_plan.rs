@@ -4,6 +4,7 @@ use ndarray::{Array2, Array3, Array4, Axis};
 
 use super::bands::Scene;
 use super::blocks::{BlockSplit, KeptTile, class_counts};
+use super::clouds::CloudFilter;
 use super::cutting::Cutting;
 use super::geotiff::GeoTiff;
 use super::grid::Grid;
@@ -149,7 +150,7 @@ impl<'a> TilePlan<'a> {
 }
 
 /// The scene classes of a date and what of them counts as cloud.
-fn sky<'a>(cutting: &'a Cutting, date: &'a Scene) -> Option<(&'a GeoTiff, &'a super::CloudFilter)> {
+fn sky<'a>(cutting: &'a Cutting, date: &'a Scene) -> Option<(&'a GeoTiff, &'a CloudFilter)> {
     date.scene_classes().map(|scl| (scl, &cutting.clouds))
 }
 

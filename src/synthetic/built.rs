@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::city::{City, normal};
 use super::ground::{Axes, Between, Ground, Lines, Trees};
-use super::materials::{ASPHALT, CONCRETE, GRASS, Material, ROCK, ROOFS, SOIL, is_roof};
+use super::materials::{ASPHALT, CONCRETE, GRASS, Material, ROCK, ROOFS, SOIL, is_roof, pick};
 use super::natural::Natural;
 use super::noise::{Hash, Window, noise, quantile};
 use super::zones::{Layout, Plan};
@@ -236,16 +236,4 @@ fn footprint(a: f32, b: f32, cover: f32, longest: f32, free: f32, lot: &mut Hash
     let (a, b) = if lot.unit() < 0.7 { (a, b) } else { (b, a) };
     let (from_a, from_b) = ((1.0 - long) * lot.unit(), (1.0 - short) * lot.unit());
     !empty && (from_a..from_a + long).contains(&a) && (from_b..from_b + short).contains(&b)
-}
-
-/// One of several, by weight.
-pub(super) fn pick(choice: &[(Material, f32)], at: f32) -> Material {
-    let mut left = at * choice.iter().map(|(_, weight)| weight).sum::<f32>();
-    for &(material, weight) in choice {
-        left -= weight;
-        if left < 0.0 {
-            return material;
-        }
-    }
-    choice[choice.len() - 1].0
 }

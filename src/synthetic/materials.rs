@@ -81,3 +81,15 @@ pub(super) type Spectra = [[f32; BANDS]; COUNT];
 pub(super) fn spectra() -> Spectra {
     MATERIALS.map(|row| row.0)
 }
+
+/// One of several, by weight.
+pub(super) fn pick(choice: &[(Material, f32)], at: f32) -> Material {
+    let mut left = at * choice.iter().map(|(_, weight)| weight).sum::<f32>();
+    for &(material, weight) in choice {
+        left -= weight;
+        if left < 0.0 {
+            return material;
+        }
+    }
+    choice[choice.len() - 1].0
+}

@@ -5,19 +5,18 @@ use std::f32::consts::PI;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::built::pick;
 use super::city::{City, normal};
 use super::ground::{Axes, Ground, Lines, Trees};
 use super::materials::{
     ASPHALT, BROADLEAF, CLEAR_WATER, CONCRETE, CROP, GRASS, Material, ROCK, SAND, SHRUB, SOIL, STUBBLE,
-    TURBID_WATER,
+    TURBID_WATER, pick,
 };
 use super::noise::{Hash, METRES, Window, noise, quantile};
 use crate::Zone;
 
 /// A natural district, as a rule for any place in it.
 pub(super) struct Natural {
-    kind: Kind,
+    kind: Cover,
     axes: Axes,
     /// Two numbers in 0–1 that a kind reads as it likes: how dense, how varied.
     dense: f32,
@@ -29,7 +28,7 @@ pub(super) struct Natural {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
+enum Cover {
     Forest,
     ScatteredTrees,
     Orchard,
@@ -54,17 +53,17 @@ struct Fields {
 impl Natural {
     pub(super) fn draw(zone: Zone, city: &City, rng: &mut ChaCha8Rng) -> Self {
         let kind = match zone {
-            Zone::DenseTrees => Kind::Forest,
-            Zone::ScatteredTrees if rng.gen_bool(0.2) => Kind::Orchard,
-            Zone::ScatteredTrees => Kind::ScatteredTrees,
-            Zone::BushScrub => Kind::Scrub,
-            Zone::LowPlants if rng.gen_bool(0.25) => Kind::Meadow,
-            Zone::LowPlants => Kind::Farmland,
-            Zone::BareRockOrPaved if rng.gen_bool(0.4) => Kind::Rock,
-            Zone::BareRockOrPaved => Kind::Paved,
-            Zone::BareSoilOrSand if rng.gen_bool(0.4) => Kind::Sand,
-            Zone::BareSoilOrSand => Kind::BareFields,
-            _ => Kind::Water { turbid: rng.gen_bool(0.45) },
+            Zone::DenseTrees => Cover::Forest,
+            Zone::ScatteredTrees if rng.gen_bool(0.2) => Cover::Orchard,
+            Zone::ScatteredTrees => Cover::ScatteredTrees,
+            Zone::BushScrub => Cover::Scrub,
+            Zone::LowPlants if rng.gen_bool(0.25) => Cover::Meadow,
+            Zone::LowPlants => Cover::Farmland,
+            Zone::BareRockOrPaved if rng.gen_bool(0.4) => Cover::Rock,
+            Zone::BareRockOrPaved => Cover::Paved,
+            Zone::BareSoilOrSand if rng.gen_bool(0.4) => Cover::Sand,
+            Zone::BareSoilOrSand => Cover::BareFields,
+            _ => Cover::Water { turbid: rng.gen_bool(0.45) },
         };
         Self::of_kind(kind, city, rng)
     }
@@ -72,14 +71,14 @@ impl Natural {
     /// Fields or meadows with trees, for houses to stand in.
     pub(super) fn countryside(city: &City, rng: &mut ChaCha8Rng) -> Self {
         let kind = match rng.gen_range(0..4) {
-            0 => Kind::ScatteredTrees,
-            1 => Kind::Meadow,
-            _ => Kind::Farmland,
+            0 => Cover::ScatteredTrees,
+            1 => Cover::Meadow,
+            _ => Cover::Farmland,
         };
         Self::of_kind(kind, city, rng)
     }
 
-    fn of_kind(kind: Kind, city: &City, rng: &mut ChaCha8Rng) -> Self {
+    fn of_kind(kind: Cover, city: &City, rng: &mut ChaCha8Rng) -> Self {
         let angle = if rng.gen_bool(0.5) { city.grid + 0.15 * normal(rng) } else { rng.gen_range(0.0..PI) };
         let mut lines = |low: f32, high: f32| Lines {
             spacing: rng.gen_range(low..high),
@@ -89,7 +88,7 @@ impl Natural {
             wide: 1.5,
             key: rng.r#gen(),
         };
-        let (long, short) = if kind == Kind::Paved {
+        let (long, short) = if kind == Cover::Paved {
             (lines(120.0, 320.0), lines(60.0, 160.0))
         } else {
             (lines(140.0, 420.0), lines(45.0, 170.0))
@@ -112,26 +111,26 @@ impl Natural {
 
     pub(super) fn lay(&self, window: Window, city: &City) -> Ground {
         match self.kind {
-            Kind::Forest => self.forest(window, city),
-            Kind::ScatteredTrees => self.scattered_trees(window, city),
-            Kind::Orchard => self.orchard(window, city),
-            Kind::Scrub => self.scrub(window, city),
-            Kind::Farmland => {
+            Cover::Forest => self.forest(window, city),
+            Cover::ScatteredTrees => self.scattered_trees(window, city),
+            Cover::Orchard => self.orchard(window, city),
+            Cover::Scrub => self.scrub(window, city),
+            Cover::Farmland => {
                 let crops = [(GRASS, 3.0), (CROP, 3.5), (STUBBLE, 1.5), (SOIL, 0.8)];
                 let mut ground = self.parcels(window, &crops, 0.10);
                 self.hedges(&mut ground, city);
                 ground
             }
-            Kind::Meadow => self.meadow(window, city, 0.15),
-            Kind::Rock => self.rock(window),
-            Kind::Paved => self.paved(window),
-            Kind::BareFields => {
+            Cover::Meadow => self.meadow(window, city, 0.15),
+            Cover::Rock => self.rock(window),
+            Cover::Paved => self.paved(window),
+            Cover::BareFields => {
                 let mut ground = self.parcels(window, &[(SOIL, 6.0), (SAND, 0.5), (STUBBLE, 0.6)], 0.13);
                 ground.scatter(GRASS, 0.08 * self.varied, 30.0, self.key(1));
                 ground
             }
-            Kind::Sand => self.sand(window),
-            Kind::Water { turbid } => self.water(window, turbid),
+            Cover::Sand => self.sand(window),
+            Cover::Water { turbid } => self.water(window, turbid),
         }
     }
 

@@ -35,7 +35,7 @@ use crate::{Bands, Classes, Error, Imagery, Result, Zone};
 #[derive(Clone)]
 pub struct Patches {
     source: Arc<Source>,
-    rows: Rows,
+    rows: RowChoice,
     /// Channels of the source, if not all of them in order.
     channels: Option<Arc<[usize]>>,
     /// Columns of the source's class list that remain.
@@ -54,7 +54,7 @@ enum Source {
 
 /// The rows of the source that a view has, in its order.
 #[derive(Clone)]
-enum Rows {
+enum RowChoice {
     Span(Range<usize>),
     List(Arc<[usize]>),
 }
@@ -101,7 +101,7 @@ impl Patches {
     fn over(source: Source, rows: usize, imagery: Imagery, classes: Classes, provenance: &str) -> Self {
         Self {
             source: Arc::new(source),
-            rows: Rows::Span(0..rows),
+            rows: RowChoice::Span(0..rows),
             channels: None,
             columns: (0..classes.len()).collect(),
             imagery,
@@ -170,15 +170,15 @@ impl Patches {
             ));
         }
         match &self.rows {
-            Rows::Span(span) => self.read_span(&(span.start + range.start..span.start + range.end)),
-            Rows::List(list) => self.read_rows(&list[range]),
+            RowChoice::Span(span) => self.read_span(&(span.start + range.start..span.start + range.end)),
+            RowChoice::List(list) => self.read_rows(&list[range]),
         }
     }
 
     /// All pixels, where they lie in memory as the view has them: all bands, rows in a row. Shape: (N, S, S, C).
     pub(crate) fn lent(&self) -> Option<ArrayView4<'_, f32>> {
         match (&*self.source, &self.rows, &self.channels) {
-            (Source::Memory(images), Rows::Span(span), None) => {
+            (Source::Memory(images), RowChoice::Span(span), None) => {
                 Some(images.slice(s![span.clone(), .., .., ..]))
             }
             _ => None,
@@ -308,7 +308,7 @@ impl Patches {
         }
         self.check_positions(positions)?;
         let rows: Vec<usize> = positions.iter().map(|&position| self.rows.get(position)).collect();
-        let rows = consecutive(&rows).map_or_else(|| Rows::List(rows.into()), Rows::Span);
+        let rows = consecutive(&rows).map_or_else(|| RowChoice::List(rows.into()), RowChoice::Span);
         Ok(Self { rows, ..self.clone() })
     }
 
@@ -317,8 +317,8 @@ impl Patches {
         (0..self.len()).step_by(size).map(move |start| {
             let part = start..self.len().min(start + size);
             let rows = match &self.rows {
-                Rows::Span(span) => Rows::Span(span.start + part.start..span.start + part.end),
-                Rows::List(list) => Rows::List(list[part.clone()].into()),
+                RowChoice::Span(span) => RowChoice::Span(span.start + part.start..span.start + part.end),
+                RowChoice::List(list) => RowChoice::List(list[part.clone()].into()),
             };
             (part, Self { rows, ..self.clone() })
         })
@@ -408,7 +408,7 @@ impl Source {
     }
 }
 
-impl Rows {
+impl RowChoice {
     fn len(&self) -> usize {
         match self {
             Self::Span(span) => span.len(),
