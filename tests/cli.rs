@@ -646,16 +646,6 @@ fn settings_that_do_not_exist_or_make_no_sense_are_named() {
 }
 
 #[test]
-fn a_unet_is_trained_by_another_command_which_is_named() {
-    let data_set = DataSet::new(|_, _| ());
-    let (run, data) = (data_set.run(), data_set.data());
-    let train = ["train", "unet", "--run"].map(OsStr::new).into_iter();
-    let output = lcz(train.chain([run.as_os_str(), "--data".as_ref(), data.as_os_str()]));
-    is_one_error(&output, &["unet", "each pixel", "`lcz landcover train`"]);
-    assert!(!run.exists());
-}
-
-#[test]
 fn a_model_that_is_not_the_one_of_config_toml_is_refused() {
     let data_set = DataSet::new(|_, _| ());
     let (run, data) = (data_set.run(), data_set.data());
