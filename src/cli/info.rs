@@ -91,16 +91,18 @@ impl Info {
         };
         let patches = data.patches()?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(folder) = &self.figures {
-            let dataset = self.dataset.as_ref().map_or_else(String::new, |name| format!("-{name}"));
-            gallery(&patches)?.save(folder, &format!("{stem}{dataset}-gallery"))?;
-        }
-        Ok(Report {
+        let report = Report {
             summary: Summary::of(&patches)?,
             datasets: so2sat::datasets(file)?,
             statistics: if self.statistics { Some(patches.band_statistics(progress)?) } else { None },
             stem,
-        })
+        };
+        // Figures come last: a file that is refused leaves none.
+        if let Some(folder) = &self.figures {
+            let dataset = self.dataset.as_ref().map_or_else(String::new, |name| format!("-{name}"));
+            gallery(&patches)?.save(folder, &format!("{}{dataset}-gallery", report.stem))?;
+        }
+        Ok(report)
     }
 }
 
