@@ -121,11 +121,12 @@ mod tests {
             }
             let mut odd = [f32::NAN, f32::INFINITY, -90.0, -1e30, -1e37, f32::MIN];
             level.run(Swish { z: &mut odd });
-            assert!(odd[0].is_nan() && odd[1] == f32::INFINITY && odd[2..] == [0.0; 4], "{odd:?}");
+            let zeros = odd[2..].iter().all(|y| y.abs() <= 0.0);
+            assert!(odd[0].is_nan() && odd[1].is_infinite() && odd[1] > 0.0 && zeros, "{odd:?}");
             let (y, normal) = ([-1e37], Normal { scale: &[1.0], shift: &[0.0], residual: None });
             let mut g = [1.0];
             level.run(MultiplyDerivative { y: &y, normal, g: &mut g });
-            assert_eq!(g, [0.0], "{level:?}");
+            assert!(g[0].abs() <= 0.0, "{level:?}: {g:?}");
         }
     }
 }
