@@ -515,6 +515,12 @@ impl Table {
             let mean = sum / count as f64;
             let _ = writeln!(text, "| {kind} | {measure} | {count} | {mean:.3} | {lowest:.3} | {setting} |");
         }
+        text.push_str("\nA panel of other experts (no interval is printed for it):\n\n| votes | OA that it reaches, and the bias of the estimate |\n|---|---|\n");
+        for line in self.lines.iter().filter(|line| line.contains(",panel of experts")) {
+            let cells: Vec<&str> = line.split(',').collect();
+            let words = cells[1].split_once('(').map_or("", |(_, words)| words.trim_end_matches(')'));
+            let _ = writeln!(text, "| {} | {words} |", cells[0].trim_start_matches("experts "));
+        }
         fs::write(path, text).expect("a folder to write to");
     }
 }

@@ -69,7 +69,7 @@ impl Panels {
     }
 
     /// What the panels reach: the measure of their summed confusion. It has no interval: the error of the vote model,
-    /// up to 0.03 in OA with 3 to 5 votes (`benches/coverage.rs`), is larger than that of the sample.
+    /// up to 0.04 in OA with 3 votes (`benches/coverage.rs`), is larger than that of the sample.
     pub fn estimate(&self, measure: Measure, samples: &Samples<'_>) -> Option<f64> {
         let mut confusion = Array2::<u64>::zeros((samples.classes.len(), samples.classes.len()));
         for (row, &truth) in self.counts.outer_iter().zip(samples.truth) {

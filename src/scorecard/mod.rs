@@ -314,7 +314,7 @@ impl Scorecard {
     /// **Estimated human performance** ([`Experts`]) fits a [`VoteModel`](crate::labels::VoteModel) to the votes,
     /// draws new panels of experts for each sample, and holds their majority (a tie is drawn at random) against
     /// the same reference as the classifier. It is an estimate without an interval: in simulations its OA is off by
-    /// up to 0.02 with 11 votes per sample, 0.03 with 3 to 5. One expert against the others
+    /// up to 0.01 with 11 votes per sample, 0.03 with 5 and 0.04 with 3 (`benches/coverage.rs`). One expert against the others
     /// ([`Experts::leave_one_out`]) needs no model, is unbiased and has an interval.
     ///
     /// Cross-entropies are clipped as in [`Scores`](crate::metrics::Scores).
