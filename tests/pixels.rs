@@ -276,7 +276,7 @@ fn labels_where_masks_are_needed_and_the_other_way_round_are_refused_in_one_line
     {
         place.refused(
             line,
-            "old: made by `lcz landcover train`, which is no more; cut the scene with `lcz patches --masks`",
+            "old: made by `lcz landcover train`, which no longer exists; cut the scene with `lcz patches --masks`",
         );
     }
 }

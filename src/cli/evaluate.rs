@@ -17,8 +17,8 @@ use super::scorecard::{self, Settings};
 #[command(after_help = "OA overall accuracy, AA average accuracy (mean recall), F1 macro and weighted,
 CE cross-entropy in nats against the labels and against the votes, IoU intersection over union.
 
-Of a model that gives each pixel a class, the samples are the pixels that have one, and intervals come from resampling
-groups (blocks of ground), or patches where there are no groups.
+For a model of pixels the samples are the pixels that have a class. Groups (blocks of ground) are treated as
+independent, or patches where there are no groups.
 
 Examples:
   lcz evaluate runs/first --data data/testing.h5

@@ -89,7 +89,7 @@ impl Run {
     /// A folder that is not one of a U-Net's as lcz made them before a run was the same for all models.
     fn at(folder: &Path) -> Result<Self> {
         if folder.join("training.json").is_file() && !folder.join("config.toml").exists() {
-            let problem = "made by `lcz landcover train`, which is no more";
+            let problem = "made by `lcz landcover train`, which no longer exists";
             let advice = "cut the scene with `lcz patches --masks`, and train with `lcz train unet`";
             return Err(Error::file(folder, problem, advice));
         }

@@ -96,7 +96,7 @@ const BATCH: usize = 256;
 /// A synthetic data set to be written.
 ///
 /// ```
-/// use lcz::data::{So2Sat, synthetic::Synthetic};
+/// use lcz::{data::So2Sat, synthetic::Synthetic};
 /// let folder = tempfile::tempdir()?;
 /// Synthetic { patches: 200, seed: 1 }.write(folder.path(), &mut lcz::progress::Silent)?;
 /// let (train, validation, test) = So2Sat::open(folder.path())?.splits()?;

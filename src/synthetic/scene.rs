@@ -65,7 +65,7 @@ mod scl {
 /// Coordinates are UTM zone 25 north (EPSG:32625), in the middle of the Atlantic.
 ///
 /// ```
-/// use lcz::data::{rasters::GeoTiff, synthetic::SyntheticScene};
+/// use lcz::{scene::GeoTiff, synthetic::SyntheticScene};
 /// let folder = tempfile::tempdir()?;
 /// let scene = SyntheticScene { rows: 64, columns: 96, ..SyntheticScene::default() };
 /// scene.write(&folder.path().join("city"), &mut lcz::progress::Silent)?;
