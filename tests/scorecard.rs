@@ -197,6 +197,7 @@ fn all_right_has_an_interval_of_some_width_and_one_group_none() {
         // Clopper & Pearson: (α/2)^(1/n).
         assert_near(interval.lower, 0.025_f64.powf(1.0 / n as f64), 1e-9);
         assert_close(interval.upper, 1.0, "upper end");
+        assert!(card.row(Measure::ExpectedCalibrationError).unwrap().debiased.is_none(), "too few samples");
     }
     let (p, y) = calibrated(200, 0.7, 0.55, 1);
     let of = |groups: &[i32]| {

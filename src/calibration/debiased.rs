@@ -52,19 +52,21 @@ impl DebiasedError {
             ));
         }
         let binning = bins.cut(confidence)?;
-        let mut sums = vec![[0.0; 3]; binning.len()]; // samples, Σ gap, Σ gap²
+        let mut sums = vec![[0.0; 4]; binning.len()]; // samples, Σ gap, Σ gap², Σ outcome
         for ((&b, c), y) in binning.of.iter().zip(confidence).zip(outcome) {
             let gap = y - c;
-            let [n, sum, squares] = &mut sums[b];
-            (*n, *sum, *squares) = (*n + 1.0, *sum + gap, *squares + gap * gap);
+            let [n, sum, squares, outcomes] = &mut sums[b];
+            (*n, *sum, *squares, *outcomes) = (*n + 1.0, *sum + gap, *squares + gap * gap, *outcomes + y);
         }
         let total = confidence.len() as f64;
         let (mut value, mut at_zero) = (0.0, 0.0);
         // Σ w g², Σ w g² s², Σ w g⁴ with the plain squares of the gaps: the shape of the error over the bins.
         let (mut plain, mut noisy, mut fourth) = (0.0, 0.0, 0.0);
-        for [n, sum, squares] in sums.into_iter().filter(|[n, ..]| *n > 1.0) {
+        for [n, sum, squares, outcomes] in sums.into_iter().filter(|[n, ..]| *n > 1.0) {
             let (weight, square) = (n / total, (sum / n).powi(2));
-            let variance = ((squares - n * square) / (n - 1.0)).max(0.0);
+            // A bin that is all right shows no variance: then that of one sample more of each outcome.
+            let share = (outcomes + 1.0) / (n + 2.0);
+            let variance = ((squares - n * square) / (n - 1.0)).max(share * (1.0 - share));
             value += weight * (sum * sum - squares) / (n * (n - 1.0));
             at_zero += weight * weight * 2.0 * variance * variance / (n * (n - 1.0));
             plain += weight * square;

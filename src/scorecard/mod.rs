@@ -482,6 +482,9 @@ fn warnings(samples: &Samples<'_>, votes: Option<&Votes>) -> Vec<String> {
     warnings
 }
 
+/// The interval of the debiased square is not known to cover with fewer samples.
+const FEWEST_FOR_SQUARE: usize = 100;
+
 impl Samples<'_> {
     /// The debiased squares of the ECE and of the ECE against votes, of independent samples.
     fn debiased(&self, measure: Measure, level: f64) -> Result<Option<DebiasedError>> {
@@ -491,7 +494,7 @@ impl Samples<'_> {
             _ => None,
         };
         match (&self.confidence, outcome) {
-            (Some(confidence), Some(outcome)) if self.groups.is_none() => {
+            (Some(confidence), Some(outcome)) if self.groups.is_none() && self.len() >= FEWEST_FOR_SQUARE => {
                 DebiasedError::of(confidence, &outcome, self.bins, level).map(Some)
             }
             _ => Ok(None),
