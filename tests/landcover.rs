@@ -88,10 +88,7 @@ fn a_scene_is_cut_trained_on_and_mapped() {
     assert!(done(folder, "info data").contains("of the pixels without a class"));
 
     done(folder, &format!("{TRAIN} --run run"));
-    done(
-        folder,
-        &format!("map run {BANDS} --scale 1e-4 --probabilities --truth city/LCZ.tif --out cover.tif"),
-    );
+    done(folder, &format!("map run {BANDS} --scale 1e-4 --probabilities --out cover.tif"));
     let (map, classes) = values(&folder.join("cover.tif"));
     let (band, pixels) = values(&folder.join("city/B2.tif"));
     assert_eq!((map.grid(), map.no_data()), (band.grid(), Some(0.0)));
@@ -99,6 +96,8 @@ fn a_scene_is_cut_trained_on_and_mapped() {
         assert_eq!(*class == 0.0, *pixel == 0.0, "no data, and only there, has no class");
         assert!((0.0..=3.0).contains(class));
     }
+    let about = map.description().unwrap();
+    assert!(about.starts_with("class numbers (1 built, 2 green, 3 water); synthetic"), "{about}");
     let [confidence, entropy, probabilities] = ["confidence", "entropy", "probabilities"]
         .map(|name| values(&folder.join(format!("cover-{name}.tif"))).1);
     assert_eq!(probabilities.dim().0, 3);
@@ -129,6 +128,10 @@ fn a_scene_is_cut_trained_on_and_mapped() {
     refused(
         &without("--bands city/B2.tif,city/B4.tif --scale 1e-4"),
         "city/B2.tif: band 'B3' is missing: the model takes B2 B3 B4 B8, the scene has B2 B4",
+    );
+    refused(
+        &without(&format!("{BANDS} --scale 1e-4 --truth city/LCZ.tif")),
+        "city/LCZ.tif: 14 at row 0, column 0 is none of the 3 classes",
     );
     refused(&without(BANDS), "the model does not fit: pixels in digital number, not reflectance");
     refused(

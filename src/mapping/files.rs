@@ -84,12 +84,13 @@ impl Files {
             let writer = GeoTiffWriter::<f32>::create(names.raster(what), grid)?;
             Ok::<_, Error>(writer.no_data(f32::NAN).describe(&format!("{about}; {data}")))
         };
+        let numbers = table.legend();
         let codes: Vec<&str> = table.classes().codes().iter().map(String::as_str).collect();
         let probabilities =
             || Ok::<_, Error>(of_numbers("-probabilities", "class probabilities")?.bands(&codes));
         Ok(Self {
-            zones: of_classes("", "class numbers")?,
-            filtered: of_classes("-filtered", "class numbers, smoothed by a Gaussian")?,
+            zones: of_classes("", &numbers)?,
+            filtered: of_classes("-filtered", &format!("{numbers}, smoothed by a Gaussian"))?,
             confidence: of_numbers("-confidence", "highest class probability")?,
             entropy: of_numbers("-entropy", "entropy of the class probabilities in nats")?,
             probabilities: names.probabilities.then(probabilities).transpose()?,

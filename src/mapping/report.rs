@@ -119,6 +119,16 @@ impl Numbers {
         if zones { Classes::lcz() } else { self.classes.clone() }
     }
 
+    /// What the numbers mean, in a line: the zones' are known.
+    pub(super) fn legend(&self) -> String {
+        if self.of_truth() == Classes::lcz() {
+            return "class numbers".to_owned();
+        }
+        let name = |(k, number): (usize, &u8)| format!("{number} {}", self.classes.name(k));
+        let names: Vec<String> = self.numbers.iter().enumerate().map(name).collect();
+        format!("class numbers ({})", names.join(", "))
+    }
+
     /// A colour for each number from 0 on.
     pub(super) fn colours(&self) -> Vec<[u8; 3]> {
         let last = self.numbers.iter().copied().max().unwrap_or(0);

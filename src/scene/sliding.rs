@@ -45,7 +45,7 @@ impl<'a> Windows<'a> {
             return Err(Error::file(view.path(), problem, "give the stride in pixels: --stride 10px"));
         };
         if down <= 0.0 {
-            return Err(Error::input("stride", "0", "give 100m, or 10px"));
+            return Err(Error::input("stride", "0 pixels", "give 100m, or 10px"));
         }
         let stride = [down, across].map(|pixels| (pixels.round() as usize).max(1));
         let count = |axis: usize, length: usize| (length - size) / stride[axis] + 1;
