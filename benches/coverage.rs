@@ -265,7 +265,7 @@ fn cities(
 
 fn grouped(k: usize, skew: f64, groups: usize, unequal: f64) -> Lines {
     let mut random = ChaCha8Rng::seed_from_u64(groups as u64);
-    let (p, y, _) = cities(k, skew, &[100; LARGE / 100], &mut random);
+    let (p, y, _) = cities(k, skew, &vec![100; LARGE / 100], &mut random);
     let truth = Truth::of(&p, &y, false);
     let mut counts = Counts::default();
     for _ in 0..DATA_SETS {

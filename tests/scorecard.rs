@@ -217,7 +217,7 @@ fn all_right_has_an_interval_of_some_width_and_one_group_none() {
         rows.filter(|&n| y.indices()[n] == n % 4).count() as f64 / 100.0
     };
     let half = 12.706 * (right(0) - right(1)).abs() / 2.0;
-    assert_near(interval.upper, ((right(0) + right(1)) / 2.0 + half).min(1.0), 1e-3);
+    assert_near(interval.upper, (f64::midpoint(right(0), right(1)) + half).min(1.0), 1e-3);
     assert!(two.warnings.iter().any(|warning| warning.starts_with("2 groups: ")), "{:?}", two.warnings);
 }
 
