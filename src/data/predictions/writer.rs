@@ -13,7 +13,7 @@ use crate::predictions::StoredTemperature;
 use crate::{Classes, Error, Probabilities, Result};
 
 /// Writes `probabilities` [N, K], or [N, S, S, K] of pixels, with what is known of the patches: labels and votes (or label
-/// distributions), or masks, if they are of the same classes ([`labels_fit`]); groups. The file appears whole or not at all.
+/// distributions), or masks, if they are of the same classes; groups. The file appears whole or not at all.
 pub struct PredictionWriter {
     target: PathBuf,
     /// N, or N, S and S.
