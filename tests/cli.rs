@@ -378,7 +378,7 @@ fn a_forest_is_trained_evaluated_and_asked_for_predictions_as_a_network_is() {
         lcz(arguments.iter().chain(more))
     };
     for (more, wanted) in [
-        (&["--labels", "votes"][..], "one class a patch"),
+        (&["--labels", "votes"][..], "one class per patch"),
         (&["--epochs", "3"], "unknown field `epochs`"),
         (&["--set", "model.max_features=log2"], "\"sqrt\", \"all\" or a number"),
         (&["--set", "model.max_features=641"], "641 of 640 features"),
@@ -660,7 +660,7 @@ fn a_model_that_is_not_the_one_of_config_toml_is_refused() {
     let width = config.lines().find(|line| line.starts_with("width = ")).unwrap();
     for (line, other, wanted) in [
         ("name = \"sen2lcz\"", "name = \"resnet50\"", "model.name = \"resnet50\", but model.safetensors"),
-        ("name = \"sen2lcz\"", "name = \"forest\"", "it has \"sen2lcz\""),
+        ("name = \"sen2lcz\"", "name = \"forest\"", "model.safetensors in the same folder has \"sen2lcz\""),
         (width, "width = 99", "model.width = 99, but model.safetensors in the same folder has"),
     ] {
         std::fs::write(run.join("config.toml"), config.replacen(line, other, 1)).unwrap();
