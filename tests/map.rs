@@ -457,7 +457,7 @@ fn what_cannot_be_mapped_is_told_in_one_line_and_leaves_nothing() {
     let message = told(&all, &[]);
     assert!(message.contains("pixels in digital number, not reflectance; say how values"), "{message}");
     let message = told(&all, &["--scale", "1e-4", "--stride", "0px"]);
-    assert!(message.contains("stride: 0; give 100m"), "{message}");
+    assert!(message.contains("stride: 0 pixels; give 100m"), "{message}");
     let message = told(&all, &["--scale", "1e-4", "--stride", "wide"]);
     assert!(message.contains("'wide': not a distance"), "{message}");
     let message = told(&all, &["--scale", "1e-4", "--sigma", "0m"]);

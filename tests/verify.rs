@@ -129,10 +129,11 @@ fn a_study_s_figures_are_verified_and_drawn_again_from_its_predictions_alone() {
     let stems: Vec<&str> = made.keys().filter_map(|name| name.strip_suffix(".svg")).collect();
     assert_eq!(stems.len(), 10, "{stems:?}");
 
-    // Cut short in three ways, it goes on: a set of which a file is missing, a run without an end, and
-    // predictions that are not all there.
+    // Interrupted in three ways, it resumes: a set without one of its files, a run and the file that is stored last of it,
+    // and predictions that are incomplete.
     fs::remove_file(Path::new(&study).join("synthetic/testing.h5")).unwrap();
-    fs::remove_file(Path::new(&study).join("runs/votes-seed-1/outcome.json")).unwrap();
+    fs::remove_dir_all(Path::new(&study).join("runs/votes-seed-1")).unwrap();
+    fs::remove_file(Path::new(&study).join("predictions/votes-seed-1-dropout.csv")).unwrap();
     fs::remove_file(Path::new(&study).join("predictions/one-hot-ensemble-scaled.h5")).unwrap();
     done(&[&reproduce[..], &small].concat());
     assert!(files(Path::new(&study)) == made, "a study that went on gave other files");

@@ -35,10 +35,10 @@ impl DebiasedError {
     ///
     /// ```
     /// use lcz::calibration::{Bins, DebiasedError};
-    /// // Always 0.9, and right in 8 of 10 cases: (0.1² · 10 − 0.16) / 9.
+    /// // Always 0.9, and right in 8 of 10 cases: the square of the gap, less the variance of its mean.
     /// let right: Vec<f64> = (0..10).map(|n| if n < 8 { 1.0 } else { 0.0 }).collect();
     /// let error = DebiasedError::of(&[0.9; 10], &right, Bins::default(), 0.95)?;
-    /// assert!((error.value - (0.1 - 0.16) / 9.0).abs() < 1e-12);
+    /// assert!((error.value - (0.1_f64.powi(2) - 0.16 / 9.0)).abs() < 1e-12);
     /// assert_eq!(error.lower, 0.0);
     /// # Ok::<(), lcz::Error>(())
     /// ```
