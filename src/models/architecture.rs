@@ -1,16 +1,15 @@
 //! All networks in one list. What each is stands in its own file: settings, layers, forward pass.
 
-use dfdx::prelude::{Cpu, Dtype};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use dfdx::prelude::Cpu;
 use serde::{Deserialize, Serialize};
 
+use super::blueprint::Blueprint;
 use super::mlp::MlpSettings;
 use super::resnet50::ResNet50Settings;
 use super::sen2lcz::Sen2LczSettings;
 use super::unet::UnetSettings;
 use crate::data::{Patches, Sample};
-use crate::nn::{Backend, Builder, Layer, Module, Training, layers_of};
+use crate::nn::{Layer, Training, layers_of};
 use crate::{Classes, Error, Imagery, Result};
 
 /// The kind of a network and its size, as a configuration file gives it.
@@ -39,42 +38,6 @@ macro_rules! with_settings {
     };
 }
 pub(super) use with_settings;
-
-/// The settings of a network, which say how to build it.
-pub(super) trait Blueprint {
-    /// What it is called in configurations and tables: its variant of [`Architecture`] in kebab case.
-    const NAME: &'static str;
-
-    /// What is given a class.
-    const SAMPLE: Sample = Sample::Patch;
-
-    /// The network that they describe.
-    type Module<E: Dtype, D: Backend<E>>: Module<E, D>;
-
-    /// What it is trained with where nothing else is given.
-    fn training(&self) -> Training {
-        Training::default()
-    }
-
-    /// Refuses settings that cannot be, or that do not fit patches of this size.
-    fn check(&self, patch_size: usize) -> Result<()>;
-
-    /// The network with random weights, for settings that have been checked.
-    fn module<E: Dtype, D: Backend<E>>(&self, build: &mut Builder<'_, E, D>) -> Self::Module<E, D>;
-
-    /// Checks the settings, and gives the network with weights drawn from a seed.
-    fn build<D: Backend<f32>>(
-        &self,
-        device: &D,
-        imagery: &Imagery,
-        classes: &Classes,
-        seed: u64,
-    ) -> Result<Self::Module<f32, D>> {
-        self.check(imagery.patch_size)?;
-        let random = &mut ChaCha8Rng::seed_from_u64(seed);
-        Ok(self.module(&mut Builder::new(device, random, imagery, classes.len())))
-    }
-}
 
 /// A blueprint's name, and what its network gives a class.
 fn facts_of<B: Blueprint>(_: &B) -> (&'static str, Sample) {

@@ -7,7 +7,7 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::architecture::Blueprint;
+use super::blueprint::Blueprint;
 use crate::nn::{Backend, Builder, Dense, Initial, Maps, Module, Pass, Rows, Visitor, dropout};
 use crate::{Error, Imagery, Result};
 

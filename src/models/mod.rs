@@ -4,6 +4,7 @@
 //! A sample is a patch or a pixel ([`Sample`]); everything else is the same for both.
 
 mod architecture;
+mod blueprint;
 mod device;
 mod ensemble;
 pub mod forest;

@@ -3,7 +3,8 @@
 use dfdx::prelude::Cpu;
 use ndarray::{Array2, s};
 
-use super::architecture::{Blueprint, with_settings};
+use super::architecture::with_settings;
+use super::blueprint::Blueprint;
 use super::device::Device;
 use super::{Architecture, Classifier, Model, check_imagery};
 use crate::data::{Patches, Sample};

@@ -8,7 +8,7 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::architecture::Blueprint;
+use super::blueprint::Blueprint;
 use crate::nn::{
     Backend, Builder, Convolution, Dense, Initial, Maps, Module, Pass, Rows, Visitor, Window, dropout, fork,
     mean_of_logits, mean_of_softmaxes,

@@ -14,7 +14,7 @@ mod plain;
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::architecture::Blueprint;
+use super::blueprint::Blueprint;
 use crate::data::Sample;
 use crate::nn::{
     Augmentation, Backend, Builder, Maps, Module, Pass, PixelHead, Rows, Schedule, Training, Visitor,
