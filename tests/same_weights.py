@@ -15,7 +15,7 @@ exit status is 1 if anything differs.
 Needs Python 3.9 and nothing else. Takes two minutes on two cores.
 
 A change that is meant to leave training alone (moved code, faster kernels, other names) is checked with it against the
-program before the change: `git worktree add /tmp/before main && cd /tmp/before && cargo build --release`.
+program before the change: `git worktree add ../before main && cd ../before && cargo build --release`.
 
 U-Nets: a program without `lcz patches --masks` cuts the scene and trains in one go, with `lcz landcover train`; one that
 has it writes patches with masks and trains with `lcz train unet`. Both must cut the same patches in the same order.
