@@ -1,14 +1,10 @@
-//! Tables in every format that `lcz` writes, and how a value shows itself below a notebook cell.
-//!
-//! A notebook kernel (evcxr) calls `evcxr_display` on the value that a cell ends with, and reads what to
-//! show from stdout, between two marks. It keeps the last content of each kind: one figure a cell.
+//! Tables in every format that `lcz` writes.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use base64::Engine as _;
 use serde::{Serialize, Serializer};
 
 use crate::files::write_whole;
@@ -136,11 +132,6 @@ impl Table {
     pub fn print(&self) -> Result<()> {
         let text = if self.rows.len() > 1 { self.to_string() } else { String::new() };
         io::stdout().write_all(text.as_bytes()).map_err(Error::io(Path::new("standard output")))
-    }
-
-    /// Shows it below a notebook cell.
-    pub fn evcxr_display(&self) {
-        show(&[("text/html", &self.html()), ("text/plain", &self.to_string())]);
     }
 
     /// Whether each column holds numbers; as many columns as the widest row has.
@@ -366,7 +357,7 @@ fn in_latex(text: &str) -> String {
 }
 
 /// A whole number with its thousands apart: `352,366`.
-pub(crate) fn grouped(count: u64) -> String {
+pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (k, digit) in digits.chars().enumerate() {
@@ -379,23 +370,8 @@ pub(crate) fn grouped(count: u64) -> String {
 }
 
 /// A text as HTML.
-pub(crate) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-/// Shows a PNG below a notebook cell.
-pub(crate) fn show_png(png: &[u8]) {
-    show(&[("image/png", &base64::engine::general_purpose::STANDARD.encode(png))]);
-}
-
-/// Shows content of several kinds, of which the notebook takes the best, below a cell.
-pub(crate) fn show(contents: &[(&str, &str)]) {
-    let mut out = io::stdout().lock();
-    for (kind, content) in contents {
-        // A notebook that closed its pipe has nobody to tell.
-        let _ = writeln!(out, "EVCXR_BEGIN_CONTENT {kind}\n{}\nEVCXR_END_CONTENT", content.trim_end());
-    }
-    let _ = out.flush();
 }
 
 #[cfg(test)]

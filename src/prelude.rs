@@ -1,13 +1,12 @@
 //! What a notebook begins with: `use lcz::prelude::*;`.
 //!
 //! The types of the lessons under their own names, and the modules [`figures`], [`metrics`], [`models`],
-//! [`calibration`], [`uncertainty`] and [`course`] under theirs. `Result` is left out: it would hide the one
+//! [`calibration`] and [`uncertainty`] under theirs. `Result` is left out: it would hide the one
 //! that Rust has.
 
 pub use crate::bands::{Bands, Imagery};
 pub use crate::calibration::{self, Bins, Reliability, TemperatureFit};
 pub use crate::classes::{Classes, Zone};
-pub use crate::course::{self, Comparison};
 pub use crate::data::{Masks, Patches, Signatures, So2Sat, Summary};
 pub use crate::display::Table;
 pub use crate::embedding::{Embedding, TSne};

@@ -345,3 +345,13 @@ fn what_does_not_belong_together_is_refused_in_one_line() {
     refused(confusion.merge(&ConfusionMatrix::empty(three)).unwrap_err(), "one class list");
     assert!(Floor::new(-1e-7).is_err() && Floor::new(f64::NAN).is_err() && Floor::new(1e-7).is_ok());
 }
+
+#[test]
+fn the_largest_errors_come_first_and_hits_are_left_out() {
+    let classes = Classes::named(["a", "b"]).unwrap();
+    let confusion = ConfusionMatrix::from_counts(classes, array![[90, 10], [30, 10]]).unwrap();
+    let table = confusion.largest_errors(5).to_string();
+    let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows, [["b", "a", "30", "75", "%"], ["a", "b", "10", "10", "%"]]);
+    assert_eq!(confusion.largest_errors(1).to_string().lines().count(), 2);
+}

@@ -9,7 +9,7 @@ use super::lettering::Lettering;
 use super::parts::{Frame, LABEL, MARGIN, Marker, PAGE_WIDTH, legend, numbers, plot_frame, range};
 use super::{Caption, Figure};
 use crate::display::cells;
-use crate::{Error, Result};
+use crate::{Error, History, Result};
 
 /// What the loss is drawn on a logarithmic axis from: the largest over the smallest.
 const LOGARITHMIC_FROM: f64 = 20.0;
@@ -34,6 +34,25 @@ pub struct Curves {
     pub validation_accuracy: Vec<Option<f64>>,
     /// The epoch whose weights were kept.
     pub best_epoch: Option<usize>,
+}
+
+impl History {
+    /// Seconds of all epochs together.
+    pub fn seconds(&self) -> f64 {
+        self.epochs.iter().map(|record| record.seconds).sum()
+    }
+
+    /// As [`learning_curves`] takes it.
+    pub fn curves(&self) -> Curves {
+        let records = || self.epochs.iter();
+        Curves {
+            epochs: records().map(|record| record.epoch).collect(),
+            training_loss: records().map(|record| record.training_loss).collect(),
+            validation_loss: records().map(|record| record.validation_loss).collect(),
+            validation_accuracy: records().map(|record| record.validation_accuracy).collect(),
+            best_epoch: Some(self.best_epoch),
+        }
+    }
 }
 
 impl Curves {

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 
 use super::drawing::{encode, halved};
-use crate::display::show_png;
 use crate::files::Partial;
 use crate::{Error, Result};
 
@@ -106,17 +105,12 @@ impl Figure {
         pixels(png).is_some_and(|found| Some(found) == pixels(&self.png))
     }
 
-    /// Shows it below a notebook cell, at half the resolution of the PNG file: 150 pixels an inch are
-    /// sharp on a screen, and a notebook that is kept with its figures stays small.
-    pub fn evcxr_display(&self) {
-        match self.for_a_screen() {
-            Ok(png) => show_png(&png),
-            Err(error) => println!("{error}"),
-        }
-    }
-
-    /// The PNG at half its width and height.
-    fn for_a_screen(&self) -> Result<Vec<u8>> {
+    /// The PNG at half its width and height, for a notebook: 150 pixels an inch are sharp on a screen, and a
+    /// notebook that is kept with its figures stays small.
+    ///
+    /// # Errors
+    /// A PNG that cannot be read, which would be a fault of this crate.
+    pub fn for_a_screen(&self) -> Result<Vec<u8>> {
         let failed = |error: png::DecodingError| Error::Internal {
             what: "reading a figure's PNG",
             detail: error.to_string(),

@@ -9,6 +9,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;
 
 use super::check_alike;
+use crate::display::{Table, grouped};
 use crate::{Classes, Error, Labels, Result, Zone};
 
 /// The classes that a macro average goes over.
@@ -350,6 +351,31 @@ impl ConfusionMatrix {
             reference,
             predicted,
         })
+    }
+
+    /// The `n` most frequent confusions: which class is predicted as which, how often, and which share of the class
+    /// that is.
+    pub fn largest_errors(&self, n: usize) -> Table {
+        let classes = self.classes();
+        let totals = self.reference_totals();
+        let mut errors: Vec<(usize, usize, u64)> = self
+            .counts()
+            .indexed_iter()
+            .filter(|((truth, predicted), count)| truth != predicted && **count > 0)
+            .map(|((truth, predicted), count)| (truth, predicted, *count))
+            .collect();
+        errors.sort_by_key(|(truth, predicted, count)| (std::cmp::Reverse(*count), *truth, *predicted));
+        let mut table = Table::new(["reference", "predicted", "patches", "of the class"]);
+        for (truth, predicted, count) in errors.into_iter().take(n) {
+            let share = 100.0 * count as f64 / totals[truth] as f64;
+            table.row([
+                classes.name(truth),
+                classes.name(predicted),
+                grouped(count),
+                format!("{share:.0} %"),
+            ]);
+        }
+        table
     }
 
     /// Which classes are built zones; None if some class is no zone at all.

@@ -185,11 +185,6 @@ impl dyn Model + '_ {
     pub fn forward_operations(&self) -> u64 {
         self.architecture().operations(self.imagery(), self.classes())
     }
-
-    /// Shows its summary below a notebook cell.
-    pub fn evcxr_display(&self) {
-        self.summary().evcxr_display();
-    }
 }
 
 /// Refuses patches unlike those that a model takes.

@@ -1,4 +1,4 @@
-//! What the course's notebooks lean on: a data set that makes itself, real data where there are some,
+//! What the course's notebooks use: a data set that makes itself, real data where there are some,
 //! and checks of the exercises that answer `correct` or give a hint.
 
 mod checks;
@@ -7,17 +7,19 @@ mod cover;
 mod maps;
 mod real;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
+use tempfile::TempDir;
+
 use crate::data::So2Sat;
 use crate::display::{Table, grouped};
-use crate::files::Partial;
 use crate::progress::{Lines, Silent};
 use crate::scene::Shares;
 use crate::scene::eurosat::EuroSat;
 use crate::synthetic::{Synthetic, SyntheticEuroSat};
-use crate::{Progress, Result, Votes, Zone};
+use crate::{Error, Progress, Result, Votes, Zone};
 
 pub use checks::*;
 pub use comparison::Comparison;
@@ -26,7 +28,7 @@ pub use maps::{map_aquileia, map_city};
 use real::real;
 pub use real::{PublishedVotes, Shown, published_votes, real_patches, real_votes, with_real};
 
-/// Synthetic patches of the notebooks, and how many where they are only tried out.
+/// Synthetic patches of the notebooks, and how many in quick mode.
 const PATCHES: [usize; 2] = [3400, 680];
 /// What they are drawn from.
 const SEED: u64 = 1;
@@ -36,23 +38,23 @@ const EUROSAT_EACH: [usize; 2] = [40, 12];
 /// Their random seed.
 const EUROSAT_SEED: u64 = 9;
 
-/// Whether the notebooks are only tried out, on small data: `LCZ_QUICK=1`.
+/// Whether the notebooks run in quick mode, on small data: `LCZ_QUICK=1`.
 pub fn is_quick() -> bool {
     std::env::var("LCZ_QUICK").is_ok_and(|value| value == "1")
 }
 
-/// So many epochs, or 2 where the notebooks are only [tried out](is_quick).
+/// This number of epochs, or 2 in [quick mode](is_quick).
 pub fn epochs(full: usize) -> usize {
     if is_quick() { full.min(2) } else { full }
 }
 
-/// Says once where the notebooks are only [tried out](is_quick): the texts speak of the full data.
+/// Says once that the notebooks run in [quick mode](is_quick): the texts speak of the full data.
 fn announce_quick() {
     static SAID: Once = Once::new();
     if is_quick() {
         SAID.call_once(|| {
             println!(
-                "In small (LCZ_QUICK=1): what the text tells you to expect need not hold on so few data."
+                "Quick mode (LCZ_QUICK=1): what the text tells you to expect need not hold on few data."
             );
         });
     }
@@ -75,8 +77,8 @@ pub fn radar_data() -> Result<So2Sat> {
     So2Sat::open_as(data_folder()?, "sen1")
 }
 
-/// **Made-up** images in EuroSAT's layout, a folder a class, and of them the files that everything else takes: made on first
-/// use in `data/` of the repository, split at random within each class, 60 : 15 : 25.
+/// **Synthetic** images in EuroSAT's layout, a folder for each class, and the HDF5 files made from them: written on
+/// first use in `data/` of the repository, split at random within each class, 60 : 15 : 25.
 ///
 /// # Errors
 /// A folder that may not be written, or a disk that is full.
@@ -101,21 +103,33 @@ fn data_folder() -> Result<PathBuf> {
     let synthetic = Synthetic { patches: PATCHES[usize::from(is_quick())], seed: SEED };
     let folder = repository().join("data").join(format!("synthetic-{}-{SEED}", synthetic.patches));
     made(folder, |folder| {
-        let partial = Partial::folder(folder)?;
-        synthetic.write(partial.path(), &mut WithoutSummary(Lines::on_stdout()))?;
-        partial.replace()?;
-        println!("{} synthetic patches made in {}", grouped(synthetic.patches as u64), folder.display());
+        synthetic.write(folder, &mut WithoutSummary(Lines::on_stdout()))?;
+        println!("{} synthetic patches made in data/", grouped(synthetic.patches as u64));
         Ok(())
     })
 }
 
-/// Makes a folder of data where it is missing. Two notebooks may be at it at the same time: the folder of the one that
-/// is done first is whole, has the same contents, and serves both.
+/// Makes a folder where it is missing, under another name until it is whole. Two notebooks may make it at the same
+/// time: the folder of the one that is done first has the same contents, and serves both.
 fn made(folder: PathBuf, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     if !folder.exists() {
-        make(&folder).or_else(|error| if folder.exists() { Ok(()) } else { Err(error) })?;
+        let unfinished = unfinished_near(&folder)?;
+        let whole = unfinished.path().join("whole");
+        make(&whole)?;
+        let renamed = fs::rename(&whole, &folder);
+        if !folder.exists() {
+            renamed.map_err(Error::io(&folder))?;
+        }
     }
     Ok(folder)
+}
+
+/// A hidden folder on the same disk, removed when it is dropped.
+fn unfinished_near(folder: &Path) -> Result<TempDir> {
+    let parent = folder.parent().unwrap_or(folder);
+    fs::create_dir_all(parent)
+        .and_then(|()| tempfile::Builder::new().prefix(".unfinished-").tempdir_in(parent))
+        .map_err(Error::io(parent))
 }
 
 /// The repository's folder: a notebook runs in `notebooks/`, or as a student's copy in `target/student/`.
@@ -187,7 +201,6 @@ pub fn agreement(sets: &[(&str, &Votes)]) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::sync::Barrier;
     use std::thread;
 
@@ -199,10 +212,10 @@ mod tests {
         let both_write = Barrier::new(2);
         let make = || {
             made(place.path().join("data"), |folder| {
-                let partial = Partial::folder(folder)?;
-                fs::write(partial.path().join("a"), "whole").unwrap();
+                fs::create_dir(folder).unwrap();
+                fs::write(folder.join("a"), "whole").unwrap();
                 both_write.wait();
-                partial.replace()
+                Ok(())
             })
         };
         let folders =
@@ -210,7 +223,7 @@ mod tests {
         for folder in folders {
             assert_eq!(fs::read_to_string(folder.unwrap().join("a")).unwrap(), "whole");
         }
-        let fails = |_: &Path| Err(crate::Error::input("data", "no room", "make some"));
+        let fails = |_: &Path| Err(Error::input("data", "no room", "make some"));
         assert!(made(place.path().join("other"), fails).is_err());
     }
 }

@@ -4,6 +4,7 @@ use crate::calibration::{Bins, expected_calibration_error};
 use crate::data::Patches;
 use crate::display::Table;
 use crate::metrics::Scores;
+use crate::show::EvcxrDisplay;
 use crate::{LabelDistributions, Labels, Probabilities, Result};
 
 /// A table of models on one test set, a row a model: overall and average accuracy, kappa, cross-entropy and
@@ -56,16 +57,17 @@ impl Comparison {
     pub fn table(&self) -> &Table {
         &self.table
     }
+}
 
-    /// Shows it below a notebook cell.
-    pub fn evcxr_display(&self) {
+impl EvcxrDisplay for Comparison {
+    fn evcxr_display(&self) {
         self.table.evcxr_display();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array4, array};
+    use crate::ndarray::{Array4, array};
 
     use super::*;
     use crate::{Bands, Classes, Imagery};

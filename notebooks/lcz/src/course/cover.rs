@@ -1,4 +1,6 @@
-//! The scene of the lesson on segmentation: a made-up city that makes itself, with its polygons and its clouds.
+//! The scene of the lesson on segmentation: a synthetic city that makes itself, with its polygons and its clouds.
+
+use std::fs;
 
 use super::{WithoutSummary, made, repository};
 use crate::figures::{self, Caption, Figure, TilesPicture};
@@ -7,9 +9,9 @@ use crate::models::Model;
 use crate::progress::{Lines, Silent};
 use crate::scene::{CloudFilter, Codes, CutScene, GeoTiff, LabelRaster, Labelling, Scene, Tiling};
 use crate::synthetic::SyntheticScene;
-use crate::{Bands, Result, write_whole};
+use crate::{Bands, Error, Result};
 
-/// Lines and columns of the city, and where the notebooks are only tried out.
+/// Lines and columns of the city, and in quick mode.
 const SIDE: [usize; 2] = [768, 384];
 /// What it is drawn from.
 const SEED: u64 = 4;
@@ -50,15 +52,15 @@ pub fn cover_scene() -> Result<CoverScene> {
     let side = SIDE[usize::from(super::is_quick())];
     let maker = SyntheticScene { rows: side, columns: side, seed: SEED, clouds: 0.08 };
     let folder = made(repository().join("data").join(format!("cover-{side}-{SEED}")), |folder| {
-        maker.write(folder, &mut WithoutSummary(Lines::on_stdout()))
+        maker.write(folder, &mut WithoutSummary(Lines::on_stdout()))?;
+        let codes = folder.join("codes.csv");
+        fs::write(&codes, CODES).map_err(Error::io(&codes))
     })?;
-    let codes = folder.join("codes.csv");
-    write_whole(&codes, CODES.as_bytes())?;
     let bands = Bands::sentinel2();
     let scene = Scene::open(bands.names().iter().map(|band| folder.join(format!("{band}.tif"))))?;
     let labelling = Labelling {
         label_field: Some("LC_CODE".to_owned()),
-        codes: Some(Codes::read(&codes)?),
+        codes: Some(Codes::read(&folder.join("codes.csv"))?),
         ..Labelling::default()
     };
     let labels = labelling.open(folder.join("districts.shp"), std::slice::from_ref(&scene), &mut Silent)?;

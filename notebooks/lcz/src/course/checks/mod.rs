@@ -15,7 +15,8 @@ mod welcome;
 
 use std::fmt;
 
-use crate::display::{escaped, show};
+use crate::display::escaped;
+use crate::show::{EvcxrDisplay, show};
 
 pub use data::{check_entropy, check_greenest, check_ndwi};
 pub use distributions::{check_cross_entropy, check_gradient, check_smoothing};
@@ -42,9 +43,10 @@ impl Verdict {
     fn of(is_right: bool, lesson: &str, hint: impl Into<String>) -> Self {
         if is_right { Self::Correct(lesson.to_owned()) } else { Self::NotYet(hint.into()) }
     }
+}
 
-    /// Shows it below a notebook cell.
-    pub fn evcxr_display(&self) {
+impl EvcxrDisplay for Verdict {
+    fn evcxr_display(&self) {
         let colour = if matches!(self, Self::Correct(_)) { "#00714D" } else { "#A84300" };
         let html = format!("<p style=\"color:{colour}\">{}</p>", escaped(&self.to_string()));
         show(&[("text/html", &html), ("text/plain", &self.to_string())]);

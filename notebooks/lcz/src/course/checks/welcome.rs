@@ -1,6 +1,6 @@
 //! Exercises of notebook 00.
 
-use ndarray::Array2;
+use crate::ndarray::Array2;
 
 use super::Verdict;
 
@@ -49,7 +49,7 @@ pub fn check_column_mean(answer: f64, table: &Array2<f64>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
+    use crate::ndarray::array;
 
     use super::super::testing::{hint, is_correct};
     use super::*;

@@ -60,7 +60,7 @@ pub fn check_kappa(answer: impl Fn(f64, f64) -> f64) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
+    use crate::ndarray::array;
 
     use super::super::testing::{hint, is_correct};
     use super::*;

@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::Array2;
+use crate::ndarray::Array2;
 
 use crate::data::{Patches, So2Sat, read_votes};
 use crate::figures::Figure;
 use crate::labels::{EntropyHistogram, VotingConfusion};
+use crate::show::EvcxrDisplay;
 use crate::{Classes, Error, Result, Votes, Zone};
 
 /// 72 real Sentinel-2 patches without labels, where `LCZ_REAL_DATA` names a folder that has them
@@ -33,7 +34,7 @@ pub fn real_votes() -> Result<Option<Votes>> {
 }
 
 /// A file or folder of the real data, if it is there.
-pub(super) fn real(name: &str) -> Option<PathBuf> {
+pub fn real(name: &str) -> Option<PathBuf> {
     let path = Path::new(&std::env::var_os("LCZ_REAL_DATA")?).join(name);
     path.exists().then_some(path)
 }
@@ -47,9 +48,8 @@ pub enum Shown {
     Note(&'static str),
 }
 
-impl Shown {
-    /// Shows the figure or the note below a notebook cell.
-    pub fn evcxr_display(&self) {
+impl EvcxrDisplay for Shown {
+    fn evcxr_display(&self) {
         match self {
             Self::Figure(figure) => figure.evcxr_display(),
             Self::Note(note) => println!("{note}"),
@@ -84,8 +84,8 @@ const VOTES: f64 = 11.0;
 /// Mean voting entropy on built and on natural zones, in nats: not among the numbers of the figures.
 const MEAN_ENTROPY: [f64; 2] = [0.306_461, 0.069_626];
 /// The numbers of two figures of this repository, drawn from the votes themselves.
-const CONFUSION: &str = include_str!("../../figures/voting-confusion.csv");
-const ENTROPY: &str = include_str!("../../figures/voting-entropy.csv");
+const CONFUSION: &str = include_str!("../../../../figures/voting-confusion.csv");
+const ENTROPY: &str = include_str!("../../../../figures/voting-entropy.csv");
 
 /// The sums of the real votes, which are part of this crate (the votes themselves are not).
 ///
@@ -119,7 +119,7 @@ fn lines(csv: &'static str) -> impl Iterator<Item = &'static str> {
 fn no_number(file: &str, line: &str) -> Error {
     Error::input(
         format!("figures/{file}"),
-        format!("'{line}' is no line of numbers"),
+        format!("'{line}' is not a line of numbers"),
         "draw the figure again",
     )
 }
@@ -140,7 +140,7 @@ fn histogram(group: &str, mean: f64) -> Result<EntropyHistogram> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
+    use crate::ndarray::array;
 
     use super::super::agreement;
     use super::*;
@@ -149,7 +149,7 @@ mod tests {
     fn a_panel_that_is_split_is_not_unanimous_and_votes_for_two() {
         let classes = Classes::of_zones([Zone::CompactHighRise, Zone::Water]);
         let votes = Votes::new(classes, array![[11.0, 0.0], [11.0, 0.0], [5.0, 6.0]]).unwrap();
-        let table = agreement(&[("made up", &votes)]).to_string();
+        let table = agreement(&[("synthetic", &votes)]).to_string();
         let first = table.lines().nth(1).unwrap();
         assert_eq!(
             first.split_whitespace().collect::<Vec<_>>(),

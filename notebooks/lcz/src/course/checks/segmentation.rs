@@ -1,6 +1,6 @@
 //! Exercises of notebook 10.
 
-use ndarray::{Array2, array};
+use crate::ndarray::{Array2, array};
 
 use super::Verdict;
 

@@ -1,12 +1,11 @@
-//! Maps of the last lesson: a made-up city that makes itself, and a real scene where it is at hand.
+//! Maps of the last lesson: a synthetic city that makes itself, and a real scene where it is at hand.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Shown, WithoutSummary, made, real, repository};
+use super::{Shown, WithoutSummary, made, real, repository, unfinished_near};
 use crate::checkpoint;
 use crate::figures::Figure;
-use crate::files::Partial;
 use crate::mapping;
 use crate::mapping::{MapReport, Mapping};
 use crate::models::sen2lcz::Fusion;
@@ -17,14 +16,14 @@ use crate::scene::{Radiometry, Scene};
 use crate::synthetic::SyntheticScene;
 use crate::{Error, Result};
 
-/// Pixels of 10 m of the made-up city, and where the notebooks are only tried out.
+/// Pixels of 10 m of the synthetic city, and in quick mode.
 const CITY: [(usize, usize); 2] = [(240, 360), (96, 128)];
 /// What it is drawn from: no city of the patches.
 const SEED: u64 = 8;
 
-/// Maps a **synthetic** city with a network that takes So2Sat's Sentinel-2 bands, a window every 50 m, and holds the map
-/// against the city's zones. The city is made on first use in `data/` of the repository; the GeoTIFFs of the map, which a
-/// geographic information system opens, are in `runs/notebook-map/`, each time anew.
+/// Maps a **synthetic** city with a network that takes So2Sat's Sentinel-2 bands, a window every 50 m, and compares the
+/// map with the city's zones. The city is made on first use in `data/` of the repository; the GeoTIFFs of the map, for a
+/// geographic information system, are in `runs/notebook-map/` and replaced each time.
 ///
 /// # Errors
 /// A network of other bands, a folder that may not be written, or a disk that is full.
@@ -70,19 +69,21 @@ fn mapped(
     truth: Option<&Path>,
 ) -> Result<(MapReport, Figure)> {
     let folder = repository().join("runs").join("notebook-map");
-    let partial = Partial::folder(&folder)?;
-    let run = Run::create(&partial.path().join("model"), |run| run.keep(network))?;
-    let out = partial.path().join("map.tif");
+    let unfinished = unfinished_near(&folder)?;
+    let whole = unfinished.path().join("whole");
+    fs::create_dir(&whole).map_err(Error::io(&whole))?;
+    let run = Run::create(&whole.join("model"), |run| run.keep(network))?;
+    let out = whole.join("map.tif");
     let map = mapping::map(&run, scene, mapping, &out, truth, &mut Silent)?;
     // The last map's folder gives way; it is the notebook's own.
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
     }
-    partial.replace()?;
+    fs::rename(&whole, &folder).map_err(Error::io(&folder))?;
     Ok((map.report, map.figure))
 }
 
-/// The folder of the made-up city.
+/// The folder of the synthetic city.
 fn city() -> Result<PathBuf> {
     let (rows, columns) = CITY[usize::from(super::is_quick())];
     let folder = repository().join("data").join(format!("city-{rows}x{columns}-{SEED}"));

@@ -75,7 +75,7 @@ pub fn check_lowest_loss(answer: f64) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
+    use crate::ndarray::array;
 
     use super::super::testing::{hint, is_correct};
     use super::*;
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_most_divided_zone_is_found_in_the_votes() {
-        let mut counts = ndarray::Array2::zeros((3, 17));
+        let mut counts = crate::ndarray::Array2::zeros((3, 17));
         counts[[0, 16]] = 10.0;
         counts[[1, 4]] = 6.0;
         counts[[1, 3]] = 4.0;
