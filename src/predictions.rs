@@ -1,17 +1,31 @@
-//! What a model says of samples (or pixels): logits, probabilities, features.
+//! What a model predicts of samples (or pixels): logits, probabilities, features.
 
 use std::fmt;
 
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use crate::labels::{check_distributions, first_largest, x_ln_y};
+use crate::labels::{check_distributions, first_largest, rows_of_samples, x_ln_y};
 use crate::{Classes, Error, Labels, Result};
 
 /// A softmax temperature, T > 0. Above 1 it softens a prediction, below 1 it sharpens it.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct Temperature(f64);
+
+impl TryFrom<f64> for Temperature {
+    type Error = Error;
+
+    fn try_from(temperature: f64) -> Result<Self> {
+        Self::new(temperature)
+    }
+}
+
+impl From<Temperature> for f64 {
+    fn from(temperature: Temperature) -> Self {
+        temperature.0
+    }
+}
 
 impl Temperature {
     /// T = 1: the prediction as the model gives it.
@@ -44,7 +58,7 @@ pub struct StoredTemperature {
     pub procedure: String,
     /// The file that it was fitted to.
     pub data: String,
-    /// How many patches that is.
+    /// Number of those patches.
     pub patches: usize,
 }
 
@@ -55,7 +69,7 @@ impl StoredTemperature {
     /// (N, K) → (N, K).
     ///
     /// # Errors
-    /// A temperature that is none.
+    /// A stored temperature that is not above 0.
     pub fn scale(&self, p: &Probabilities) -> Result<Probabilities> {
         Ok(p.at(Temperature::new(self.temperature)?))
     }
@@ -101,11 +115,6 @@ impl Logits {
         Ok(Self { classes, z })
     }
 
-    /// What the columns mean.
-    pub fn classes(&self) -> &Classes {
-        &self.classes
-    }
-
     /// The logits. Shape: (N, K).
     pub fn view(&self) -> ArrayView2<'_, f64> {
         self.z.view()
@@ -144,13 +153,33 @@ pub struct Probabilities {
 }
 
 impl Probabilities {
-    /// Rows that are non-negative and sum to 1 (within 1e-4; they are made to sum to it exactly).
+    /// Rows that are non-negative and sum to 1 but for rounding to four decimals; they are scaled to sum to 1.
+    /// Rows of another sum: [`normalised`](Self::normalised).
     ///
     /// # Errors
-    /// A row that is no distribution, or a width that is not K; names the row.
+    /// A row that is not a distribution, or a width that is not K; names the row.
     pub fn new(classes: Classes, mut p: Array2<f64>) -> Result<Self> {
         check_distributions("probabilities", &classes, &mut p)?;
         Ok(Self { classes, p })
+    }
+
+    /// Non-negative rows, each divided by its sum: counts, or probabilities of few digits.
+    ///
+    /// # Errors
+    /// A row with a negative number or without a positive one, or a width that is not K; names the row.
+    ///
+    /// ```
+    /// use lcz::{Classes, Probabilities};
+    /// let p = Probabilities::normalised(Classes::named(["a", "b"])?, ndarray::array![[3.0, 1.0]])?;
+    /// assert_eq!(p.view()[[0, 0]], 0.75);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn normalised(classes: Classes, mut p: Array2<f64>) -> Result<Self> {
+        for mut row in p.outer_iter_mut() {
+            let total = row.sum();
+            row /= total;
+        }
+        Self::new(classes, p)
     }
 
     /// Rows that are those of probabilities already.
@@ -247,34 +276,9 @@ impl Probabilities {
         self.logits().softmax(temperature)
     }
 
-    /// What the columns mean.
-    pub fn classes(&self) -> &Classes {
-        &self.classes
-    }
-
     /// The probabilities. Shape: (N, K).
     pub fn view(&self) -> ArrayView2<'_, f64> {
         self.p.view()
-    }
-
-    /// The samples at these positions, in this order: the pixels that have a class, of all those of some
-    /// patches ([`Masks::labels`](crate::data::Masks::labels)).
-    ///
-    /// # Panics
-    /// A position beyond the last sample.
-    #[must_use]
-    pub fn select(&self, positions: &[usize]) -> Self {
-        Self { classes: self.classes.clone(), p: self.p.select(Axis(0), positions) }
-    }
-
-    /// How many samples, N.
-    pub fn len(&self) -> usize {
-        self.p.nrows()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The predicted class, argmax_k p_k; the first of equals.
@@ -306,6 +310,9 @@ impl Probabilities {
         self.p.outer_iter().map(|row| row[first_largest(row)]).collect()
     }
 }
+
+rows_of_samples!(Logits, z);
+rows_of_samples!(Probabilities, p);
 
 /// The penultimate layer's output h(x). Shape: (N, D).
 #[derive(Debug, Clone, PartialEq)]
@@ -396,5 +403,14 @@ mod tests {
         let classes = Classes::named(["a", "b"]).unwrap();
         let error = Probabilities::new(classes, array![[0.5, 0.5], [0.7, 0.7]]).unwrap_err();
         assert!(error.to_string().starts_with("probabilities, row 1: not a distribution"), "{error}");
+        assert!(Probabilities::normalised(Classes::named(["a", "b"]).unwrap(), array![[0.0, 0.0]]).is_err());
+    }
+
+    #[test]
+    fn rows_of_seventeen_classes_rounded_to_four_decimals_are_probabilities() {
+        // 1/17 = 0.0588235…: rounded, the row sums to 0.9996.
+        let rounded = Array2::from_elem((1, 17), 0.0588);
+        let p = Probabilities::new(Classes::lcz(), rounded).unwrap();
+        assert!((p.view()[[0, 0]] - 1.0 / 17.0).abs() < 1e-15);
     }
 }

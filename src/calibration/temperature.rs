@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Target, check_samples};
 use crate::{Error, Logits, Result, Temperature};
@@ -11,7 +11,7 @@ use crate::{Error, Logits, Result, Temperature};
 const LN_BETA: [f64; 2] = [-10.0, 10.0];
 
 /// A fitted temperature.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TemperatureFit {
     /// T.
     pub temperature: Temperature,
@@ -24,7 +24,7 @@ pub struct TemperatureFit {
 }
 
 /// An end of the interval that temperatures are searched in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bound {
     /// T = e⁻¹⁰: every prediction is right, and sharpening it never stops to pay.

@@ -168,7 +168,7 @@ fn numbers<T, const WIDTH: usize>(
     dtype: Dtype,
     number: impl Fn([u8; WIDTH]) -> T,
 ) -> Option<Vec<T>> {
-    let view = tensors.tensor(name).ok().filter(|view| view.dtype() == dtype)?;
+    let view = tensors.tensor(name).ok().filter(|view| view.dtype() == dtype && view.shape().len() == 1)?;
     Some(view.data().as_chunks::<WIDTH>().0.iter().map(|bytes| number(*bytes)).collect())
 }
 

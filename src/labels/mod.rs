@@ -15,7 +15,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::{Classes, Error, Result};
 
-/// One class a sample.
+/// One class per sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
     classes: Classes,
@@ -64,7 +64,17 @@ impl Labels {
         self.indices.is_empty()
     }
 
-    /// Samples a class. Shape: K.
+    /// The samples at these positions, in this order.
+    ///
+    /// # Panics
+    /// A position beyond the last sample.
+    #[must_use]
+    pub fn select(&self, positions: &[usize]) -> Self {
+        let indices = positions.iter().map(|&n| self.indices[n]).collect();
+        Self { classes: self.classes.clone(), indices }
+    }
+
+    /// Samples per class. Shape: K.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
         for &k in &self.indices {
@@ -115,16 +125,11 @@ impl Votes {
                 return Err(Error::input(
                     format!("votes, row {row}"),
                     "no expert voted",
-                    "leave the sample out, or train with --labels one-hot",
+                    "leave the sample out, or train on one-hot labels",
                 ));
             }
         }
         Ok(Self { classes, counts })
-    }
-
-    /// What the columns mean.
-    pub fn classes(&self) -> &Classes {
-        &self.classes
     }
 
     /// The counts. Shape: (N, K).
@@ -189,33 +194,18 @@ pub struct LabelDistributions {
 }
 
 impl LabelDistributions {
-    /// Rows that are non-negative and sum to 1 (within 1e-4; they are made to sum to it exactly).
+    /// Rows that are non-negative and sum to 1 but for rounding to four decimals; they are scaled to sum to 1.
     ///
     /// # Errors
-    /// A row that is no distribution, or a width that is not K; names the row.
+    /// A row that is not a distribution, or a width that is not K; names the row.
     pub fn new(classes: Classes, mut y: Array2<f64>) -> Result<Self> {
         check_distributions("label distributions", &classes, &mut y)?;
         Ok(Self { classes, y })
     }
 
-    /// What the columns mean.
-    pub fn classes(&self) -> &Classes {
-        &self.classes
-    }
-
     /// The distributions. Shape: (N, K).
     pub fn view(&self) -> ArrayView2<'_, f64> {
         self.y.view()
-    }
-
-    /// How many samples, N.
-    pub fn len(&self) -> usize {
-        self.y.nrows()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The most probable class of each sample; ties go to the first.
@@ -240,16 +230,41 @@ impl LabelDistributions {
         let uniform = epsilon / self.classes.len() as f64;
         Ok(Self { classes: self.classes.clone(), y: self.y.mapv(|y| (1.0 - epsilon) * y + uniform) })
     }
-
-    /// The samples at these positions, in this order.
-    ///
-    /// # Panics
-    /// A position beyond the last sample.
-    #[must_use]
-    pub fn select(&self, positions: &[usize]) -> Self {
-        Self { classes: self.classes.clone(), y: self.y.select(Axis(0), positions) }
-    }
 }
+
+/// What all rows of samples have in common: the class list, their number, and a choice of them.
+macro_rules! rows_of_samples {
+    ($name:ident, $rows:ident) => {
+        impl $name {
+            /// What the columns mean.
+            pub fn classes(&self) -> &Classes {
+                &self.classes
+            }
+
+            /// Number of samples, N.
+            pub fn len(&self) -> usize {
+                self.$rows.len_of(Axis(0))
+            }
+
+            /// Whether there is no sample.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// The samples at these positions, in this order.
+            ///
+            /// # Panics
+            /// A position beyond the last sample.
+            #[must_use]
+            pub fn select(&self, positions: &[usize]) -> Self {
+                Self { classes: self.classes.clone(), $rows: self.$rows.select(Axis(0), positions) }
+            }
+        }
+    };
+}
+pub(crate) use rows_of_samples;
+rows_of_samples!(Votes, counts);
+rows_of_samples!(LabelDistributions, y);
 
 /// x ln y with 0 · ln 0 = 0: the term of every entropy and cross-entropy.
 pub(crate) fn x_ln_y(x: f64, y: f64) -> f64 {
@@ -273,9 +288,11 @@ pub(crate) fn check_distributions(what: &str, classes: &Classes, rows: &mut Arra
         let problem = format!("{} columns for {} classes", rows.ncols(), classes.len());
         return Err(Error::input(what, problem, "give one column a class"));
     }
+    // K numbers that are rounded to four decimals miss 1 by K · 5e-5 at most.
+    let tolerance = 5.1e-5 * classes.len().max(2) as f64;
     for (n, mut row) in rows.outer_iter_mut().enumerate() {
         let total = row.sum();
-        if row.iter().any(|v| !v.is_finite() || *v < 0.0) || (total - 1.0).abs() > 1e-4 {
+        if row.iter().any(|v| !v.is_finite() || *v < 0.0) || (total - 1.0).abs() > tolerance {
             return Err(Error::input(
                 format!("{what}, row {n}"),
                 format!("not a distribution (sum {total})"),

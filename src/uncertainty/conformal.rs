@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::metrics::{Target, check_samples};
 use crate::{Classes, Error, Labels, Probabilities, Result};
 
 /// How strange a class would be as the truth: the nonconformity score s(x, k). Ranks count from 1, by
 /// falling probability; of equals the first class comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SetScore {
     /// Least ambiguous set-valued classifier (Sadinle, Lei & Wasserman 2019): `−ln p_k`, which orders classes as
@@ -42,7 +42,7 @@ impl SetScore {
 }
 
 /// How sets are made.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ConformalSettings {
     /// The score.
     pub score: SetScore,
@@ -59,7 +59,7 @@ pub struct ConformalSettings {
 }
 
 /// What the guarantee of coverage is a mean over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Coverage {
     /// All samples: one threshold. Rare classes may be covered far less often.
@@ -88,16 +88,29 @@ impl Default for ConformalSettings {
 const TIE: f64 = 1e-12;
 
 /// A threshold q̂ fitted to calibration data: sets are {k : s(x, k) ≤ q̂}, or with a threshold per class ≤ q̂_k.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// It is stored as JSON with `serde_json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conformal {
     /// How sets are made.
     pub settings: ConformalSettings,
     /// q̂; infinite (`null` in JSON) where the calibration data are too few for α, and every set then holds
     /// every class. With a threshold per class the largest of them.
+    #[serde(deserialize_with = "or_infinite")]
     pub threshold: f64,
     /// q̂ of each class. Shape: K, all the same for marginal coverage.
+    #[serde(deserialize_with = "each_or_infinite")]
     pub thresholds: Vec<f64>,
     classes: Classes,
+}
+
+/// JSON has no infinity: it is `null` there.
+fn or_infinite<'de, D: Deserializer<'de>>(number: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(number)?.unwrap_or(f64::INFINITY))
+}
+
+fn each_or_infinite<'de, D: Deserializer<'de>>(numbers: D) -> std::result::Result<Vec<f64>, D::Error> {
+    let numbers = Vec::<Option<f64>>::deserialize(numbers)?;
+    Ok(numbers.into_iter().map(|number| number.unwrap_or(f64::INFINITY)).collect())
 }
 
 impl Conformal {
@@ -129,7 +142,9 @@ impl Conformal {
     /// let sets = conformal.sets(&p)?;
     /// assert_eq!(sets.sizes(), [1, 1, 2, 1]);
     /// assert_eq!(sets.coverage(&y)?, 1.0);
-    /// # Ok::<(), lcz::Error>(())
+    /// let stored = serde_json::to_string(&conformal)?; // for the next program
+    /// assert_eq!(serde_json::from_str::<Conformal>(&stored)?, conformal);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn fit(p: &Probabilities, y: &impl Target, settings: ConformalSettings) -> Result<Self> {
         check_samples((p.len(), p.classes()), y.extent())?;
