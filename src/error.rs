@@ -1,10 +1,11 @@
 //! The one error type: each message is a line that says where, what, and what to do.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What can go wrong, with where it went wrong and what to do about it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file, dataset, row or setting that cannot be used as it is.
@@ -56,6 +57,13 @@ pub enum Error {
     },
 }
 
+/// As it displays: what a program prints whose `main` returns it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// What to do about the system's refusal.
 fn advice_on(kind: ErrorKind) -> &'static str {
     match kind {
@@ -71,7 +79,7 @@ fn advice_on(kind: ErrorKind) -> &'static str {
 }
 
 /// The crate's result type.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An input that cannot be used: where, what, what to do. See [`Error::Input`].

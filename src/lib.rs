@@ -1,38 +1,55 @@
 //! Local Climate Zone classification of satellite images, with honest uncertainty.
 //!
-//! A Local Climate Zone is one of seventeen kinds of surface, built and natural, that a city's climate
-//! is mapped by ([`Zone`]). This crate trains small networks to tell them from satellite patches in the
-//! So2Sat LCZ42 format, learns from the votes of several experts where there are votes, and shows every
-//! result beside simple baselines.
+//! A Local Climate Zone (LCZ) is one of seventeen kinds of surface, built and natural, that describe a city's
+//! climate ([`Zone`]). This crate trains small networks to classify satellite patches in the So2Sat LCZ42 format,
+//! learns from the votes of several experts where there are votes, and compares every result with simple baselines.
 //!
 //! Data flow one way: [`data::Patches`] → [`Labels`], [`Votes`], [`LabelDistributions`] →
 //! [`models::Model`] → [`Logits`], [`Probabilities`] → [`metrics`] → [`figures`].
-//! [`run`] does all of it from one configuration, and the `lcz` command from a shell.
+//!
+//! | Task | Item |
+//! |---|---|
+//! | patches from arrays; from So2Sat files | [`data::Patches::in_memory`]; [`data::So2Sat::open`] |
+//! | patches from GeoTIFFs and reference labels | [`scene`] |
+//! | votes, label distributions, their entropy | [`Votes`], [`LabelDistributions`] |
+//! | train, predict, store a network | [`models::build`], [`models::Model`], [`checkpoint`] |
+//! | a random forest; baselines | [`models::forest`]; [`models::pixel`] |
+//! | a classifier of your own | implement [`models::Classifier`] |
+//! | accuracy, kappa, losses with intervals | [`scorecard::Scorecard`], [`metrics`] |
+//! | temperature scaling, reliability | [`calibration`] |
+//! | ensembles, dropout, prediction sets, uncertainty | [`models::Ensemble`], [`uncertainty`] |
+//! | map a scene | [`mapping::map_with`] |
+//! | everything from one configuration, as the command `lcz` does it | [`run`] |
+//!
+//! Rust 1.95 or newer. libhdf5 is needed (`apt install libhdf5-dev`, `brew install hdf5`), or the feature `hdf5-static`
+//! builds it. The feature `cuda` runs networks on an NVIDIA GPU. Complete programs are in `examples/`.
 //!
 //! ```
 //! use lcz::data::Patches;
 //! use lcz::metrics::Scores;
 //! use lcz::models::{self, Architecture, Classifier, Device};
+//! use lcz::ndarray::Array4;
 //! use lcz::progress::Silent;
 //! use lcz::{Bands, Classes, Imagery, Labelled, Labels, Training};
-//! use ndarray::Array4;
 //!
-//! // 32 patches of 8 × 8 pixels in two bands: water is dark, sand is bright.
-//! let classes = Classes::named(["water", "sand"])?;
-//! let imagery = Imagery { patch_size: 8, bands: Bands::named(["red", "green"])?, ..Imagery::so2sat() };
-//! let images = Array4::from_shape_fn((32, 8, 8, 2), |(n, r, c, _)| (n % 2) as f32 + 0.01 * (r * c) as f32);
-//! let labels = Labels::new(classes.clone(), (0..32).map(|n| n % 2).collect())?;
-//! let patches = Patches::in_memory(imagery.clone(), classes.clone(), images)?.with_labels(&labels)?;
+//! fn main() -> lcz::Result<()> {
+//!     // 32 patches of 8 × 8 pixels in two bands: water is dark, sand is bright.
+//!     let classes = Classes::named(["water", "sand"])?;
+//!     let imagery = Imagery { patch_size: 8, bands: Bands::named(["red", "green"])?, ..Imagery::so2sat() };
+//!     let images = Array4::from_shape_fn((32, 8, 8, 2), |(n, r, c, _)| (n % 2) as f32 + 0.01 * (r * c) as f32);
+//!     let labels = Labels::new(classes.clone(), (0..32).map(|n| n % 2).collect())?;
+//!     let patches = Patches::in_memory(imagery.clone(), classes.clone(), images)?.with_labels(&labels)?;
 //!
-//! let mut network = models::build(&Architecture::sen2lcz(), &imagery, &classes, 0, Device::Cpu)?;
-//! let y = labels.one_hot();
-//! let train = Labelled { patches: &patches, labels: &y };
-//! let training = Training { epochs: 3, batch_size: 8, ..Training::default() };
-//! network.fit(train, None, &training, &mut Silent)?;
+//!     let mut network = models::build(&Architecture::sen2lcz(), &imagery, &classes, 0, Device::Cpu)?;
+//!     let y = labels.one_hot();
+//!     let train = Labelled { patches: &patches, labels: &y };
+//!     let training = Training { epochs: 3, batch_size: 8, ..Training::default() };
+//!     network.fit(train, None, &training, &mut Silent)?;
 //!
-//! let scores = Scores::of(&network.predict(&patches)?, &labels, None)?;
-//! assert!(scores.overall_accuracy > 0.9);
-//! # Ok::<(), lcz::Error>(())
+//!     let scores = Scores::of(&network.predict(&patches)?, &labels, None)?;
+//!     assert!(scores.overall_accuracy > 0.9);
+//!     Ok(())
+//! }
 //! ```
 
 pub mod bands;
