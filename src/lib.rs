@@ -22,7 +22,8 @@
 //! | everything from one configuration, as the command `lcz` does it | [`run`] |
 //!
 //! Rust 1.95 or newer. libhdf5 is needed (`apt install libhdf5-dev`, `brew install hdf5`), or the feature `hdf5-static`
-//! builds it. The feature `cuda` runs networks on an NVIDIA GPU. Complete programs are in `examples/`.
+//! builds it. With `default-features = false` there is neither the command nor [`scene`], [`mapping`] and the studies,
+//! and no SQLite and no TIFF are built. The feature `cuda` runs networks on an NVIDIA GPU. Complete programs are in `examples/`.
 //!
 //! ```
 //! use lcz::data::Patches;
@@ -52,6 +53,9 @@
 //! }
 //! ```
 
+// What only scenes, maps and studies use.
+#![cfg_attr(not(feature = "scene"), allow(dead_code, unused_imports))]
+
 pub mod bands;
 pub mod calibration;
 pub mod checkpoint;
@@ -64,6 +68,7 @@ pub mod figures;
 mod files;
 mod hash;
 pub mod labels;
+#[cfg(feature = "scene")]
 pub mod mapping;
 pub mod metrics;
 pub mod models;
@@ -72,9 +77,11 @@ pub mod predictions;
 pub mod prelude;
 pub mod progress;
 pub mod run;
+#[cfg(feature = "scene")]
 pub mod scene;
 pub mod scorecard;
 mod simd;
+#[cfg(feature = "scene")]
 pub mod studies;
 pub mod synthetic;
 pub mod uncertainty;

@@ -12,6 +12,7 @@ pub use crate::display::Table;
 pub use crate::embedding::{Embedding, TSne};
 pub use crate::figures::{self, Agreement, Caption, Cells, Composite, CountScale, Figure, PlanePanel};
 pub use crate::labels::{EntropyHistogram, LabelDistributions, Labels, Opinion, Votes, VotingConfusion};
+#[cfg(feature = "scene")]
 pub use crate::mapping::MapReport;
 pub use crate::metrics::{self, ClassSet, ConfusionMatrix, Scores};
 pub use crate::models::forest::{FeatureSet, ForestSettings, RandomForest};
@@ -24,6 +25,7 @@ pub use crate::models::{self, Architecture, Classifier, Device, Ensemble, McDrop
 pub use crate::nn::{Augmentation, ClassWeights, History, Keep, Labelled, Masked, Training};
 pub use crate::predictions::{Features, Logits, Probabilities, Temperature};
 pub use crate::progress::{Lines, Progress, Silent};
+#[cfg(feature = "scene")]
 pub use crate::scene::{BlockSplit, CloudFilter, CutScene, Fate, Part, Tiling};
 pub use crate::synthetic::Synthetic;
 pub use crate::uncertainty::{

@@ -39,6 +39,7 @@ mod risk;
 mod segments;
 mod set_sizes;
 mod signatures;
+#[cfg(feature = "scene")]
 mod tiles;
 
 pub use bands::{BandPanel, BandPoint, BandSeries, bands};
@@ -62,4 +63,5 @@ pub(crate) use segments::segmentation_named;
 pub use segments::{segmentation, segmentation_of_dates};
 pub use set_sizes::set_sizes;
 pub use signatures::spectral_signatures;
+#[cfg(feature = "scene")]
 pub use tiles::{TilesPicture, cut_scene};

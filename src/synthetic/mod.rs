@@ -21,22 +21,29 @@
 
 mod built;
 mod city;
+#[cfg(feature = "scene")]
 mod clouds;
+#[cfg(feature = "scene")]
 mod eurosat;
 mod fabric;
 mod ground;
 mod materials;
 mod natural;
 mod noise;
+#[cfg(feature = "scene")]
 mod outlines;
 mod radar;
+#[cfg(feature = "scene")]
 mod scene;
 mod sensor;
+#[cfg(feature = "scene")]
 mod town;
 mod votes;
 mod zones;
 
+#[cfg(feature = "scene")]
 pub use eurosat::SyntheticEuroSat;
+#[cfg(feature = "scene")]
 pub use scene::SyntheticScene;
 
 use std::fs;
