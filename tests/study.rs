@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -75,6 +75,26 @@ fn a_study_that_is_killed_or_spread_over_shards_ends_with_the_table_of_one_that_
     }
 
     let killed = folder.path().join("killed");
+    // Ctrl-C: complete runs are kept.
+    let one = killed.join("runs");
+    let child = study(&data, &killed, &["--jobs", "2"]).spawn().unwrap();
+    let began = Instant::now();
+    while !one.exists() {
+        assert!(began.elapsed() < Duration::from_mins(2), "no run is complete");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    done({
+        let mut kill = Command::new("kill");
+        kill.arg("-INT").arg(child.id().to_string());
+        kill
+    });
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.starts_with("interrupted after ") && told.lines().count() == 1, "{told}");
+    assert!(told.contains(" runs, which are kept; repeat the command to resume"), "{told}");
+    assert!(one.read_dir().unwrap().count() > 0);
+
     let mut random = ChaCha8Rng::seed_from_u64(6);
     let (mut kills, mut ended) = (0, false);
     while kills < 6 && !ended {

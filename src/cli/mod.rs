@@ -97,7 +97,7 @@ impl Cli {
             Verb::Evaluate(verb) => verb.run(&mut progress),
             Verb::Predict(verb) => verb.run(&mut progress),
             Verb::Map(verb) => verb.run(&mut progress.until(signals::interruption()?)),
-            Verb::Reproduce(verb) => verb.run(&mut progress),
+            Verb::Reproduce(verb) => verb.run(&mut progress.until(signals::interruption()?)),
             Verb::Features(verb) => verb.run(&mut progress),
             Verb::Score(verb) => verb.run(&mut progress),
             Verb::TempScale(verb) => verb.run(&mut progress),

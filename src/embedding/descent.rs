@@ -51,6 +51,9 @@ pub(super) fn descend(
     let mut gains = vec![[1.0_f32; 2]; y.len()];
     progress.begin("t-SNE", settings.iterations as u64);
     for step in 0..settings.iterations {
+        if progress.interrupted() {
+            break;
+        }
         let early = step < settings.exaggerated;
         if step == settings.exaggerated {
             moves.fill([0.0; 2]);

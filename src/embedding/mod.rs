@@ -78,13 +78,16 @@ impl TSne {
     /// (N, D) → (N, 2).
     ///
     /// # Errors
-    /// Fewer than four samples, a feature that is NaN or infinite (names the row), settings out of range.
+    /// Fewer than four samples, a feature that is NaN or infinite (names the row), settings out of range, an interruption.
     pub fn embed(&self, h: &Features, progress: &mut dyn Progress) -> Result<Embedding> {
         self.check(h)?;
         let cloud = Cloud::new(h)?;
         let p = Affinities::of_neighbours(&cloud, self.perplexity, progress);
         let start = start::principal_plane(&cloud, self.seed);
         let positions = descent::descend(self, &p, start, progress);
+        if progress.interrupted() {
+            return Err(Error::Interrupted { place: "in t-SNE".to_owned() });
+        }
         let flat = positions.into_iter().flatten().collect();
         let shape = (h.view().nrows(), 2);
         let positions = Array2::from_shape_vec(shape, flat)

@@ -1,19 +1,47 @@
 //! Independent tasks, several at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
+use std::time::Duration;
 
 use crate::{Error, Progress, Result};
 
+/// How often it is asked whether the user wants the work to stop.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What a task reports its steps to. As a [`Progress`] it says nothing, and tells work within a task when to stop.
+pub struct Steps<'a> {
+    report: Sender<Result<String>>,
+    stop: &'a AtomicBool,
+}
+
+impl Steps<'_> {
+    /// One more step is done.
+    pub(super) fn done(&self, note: String) {
+        // A receiver that has hung up has an error already.
+        let _ = self.report.send(Ok(note));
+    }
+}
+
+impl Progress for &Steps<'_> {
+    fn begin(&mut self, _: &str, _: u64) {}
+    fn advance(&mut self, _: u64, _: &str) {}
+    fn end(&mut self, _: &str) {}
+    fn interrupted(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
 /// Does `jobs` tasks at a time, each with its share of the cores: independent trainings in parallel use them better than
-/// one training on all of them. A task reports each of the `steps` of all. After an error no task is started.
+/// one training on all of them. A task reports each of the `steps` of all. After an error or an interruption no task is
+/// started, and those that run stop.
 pub(super) fn side_by_side<T: Sync>(
     stage: &str,
     (tasks, steps): (&[T], usize),
     jobs: usize,
     progress: &mut dyn Progress,
-    one: impl Fn(&T, &dyn Fn(String)) -> Result<()> + Sync,
+    one: impl Fn(&T, &Steps<'_>) -> Result<()> + Sync,
 ) -> Result<()> {
     if tasks.is_empty() {
         return Ok(());
@@ -22,47 +50,53 @@ pub(super) fn side_by_side<T: Sync>(
     let jobs = jobs.clamp(1, tasks.len());
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     progress.begin(stage, steps as u64);
-    let mut failed = None;
-    let (send, receive) = mpsc::channel();
+    let (mut failed, mut done) = (None, 0);
+    let (report, receive) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..jobs {
-            let (send, next, stop, one) = (send.clone(), &next, &stop, &one);
+            let (steps, next, one) = (Steps { report: report.clone(), stop: &stop }, &next, &one);
             scope.spawn(move || {
-                // A receiver that has hung up has an error already, here and below.
                 let pool = rayon::ThreadPoolBuilder::new().num_threads((cores / jobs).max(1)).build();
-                let pool = match pool {
-                    Ok(pool) => pool,
-                    Err(e) => {
-                        let detail = e.to_string();
-                        let _ = send.send(Err(Error::Internal { what: "starting threads", detail }));
-                        return;
-                    }
-                };
-                while !stop.load(Ordering::Relaxed) {
-                    let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                    let report = send.clone();
-                    let done = pool.install(move || {
-                        one(task, &|note| {
-                            let _ = report.send(Ok(note));
-                        })
+                let work = pool
+                    .map_err(|e| Error::Internal { what: "starting threads", detail: e.to_string() })
+                    .and_then(|pool| {
+                        while !(&steps).interrupted() {
+                            let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                            pool.install(|| one(task, &steps))?;
+                        }
+                        Ok(())
                     });
-                    if let Err(error) = done {
-                        stop.store(true, Ordering::Relaxed);
-                        let _ = send.send(Err(error));
-                    }
+                if let Err(error) = work {
+                    let _ = steps.report.send(Err(error));
+                    steps.stop.store(true, Ordering::Relaxed);
                 }
             });
         }
-        drop(send);
-        for done in &receive {
-            match done {
-                Ok(note) => progress.advance(1, &note),
-                Err(error) => {
-                    failed.get_or_insert(error);
+        drop(report);
+        loop {
+            match receive.recv_timeout(PATIENCE) {
+                Ok(Ok(note)) => {
+                    done += 1;
+                    progress.advance(1, &note);
                 }
+                // That tasks stop is told once, below.
+                Ok(Err(Error::Interrupted { .. })) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Err(error)) => _ = failed.get_or_insert(error),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if progress.interrupted() {
+                stop.store(true, Ordering::Relaxed);
             }
         }
     });
     progress.end("");
-    failed.map_or(Ok(()), Err)
+    match failed {
+        Some(error) => Err(error),
+        None if progress.interrupted() && done < steps => {
+            let place =
+                format!("after {done} of {steps} {stage}, which are kept; repeat the command to resume");
+            Err(Error::Interrupted { place })
+        }
+        None => Ok(()),
+    }
 }

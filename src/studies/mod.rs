@@ -14,6 +14,7 @@ mod verification;
 
 pub use active::{ActiveCurve, ActiveOutcome, ActiveStudy};
 pub use differences::Difference;
+pub use jobs::Steps;
 pub use landcover::{CityCounts, CityScores, CoverScores, DateScores, LandcoverOutcome, LandcoverStudy};
 pub use ldl::{LabelEffect, LdlOutcome, LdlStudy};
 pub use study::{Inputs, Place, Shard, Study, StudyFolder, StudyPart, collect, reproduce};

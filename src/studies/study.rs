@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::jobs::side_by_side;
+use super::jobs::{Steps, side_by_side};
 use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::display::Table;
@@ -90,14 +90,8 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
         usize::from(!out.join(self.folder(task)).exists())
     }
 
-    /// Does what is missing of a task; calls `done` with a note after each step.
-    fn run(
-        &self,
-        task: &Self::Task,
-        data: &Self::Data,
-        place: Place<'_>,
-        done: &dyn Fn(String),
-    ) -> Result<()>;
+    /// Does what is missing of a task, and reports each step.
+    fn run(&self, task: &Self::Task, data: &Self::Data, place: Place<'_>, steps: &Steps<'_>) -> Result<()>;
 
     /// Writes the tables and a README from what all tasks have stored, and returns what the study found.
     fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Self::Outcome>;
@@ -359,8 +353,8 @@ pub fn reproduce<S: Study>(
     let tasks = tasks.map(|(_, task)| (study.missing(&task, place.out), task));
     let tasks: Vec<(usize, S::Task)> = tasks.filter(|(missing, _)| *missing > 0).collect();
     let steps = tasks.iter().map(|(missing, _)| missing).sum();
-    side_by_side("runs", (&tasks, steps), jobs, progress, |(_, task), done| {
-        study.run(task, &data, place, done)
+    side_by_side("runs", (&tasks, steps), jobs, progress, |(_, task), steps| {
+        study.run(task, &data, place, steps)
     })?;
     drop(data);
     if part == StudyPart::All { collect::<S>(place, progress).map(Some) } else { Ok(None) }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::differences::{Difference, differences, units};
+use super::jobs::Steps;
 use super::study::{Inputs, Place, Study, StudyFolder, TEST};
 use crate::display::Table;
 use crate::figures::{Figure, StudyName};
@@ -161,10 +162,10 @@ impl Study for ActiveStudy {
         (0..task.rounds(self.rounds)).filter(|&round| !out.join(task.round(round)).exists()).count()
     }
 
-    fn run(&self, task: &Task, data: &ActiveData, place: Place<'_>, done: &dyn Fn(String)) -> Result<()> {
+    fn run(&self, task: &Task, data: &ActiveData, place: Place<'_>, steps: &Steps<'_>) -> Result<()> {
         for round in 0..task.rounds(self.rounds) {
             if !place.out.join(task.round(round)).exists() {
-                done(rounds::one(self, data, place, (*task, round))?);
+                rounds::one(self, data, place, (*task, round), steps)?;
             }
         }
         Ok(())

@@ -16,6 +16,7 @@ use crate::nn::{Labelled, Standardisation, Training};
 use crate::progress::Silent;
 use crate::run::{Config, Run};
 use crate::studies::differences::Sums;
+use crate::studies::jobs::Steps;
 use crate::studies::sets::{LabelledSet, TestSet, in_memory, read_predictions};
 use crate::studies::study::Place;
 use crate::uncertainty::{Acquisition, Centre, ClassCentres, Members, Uncertainty, Weiszfeld, k_centres};
@@ -73,13 +74,14 @@ impl Task {
     }
 }
 
-/// One round, into its folder; returns a line on it.
+/// One round, into its folder.
 pub(super) fn one(
     study: &ActiveStudy,
     data: &ActiveData,
     place: Place<'_>,
     (task, round): (Task, usize),
-) -> Result<String> {
+    steps: &Steps<'_>,
+) -> Result<()> {
     let at = |round| place.out.join(task.round(round));
     let pool = data.pool.labels.len();
     let labelled = match (task.acquisition, round.checked_sub(1)) {
@@ -99,7 +101,7 @@ pub(super) fn one(
             labelled
         }
     };
-    let network = learn(study, data, &labelled, task.seed, place.device)?;
+    let network = learn(study, data, &labelled, (task.seed, place.device), steps)?;
     let asked = match task.acquisition {
         Some(acquisition) => ask(study, data, &*network, &labelled, (acquisition, task.seed, round))?,
         None => Vec::new(),
@@ -122,7 +124,8 @@ pub(super) fn one(
         predictions::write(&run.folder().join(PREDICTIONS), &predicted, &data.testing.patches)
     })?;
     let name = task.acquisition.map_or("all labelled", Acquisition::title);
-    Ok(format!("{name}, {} labels, seed {}: accuracy {accuracy:.3}", labelled.len(), task.seed))
+    steps.done(format!("{name}, {} labels, seed {}: accuracy {accuracy:.3}", labelled.len(), task.seed));
+    Ok(())
 }
 
 /// A network trained on the labelled patches, from the first weights of the seed.
@@ -130,8 +133,8 @@ fn learn(
     study: &ActiveStudy,
     data: &ActiveData,
     labelled: &[usize],
-    seed: u64,
-    device: Device,
+    (seed, device): (u64, Device),
+    steps: &Steps<'_>,
 ) -> Result<Box<dyn Model>> {
     // An epoch repeats few patches, so that it has no fewer steps than that of the last round.
     let most = study.labelled(study.rounds);
@@ -144,7 +147,7 @@ fn learn(
     let mut network = build(&config.model, imagery, classes, training.seed, device)?;
     network.set_standardisation(data.standardisation.clone())?;
     let learnt = Labelled { patches: &patches, labels: &y };
-    network.fit(learnt, Some(data.validation.labelled()), &training, &mut Silent)?;
+    network.fit(learnt, Some(data.validation.labelled()), &training, &mut &*steps)?;
     Ok(network)
 }
 

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::LandcoverStudy;
+use super::Steps;
 use super::scores::CoverScores;
 use crate::data::{Masks, Patches};
 use crate::metrics::ConfusionMatrix;
@@ -109,7 +110,7 @@ pub(super) fn train(
     study: &LandcoverStudy,
     cities: &[City],
     (city, network): (usize, usize),
-    at: (&Path, Device),
+    at: (&Path, Device, &Steps<'_>),
 ) -> Result<()> {
     let of = &cities[city];
     let part = |part| Ok::<_, Error>(examples(of.select(&of.of_part(part))?));

@@ -12,14 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::cities::{baselines_on, examples, score};
 use super::scores::CoverScores;
-use super::{CoverTask, LandcoverStudy, NetworkScores, SCORES, drawing};
+use super::{CoverTask, LandcoverStudy, NetworkScores, SCORES, Steps, drawing};
 use crate::data::eopatch::EoPatch;
 use crate::data::{Masks, Patches};
 use crate::mapping::blend::{InMemory, blend};
 use crate::models::unet::UnetSettings;
 use crate::models::{Device, Model};
 use crate::nn::{Keep, Schedule, Training};
-use crate::progress::Silent;
 use crate::run::{Run, TrainingSets};
 use crate::studies::study::{Place, Study, read_json};
 use crate::{Classes, Error, Probabilities, Progress, Result};
@@ -57,7 +56,7 @@ pub(super) fn train(
     study: &LandcoverStudy,
     ground: &EoPatch,
     (date, west): (usize, bool),
-    at: (&Path, Device),
+    at: (&Path, Device, &Steps<'_>),
 ) -> Result<()> {
     let network = UnetSettings { width: study.date_width, ..UnetSettings::default() };
     // No ground is left to validate on: the last epoch's weights are kept.
@@ -68,8 +67,9 @@ pub(super) fn train(
     let train = if west { western(ground, &others, size)? } else { ground.patches(&others, size, STRIDE)? };
     let split = "by dates".to_owned();
     let sets = TrainingSets { split, train: examples(train), validation: None };
+    let steps = at.2;
     super::train((&network, training), &sets, at, |model| {
-        let (_, p) = whole(model, ground, date, &mut Silent)?;
+        let (_, p) = whole(model, ground, date, &mut &*steps)?;
         let (mut name, mut cover) = (format!("date {date}"), ground.cover().clone());
         if west {
             // The columns of the western patches end where the test begins.

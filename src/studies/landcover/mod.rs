@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::jobs::Steps;
 use super::study::{Inputs, Place, Study, StudyFolder, read_json};
 use crate::data::eopatch::EoPatch;
 use crate::display::Table;
@@ -23,7 +24,6 @@ use crate::mapping::Seams;
 use crate::models::unet::{Encoder, UnetSettings};
 use crate::models::{Architecture, Device, Model};
 use crate::nn::{Augmentation, Schedule, Training};
-use crate::progress::Silent;
 use crate::run::{Config, DataSettings, Run, TrainingSets, train_on, write_json};
 use crate::{Error, Progress, Result};
 
@@ -196,12 +196,12 @@ struct NetworkScores {
 fn train(
     (network, training): (&UnetSettings, Training),
     sets: &TrainingSets,
-    (folder, device): (&Path, Device),
+    (folder, device, steps): (&Path, Device, &Steps<'_>),
     test: impl FnOnce(&dyn Model) -> Result<Vec<CoverScores>>,
 ) -> Result<()> {
     let config =
         Config { model: Architecture::Unet(network.clone()), training, data: DataSettings::default() };
-    let outcome = train_on(sets, &config, folder, device, &mut Silent)?;
+    let outcome = train_on(sets, &config, folder, device, &mut &*steps)?;
     let tests = test(&*Run::open(folder)?.network(device)?)?;
     let (parameters, seconds) = (outcome.parameters, outcome.seconds);
     write_json(&folder.join(SCORES), &NetworkScores { parameters, seconds, tests })
@@ -321,16 +321,16 @@ impl Study for LandcoverStudy {
         usize::from(!out.join(self.folder(task)).join(SCORES).is_file())
     }
 
-    fn run(&self, task: &CoverTask, data: &CoverData, place: Place<'_>, done: &dyn Fn(String)) -> Result<()> {
+    fn run(&self, task: &CoverTask, data: &CoverData, place: Place<'_>, steps: &Steps<'_>) -> Result<()> {
         let folder = place.out.join(self.folder(task));
-        let at = (&*folder, place.device);
+        let at = (&*folder, place.device, steps);
         match (*task, &data.sample) {
             (CoverTask::City { city, network }, _) => cities::train(self, &data.cities, (city, network), at)?,
             (CoverTask::Date { date, west }, Some(sample)) => dates::train(self, sample, (date, west), at)?,
             (CoverTask::Date { .. }, None) => {}
         }
         let name = self.folder(task);
-        done(name.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        steps.done(name.file_name().unwrap_or_default().to_string_lossy().into_owned());
         Ok(())
     }
 

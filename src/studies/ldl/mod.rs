@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::jobs::Steps;
 use super::sets::LabelledSet;
 use super::study::{Inputs, Place, Study, StudyFolder, TEST};
 use crate::calibration::TemperatureFit;
@@ -22,7 +23,6 @@ use crate::display::Table;
 use crate::figures::{Figure, StudyName};
 use crate::models::Model;
 use crate::predictions::StoredTemperature;
-use crate::progress::Silent;
 use crate::run::{Config, ExampleSet, LabelKind, Procedure, Run, Targets, TrainingSets, train_on};
 use crate::uncertainty::Members;
 use crate::{Error, LabelDistributions, Logits, Probabilities, Progress, Result, Temperature, write_whole};
@@ -174,7 +174,7 @@ impl Study for LdlStudy {
         usize::from(!stored::of_seed(out, variant, *seed, "dropout").with_extension("csv").is_file())
     }
 
-    fn run(&self, task: &Self::Task, data: &LdlData, place: Place<'_>, done: &dyn Fn(String)) -> Result<()> {
+    fn run(&self, task: &Self::Task, data: &LdlData, place: Place<'_>, steps: &Steps<'_>) -> Result<()> {
         let (variant, seed) = *task;
         stored::forget_ensemble(place.out, variant)?;
         let mut config = self.config.clone();
@@ -190,7 +190,7 @@ impl Study for LdlStudy {
         let (train, validating) = (examples(training)?, Some(examples(&validation.patches)?));
         let sets = TrainingSets { split: split.clone(), train, validation: validating };
         let folder = place.out.join(self.folder(task));
-        train_on(&sets, &config, &folder, place.device, &mut Silent)?;
+        train_on(&sets, &config, &folder, place.device, &mut &*steps)?;
         let network = Run::open(&folder)?.network(place.device)?;
         let (z, z_validation) = logits(&*network, data)?;
         let (temperature, by) = fit(data, variant, &z_validation)?;
@@ -202,7 +202,7 @@ impl Study for LdlStudy {
         stored::keep(&at("scaled"), &z.softmax(temperature), Some(&by), &testing.patches)?;
         stored::keep(&at("dropout"), dropout.mean(), None, &testing.patches)?;
         keep_entropies(&at("dropout"), &dropout, &testing.y)?;
-        done(format!("{}, seed {seed}", variant.title));
+        steps.done(format!("{}, seed {seed}", variant.title));
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::jobs::Steps;
 use super::study::{Inputs, Place, Study, StudyFolder, TEST};
 use crate::display::Table;
 use crate::figures::{Figure, StudyName};
@@ -161,15 +162,8 @@ impl Study for UncertaintyStudy {
         task.folder()
     }
 
-    fn run(
-        &self,
-        task: &Task,
-        data: &UncertaintyData,
-        place: Place<'_>,
-        done: &dyn Fn(String),
-    ) -> Result<()> {
-        done(runs::one(self, task, data, place)?);
-        Ok(())
+    fn run(&self, task: &Task, data: &UncertaintyData, place: Place<'_>, steps: &Steps<'_>) -> Result<()> {
+        runs::one(self, task, data, place, steps)
     }
 
     fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<UncertaintyOutcome> {

@@ -10,8 +10,8 @@ use super::preparation::{EXTRACTOR, Extracted, UncertaintyData, read_distances};
 use crate::data::predictions;
 use crate::models::build;
 use crate::nn::{Labelled, Training};
-use crate::progress::Silent;
 use crate::run::Run;
+use crate::studies::jobs::Steps;
 use crate::studies::sets::{TestSet, in_memory, read_predictions};
 use crate::studies::study::Place;
 use crate::uncertainty::{Percent, Ranking, Subset, Uncertainty};
@@ -115,13 +115,14 @@ impl Task {
     }
 }
 
-/// One run, into its folder; returns a line on it.
+/// One run, into its folder.
 pub(super) fn one(
     study: &UncertaintyStudy,
     task: &Task,
     data: &UncertaintyData,
     place: Place<'_>,
-) -> Result<String> {
+    steps: &Steps<'_>,
+) -> Result<()> {
     let (Task { cell, run }, train, config) = (*task, &data.train, &study.config);
     let distances = read_distances(place.out)?;
     let (distant, patches) = (distances.values().len(), train.patches.len());
@@ -144,7 +145,7 @@ pub(super) fn one(
     network.set_standardisation(Extracted::read(place.out)?.standardisation())?;
     let training = Training { seed: config.training.seed + 1 + run, ..config.training.clone() };
     let examples = Labelled { patches: &patches, labels: &y };
-    let history = network.fit(examples, Some(data.validation.labelled()), &training, &mut Silent)?;
+    let history = network.fit(examples, Some(data.validation.labelled()), &training, &mut &*steps)?;
     let best = history.epochs.iter().find(|epoch| epoch.epoch == history.best_epoch);
     let note = format!(
         "{}, {} %, run {}: validation loss {:.3}",
@@ -164,7 +165,8 @@ pub(super) fn one(
         }
         Ok(())
     })?;
-    Ok(note)
+    steps.done(note);
+    Ok(())
 }
 
 /// The predictions of all runs for a test set.
