@@ -78,13 +78,32 @@ fn advice_on(kind: ErrorKind) -> &'static str {
     }
 }
 
+/// How the hidden names end that files and folders have until they are complete: `.NAME.PROCESS-COUNT.partial`.
+pub(crate) const PARTIAL: &str = ".partial";
+
+/// A text with the final names in place of hidden ones, which no user knows.
+fn with_final_names(text: String) -> String {
+    let mut shown = String::new();
+    let mut rest = &*text;
+    while let Some((head, tail)) = rest.split_once(PARTIAL) {
+        let (before, name) = head.split_at(head.rfind(['/', '\'', '"']).map_or(0, |at| at + 1));
+        match name.strip_prefix('.').and_then(|name| name.rsplit_once('.')) {
+            Some((name, count)) if count.contains('-') => shown.extend([before, name]),
+            _ => shown.extend([head, PARTIAL]),
+        }
+        rest = tail;
+    }
+    shown + rest
+}
+
 /// The crate's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An input that cannot be used: where, what, what to do. See [`Error::Input`].
     pub fn input(place: impl Into<String>, problem: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self::Input { place: place.into(), problem: problem.into(), advice: advice.into() }
+        let [place, problem] = [place.into(), problem.into()].map(with_final_names);
+        Self::Input { place, problem, advice: advice.into() }
     }
 
     /// An input file that cannot be used. See [`Error::Input`].
@@ -111,7 +130,10 @@ impl Error {
     /// assert!(error.to_string().starts_with("no/such/file: "));
     /// ```
     pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_owned();
+        let path = match path.to_str() {
+            Some(text) => with_final_names(text.to_owned()).into(),
+            None => path.to_owned(),
+        };
         move |source| Self::Io { path, source }
     }
 }
@@ -119,6 +141,19 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hidden_names_are_shown_as_the_final_ones() {
+        let hdf5 = "unable to open file: name = 'a b/.sen 2.h5.123-4.partial', errno = 28";
+        let error = Error::file(Path::new("x/.city.7-0.partial/.B2.tif.7-1.partial"), hdf5, "free space");
+        let wanted = "x/city/B2.tif: unable to open file: name = 'a b/sen 2.h5', errno = 28; free space";
+        assert_eq!(error.to_string(), wanted);
+        let error = Error::io(Path::new(".run.7-0.partial/a"))(ErrorKind::NotFound.into()).to_string();
+        assert!(error.starts_with("run/a: "), "{error}");
+        for other in ["a.partial: b", ".partial", "x/a.1-2.partial", "é.partial.partial"] {
+            assert_eq!(with_final_names(other.to_owned()), other);
+        }
+    }
 
     #[test]
     fn the_advice_fits_what_the_system_says() {

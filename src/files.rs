@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::error::PARTIAL;
 use crate::{Error, Result};
-
-/// What the hidden names end with.
-const ENDING: &str = ".partial";
 
 /// Writes a file that others meet whole or not at all; one of that name is replaced.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -110,12 +108,34 @@ pub(crate) fn lock(folder: &Path) -> Result<Option<File>> {
 pub(crate) struct Partial {
     path: PathBuf,
     target: PathBuf,
+    _above: Option<NewFolders>,
+}
+
+/// Folders that were made for files to come. Dropped, it removes those that are still empty.
+#[derive(Debug)]
+pub(crate) struct NewFolders(Vec<PathBuf>);
+
+impl NewFolders {
+    /// Makes a folder and those above it where they are missing.
+    pub(crate) fn make(folder: &Path) -> Result<Self> {
+        let missing = folder.ancestors().take_while(|folder| !folder.exists());
+        let made = Self(missing.map(Path::to_owned).collect());
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        Ok(made)
+    }
+}
+
+impl Drop for NewFolders {
+    fn drop(&mut self) {
+        // The innermost first, as long as they are empty.
+        self.0.iter().all(|folder| fs::remove_dir(folder).is_ok());
+    }
 }
 
 impl Partial {
     /// An empty file, to be filled.
     pub(crate) fn file(target: &Path) -> Result<Self> {
-        let partial = Self::beside(target)?;
+        let partial = Self::beside(target, None)?;
         // Made here, so that the operating system's own reason is told if it cannot be.
         File::create(&partial.path).map_err(Error::io(target))?;
         Ok(partial)
@@ -123,14 +143,13 @@ impl Partial {
 
     /// An empty folder, to be filled; the folders above it are made where they are missing.
     pub(crate) fn folder(target: &Path) -> Result<Self> {
-        let above = parent(target);
-        fs::create_dir_all(above).map_err(Error::io(above))?;
-        let partial = Self::beside(target)?;
+        let above = NewFolders::make(parent(target))?;
+        let partial = Self::beside(target, Some(above))?;
         fs::create_dir(&partial.path).map_err(Error::io(target))?;
         Ok(partial)
     }
 
-    fn beside(target: &Path) -> Result<Self> {
+    fn beside(target: &Path, above: Option<NewFolders>) -> Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let Some(name) = target.file_name() else {
             return Err(Error::file(target, "not the name of a file or folder", "give one"));
@@ -138,8 +157,8 @@ impl Partial {
         let hidden = format!(".{}.", name.to_string_lossy());
         remove_left_behind(parent(target), &hidden);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = target.with_file_name(format!("{hidden}{}-{count}{ENDING}", process::id()));
-        Ok(Self { path, target: target.to_owned() })
+        let path = target.with_file_name(format!("{hidden}{}-{count}{PARTIAL}", process::id()));
+        Ok(Self { path, target: target.to_owned(), _above: above })
     }
 
     /// Where to write.
@@ -204,7 +223,7 @@ fn remove_left_behind(folder: &Path, hidden: &str) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let process = name.to_str().and_then(|name| {
-            let middle = name.strip_prefix(hidden)?.strip_suffix(ENDING)?;
+            let middle = name.strip_prefix(hidden)?.strip_suffix(PARTIAL)?;
             middle.split_once('-')?.0.parse::<u32>().ok()
         });
         if process.is_some_and(|process| !is_alive(process)) {
@@ -270,7 +289,7 @@ mod tests {
         fs::write(partial.path().join("a"), "a").unwrap();
         assert!(!target.exists());
         drop(partial);
-        assert!(names(&folder.path().join("above")).is_empty());
+        assert!(names(folder.path()).is_empty(), "an empty folder stays");
         let partial = Partial::folder(&target).unwrap();
         fs::write(partial.path().join("a"), "a").unwrap();
         partial.become_new().unwrap();

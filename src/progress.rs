@@ -1,5 +1,4 @@
-//! How long work reports where it stands: a terminal draws a bar, a notebook prints lines, a test
-//! hears nothing.
+//! Progress of long work: a bar on a terminal, lines in a notebook, nothing in a test.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -8,18 +7,18 @@ use std::time::{Duration, Instant};
 pub trait Progress {
     /// A stage of `steps` steps begins; `stage` says what it does, in a few words.
     fn begin(&mut self, stage: &str, steps: u64);
-    /// So many more steps are done; `note` is what is worth saying now (the loss), or empty.
+    /// `steps` more steps are done; `note` is a short remark, such as the loss, or empty.
     fn advance(&mut self, steps: u64, note: &str);
     /// The stage is over; `summary` is one line to keep, or empty.
     fn end(&mut self, summary: &str);
-    /// Whether the work is to stop at the next good place: a training keeps a checkpoint and ends with
+    /// Whether the work is to stop at the next safe place: a training keeps a checkpoint and ends with
     /// [`Error::Interrupted`](crate::Error::Interrupted).
     fn interrupted(&self) -> bool {
         false
     }
 }
 
-/// Says nothing.
+/// Reports nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
@@ -64,18 +63,18 @@ struct Stage {
 }
 
 impl Lines {
-    /// Lines in a notebook, where whatever comes on stderr means that something is wrong.
+    /// Lines in a notebook, where any output on stderr means an error.
     pub fn on_stdout() -> Self {
         Self { to: Stream::Stdout, stage: None }
     }
 
-    /// Lines beside a command's results.
+    /// Lines next to a command's results, which go to stdout.
     pub fn on_stderr() -> Self {
         Self { to: Stream::Stderr, stage: None }
     }
 
     fn print(&self, line: &str) {
-        // Whoever closed the stream does not want to know.
+        // A stream that is closed ends no work.
         let _ = match self.to {
             Stream::Stdout => writeln!(std::io::stdout(), "{line}"),
             Stream::Stderr => writeln!(std::io::stderr(), "{line}"),

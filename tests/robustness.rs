@@ -2,7 +2,9 @@
 //! that cannot be written ends no work.
 #![cfg(unix)]
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -72,4 +74,90 @@ fn a_stderr_that_cannot_be_written_ends_no_work_and_a_full_stdout_is_named() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.starts_with("error: standard output: No space left on device"), "{message}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// Names that are not UTF-8, below a folder of such a name, and names that begin with a dash.
+#[test]
+fn a_name_that_is_not_utf_8_or_begins_with_a_dash_is_used_or_refused_on_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join(OsStr::from_bytes(b"caf\xe9"));
+    fs::create_dir(&there).unwrap();
+    lcz(folder.path(), &["synth", "data", "--patches", "170"], |_| ());
+    lcz(folder.path(), &["synth", "city", "--scene", "40x40", "--clouds", "0"], |_| ());
+    let train = ["train", "mlp", "--data", "data", "--epochs", "1", "--run"];
+    lcz(folder.path(), &[&train[..], &["run"]].concat(), |_| ());
+    assert!(folder.path().join("run/model.safetensors").is_file());
+    let put = |from: &str, to: &[u8]| fs::copy(folder.path().join(from), there.join(OsStr::from_bytes(to)));
+    for (from, to) in [("data/testing.h5", "h5"), ("city/B2.tif", "tif"), ("city/districts.shp", "shp")] {
+        put(from, &[b"\xff.", to.as_bytes()].concat()).unwrap();
+    }
+    put("city/districts.dbf", b"\xff.dbf").unwrap();
+    put("city/districts.shx", b"\xff.shx").unwrap();
+    put("city/districts.prj", b"\xff.prj").unwrap();
+    fs::write(there.join(OsStr::from_bytes(b"\xff.csv")), "true,pred\n1,1\n0,1\n1,0\n0,0\n").unwrap();
+    fs::write(there.join(OsStr::from_bytes(b"\xff.toml")), "[training]\nepochs = 1\n").unwrap();
+
+    // What is refused is refused by HDF5, by the figures' names, or since a configuration is UTF-8.
+    let all = [
+        ("score \u{ff}.csv --rounds 0", true),
+        ("score \u{ff}.none", false),
+        ("info \u{ff}.h5", false),
+        ("votes \u{ff}.h5", false),
+        ("synth \u{ff}", false),
+        ("synth new/deeper/\u{ff}", false),
+        ("synth \u{ff} --scene 40x40", true),
+        ("train mlp --data ../data --run \u{ff}-run --config \u{ff}.toml", true),
+        ("train mlp --data \u{ff}.h5 --run run", false),
+        ("evaluate ../run --data \u{ff}.h5", false),
+        ("predict ../run --data ../data/testing.h5 --out \u{ff}-p.h5", false),
+        ("predict \u{ff}-run --data ../data/testing.h5 --out p.h5", true),
+        ("rasterise --labels \u{ff}.shp --like \u{ff}.tif --out \u{ff}-zones.tif --attribute lcz", true),
+        ("map ../run --bands \u{ff}.tif --out \u{ff}-map.tif", false),
+        ("verify \u{ff}.tif", false),
+        ("synth -x", false),
+        ("synth --scene 40x40 -- -x", true),
+        ("score -- -none.csv", false),
+        ("predict ../run --data ../data/testing.h5 --out -x.h5", false),
+        ("predict ../run --data ../data/testing.h5 --out=-x.h5", true),
+    ];
+    for (words, works) in all {
+        let output = lcz(&there, &["--quiet"], |command| {
+            for word in words.split(' ') {
+                let bytes: Vec<u8> = word.chars().map(|letter| letter as u32 as u8).collect();
+                command.arg(OsStr::from_bytes(&bytes));
+            }
+        });
+        is_plain(&output.stdout);
+        is_plain(&output.stderr);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.success(), works, "{words}: {message}");
+        let lines = usize::from(!works);
+        assert_eq!(message.lines().count(), lines, "{words}: {message}");
+        assert!(works || matches!(output.status.code(), Some(1 | 2)), "{words}: {message}");
+        assert!(!message.contains(".partial"), "{words}: {message}");
+    }
+    assert!(!there.join("new").exists(), "folders that are empty");
+}
+
+#[test]
+fn a_folder_of_which_one_file_is_refused_gets_no_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    lcz(folder.path(), &["synth", "data", "--patches", "170"], |_| ());
+    fs::write(folder.path().join("data/testing.h5"), "no HDF5").unwrap();
+    let output = lcz(folder.path(), &["info", "data", "--figures", "figures"], |_| ());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!folder.path().join("figures").exists());
+    // A row of which one vote is not a number.
+    lcz(folder.path(), &["synth", "other", "--patches", "170"], |_| ());
+    let file = hdf5::File::open_rw(folder.path().join("other/testing.h5")).unwrap();
+    let votes = file.dataset("votes").unwrap();
+    let mut values = votes.read_2d::<f32>().unwrap();
+    values[[6, 0]] = -1.0;
+    votes.write(&values).unwrap();
+    drop(votes);
+    file.close().unwrap();
+    let output = lcz(folder.path(), &["info", "other", "--figures", "figures"], |_| ());
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("testing.h5") && message.contains("row 6"), "{message}");
+    assert!(!folder.path().join("figures").exists());
 }

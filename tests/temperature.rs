@@ -99,14 +99,15 @@ fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
 
     // A run that is being trained is left alone.
     #[cfg(unix)]
-    {
-        let held = std::fs::File::open(&network).unwrap();
+    for run in [&network, &ensemble] {
+        let held = std::fs::File::open(run).unwrap();
         held.try_lock().unwrap();
-        let output = lcz(&["temp-scale", &network, "--data", &data]);
-        let message = String::from_utf8(output.stderr).unwrap();
-        assert!(message.contains("network: another process is working on it; wait"), "{message}");
-        let output = lcz(&["train", "--resume", &network]);
-        assert_eq!(output.status.code(), Some(1));
+        for arguments in [&["temp-scale", run, "--data", &data][..], &["train", "--resume", run]] {
+            let output = lcz(arguments);
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{message}");
+            assert!(message.contains("another process is working on it; wait"), "{message}");
+        }
     }
 
     // A training that has nothing left to do leaves the temperature; other weights take it away.

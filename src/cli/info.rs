@@ -51,6 +51,9 @@ struct Report {
     datasets: Vec<so2sat::DatasetShape>,
     #[serde(skip_serializing_if = "Option::is_none")]
     statistics: Option<BandStatistics>,
+    /// Saved once no file is refused.
+    #[serde(skip)]
+    gallery: Option<figures::Figure>,
     /// `training` of `training.h5`: what its columns are headed with.
     #[serde(skip)]
     stem: String,
@@ -61,6 +64,11 @@ impl Info {
         let files = so2sat::files(&self.file)?;
         let reports =
             files.iter().map(|file| self.report(file, progress)).collect::<lcz::Result<Vec<_>>>()?;
+        for (report, folder) in reports.iter().zip(self.figures.iter().cycle()) {
+            let dataset = self.dataset.as_ref().map_or_else(String::new, |name| format!("-{name}"));
+            let stem = format!("{}{dataset}-gallery", report.stem);
+            report.gallery.iter().try_for_each(|gallery| gallery.save(folder, &stem))?;
+        }
         if self.json {
             return output::json(&reports);
         }
@@ -91,18 +99,13 @@ impl Info {
         };
         let patches = data.patches()?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let report = Report {
+        Ok(Report {
             summary: Summary::of(&patches)?,
             datasets: so2sat::datasets(file)?,
             statistics: if self.statistics { Some(patches.band_statistics(progress)?) } else { None },
+            gallery: self.figures.as_ref().map(|_| gallery(&patches)).transpose()?,
             stem,
-        };
-        // Figures come last: a file that is refused leaves none.
-        if let Some(folder) = &self.figures {
-            let dataset = self.dataset.as_ref().map_or_else(String::new, |name| format!("-{name}"));
-            gallery(&patches)?.save(folder, &format!("{}{dataset}-gallery", report.stem))?;
-        }
-        Ok(report)
+        })
     }
 }
 

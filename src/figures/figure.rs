@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::drawing::{encode, halved};
-use crate::files::Partial;
+use crate::files::{NewFolders, Partial};
 use crate::{Error, Result};
 
 /// A figure's title, and the line that says which data it shows.
@@ -71,12 +71,12 @@ impl Figure {
             let problem = "not a plain file name";
             return Err(Error::input(format!("figure '{stem}'"), problem, "use letters, digits, - and _"));
         }
+        let _folders = NewFolders::make(folder)?;
         self.written(folder, stem)?.into_iter().try_for_each(Partial::replace)
     }
 
-    /// The three files, which lack nothing but their names.
+    /// The three files, which lack nothing but their names, in a folder that is there.
     pub(crate) fn written(&self, folder: &Path, stem: &str) -> Result<Vec<Partial>> {
-        fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let mut partials = Vec::with_capacity(3);
         for (extension, bytes) in
             [("svg", self.svg.as_bytes()), ("png", self.png.as_slice()), ("csv", self.csv.as_bytes())]

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::members::{Members, count, member, store_temperature};
 use super::{Changes, Config, Outcome, Run, config, resume, train};
 use crate::models::Device;
-use crate::{Error, Progress, Result, write_whole};
+use crate::{Error, Progress, Result, files, write_whole};
 
 /// Trains networks with the seeds `s, s + 1, …` of a configuration with seed s into a new run folder.
 ///
@@ -26,6 +26,7 @@ pub fn train_ensemble(
         run.write_config(config)?;
         ensemble.write(run.folder())
     })?;
+    let _lock = files::lock(folder)?;
     let mut outcomes = Vec::with_capacity(members);
     for number in 0..members {
         let run = member(folder, number);
@@ -51,6 +52,7 @@ pub fn resume_ensemble(
     progress: &mut dyn Progress,
 ) -> Result<Option<Vec<Outcome>>> {
     let Some(members) = count(folder)? else { return Ok(None) };
+    let _lock = files::lock(folder)?;
     let mut config = Config::load(&folder.join("config.toml"))?;
     config.training.epochs = changes.epochs.unwrap_or(config.training.epochs);
     config.data.path = changes.data.clone().unwrap_or(config.data.path);

@@ -46,7 +46,6 @@ pub use eurosat::SyntheticEuroSat;
 #[cfg(feature = "scene")]
 pub use scene::SyntheticScene;
 
-use std::fs;
 use std::path::Path;
 
 use ndarray::{Array2, ArrayView4};
@@ -60,7 +59,7 @@ use self::materials::BANDS;
 use self::noise::{CELLS_A_PIXEL, Window};
 use self::votes::Ballot;
 use crate::data::so2sat::{Layout, Rows, SPLITS, Writer};
-use crate::files::{clear_unfinished, publish};
+use crate::files::{NewFolders, clear_unfinished, publish};
 use crate::{Classes, Error, Imagery, Progress, Result, Zone};
 
 /// Pixels along a patch.
@@ -143,17 +142,7 @@ impl Synthetic {
             let problem = format!("{} patches", self.patches);
             return Err(Error::input("synthetic data", problem, format!("ask for 10 to {MOST}")));
         }
-        let made = !folder.exists();
-        fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        let written = self.write_into(folder, progress);
-        if made && written.is_err() {
-            // It is empty, unless somebody else writes there.
-            let _ = fs::remove_dir(folder);
-        }
-        written
-    }
-
-    fn write_into(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
+        let _folders = NewFolders::make(folder)?;
         let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), &self.provenance());
         clear_unfinished(&folder.join(SPLITS[SPLITS.len() - 1]));
         let mut writers = Vec::with_capacity(SPLITS.len());

@@ -115,9 +115,6 @@ pub(super) fn one(
         fs::write(&path, format!("sample\n{}", lines.concat())).map_err(Error::io(&path))
     };
     let folder = at(round);
-    if let Some(curve) = folder.parent() {
-        fs::create_dir_all(curve).map_err(Error::io(curve))?;
-    }
     Run::create(&folder, |run| {
         write(run.folder().join(LABELLED), &labelled)?;
         write(run.folder().join(ASKED), &asked)?;
