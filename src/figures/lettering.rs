@@ -6,9 +6,13 @@
 use std::convert::Infallible;
 use std::sync::OnceLock;
 
-use ab_glyph::{Font, FontRef, PxScale, point};
+use ab_glyph_rasterizer::{Point, Rasterizer, point};
 use plotters_backend::text_anchor::{HPos, Pos, VPos};
 use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle, FontFamily, FontStyle, FontTransform};
+use skrifa::instance::{LocationRef, Size};
+use skrifa::outline::DrawSettings;
+use skrifa::outline::pen::PathElement;
+use skrifa::{FontRef, MetadataProvider};
 
 use super::colours::Colour;
 
@@ -103,17 +107,57 @@ impl Lettering {
         } else {
             (&REGULAR, include_bytes!("../../assets/fonts/Arimo-Regular.ttf"))
         };
-        cell.get_or_init(|| FontRef::try_from_slice(bytes).expect("the embedded font is a font"))
+        cell.get_or_init(|| FontRef::new(bytes).expect("the embedded font is a font"))
     }
 }
 
 /// A letter's width in ems.
 fn advance(font: &FontRef<'static>, letter: char) -> f64 {
-    f64::from(font.h_advance_unscaled(font.glyph_id(letter))) / units_per_em(font)
+    let glyph = font.charmap().map(letter).unwrap_or_default();
+    let (size, location) = (Size::unscaled(), LocationRef::default());
+    let width = font.glyph_metrics(size, location).advance_width(glyph).unwrap_or_default();
+    f64::from(width) / f64::from(font.metrics(size, location).units_per_em)
 }
 
-fn units_per_em(font: &FontRef<'static>) -> f64 {
-    f64::from(font.units_per_em().expect("the embedded font states its em"))
+/// A letter at a number of pixels per unit: its top left pixel, and its coverage from there; none for a space.
+fn rasterise(font: &FontRef<'static>, letter: char, scale: f32, at: Point) -> Option<(Point, Rasterizer)> {
+    let glyph = font.charmap().map(letter).unwrap_or_default();
+    let (size, location) = (Size::unscaled(), LocationRef::default());
+    let bounds = font.glyph_metrics(size, location).bounds(glyph)?;
+    let mut path: Vec<PathElement> = Vec::new();
+    font.outline_glyphs().get(glyph)?.draw(DrawSettings::unhinted(size, location), &mut path).ok()?;
+    let pixels = |round: fn(f32) -> f32, x: f32, y: f32| {
+        let pixel = |edge: f32, at: f32| round(edge + at.fract()) + at.trunc();
+        point(pixel(x * scale, at.x), pixel(y * -scale, at.y))
+    };
+    let corner = pixels(f32::floor, bounds.x_min, bounds.y_max);
+    let size = pixels(f32::ceil, bounds.x_max, bounds.y_min) - corner;
+    let mut raster = Rasterizer::new(size.x as usize, size.y as usize);
+    let place = |x: f32, y: f32| point(x * scale, y * -scale) + (at - corner);
+    let (mut start, mut last) = (at, at);
+    for element in path {
+        let from = last;
+        match element {
+            PathElement::MoveTo { x, y } => {
+                last = place(x, y);
+                start = last;
+            }
+            PathElement::LineTo { x, y } => {
+                last = place(x, y);
+                raster.draw_line(from, last);
+            }
+            PathElement::QuadTo { cx0, cy0, x, y } => {
+                last = place(x, y);
+                raster.draw_quad(from, place(cx0, cy0), last);
+            }
+            PathElement::CurveTo { cx0, cy0, cx1, cy1, x, y } => {
+                last = place(x, y);
+                raster.draw_cubic(from, place(cx0, cy0), place(cx1, cy1), last);
+            }
+            PathElement::Close => raster.draw_line(from, start),
+        }
+    }
+    Some((corner, raster))
 }
 
 /// A lettering at so many pixels a point: what plotters needs to place and draw a text.
@@ -179,18 +223,17 @@ impl BackendTextStyle for Scaled<'_> {
         mut draw: F,
     ) -> Result<Result<(), E>, Infallible> {
         let font = self.lettering.font();
-        let height = self.em() * f64::from(font.height_unscaled()) / units_per_em(font);
-        let scale = PxScale::from(height as f32);
+        let metrics = font.metrics(Size::unscaled(), LocationRef::default());
+        let height = metrics.ascent - metrics.descent;
+        let scale = (self.em() * f64::from(height) / f64::from(metrics.units_per_em)) as f32 / height;
         let baseline = f64::from(top) + TOP_TO_BASELINE * self.em();
         let mut pen = f64::from(left);
         for letter in text.chars() {
-            let glyph =
-                font.glyph_id(letter).with_scale_and_position(scale, point(pen as f32, baseline as f32));
+            let drawn = rasterise(font, letter, scale, point(pen as f32, baseline as f32));
             pen += advance(font, letter) * self.em();
-            let Some(outline) = font.outline_glyph(glyph) else { continue };
-            let corner = outline.px_bounds().min;
+            let Some((corner, raster)) = drawn else { continue };
             let mut result = Ok(());
-            outline.draw(|x, y, coverage| {
+            raster.for_each_pixel_2d(|x, y, coverage| {
                 if result.is_ok() && coverage > 0.0 {
                     let (x, y) = (corner.x as i32 + x as i32, corner.y as i32 + y as i32);
                     result = draw(x, y, self.color().mix(f64::from(coverage.min(1.0))));
