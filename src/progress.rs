@@ -1,16 +1,16 @@
 //! Progress of long work: a bar on a terminal, lines in a notebook, nothing in a test.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
-/// Receives the stages of long work.
+/// Receives the stages of long work. Without methods of its own it reports nothing.
 pub trait Progress {
     /// A stage of `steps` steps begins; `stage` says what it does, in a few words.
-    fn begin(&mut self, stage: &str, steps: u64);
+    fn begin(&mut self, _stage: &str, _steps: u64) {}
     /// `steps` more steps are done; `note` is a short remark, such as the loss, or empty.
-    fn advance(&mut self, steps: u64, note: &str);
+    fn advance(&mut self, _steps: u64, _note: &str) {}
     /// The stage is over; `summary` is one line to keep, or empty.
-    fn end(&mut self, summary: &str);
+    fn end(&mut self, _summary: &str) {}
     /// Whether the work is to stop at the next safe place: a training keeps a checkpoint and ends with
     /// [`Error::Interrupted`](crate::Error::Interrupted).
     fn interrupted(&self) -> bool {
@@ -22,11 +22,7 @@ pub trait Progress {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
-impl Progress for Silent {
-    fn begin(&mut self, _: &str, _: u64) {}
-    fn advance(&mut self, _: u64, _: &str) {}
-    fn end(&mut self, _: &str) {}
-}
+impl Progress for Silent {}
 
 /// Prints whole lines: for notebooks, which lose a line that is drawn over, and for files.
 ///
@@ -42,14 +38,9 @@ impl Progress for Silent {
 /// ```
 #[derive(Debug)]
 pub struct Lines {
-    to: Stream,
+    // A stream that is closed ends no work.
+    print: fn(&str) -> io::Result<()>,
     stage: Option<Stage>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Stream {
-    Stdout,
-    Stderr,
 }
 
 #[derive(Debug)]
@@ -65,20 +56,12 @@ struct Stage {
 impl Lines {
     /// Lines in a notebook, where any output on stderr means an error.
     pub fn on_stdout() -> Self {
-        Self { to: Stream::Stdout, stage: None }
+        Self { print: |line| writeln!(io::stdout(), "{line}"), stage: None }
     }
 
     /// Lines next to a command's results, which go to stdout.
     pub fn on_stderr() -> Self {
-        Self { to: Stream::Stderr, stage: None }
-    }
-
-    fn print(&self, line: &str) {
-        // A stream that is closed ends no work.
-        let _ = match self.to {
-            Stream::Stdout => writeln!(std::io::stdout(), "{line}"),
-            Stream::Stderr => writeln!(std::io::stderr(), "{line}"),
-        };
+        Self { print: |line| writeln!(io::stderr(), "{line}"), stage: None }
     }
 }
 
@@ -94,14 +77,14 @@ impl Progress for Lines {
         if stage.line_is_due(stage.said.0.elapsed()) {
             let line = stage.line(stage.began.elapsed(), note);
             stage.said = (Instant::now(), stage.done);
-            self.print(&line);
+            let _ = (self.print)(&line);
         }
     }
 
     fn end(&mut self, summary: &str) {
         self.stage = None;
         if !summary.is_empty() {
-            self.print(summary);
+            let _ = (self.print)(summary);
         }
     }
 }

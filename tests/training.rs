@@ -345,9 +345,6 @@ impl Interruption {
 }
 
 impl Progress for Interruption {
-    fn begin(&mut self, _: &str, _: u64) {}
-    fn advance(&mut self, _: u64, _: &str) {}
-    fn end(&mut self, _: &str) {}
     fn interrupted(&self) -> bool {
         self.asked.set(self.asked.get() + 1);
         self.asked.get() == self.at

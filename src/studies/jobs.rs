@@ -25,9 +25,6 @@ impl Steps<'_> {
 }
 
 impl Progress for &Steps<'_> {
-    fn begin(&mut self, _: &str, _: u64) {}
-    fn advance(&mut self, _: u64, _: &str) {}
-    fn end(&mut self, _: &str) {}
     fn interrupted(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }

@@ -19,6 +19,7 @@ use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::display::Table;
 use crate::figures::{Figure, Provenance, Source, StudyName};
+use crate::files::NewFolders;
 use crate::hash::checksum;
 use crate::models::Device;
 use crate::nn::Labelled;
@@ -338,7 +339,7 @@ pub fn reproduce<S: Study>(
         return Err(Error::file(&path, problem, "give another --out, or the data and settings of before"));
     }
     if before.is_none_or(|before| before.settings != now.settings) {
-        fs::create_dir_all(place.out).map_err(Error::io(place.out))?;
+        let _folder = NewFolders::make(place.out)?;
         write_json(&path, &now)?;
     }
     if !study.is_prepared(place.out) {
