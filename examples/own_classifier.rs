@@ -17,7 +17,7 @@ struct WaterOrNot {
 }
 
 impl Classifier for WaterOrNot {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "water or not"
     }
 
