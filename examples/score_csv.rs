@@ -10,13 +10,12 @@ use lcz::run;
 use lcz::scorecard::ScorecardSettings;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let file = match std::env::args_os().nth(1) {
-        Some(file) => PathBuf::from(file),
-        None => {
-            let file = std::env::temp_dir().join("lcz-score-csv.csv");
-            std::fs::write(&file, "label,p_water,p_sand\nwater,0.9,0.1\nsand,0.4,0.6\nsand,0.7,0.3\n")?;
-            file
-        }
+    let file = if let Some(file) = std::env::args_os().nth(1) {
+        PathBuf::from(file)
+    } else {
+        let file = std::env::temp_dir().join("lcz-score-csv.csv");
+        std::fs::write(&file, "label,p_water,p_sand\nwater,0.9,0.1\nsand,0.4,0.6\nsand,0.7,0.3\n")?;
+        file
     };
     let predictions = predictions::read(&file, None)?;
     let card = run::score(&predictions, ScorecardSettings::default(), &mut Silent)?;
