@@ -1,14 +1,15 @@
 //! How fast the geometric medians of 17 classes of 5,000 × 2,048 features are found: `cargo bench
 //! --bench medians [ROUNDS]`. `peers/medians.py` is the same in NumPy.
 //!
-//! Features are made up: f32, a shared low-dimensional part and noise, clipped at 0 as a network's are.
+//! Features are synthetic: f32, a shared low-dimensional part and noise, clipped at 0 as a network's are.
 //! To 1e-6 of the mean distance. The NumPy version reads the same numbers from the file that
 //! `--write PATH` leaves (raw f32).
 //!
 //! `--write-hdf5 PATH` leaves them as a file of features, and `--hdf5 PATH` finds the medians from that file in
 //! passes, and prints the most memory that the process has held (Linux).
 
-use std::io::Write as _;
+mod support;
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -21,29 +22,19 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-
-const CLASSES: usize = 17;
-const SAMPLES: usize = 5000;
-const WIDTH: usize = 2048;
-const HIDDEN: usize = 12;
+use support::{CLASSES, HIDDEN, SAMPLES, WIDTH, argument, summary};
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let value =
-        |name: &str| arguments.iter().position(|a| a == name).map(|place| arguments[place + 1].clone());
-    if let Some(path) = value("--hdf5") {
+    if let Some(path) = argument("--hdf5") {
         return streamed(path.as_ref());
     }
     let features = Features::new(features());
-    if let Some(path) = value("--write-hdf5") {
+    if let Some(path) = argument("--write-hdf5") {
         return write_hdf5(path.as_ref(), &features);
     }
-    if let Some(place) = arguments.iter().position(|argument| argument == "--write") {
-        let mut file = std::fs::File::create(&arguments[place + 1]).expect("a file");
-        let values = features.view();
-        let bytes: Vec<u8> =
-            values.as_slice().expect("in order").iter().flat_map(|x| x.to_le_bytes()).collect();
-        file.write_all(&bytes).expect("space on the disk");
+    if let Some(path) = argument("--write") {
+        let bytes: Vec<u8> = features.view().iter().flat_map(|x| x.to_le_bytes()).collect();
+        std::fs::write(path, bytes).expect("space on the disk");
     }
     let labels =
         Labels::new(Classes::lcz(), (0..CLASSES * SAMPLES).map(|n| n / SAMPLES).collect()).expect("labels");
@@ -63,13 +54,7 @@ fn main() {
             println!("class 1, first features: {first:.9?}");
         }
     }
-    seconds.sort_by(f64::total_cmp);
-    println!(
-        "lcz: median {:.3} s, best {:.3} s, {} threads",
-        seconds[2],
-        seconds[0],
-        rayon::current_num_threads()
-    );
+    println!("{}", summary(seconds));
 }
 
 fn features() -> Array2<f32> {
@@ -101,7 +86,7 @@ fn write_hdf5(path: &Path, features: &Features) {
         Labels::new(Classes::lcz(), (0..CLASSES * SAMPLES).map(|n| n / SAMPLES).collect()).expect("labels");
     let patches = Patches::in_memory(imagery, Classes::lcz(), images).expect("patches");
     let patches = patches.with_labels(&labels).expect("as many labels");
-    let mut writer = FeatureWriter::create(path, "made up", &patches).expect("a new file");
+    let mut writer = FeatureWriter::create(path, "synthetic", &patches).expect("a new file");
     writer.append(features).expect("space on the disk");
     writer.finish().expect("space on the disk");
 }

@@ -1,8 +1,10 @@
 //! How fast 5,000 × 2,048 features are laid out on a plane, and how well: `cargo bench --bench tsne -- [--write
 //! FOLDER]`. `peers/tsne.py FOLDER` runs openTSNE and scikit-learn on the same numbers and judges all three.
 //!
-//! Features are made up: f32, 17 classes in a shared low-dimensional part, and noise, clipped at 0 as a
+//! Features are synthetic: f32, 17 classes in a shared low-dimensional part, and noise, clipped at 0 as a
 //! network's are.
+
+mod support;
 
 use std::time::Instant;
 
@@ -12,15 +14,9 @@ use lcz::progress::Silent;
 use ndarray::{Array2, ArrayView2};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
-const CLASSES: usize = 17;
-const SAMPLES: usize = 5000;
-const WIDTH: usize = 2048;
-const HIDDEN: usize = 12;
+use support::{CLASSES, HIDDEN, SAMPLES, WIDTH, argument, summary};
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let folder = arguments.iter().position(|a| a == "--write").map(|place| arguments[place + 1].clone());
     let features = Features::new(features());
     let mut seconds = Vec::new();
     let mut plane = None;
@@ -30,18 +26,15 @@ fn main() {
         seconds.push(started.elapsed().as_secs_f64());
     }
     let plane = plane.expect("three rounds");
-    seconds.sort_by(f64::total_cmp);
     let started = Instant::now();
     let kl = plane.kl_loss(&features).expect("the same samples");
     let trust = plane.trustworthiness_score(&features, 12).expect("the same samples");
     println!(
-        "lcz: median {:.2} s, best {:.2} s, {} threads; exact KL {kl:.4}, trustworthiness {trust:.4} (found in {:.2} s)",
-        seconds[1],
-        seconds[0],
-        rayon::current_num_threads(),
+        "{}; exact KL {kl:.4}, trustworthiness {trust:.4} (found in {:.2} s)",
+        summary(seconds),
         started.elapsed().as_secs_f64()
     );
-    if let Some(folder) = folder {
+    if let Some(folder) = argument("--write") {
         write(&format!("{folder}/features.f32"), features.view());
         write(&format!("{folder}/lcz.f32"), plane.positions());
     }

@@ -118,18 +118,21 @@ fn a_bad_file_is_refused_on_one_line_that_names_it_and_the_line_and_the_mend() {
     }
 }
 
-/// Spoils a good file of predictions, and returns what is said of it.
-fn refusal(spoil: impl FnOnce(&hdf5::File)) -> String {
+/// A good file of predictions that something has been done to.
+fn changed(change: impl FnOnce(&hdf5::File)) -> (TempDir, PathBuf) {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempdir().unwrap();
     let path = folder.path().join("p.h5");
     let p = array![[0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]];
     let p = Probabilities::new(Classes::named(["forest", "river"]).unwrap(), p).unwrap();
     predictions::write(&path, &p, &patches()).unwrap();
-    {
-        let file = hdf5::File::open_rw(&path).unwrap();
-        spoil(&file);
-    }
+    change(&hdf5::File::open_rw(&path).unwrap());
+    (folder, path)
+}
+
+/// What is said of a good file of predictions that is spoilt.
+fn refusal(spoil: impl FnOnce(&hdf5::File)) -> String {
+    let (_folder, path) = changed(spoil);
     let message = predictions::read(&path, None).unwrap_err().to_string();
     assert!(message.contains("p.h5") && !message.contains('\n'), "{message}");
     message.rsplit('/').next().unwrap().to_owned()
@@ -203,18 +206,11 @@ fn a_bad_hdf5_file_is_refused_with_dataset_row_and_mend() {
 
 #[test]
 fn label_distributions_are_scored_where_no_votes_are_known() {
-    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = tempdir().unwrap();
-    let path = folder.path().join("p.h5");
-    let p = array![[0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]];
-    let p = Probabilities::new(Classes::named(["forest", "river"]).unwrap(), p).unwrap();
-    predictions::write(&path, &p, &patches()).unwrap();
-    {
-        let file = hdf5::File::open_rw(&path).unwrap();
+    let (_folder, path) = changed(|file| {
         file.unlink("votes").unwrap();
         let y = array![[1.0f32, 0.0], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]];
         file.new_dataset_builder().with_data(&y).create("distributions").unwrap();
-    }
+    });
     let card = scored(&path, 15);
     // −(ln 0.75 + ln 0.5 + (0.25 ln 0.25 + 0.75 ln 0.75) + ln 1) / 4
     let wanted = -(0.75f64.ln() + 0.5f64.ln() + 0.25 * 0.25f64.ln() + 0.75 * 0.75f64.ln()) / 4.0;
