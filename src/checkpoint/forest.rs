@@ -1,14 +1,13 @@
 //! Forests on disk: safetensors of the nodes of all trees one after another, and of what lies in leaves.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{Header, KEY};
+use super::{Header, KEY, to_json, unwritten, write_views};
 use crate::models::forest::{ForestSettings, Node, OutOfBag, RandomForest, Tree};
-use crate::{Classes, Error, Imagery, Result, write_whole};
+use crate::{Classes, Error, Imagery, Result};
 
 /// The name among architectures that tells a forest from a network.
 pub(super) const NAME: &str = "forest";
@@ -40,7 +39,6 @@ enum Architecture {
 /// # Errors
 /// The file cannot be written.
 pub fn save_forest(forest: &RandomForest, path: &Path) -> Result<()> {
-    let internal = |detail: String| Error::Internal { what: "writing safetensors", detail };
     let description = Description {
         architecture: Architecture::Forest(forest.settings.clone()),
         imagery: forest.imagery.clone(),
@@ -50,35 +48,23 @@ pub fn save_forest(forest: &RandomForest, path: &Path) -> Result<()> {
         out_of_bag: forest.out_of_bag,
         crate_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let description = serde_json::to_string(&description).map_err(|e| internal(e.to_string()))?;
-
     let nodes = || forest.trees.iter().flat_map(|tree| &tree.nodes);
     let counts = || forest.trees.iter().flat_map(|tree| &tree.counts);
-    let feature = nodes().map(|node| match *node {
-        Node::Split { feature, .. } => feature,
-        Node::Leaf { .. } => LEAF,
-    });
-    let threshold = nodes().map(|node| match *node {
-        Node::Split { threshold, .. } => threshold,
-        Node::Leaf { .. } => 0.0,
-    });
-    let next = nodes().map(|node| match *node {
-        Node::Split { right, .. } => right,
-        Node::Leaf { first, .. } => first,
-    });
-    let end = nodes().map(|node| match *node {
-        Node::Split { .. } => 0,
-        Node::Leaf { end, .. } => end,
-    });
+    // Feature, threshold, right branch or first count, end of the counts.
+    let numbers = |node: &Node| match *node {
+        Node::Split { feature, threshold, right } => (feature, threshold, right, 0),
+        Node::Leaf { first, end } => (LEAF, 0.0, first, end),
+    };
     let u32s =
-        |numbers: &mut dyn Iterator<Item = u32>| numbers.flat_map(u32::to_le_bytes).collect::<Vec<u8>>();
+        |numbers: &mut dyn Iterator<Item = u32>| -> Vec<u8> { numbers.flat_map(u32::to_le_bytes).collect() };
+    let thresholds = nodes().flat_map(|node| numbers(node).1.to_le_bytes()).collect();
     let tensors = [
         ("tree.nodes", Dtype::U32, u32s(&mut forest.trees.iter().map(|tree| tree.nodes.len() as u32))),
         ("tree.counts", Dtype::U32, u32s(&mut forest.trees.iter().map(|tree| tree.counts.len() as u32))),
-        ("node.feature", Dtype::U32, u32s(&mut feature.into_iter())),
-        ("node.threshold", Dtype::F32, threshold.flat_map(f32::to_le_bytes).collect()),
-        ("node.right_or_first_count", Dtype::U32, u32s(&mut next.into_iter())),
-        ("node.end_of_counts", Dtype::U32, u32s(&mut end.into_iter())),
+        ("node.feature", Dtype::U32, u32s(&mut nodes().map(|node| numbers(node).0))),
+        ("node.threshold", Dtype::F32, thresholds),
+        ("node.right_or_first_count", Dtype::U32, u32s(&mut nodes().map(|node| numbers(node).2))),
+        ("node.end_of_counts", Dtype::U32, u32s(&mut nodes().map(|node| numbers(node).3))),
         ("count.class", Dtype::U32, u32s(&mut counts().map(|&(class, _)| u32::from(class)))),
         ("count.weight", Dtype::U32, u32s(&mut counts().map(|&(_, weight)| weight))),
         ("importance", Dtype::F64, forest.importance.iter().flat_map(|x| x.to_le_bytes()).collect()),
@@ -86,12 +72,9 @@ pub fn save_forest(forest: &RandomForest, path: &Path) -> Result<()> {
     let mut views = Vec::with_capacity(tensors.len());
     for (name, dtype, bytes) in &tensors {
         let width = if *dtype == Dtype::F64 { 8 } else { 4 };
-        let view = TensorView::new(*dtype, vec![bytes.len() / width], bytes);
-        views.push((*name, view.map_err(|e| internal(e.to_string()))?));
+        views.push((*name, TensorView::new(*dtype, vec![bytes.len() / width], bytes).map_err(unwritten)?));
     }
-    let metadata = HashMap::from([(KEY.to_owned(), description)]);
-    let file = safetensors::serialize(views, Some(metadata)).map_err(|e| internal(e.to_string()))?;
-    write_whole(path, &file)
+    write_views(path, views, [(KEY, to_json(&description)?)])
 }
 
 /// Reads a forest that [`save_forest`] has written.
@@ -100,12 +83,11 @@ pub fn save_forest(forest: &RandomForest, path: &Path) -> Result<()> {
 /// A missing or truncated file, one that lcz did not write or that holds a network, or numbers that do not
 /// fit together.
 pub fn load_forest(path: &Path) -> Result<RandomForest> {
-    let file = std::fs::read(path).map_err(Error::io(path))?;
-    parse(path, &Header::of(path, &file)?)
+    Header::read(path, parse)
 }
 
-pub(super) fn parse(path: &Path, header: &Header<'_>) -> Result<RandomForest> {
-    let name = header.architecture(path)?;
+pub(super) fn parse(header: &Header<'_>) -> Result<RandomForest> {
+    let (path, name) = (header.path, header.architecture()?);
     if name != NAME {
         return Err(Error::file(path, format!("a {name}, not a forest"), "give a run of `lcz train forest`"));
     }
@@ -117,7 +99,7 @@ pub(super) fn parse(path: &Path, header: &Header<'_>) -> Result<RandomForest> {
         provenance,
         out_of_bag,
         ..
-    } = header.description(path)?;
+    } = header.description()?;
     let damaged = || Error::file(path, "a forest whose numbers do not fit together", "train it again");
     let tensors = &header.tensors;
     let u32s = |name: &str| numbers(tensors, name, Dtype::U32, u32::from_le_bytes).ok_or_else(damaged);

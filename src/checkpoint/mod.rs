@@ -5,7 +5,8 @@ mod forest;
 mod keras;
 mod training;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -63,12 +64,10 @@ impl Description {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, weights: &Weights, path: &Path) -> Result<()> {
-        let description = serde_json::to_string(self)
-            .map_err(|e| Error::Internal { what: "writing safetensors", detail: e.to_string() })?;
-        write_tensors(
+        write_weights(
             path,
-            weights.iter().map(|(name, weight)| (name.as_str(), weight)),
-            [(KEY, description)],
+            weights.iter().map(|(name, weight)| (name.clone(), weight)),
+            [(KEY, to_json(self)?)],
         )
     }
 
@@ -78,26 +77,37 @@ impl Description {
     }
 }
 
-/// Writes tensors and texts as safetensors; the file appears whole or not at all.
-fn write_tensors<'a>(
+fn unwritten(error: impl Display) -> Error {
+    Error::Internal { what: "writing safetensors", detail: error.to_string() }
+}
+
+fn to_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(unwritten)
+}
+
+/// Writes weights and texts as safetensors; the file appears whole or not at all.
+fn write_weights<'a>(
     path: &Path,
-    tensors: impl Iterator<Item = (&'a str, &'a Weight)>,
+    weights: impl Iterator<Item = (String, &'a Weight)>,
     metadata: impl IntoIterator<Item = (&'static str, String)>,
 ) -> Result<()> {
-    let internal = |e: safetensors::SafeTensorError| Error::Internal {
-        what: "writing safetensors",
-        detail: e.to_string(),
-    };
-    let bytes: Vec<(&str, &Weight, Vec<u8>)> = tensors
-        .map(|(name, weight)| (name, weight, weight.values.iter().flat_map(|x| x.to_le_bytes()).collect()))
-        .collect();
-    let mut views = Vec::with_capacity(bytes.len());
-    for (name, weight, bytes) in &bytes {
-        views.push((*name, TensorView::new(Dtype::F32, weight.shape.clone(), bytes).map_err(internal)?));
+    let bytes = |weight: &Weight| weight.values.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let tensors: Vec<(_, _, Vec<u8>)> = weights.map(|(name, weight)| (name, weight, bytes(weight))).collect();
+    let mut views = Vec::with_capacity(tensors.len());
+    for (name, weight, bytes) in &tensors {
+        views.push((name, TensorView::new(Dtype::F32, weight.shape.clone(), bytes).map_err(unwritten)?));
     }
-    let metadata: HashMap<String, String> =
-        metadata.into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
-    let file = safetensors::serialize(views, Some(metadata)).map_err(internal)?;
+    write_views(path, views, metadata)
+}
+
+/// Writes tensors of any type.
+fn write_views<'a>(
+    path: &Path,
+    views: impl IntoIterator<Item = (impl AsRef<str> + Ord + Display, TensorView<'a>)>,
+    metadata: impl IntoIterator<Item = (&'static str, String)>,
+) -> Result<()> {
+    let metadata = metadata.into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
+    let file = safetensors::serialize(views, Some(metadata)).map_err(unwritten)?;
     crate::write_whole(path, &file)
 }
 
@@ -107,8 +117,7 @@ fn write_tensors<'a>(
 /// A missing or truncated file, one that lcz did not write or that holds a forest, or tensors that do not
 /// fit.
 pub fn load(path: &Path, device: Device) -> Result<Box<dyn Model>> {
-    let file = std::fs::read(path).map_err(Error::io(path))?;
-    network(path, &Header::of(path, &file)?, device)
+    Header::read(path, |header| network(header, device))
 }
 
 /// Reads a network or a forest.
@@ -116,12 +125,12 @@ pub fn load(path: &Path, device: Device) -> Result<Box<dyn Model>> {
 /// # Errors
 /// As [`load`] and [`load_forest`].
 pub fn load_classifier(path: &Path, device: Device) -> Result<Box<dyn Classifier>> {
-    let file = std::fs::read(path).map_err(Error::io(path))?;
-    let header = Header::of(path, &file)?;
-    if header.architecture(path)? == forest::NAME {
-        return Ok(Box::new(forest::parse(path, &header)?));
-    }
-    Ok(network(path, &header, device)?)
+    Header::read(path, |header| {
+        if header.architecture()? == forest::NAME {
+            return Ok(Box::new(forest::parse(header)?) as Box<dyn Classifier>);
+        }
+        Ok(network(header, device)?)
+    })
 }
 
 /// The kind of a model and its size, as its file has them: of a network or a forest.
@@ -133,8 +142,7 @@ pub(crate) fn architecture(path: &Path) -> Result<toml::Table> {
     struct Built {
         architecture: toml::Table,
     }
-    let file = std::fs::read(path).map_err(Error::io(path))?;
-    Header::of(path, &file)?.description::<Built>(path).map(|built| built.architecture)
+    Header::read(path, |header| header.description::<Built>().map(|built| built.architecture))
 }
 
 /// The temperature that a network's file holds, if one was fitted.
@@ -147,8 +155,7 @@ pub fn temperature(path: &Path) -> Result<Option<StoredTemperature>> {
         #[serde(default)]
         temperature: Option<StoredTemperature>,
     }
-    let file = std::fs::read(path).map_err(Error::io(path))?;
-    Header::of(path, &file)?.description::<Scaled>(path).map(|scaled| scaled.temperature)
+    Header::read(path, |header| header.description::<Scaled>().map(|scaled| scaled.temperature))
 }
 
 /// Puts a temperature into a network's file, in place of one that is there; the weights stay as they are.
@@ -156,41 +163,39 @@ pub fn temperature(path: &Path) -> Result<Option<StoredTemperature>> {
 /// # Errors
 /// As [`load`]; the file cannot be written.
 pub fn store_temperature(path: &Path, temperature: StoredTemperature) -> Result<()> {
-    let file = std::fs::read(path).map_err(Error::io(path))?;
-    let header = Header::of(path, &file)?;
-    let mut description: Description = header.description(path)?;
-    description.temperature = Some(temperature);
-    let internal = |detail: String| Error::Internal { what: "writing safetensors", detail };
-    let text = serde_json::to_string(&description).map_err(|e| internal(e.to_string()))?;
-    let metadata = HashMap::from([(KEY.to_owned(), text)]);
-    let bytes = safetensors::serialize(header.tensors.tensors(), Some(metadata));
-    crate::write_whole(path, &bytes.map_err(|e| internal(e.to_string()))?)
+    Header::read(path, |header| {
+        let description = Description { temperature: Some(temperature), ..header.description()? };
+        write_views(path, header.tensors.tensors(), [(KEY, to_json(&description)?)])
+    })
 }
 
 /// A file of ours, taken apart.
 struct Header<'a> {
+    path: &'a Path,
     description: String,
     tensors: SafeTensors<'a>,
 }
 
-impl<'a> Header<'a> {
-    fn of(path: &Path, file: &'a [u8]) -> Result<Self> {
+impl Header<'_> {
+    /// What `take` makes of a file.
+    fn read<T>(path: &Path, take: impl FnOnce(&Header<'_>) -> Result<T>) -> Result<T> {
+        let file = std::fs::read(path).map_err(Error::io(path))?;
         let not_safetensors = |e| not_ours(path, format!("not safetensors ({e})"));
-        let (_, metadata) = SafeTensors::read_metadata(file).map_err(not_safetensors)?;
-        let tensors = SafeTensors::deserialize(file).map_err(not_safetensors)?;
+        let (_, metadata) = SafeTensors::read_metadata(&file).map_err(not_safetensors)?;
+        let tensors = SafeTensors::deserialize(&file).map_err(not_safetensors)?;
         let description = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).cloned();
         let description =
             description.ok_or_else(|| not_ours(path, "no description of the model".to_owned()))?;
-        Ok(Self { description, tensors })
+        take(&Header { path, description, tensors })
     }
 
-    fn description<T: DeserializeOwned>(&self, path: &Path) -> Result<T> {
-        serde_json::from_str(&self.description)
-            .map_err(|e| not_ours(path, format!("a description of the model that cannot be read ({e})")))
+    fn description<T: DeserializeOwned>(&self) -> Result<T> {
+        let unread = |e| format!("a description of the model that cannot be read ({e})");
+        serde_json::from_str(&self.description).map_err(|e| not_ours(self.path, unread(e)))
     }
 
     /// The name of the kind of model.
-    fn architecture(&self, path: &Path) -> Result<String> {
+    fn architecture(&self) -> Result<String> {
         #[derive(Deserialize)]
         struct Named {
             architecture: Name,
@@ -199,7 +204,7 @@ impl<'a> Header<'a> {
         struct Name {
             name: String,
         }
-        self.description::<Named>(path).map(|named| named.architecture.name)
+        self.description::<Named>().map(|named| named.architecture.name)
     }
 }
 
@@ -207,31 +212,26 @@ fn not_ours(path: &Path, problem: String) -> Error {
     Error::file(path, problem, "use a model.safetensors that lcz has written")
 }
 
-fn network(path: &Path, header: &Header<'_>, device: Device) -> Result<Box<dyn Model>> {
-    if header.architecture(path)? == forest::NAME {
+fn network(header: &Header<'_>, device: Device) -> Result<Box<dyn Model>> {
+    let path = header.path;
+    if header.architecture()? == forest::NAME {
         let problem = "a random forest, which has no layers, logits or features";
         return Err(Error::file(path, problem, "give the run of a network"));
     }
-    let description: Description = header.description(path)?;
-    let Description { architecture, imagery, classes, standardisation, .. } = description;
+    let Description { architecture, imagery, classes, standardisation, .. } = header.description()?;
     let mut network = build(&architecture, &imagery, &classes, 0, device).map_err(|e| e.within(path))?;
-    let weights = weights_like(&network.weights(), path, header)?;
-    network.set_weights(&weights).map_err(|e| not_ours(path, e.to_string()))?;
-    if let Some(standardisation) = standardisation {
-        network.set_standardisation(standardisation).map_err(|e| e.within(path))?;
-    }
-    Ok(network)
-}
-
-/// The tensors of a file, trained or not as a network's own.
-fn weights_like(of_network: &Weights, path: &Path, header: &Header<'_>) -> Result<Weights> {
     let mut weights = numbers(&header.tensors).map_err(|problem| not_ours(path, problem))?;
-    for (name, weight) in of_network.iter() {
+    // A file does not say which of its tensors are trained; the network does.
+    for (name, weight) in network.weights().iter() {
         if let Some(read) = weights.get_mut(name) {
             read.trainable = weight.trainable;
         }
     }
-    Ok(Weights::new(weights))
+    network.set_weights(&Weights::new(weights)).map_err(|e| not_ours(path, e.to_string()))?;
+    if let Some(standardisation) = standardisation {
+        network.set_standardisation(standardisation).map_err(|e| e.within(path))?;
+    }
+    Ok(network)
 }
 
 /// All tensors of a file by name, which are to be of f32; or what is wrong with them.

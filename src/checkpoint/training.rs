@@ -7,8 +7,8 @@ use safetensors::{SafeTensorError, SafeTensors};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Description, KEY, numbers, write_tensors};
-use crate::nn::{Position, TrainingState, Weight, Weights};
+use super::{Description, KEY, numbers, to_json, write_weights};
+use crate::nn::{Position, TrainingState, Weights};
 use crate::{Error, Result};
 
 /// The keys of the state's numbers and of the caller's notes among a file's metadata.
@@ -33,16 +33,12 @@ pub(crate) fn save_training(
     let [first, second] = &state.moments;
     let none = Weights::default();
     let parts = [&state.weights, first, second, state.best.as_ref().unwrap_or(&none)];
-    let tensors: Vec<(String, &Weight)> = PARTS
-        .into_iter()
-        .zip(parts)
-        .flat_map(|(part, weights)| {
-            weights.iter().map(move |(name, weight)| (format!("{part}/{name}"), weight))
-        })
-        .collect();
+    let tensors = PARTS.into_iter().zip(parts).flat_map(|(part, weights)| {
+        weights.iter().map(move |(name, weight)| (format!("{part}/{name}"), weight))
+    });
     let metadata =
         [(KEY, to_json(description)?), (POSITION, to_json(&state.position)?), (NOTES, to_json(notes)?)];
-    write_tensors(path, tensors.iter().map(|(name, weight)| (name.as_str(), *weight)), metadata)
+    write_weights(path, tensors, metadata)
 }
 
 /// Reads what [`save_training`] has written.
@@ -80,18 +76,13 @@ pub(crate) fn load_training<T: DeserializeOwned>(path: &Path) -> Result<(Descrip
     Ok((description, TrainingState { position, weights, moments: [first, second], best }, notes))
 }
 
-fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value)
-        .map_err(|e| Error::Internal { what: "writing a checkpoint", detail: e.to_string() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::Patches;
     use crate::models::sen2lcz::Sen2LczSettings;
     use crate::models::{Architecture, Device, build};
-    use crate::nn::{EpochRecord, Labelled, Observer, Standardisation, Training};
+    use crate::nn::{EpochRecord, Labelled, Observer, Standardisation, Training, Weight};
     use crate::progress::Silent;
     use crate::{Bands, Classes, Imagery, Labels, Progress};
     use ndarray::Array4;
