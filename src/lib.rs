@@ -95,7 +95,7 @@ pub use labels::{LabelDistributions, Labels, Votes};
 pub use ndarray;
 pub use nn::{
     Augmentation, ClassWeights, EpochRecord, Examples, History, Keep, Labelled, Masked, Observer, Optimizer,
-    ParameterCount, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
+    ParameterCount, Schedule, Sets, Standardisation, Training, TrainingState, Weight, Weights,
 };
 pub use predictions::{FeatureRows, Features, Logits, Probabilities, Temperature};
 pub use progress::Progress;

@@ -2,7 +2,7 @@
 //!
 //! Needs an NVIDIA GPU:
 //! `cargo test --release --features cuda --test cuda -- --ignored --test-threads 1`.
-//! `LCZ_TEST_DEVICE=cpu` holds the processor against itself: that the tests themselves run.
+//! `LCZ_TEST_DEVICE=cpu` compares the processor with itself: that the tests themselves run.
 
 use lcz::data::{Masks, Patches};
 use lcz::models::mlp::MlpSettings;
@@ -19,26 +19,25 @@ use ndarray::{Array2, Array3, Array4};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The device that is held against the processor.
+/// The device that is compared with the processor.
 fn device() -> Device {
     std::env::var("LCZ_TEST_DEVICE").unwrap_or("cuda:0".into()).parse().unwrap()
 }
 
 /// Each kind of network, small, without dropout: its masks are drawn by each device in its own way.
 fn architectures() -> Vec<Architecture> {
-    let resnet = |variant, head| ResNet50Settings { variant, width: 4, head };
-    vec![
-        Architecture::Sen2lcz(Sen2LczSettings {
-            depth: 5,
-            width: 4,
-            dropout: 0.0,
-            fusion: Fusion::Softmaxes,
-        }),
-        Architecture::Sen2lcz(Sen2LczSettings { depth: 9, width: 5, dropout: 0.0, fusion: Fusion::Logits }),
-        Architecture::Mlp(MlpSettings { hidden: 16, dropout: 0.0 }),
-        Architecture::Resnet50(resnet(Variant::Course, 0)),
-        Architecture::Resnet50(resnet(Variant::Standard, 8)),
-    ]
+    let sen2lcz =
+        |depth, width, fusion| Architecture::Sen2lcz(Sen2LczSettings { depth, width, dropout: 0.0, fusion });
+    let resnet = |variant, head| Architecture::Resnet50(ResNet50Settings { variant, width: 4, head });
+    let small = |name: &str| match name {
+        "sen2lcz" => vec![sen2lcz(5, 4, Fusion::Softmaxes), sen2lcz(9, 5, Fusion::Logits)],
+        "mlp" => vec![Architecture::Mlp(MlpSettings { hidden: 16, dropout: 0.0 })],
+        "resnet50" => vec![resnet(Variant::Course, 0), resnet(Variant::Standard, 8)],
+        // Pixels have a test of their own.
+        "unet" => Vec::new(),
+        other => panic!("{other} is not compared on a GPU"),
+    };
+    Architecture::NAMES.into_iter().flat_map(small).collect()
 }
 
 /// Patches whose brightness tells their class, in noise.

@@ -8,7 +8,7 @@ use lcz::data::so2sat::{self, Layout, Rows, So2Sat, SplitBy, Writer};
 use lcz::data::{BandStatistics, Masks, Patches, Summary};
 use lcz::metrics::ConfusionMatrix;
 use lcz::models::Classifier;
-use lcz::models::pixel::PixelGaussian;
+use lcz::models::baselines::PixelGaussian;
 use lcz::progress::Silent;
 use lcz::synthetic::Synthetic;
 use lcz::{Bands, Classes, Imagery, Labels, Votes, Zone};

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use lcz::Progress;
-use lcz::models::Device;
+use lcz::models::{Architecture, Device};
 use lcz::run;
 use lcz::run::{BenchMode, Config, Measured};
 
@@ -20,7 +20,7 @@ use super::output;
   lcz bench unet --set model.encoder=plain --set model.width=0.25
   lcz bench sen2lcz --set model.width=32 --set training.optimizer=nadam")]
 pub struct Bench {
-    /// The network: sen2lcz, resnet50, mlp, unet.
+    #[arg(help = format!("The network: {}", Architecture::NAMES.join(", ")))]
     model: String,
 
     /// What is timed.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lcz::models::Device;
+use lcz::models::{Architecture, Device};
 use lcz::run;
 use lcz::run::{Changes, Config, ForestConfig, Outcome};
 use lcz::{Error, Progress};
@@ -63,8 +63,8 @@ Examples:
   lcz train --resume runs/first                      (after Ctrl-C, or a power cut)
   lcz train --resume runs/first --epochs 40          (more epochs than the run had)")]
 pub struct Train {
-    /// The model: sen2lcz, resnet50, mlp, unet or forest.
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    #[arg(help = format!("The model: {} or forest", Architecture::NAMES.join(", ")))]
     model: Option<String>,
 
     /// A folder of training.h5, validation.h5, testing.h5, or one file, which is split: by group
@@ -199,6 +199,9 @@ fn print(outcome: lcz::Result<Outcome>, folder: &Path, json: bool) -> anyhow::Re
         )?,
         Some(at) => output::line(format!("resumed in epoch {} after batch {}", at.epoch, at.batch))?,
         None => {}
+    }
+    for warning in &outcome.warnings {
+        output::line(format!("warning: {warning}"))?;
     }
     output::line(format!(
         "best of {} epochs in {:.0} s: epoch {}, validation loss {:.4}, accuracy {:.3}",

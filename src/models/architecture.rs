@@ -65,6 +65,10 @@ impl Architecture {
         Self::Unet(UnetSettings::default())
     }
 
+    /// What the networks are called, in the order in which they are listed.
+    pub const NAMES: [&str; 4] =
+        [Sen2LczSettings::NAME, ResNet50Settings::NAME, MlpSettings::NAME, UnetSettings::NAME];
+
     /// A network of this name with its default settings, `None` if there is no such network.
     pub fn named(name: &str) -> Option<Self> {
         serde_json::from_value(serde_json::json!({ "name": name })).ok()
@@ -159,15 +163,11 @@ mod tests {
 
     #[test]
     fn a_network_is_found_by_its_name() {
-        for (name, architecture) in [
-            ("sen2lcz", Architecture::sen2lcz()),
-            ("mlp", Architecture::mlp()),
-            ("resnet50", Architecture::resnet50()),
-            ("unet", Architecture::unet()),
-        ] {
-            assert_eq!(architecture.name(), name);
-            assert_eq!(Architecture::named(name), Some(architecture));
-        }
+        let found = Architecture::NAMES.map(|name| Architecture::named(name).unwrap());
+        assert_eq!(found.each_ref().map(Architecture::name), Architecture::NAMES);
+        let each =
+            [Architecture::sen2lcz(), Architecture::resnet50(), Architecture::mlp(), Architecture::unet()];
+        assert_eq!(found, each);
         assert_eq!(Architecture::named("resnet99"), None);
     }
 }

@@ -44,26 +44,33 @@ impl Ensemble {
     }
 }
 
+/// A classifier of its own name that predicts the mean of its members, and is otherwise as another.
+macro_rules! mean_of_members {
+    ($self:ident, $other:expr) => {
+        fn name(&$self) -> &str {
+            &$self.name
+        }
+
+        fn imagery(&$self) -> &Imagery {
+            $other.imagery()
+        }
+
+        fn classes(&$self) -> &Classes {
+            $other.classes()
+        }
+
+        fn sample(&$self) -> Sample {
+            $other.sample()
+        }
+
+        fn predict(&$self, patches: &Patches) -> Result<Probabilities> {
+            Probabilities::mean_of(&$self.members(patches)?)
+        }
+    };
+}
+
 impl Classifier for Ensemble {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn imagery(&self) -> &Imagery {
-        self.members[0].imagery()
-    }
-
-    fn classes(&self) -> &Classes {
-        self.members[0].classes()
-    }
-
-    fn sample(&self) -> Sample {
-        self.members[0].sample()
-    }
-
-    fn predict(&self, patches: &Patches) -> Result<Probabilities> {
-        Probabilities::mean_of(&self.members(patches)?)
-    }
+    mean_of_members!(self, self.members[0]);
 
     fn members(&self, patches: &Patches) -> Result<Vec<Probabilities>> {
         self.members.iter().map(|member| member.predict(patches)).collect()
@@ -91,25 +98,7 @@ impl McDropout {
 }
 
 impl Classifier for McDropout {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn imagery(&self) -> &Imagery {
-        self.network.imagery()
-    }
-
-    fn classes(&self) -> &Classes {
-        self.network.classes()
-    }
-
-    fn sample(&self) -> Sample {
-        self.network.sample()
-    }
-
-    fn predict(&self, patches: &Patches) -> Result<Probabilities> {
-        Probabilities::mean_of(&self.members(patches)?)
-    }
+    mean_of_members!(self, self.network);
 
     fn members(&self, patches: &Patches) -> Result<Vec<Probabilities>> {
         self.network.mc_dropout(patches, self.passes, self.seed)

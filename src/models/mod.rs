@@ -4,36 +4,37 @@
 //! A sample is a patch or a pixel ([`Sample`]); everything else is the same for both.
 
 mod architecture;
+pub mod baselines;
 mod blueprint;
 mod device;
 mod ensemble;
 pub mod forest;
+#[cfg(test)]
+mod gradient_norms;
 pub mod mlp;
 mod network;
-pub mod pixel;
 pub mod resnet50;
 pub mod sen2lcz;
-#[cfg(test)]
-mod squares;
 mod summary;
 pub mod unet;
 
 use crate::data::Patches;
 use crate::display::Table;
 use crate::nn::{
-    Examples, History, Observer, ParameterCount, Standardisation, Training, TrainingState, Weights,
+    Examples, History, Observer, ParameterCount, Sets, Standardisation, Training, TrainingState, Weights,
 };
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
 pub use crate::data::Sample;
-pub use crate::nn::keep_memory;
+pub use crate::nn::{Shared, keep_memory};
 pub use architecture::Architecture;
 pub use device::{Device, DeviceSummary, devices};
 pub use ensemble::{Ensemble, McDropout};
 pub use network::build;
 
-/// Anything that gives each sample, patch or pixel, a probability for each class.
-pub trait Classifier {
+/// Anything that gives each sample, patch or pixel, a probability for each class. Threads may share it, but in a build for
+/// CUDA ([`Shared`]).
+pub trait Classifier: Shared {
     /// What it is called in tables.
     fn name(&self) -> &str;
 
@@ -82,11 +83,10 @@ pub trait Model: Classifier {
     ///
     /// # Errors
     /// As there.
-    fn learn(
+    fn fit_examples(
         &mut self,
         start: TrainingState,
-        train: Examples<'_>,
-        validation: Option<Examples<'_>>,
+        sets: Sets<'_>,
         training: &Training,
         observer: &mut dyn Observer,
     ) -> Result<History>;
@@ -164,7 +164,8 @@ impl dyn Model + '_ {
         training: &Training,
         observer: &mut dyn Observer,
     ) -> Result<History> {
-        self.learn(start, train.into(), validation.map(Into::into), training, observer)
+        let sets = Sets { train: train.into(), validation: validation.map(Into::into) };
+        self.fit_examples(start, sets, training, observer)
     }
 
     /// Its layers with the shape of what they give and their parameters, as Keras's `summary` shows them.
@@ -186,6 +187,24 @@ impl dyn Model + '_ {
         self.architecture().operations(self.imagery(), self.classes())
     }
 }
+
+/// Name, imagery and classes of a classifier that holds the two.
+macro_rules! described_as {
+    ($name:literal) => {
+        fn name(&self) -> &'static str {
+            $name
+        }
+
+        fn imagery(&self) -> &Imagery {
+            &self.imagery
+        }
+
+        fn classes(&self) -> &Classes {
+            &self.classes
+        }
+    };
+}
+use described_as;
 
 /// Refuses patches unlike those that a model takes.
 fn check_imagery(model: &dyn Classifier, patches: &Patches) -> Result<()> {
@@ -209,4 +228,30 @@ fn check_labels(patches: &Patches, labels: &Labels) -> Result<()> {
         return Err(Error::input(patches.name(), "no patch", "give labelled patches"));
     }
     Ok(())
+}
+
+#[cfg(all(test, not(feature = "cuda")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_a_model_and_get_the_same_predictions() {
+        fn shared<T: Send + Sync + ?Sized>(_: &T) {}
+        let (imagery, classes) = (Imagery::so2sat(), Classes::lcz());
+        let network: Box<dyn Model> =
+            build(&Architecture::mlp(), &imagery, &classes, 0, Device::Cpu).unwrap();
+        shared(&network);
+        let images =
+            ndarray::Array4::from_shape_fn((3, 32, 32, 10), |(n, r, c, b)| (n + r * b + c) as f32 / 99.0);
+        let patches = Patches::in_memory(imagery, classes, images).unwrap();
+        let predicted = std::thread::scope(|scope| {
+            [(); 2]
+                .map(|()| scope.spawn(|| network.predict(&patches).unwrap()))
+                .map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(predicted[0], predicted[1]);
+        std::thread::spawn(move || assert_eq!(network.predict(&patches).unwrap(), predicted[0]))
+            .join()
+            .unwrap();
+    }
 }

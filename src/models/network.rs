@@ -8,10 +8,11 @@ use super::blueprint::Blueprint;
 use super::device::Device;
 use super::{Architecture, Classifier, Model, check_imagery};
 use crate::data::{Patches, Sample};
-use crate::nn::inference::{each_log_probabilities, infer, log_probabilities, sampled_log_probabilities};
+use crate::nn::inference::Inference;
 use crate::nn::training::fit;
 use crate::nn::{
-    Backend, Examples, History, Module, Observer, Standardisation, Training, TrainingState, Weights, weights,
+    Backend, History, Module, Observer, Pass, Sets, Standardisation, Training, TrainingState, Weights,
+    weights,
 };
 use crate::{Classes, Error, Features, Imagery, Logits, Probabilities, Result, Temperature};
 
@@ -79,10 +80,14 @@ struct Trained<M, D> {
     device: D,
 }
 
-impl<M, D> Trained<M, D> {
-    /// What is done to the input: nothing, until training or an import says so.
-    fn input(&self) -> Standardisation {
-        self.standardisation.clone().unwrap_or_else(|| Standardisation::identity(self.imagery.bands.len()))
+impl<D: Backend<f32>, M: Module<f32, D>> Trained<M, D> {
+    /// Does something with patches on their way through the network. Nothing is done to the input, until training or
+    /// an import says so.
+    fn through<T>(&self, patches: &Patches, run: impl FnOnce(Inference<'_, D, M>) -> Result<T>) -> Result<T> {
+        check_imagery(self, patches)?;
+        let identity = || Standardisation::identity(self.imagery.bands.len());
+        let standardisation = &self.standardisation.clone().unwrap_or_else(identity);
+        run(Inference { module: &self.module, device: &self.device, standardisation, patches })
     }
 
     /// ln p as probabilities.
@@ -109,14 +114,18 @@ impl<D: Backend<f32>, M: Module<f32, D>> Classifier for Trained<M, D> {
     }
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
-        check_imagery(self, patches)?;
         let each = self.sample().rows(self.imagery.patch_size);
         let mut p = Array2::zeros((patches.len() * each, self.classes.len()));
         let finish = |log_p: Array2<f32>| self.probabilities(&log_p);
-        let (module, device) = (&self.module, &self.device);
-        each_log_probabilities(module, device, &self.input(), patches, finish, |part, of_part| {
-            p.slice_mut(s![part.start * each..part.end * each, ..]).assign(&of_part?.view());
-            Ok(())
+        self.through(patches, |inference| {
+            inference.each_log_probabilities(
+                finish,
+                || Ok(()),
+                |part, of_part| {
+                    p.slice_mut(s![part.start * each..part.end * each, ..]).assign(&of_part?.view());
+                    Ok(())
+                },
+            )
         })?;
         Ok(Probabilities::of_known(self.classes.clone(), p))
     }
@@ -151,15 +160,15 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
         Ok(())
     }
 
-    fn learn(
+    fn fit_examples(
         &mut self,
         start: TrainingState,
-        train: Examples<'_>,
-        validation: Option<Examples<'_>>,
+        sets: Sets<'_>,
         training: &Training,
         observer: &mut dyn Observer,
     ) -> Result<History> {
-        for set in [Some(train), validation].into_iter().flatten() {
+        let train = sets.train.patches;
+        for set in [Some(sets.train), sets.validation].into_iter().flatten() {
             check_imagery(self, set.patches)?;
             if set.classes() != &self.classes {
                 return Err(Error::input(
@@ -170,35 +179,32 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
             }
             set.check_for(self.name(), self.sample())?;
         }
-        self.architecture.check_batches(train.patches, training.batch_size)?;
+        self.architecture.check_batches(train, training.batch_size)?;
         let input = match &self.standardisation {
             Some(input) => input.clone(),
-            None => Standardisation::of(train.patches, observer.progress())?,
+            None => Standardisation::of(train, observer.progress())?,
         };
-        let (module, device) = (&mut self.module, &self.device);
-        let history = fit(module, device, &input, train, validation, training, start, observer)?;
+        let history = fit(&mut self.module, &self.device, &input, sets, training, start, observer)?;
         self.standardisation = Some(input);
         Ok(history)
     }
+
     fn logits(&self, patches: &Patches) -> Result<Logits> {
-        check_imagery(self, patches)?;
-        let log_p = log_probabilities(&self.module, &self.device, &self.input(), patches)?;
+        let log_p = |module: &M, x| module.log_probabilities(x, &mut Pass::inference());
+        let log_p = self.through(patches, |inference| inference.rows(log_p))?;
         Logits::new(self.classes.clone(), log_p.mapv(f64::from))
     }
 
     fn mc_dropout(&self, patches: &Patches, passes: usize, seed: u64) -> Result<Vec<Probabilities>> {
-        check_imagery(self, patches)?;
-        self.architecture.check_passes(&self.imagery, &self.classes, passes)?;
-        let (input, module) = (self.input(), &self.module);
-        let sampled = sampled_log_probabilities(module, &self.device, &input, patches, passes, seed)?;
-        sampled.iter().map(|log_p| self.probabilities(log_p)).collect()
+        self.through(patches, |inference| {
+            self.architecture.check_passes(&self.imagery, &self.classes, passes)?;
+            let sampled = inference.sampled_log_probabilities(passes, seed)?;
+            sampled.iter().map(|log_p| self.probabilities(log_p)).collect()
+        })
     }
 
     fn features(&self, patches: &Patches) -> Result<Features> {
-        check_imagery(self, patches)?;
-        let features = |x| self.module.features(x);
-        let h = infer::<_, M>(&self.device, &self.input(), patches, features, || Ok(()))?;
-        Ok(Features::new(h))
+        Ok(Features::new(self.through(patches, |inference| inference.rows(M::features))?))
     }
 
     fn weights(&self) -> Weights {

@@ -33,21 +33,112 @@ pub(super) fn array<D: Backend<f32>, T: Tape<f32, D>>(
         .expect("a tensor has as many numbers as its shape says")
 }
 
-/// Runs `forward`, which passes through an `M`, on every patch and stacks the rows, one or as many as pixels a patch.
-pub(crate) fn infer<D: Backend<f32>, M: Module<f32, D>>(
-    device: &D,
-    standardisation: &Standardisation,
-    patches: &Patches,
-    forward: impl Fn(Maps<f32, D>) -> Rows<f32, D> + Shared,
-    between: impl FnMut() -> Result<()>,
-) -> Result<Array2<f32>> {
-    let mut all = Stacked::default();
-    let forward = |_, x| array(&forward(x));
-    by_parts::<_, M, _>(device, standardisation, patches, forward, between, |part, rows| {
-        all.put(&part, patches.len(), &rows);
+/// A network, and the patches that go through it.
+pub(crate) struct Inference<'a, D, M> {
+    pub(crate) module: &'a M,
+    pub(crate) device: &'a D,
+    pub(crate) standardisation: &'a Standardisation,
+    pub(crate) patches: &'a Patches,
+}
+
+impl<D: Backend<f32>, M: Module<f32, D>> Inference<'_, D, M> {
+    /// Runs `forward` on every part of every batch, each with its number in the whole set; `take` is handed what it
+    /// gives, in order, with the patches that it is of. `between` is called before each batch. Both may end it.
+    pub(super) fn by_parts<T: Send>(
+        &self,
+        forward: impl Fn(usize, Maps<f32, D>) -> T + Shared,
+        mut between: impl FnMut() -> Result<()>,
+        mut take: impl FnMut(Range<usize>, T) -> Result<()>,
+    ) -> Result<()> {
+        let (mut before, mut at) = (0, 0);
+        let (device, standardisation) = (self.device, self.standardisation);
+        let mut run = |images: ArrayView4<'_, f32>| {
+            let parts = D::in_parts(images, M::PART, |number, images| {
+                let count = images.dim().0;
+                (count, forward(before + number, maps(device, standardisation, images, AnyTape::off())))
+            });
+            before += parts.len();
+            for (count, part) in parts {
+                take(at..at + count, part)?;
+                at += count;
+            }
+            Ok(())
+        };
+        if let Some(images) = self.patches.lent() {
+            // No copy of a whole batch, which one thread would make.
+            for batch in images.axis_chunks_iter(ndarray::Axis(0), M::BATCH) {
+                between()?;
+                run(batch)?;
+            }
+        } else {
+            for batch in self.patches.batches(M::BATCH) {
+                let (_, images) = batch?;
+                between()?;
+                run(images.view())?;
+            }
+        }
         Ok(())
-    })?;
-    all.0.ok_or_else(|| Error::input(patches.name(), "no patches", "give at least one row"))
+    }
+
+    /// What `forward` makes of each patch, the rows stacked: one, or as many as pixels, per patch.
+    pub(crate) fn rows(
+        &self,
+        forward: impl Fn(&M, Maps<f32, D>) -> Rows<f32, D> + Shared,
+    ) -> Result<Array2<f32>> {
+        let (mut all, module) = (Stacked::default(), self.module);
+        let forward = |_, x| array(&forward(module, x));
+        self.by_parts(
+            forward,
+            || Ok(()),
+            |part, rows| {
+                all.put(&part, self.patches.len(), &rows);
+                Ok(())
+            },
+        )?;
+        all.0.ok_or_else(|| Error::input(self.patches.name(), "no patches", "give at least one row"))
+    }
+
+    /// What becomes of ln p of every row of a few patches at a time, in order, with the patches' positions. `finish`
+    /// runs where the network does, on several parts at once.
+    pub(crate) fn each_log_probabilities<T: Send>(
+        &self,
+        finish: impl Fn(Array2<f32>) -> T + Shared,
+        between: impl FnMut() -> Result<()>,
+        take: impl FnMut(Range<usize>, T) -> Result<()>,
+    ) -> Result<()> {
+        let module = self.module;
+        let forward = |_, x| finish(array(&module.log_probabilities(x, &mut Pass::inference())));
+        self.by_parts(forward, between, take)
+    }
+
+    /// ln p of every patch, `passes` times, each with another draw of the dropout and with batch norm as in
+    /// inference (Gal & Ghahramani 2016, *Dropout as a Bayesian Approximation*). Shape of each: (N, K).
+    ///
+    /// Each pass over each part of a batch has a stream of random numbers of its own: the draw depends on the
+    /// seed, the pass, and which patches share a part.
+    pub(crate) fn sampled_log_probabilities(&self, passes: usize, seed: u64) -> Result<Vec<Array2<f32>>> {
+        let module = self.module;
+        let forward = |part: usize, x: Maps<f32, D>| -> Vec<_> {
+            let sample = |pass: usize| {
+                let mut random = ChaCha8Rng::seed_from_u64(seed);
+                random.set_stream((pass as u64) << 40 | part as u64);
+                let again = x.retaped::<NoneTape>().put_tape(AnyTape::off());
+                array(&module.log_probabilities(again, &mut Pass::sampling(random)))
+            };
+            (0..passes).map(sample).collect()
+        };
+        let mut stacked: Vec<Stacked> = (0..passes).map(|_| Stacked::default()).collect();
+        self.by_parts(
+            forward,
+            || Ok(()),
+            |part, sampled| {
+                let all = self.patches.len();
+                stacked.iter_mut().zip(&sampled).for_each(|(stacked, rows)| stacked.put(&part, all, rows));
+                Ok(())
+            },
+        )?;
+        Ok(stacked.into_iter().filter_map(|all| all.0).collect())
+    }
 }
 
 /// Rows of all patches, as many of each.
@@ -61,106 +152,4 @@ impl Stacked {
         let stacked = self.0.get_or_insert_with(|| Array2::zeros((all * each, rows.ncols())));
         stacked.slice_mut(ndarray::s![patches.start * each..patches.end * each, ..]).assign(rows);
     }
-}
-
-/// Runs `forward` on every part of every batch, each with its number in the whole set; `take` is handed what it
-/// gives, in order, with the patches that it is of. `between` is called before each batch. Both may end it.
-pub(super) fn by_parts<D: Backend<f32>, M: Module<f32, D>, T: Send>(
-    device: &D,
-    standardisation: &Standardisation,
-    patches: &Patches,
-    forward: impl Fn(usize, Maps<f32, D>) -> T + Shared,
-    mut between: impl FnMut() -> Result<()>,
-    mut take: impl FnMut(Range<usize>, T) -> Result<()>,
-) -> Result<()> {
-    let (mut before, mut at) = (0, 0);
-    let mut run = |images: ArrayView4<'_, f32>| {
-        let parts = D::in_parts(images, M::PART, |number, images| {
-            let count = images.dim().0;
-            (count, forward(before + number, maps(device, standardisation, images, AnyTape::off())))
-        });
-        before += parts.len();
-        for (count, part) in parts {
-            take(at..at + count, part)?;
-            at += count;
-        }
-        Ok(())
-    };
-    if let Some(images) = patches.lent() {
-        // No copy of a whole batch, which one thread would make.
-        for batch in images.axis_chunks_iter(ndarray::Axis(0), M::BATCH) {
-            between()?;
-            run(batch)?;
-        }
-    } else {
-        for batch in patches.batches(M::BATCH) {
-            let (_, images) = batch?;
-            between()?;
-            run(images.view())?;
-        }
-    }
-    Ok(())
-}
-
-/// ln p of every patch. Shape: (N, K).
-pub(crate) fn log_probabilities<D: Backend<f32>, M: Module<f32, D>>(
-    module: &M,
-    device: &D,
-    standardisation: &Standardisation,
-    patches: &Patches,
-) -> Result<Array2<f32>> {
-    let forward = |x| module.log_probabilities(x, &mut Pass::inference());
-    infer::<_, M>(device, standardisation, patches, forward, || Ok(()))
-}
-
-/// What becomes of ln p of every row of a few patches at a time, in order, with the patches' positions. `finish` runs
-/// where the network does, on several parts at once.
-pub(crate) fn each_log_probabilities<D: Backend<f32>, M: Module<f32, D>, T: Send>(
-    module: &M,
-    device: &D,
-    standardisation: &Standardisation,
-    patches: &Patches,
-    finish: impl Fn(Array2<f32>) -> T + Shared,
-    take: impl FnMut(Range<usize>, T) -> Result<()>,
-) -> Result<()> {
-    let forward = |_, x| finish(array(&module.log_probabilities(x, &mut Pass::inference())));
-    by_parts::<_, M, _>(device, standardisation, patches, forward, || Ok(()), take)
-}
-
-/// ln p of every patch, `passes` times, each with another draw of the dropout and with batch norm as in
-/// inference (Gal & Ghahramani 2016, *Dropout as a Bayesian Approximation*). Shape of each: (N, K).
-///
-/// Each pass over each part of a batch has a stream of random numbers of its own: the draw depends on the
-/// seed, the pass, and which patches share a part.
-pub(crate) fn sampled_log_probabilities<D: Backend<f32>, M: Module<f32, D>>(
-    module: &M,
-    device: &D,
-    standardisation: &Standardisation,
-    patches: &Patches,
-    passes: usize,
-    seed: u64,
-) -> Result<Vec<Array2<f32>>> {
-    let forward = |part: usize, x: Maps<f32, D>| {
-        let sample = |pass: usize| {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            random.set_stream((pass as u64) << 40 | part as u64);
-            let again = x.retaped::<NoneTape>().put_tape(AnyTape::off());
-            array(&module.log_probabilities(again, &mut Pass::sampling(random)))
-        };
-        (0..passes).map(sample).collect()
-    };
-    let mut stacked: Vec<Stacked> = Vec::new();
-    by_parts::<_, M, Vec<_>>(
-        device,
-        standardisation,
-        patches,
-        forward,
-        || Ok(()),
-        |part, sampled| {
-            stacked.resize_with(sampled.len(), Stacked::default);
-            stacked.iter_mut().zip(&sampled).for_each(|(all, rows)| all.put(&part, patches.len(), rows));
-            Ok(())
-        },
-    )?;
-    Ok(stacked.into_iter().filter_map(|all| all.0).collect())
 }

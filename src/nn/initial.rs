@@ -1,7 +1,6 @@
 //! The random first weights of layers.
 
 use std::marker::PhantomData;
-use std::ops::Range;
 
 use dfdx::prelude::*;
 use rand::Rng;
@@ -10,7 +9,7 @@ use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
 use super::layers::{Convolution, Dense, PixelHead};
-use super::ops::{Backend, Kind, Matrix, Padding, Window};
+use super::ops::{Backend, Kind, Matrix, Padding, Window, number};
 use crate::Imagery;
 
 /// Numbers from He's normal distribution, truncated at two deviations as Keras's `he_normal` is
@@ -33,32 +32,36 @@ fn he_normal(random: &mut ChaCha8Rng, inputs: usize, len: usize) -> Vec<f64> {
 /// (Glorot & Bengio 2010).
 fn glorot_uniform(random: &mut ChaCha8Rng, inputs: usize, outputs: usize, len: usize) -> Vec<f64> {
     let limit = (6.0 / (inputs + outputs) as f64).sqrt();
-    uniform(random, -limit..limit, len)
+    let mut numbers = vec![0.0; len];
+    fill(&mut numbers, 2, random, |random| random.gen_range(-limit..limit));
+    numbers
 }
 
-/// What `gen_range` would give so many times, drawn by all threads: each number takes two words of the stream, whose
-/// places are known.
-fn uniform(random: &mut ChaCha8Rng, range: Range<f64>, len: usize) -> Vec<f64> {
-    const WORDS: u128 = 2;
+/// Fills numbers as one thread would draw them one after the other, by all threads: each number takes so many words of
+/// the stream, whose places are known.
+pub(super) fn fill<T: Send>(
+    numbers: &mut [T],
+    words: u128,
+    random: &mut ChaCha8Rng,
+    draw: impl Fn(&mut ChaCha8Rng) -> T + Sync,
+) {
     /// Numbers that a thread draws at once.
-    const PART: usize = 1 << 15;
+    const PART: usize = 1 << 14;
     let first = random.get_word_pos();
-    let place = |n: usize| first + WORDS * n as u128;
-    let mut numbers = vec![0.0; len];
+    let place = |n: usize| first + words * n as u128;
     let parts = numbers.par_chunks_mut(PART).enumerate();
     let plain = parts.map(|(n, part)| {
         let mut random = random.clone();
         random.set_word_pos(place(n * PART));
-        part.fill_with(|| random.gen_range(range.clone()));
+        part.fill_with(|| draw(&mut random));
         random.get_word_pos() == place(n * PART + part.len())
     });
-    // One in 2⁵² is rounded up to the range's end and drawn again, so that all behind it move on.
+    // One of 2⁵² numbers in a range is rounded up to its end and drawn again, so that all behind it move on.
     if plain.reduce(|| true, |a, b| a && b) {
-        random.set_word_pos(place(len));
+        random.set_word_pos(place(numbers.len()));
     } else {
-        numbers.fill_with(|| random.gen_range(range.clone()));
+        numbers.fill_with(|| draw(random));
     }
-    numbers
 }
 
 /// The distribution of a layer's first weights.
@@ -77,18 +80,14 @@ pub(crate) enum Initial {
 impl Initial {
     /// The first weights of a layer whose outputs have so many inputs each, and whose inputs so many outputs.
     fn draw<E: Dtype>(self, random: &mut ChaCha8Rng, [inputs, outputs]: [usize; 2], len: usize) -> Vec<E> {
-        numbers(match self {
+        let numbers = match self {
             Self::He => he_normal(random, inputs, len),
             Self::HeUniform => glorot_uniform(random, inputs, 0, len),
             Self::HeOutputs => he_normal(random, outputs, len),
             Self::Glorot => glorot_uniform(random, inputs, outputs, len),
-        })
+        };
+        numbers.into_iter().map(number::<E>).collect()
     }
-}
-
-/// Numbers in the network's own type.
-fn numbers<E: Dtype>(values: Vec<f64>) -> Vec<E> {
-    values.into_iter().map(|x| E::from_f64(x).expect("f32 and f64 hold any number")).collect()
 }
 
 /// Makes layers with random first weights, in the order in which they are asked for: another order gives other weights.
@@ -117,49 +116,30 @@ impl<'a, E: Dtype, D: Backend<E>> Builder<'a, E, D> {
         self.device.tensor_from_vec(initial.draw(self.random, fans, sides.0 * sides.1), sides)
     }
 
-    /// A convolution with batch norm and ReLU; ε = 1e-3 as in Keras.
-    pub(crate) fn convolution(
-        &mut self,
-        initial: Initial,
-        name: impl Into<String>,
-        window: Window,
-        [inputs, outputs]: [usize; 2],
-    ) -> Convolution<E, D> {
-        let taps = window.kernel * window.kernel;
-        let weight = self.matrix(initial, [taps * inputs, taps * outputs], (taps * inputs, outputs));
-        Convolution::of(name.into(), self.device, Kind::Full, window, weight, outputs)
-    }
-
-    /// As [`convolution`](Self::convolution), of each channel by itself (Keras's `DepthwiseConv2D`).
-    pub(crate) fn depthwise(
-        &mut self,
-        initial: Initial,
-        name: impl Into<String>,
-        window: Window,
-        channels: usize,
-    ) -> Convolution<E, D> {
-        let taps = window.kernel * window.kernel;
-        // Keras counts a kernel of (side, side, channels, 1).
-        let weight = self.matrix(initial, [taps * channels, taps], (taps, channels));
-        Convolution::of(name.into(), self.device, Kind::Depthwise, window, weight, channels)
-    }
-
-    /// As [`convolution`](Self::convolution), transposed (Keras's `Conv2DTranspose` with `same` padding): the maps grow
-    /// by the window's stride.
+    /// A convolution with batch norm and ReLU; ε = 1e-3 as in Keras. A depthwise one (Keras's `DepthwiseConv2D`) has as many
+    /// inputs as outputs; a transposed one (`Conv2DTranspose`) has maps that grow by the window's stride.
     ///
     /// # Panics
-    /// A window of other padding.
-    pub(crate) fn transposed(
+    /// A transposed convolution of another padding than `same`.
+    pub(crate) fn convolution(
         &mut self,
+        kind: Kind,
         initial: Initial,
         name: impl Into<String>,
         window: Window,
         [inputs, outputs]: [usize; 2],
     ) -> Convolution<E, D> {
-        assert_eq!(window.padding, Padding::Same, "transposed convolutions are of `same` padding");
+        let is_same = window.padding == Padding::Same;
+        assert!(kind != Kind::Transposed || is_same, "transposed convolutions are of `same` padding");
         let taps = window.kernel * window.kernel;
-        let weight = self.matrix(initial, [taps * outputs, taps * inputs], (taps * outputs, inputs));
-        Convolution::of(name.into(), self.device, Kind::Transposed, window, weight, outputs)
+        let (fans, sides) = match kind {
+            Kind::Full => ([taps * inputs, taps * outputs], (taps * inputs, outputs)),
+            // Keras counts a kernel of (side, side, channels, 1).
+            Kind::Depthwise => ([taps * outputs, taps], (taps, outputs)),
+            Kind::Transposed => ([taps * outputs, taps * inputs], (taps * outputs, inputs)),
+        };
+        let weight = self.matrix(initial, fans, sides);
+        Convolution::of(name.into(), self.device, kind, window, weight, outputs)
     }
 
     /// A dense layer.
@@ -192,14 +172,20 @@ mod tests {
     use rand::SeedableRng;
 
     #[test]
-    fn first_weights_are_drawn_by_any_number_of_threads_as_one_draws_them() {
-        let mut random = ChaCha8Rng::seed_from_u64(4);
-        let _: u32 = random.r#gen();
-        let mut alone = random.clone();
-        for len in [0, 7, 1 << 15, 80_001] {
-            let expected: Vec<f64> = (0..len).map(|_| alone.gen_range(-0.3..0.3)).collect();
-            assert_eq!(uniform(&mut random, -0.3..0.3, len), expected);
+    fn first_weights_and_dropout_are_drawn_by_any_number_of_threads_as_one_draws_them() {
+        fn compare<T: Send + Copy + Default + PartialEq>(words: u128, draw: fn(&mut ChaCha8Rng) -> T) {
+            let mut random = ChaCha8Rng::seed_from_u64(4);
+            random.set_stream(5);
+            let _: u32 = random.r#gen();
+            let mut alone = random.clone();
+            for len in [0, 7, 1 << 15, 80_001] {
+                let mut numbers = vec![T::default(); len];
+                fill(&mut numbers, words, &mut random, draw);
+                assert!(numbers.into_iter().all(|x| x == draw(&mut alone)), "{words} words, {len} numbers");
+            }
+            assert_eq!(random.r#gen::<u32>(), alone.r#gen::<u32>());
         }
-        assert_eq!(random.r#gen::<u32>(), alone.r#gen::<u32>());
+        compare::<f64>(2, |random| random.gen_range(-0.3..0.3));
+        compare::<f32>(1, Rng::r#gen);
     }
 }

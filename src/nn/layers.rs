@@ -6,11 +6,11 @@ use std::fmt::Display;
 use dfdx::prelude::*;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 
+use super::initial::fill;
 use super::ops::{
     Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, PixelScores, Rows, Statistics, Vector,
-    Window,
+    Window, number,
 };
 use super::tape::{Taped, fork};
 
@@ -19,8 +19,8 @@ use super::tape::{Taped, fork};
 pub(crate) struct Pass<E: Dtype, D: Backend<E>> {
     /// Draws the dropout, where there is one.
     random: Option<ChaCha8Rng>,
-    /// The batch statistics met so far, in training.
-    statistics: Option<BTreeMap<String, Statistics<E, D>>>,
+    /// The batch statistics met so far, in training, by the names of the moving averages.
+    statistics: Option<BTreeMap<String, Vector<E, D>>>,
     /// The layers met so far, in a pass that describes them.
     met: Option<Vec<Layer>>,
 }
@@ -77,43 +77,33 @@ impl<E: Dtype, D: Backend<E>> Pass<E, D> {
     /// Notes a layer by its output's shape, batch first, in a describing pass.
     fn note(&mut self, shape: &impl Shape, layer: impl FnOnce() -> Layer) {
         if let Some(met) = &mut self.met {
-            let output = shape.concrete().into_iter().skip(1).collect();
-            met.push(Layer { output, ..layer() });
+            met.push(Layer { output: sides(shape)[1..].to_vec(), ..layer() });
         }
     }
 
-    /// The batch statistics that the pass has met, by layer.
-    pub(crate) fn into_statistics(self) -> BTreeMap<String, Statistics<E, D>> {
+    /// The batch statistics that the pass has met, by the names of the moving averages.
+    pub(crate) fn into_statistics(self) -> BTreeMap<String, Vector<E, D>> {
         self.statistics.unwrap_or_default()
     }
 }
 
+/// The sides of a tensor.
+pub(super) fn sides(shape: &impl Shape) -> Vec<usize> {
+    shape.concrete().into_iter().collect()
+}
+
 /// Meets every number of a network, in one order, under the names that checkpoints use.
 pub(crate) trait Visitor<E: Dtype, D: Backend<E>> {
-    /// A matrix that training changes.
-    fn matrix(&mut self, name: &str, tensor: &mut Matrix<E, D>);
-    /// A vector that training changes.
-    fn vector(&mut self, name: &str, tensor: &mut Vector<E, D>);
-    /// A moving average of batch norm layer `layer`.
-    fn statistic(&mut self, layer: &str, kind: Moment, tensor: &mut Vector<E, D>);
+    /// A tensor that training changes.
+    fn tensor<S: Shape>(&mut self, name: &str, tensor: &mut Tensor<S, E, D>);
+
+    /// A moving average of a batch norm.
+    fn average(&mut self, _name: &str, _tensor: &mut Vector<E, D>) {}
 }
 
-/// Which moving average of a batch norm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
-    Mean,
-    Variance,
-}
-
-impl Moment {
-    /// The tensor's name behind the layer's.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Mean => "moving_mean",
-            Self::Variance => "moving_variance",
-        }
-    }
-}
+/// What a batch norm's moving averages are called behind the layer's name.
+const MEAN: &str = "moving_mean";
+const VARIANCE: &str = "moving_variance";
 
 /// Convolution, batch norm and an activation: ReLU, unless it is made [`linear`](Self::linear) or
 /// [`swish`](Self::swish).
@@ -208,8 +198,9 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
         };
         pass.note(&layer.places(*x.shape()), || self.description(&layer, *x.shape(), shortcut.is_some()));
         if let Some(met) = &mut pass.statistics {
-            let (out, statistics) = D::conv_norm(x, shortcut, &layer);
-            met.insert(self.name.clone(), statistics);
+            let (out, Statistics { mean, variance }) = D::conv_norm(x, shortcut, &layer);
+            met.insert(format!("{}.{MEAN}", self.name), mean);
+            met.insert(format!("{}.{VARIANCE}", self.name), variance);
             out
         } else {
             let statistics = Statistics { mean: self.mean.clone(), variance: self.variance.clone() };
@@ -252,14 +243,14 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
     /// Meets the layer's tensors.
     pub(crate) fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
         let name = |part: &str| format!("{}.{part}", self.name);
-        visitor.matrix(&name("weight"), &mut self.weight);
+        visitor.tensor(&name("weight"), &mut self.weight);
         if self.has_bias {
-            visitor.vector(&name("bias"), &mut self.bias);
+            visitor.tensor(&name("bias"), &mut self.bias);
         }
-        visitor.vector(&name("gamma"), &mut self.scale);
-        visitor.vector(&name("beta"), &mut self.shift);
-        visitor.statistic(&self.name, Moment::Mean, &mut self.mean);
-        visitor.statistic(&self.name, Moment::Variance, &mut self.variance);
+        visitor.tensor(&name("gamma"), &mut self.scale);
+        visitor.tensor(&name("beta"), &mut self.shift);
+        visitor.average(&name(MEAN), &mut self.mean);
+        visitor.average(&name(VARIANCE), &mut self.variance);
     }
 }
 
@@ -305,8 +296,8 @@ impl<E: Dtype, D: Backend<E>> Dense<E, D> {
 
     /// Meets the layer's tensors.
     pub(crate) fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
-        visitor.matrix(&format!("{}.weight", self.name), &mut self.weight);
-        visitor.vector(&format!("{}.bias", self.name), &mut self.bias);
+        visitor.tensor(&format!("{}.weight", self.name), &mut self.weight);
+        visitor.tensor(&format!("{}.bias", self.name), &mut self.bias);
     }
 }
 
@@ -345,8 +336,8 @@ impl<E: Dtype, D: Backend<E>> PixelHead<E, D> {
 
     /// Meets the layer's tensors.
     pub(crate) fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
-        visitor.matrix(&format!("{}.weight", self.name), &mut self.weight);
-        visitor.vector(&format!("{}.bias", self.name), &mut self.bias);
+        visitor.tensor(&format!("{}.weight", self.name), &mut self.weight);
+        visitor.tensor(&format!("{}.bias", self.name), &mut self.bias);
     }
 }
 
@@ -369,51 +360,9 @@ pub(crate) fn dropout<S: Shape, E: Dtype, D: Backend<E>>(
     pass.note(x.shape(), || Layer { text: format!("dropout {rate}"), dropout: rate, ..Layer::default() });
     let Some(random) = &mut pass.random else { return x };
     let shape = *x.shape();
-    let factors = dropout_factors(shape.num_elements(), rate, random);
+    let [zero, kept] = [0.0, 1.0 / (1.0 - rate)].map(number::<E>);
+    let mut factors = vec![zero; shape.num_elements()];
+    fill(&mut factors, 1, random, |random| if random.r#gen::<f32>() < rate as f32 { zero } else { kept });
     let factors: Tensor<S, E, D> = x.device().tensor_from_vec(factors, shape);
     D::times(x, factors)
-}
-
-/// 0 for a share `rate` of the numbers, 1 / (1 − rate) for the others. Threads draw parts of one stream, which goes
-/// on behind them: the same numbers as if one drew them all.
-fn dropout_factors<E: Dtype>(len: usize, rate: f64, random: &mut ChaCha8Rng) -> Vec<E> {
-    /// Numbers of a task.
-    const PART: usize = 1 << 14;
-    let [zero, kept] =
-        [0.0, 1.0 / (1.0 - rate)].map(|x| E::from_f64(x).expect("f32 and f64 hold any number"));
-    let start = random.get_word_pos();
-    let mut factors = vec![zero; len];
-    factors.par_chunks_mut(PART).enumerate().for_each(|(part, factors)| {
-        let mut random = random.clone();
-        // A number takes one word of the stream.
-        random.set_word_pos(start + (part * PART) as u128);
-        for factor in factors {
-            if random.r#gen::<f32>() >= rate as f32 {
-                *factor = kept;
-            }
-        }
-    });
-    random.set_word_pos(start + len as u128);
-    factors
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rand::SeedableRng;
-
-    #[test]
-    fn dropout_is_drawn_by_any_number_of_threads_as_one_draws_it() {
-        let mut random = ChaCha8Rng::seed_from_u64(3);
-        random.set_stream(5);
-        let _: u32 = random.r#gen();
-        let mut alone = random.clone();
-        for len in [0, 7, 40_000] {
-            let factors: Vec<f64> = dropout_factors(len, 0.2, &mut random);
-            let expected: Vec<f64> =
-                (0..len).map(|_| if alone.r#gen::<f32>() < 0.2 { 0.0 } else { 1.25 }).collect();
-            assert_eq!(factors, expected);
-        }
-        assert_eq!(random.r#gen::<u32>(), alone.r#gen::<u32>());
-    }
 }

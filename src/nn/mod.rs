@@ -20,14 +20,16 @@ pub(crate) use initial::{Builder, Initial};
 pub use kernels::memory::keep_memory;
 pub(crate) use layers::{Convolution, Dense, Layer, Pass, PixelHead, Visitor, dropout, swish};
 pub(crate) use module::{Module, layers_of, mean_of_logits, mean_of_softmaxes};
-pub(crate) use ops::{Backend, Maps, Padding, Rows, Window};
+pub use ops::Shared;
+pub(crate) use ops::{Backend, Kind, Maps, Padding, Rows, Window};
 pub use optimizer::{Optimizer, Schedule};
 pub use standardisation::Standardisation;
 pub(crate) use tape::fork;
 pub(crate) use training::Position;
 pub use training::{
-    ClassWeights, EpochRecord, Examples, History, Keep, Labelled, Masked, Observer, Training, TrainingState,
+    ClassWeights, EpochRecord, Examples, History, Keep, Labelled, Masked, Observer, Sets, Training,
+    TrainingState,
 };
 pub use weights::{ParameterCount, Weight, Weights};
 #[cfg(test)]
-pub(crate) use {layers::Moment, module::cross_entropy, tape::AnyTape, tape::backward};
+pub(crate) use {module::cross_entropy, tape::AnyTape, tape::backward};

@@ -3,7 +3,7 @@
 use dfdx::prelude::*;
 
 use super::layers::{Layer, Pass, Visitor};
-use super::ops::{Backend, Maps, Matrix, Rows, Shared};
+use super::ops::{Backend, Maps, Matrix, Rows, Shared, number};
 use super::tape::{AnyTape, Taped};
 
 /// A network: patches in, log-probabilities out, a row for each patch or for each pixel (patch by patch, line by
@@ -46,7 +46,7 @@ pub(crate) fn mean_of_softmaxes<E: Dtype, D: Backend<E>>(heads: Vec<Rows<E, D>>)
     let heads: Vec<_> = heads.into_iter().map(Tensor::log_softmax::<Axis<1>>).collect();
     let stacked: Taped<(usize, usize, usize), E, D> = heads.stack(); // (H, B, K)
     let sum: Rows<E, D> = stacked.logsumexp::<_, Axis<0>>();
-    sum - E::from_f64(count.ln()).expect("f32 and f64 hold any number")
+    sum - number::<E>(count.ln())
 }
 
 /// log_softmax of the mean of the heads' logits.
@@ -63,6 +63,5 @@ pub(crate) fn cross_entropy<E: Dtype, D: Backend<E>>(
     y: Matrix<E, D>,
     samples: usize,
 ) -> Taped<(), E, D> {
-    let share = E::from_f64(-1.0 / samples.max(1) as f64).expect("f32 and f64 hold any number");
-    D::weighted_sum(log_p, y, share)
+    D::weighted_sum(log_p, y, number::<E>(-1.0 / samples.max(1) as f64))
 }

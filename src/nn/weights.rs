@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use dfdx::prelude::*;
 
-use super::layers::{Moment, Visitor};
+use super::layers::{Visitor, sides};
 use super::module::Module;
-use super::ops::{Backend, Matrix, Statistics, Vector};
+use super::ops::{Backend, Vector};
 use crate::{Error, Result};
 
 /// One tensor's shape and numbers.
@@ -65,33 +65,36 @@ pub struct ParameterCount {
 
 /// Reads all tensors.
 pub(crate) fn read<D: Backend<f32>>(module: &impl Module<f32, D>) -> Weights {
-    let mut reader = Reader::default();
-    // A clone shares the tensors' numbers; visiting needs it mutable, reading changes nothing.
-    module.clone().visit(&mut reader);
-    Weights(reader.0)
+    Weights(Reader::of(module, true))
 }
 
-#[derive(Default)]
-struct Reader(BTreeMap<String, Weight>);
+struct Reader {
+    /// Shapes alone are read where not.
+    with_values: bool,
+    found: BTreeMap<String, Weight>,
+}
 
 impl Reader {
-    fn keep(&mut self, name: String, shape: Vec<usize>, values: Vec<f32>, trainable: bool) {
-        self.0.insert(name, Weight { shape, values, trainable });
+    fn of<D: Backend<f32>>(module: &impl Module<f32, D>, with_values: bool) -> BTreeMap<String, Weight> {
+        let mut reader = Self { with_values, found: BTreeMap::new() };
+        // A clone shares the tensors' numbers; visiting needs it mutable, reading changes nothing.
+        module.clone().visit(&mut reader);
+        reader.found
+    }
+
+    fn keep<S: Shape, D: Backend<f32>>(&mut self, name: &str, tensor: &Tensor<S, f32, D>, trainable: bool) {
+        let values = if self.with_values { D::numbers(tensor) } else { Vec::new() };
+        self.found.insert(name.to_owned(), Weight { shape: sides(tensor.shape()), values, trainable });
     }
 }
 
 impl<D: Backend<f32>> Visitor<f32, D> for Reader {
-    fn matrix(&mut self, name: &str, tensor: &mut Matrix<f32, D>) {
-        let (rows, columns) = *tensor.shape();
-        self.keep(name.to_owned(), vec![rows, columns], D::numbers(tensor), true);
+    fn tensor<S: Shape>(&mut self, name: &str, tensor: &mut Tensor<S, f32, D>) {
+        self.keep(name, tensor, true);
     }
 
-    fn vector(&mut self, name: &str, tensor: &mut Vector<f32, D>) {
-        self.keep(name.to_owned(), vec![tensor.shape().0], D::numbers(tensor), true);
-    }
-
-    fn statistic(&mut self, layer: &str, kind: Moment, tensor: &mut Vector<f32, D>) {
-        self.keep(format!("{layer}.{}", kind.name()), vec![tensor.shape().0], D::numbers(tensor), false);
+    fn average(&mut self, name: &str, tensor: &mut Vector<f32, D>) {
+        self.keep(name, tensor, false);
     }
 }
 
@@ -101,9 +104,8 @@ impl<D: Backend<f32>> Visitor<f32, D> for Reader {
 /// A tensor that is missing, has another shape or is not finite, or one too many: names it.
 pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: &Weights) -> Result<()> {
     // Shapes alone: a second copy of a large network's numbers would be the peak of its training's memory.
-    let mut present = Shapes::default();
-    module.clone().visit(&mut present);
-    for (name, shape) in &present.0 {
+    let present = Reader::of(module, false);
+    for (name, Weight { shape, .. }) in &present {
         let problem = match weights.get(name) {
             None => Some("is missing".to_owned()),
             Some(given) if given.shape != *shape => {
@@ -120,7 +122,7 @@ pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: 
             ));
         }
     }
-    if let Some((name, _)) = weights.iter().find(|(name, _)| !present.0.contains_key(*name)) {
+    if let Some((name, _)) = weights.iter().find(|(name, _)| !present.contains_key(*name)) {
         return Err(Error::input(
             format!("weight '{name}'"),
             "the network has no such tensor",
@@ -131,65 +133,30 @@ pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: 
     Ok(())
 }
 
-/// The sides of each tensor.
-#[derive(Default)]
-struct Shapes(BTreeMap<String, Vec<usize>>);
-
-impl<D: Backend<f32>> Visitor<f32, D> for Shapes {
-    fn matrix(&mut self, name: &str, tensor: &mut Matrix<f32, D>) {
-        let (rows, columns) = *tensor.shape();
-        self.0.insert(name.to_owned(), vec![rows, columns]);
-    }
-
-    fn vector(&mut self, name: &str, tensor: &mut Vector<f32, D>) {
-        self.0.insert(name.to_owned(), vec![tensor.shape().0]);
-    }
-
-    fn statistic(&mut self, layer: &str, kind: Moment, tensor: &mut Vector<f32, D>) {
-        self.0.insert(format!("{layer}.{}", kind.name()), vec![tensor.shape().0]);
-    }
-}
-
 struct Writer<'a>(&'a Weights);
 
-impl Writer<'_> {
-    fn put<S: Shape, D: Backend<f32>>(&self, name: &str, tensor: &mut Tensor<S, f32, D>) {
+impl<D: Backend<f32>> Visitor<f32, D> for Writer<'_> {
+    fn tensor<S: Shape>(&mut self, name: &str, tensor: &mut Tensor<S, f32, D>) {
         tensor.copy_from(&self.0.0[name].values);
     }
-}
 
-impl<D: Backend<f32>> Visitor<f32, D> for Writer<'_> {
-    fn matrix(&mut self, name: &str, tensor: &mut Matrix<f32, D>) {
-        self.put(name, tensor);
-    }
-
-    fn vector(&mut self, name: &str, tensor: &mut Vector<f32, D>) {
-        self.put(name, tensor);
-    }
-
-    fn statistic(&mut self, layer: &str, kind: Moment, tensor: &mut Vector<f32, D>) {
-        self.put(&format!("{layer}.{}", kind.name()), tensor);
+    fn average(&mut self, name: &str, tensor: &mut Vector<f32, D>) {
+        self.tensor(name, tensor);
     }
 }
 
-/// Moves a network's averages towards a batch's statistics:
+/// Moves a network's averages towards a batch's statistics, which are under their names:
 /// average ← momentum · average + (1 − momentum) · batch.
 pub(crate) struct MovingAverages<D: Backend<f32>> {
-    pub(crate) statistics: BTreeMap<String, Statistics<f32, D>>,
+    pub(crate) statistics: BTreeMap<String, Vector<f32, D>>,
     pub(crate) momentum: f64,
 }
 
 impl<D: Backend<f32>> Visitor<f32, D> for MovingAverages<D> {
-    fn matrix(&mut self, _: &str, _: &mut Matrix<f32, D>) {}
+    fn tensor<S: Shape>(&mut self, _: &str, _: &mut Tensor<S, f32, D>) {}
 
-    fn vector(&mut self, _: &str, _: &mut Vector<f32, D>) {}
-
-    fn statistic(&mut self, layer: &str, kind: Moment, tensor: &mut Vector<f32, D>) {
-        if let Some(batch) = self.statistics.get(layer) {
-            let batch = match kind {
-                Moment::Mean => &batch.mean,
-                Moment::Variance => &batch.variance,
-            };
+    fn average(&mut self, name: &str, tensor: &mut Vector<f32, D>) {
+        if let Some(batch) = self.statistics.get(name) {
             tensor.axpy(self.momentum, batch, 1.0 - self.momentum);
         }
     }

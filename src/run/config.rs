@@ -96,10 +96,13 @@ impl Config {
     /// A file that is missing or not TOML, a setting that does not exist or has the wrong type: names
     /// file, line and key.
     pub fn read(file: Option<&Path>, model: &str, settings: &[String]) -> Result<Self> {
+        let Some(architecture) = Architecture::named(model) else {
+            let networks = Architecture::NAMES.join(", ");
+            let advice = format!("choose a network ({networks}), or `lcz train forest` for a random forest");
+            return Err(Error::input(format!("model '{model}'"), "no such network", advice));
+        };
         let (mut table, place) = read_table(file, model, settings)?;
-        if let Some(architecture) = Architecture::named(model) {
-            set_defaults(&mut table, architecture.training());
-        }
+        set_defaults(&mut table, architecture.training());
         Self::of(table, &place)
     }
 
@@ -283,6 +286,7 @@ mod tests {
             let error = Config::read(None, "sen2lcz", &[setting.to_owned()]).unwrap_err().to_string();
             assert!(error.contains(told) && !error.contains('\n'), "{setting}: {error}");
         }
-        assert!(Config::read(None, "resnet99", &[]).is_err());
+        let error = Config::read(None, "resnet99", &[]).unwrap_err().to_string();
+        assert!(error.contains("(sen2lcz, resnet50, mlp, unet)") && error.contains("forest"), "{error}");
     }
 }

@@ -19,7 +19,7 @@ use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::figures::Curves;
 use crate::files::Partial;
-use crate::models::pixel::{MajorityClass, PixelGaussian};
+use crate::models::baselines::{MajorityClass, PixelGaussian};
 use crate::models::{Classifier, Device, Ensemble, McDropout, Model};
 use crate::nn::{EpochRecord, Keep};
 use crate::{Error, Progress, Result, write_whole};

@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis, s};
 use super::{Config, DataSettings, LabelKind};
 use crate::data::so2sat::So2Sat;
 use crate::data::{Masks, Patches};
-use crate::models::pixel::single_pixels;
+use crate::models::baselines::single_pixels;
 use crate::models::{Classifier, Device, Model, Sample, build};
 use crate::nn::{Examples, Labelled, Masked};
 use crate::uncertainty::Members;

@@ -46,6 +46,8 @@ pub struct Outcome {
     pub waiting: f64,
     /// Where it was resumed, if it was not begun.
     pub resumed: Option<Resumed>,
+    /// What its settings make useless, and what to do about it.
+    pub warnings: Vec<String>,
     /// All epochs.
     #[serde(skip)]
     pub history: History,
@@ -277,6 +279,11 @@ fn go_on(
     let was_over = state.is_over(&config.training);
     let resumed = ((epoch, batch) != (1, 0)).then_some(Resumed { epoch, batch, was_over });
     let validation = sets.validation.as_ref();
+    let warnings = Vec::from_iter(config.training.warning().filter(|_| !was_over));
+    for warning in &warnings {
+        recorder.progress.begin("checking the settings", 0);
+        recorder.progress.end(&format!("warning: {warning}"));
+    }
     let history = network.fit_from(state, &sets.train, validation, &config.training, &mut recorder)?;
     let best = history.epochs.iter().find(|e| e.epoch == history.best_epoch);
     let best = best
@@ -304,6 +311,7 @@ fn go_on(
         seconds: history.epochs.iter().map(|e| e.seconds).sum(),
         waiting: history.epochs.iter().map(|e| e.waiting).sum(),
         resumed,
+        warnings,
         history,
     })
 }

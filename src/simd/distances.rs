@@ -20,7 +20,7 @@ pub(crate) fn distances<'a>(
     out: &mut Vec<f64>,
 ) {
     for row in rows {
-        out.push(level.run(Squares { rows: [row], centre })[0].sqrt());
+        out.extend(lengths(level, [row], centre));
     }
 }
 
@@ -31,14 +31,14 @@ pub(crate) fn distances<'a>(
 pub(crate) fn pull(level: Level, rows: &[&[f32]], centre: &[f64], sum: &mut [f64], out: &mut Vec<f64>) {
     let (fours, rest) = rows.as_chunks::<TOGETHER>();
     for rows in fours {
-        let distances = level.run(Squares { rows: *rows, centre }).map(f64::sqrt);
+        let distances = lengths(level, *rows, centre);
         level.run(Add { rows: *rows, centre, weights: distances.map(inverse), sum });
         out.extend(distances);
     }
     for row in rest {
-        let distance = level.run(Squares { rows: [row], centre })[0].sqrt();
-        level.run(Add { rows: [row], centre, weights: [inverse(distance)], sum });
-        out.push(distance);
+        let distance = lengths(level, [row], centre);
+        level.run(Add { rows: [row], centre, weights: distance.map(inverse), sum });
+        out.extend(distance);
     }
 }
 
@@ -56,6 +56,13 @@ pub(crate) fn add(level: Level, rows: &[&[f32]], centre: &[f64], sum: &mut [f64]
     }
 }
 
+/// ‖x − c‖ of each row.
+fn lengths<const R: usize>(level: Level, rows: [&[f32]; R], centre: &[f64]) -> [f64; R] {
+    let mut squares = [0.0; R];
+    level.run(Squares { rows, centre, out: &mut squares });
+    squares.map(f64::sqrt)
+}
+
 fn check(rows: &[&[f32]], centre: &[f64]) {
     assert!(rows.iter().all(|row| row.len() == centre.len()), "a row of another width than the centre");
 }
@@ -69,18 +76,17 @@ fn inverse(distance: f64) -> f64 {
 struct Squares<'a, const R: usize> {
     rows: [&'a [f32]; R],
     centre: &'a [f64],
+    out: &'a mut [f64; R],
 }
 
 // SAFETY: `check` has every row as long as the centre.
 unsafe impl<const R: usize> Kernel for Squares<'_, R> {
-    type Output = [f64; R];
-
     fn check(&self) {
         check(&self.rows, self.centre);
     }
 
     #[inline(always)]
-    unsafe fn run<L: Lanes>(self) -> [f64; R] {
+    unsafe fn run<L: Lanes>(self) {
         let (centre, centre_rest) = self.centre.as_chunks::<DOUBLES>();
         let rows = self.rows.map(|row| row.as_chunks::<DOUBLES>());
         // SAFETY: the caller vouches for the processor; every row has the centre's length.
@@ -93,10 +99,10 @@ unsafe impl<const R: usize> Kernel for Squares<'_, R> {
                     *sum = d.multiply_add(d, *sum);
                 }
             }
-            std::array::from_fn(|r| {
-                let rest = rows[r].1.iter().zip(centre_rest);
-                sums[r].sum() + rest.map(|(x, c)| (f64::from(*x) - c).powi(2)).sum::<f64>()
-            })
+            for ((out, sum), row) in self.out.iter_mut().zip(sums).zip(&rows) {
+                let rest = row.1.iter().zip(centre_rest);
+                *out = sum.sum() + rest.map(|(x, c)| (f64::from(*x) - c).powi(2)).sum::<f64>();
+            }
         }
     }
 }
@@ -111,8 +117,6 @@ struct Add<'a, const R: usize> {
 
 // SAFETY: `check` has every row and the sum as long as the centre.
 unsafe impl<const R: usize> Kernel for Add<'_, R> {
-    type Output = ();
-
     fn check(&self) {
         check(&self.rows, self.centre);
         assert_eq!(self.sum.len(), self.centre.len(), "a sum of another width than the centre");

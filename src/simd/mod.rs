@@ -36,6 +36,10 @@ enum Set {
 impl Level {
     /// The widest level of this machine, looked up once.
     pub(crate) fn best() -> Self {
+        #[cfg(test)]
+        if let Some(level) = FORCED.get() {
+            return level;
+        }
         static BEST: OnceLock<Level> = OnceLock::new();
         *BEST.get_or_init(|| *Self::available().first().expect("the portable level is always there"))
     }
@@ -80,7 +84,7 @@ impl Level {
     }
 
     /// Checks a kernel and runs it, compiled for this level.
-    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+    pub(crate) fn run<K: Kernel>(self, kernel: K) {
         kernel.check();
         match self.0 {
             // SAFETY: only `available` makes a level, and it has detected these features; the kernel has been checked.
@@ -101,9 +105,6 @@ impl Level {
 /// Once [`check`](Self::check) has returned, [`run`](Self::run) must be sound on any processor that has the instructions
 /// of `L`, whatever safe code has put into the fields that it can reach.
 pub(crate) unsafe trait Kernel {
-    /// What it returns.
-    type Output;
-
     /// Panics unless the slices have the lengths that the loop relies on.
     fn check(&self);
 
@@ -111,7 +112,7 @@ pub(crate) unsafe trait Kernel {
     ///
     /// # Safety
     /// The processor must have the instructions of `L`, and the kernel must have been checked.
-    unsafe fn run<L: Lanes>(self) -> Self::Output;
+    unsafe fn run<L: Lanes>(self);
 }
 
 /// Compiles a kernel for AVX-512.
@@ -120,7 +121,7 @@ pub(crate) unsafe trait Kernel {
 /// The processor must have these features.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
-unsafe fn on_avx512<K: Kernel>(kernel: K) -> K::Output {
+unsafe fn on_avx512<K: Kernel>(kernel: K) {
     // SAFETY: the caller vouches for the features and for the check.
     unsafe { kernel.run::<std::arch::x86_64::__m512>() }
 }
@@ -131,7 +132,22 @@ unsafe fn on_avx512<K: Kernel>(kernel: K) -> K::Output {
 /// The processor must have these features.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn on_avx2<K: Kernel>(kernel: K) -> K::Output {
+unsafe fn on_avx2<K: Kernel>(kernel: K) {
     // SAFETY: as in `on_avx512`.
     unsafe { kernel.run::<std::arch::x86_64::__m256>() }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What a test takes for the best level.
+    static FORCED: std::cell::Cell<Option<Level>> = const { std::cell::Cell::new(None) };
+}
+
+/// Runs a test at each level of this machine, in threads that take it for the best.
+#[cfg(test)]
+pub(crate) fn at_each_level(test: impl Fn(Level) + Sync) {
+    for level in Level::available() {
+        let pool = rayon::ThreadPoolBuilder::new().start_handler(move |_| FORCED.set(Some(level)));
+        pool.build().unwrap().install(|| test(level));
+    }
 }

@@ -31,31 +31,33 @@ impl Sources {
 /// For each target t, Σ m q² (t − s) in both directions and Σ m q, with q = 1/(1 + ‖t − s‖²), over the
 /// sources s of mass m. A source at the target counts in the last sum alone.
 pub(crate) fn repel(level: Level, targets: &[[f32; 2]], sources: &Sources, out: &mut Vec<[f32; 3]>) {
+    let begin = out.len();
+    out.resize(begin + targets.len(), [0.0; 3]);
     let (fours, rest) = targets.as_chunks::<TOGETHER>();
-    for targets in fours {
-        out.extend(level.run(Repel { targets: *targets, sources }));
+    let (out_fours, out_rest) = out[begin..].as_chunks_mut::<TOGETHER>();
+    for (targets, out) in fours.iter().zip(out_fours) {
+        level.run(Repel { targets: *targets, sources, out });
     }
-    for target in rest {
-        out.extend(level.run(Repel { targets: [*target], sources }));
+    for (target, out) in rest.iter().zip(out_rest) {
+        level.run(Repel { targets: [*target], sources, out: std::array::from_mut(out) });
     }
 }
 
 struct Repel<'a, const T: usize> {
     targets: [[f32; 2]; T],
     sources: &'a Sources,
+    out: &'a mut [[f32; 3]; T],
 }
 
 // SAFETY: `check` has the sources' vectors equally long.
 unsafe impl<const T: usize> Kernel for Repel<'_, T> {
-    type Output = [[f32; 3]; T];
-
     fn check(&self) {
         let Sources { x, y, mass } = self.sources;
         assert!(x.len() == y.len() && x.len() == mass.len(), "places and masses of different sources");
     }
 
     #[inline(always)]
-    unsafe fn run<L: Lanes>(self) -> [[f32; 3]; T] {
+    unsafe fn run<L: Lanes>(self) {
         let Sources { x, y, mass } = self.sources;
         let n = x.len();
         // SAFETY: the caller vouches for the processor; no load reaches beyond n.
@@ -81,8 +83,7 @@ unsafe impl<const T: usize> Kernel for Repel<'_, T> {
                     sums[2] = sums[2].add(mq);
                 }
             }
-            let mut totals = [[0.0; 3]; T];
-            for (totals, sums) in totals.iter_mut().zip(sums) {
+            for (totals, sums) in self.out.iter_mut().zip(sums) {
                 for (total, sum) in totals.iter_mut().zip(sums) {
                     let mut lanes = [0f32; 16];
                     sum.store(lanes.as_mut_ptr());
@@ -92,7 +93,6 @@ unsafe impl<const T: usize> Kernel for Repel<'_, T> {
                 totals[0] = -totals[0];
                 totals[1] = -totals[1];
             }
-            totals
         }
     }
 }

@@ -16,7 +16,7 @@ use self::columns::Columns;
 use self::grow::Grown;
 pub use self::settings::{FeatureRule, FeatureSet, ForestSettings, MaxFeatures};
 pub(crate) use self::tree::{Node, Tree};
-use super::{Classifier, check_imagery, check_labels};
+use super::{Classifier, check_imagery, check_labels, described_as};
 use crate::data::Patches;
 use crate::progress::Progress;
 use crate::{Classes, Error, Imagery, Labels, Probabilities, Result};
@@ -185,17 +185,7 @@ impl RandomForest {
 }
 
 impl Classifier for RandomForest {
-    fn name(&self) -> &'static str {
-        "random forest"
-    }
-
-    fn imagery(&self) -> &Imagery {
-        &self.imagery
-    }
-
-    fn classes(&self) -> &Classes {
-        &self.classes
-    }
+    described_as!("random forest");
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
         check_imagery(self, patches)?;

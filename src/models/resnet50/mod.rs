@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::blueprint::Blueprint;
 use crate::nn::{
-    Backend, Builder, Convolution, Dense, Initial, Maps, Module, Padding, Pass, Rows, Visitor, Window, fork,
+    Backend, Builder, Convolution, Dense, Initial, Kind, Maps, Module, Padding, Pass, Rows, Visitor, Window,
+    fork,
 };
 use crate::{Error, Result};
 
@@ -126,7 +127,7 @@ impl Blueprint for ResNet50Settings {
         let (bands, classes) = (build.imagery.bands.len(), build.classes);
         let [conv, pool] = self.variant.stem();
         let mut layer = |name: String, window, inputs, outputs| {
-            let layer = build.convolution(Initial::Glorot, name, window, [inputs, outputs]);
+            let layer = build.convolution(Kind::Full, Initial::Glorot, name, window, [inputs, outputs]);
             layer.epsilon(self.variant.epsilon())
         };
         let first = layer("conv1".to_owned(), conv, bands, self.width);

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::blueprint::Blueprint;
 use crate::nn::{
-    Backend, Builder, Convolution, Dense, Initial, Maps, Module, Pass, Rows, Visitor, Window, dropout, fork,
-    mean_of_logits, mean_of_softmaxes,
+    Backend, Builder, Convolution, Dense, Initial, Kind, Maps, Module, Pass, Rows, Visitor, Window, dropout,
+    fork, mean_of_logits, mean_of_softmaxes,
 };
 use crate::{Error, Result};
 
@@ -86,7 +86,7 @@ impl Blueprint for Sen2LczSettings {
             let layer = |layer| {
                 let inputs = std::mem::replace(&mut inputs, width);
                 let name = format!("block{}.conv{}", block + 1, layer + 1);
-                build.convolution(Initial::He, name, Window::same(3), [inputs, width])
+                build.convolution(Kind::Full, Initial::He, name, Window::same(3), [inputs, width])
             };
             let block = (0..layers).map(layer).collect();
             inputs *= 2; // maximum and mean, side by side

@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::nn::{AnyTape, Moment, backward, cross_entropy};
+use crate::nn::{AnyTape, backward, cross_entropy};
 use crate::{Bands, Imagery};
 
 type Network = Sen2Lcz<f64, Cpu>;
@@ -16,8 +16,8 @@ struct Nudge<'a> {
     by: f64,
 }
 
-impl Nudge<'_> {
-    fn apply<S: Shape>(&self, name: &str, tensor: &mut Tensor<S, f64, Cpu>) {
+impl Visitor<f64, Cpu> for Nudge<'_> {
+    fn tensor<S: Shape>(&mut self, name: &str, tensor: &mut Tensor<S, f64, Cpu>) {
         if name == self.tensor {
             let mut values = tensor.as_vec();
             values[self.at] += self.by;
@@ -26,41 +26,17 @@ impl Nudge<'_> {
     }
 }
 
-impl Visitor<f64, Cpu> for Nudge<'_> {
-    fn matrix(&mut self, name: &str, tensor: &mut Tensor<(usize, usize), f64, Cpu>) {
-        self.apply(name, tensor);
-    }
-
-    fn vector(&mut self, name: &str, tensor: &mut Tensor<(usize,), f64, Cpu>) {
-        self.apply(name, tensor);
-    }
-
-    fn statistic(&mut self, _: &str, _: Moment, _: &mut Tensor<(usize,), f64, Cpu>) {}
-}
-
 /// Reads the gradient of every tensor.
 struct Read<'a> {
     gradients: &'a mut Gradients<f64, Cpu>,
     found: Vec<(String, Vec<f64>)>,
 }
 
-impl Read<'_> {
-    fn keep<S: Shape>(&mut self, name: &str, tensor: &Tensor<S, f64, Cpu>) {
+impl Visitor<f64, Cpu> for Read<'_> {
+    fn tensor<S: Shape>(&mut self, name: &str, tensor: &mut Tensor<S, f64, Cpu>) {
         self.gradients.get_or_alloc_mut(tensor).unwrap();
         self.found.push((name.to_owned(), self.gradients.get(tensor).as_vec()));
     }
-}
-
-impl Visitor<f64, Cpu> for Read<'_> {
-    fn matrix(&mut self, name: &str, tensor: &mut Tensor<(usize, usize), f64, Cpu>) {
-        self.keep(name, tensor);
-    }
-
-    fn vector(&mut self, name: &str, tensor: &mut Tensor<(usize,), f64, Cpu>) {
-        self.keep(name, tensor);
-    }
-
-    fn statistic(&mut self, _: &str, _: Moment, _: &mut Tensor<(usize,), f64, Cpu>) {}
 }
 
 #[test]

@@ -7,7 +7,7 @@ use dfdx::prelude::*;
 use super::UnetSettings;
 use super::decoder::{Decoder, Level};
 use crate::nn::{
-    Backend, Builder, Convolution, Dense, Initial, Maps, Padding, Pass, Visitor, Window, fork, swish,
+    Backend, Builder, Convolution, Dense, Initial, Kind, Maps, Padding, Pass, Visitor, Window, fork, swish,
 };
 
 /// The side of the last convolution.
@@ -19,30 +19,16 @@ const ENDS: [usize; 2] = [32, 1280];
 /// Channels of the levels on the way up.
 const UP: [usize; 5] = [256, 128, 64, 32, 16];
 
-/// Blocks of one kind, one behind the other.
-struct Stage {
-    /// The side of the depthwise convolution.
-    kernel: usize,
-    blocks: usize,
-    outputs: usize,
-    /// How many times its inputs a block has inside.
-    expansion: usize,
-    /// Of the first block.
-    stride: usize,
-}
-
-const fn stage(kernel: usize, blocks: usize, outputs: usize, expansion: usize, stride: usize) -> Stage {
-    Stage { kernel, blocks, outputs, expansion, stride }
-}
-
-const STAGES: [Stage; 7] = [
-    stage(3, 1, 16, 1, 1),
-    stage(3, 2, 24, 6, 2),
-    stage(5, 2, 40, 6, 2),
-    stage(3, 3, 80, 6, 2),
-    stage(5, 3, 112, 6, 1),
-    stage(5, 4, 192, 6, 2),
-    stage(3, 1, 320, 6, 1),
+/// Blocks of one kind, one behind the other: the side of the depthwise convolution, how many blocks, their outputs, how
+/// many times its inputs a block has inside, and the stride of the first.
+const STAGES: [[usize; 5]; 7] = [
+    [3, 1, 16, 1, 1],
+    [3, 2, 24, 6, 2],
+    [5, 2, 40, 6, 2],
+    [3, 3, 80, 6, 2],
+    [5, 3, 112, 6, 1],
+    [5, 4, 192, 6, 2],
+    [3, 1, 320, 6, 1],
 ];
 
 /// So many channels times the width, a multiple of 8 and not less than nine tenths of it.
@@ -51,55 +37,6 @@ fn scaled(channels: usize, width: f64) -> usize {
     let nearest = ((wanted + 4.0) / 8.0) as usize * 8;
     let rounded = nearest.max(8);
     if (rounded as f64) < 0.9 * wanted { rounded + 8 } else { rounded }
-}
-
-/// The shape of one block.
-#[derive(Debug, Clone)]
-struct Shape {
-    /// `block2a`: stage and block.
-    name: String,
-    kernel: usize,
-    stride: usize,
-    inputs: usize,
-    /// Channels between its convolutions.
-    inside: usize,
-    outputs: usize,
-}
-
-impl Shape {
-    /// Units between squeezing and exciting: a quarter of the inputs.
-    fn squeezed(&self) -> usize {
-        (self.inputs / 4).max(1)
-    }
-
-    fn expands(&self) -> bool {
-        self.inside != self.inputs
-    }
-
-    fn has_shortcut(&self) -> bool {
-        self.stride == 1 && self.inputs == self.outputs
-    }
-}
-
-/// All blocks.
-fn shapes(settings: &UnetSettings) -> Vec<Shape> {
-    let mut inputs = scaled(ENDS[0], settings.width);
-    let mut shapes = Vec::new();
-    for (number, stage) in STAGES.iter().enumerate() {
-        for block in 0..stage.blocks {
-            let outputs = scaled(stage.outputs, settings.width);
-            shapes.push(Shape {
-                name: format!("block{}{}", number + 1, char::from(b'a' + block as u8)),
-                kernel: stage.kernel,
-                stride: if block == 0 { stage.stride } else { 1 },
-                inputs,
-                inside: inputs * stage.expansion,
-                outputs,
-            });
-            inputs = outputs;
-        }
-    }
-    shapes
 }
 
 /// A mobile inverted bottleneck (Sandler et al. 2018) with squeeze-and-excitation (Hu, Shen & Sun 2018).
@@ -117,25 +54,32 @@ struct Block<E: Dtype, D: Backend<E>> {
 }
 
 impl<E: Dtype, D: Backend<E>> Block<E, D> {
-    fn new(build: &mut Builder<'_, E, D>, shape: &Shape) -> Self {
-        let Shape { name, kernel, stride, inputs, inside, outputs } = shape;
-        let mut point = |part: &str, sides| {
-            let name = format!("{name}.{part}");
-            build.convolution(Initial::HeOutputs, name, Window::same(1), sides).without_bias()
+    fn new(
+        build: &mut Builder<'_, E, D>,
+        name: &str,
+        window: Window,
+        [inputs, inside, outputs]: [usize; 3],
+    ) -> Self {
+        let mut layer = |kind, part: &str, window, sides| {
+            build
+                .convolution(kind, Initial::HeOutputs, format!("{name}.{part}"), window, sides)
+                .without_bias()
         };
-        let expand = shape.expands().then(|| point("expand", [*inputs, *inside]).swish());
-        let project = point("project", [*inside, *outputs]).linear();
-        let window = Window { kernel: *kernel, stride: *stride, padding: Padding::Same };
-        let depthwise = build.depthwise(Initial::HeOutputs, format!("{name}.depthwise"), window, *inside);
+        let (point, expands) = (Window::same(1), inside != inputs);
+        let expand = expands.then(|| layer(Kind::Full, "expand", point, [inputs, inside]).swish());
+        let project = layer(Kind::Full, "project", point, [inside, outputs]).linear();
+        let depthwise = layer(Kind::Depthwise, "depthwise", window, [inside; 2]).swish();
         let mut dense = |part: &str, sides| build.dense(Initial::HeOutputs, format!("{name}.{part}"), sides);
+        // Units between squeezing and exciting: a quarter of the inputs.
+        let squeezed = (inputs / 4).max(1);
         Self {
             expand,
-            depthwise: depthwise.without_bias().swish(),
-            squeeze: dense("squeeze", [*inside, shape.squeezed()]),
-            excite: dense("excite", [shape.squeezed(), *inside]),
+            depthwise,
+            squeeze: dense("squeeze", [inside, squeezed]),
+            excite: dense("excite", [squeezed, inside]),
             project,
-            has_shortcut: shape.has_shortcut(),
-            is_seen: *stride == 2,
+            has_shortcut: window.stride == 1 && inputs == outputs,
+            is_seen: window.stride == 2,
         }
     }
 
@@ -190,14 +134,22 @@ pub(super) fn new<E: Dtype, D: Backend<E>>(
     settings: &UnetSettings,
 ) -> (EfficientNet<E, D>, Decoder<E, D>) {
     let [first, last] = ENDS.map(|channels| scaled(channels, settings.width));
-    let shapes = shapes(settings);
     let half = Window { kernel: 3, stride: 2, padding: Padding::Same };
-    let stem = build.convolution(Initial::HeOutputs, "stem", half, [build.imagery.bands.len(), first]);
-    let blocks = shapes.iter().map(|shape| Block::new(build, shape)).collect();
-    let behind = shapes.last().map_or(first, |shape| shape.outputs);
-    let top = build.convolution(Initial::HeOutputs, "top", Window::same(1), [behind, last]);
-    let mut seen: Vec<usize> =
-        shapes.iter().filter(|shape| shape.stride == 2).map(|shape| shape.inside).collect();
+    let ends = [build.imagery.bands.len(), first];
+    let stem = build.convolution(Kind::Full, Initial::HeOutputs, "stem", half, ends);
+    let (mut blocks, mut seen, mut inputs) = (Vec::new(), Vec::new(), first);
+    for (number, [kernel, count, outputs, expansion, stride]) in STAGES.into_iter().enumerate() {
+        for block in 0..count {
+            let name = format!("block{}{}", number + 1, char::from(b'a' + block as u8));
+            let stride = if block == 0 { stride } else { 1 };
+            let (inside, outputs) = (inputs * expansion, scaled(outputs, settings.width));
+            let window = Window { kernel, stride, padding: Padding::Same };
+            blocks.push(Block::new(build, &name, window, [inputs, inside, outputs]));
+            seen.extend((stride == 2).then_some(inside));
+            inputs = outputs;
+        }
+    }
+    let top = build.convolution(Kind::Full, Initial::HeOutputs, "top", Window::same(1), [inputs, last]);
     let mut below = last;
     let level = |(k, channels): (usize, &usize)| {
         let outputs = scaled(*channels, settings.width);
@@ -205,7 +157,9 @@ pub(super) fn new<E: Dtype, D: Backend<E>>(
         below = outputs;
         let convolutions = [(1, inputs), (2, outputs)].map(|(number, inputs)| {
             let name = format!("up{}.conv{number}", UP.len() - k);
-            build.convolution(Initial::HeUniform, name, Window::same(3), [inputs, outputs]).without_bias()
+            build
+                .convolution(Kind::Full, Initial::HeUniform, name, Window::same(3), [inputs, outputs])
+                .without_bias()
         });
         Level { transposed: None, convolutions, outputs }
     };

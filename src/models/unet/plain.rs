@@ -4,7 +4,7 @@ use dfdx::prelude::*;
 
 use super::UnetSettings;
 use super::decoder::{Decoder, Level};
-use crate::nn::{Backend, Builder, Convolution, Initial, Maps, Padding, Pass, Visitor, Window, fork};
+use crate::nn::{Backend, Builder, Convolution, Initial, Kind, Maps, Padding, Pass, Visitor, Window, fork};
 
 /// Channels of the published network's first level.
 const CHANNELS: f64 = 64.0;
@@ -33,7 +33,9 @@ pub(super) fn new<E: Dtype, D: Backend<E>>(
     let mut pair = |name: &str, inputs, outputs| {
         [(1, inputs), (2, outputs)].map(|(number, inputs)| {
             let name = format!("{name}.conv{number}");
-            build.convolution(Initial::He, name, Window::same(3), [inputs, outputs]).without_bias()
+            build
+                .convolution(Kind::Full, Initial::He, name, Window::same(3), [inputs, outputs])
+                .without_bias()
         })
     };
     let mut down = Vec::new();
@@ -50,7 +52,13 @@ pub(super) fn new<E: Dtype, D: Backend<E>>(
     }
     let up = pairs.into_iter().map(|(level, convolutions)| {
         let sides = [level + 1, level].map(|level| channels(settings, level));
-        let transposed = build.transposed(Initial::He, format!("up{}.transposed", level + 1), HALF, sides);
+        let transposed = build.convolution(
+            Kind::Transposed,
+            Initial::He,
+            format!("up{}.transposed", level + 1),
+            HALF,
+            sides,
+        );
         Level { transposed: Some(transposed.without_bias()), convolutions, outputs: sides[1] }
     });
     let up = Decoder(up.collect());

@@ -1,12 +1,7 @@
-//! Counts of parameters that Keras gives, sizes of maps, settings that cannot be, and the path of the gradient.
-
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+//! Counts of parameters that Keras gives, sizes of maps, and settings that cannot be.
 
 use super::*;
-use crate::models::squares::Squares;
 use crate::models::{Architecture, Device, build};
-use crate::nn::{AnyTape, backward, cross_entropy};
 use crate::{Bands, Classes, Imagery};
 
 fn imagery(patch_size: usize, bands: usize) -> Imagery {
@@ -69,42 +64,4 @@ fn settings_that_cannot_be_and_patches_of_odd_sizes_are_refused_in_one_line() {
         refused(UnetSettings { width, ..plain.clone() }, 64, "unet: width");
     }
     assert!(b0.check(32).is_ok() && UnetSettings { depth: 5, ..plain }.check(96).is_ok());
-}
-
-/// The loss of a small network and each tensor's squared gradient.
-fn loss_and_squares<E: Dtype>(settings: &UnetSettings) -> (f64, Vec<(String, f64)>)
-where
-    Cpu: Backend<E>,
-{
-    let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(5));
-    let imagery = imagery(32, 3);
-    let mut network: Unet<E, Cpu> = settings.module(&mut Builder::new(&device, &mut random, &imagery, 4));
-    let mut draw = |len: usize| -> Vec<E> {
-        (0..len).map(|_| E::from_f64(random.gen_range(0.0..1.0)).unwrap()).collect()
-    };
-    let size = 32;
-    let x = device.tensor_from_vec(draw(4 * size * size * 3), (4usize, size, size, 3usize));
-    let y = device.tensor_from_vec(draw(4 * size * size * 4), (4 * size * size, 4usize));
-    let mut pass = Pass::training(ChaCha8Rng::seed_from_u64(0));
-    let x = x.put_tape(AnyTape::recording_from_data());
-    let loss = cross_entropy(network.log_probabilities(x, &mut pass), y, 4 * size * size);
-    let value = loss.as_vec()[0].to_f64().unwrap();
-    let mut gradients = backward(loss);
-    let mut squares = Squares::of(&mut gradients);
-    network.visit(&mut squares);
-    (value, squares.found)
-}
-
-#[test]
-fn the_fused_networks_have_the_loss_and_the_gradients_of_the_composed_ones() {
-    let plain = UnetSettings { width: 0.0625, depth: 3, ..UnetSettings::plain() };
-    for settings in [plain, UnetSettings { width: 0.1, ..UnetSettings::default() }] {
-        let (fused, of_fused) = loss_and_squares::<f32>(&settings);
-        let (composed, of_composed) = loss_and_squares::<f64>(&settings);
-        assert!((fused - composed).abs() < 1e-4, "{settings:?}: {fused}, not {composed}");
-        for ((name, fused), (_, composed)) in of_fused.into_iter().zip(of_composed) {
-            let near = (fused.sqrt() - composed.sqrt()).abs() <= 0.01 * composed.sqrt() + 1e-6;
-            assert!(near && composed > 0.0, "{settings:?}, {name}: {fused}, {composed}");
-        }
-    }
 }

@@ -5,27 +5,20 @@
 //! broadcast of one input times a vector of output channels. Weights are packed so that it reads
 //! them in order. The input gradient is the same convolution with flipped, transposed weights.
 
-use super::{Kernel, Lanes, Level, volume};
+use super::geometry::{Geometry, Window};
+use super::tile::{Tile, in_steps, load_row};
+use super::{Finish, Kernel, Lanes, Level, volume};
 
 /// Floats behind a padded image, so that a vector load at its last pixel stays inside.
 const SLACK: usize = 16;
 
-/// Output pixels, then input and output channels, of a `kernel × kernel` convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Geometry {
-    /// Rows of the image.
-    pub(crate) height: usize,
-    /// Columns of the image.
-    pub(crate) width: usize,
-    /// Channels in.
-    pub(crate) inputs: usize,
-    /// Channels out.
-    pub(crate) outputs: usize,
-    /// Side of the kernel, odd.
-    pub(crate) kernel: usize,
-}
-
+/// A convolution of each image in a frame.
 impl Geometry {
+    /// Whether it is one of those that this module computes.
+    pub(crate) fn is_direct(self) -> bool {
+        self.window == Window::same(self.window.kernel) && self.window.kernel % 2 == 1
+    }
+
     /// The convolution that takes the output's gradient back to the input's.
     pub(crate) fn transposed(self) -> Self {
         Self { inputs: self.outputs, outputs: self.inputs, ..self }
@@ -33,7 +26,7 @@ impl Geometry {
 
     /// Zeros on each side.
     fn margin(self) -> usize {
-        self.kernel / 2
+        self.window.kernel / 2
     }
 
     /// Columns of the padded image.
@@ -44,11 +37,6 @@ impl Geometry {
     /// Floats that a padded image of so many channels takes.
     pub(crate) fn padded_len(self, channels: usize) -> usize {
         volume(&[self.height + 2 * self.margin(), self.padded_width(), channels]) + SLACK
-    }
-
-    /// Weights of the convolution.
-    pub(crate) fn weight_len(self) -> usize {
-        volume(&[self.kernel, self.kernel, self.inputs, self.outputs])
     }
 
     /// The positions of the image's rows in a padded image.
@@ -98,85 +86,60 @@ pub(crate) struct Packed {
 impl Packed {
     /// Packs weights given as (kernel · kernel · inputs, outputs), Keras's order.
     pub(crate) fn new(level: Level, geometry: Geometry, weights: &[f32]) -> Self {
+        assert!(geometry.is_direct(), "a convolution of another kind");
         assert_eq!(weights.len(), geometry.weight_len(), "weights of another convolution");
-        let rows = weights.chunks_exact(geometry.outputs);
-        Self::from_rows(level, geometry, rows)
-    }
-
-    /// Packs the weights of [`Geometry::transposed`]: flipped in both directions, inputs and
-    /// outputs swapped.
-    pub(crate) fn transposed(level: Level, geometry: Geometry, weights: &[f32]) -> Self {
-        assert_eq!(weights.len(), geometry.weight_len(), "weights of another convolution");
-        let Geometry { inputs, outputs, kernel, .. } = geometry;
-        let taps = kernel * kernel;
-        let mut flipped = vec![0f32; weights.len()];
-        for tap in 0..taps {
-            for input in 0..inputs {
-                for output in 0..outputs {
-                    flipped[((taps - 1 - tap) * outputs + output) * inputs + input] =
-                        weights[(tap * inputs + input) * outputs + output];
-                }
-            }
-        }
-        Self::from_rows(level, geometry.transposed(), flipped.chunks_exact(inputs))
-    }
-
-    fn from_rows<'a>(
-        level: Level,
-        geometry: Geometry,
-        rows: impl Iterator<Item = &'a [f32]> + Clone,
-    ) -> Self {
         let blocks = blocks(level.width(), geometry.outputs);
         let mut panels = Vec::new();
         for &(channel, vectors) in &blocks {
             let width = vectors * level.width();
             let end = (channel + width).min(geometry.outputs);
-            for row in rows.clone() {
+            for row in weights.chunks_exact(geometry.outputs) {
                 panels.extend_from_slice(&row[channel..end]);
                 panels.resize(panels.len() + width - (end - channel), 0.0);
             }
         }
         Self { level, geometry, blocks, panels }
     }
-}
 
-/// What becomes of a convolution's sums.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Finish<'a> {
-    /// out = sum + bias.
-    Bias(&'a [f32]),
-    /// out = max(0, sum + bias); NaN stays NaN, so that a broken network shows.
-    BiasRelu(&'a [f32]),
-    /// out += sum.
-    Accumulate,
+    /// Packs the weights of [`Geometry::transposed`]: flipped in both directions, inputs and
+    /// outputs swapped.
+    pub(crate) fn transposed(level: Level, geometry: Geometry, weights: &[f32]) -> Self {
+        assert_eq!(weights.len(), geometry.weight_len(), "weights of another convolution");
+        let Geometry { inputs, outputs, window, .. } = geometry;
+        let taps = window.kernel * window.kernel;
+        let mut flipped = vec![0f32; weights.len()];
+        for (tap, of_tap) in weights.chunks_exact(inputs * outputs).enumerate() {
+            for (input, row) in of_tap.chunks_exact(outputs).enumerate() {
+                for (output, weight) in row.iter().enumerate() {
+                    flipped[((taps - 1 - tap) * outputs + output) * inputs + input] = *weight;
+                }
+            }
+        }
+        Self::new(level, geometry.transposed(), &flipped)
+    }
 }
 
 /// Convolves one padded image. `out` has height · width · outputs floats.
-pub(crate) fn convolve(padded: &[f32], weights: &Packed, finish: Finish<'_>, out: &mut [f32]) {
-    // A block reads its bias in whole vectors.
-    let mut bias = Vec::new();
-    if let Finish::Bias(given) | Finish::BiasRelu(given) = finish {
-        assert_eq!(given.len(), weights.geometry.outputs, "a bias of another layer");
-        bias.extend_from_slice(given);
-        bias.resize(given.len() + 4 * SLACK, 0.0);
+pub(crate) fn convolve(padded: &[f32], weights: &Packed, finish: Option<Finish<'_>>, out: &mut [f32]) {
+    if let Some(finish) = finish {
+        finish.check_plain(weights.geometry.outputs);
     }
-    let relu = matches!(finish, Finish::BiasRelu(_));
-    weights.level.run(Convolve { padded, weights, bias: &bias, relu, out });
+    let bias = finish.map(Finish::padded_bias);
+    let relu = finish.is_some_and(|finish| finish.relu);
+    weights.level.run(Convolve { padded, weights, bias: bias.as_deref(), relu, out });
 }
 
 struct Convolve<'a> {
     padded: &'a [f32],
     weights: &'a Packed,
-    /// With slack behind it; empty: accumulate.
-    bias: &'a [f32],
+    /// With room behind it; without, the sums are added to what is there.
+    bias: Option<&'a [f32]>,
     relu: bool,
     out: &'a mut [f32],
 }
 
 // SAFETY: `check` has every length, `run` the width that the weights are packed for; `convolve` makes the bias.
 unsafe impl Kernel for Convolve<'_> {
-    type Output = ();
-
     fn check(&self) {
         let Geometry { height, width, inputs, outputs, .. } = self.weights.geometry;
         let padded = self.weights.geometry.padded_len(inputs);
@@ -188,7 +151,7 @@ unsafe impl Kernel for Convolve<'_> {
     unsafe fn run<L: Lanes>(mut self) {
         let weights = self.weights;
         assert_eq!(weights.level.width(), L::WIDTH, "weights packed for other vectors");
-        let Geometry { inputs, kernel, .. } = weights.geometry;
+        let Geometry { inputs, window, .. } = weights.geometry;
         let mut panel = 0;
         for &(channel, vectors) in &weights.blocks {
             // SAFETY: blocks and panels come from `Packed`.
@@ -201,7 +164,7 @@ unsafe impl Kernel for Convolve<'_> {
                     _ => self.block::<L, 8, 1>(channel, panel),
                 }
             }
-            panel += kernel * kernel * inputs * vectors * L::WIDTH;
+            panel += window.kernel * window.kernel * inputs * vectors * L::WIDTH;
         }
     }
 }
@@ -212,25 +175,9 @@ impl Convolve<'_> {
     unsafe fn block<L: Lanes, const P: usize, const V: usize>(&mut self, channel: usize, panel: usize) {
         let Geometry { height, width, .. } = self.weights.geometry;
         for row in 0..height {
-            let mut column = 0;
-            // SAFETY: P pixels from `column` on lie in the row.
+            // SAFETY: the pixels of each step lie in the row.
             unsafe {
-                while column + P <= width {
-                    self.pixels::<L, P, V>(row, column, channel, panel);
-                    column += P;
-                }
-                while P > 4 && column + 4 <= width {
-                    self.pixels::<L, 4, V>(row, column, channel, panel);
-                    column += 4;
-                }
-                while P > 2 && column + 2 <= width {
-                    self.pixels::<L, 2, V>(row, column, channel, panel);
-                    column += 2;
-                }
-                while column < width {
-                    self.pixels::<L, 1, V>(row, column, channel, panel);
-                    column += 1;
-                }
+                in_steps!(column in 0..width, self.pixels::<L, (P, 4, 2, 1), V>(row, column, channel, panel))
             }
         }
     }
@@ -245,48 +192,30 @@ impl Convolve<'_> {
         panel: usize,
     ) {
         let geometry = self.weights.geometry;
-        let Geometry { width, inputs, outputs, kernel, .. } = geometry;
-        let stride = geometry.padded_width() * inputs;
-        let lanes = |v: usize| (outputs - channel).saturating_sub(v * L::WIDTH).min(L::WIDTH);
+        let Geometry { width, inputs, outputs, window, .. } = geometry;
+        let (stride, left) = (geometry.padded_width() * inputs, outputs - channel);
         // SAFETY: the padded image holds `kernel` rows and `kernel + P - 1` columns from here; the
-        // panel holds kernel² · inputs rows of V vectors; `lanes` keeps stores inside the pixel.
+        // panel holds kernel² · inputs rows of V vectors; `left` keeps stores inside the pixel.
         unsafe {
             let out = self.out.as_mut_ptr().add((row * width + column) * outputs + channel);
-            let mut sums = [[L::splat(0.0); V]; P];
-            for (p, sums) in sums.iter_mut().enumerate() {
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = if self.bias.is_empty() {
-                        L::load_first(out.add(p * outputs + v * L::WIDTH), lanes(v))
-                    } else {
-                        L::load(self.bias.as_ptr().add(channel + v * L::WIDTH))
-                    };
-                }
-            }
+            let mut sums = match self.bias {
+                Some(bias) => Tile::<L, P, V>::of(load_row(bias.as_ptr().add(channel), V * L::WIDTH)),
+                None => Tile::load(out, outputs, left),
+            };
             let mut weights = self.weights.panels.as_ptr().add(panel);
             let start = self.padded.as_ptr().add(row * stride + column * inputs);
-            for tap_row in 0..kernel {
+            for tap_row in 0..window.kernel {
                 let mut input = start.add(tap_row * stride);
-                for _ in 0..kernel * inputs {
-                    let mut vectors = [L::splat(0.0); V];
-                    for (v, vector) in vectors.iter_mut().enumerate() {
-                        *vector = L::load(weights.add(v * L::WIDTH));
-                    }
-                    for (p, sums) in sums.iter_mut().enumerate() {
-                        let x = L::splat(*input.add(p * inputs));
-                        for (sum, vector) in sums.iter_mut().zip(vectors) {
-                            *sum = x.multiply_add(vector, *sum);
-                        }
-                    }
+                for _ in 0..window.kernel * inputs {
+                    sums.add(input, inputs, load_row(weights, V * L::WIDTH));
                     weights = weights.add(V * L::WIDTH);
                     input = input.add(1);
                 }
             }
-            for (p, sums) in sums.iter().enumerate() {
-                for (v, sum) in sums.iter().enumerate() {
-                    let sum = if self.relu { L::splat(0.0).max(*sum) } else { *sum };
-                    sum.store_first(out.add(p * outputs + v * L::WIDTH), lanes(v));
-                }
+            if self.relu {
+                sums.rectify();
             }
+            sums.store(out, outputs, left, P);
         }
     }
 }
@@ -304,8 +233,6 @@ pub(crate) struct AddWeightGradient<'a> {
 
 // SAFETY: `check` has every length that the geometry asks for.
 unsafe impl Kernel for AddWeightGradient<'_> {
-    type Output = ();
-
     fn check(&self) {
         let g = self.geometry;
         assert_eq!(self.padded.len(), g.padded_len(g.inputs), "a padded image of another size");
@@ -334,24 +261,11 @@ impl AddWeightGradient<'_> {
     /// All taps and inputs of one block of output channels, J inputs at a time.
     #[inline(always)]
     unsafe fn block<L: Lanes, const J: usize, const V: usize>(&mut self, channel: usize) {
-        let inner = self.geometry.kernel * self.geometry.inputs;
-        for tap_row in 0..self.geometry.kernel {
-            let mut first = 0;
-            // SAFETY: J inputs from `first` on lie in the kernel's row.
-            unsafe {
-                while first + J <= inner {
-                    self.inputs::<L, J, V>(tap_row, first, channel);
-                    first += J;
-                }
-                while first + 3 <= inner {
-                    self.inputs::<L, 3, V>(tap_row, first, channel);
-                    first += 3;
-                }
-                while first < inner {
-                    self.inputs::<L, 1, V>(tap_row, first, channel);
-                    first += 1;
-                }
-            }
+        let Geometry { inputs, window, .. } = self.geometry;
+        for tap_row in 0..window.kernel {
+            let inner = 0..window.kernel * inputs;
+            // SAFETY: the inputs of each step lie in the kernel's row.
+            unsafe { in_steps!(first in inner, self.inputs::<L, (J, 3, 1), V>(tap_row, first, channel)) }
         }
     }
 
@@ -363,41 +277,28 @@ impl AddWeightGradient<'_> {
         first: usize,
         channel: usize,
     ) {
-        let Geometry { height, width, inputs, outputs, kernel } = self.geometry;
+        let Geometry { height, width, inputs, outputs, window, .. } = self.geometry;
         let (margin, padded_width) = (self.geometry.margin(), self.geometry.padded_width());
-        let lanes = |v: usize| (outputs - channel).saturating_sub(v * L::WIDTH).min(L::WIDTH);
+        let left = outputs - channel;
         // SAFETY: pixel and tap stay inside the padded images; a vector load behind the last pixel
-        // ends in the slack; `lanes` keeps stores inside the row of weights.
+        // ends in the slack; `left` keeps stores inside the row of weights.
         unsafe {
-            let mut sums = [[L::splat(0.0); V]; J];
+            let mut sums = Tile::<L, J, V>::of([L::splat(0.0); V]);
             for row in 0..height {
                 let mut input = self.padded.as_ptr().add((row + tap_row) * padded_width * inputs + first);
                 let mut gradient =
                     self.gradient.as_ptr().add(((row + margin) * padded_width + margin) * outputs + channel);
                 for _ in 0..width {
-                    let mut vectors = [L::splat(0.0); V];
-                    for (v, vector) in vectors.iter_mut().enumerate() {
-                        *vector = L::load(gradient.add(v * L::WIDTH));
-                    }
-                    for (j, sums) in sums.iter_mut().enumerate() {
-                        let x = L::splat(*input.add(j));
-                        for (sum, vector) in sums.iter_mut().zip(vectors) {
-                            *sum = x.multiply_add(vector, *sum);
-                        }
-                    }
+                    sums.add(input, 1, load_row(gradient, V * L::WIDTH));
                     // Behind the last pixel of an image they would leave it.
                     input = input.wrapping_add(inputs);
                     gradient = gradient.wrapping_add(outputs);
                 }
             }
-            for (j, sums) in sums.iter().enumerate() {
-                let row = (tap_row * kernel * inputs + first + j) * outputs + channel;
-                let to = self.weights.as_mut_ptr().add(row);
-                for (v, sum) in sums.iter().enumerate() {
-                    let at = to.add(v * L::WIDTH);
-                    L::load_first(at, lanes(v)).add(*sum).store_first(at, lanes(v));
-                }
-            }
+            let row = (tap_row * window.kernel * inputs + first) * outputs + channel;
+            let to = self.weights.as_mut_ptr().add(row);
+            sums.add_rows(to, outputs, left, J);
+            sums.store(to, outputs, left, J);
         }
     }
 }

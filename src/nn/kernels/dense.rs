@@ -3,6 +3,7 @@
 //! A tile of y is held in registers while the inner side runs; the strip of b that it takes stays in the second cache
 //! for the tiles below it, if the inner side is a thousand or so.
 
+use super::tile::{Tile, in_steps, load_row};
 use super::{Kernel, Lanes};
 
 /// A matrix by the places of its numbers: that of row r and column k is r · `row` + k · `column`.
@@ -31,8 +32,6 @@ impl AddProduct<'_> {
 
 // SAFETY: `check` has y and b of whole rows, and all of a's places in its numbers.
 unsafe impl Kernel for AddProduct<'_> {
-    type Output = ();
-
     fn check(&self) {
         let [rows, inner] = self.rows();
         let whole = self.y.len() == rows * self.columns && self.b.len() == inner * self.columns;
@@ -84,64 +83,31 @@ impl AddProduct<'_> {
         inner: usize,
         column: usize,
     ) {
-        let mut row = 0;
-        // SAFETY: the rows of each call are in y and a.
-        unsafe {
-            while row + 6 <= rows {
-                self.tile::<L, 6, V, WHOLE>(inner, row, column);
-                row += 6;
-            }
-            while row + 2 <= rows {
-                self.tile::<L, 2, V, WHOLE>(inner, row, column);
-                row += 2;
-            }
-            if row < rows {
-                self.tile::<L, 1, V, WHOLE>(inner, row, column);
-            }
-        }
+        let left = if WHOLE { V * L::WIDTH } else { self.columns - column };
+        // SAFETY: the rows of each step are in y and a.
+        unsafe { in_steps!(row in 0..rows, self.tile::<L, (6, 2, 1), V>(inner, row, column, left)) }
     }
 
-    /// R rows × V vectors of columns, held in registers.
+    /// R rows × V vectors of columns, held in registers; the last vector reaches over what is `left` of a row.
     #[inline(always)]
-    unsafe fn tile<L: Lanes, const R: usize, const V: usize, const WHOLE: bool>(
+    unsafe fn tile<L: Lanes, const R: usize, const V: usize>(
         &mut self,
         inner: usize,
         row: usize,
         column: usize,
+        left: usize,
     ) {
-        let columns = self.columns;
-        let lanes = |v: usize| {
-            if WHOLE { L::WIDTH } else { (columns - column).saturating_sub(v * L::WIDTH).min(L::WIDTH) }
-        };
-        // SAFETY: rows and columns lie in their matrices; `lanes` keeps the last vector
-        // inside its row.
+        let Self { a, columns, .. } = *self;
+        // SAFETY: rows and columns lie in their matrices; `left` keeps the last vector inside its row.
         unsafe {
             let y = self.y.as_mut_ptr().add(row * columns + column);
-            let mut sums = [[L::splat(0.0); V]; R];
-            for (r, sums) in sums.iter_mut().enumerate() {
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = L::load_first(y.add(r * columns + v * L::WIDTH), lanes(v));
-                }
-            }
-            let a = self.a.numbers.as_ptr().add(row * self.a.row);
+            let mut sums = Tile::<L, R, V>::load(y, columns, left);
+            let first = a.numbers.as_ptr().add(row * a.row);
             for k in 0..inner {
                 let b = self.b.as_ptr().add(k * columns + column);
-                let mut vectors = [L::splat(0.0); V];
-                for (v, vector) in vectors.iter_mut().enumerate() {
-                    *vector = L::load_first(b.add(v * L::WIDTH), lanes(v));
-                }
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let x = L::splat(*a.add(r * self.a.row + k * self.a.column));
-                    for (sum, vector) in sums.iter_mut().zip(vectors) {
-                        *sum = x.multiply_add(vector, *sum);
-                    }
-                }
+                sums.add(first.add(k * a.column), a.row, load_row(b, left));
             }
-            for (r, sums) in sums.iter().enumerate() {
-                for (v, sum) in sums.iter().enumerate() {
-                    sum.store_first(y.add(r * columns + v * L::WIDTH), lanes(v));
-                }
-            }
+            sums.store(y, columns, left, R);
         }
     }
 }

@@ -11,8 +11,6 @@ pub(crate) struct Scale<'a> {
 
 // SAFETY: plain loops.
 unsafe impl Kernel for Scale<'_> {
-    type Output = ();
-
     fn check(&self) {
         check_channels(&[self.x, self.out], &[self.factors]);
     }
@@ -37,8 +35,6 @@ pub(crate) struct AddGradients<'a> {
 
 // SAFETY: plain loops.
 unsafe impl Kernel for AddGradients<'_> {
-    type Output = ();
-
     fn check(&self) {
         check_channels(&[self.x, self.g, self.gx], &[self.factors, self.sums]);
     }

@@ -9,6 +9,7 @@ pub(crate) mod conv;
 pub(crate) mod dense;
 pub(crate) mod depthwise;
 pub(crate) mod gate;
+pub(crate) mod geometry;
 pub(crate) mod lend;
 pub(crate) mod linked;
 pub(crate) mod memory;
@@ -17,8 +18,8 @@ pub(crate) mod pool;
 pub(crate) mod swish;
 #[cfg(test)]
 mod tests;
+mod tile;
 pub(crate) mod update;
-pub(crate) mod window;
 
 use crate::simd::{Kernel, Lanes, Level, vectors};
 
@@ -39,4 +40,30 @@ fn check_channels(maps: &[&[f32]], channels: &[&[f32]]) {
     assert!(maps.iter().all(|map| map.len() == len), "maps of unequal sizes");
     assert!(channels.iter().all(|of_channel| of_channel.len() == count), "unequal channels");
     assert!(count > 0 && len.is_multiple_of(count), "{len} numbers in pixels of {count} channels");
+}
+
+/// What becomes of a convolution's sums; without it they are added to what is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finish<'a> {
+    /// Added to each channel.
+    pub(crate) bias: &'a [f32],
+    /// Added number by number.
+    pub(crate) residual: Option<&'a [f32]>,
+    /// max(0, ·) in the end; NaN stays NaN, so that a broken network shows.
+    pub(crate) relu: bool,
+}
+
+impl Finish<'_> {
+    /// Panics unless it is one of so many channels, and without a residual, which not every kernel adds.
+    fn check_plain(self, channels: usize) {
+        assert_eq!(self.bias.len(), channels, "a bias of another layer");
+        assert!(self.residual.is_none(), "a residual, where none is added");
+    }
+
+    /// The bias with room behind it: it is read in whole vectors.
+    fn padded_bias(self) -> Vec<f32> {
+        let mut bias = self.bias.to_vec();
+        bias.resize(bias.len() + 64, 0.0);
+        bias
+    }
 }

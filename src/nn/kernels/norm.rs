@@ -47,8 +47,6 @@ pub(crate) struct Moments<'a> {
 
 // SAFETY: `check` has whole pixels of as many channels as there are sums.
 unsafe impl Kernel for Moments<'_> {
-    type Output = ();
-
     fn check(&self) {
         check_channels(&[self.y], &[self.sums, self.squares]);
     }
@@ -107,8 +105,6 @@ pub(crate) struct ScaleShift<'a> {
 
 // SAFETY: `check` has y, residual and output of whole pixels of as many channels as there are scales.
 unsafe impl Kernel for ScaleShift<'_> {
-    type Output = ();
-
     fn check(&self) {
         self.normal.check(self.y);
         assert_eq!(self.y.len(), self.out.len(), "an output of another size");
@@ -140,31 +136,26 @@ unsafe impl Kernel for ScaleShift<'_> {
     }
 }
 
-/// g = 0 where `out`, which a ReLU has given, is not above 0; then sum += g.
-pub(crate) struct MaskAndAdd<'a> {
+/// g = 0 where `out`, which a ReLU has given, is not above 0.
+pub(crate) struct Mask<'a> {
     pub(crate) out: &'a [f32],
     pub(crate) g: &'a mut [f32],
-    pub(crate) sum: &'a mut [f32],
 }
 
-// SAFETY: `check` has all three equally long.
-unsafe impl Kernel for MaskAndAdd<'_> {
-    type Output = ();
-
+// SAFETY: `check` has both equally long.
+unsafe impl Kernel for Mask<'_> {
     fn check(&self) {
-        assert!(self.out.len() == self.g.len() && self.g.len() == self.sum.len(), "unequal lengths");
+        assert_eq!(self.out.len(), self.g.len(), "unequal lengths");
     }
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         for (at, n) in vectors::<L>(self.out.len()) {
-            // SAFETY: `n` numbers from `at` on exist in all of them.
+            // SAFETY: `n` numbers from `at` on exist in both.
             unsafe {
+                let to = self.g.as_mut_ptr().add(at);
                 let out = L::load_first(self.out.as_ptr().add(at), n);
-                let g = L::load_first(self.g.as_ptr().add(at), n).where_positive(out);
-                g.store_first(self.g.as_mut_ptr().add(at), n);
-                let to = self.sum.as_mut_ptr().add(at);
-                L::load_first(to, n).add(g).store_first(to, n);
+                L::load_first(to, n).where_positive(out).store_first(to, n);
             }
         }
     }
@@ -233,8 +224,6 @@ pub(crate) struct GradientSums<'a> {
 
 // SAFETY: `check` has whole pixels of as many channels as there are sums.
 unsafe impl Kernel for GradientSums<'_> {
-    type Output = ();
-
     fn check(&self) {
         let Applied { scale, shift, mean } = self.applied;
         check_channels(&[self.y, self.gradient], &[scale, shift, mean, self.sums, self.products]);
@@ -275,8 +264,6 @@ pub(crate) struct InputGradient<'a> {
 
 // SAFETY: `check` has whole pixels of as many channels as there are factors.
 unsafe impl Kernel for InputGradient<'_> {
-    type Output = ();
-
     fn check(&self) {
         let (Applied { scale, shift, mean }, [a, b, c]) = (self.applied, self.factors);
         check_channels(&[self.y, self.gradient, self.out], &[scale, shift, mean, a, b, c]);
@@ -313,8 +300,6 @@ pub(crate) struct Add<'a> {
 
 // SAFETY: `check` has both equally long.
 unsafe impl Kernel for Add<'_> {
-    type Output = ();
-
     fn check(&self) {
         assert_eq!(self.sum.len(), self.part.len(), "unequal lengths");
     }

@@ -1,7 +1,7 @@
 //! Pooling of one image: the maximum under a window, 2 × 2 maximum and mean side by side, and the mean over
 //! all pixels.
 
-use super::window::Window;
+use super::geometry::Window;
 use super::{Kernel, Lanes, vectors, volume};
 
 /// Where the four pixels of each 2 × 2 window lie: offsets into an image of `width × channels` rows.
@@ -43,8 +43,6 @@ pub(crate) struct AddMaxMeanGradient<'a> {
 
 // SAFETY: `check` has image and gradients of the sides that are walked over.
 unsafe impl Kernel for AddMaxMeanGradient<'_> {
-    type Output = ();
-
     fn check(&self) {
         let Self { height, width, channels, .. } = *self;
         let len = volume(&[height, width, channels]);

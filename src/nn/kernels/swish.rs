@@ -41,8 +41,6 @@ pub(crate) struct Swish<'a> {
 
 // SAFETY: a plain loop.
 unsafe impl Kernel for Swish<'_> {
-    type Output = ();
-
     fn check(&self) {}
 
     #[inline(always)]
@@ -62,8 +60,6 @@ pub(crate) struct MultiplyDerivative<'a> {
 
 // SAFETY: plain loops.
 unsafe impl Kernel for MultiplyDerivative<'_> {
-    type Output = ();
-
     fn check(&self) {
         self.normal.check(self.y);
         assert_eq!(self.y.len(), self.g.len(), "a gradient of another size");

@@ -61,8 +61,6 @@ pub(crate) struct Update<'a> {
 
 // SAFETY: plain loops.
 unsafe impl Kernel for Update<'_> {
-    type Output = ();
-
     fn check(&self) {
         let len = self.p.len();
         assert!([self.m.len(), self.v.len(), self.g.len()] == [len; 3], "moments of another tensor");

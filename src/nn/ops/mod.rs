@@ -1,22 +1,19 @@
 //! The operations that dfdx lacks on stable Rust, attached to its tape.
 //!
-//! Each exists in a composed version made of dfdx's own operations ([`composed`]), which runs on any
-//! dfdx device in f32 and f64, and is the default of [`Backend`]. A device may bring a faster one:
-//! the CPU's fused operations in f32 are in [`fused`]. Tests hold the one against the other and both
-//! against finite differences.
+//! Each exists in a composed version made of dfdx's own operations, which runs on any dfdx device in f32 and f64: the
+//! default of [`Backend`]. A device may bring a faster one: the CPU's fused operations in f32 are in [`fused`]. Tests
+//! compare the one with the other and both with finite differences.
 
-pub(crate) mod composed;
-mod dense;
+mod backend;
 mod fused;
 #[cfg(test)]
 mod tests;
 
 use dfdx::prelude::*;
-use ndarray::ArrayView4;
 
-use super::kernels::update::{Before, Step};
-pub(crate) use super::kernels::window::{Padding, Window};
+pub(crate) use super::kernels::geometry::{Padding, Window};
 use super::tape::Taped;
+pub(crate) use backend::{Backend, number};
 
 /// Maps: batch, rows, columns, channels (NHWC).
 pub(crate) type Maps<E, D> = Taped<(usize, usize, usize, usize), E, D>;
@@ -104,122 +101,15 @@ pub(crate) struct Statistics<E: Dtype, D: Device<E>> {
     pub(crate) variance: Vector<E, D>,
 }
 
-/// What several threads may look at together. In a build for CUDA that is nothing: the streams of its driver
-/// belong to one thread, and a network is generic over its device.
+/// What several threads may use together: [`Send`] and [`Sync`]. In a build for CUDA that is nothing: the streams of its
+/// driver belong to one thread, and a network is generic over its device.
 #[cfg(not(feature = "cuda"))]
-pub(crate) trait Shared: Send + Sync {}
+pub trait Shared: Send + Sync {}
 #[cfg(not(feature = "cuda"))]
-impl<T: Send + Sync> Shared for T {}
+impl<T: Send + Sync + ?Sized> Shared for T {}
+/// What several threads may use together: nothing in a build for CUDA, where the streams of the driver belong to one
+/// thread.
 #[cfg(feature = "cuda")]
-pub(crate) trait Shared {}
+pub trait Shared {}
 #[cfg(feature = "cuda")]
-impl<T> Shared for T {}
-
-/// A device that networks run on. Every default is composed of dfdx's own operations; its ReLU takes
-/// NaN to 0 where the fused one lets it through.
-pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
-    /// f(batch norm(x ∗ w + b) + residual) with the batch's own statistics, which it also returns; the residual
-    /// (of the output's shape) is optional, f the layer's activation.
-    fn conv_norm(
-        x: Maps<E, Self>,
-        residual: Option<Maps<E, Self>>,
-        layer: &ConvNorm<'_, E, Self>,
-    ) -> (Maps<E, Self>, Statistics<E, Self>) {
-        composed::conv_norm(x, residual, layer)
-    }
-
-    /// As [`conv_norm`](Self::conv_norm) with given statistics: inference.
-    fn conv_norm_frozen(
-        x: Maps<E, Self>,
-        residual: Option<Maps<E, Self>>,
-        layer: &ConvNorm<'_, E, Self>,
-        statistics: &Statistics<E, Self>,
-    ) -> Maps<E, Self> {
-        composed::conv_norm_frozen(x, residual, layer, statistics)
-    }
-
-    /// Maximum under a window: (B, H, W, C) → (B, H', W', C). What lies outside the maps does not count.
-    fn max_pool(x: Maps<E, Self>, window: Window) -> Maps<E, Self> {
-        composed::max_pool(x, window)
-    }
-
-    /// The channels of both, side by side: (B, H, W, C), (B, H, W, C') → (B, H, W, C + C').
-    fn concat(a: Maps<E, Self>, b: Maps<E, Self>) -> Maps<E, Self> {
-        composed::concat(a, b)
-    }
-
-    /// Each channel of an image times σ(z) of its own: (B, H, W, C), (B, C) → (B, H, W, C).
-    fn gate(x: Maps<E, Self>, z: Rows<E, Self>) -> Maps<E, Self> {
-        composed::gate(x, z)
-    }
-
-    /// Each pixel four times, as the nearest of maps of twice the size: (B, H, W, C) → (B, 2H, 2W, C).
-    fn doubled(x: Maps<E, Self>) -> Maps<E, Self> {
-        composed::doubled(x)
-    }
-
-    /// ln softmax(x ∗ w + b) of each pixel: (B, H, W, C) → (B H W, K).
-    fn pixel_log_softmax(x: Maps<E, Self>, layer: &PixelScores<'_, E, Self>) -> Rows<E, Self> {
-        composed::pixel_log_softmax(x, layer)
-    }
-
-    /// c Σ y x over all numbers.
-    fn weighted_sum(x: Rows<E, Self>, y: Matrix<E, Self>, c: E) -> Taped<(), E, Self> {
-        composed::weighted_sum(x, y, c)
-    }
-
-    /// All numbers, last side fastest, off the device.
-    fn numbers<S: Shape>(x: &Tensor<S, E, Self>) -> Vec<E> {
-        x.as_vec()
-    }
-
-    /// Maximum and mean over 2 × 2 windows, side by side: (B, H, W, C) → (B, H/2, W/2, 2C).
-    fn max_mean_pool(x: Maps<E, Self>) -> Maps<E, Self> {
-        composed::max_mean_pool(x)
-    }
-
-    /// x · factors, number by number; the factors are not learnt.
-    fn times<S: Shape>(x: Taped<S, E, Self>, factors: Tensor<S, E, Self>) -> Taped<S, E, Self> {
-        x * factors
-    }
-
-    /// Mean over all pixels: (B, H, W, C) → (B, C).
-    fn global_mean(x: Maps<E, Self>) -> Rows<E, Self> {
-        composed::global_mean(x)
-    }
-
-    /// x · w + b, and max(0, ·) of it where the layer says so: (B, inputs) → (B, outputs).
-    fn dense(x: Rows<E, Self>, layer: &DenseLayer<'_, E, Self>) -> Rows<E, Self> {
-        composed::dense(x, layer)
-    }
-
-    /// Runs `forward` on a batch of images in parts of `size`, each with its number, and gives the results in
-    /// order. The parts depend on the batch alone, never on the number of threads.
-    fn in_parts<T: Send>(
-        images: ArrayView4<'_, f32>,
-        _size: usize,
-        forward: impl Fn(usize, ArrayView4<'_, f32>) -> T + Shared,
-    ) -> Vec<T> {
-        vec![forward(0, images)]
-    }
-
-    /// Σ g² over a tensor's gradient.
-    fn squared_norm<S: Shape>(parameters: &Tensor<S, E, Self>, gradients: &mut Gradients<E, Self>) -> f64 {
-        composed::squared_norm(parameters, gradients)
-    }
-
-    /// One optimiser step: parameters, both moments, gradient.
-    fn update<S: Shape>(
-        step: (Step, Before),
-        parameters: &mut Tensor<S, E, Self>,
-        moments: &mut [Tensor<S, E, Self>; 2],
-        gradients: &mut Gradients<E, Self>,
-    ) {
-        composed::update(step, parameters, moments, gradients);
-    }
-}
-
-impl Backend<f64> for Cpu {}
-
-#[cfg(feature = "cuda")]
-impl Backend<f32> for Cuda {}
+impl<T: ?Sized> Shared for T {}

@@ -6,9 +6,9 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::kernels::update::{Before, Step};
-use super::layers::{Moment, Visitor};
+use super::layers::{Visitor, sides};
 use super::module::Module;
-use super::ops::{Backend, Matrix, Vector};
+use super::ops::{Backend, Vector};
 use super::weights::{Weight, Weights};
 use crate::{Error, Result};
 
@@ -136,22 +136,19 @@ fn warming(t: u64) -> f64 {
     BETA[0] * (1.0 - 0.5 * 0.96f64.powf(0.004 * t as f64))
 }
 
-/// First and second moment of each tensor, by the tensor's name.
-type Moments<T> = BTreeMap<String, [T; 2]>;
-
 /// An optimiser at work: its rule, its steps so far and its moments.
 pub(crate) struct OptimizerState<D: Backend<f32>> {
     rule: Optimizer,
     steps: u64,
     /// The product of Nadam's μ over the steps so far.
     warmed: f64,
-    vectors: Moments<Vector<f32, D>>,
-    matrices: Moments<Matrix<f32, D>>,
+    /// The shape of each tensor, and its first and second moment, by the tensor's name.
+    moments: BTreeMap<String, (Vec<usize>, [Vector<f32, D>; 2])>,
 }
 
 impl<D: Backend<f32>> OptimizerState<D> {
     pub(crate) fn new(rule: Optimizer) -> Self {
-        Self { rule, steps: 0, warmed: 1.0, vectors: BTreeMap::new(), matrices: BTreeMap::new() }
+        Self { rule, steps: 0, warmed: 1.0, moments: BTreeMap::new() }
     }
 
     /// One that has made steps before: how many, with Nadam's product, and the moments they left
@@ -171,20 +168,11 @@ impl<D: Backend<f32>> OptimizerState<D> {
             let fits = |moment: &Weight| tensors.get(name).is_some_and(|t| t.shape == moment.shape);
             let (Some(second), true) = (second.get(name).filter(|m| fits(m)), fits(first)) else {
                 let problem = "the optimiser's moments do not fit";
-                return Err(Error::input(format!("weight '{name}'"), problem, "start the training anew"));
+                return Err(Error::input(format!("weight '{name}'"), problem, "start the training again"));
             };
-            let pair = [first, second].map(|moment| moment.values.clone());
-            match first.shape[..] {
-                [length] => {
-                    let pair = pair.map(|values| device.tensor_from_vec(values, (length,)));
-                    state.vectors.insert(name.clone(), pair);
-                }
-                [rows, columns] => {
-                    let pair = pair.map(|values| device.tensor_from_vec(values, (rows, columns)));
-                    state.matrices.insert(name.clone(), pair);
-                }
-                _ => return Err(Error::Internal { what: "reading moments", detail: name.clone() }),
-            }
+            let pair = [first, second].map(|moment| &moment.values);
+            let pair = pair.map(|values| device.tensor_from_vec(values.clone(), (values.len(),)));
+            state.moments.insert(name.clone(), (first.shape.clone(), pair));
         }
         Ok(state)
     }
@@ -197,16 +185,11 @@ impl<D: Backend<f32>> OptimizerState<D> {
     /// First and second moment of each tensor.
     pub(crate) fn moments(&self) -> [Weights; 2] {
         [0, 1].map(|k| {
-            let moment = |shape, values| Weight { shape, values, trainable: true };
-            let vectors = self
-                .vectors
-                .iter()
-                .map(|(name, pair)| (name.clone(), moment(vec![pair[k].shape().0], pair[k].as_vec())));
-            let matrices = self.matrices.iter().map(|(name, pair)| {
-                let (rows, columns) = *pair[k].shape();
-                (name.clone(), moment(vec![rows, columns], pair[k].as_vec()))
-            });
-            Weights::new(vectors.chain(matrices).collect())
+            let moment = |(name, (shape, pair)): (&String, &(Vec<usize>, [Vector<f32, D>; 2]))| {
+                let values = D::numbers(&pair[k]);
+                (name.clone(), Weight { shape: shape.clone(), values, trainable: true })
+            };
+            Weights::new(self.moments.iter().map(moment).collect())
         })
     }
 
@@ -242,15 +225,9 @@ struct Norm<'a, D: Backend<f32>> {
 }
 
 impl<D: Backend<f32>> Visitor<f32, D> for Norm<'_, D> {
-    fn matrix(&mut self, _: &str, tensor: &mut Matrix<f32, D>) {
+    fn tensor<S: Shape>(&mut self, _: &str, tensor: &mut Tensor<S, f32, D>) {
         self.squares += D::squared_norm(tensor, self.gradients);
     }
-
-    fn vector(&mut self, _: &str, tensor: &mut Vector<f32, D>) {
-        self.squares += D::squared_norm(tensor, self.gradients);
-    }
-
-    fn statistic(&mut self, _: &str, _: Moment, _: &mut Vector<f32, D>) {}
 }
 
 struct Apply<'a, D: Backend<f32>> {
@@ -261,22 +238,15 @@ struct Apply<'a, D: Backend<f32>> {
 }
 
 impl<D: Backend<f32>> Visitor<f32, D> for Apply<'_, D> {
-    fn matrix(&mut self, name: &str, tensor: &mut Matrix<f32, D>) {
-        let moments = self.state.matrices.entry(name.to_owned()).or_insert_with(|| zeros_like(tensor));
-        D::update((self.step, self.before), tensor, moments, self.gradients);
+    fn tensor<S: Shape>(&mut self, name: &str, tensor: &mut Tensor<S, f32, D>) {
+        let (_, moments) = self.state.moments.entry(name.to_owned()).or_insert_with(|| {
+            let len = (tensor.shape().num_elements(),);
+            (sides(tensor.shape()), std::array::from_fn(|_| tensor.device().zeros_like(&len)))
+        });
+        // Biases and batch norm's parameters do not decay.
+        let kept = if S::NUM_DIMS > 1 { self.before.kept } else { 1.0 };
+        D::update((self.step, Before { kept, ..self.before }), tensor, moments, self.gradients);
     }
-
-    fn vector(&mut self, name: &str, tensor: &mut Vector<f32, D>) {
-        let moments = self.state.vectors.entry(name.to_owned()).or_insert_with(|| zeros_like(tensor));
-        let before = Before { kept: 1.0, ..self.before };
-        D::update((self.step, before), tensor, moments, self.gradients);
-    }
-
-    fn statistic(&mut self, _: &str, _: Moment, _: &mut Vector<f32, D>) {}
-}
-
-fn zeros_like<S: Shape, D: Backend<f32>>(tensor: &Tensor<S, f32, D>) -> [Tensor<S, f32, D>; 2] {
-    std::array::from_fn(|_| tensor.device().zeros_like(tensor))
 }
 
 #[cfg(test)]

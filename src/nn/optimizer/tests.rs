@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::*;
-use crate::nn::ops::composed;
+use crate::nn::{AnyTape, backward, cross_entropy};
+use crate::simd::at_each_level;
 
 /// Where Keras takes a vector; written by `tests/vectors/make_optimizers.py`.
 fn vectors() -> Value {
@@ -18,26 +19,33 @@ fn rows(value: &Value) -> Vec<Vec<f64>> {
     value.as_array().unwrap().iter().map(numbers).collect()
 }
 
-/// The parameters after each of Keras's gradients, each step made by `update`.
-fn trajectory(
-    vectors: &Value,
-    mut update: impl FnMut(&mut Vector<f32, Cpu>, &mut Gradients<f32, Cpu>),
-) -> Vec<Vec<f64>> {
-    let device = Cpu::default();
-    let f32s = |values: &[f64]| values.iter().map(|x| *x as f32).collect::<Vec<_>>();
-    let start = f32s(&numbers(&vectors["start"]));
-    let len = start.len();
-    let mut parameters = device.tensor_from_vec(start, (len,));
+/// The parameters, of a shape for their number, after each of Keras's gradients, each step made by `update` at a
+/// learning rate.
+fn trajectory<S: Shape, E: Dtype>(
+    shape: impl Fn(usize) -> S,
+    mut update: impl FnMut(f64, &mut Tensor<S, E, Cpu>, &mut Gradients<E, Cpu>),
+) -> Vec<Vec<f64>>
+where
+    Cpu: Backend<E>,
+{
+    let vectors = vectors();
+    let learning_rate = vectors["learning_rate"].as_f64().unwrap();
+    let cast = |values: &[f64]| values.iter().map(|x| E::from_f64(*x).unwrap()).collect::<Vec<E>>();
+    let start = cast(&numbers(&vectors["start"]));
+    let shape = shape(start.len());
+    let mut parameters = Cpu::default().tensor_from_vec(start, shape);
     let step = |gradient: Vec<f64>| {
-        let mut gradients = Gradients::leaky();
-        gradients.get_or_alloc_mut(&parameters).unwrap().copy_from_slice(&f32s(&gradient));
-        update(&mut parameters, &mut gradients);
-        parameters.as_vec().into_iter().map(f64::from).collect()
+        // Σ g p has the gradient g.
+        let gradient: Tensor<S, E, Cpu> = Cpu::default().tensor_from_vec(cast(&gradient), shape);
+        let loss = parameters.clone().put_tape(AnyTape::recording()) * gradient;
+        let mut gradients = backward(loss.sum::<(), _>());
+        update(learning_rate, &mut parameters, &mut gradients);
+        parameters.as_vec().into_iter().map(|x| x.to_f64().unwrap()).collect()
     };
     rows(&vectors["gradients"]).into_iter().map(step).collect()
 }
 
-/// The largest difference beside 1 or the number itself.
+/// The largest difference, relative to 1 or the number itself.
 fn apart(got: &[Vec<f64>], expected: &[Vec<f64>]) -> f64 {
     assert_eq!((got.len(), got[0].len()), (expected.len(), expected[0].len()));
     let pairs = got.iter().flatten().zip(expected.iter().flatten());
@@ -48,34 +56,34 @@ const RULES: [(Optimizer, &str); 3] =
     [(Optimizer::Adam, "adam"), (Optimizer::Nadam, "nadam"), (Optimizer::Sgd, "sgd")];
 
 #[test]
-fn fused_steps_go_where_keras_goes() {
-    let vectors = vectors();
-    let learning_rate = vectors["learning_rate"].as_f64().unwrap();
+fn fused_and_composed_steps_go_where_keras_goes() {
     for (rule, name) in RULES {
-        let mut state = OptimizerState::<Cpu>::new(rule);
-        let got = trajectory(&vectors, |parameters, gradients| {
-            state.step(learning_rate, [1.0, 1.0], gradients).vector("p", parameters);
+        let expected = rows(&vectors()["trajectories"][name]);
+        at_each_level(|level| {
+            let mut state = OptimizerState::<Cpu>::new(rule);
+            let got = trajectory(
+                |len| (len,),
+                |learning_rate, parameters, gradients| {
+                    state.step(learning_rate, [1.0, 1.0], gradients).tensor("p", parameters);
+                },
+            );
+            let worst = apart(&got, &expected);
+            assert!(worst < 1e-6, "{name}, {level:?}: {worst:e}");
         });
-        let worst = apart(&got, &rows(&vectors["trajectories"][name]));
-        assert!(worst < 1e-6, "{name}: {worst:e}");
-    }
-}
-
-#[test]
-fn composed_steps_go_where_keras_goes() {
-    let vectors = vectors();
-    let learning_rate = vectors["learning_rate"].as_f64().unwrap();
-    for (rule, name) in RULES {
         let (mut t, mut warmed, mut moments) = (0, 1.0, None);
-        let got = trajectory(&vectors, |parameters, gradients| {
-            t += 1;
-            let step = rule.step(t, learning_rate, warmed);
-            warmed *= warming(t);
-            let moments = moments.get_or_insert_with(|| zeros_like(parameters));
-            composed::update((step, Before::NOTHING), parameters, moments, gradients);
-        });
-        let worst = apart(&got, &rows(&vectors["trajectories"][name]));
-        assert!(worst < 1e-6, "{name}: {worst:e}");
+        let got = trajectory(
+            |len| (len,),
+            |learning_rate, parameters: &mut Vector<f64, Cpu>, gradients| {
+                t += 1;
+                let step = rule.step(t, learning_rate, warmed);
+                warmed *= warming(t);
+                let moments =
+                    moments.get_or_insert_with(|| [(); 2].map(|()| Cpu::default().zeros_like(parameters)));
+                Cpu::update((step, Before::NOTHING), parameters, moments, gradients);
+            },
+        );
+        let worst = apart(&got, &expected);
+        assert!(worst < 1e-6, "{name}, composed: {worst:e}");
     }
 }
 
@@ -92,7 +100,7 @@ fn a_tensor_without_a_gradient_stays_at_the_first_step() {
     for (rule, name) in RULES {
         let mut parameters: Vector<f32, Cpu> = device.tensor_from_vec(vec![1.5, -2.0], (2,));
         let mut state = OptimizerState::new(rule);
-        state.step(0.1, [1.0, 1.0], &mut Gradients::leaky()).vector("p", &mut parameters);
+        state.step(0.1, [1.0, 1.0], &mut Gradients::leaky()).tensor("p", &mut parameters);
         assert_eq!(parameters.as_vec(), [1.5, -2.0], "{name}");
     }
 }
@@ -105,26 +113,16 @@ fn options() -> Value {
 
 /// The parameters, as a matrix of one row, after each step with decay and clipping.
 fn slowed(rule: Optimizer, decay: f64, clip: Option<f64>) -> Vec<Vec<f64>> {
-    let vectors = vectors();
-    let learning_rate = vectors["learning_rate"].as_f64().unwrap();
-    let device = Cpu::default();
-    let start: Vec<f32> = numbers(&vectors["start"]).iter().map(|x| *x as f32).collect();
-    let shape = (1, start.len());
-    let mut parameters: Matrix<f32, Cpu> = device.tensor_from_vec(start, shape);
-    let mut state = OptimizerState::new(rule);
-    let mut step = |gradient: Vec<f64>| {
-        let mut gradients = Gradients::leaky();
-        let gradient: Vec<f32> = gradient.iter().map(|x| *x as f32).collect();
-        gradients.get_or_alloc_mut(&parameters).unwrap().copy_from_slice(&gradient);
-        let mut norm = Norm { gradients: &mut gradients, squares: 0.0 };
-        norm.matrix("p", &mut parameters);
-        let norm = norm.squares.sqrt();
-        let shrink = clip.map_or(1.0, |clip| if norm > clip { clip / norm } else { 1.0 });
-        let kept = 1.0 - learning_rate * decay;
-        state.step(learning_rate, [kept, shrink], &mut gradients).matrix("p", &mut parameters);
-        parameters.as_vec().into_iter().map(f64::from).collect()
-    };
-    rows(&vectors["gradients"]).into_iter().map(&mut step).collect()
+    let mut state = OptimizerState::<Cpu>::new(rule);
+    trajectory(
+        |len| (1usize, len),
+        |learning_rate, parameters, gradients| {
+            let norm = Cpu::squared_norm(parameters, gradients).sqrt();
+            let shrink = clip.map_or(1.0, |clip| if norm > clip { clip / norm } else { 1.0 });
+            let kept = 1.0 - learning_rate * decay;
+            state.step(learning_rate, [kept, shrink], gradients).tensor("p", parameters);
+        },
+    )
 }
 
 #[test]
@@ -155,12 +153,12 @@ fn decayed_and_clipped_steps_go_where_keras_and_pytorch_go() {
 fn a_bias_does_not_decay() {
     let device = Cpu::default();
     let mut bias: Vector<f32, Cpu> = device.tensor_from_vec(vec![1.5, -2.0], (2,));
-    let mut weight: Matrix<f32, Cpu> = device.tensor_from_vec(vec![1.5, -2.0], (1, 2));
+    let mut weight: Tensor<(usize, usize), f32, Cpu> = device.tensor_from_vec(vec![1.5, -2.0], (1, 2));
     let mut gradients = Gradients::leaky();
     let mut state = OptimizerState::new(Optimizer::Adam);
     let mut step = state.step(0.1, [0.5, 1.0], &mut gradients);
-    step.vector("b", &mut bias);
-    step.matrix("w", &mut weight);
+    step.tensor("b", &mut bias);
+    step.tensor("w", &mut weight);
     drop(step);
     assert_eq!((bias.as_vec(), weight.as_vec()), (vec![1.5, -2.0], vec![0.75, -1.0]));
 }
@@ -178,7 +176,6 @@ fn the_cosine_falls_as_pytorch_s_and_stays_down() {
 
 #[test]
 fn weighted_classes_count_as_keras_and_pytorch_count_them() {
-    use crate::nn::{AnyTape, backward, cross_entropy};
     let options = options();
     let vectors = &options["class_weights"];
     let weights = numbers(&vectors["weights"]);

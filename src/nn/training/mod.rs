@@ -20,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::augmentation::{Augmentation, Views};
-use super::inference::{array, by_parts, maps};
+use super::inference::{Inference, array, maps};
 use super::layers::Pass;
 use super::module::{Module, cross_entropy};
 use super::ops::{Backend, Maps, Matrix};
@@ -133,47 +133,72 @@ impl Training {
         Self { epochs, schedule, ..self }
     }
 
+    /// What the schedule does to the last epochs, if they have a learning rate of 0.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let first = (1..=self.epochs).find(|&epoch| self.schedule.factor(epoch) <= 0.0)?;
+        let epochs = self.epochs;
+        Some(format!(
+            "the learning rate is 0 from epoch {first} to {epochs}: the cosine has ended, and nothing more is learnt; \
+             train again with training.schedule={{kind=\"cosine\", epochs={epochs}}}, or with a floor above 0"
+        ))
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
     /// A setting outside its range: names it.
     pub fn check(&self) -> Result<()> {
-        let refuse = |name: &str, value: String, advice: &str| {
-            Err(Error::input(format!("training.{name}"), value, advice.to_owned()))
-        };
-        if self.epochs == 0 {
-            return refuse("epochs", "0".into(), "choose at least 1");
-        }
-        if self.batch_size == 0 {
-            return refuse("batch_size", "0".into(), "choose at least 1 (64 is usual)");
-        }
-        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
-            return refuse("learning_rate", self.learning_rate.to_string(), "choose a number above 0");
-        }
-        if !(0.0..1.0).contains(&self.batch_norm_momentum) {
-            let value = self.batch_norm_momentum.to_string();
-            return refuse("batch_norm_momentum", value, "choose 0 to below 1");
-        }
-        if !(0.0..=1.0).contains(&self.label_smoothing) {
-            return refuse("label_smoothing", self.label_smoothing.to_string(), "choose 0 to 1");
-        }
-        if !(self.weight_decay.is_finite()
-            && self.weight_decay >= 0.0
-            && self.weight_decay * self.learning_rate < 1.0)
-        {
-            let advice = "choose 0 (none) or more, below 1 / learning_rate (1e-4 to 0.05 is usual)";
-            return refuse("weight_decay", self.weight_decay.to_string(), advice);
-        }
-        if !(self.clip_norm.is_finite() && self.clip_norm >= 0.0) {
-            return refuse("clip_norm", self.clip_norm.to_string(), "choose 0 (no bound) or more");
-        }
-        if !(self.crops > 0.0 && self.crops <= 1.0) {
-            let advice = "choose above 0 to 1: the smallest share of a patch that a crop keeps (0.25, say), 1 for no crops";
-            return refuse("crops", self.crops.to_string(), advice);
-        }
-        if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {
-            let value = self.checkpoint_seconds.to_string();
-            return refuse("checkpoint_seconds", value, "choose 0 or more, inf for epochs only");
+        let decays = self.weight_decay >= 0.0 && self.weight_decay * self.learning_rate < 1.0;
+        let settings = [
+            ("epochs", self.epochs as f64, self.epochs > 0, "choose at least 1"),
+            ("batch_size", self.batch_size as f64, self.batch_size > 0, "choose at least 1 (64 is usual)"),
+            (
+                "learning_rate",
+                self.learning_rate,
+                self.learning_rate.is_finite() && self.learning_rate > 0.0,
+                "choose a number above 0",
+            ),
+            (
+                "batch_norm_momentum",
+                self.batch_norm_momentum,
+                (0.0..1.0).contains(&self.batch_norm_momentum),
+                "choose 0 to below 1",
+            ),
+            (
+                "label_smoothing",
+                self.label_smoothing,
+                (0.0..=1.0).contains(&self.label_smoothing),
+                "choose 0 to 1",
+            ),
+            (
+                "weight_decay",
+                self.weight_decay,
+                self.weight_decay.is_finite() && decays,
+                "choose 0 (none) or more, below 1 / learning_rate (1e-4 to 0.05 is usual)",
+            ),
+            (
+                "clip_norm",
+                self.clip_norm,
+                self.clip_norm.is_finite() && self.clip_norm >= 0.0,
+                "choose 0 (no bound) or more",
+            ),
+            (
+                "crops",
+                self.crops,
+                self.crops > 0.0 && self.crops <= 1.0,
+                "choose above 0 to 1: the smallest share of a patch that a crop keeps (0.25, say), 1 for no crops",
+            ),
+            (
+                "checkpoint_seconds",
+                self.checkpoint_seconds,
+                self.checkpoint_seconds >= 0.0,
+                "choose 0 or more, inf for epochs only",
+            ),
+        ];
+        for (name, value, usable, advice) in settings {
+            if !usable {
+                return Err(Error::input(format!("training.{name}"), value.to_string(), advice));
+            }
         }
         self.schedule.check()
     }
@@ -195,6 +220,15 @@ pub struct Masked<'a> {
     pub patches: &'a Patches,
     /// A mask for each.
     pub masks: &'a Masks,
+}
+
+/// What a network is trained on.
+#[derive(Debug, Clone, Copy)]
+pub struct Sets<'a> {
+    /// What its weights follow.
+    pub train: Examples<'a>,
+    /// What says which epoch is the best.
+    pub validation: Option<Examples<'a>>,
 }
 
 /// What is known of an epoch when it ends. In segmentation its samples are the pixels that have a class.
@@ -268,13 +302,11 @@ impl<P: Progress> Observer for P {
 
 /// Trains a module from a state on; it ends with the best epoch's weights, or after an error with those
 /// it had.
-#[allow(clippy::too_many_arguments, reason = "one caller, which has them all apart")]
 pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     module: &mut M,
     device: &D,
     standardisation: &Standardisation,
-    train: Examples<'_>,
-    validation: Option<Examples<'_>>,
+    sets: Sets<'_>,
     training: &Training,
     start: TrainingState,
     observer: &mut dyn Observer,
@@ -289,10 +321,10 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     let optimizer = OptimizerState::restored(training.optimizer, device, done, &moments, &before);
     drop(moments);
     let history = optimizer.and_then(|optimizer| {
-        let class_weights = training.class_weights.of(train)?;
+        let class_weights = training.class_weights.of(sets.train)?;
         let trainer =
             Trainer { module, device, standardisation, training, class_weights, optimizer, position, best };
-        within_memory(training.batch_size, || trainer.run(train, validation, observer))
+        within_memory(training.batch_size, || trainer.run(sets, observer))
     });
     if history.is_err() {
         weights::write(module, &before)?;
@@ -329,16 +361,11 @@ struct Trainer<'a, D: Backend<f32>, M> {
 
 impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     /// The loop over epochs.
-    fn run(
-        mut self,
-        train: Examples<'_>,
-        validation: Option<Examples<'_>>,
-        observer: &mut dyn Observer,
-    ) -> Result<History> {
+    fn run(mut self, sets: Sets<'_>, observer: &mut dyn Observer) -> Result<History> {
         while !self.position.is_over(self.training) {
-            let record = self.epoch(train, validation, observer)?;
+            let record = self.epoch(sets, observer)?;
             let left = self.time_left(&record);
-            observer.progress().end(&format!("{}{left}", summary(&record, train.patches.len())));
+            observer.progress().end(&format!("{}{left}", summary(&record, sets.train.patches.len())));
             tracing::info!(
                 "epoch {}: {:.1} % of the time waiting for patches",
                 record.epoch,
@@ -403,17 +430,12 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     }
 
     /// What is left of an epoch: batches, then the validation set.
-    fn epoch(
-        &mut self,
-        train: Examples<'_>,
-        validation: Option<Examples<'_>>,
-        observer: &mut dyn Observer,
-    ) -> Result<EpochRecord> {
+    fn epoch(&mut self, sets: Sets<'_>, observer: &mut dyn Observer) -> Result<EpochRecord> {
         let since = Instant::now();
         let epoch = self.position.epoch();
         let learning_rate = self.training.learning_rate * self.training.schedule.factor(epoch);
-        self.pass(epoch, learning_rate, train, since, observer)?;
-        let validated = validation.map(|set| self.validate(set, since, observer)).transpose()?;
+        self.pass(epoch, learning_rate, sets.train, since, observer)?;
+        let validated = sets.validation.map(|set| self.validate(set, since, observer)).transpose()?;
         let trained = &self.position.tally;
         let record = EpochRecord {
             epoch,
@@ -434,16 +456,16 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     }
 
     fn validate(&self, set: Examples<'_>, since: Instant, observer: &mut dyn Observer) -> Result<Tally> {
-        let module = &*self.module;
-        let forward = |_, x| array(&module.log_probabilities(x, &mut Pass::inference()));
+        let (mut tally, as_they_are) = (Tally::default(), Views::default());
+        let inference = Inference {
+            module: &*self.module,
+            device: self.device,
+            standardisation: self.standardisation,
+            patches: set.patches,
+        };
         let go_on = || self.stop_if_interrupted(since, observer);
-        let mut tally = Tally::default();
-        let as_they_are = Views::default();
-        by_parts::<_, M, _>(
-            self.device,
-            self.standardisation,
-            set.patches,
-            forward,
+        inference.each_log_probabilities(
+            |log_p| log_p,
             go_on,
             |part, log_p| {
                 let y = set.rows(&part.collect::<Vec<_>>(), &as_they_are, 0.0);
@@ -479,10 +501,12 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         let mut staged = next_staged(self, self.position.batch)?;
         while let Some(batch) = staged {
             let patches = batch.patches;
-            let learnt = self.step(learning_rate, batch);
+            let (log_p, y) = self.step(learning_rate, batch);
             // A GPU is still at work on this one.
             let following: Result<_> = next_staged(self, self.position.batch + 1);
-            let of_batch = learnt.tally();
+            let mut of_batch = Tally::default();
+            // Reading what the network made of the batch waits for the step.
+            of_batch.add(array(&log_p).view(), y.view());
             self.position.batch += 1;
             let loss = of_batch.mean_loss();
             if loss.is_nan() || loss >= DIVERGED {
@@ -544,13 +568,13 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         }
     }
 
-    /// One step; returns what the network made of the batch before it.
-    fn step(&mut self, learning_rate: f64, batch: Staged<D>) -> Learnt<D> {
+    /// One step; returns what the network made of the batch before it, still where the network is, and the targets.
+    fn step(&mut self, learning_rate: f64, batch: Staged<D>) -> (Matrix<f32, D>, Array2<f64>) {
         let Staged { x, y, weighted, random, .. } = batch;
         let mut pass = Pass::training(random);
         let log_p = self.module.log_probabilities(x, &mut pass);
-        let learnt = Learnt { log_p: log_p.retaped(), y };
-        let samples = learnt.y.outer_iter().filter(counts).count();
+        let made = log_p.retaped();
+        let samples = y.outer_iter().filter(counts).count();
         let loss = cross_entropy(log_p, weighted, samples);
         let mut gradients = backward(loss);
         let Training { clip_norm, weight_decay, .. } = *self.training;
@@ -560,7 +584,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         self.module.visit(&mut self.optimizer.step(learning_rate, [kept, shrink], &mut gradients));
         let momentum = self.training.batch_norm_momentum;
         self.module.visit(&mut MovingAverages { statistics: pass.into_statistics(), momentum });
-        learnt
+        (made, y)
     }
 }
 
@@ -573,18 +597,4 @@ struct Staged<D: Backend<f32>> {
     weighted: Matrix<f32, D>,
     /// Draws the dropout.
     random: ChaCha8Rng,
-}
-
-/// What a network made of a batch, still where the network is: reading it waits for the step.
-struct Learnt<D: Backend<f32>> {
-    log_p: Matrix<f32, D>,
-    y: Array2<f64>,
-}
-
-impl<D: Backend<f32>> Learnt<D> {
-    fn tally(self) -> Tally {
-        let (log_p, mut tally) = (array(&self.log_p), Tally::default());
-        tally.add(log_p.view(), self.y.view());
-        tally
-    }
 }

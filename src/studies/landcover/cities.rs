@@ -8,7 +8,7 @@ use super::Steps;
 use super::scores::CoverScores;
 use crate::data::{Masks, Patches};
 use crate::metrics::ConfusionMatrix;
-use crate::models::pixel::{MajorityClass, PixelGaussian, single_pixels};
+use crate::models::baselines::{MajorityClass, PixelGaussian, single_pixels};
 use crate::models::{Classifier, Device};
 use crate::run::{ExampleSet, Targets, TrainingSets};
 use crate::scene::{

@@ -14,8 +14,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::window::Window;
-use super::{Kernel, Lanes, Level, volume};
+use super::geometry::{Geometry, Window};
+use super::tile::{Tile, in_steps, load_row};
+use super::{Finish, Kernel, Lanes, Level};
 
 mod weight_gradient;
 
@@ -31,46 +32,8 @@ const TASKS: usize = 16;
 /// Images that a task has at least, so that packing the weights costs little beside using them.
 const IMAGES: usize = 8;
 
-/// The sides of a convolution of a batch of maps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sides {
-    pub(crate) batch: usize,
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    /// Channels in.
-    pub(crate) inputs: usize,
-    /// Channels out.
-    pub(crate) outputs: usize,
-    pub(crate) window: Window,
-}
-
-impl Sides {
-    /// Rows and columns of the output.
-    pub(crate) fn places(self) -> (usize, usize) {
-        (self.window.outputs(self.height), self.window.outputs(self.width))
-    }
-
-    /// Numbers of an input image and of an output image.
-    fn image_lens(self) -> (usize, usize) {
-        let (rows, columns) = self.places();
-        (volume(&[self.height, self.width, self.inputs]), volume(&[rows, columns, self.outputs]))
-    }
-
-    /// Numbers of the whole input.
-    pub(crate) fn input_len(self) -> usize {
-        volume(&[self.batch, self.image_lens().0])
-    }
-
-    /// Numbers of the whole output.
-    pub(crate) fn output_len(self) -> usize {
-        volume(&[self.batch, self.image_lens().1])
-    }
-
-    /// Weights of the convolution: (kernel · kernel · inputs, outputs).
-    pub(crate) fn weight_len(self) -> usize {
-        volume(&[self.window.kernel, self.window.kernel, self.inputs, self.outputs])
-    }
-
+/// What links need of the geometry.
+impl Geometry {
     /// The same convolution, of single pixels where no pixel has a neighbour in it.
     fn flattened(self) -> Self {
         if self.window == Window::same(1) {
@@ -113,17 +76,6 @@ fn mark(links: &mut [Vec<Link>], targets: usize) -> Vec<usize> {
         link.last = !std::mem::replace(&mut seen_last[link.to], true);
     }
     (0..targets).filter(|&target| !seen[target]).collect()
-}
-
-/// What becomes of a convolution's sums.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Finish<'a> {
-    /// Added to each channel.
-    pub(crate) bias: &'a [f32],
-    /// Added number by number.
-    pub(crate) residual: Option<&'a [f32]>,
-    /// max(0, ·) in the end; NaN stays NaN.
-    pub(crate) relu: bool,
 }
 
 /// Weights as a product reads them.
@@ -183,38 +135,40 @@ unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
 
-/// y = x ∗ w, finished.
+/// y = x ∗ w, finished; without `finish`, y += x ∗ w.
 ///
 /// With `scale`, each output's weights are multiplied by a factor first: batch norm, folded.
 pub(crate) fn convolve(
     level: Level,
-    sides: Sides,
+    geometry: Geometry,
     x: &[f32],
-    weights: &[f32],
-    scale: Option<&[f32]>,
-    finish: Finish<'_>,
+    (weights, scale): (&[f32], Option<&[f32]>),
+    finish: Option<Finish<'_>>,
     y: &mut [f32],
 ) {
-    assert!(finish.bias.len() == sides.outputs, "a bias of another layer");
-    assert!(finish.residual.is_none_or(|r| r.len() == y.len()), "a residual of another size");
-    assert!(scale.is_none_or(|s| s.len() == sides.outputs), "a scale of another layer");
-    multiply(level, sides, false, x, (weights, scale), Some(finish), y);
-}
-
-/// y += x ∗ w.
-pub(crate) fn add_convolved(level: Level, sides: Sides, x: &[f32], weights: &[f32], y: &mut [f32]) {
-    multiply(level, sides, false, x, (weights, None), None, y);
+    if let Some(Finish { bias, residual, .. }) = finish {
+        assert!(bias.len() == geometry.outputs, "a bias of another layer");
+        assert!(residual.is_none_or(|r| r.len() == y.len()), "a residual of another size");
+    }
+    assert!(scale.is_none_or(|s| s.len() == geometry.outputs), "a scale of another layer");
+    multiply(level, geometry, false, x, (weights, scale), finish, y);
 }
 
 /// Adds the gradient of the input: gx += gy ∗ᵀ w.
-pub(crate) fn add_input_gradient(level: Level, sides: Sides, gy: &[f32], weights: &[f32], gx: &mut [f32]) {
-    multiply(level, sides, true, gy, (weights, None), None, gx);
+pub(crate) fn add_input_gradient(
+    level: Level,
+    geometry: Geometry,
+    gy: &[f32],
+    weights: &[f32],
+    gx: &mut [f32],
+) {
+    multiply(level, geometry, true, gy, (weights, None), None, gx);
 }
 
 /// The target's sums over all links, from the input to the output or backwards; finished, or added to what is there.
 fn multiply(
     level: Level,
-    sides: Sides,
+    geometry: Geometry,
     backwards: bool,
     source: &[f32],
     (values, scale): (&[f32], Option<&[f32]>),
@@ -222,25 +176,21 @@ fn multiply(
     target: &mut [f32],
 ) {
     let turned = |(input, output): (usize, usize)| if backwards { (output, input) } else { (input, output) };
-    let lens = turned((sides.input_len(), sides.output_len()));
+    let lens = turned((geometry.input_len(), geometry.output_len()));
     assert!((source.len(), target.len()) == lens, "maps of another size");
-    assert_eq!(values.len(), sides.weight_len(), "weights of another convolution");
-    let sides = sides.flattened();
-    let (rows, columns) = sides.places();
-    let mut links = sides.links();
+    assert_eq!(values.len(), geometry.weight_len(), "weights of another convolution");
+    let geometry = geometry.flattened();
+    let (rows, columns) = geometry.places();
+    let mut links = geometry.links();
     if backwards {
         for link in links.iter_mut().flatten() {
             (link.from, link.to) = (link.to, link.from);
         }
     }
     let orphans = if finish.is_some() { mark(&mut links, rows * columns) } else { Vec::new() };
-    // A block reads its bias in whole vectors.
-    let mut bias = finish.map_or_else(Vec::new, |finish| finish.bias.to_vec());
-    if finish.is_some() {
-        bias.resize(sides.outputs + 32, 0.0);
-    }
-    let (source_image, target_image) = turned(sides.image_lens());
-    let (inputs, outputs) = (sides.inputs, sides.outputs);
+    let bias = finish.map(Finish::padded_bias);
+    let (source_image, target_image) = turned(geometry.image_lens());
+    let (inputs, outputs) = (geometry.inputs, geometry.outputs);
     let (sources, targets) = turned((inputs, outputs));
     let product = Product {
         links: &links,
@@ -252,11 +202,11 @@ fn multiply(
         target: Shared(target.as_mut_ptr()),
         target_image,
         targets,
-        bias: &bias,
+        bias: bias.as_deref(),
         residual: finish.and_then(|finish| finish.residual).map(<[f32]>::as_ptr),
         relu: finish.is_some_and(|finish| finish.relu),
     };
-    product.run_all(level, sides.batch);
+    product.run_all(level, geometry.batch);
 }
 
 /// What all tasks of a convolution share.
@@ -272,8 +222,8 @@ struct Product<'a> {
     target: Shared,
     target_image: usize,
     targets: usize,
-    /// Empty: add to what is there.
-    bias: &'a [f32],
+    /// With room behind it; without, the sums are added to what is there.
+    bias: Option<&'a [f32]>,
     residual: Option<*const f32>,
     relu: bool,
 }
@@ -311,8 +261,6 @@ struct ProductTask<'a> {
 
 // SAFETY: `multiply` makes the tasks, and has checked every length.
 unsafe impl Kernel for ProductTask<'_> {
-    type Output = ();
-
     fn check(&self) {}
 
     #[inline(always)]
@@ -365,23 +313,8 @@ impl ProductTask<'_> {
         start: usize,
         packed: &[f32],
     ) {
-        let mut image = self.images.start;
-        let end = self.images.end;
-        // SAFETY: there are so many images.
-        unsafe {
-            while image + P <= end {
-                self.rows::<L, P, V>(image, link, start, packed);
-                image += P;
-            }
-            while P > 4 && image + 4 <= end {
-                self.rows::<L, 4, V>(image, link, start, packed);
-                image += 4;
-            }
-            while image < end {
-                self.rows::<L, 1, V>(image, link, start, packed);
-                image += 1;
-            }
-        }
+        // SAFETY: the images of each step exist.
+        unsafe { in_steps!(image in self.images, self.rows::<L, (P, 4, 1), V>(image, link, start, packed)) }
     }
 
     /// P images × V vectors of target channels, held in registers.
@@ -394,57 +327,34 @@ impl ProductTask<'_> {
         packed: &[f32],
     ) {
         let Product { source, source_image, sources, target, target_image, targets, .. } = self.product;
-        let width = V * L::WIDTH;
-        let lanes = |v: usize| (targets - self.channel).saturating_sub(v * L::WIDTH).min(L::WIDTH);
-        // SAFETY: image, pixel and channels exist in source and target; `lanes` keeps loads and stores
-        // of the target inside the pixel; the bias has slack behind it.
+        let (width, left) = (V * L::WIDTH, targets - self.channel);
+        // SAFETY: image, pixel and channels exist in source and target; `left` keeps loads and stores
+        // of the target inside the pixel; the bias has room behind it.
         unsafe {
             let at = image * target_image + link.to * targets + self.channel;
             let out = target.0.add(at);
-            let mut sums = [[L::splat(0.0); V]; P];
-            for (p, sums) in sums.iter_mut().enumerate() {
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = if link.first && !self.product.bias.is_empty() {
-                        L::load(self.product.bias.as_ptr().add(self.channel + v * L::WIDTH))
-                    } else {
-                        L::load_first(out.add(p * target_image + v * L::WIDTH), lanes(v))
-                    };
+            let mut sums = match self.product.bias {
+                Some(bias) if link.first => {
+                    Tile::<L, P, V>::of(load_row(bias.as_ptr().add(self.channel), width))
                 }
-            }
-            let first = source.add(image * source_image + link.from * sources + start);
-            let inputs: [*const f32; P] = std::array::from_fn(|p| first.add(p * source_image));
+                _ => Tile::load(out, target_image, left),
+            };
+            let mut input = source.add(image * source_image + link.from * sources + start);
             let mut weights = packed.as_ptr();
-            for k in 0..packed.len() / width {
-                let mut vectors = [L::splat(0.0); V];
-                for (v, vector) in vectors.iter_mut().enumerate() {
-                    *vector = L::load(weights.add(v * L::WIDTH));
-                }
-                for (sums, input) in sums.iter_mut().zip(inputs) {
-                    let x = L::splat(*input.add(k));
-                    for (sum, vector) in sums.iter_mut().zip(vectors) {
-                        *sum = x.multiply_add(vector, *sum);
-                    }
-                }
+            for _ in 0..packed.len() / width {
+                sums.add(input, source_image, load_row(weights, width));
                 weights = weights.add(width);
+                input = input.add(1);
             }
-            for (p, sums) in sums.iter().enumerate() {
-                for (v, sum) in sums.iter().enumerate() {
-                    let offset = p * target_image + v * L::WIDTH;
-                    let mut sum = *sum;
-                    if link.last {
-                        if let Some(residual) = self.product.residual {
-                            sum = sum.add(L::load_first(residual.add(at + offset), lanes(v)));
-                        }
-                        if self.product.relu {
-                            sum = L::splat(0.0).max(sum);
-                        }
-                    }
-                    sum.store_first(out.add(offset), lanes(v));
+            if link.last {
+                if let Some(residual) = self.product.residual {
+                    sums.add_rows(residual.add(at), target_image, left, P);
+                }
+                if self.product.relu {
+                    sums.rectify();
                 }
             }
+            sums.store(out, target_image, left, P);
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,25 +4,25 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Kernel, Lanes, Level, Link, Shared, Sides, TASKS};
+use super::{Geometry, Kernel, Lanes, Level, Link, Shared, TASKS, Tile, load_row};
 
 /// Rows (images × pixels) whose gradients a task of the weight gradient packs at once.
 const ROWS: usize = 256;
 
 /// Adds the gradient of the weights: for each tap, input i and output o, the sum over links and images of
 /// input i times the gradient of output o.
-pub(crate) fn add_weight_gradient(level: Level, sides: Sides, x: &[f32], gy: &[f32], gw: &mut [f32]) {
-    assert!(x.len() == sides.input_len() && gy.len() == sides.output_len(), "maps of another size");
-    assert_eq!(gw.len(), sides.weight_len(), "weights of another convolution");
-    let sides = sides.flattened();
-    let links = sides.links();
-    let (rows, columns) = sides.places();
-    let images = (ROWS / (rows * columns).max(1)).clamp(1, sides.batch.max(1));
+pub(crate) fn add_weight_gradient(level: Level, geometry: Geometry, x: &[f32], gy: &[f32], gw: &mut [f32]) {
+    assert!(x.len() == geometry.input_len() && gy.len() == geometry.output_len(), "maps of another size");
+    assert_eq!(gw.len(), geometry.weight_len(), "weights of another convolution");
+    let geometry = geometry.flattened();
+    let links = geometry.links();
+    let (rows, columns) = geometry.places();
+    let images = (ROWS / (rows * columns).max(1)).clamp(1, geometry.batch.max(1));
     let rows = if level.width() == 16 { 8 } else { 6 };
-    let packed = pack_inputs(sides, images, rows, x);
+    let packed = pack_inputs(geometry, images, rows, x);
     let width = 2 * level.width();
-    let blocks = sides.outputs.div_ceil(width);
-    let input_blocks = sides.inputs.div_ceil(rows);
+    let blocks = geometry.outputs.div_ceil(width);
+    let input_blocks = geometry.inputs.div_ceil(rows);
     // Each task packs its outputs' gradients anew: as few parts of the inputs as keep the cores busy.
     let parts = TASKS.div_ceil(blocks).clamp(1, input_blocks);
     let part = input_blocks.div_ceil(parts);
@@ -30,7 +30,7 @@ pub(crate) fn add_weight_gradient(level: Level, sides: Sides, x: &[f32], gy: &[f
     (0..blocks * parts).into_par_iter().for_each(|task| {
         let (block, first) = (task % blocks, task / blocks * part);
         level.run(GradientTask {
-            sides,
+            geometry,
             links: &links,
             x: &packed,
             images,
@@ -44,11 +44,11 @@ pub(crate) fn add_weight_gradient(level: Level, sides: Sides, x: &[f32], gy: &[f
 
 /// The input in the order in which the weight gradient reads it: for each group of images, each `width`
 /// channels (zeros behind the last), each pixel, the group's images.
-fn pack_inputs(sides: Sides, images: usize, width: usize, x: &[f32]) -> Vec<f32> {
-    let Sides { height, width: columns, inputs, .. } = sides;
+fn pack_inputs(geometry: Geometry, images: usize, width: usize, x: &[f32]) -> Vec<f32> {
+    let Geometry { height, width: columns, inputs, .. } = geometry;
     let pixels = height * columns;
     let blocks = inputs.div_ceil(width);
-    let mut packed = vec![0f32; sides.batch * pixels * blocks * width];
+    let mut packed = vec![0f32; geometry.batch * pixels * blocks * width];
     packed
         .par_chunks_mut(images * pixels * blocks * width)
         .zip(x.par_chunks(images * pixels * inputs))
@@ -68,7 +68,7 @@ fn pack_inputs(sides: Sides, images: usize, width: usize, x: &[f32]) -> Vec<f32>
 
 /// The weights between some inputs and a block of two vectors of outputs.
 struct GradientTask<'a> {
-    sides: Sides,
+    geometry: Geometry,
     links: &'a [Vec<Link>],
     /// See [`pack_inputs`].
     x: &'a [f32],
@@ -82,15 +82,13 @@ struct GradientTask<'a> {
 
 // SAFETY: `add_weight_gradient` makes the tasks, and has checked every length.
 unsafe impl Kernel for GradientTask<'_> {
-    type Output = ();
-
     fn check(&self) {}
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         // SAFETY: the block lies in the outputs.
         unsafe {
-            match (self.sides.outputs - self.channel > L::WIDTH, L::WIDTH) {
+            match (self.geometry.outputs - self.channel > L::WIDTH, L::WIDTH) {
                 (true, 16) => self.block::<L, 8, 2>(),
                 (true, _) => self.block::<L, 6, 2>(),
                 (false, 16) => self.block::<L, 8, 1>(),
@@ -103,8 +101,8 @@ unsafe impl Kernel for GradientTask<'_> {
 impl GradientTask<'_> {
     #[inline(always)]
     unsafe fn block<L: Lanes, const J: usize, const V: usize>(&self) {
-        let Sides { batch, height, width: columns, inputs, outputs, .. } = self.sides;
-        let (rows_out, columns_out) = self.sides.places();
+        let Geometry { batch, height, width: columns, inputs, outputs, .. } = self.geometry;
+        let (rows_out, columns_out) = self.geometry.places();
         let (pixels, places) = (height * columns, rows_out * columns_out);
         let width = V * L::WIDTH;
         let n = width.min(outputs - self.channel);
@@ -143,37 +141,24 @@ impl GradientTask<'_> {
         x: &[f32],
         panel: &[f32],
     ) {
-        let Sides { inputs, outputs, .. } = self.sides;
-        let width = V * L::WIDTH;
-        let lanes = |v: usize| (outputs - self.channel).saturating_sub(v * L::WIDTH).min(L::WIDTH);
-        // SAFETY: the caller's; only inputs that exist are stored, and `lanes` keeps to the outputs.
+        let Geometry { inputs, outputs, .. } = self.geometry;
+        let (width, left) = (V * L::WIDTH, outputs - self.channel);
+        // SAFETY: the caller's; only inputs that exist are stored, and `left` keeps to the outputs.
         unsafe {
-            let mut sums = [[L::splat(0.0); V]; J];
+            let mut sums = Tile::<L, J, V>::of([L::splat(0.0); V]);
             for link in links {
                 let mut input = x.as_ptr().add(link.from * images * J);
                 let mut gradient = panel.as_ptr().add(link.to * images * width);
                 for _ in 0..images {
-                    let mut vectors = [L::splat(0.0); V];
-                    for (v, vector) in vectors.iter_mut().enumerate() {
-                        *vector = L::load(gradient.add(v * L::WIDTH));
-                    }
-                    for (j, sums) in sums.iter_mut().enumerate() {
-                        let x = L::splat(*input.add(j));
-                        for (sum, vector) in sums.iter_mut().zip(vectors) {
-                            *sum = x.multiply_add(vector, *sum);
-                        }
-                    }
+                    sums.add(input, 1, load_row(gradient, width));
                     input = input.add(J);
                     gradient = gradient.add(width);
                 }
             }
-            for (j, sums) in sums.iter().enumerate().take(inputs - first) {
-                let to = self.gw.0.add((tap * inputs + first + j) * outputs + self.channel);
-                for (v, sum) in sums.iter().enumerate() {
-                    let at = to.add(v * L::WIDTH);
-                    L::load_first(at, lanes(v)).add(*sum).store_first(at, lanes(v));
-                }
-            }
+            let to = self.gw.0.add((tap * inputs + first) * outputs + self.channel);
+            let rows = J.min(inputs - first);
+            sums.add_rows(to, outputs, left, rows);
+            sums.store(to, outputs, left, rows);
         }
     }
 }

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use dfdx::prelude::*;
 use rayon::prelude::*;
 
-use super::super::{Activation, ConvNorm, Kind, Window};
-use crate::nn::kernels::conv::{self, Finish, Geometry, Packed};
+use super::super::{ConvNorm, Kind, Window};
+use crate::nn::kernels::conv::{self, Packed};
 use crate::nn::kernels::depthwise::{SumProducts, Terms};
-use crate::nn::kernels::linked::{self, Sides};
+use crate::nn::kernels::geometry::Geometry;
 use crate::nn::kernels::memory::{filled, filled_with};
-use crate::nn::kernels::{norm, swish};
+use crate::nn::kernels::{Finish, linked, norm};
 use crate::simd::Level;
 
 /// Groups of images whose weight gradients are summed apart: as parallel as a laptop can use, and
@@ -26,92 +26,73 @@ const WIDE: usize = 12;
 pub(super) struct Linear {
     kind: Kind,
     /// The convolution's; of a transposed one, those of the convolution that it turns round.
-    sides: Sides,
+    geometry: Geometry,
 }
 
 impl Linear {
     /// The one of a layer on maps of this shape.
     pub(super) fn new(maps: (usize, usize, usize, usize), layer: &ConvNorm<'_, f32, Cpu>) -> Self {
-        let (batch, height, width, inputs) = maps;
         let (_, rows, columns, outputs) = layer.places(maps);
-        let Self { kind, sides } = match layer.kind {
-            kind @ (Kind::Full | Kind::Depthwise) => {
-                Self { kind, sides: Sides { batch, height, width, inputs, outputs, window: layer.window } }
-            }
-            kind @ Kind::Transposed => {
-                let (height, width, window) = (rows, columns, layer.window);
-                let sides = Sides { batch, height, width, inputs: outputs, outputs: inputs, window };
-                assert_eq!(
-                    sides.output_len(),
-                    batch * maps.1 * maps.2 * inputs,
-                    "a window with `same` padding"
-                );
-                Self { kind, sides }
-            }
-        };
-        Self { kind, sides }
+        if layer.kind != Kind::Transposed {
+            return Self { kind: layer.kind, ..Self::full(maps, layer.window, outputs) };
+        }
+        let turned = Self::full((maps.0, rows, columns, outputs), layer.window, maps.3);
+        assert_eq!(turned.geometry.places(), (maps.1, maps.2), "a window with `same` padding");
+        Self { kind: layer.kind, ..turned }
     }
 
     /// A full convolution of maps of this shape.
     pub(super) fn full(maps: (usize, usize, usize, usize), window: Window, outputs: usize) -> Self {
         let (batch, height, width, inputs) = maps;
-        Self { kind: Kind::Full, sides: Sides { batch, height, width, inputs, outputs, window } }
+        Self { kind: Kind::Full, geometry: Geometry { batch, height, width, inputs, outputs, window } }
     }
 
     /// Numbers of the output, and of an image of it.
     fn output_lens(self) -> [usize; 2] {
-        [self.sides, Sides { batch: 1, ..self.sides }].map(|sides| match self.kind {
-            Kind::Full | Kind::Depthwise => sides.output_len(),
-            Kind::Transposed => sides.input_len(),
-        })
+        let (image_in, image_out) = self.geometry.image_lens();
+        let image = if self.kind == Kind::Transposed { image_in } else { image_out };
+        [self.geometry.batch * image, image]
     }
 
     /// The direct convolution's geometry, where it serves.
     pub(super) fn direct(self) -> Option<Geometry> {
-        let Sides { height, width, inputs, outputs, window, .. } = self.sides;
-        let kernel = window.kernel;
-        let serves = self.kind == Kind::Full
-            && window == Window::same(kernel)
-            && kernel > 1
-            && kernel % 2 == 1
-            && width >= WIDE;
-        serves.then_some(Geometry { height, width, inputs, outputs, kernel })
+        let Geometry { width, window, .. } = self.geometry;
+        let serves =
+            self.kind == Kind::Full && self.geometry.is_direct() && window.kernel > 1 && width >= WIDE;
+        serves.then_some(self.geometry)
     }
 
-    /// y = f(x ∗ w + b + residual); with `scale`, each output's weights are multiplied by a factor first: batch
+    /// y = f(x ∗ w + b + residual); with a scale, each output's weights are multiplied by a factor first: batch
     /// norm, folded.
     pub(super) fn run(
         self,
         level: Level,
         x: &[f32],
-        weights: &[f32],
-        scale: Option<&[f32]>,
-        (bias, residual, activation): (&[f32], Option<&[f32]>, Activation),
+        (weights, scale): (&[f32], Option<&[f32]>),
+        finish: Finish<'_>,
     ) -> Vec<f32> {
-        let relu = activation == Activation::Relu;
-        let direct = if relu { Finish::BiasRelu(bias) } else { Finish::Bias(bias) };
+        let Finish { bias, residual, relu } = finish;
         let [len, image] = self.output_lens();
-        let mut y = match (self.kind, self.direct(), residual) {
+        match (self.kind, self.direct(), residual) {
             (_, Some(geometry), None) => {
                 let weights = Packed::new(level, geometry, &self.scaled(weights, scale));
-                convolve_directly(geometry, x, &weights, direct)
+                convolve_directly(geometry, x, &weights, finish)
             }
             (Kind::Full, ..) => {
-                let finish = linked::Finish { bias, residual, relu };
                 let mut y = filled(len, image, |_, _| ());
-                linked::convolve(level, self.sides, x, weights, scale, finish, &mut y);
+                linked::convolve(level, self.geometry, x, (weights, scale), Some(finish), &mut y);
                 y
             }
-            (Kind::Depthwise, _, None) => self.depthwise(level, x, &self.scaled(weights, scale), direct),
+            (Kind::Depthwise, _, None) => self.depthwise(level, x, &self.scaled(weights, scale), finish),
             (kind, ..) => {
                 let weights = self.scaled(weights, scale);
                 let mut y = if kind == Kind::Depthwise {
-                    self.depthwise(level, x, &weights, Finish::Bias(bias))
+                    self.depthwise(level, x, &weights, Finish { bias, residual: None, relu: false })
                 } else {
                     let mut y = filled(len, image, |_, y| {
                         y.chunks_exact_mut(bias.len()).for_each(|y| y.copy_from_slice(bias));
                     });
-                    linked::add_input_gradient(level, self.sides, x, &weights, &mut y);
+                    linked::add_input_gradient(level, self.geometry, x, &weights, &mut y);
                     y
                 };
                 // One after the other, over numbers that are still near: such layers are a network's few.
@@ -123,11 +104,7 @@ impl Linear {
                 }
                 y
             }
-        };
-        if activation == Activation::Swish {
-            y.par_chunks_mut(1 << 14).for_each(|z| level.run(swish::Swish { z }));
         }
-        y
     }
 
     /// The weights, each output's times its factor.
@@ -142,7 +119,7 @@ impl Linear {
             }
             // (taps, outputs, inputs).
             Kind::Transposed => {
-                for (row, s) in scaled.chunks_exact_mut(self.sides.outputs).zip(scale.iter().cycle()) {
+                for (row, s) in scaled.chunks_exact_mut(self.geometry.outputs).zip(scale.iter().cycle()) {
                     for w in row {
                         *w *= s;
                     }
@@ -154,13 +131,12 @@ impl Linear {
 
     /// Each channel by itself, image by image.
     fn depthwise(self, level: Level, x: &[f32], weights: &[f32], finish: Finish<'_>) -> Vec<f32> {
-        let Sides { height, width, inputs, window, .. } = self.sides;
-        let terms = Terms::of_output(window, height, width);
-        let (image_in, [len, image_out]) = (height * width * inputs, self.output_lens());
-        let (terms, channels, right) = (&terms, inputs, weights);
+        let Geometry { height, width, inputs: channels, window, .. } = self.geometry;
+        let terms = &Terms::of_output(window, height, width);
+        let (image_in, [len, image_out]) = (self.geometry.image_lens().0, self.output_lens());
         filled(len, image_out, |image, out| {
             let left = &x[image * image_in..][..image_in];
-            level.run(SumProducts { terms, channels, left, right, finish, out });
+            level.run(SumProducts { terms, channels, left, right: weights, finish: Some(finish), out });
         })
     }
 
@@ -174,61 +150,43 @@ impl Linear {
         gw: &mut [f32],
         gx: Option<&mut [f32]>,
     ) {
-        let sides = self.sides;
+        let geometry = self.geometry;
         match self.kind {
             Kind::Full => {
-                linked::add_weight_gradient(level, sides, x, gy, gw);
+                linked::add_weight_gradient(level, geometry, x, gy, gw);
                 if let Some(gx) = gx {
-                    linked::add_input_gradient(level, sides, gy, weights, gx);
+                    linked::add_input_gradient(level, geometry, gy, weights, gx);
                 }
             }
             Kind::Transposed => {
-                linked::add_weight_gradient(level, sides, gy, x, gw);
+                linked::add_weight_gradient(level, geometry, gy, x, gw);
                 if let Some(gx) = gx {
-                    linked::add_convolved(level, sides, gy, weights, gx);
+                    linked::convolve(level, geometry, gy, (weights, None), None, gx);
                 }
             }
             Kind::Depthwise => {
-                let Sides { batch, height, width, inputs: channels, window, .. } = self.sides;
-                let (image_in, [_, image_out]) = (height * width * channels, self.output_lens());
+                let Geometry { batch, height, width, inputs: channels, window, .. } = geometry;
+                let (image_in, image_out) = geometry.image_lens();
+                let sum = |terms: &Terms, left: &[f32], right: &[f32], out: &mut [f32]| {
+                    level.run(SumProducts { terms, channels, left, right, finish: None, out });
+                };
                 let of_weights = Terms::of_weights(window, height, width);
                 let group = batch.div_ceil(GROUPS);
                 let groups = x.par_chunks(group * image_in).zip(gy.par_chunks(group * image_out));
-                let parts: Vec<Vec<f32>> = groups
-                    .map(|(x, gy)| {
-                        let mut part = vec![0f32; gw.len()];
-                        for (left, right) in x.chunks_exact(image_in).zip(gy.chunks_exact(image_out)) {
-                            let (terms, out) = (&of_weights, part.as_mut_slice());
-                            level.run(SumProducts {
-                                terms,
-                                channels,
-                                left,
-                                right,
-                                finish: Finish::Accumulate,
-                                out,
-                            });
-                        }
-                        part
-                    })
-                    .collect();
+                let of_group = |(x, gy): (&[f32], &[f32])| {
+                    let mut part = vec![0f32; gw.len()];
+                    let images = x.chunks_exact(image_in).zip(gy.chunks_exact(image_out));
+                    images.for_each(|(x, gy)| sum(&of_weights, x, gy, &mut part));
+                    part
+                };
+                let parts: Vec<Vec<f32>> = groups.map(of_group).collect();
                 for part in parts {
                     level.run(norm::Add { sum: gw, part: &part });
                 }
                 if let Some(gx) = gx {
                     let of_input = Terms::of_input(window, height, width);
-                    let (terms, right) = (&of_input, weights);
-                    gx.par_chunks_exact_mut(image_in).zip(gy.par_chunks_exact(image_out)).for_each(
-                        |(out, left)| {
-                            level.run(SumProducts {
-                                terms,
-                                channels,
-                                left,
-                                right,
-                                finish: Finish::Accumulate,
-                                out,
-                            });
-                        },
-                    );
+                    let images = gx.par_chunks_exact_mut(image_in).zip(gy.par_chunks_exact(image_out));
+                    images.for_each(|(gx, gy)| sum(&of_input, gy, weights, gx));
                 }
             }
         }
@@ -242,11 +200,10 @@ fn frame(geometry: Geometry, channels: usize) -> impl Fn() -> Vec<f32> + Sync + 
 
 /// y = x ∗ w + b for every image, directly.
 fn convolve_directly(geometry: Geometry, x: &[f32], weights: &Packed, finish: Finish<'_>) -> Vec<f32> {
-    let Geometry { height, width, inputs, outputs, .. } = geometry;
-    let (image_in, image_out) = (height * width * inputs, height * width * outputs);
-    filled_with(x.len() / image_in * image_out, image_out, frame(geometry, inputs), |padded, image, y| {
+    let ((image_in, image_out), inputs) = (geometry.image_lens(), geometry.inputs);
+    filled_with(geometry.output_len(), image_out, frame(geometry, inputs), |padded, image, y| {
         geometry.pad(inputs, &x[image * image_in..][..image_in], padded);
-        conv::convolve(padded, weights, finish, y);
+        conv::convolve(padded, weights, Some(finish), y);
     })
 }
 
@@ -264,8 +221,8 @@ pub(super) fn add_direct_gradients(
     gx: &mut [f32],
     gw: &mut [f32],
 ) {
-    let Geometry { height, width, inputs, outputs, .. } = geometry;
-    let (image_in, image_out) = (height * width * inputs, height * width * outputs);
+    let Geometry { inputs, outputs, .. } = geometry;
+    let (image_in, image_out) = geometry.image_lens();
     let group = (pixels.len() / image_in).div_ceil(GROUPS).max(1);
     let groups = pixels
         .par_chunks(group * image_in)
@@ -283,7 +240,7 @@ pub(super) fn add_direct_gradients(
             let (padded, gradient, weights) = (&*padded, &*of_y, weights.as_mut_slice());
             level.run(conv::AddWeightGradient { geometry, padded, gradient, weights });
             if let Some((backward, gx)) = backward.zip(gx.as_mut().and_then(Iterator::next)) {
-                conv::convolve(&of_y, backward, Finish::Accumulate, gx);
+                conv::convolve(&of_y, backward, None, gx);
             }
         }
         weights

@@ -3,24 +3,36 @@
 //! Sums over the batch are taken image by image and then in the order of the images, or by one task in
 //! one order, never in the order in which threads finish: the same bits at any number of threads.
 
-mod convolution;
+mod dense;
 mod linear;
-mod segmentation;
+mod norm;
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use dfdx::prelude::*;
 use ndarray::ArrayView4;
 use rayon::prelude::*;
 
-use super::dense::dense;
-use super::{Backend, ConvNorm, DenseLayer, Maps, Matrix, PixelScores, Rows, Shared, Statistics, Window};
+use super::backend::{self, Backend};
+use super::{
+    Activation, ConvNorm, DenseLayer, Maps, Matrix, PixelScores, Rows, Shared, Statistics, Vector, Window,
+};
+use crate::nn::kernels::conv::Packed;
 use crate::nn::kernels::memory::filled;
+use crate::nn::kernels::norm::{Add, Applied, InputGradient, Normal};
+use crate::nn::kernels::swish::Swish;
 use crate::nn::kernels::update::{Before, Step, Update};
-use crate::nn::kernels::{lend, norm, pool};
+use crate::nn::kernels::{Finish, gate, lend, pool};
 use crate::nn::tape::{AnyTape, Taped};
 use crate::simd::Level;
+use linear::{Linear, add_direct_gradients};
 
 /// Pixels that a thread takes at once, where one is little work.
 const PIXELS: usize = 64;
+
+/// Numbers of a sum that are added up by themselves.
+const BLOCK: usize = 1 << 14;
 
 /// Parameters that an optimiser's step moves at once: few enough for a core's cache, enough to be worth a
 /// thread.
@@ -32,7 +44,115 @@ impl Backend<f32> for Cpu {
         residual: Option<Maps<f32, Cpu>>,
         layer: &ConvNorm<'_, f32, Cpu>,
     ) -> (Maps<f32, Cpu>, Statistics<f32, Cpu>) {
-        convolution::conv_norm(x, residual, layer)
+        let level = Level::best();
+        let linear = Linear::new(*x.shape(), layer);
+        let shape = layer.places(*x.shape());
+        let (batch, rows, columns, channels) = shape;
+        assert!(batch > 0, "no image, of which batch norm could take mean and variance");
+        let (x, mut tape) = x.split_tape();
+        let wants_input = tape.wants_gradient();
+        let residual = residual.map(|residual| {
+            let (residual, of_residual) = residual.split_tape();
+            tape = std::mem::replace(&mut tape, AnyTape::off()).merge(of_residual);
+            residual
+        });
+        let device = x.device().clone();
+
+        let finish = Finish { bias: lend::numbers(layer.bias), residual: None, relu: false };
+        let y = linear.run(level, lend::numbers(&x), (lend::numbers(layer.weight), None), finish);
+        let image = rows * columns * channels;
+        let (mean, variance) = norm::batch_moments(level, &y, image, channels);
+        let inverse: Vec<f64> = variance.iter().map(|v| 1.0 / (v + layer.epsilon).sqrt()).collect();
+        let (gamma, beta) = (lend::numbers(layer.scale), lend::numbers(layer.shift));
+        let scale: Vec<f32> = gamma.iter().zip(&inverse).map(|(g, i)| (f64::from(*g) * i) as f32).collect();
+        let to_f32 = |v: &[f64]| v.iter().map(|v| *v as f32).collect::<Vec<_>>();
+        let (mean, variance) = (to_f32(&mean), to_f32(&variance));
+        let shift: Vec<f32> = (0..channels).map(|c| beta[c] - mean[c] * scale[c]).collect();
+        let activation = layer.activation;
+        let normal = Normal { scale: &scale, shift: &shift, residual: residual.as_ref().map(lend::numbers) };
+        let out = norm::activated(level, &y, image, normal, activation);
+
+        let statistics = Statistics {
+            mean: device.tensor_from_vec(mean.clone(), (channels,)),
+            variance: device.tensor_from_vec(variance, (channels,)),
+        };
+        // The bias shifts y and its mean alike: its gradient is exactly zero, and none is recorded.
+        let mut inputs = vec![of(layer.weight), of(layer.scale), of(layer.shift)];
+        let [of_residual, of_input] = [residual.as_ref(), wants_input.then_some(&x)].map(|tensor| {
+            tensor.map(|tensor| {
+                inputs.push(of(tensor));
+                inputs.len() - 1
+            })
+        });
+        let (weights, relu) = (layer.weight.clone(), activation == Activation::Relu);
+        let kept = (of_residual.is_some() && relu && tape.is_recording()).then(|| out.clone());
+        let out = record(&device, tape, inputs, out, shape, move |g, gradients| {
+            if activation == Activation::Swish {
+                let residual = residual.as_ref().map(lend::numbers);
+                norm::multiply_derivative(
+                    level,
+                    &y,
+                    image,
+                    Normal { scale: &scale, shift: &shift, residual },
+                    g,
+                );
+            }
+            // With a residual, what comes out of the ReLU says where it was positive; without, y does.
+            if let Some(at) = of_residual {
+                norm::mask_and_add(level, kept.as_deref(), g, &mut gradients[at]);
+            }
+            let (scale_of_relu, shift_of_relu) = if relu && of_residual.is_none() {
+                (Cow::Borrowed(&scale), Cow::Borrowed(&shift))
+            } else {
+                // Positive everywhere.
+                (Cow::Owned(vec![0.0; channels]), Cow::Owned(vec![1.0; channels]))
+            };
+            let applied = Applied { scale: &scale_of_relu, shift: &shift_of_relu, mean: &mean };
+            // With ŷ the normalised y, n pixels in all: dβ = Σ g, dγ = Σ g ŷ, and
+            // dy = (γ/σ) (g − dβ/n − ŷ dγ/n), written here with ŷ = (y − μ)/σ.
+            let (sums, products) = norm::gradient_sums(level, &y, g, image, applied);
+            let n = (batch * rows * columns) as f64;
+            let mut factors = [vec![0f32; channels], vec![0f32; channels], vec![0f32; channels]];
+            for c in 0..channels {
+                let of_gamma = products[c] * inverse[c];
+                gradients[1][c] += of_gamma as f32;
+                gradients[2][c] += sums[c] as f32;
+                let rate = f64::from(scale[c]);
+                factors[0][c] = rate as f32;
+                factors[1][c] = (-rate * inverse[c] * of_gamma / n) as f32;
+                factors[2][c] = (-rate * sums[c] / n) as f32;
+            }
+            let mut none = Vec::new();
+            let [gw, rest @ ..] = gradients else { unreachable!("the weight comes first") };
+            let gx = of_input.map_or(&mut none, |at| &mut rest[at - 1]);
+            let (pixels, weights) = (lend::numbers(&x), lend::numbers(&weights));
+            let of_y = |y: &[f32], g: &[f32], out: &mut [f32]| {
+                level.run(InputGradient { y, gradient: g, applied, factors: &factors, out });
+            };
+            if let Some(geometry) = linear.direct() {
+                let backward = wants_input.then(|| Packed::transposed(level, geometry, weights));
+                let fill = |image_y: &[f32], image_g: &[f32], frame: &mut [f32]| {
+                    let row = geometry.width * channels;
+                    let rows = image_y.chunks_exact(row).zip(image_g.chunks_exact(row));
+                    for ((y, g), at) in rows.zip(geometry.padded_rows(channels)) {
+                        of_y(y, g, &mut frame[at]);
+                    }
+                };
+                add_direct_gradients(level, geometry, pixels, &y, g, backward.as_ref(), fill, gx, gw);
+            } else {
+                let of_image = |y: &mut [f32], g: &[f32], out: &mut [f32]| {
+                    of_y(y, g, out);
+                    y.copy_from_slice(out);
+                };
+                let mut gy = y;
+                gy.par_chunks_exact_mut(image)
+                    .zip(g.par_chunks_exact(image))
+                    .for_each_init(|| vec![0f32; image], |out, (y, g)| of_image(y, g, out));
+                let gx = wants_input.then_some(gx.as_mut_slice());
+                linear.add_gradients(level, pixels, &gy, weights, gw, gx);
+            }
+        });
+        (out, statistics)
     }
 
     fn conv_norm_frozen(
@@ -41,26 +161,40 @@ impl Backend<f32> for Cpu {
         layer: &ConvNorm<'_, f32, Cpu>,
         statistics: &Statistics<f32, Cpu>,
     ) -> Maps<f32, Cpu> {
-        convolution::conv_norm_frozen(x, residual, layer, statistics)
+        let (x, tape) = x.split_tape();
+        // The folded version has no backward pass; a recorded pass takes the composed one.
+        if tape.is_recording() {
+            return backend::conv_norm_frozen(x.put_tape(tape), residual, layer, statistics);
+        }
+        let shape = layer.places(*x.shape());
+        let outputs = shape.3;
+        let [bias, gamma, beta, mean, variance] =
+            [layer.bias, layer.scale, layer.shift, &statistics.mean, &statistics.variance].map(lend::numbers);
+        let scale: Vec<f32> = (0..outputs)
+            .map(|c| (f64::from(gamma[c]) / (f64::from(variance[c]) + layer.epsilon).sqrt()) as f32)
+            .collect();
+        let shift: Vec<f32> = (0..outputs).map(|c| (bias[c] - mean[c]) * scale[c] + beta[c]).collect();
+        let residual = residual.map(|residual| residual.split_tape().0);
+        let residual = residual.as_ref().map(lend::numbers);
+        let linear = Linear::new(*x.shape(), layer);
+        let finish = Finish { bias: &shift, residual, relu: layer.activation == Activation::Relu };
+        let weights = (lend::numbers(layer.weight), Some(scale.as_slice()));
+        let mut y = linear.run(Level::best(), lend::numbers(&x), weights, finish);
+        if layer.activation == Activation::Swish {
+            y.par_chunks_mut(1 << 14).for_each(|z| Level::best().run(Swish { z }));
+        }
+        x.device().tensor_from_vec(y, shape).put_tape(tape)
     }
 
     fn max_pool(x: Maps<f32, Cpu>, window: Window) -> Maps<f32, Cpu> {
         let (batch, height, width, channels) = *x.shape();
-        let (rows, columns) = (window.outputs(height), window.outputs(width));
-        let (x, tape) = x.split_tape();
-        let (image_in, image_out) = (height * width * channels, rows * columns * channels);
-        let places: Vec<_> = window.pixels(height, width).collect();
-        let images = lend::numbers(&x);
-        let y = filled(batch * image_out, image_out, |image, y| {
-            pool::max(&places, window, channels, &images[image * image_in..][..image_in], y);
-        });
-        let (device, inputs) = (x.device().clone(), vec![of(&x)]);
-        record(&device, tape, inputs, y, (batch, rows, columns, channels), move |g, inputs| {
-            let pixels = lend::numbers(&x);
-            inputs[0]
-                .par_chunks_exact_mut(image_in)
-                .zip(pixels.par_chunks_exact(image_in).zip(g.par_chunks_exact(image_out)))
-                .for_each(|(gx, (image, g))| pool::add_max_gradient(&places, window, channels, image, g, gx));
+        let shape = (batch, window.outputs(height), window.outputs(width), channels);
+        let parts = [height * width, shape.1 * shape.2].map(|pixels| pixels * channels);
+        let places: Arc<[_]> = window.pixels(height, width).collect();
+        let of_gradient = places.clone();
+        let forward = move |x: &[f32], y: &mut [f32]| pool::max(&places, window, channels, x, y);
+        by_parts(x, parts, shape, forward, move |x, g, gx| {
+            pool::add_max_gradient(&of_gradient, window, channels, x, g, gx);
         })
     }
 
@@ -85,29 +219,19 @@ impl Backend<f32> for Cpu {
                 .with_min_len(PIXELS)
                 .zip(ga.par_chunks_exact_mut(of_a).zip(gb.par_chunks_exact_mut(of_b)))
                 .for_each(|(g, (ga, gb))| {
-                    Level::best().run(norm::Add { sum: ga, part: &g[..of_a] });
-                    Level::best().run(norm::Add { sum: gb, part: &g[of_a..] });
+                    Level::best().run(Add { sum: ga, part: &g[..of_a] });
+                    Level::best().run(Add { sum: gb, part: &g[of_a..] });
                 });
         })
     }
 
     fn max_mean_pool(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
         let (batch, height, width, channels) = *x.shape();
-        let (x, tape) = x.split_tape();
-        let (image_in, image_out) = (height * width * channels, (height / 2) * (width / 2) * 2 * channels);
-        let images = lend::numbers(&x);
-        let y = filled(batch * image_out, image_out, |image, y| {
-            pool::max_mean(height, width, channels, &images[image * image_in..][..image_in], y);
-        });
-        let (device, inputs) = (x.device().clone(), vec![of(&x)]);
-        record(&device, tape, inputs, y, (batch, height / 2, width / 2, 2 * channels), move |g, inputs| {
-            let (level, pixels) = (Level::best(), lend::numbers(&x));
-            inputs[0]
-                .par_chunks_exact_mut(image_in)
-                .zip(pixels.par_chunks_exact(image_in).zip(g.par_chunks_exact(image_out)))
-                .for_each(|(out, (image, gradient))| {
-                    level.run(pool::AddMaxMeanGradient { height, width, channels, image, gradient, out });
-                });
+        let shape = (batch, height / 2, width / 2, 2 * channels);
+        let parts = [height * width * channels, shape.1 * shape.2 * shape.3];
+        let forward = move |x: &[f32], y: &mut [f32]| pool::max_mean(height, width, channels, x, y);
+        by_parts(x, parts, shape, forward, move |image, gradient, out| {
+            Level::best().run(pool::AddMaxMeanGradient { height, width, channels, image, gradient, out });
         })
     }
 
@@ -123,15 +247,70 @@ impl Backend<f32> for Cpu {
     }
 
     fn gate(x: Maps<f32, Cpu>, z: Rows<f32, Cpu>) -> Maps<f32, Cpu> {
-        segmentation::gated(x, z)
+        let shape = *x.shape();
+        let (_, height, width, channels) = shape;
+        let ((x, tape), (z, tape_z)) = (x.split_tape(), z.split_tape());
+        let image = height * width * channels;
+        let level = Level::best();
+        let factors: Vec<f32> = lend::numbers(&z).iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
+        let pixels = lend::numbers(&x);
+        let y = filled(pixels.len(), image, |n, y| {
+            let (x, factors) = (&pixels[n * image..][..image], &factors[n * channels..][..channels]);
+            level.run(gate::Scale { x, factors, out: y });
+        });
+        let (device, inputs) = (x.device().clone(), vec![of(&x), of(&z)]);
+        record(&device, tape.merge(tape_z), inputs, y, shape, move |g, inputs| {
+            let [gx, gz] = inputs else { unreachable!("two inputs") };
+            let of_images = gx.par_chunks_exact_mut(image).zip(gz.par_chunks_exact_mut(channels));
+            let images = lend::numbers(&x).par_chunks_exact(image).zip(g.par_chunks_exact(image));
+            of_images.zip(images.zip(factors.par_chunks_exact(channels))).for_each(
+                |((gx, gz), ((x, g), f))| {
+                    let mut sums = vec![0f32; channels];
+                    level.run(gate::AddGradients { x, factors: f, g, gx, sums: &mut sums });
+                    // σ′ = σ (1 − σ).
+                    gz.iter_mut()
+                        .zip(sums.iter().zip(f))
+                        .for_each(|(gz, (sum, f))| *gz += sum * f * (1.0 - f));
+                },
+            );
+        })
     }
 
     fn doubled(x: Maps<f32, Cpu>) -> Maps<f32, Cpu> {
-        segmentation::doubled(x)
+        let (batch, height, width, channels) = *x.shape();
+        let row = width * channels;
+        let forward = move |x: &[f32], y: &mut [f32]| {
+            let (first, second) = y.split_at_mut(2 * row);
+            for (y, x) in first.chunks_exact_mut(2 * channels).zip(x.chunks_exact(channels)) {
+                y[..channels].copy_from_slice(x);
+                y[channels..].copy_from_slice(x);
+            }
+            second.copy_from_slice(first);
+        };
+        by_parts(x, [row, 4 * row], (batch, 2 * height, 2 * width, channels), forward, move |_, g, gx| {
+            for g in g.chunks_exact(2 * row) {
+                for (gx, g) in gx.chunks_exact_mut(channels).zip(g.chunks_exact(2 * channels)) {
+                    Level::best().run(Add { sum: gx, part: &g[..channels] });
+                    Level::best().run(Add { sum: gx, part: &g[channels..] });
+                }
+            }
+        })
     }
 
     fn weighted_sum(x: Rows<f32, Cpu>, y: Matrix<f32, Cpu>, c: f32) -> Taped<(), f32, Cpu> {
-        segmentation::weighted_sum(x, &y, c)
+        let (x, tape) = x.split_tape();
+        let of_block = |(x, y): (&[f32], &[f32])| -> f64 {
+            x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+        };
+        let blocks = lend::numbers(&x).par_chunks(BLOCK).zip(lend::numbers(&y).par_chunks(BLOCK));
+        let blocks: Vec<f64> = blocks.map(of_block).collect();
+        let sum = blocks.iter().sum::<f64>() * f64::from(c);
+        let device = x.device().clone();
+        record(&device, tape, vec![of(&x)], vec![sum as f32], (), move |g, inputs| {
+            let share = g[0] * c;
+            let blocks = inputs[0].par_chunks_mut(BLOCK).zip(lend::numbers(&y).par_chunks(BLOCK));
+            blocks.for_each(|(gx, y)| gx.iter_mut().zip(y).for_each(|(gx, y)| *gx += share * y));
+        })
     }
 
     fn numbers<S: Shape>(x: &Tensor<S, f32, Cpu>) -> Vec<f32> {
@@ -139,27 +318,85 @@ impl Backend<f32> for Cpu {
     }
 
     fn pixel_log_softmax(x: Maps<f32, Cpu>, layer: &PixelScores<'_, f32, Cpu>) -> Rows<f32, Cpu> {
-        segmentation::pixel_log_softmax(x, layer)
+        let level = Level::best();
+        let (x, tape) = x.split_tape();
+        let classes = layer.bias.shape().0;
+        let linear = Linear::full(*x.shape(), layer.window, classes);
+        let finish = Finish { bias: lend::numbers(layer.bias), residual: None, relu: false };
+        let mut y = linear.run(level, lend::numbers(&x), (lend::numbers(layer.weight), None), finish);
+        y.par_chunks_exact_mut(classes).with_min_len(PIXELS).for_each(|z| {
+            // NaN is passed over here, and comes through the sum.
+            let largest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let total: f32 = z.iter().map(|z| (z - largest).exp()).sum();
+            let shift = largest + total.ln();
+            for z in z {
+                *z -= shift;
+            }
+        });
+        let (weight, device) = (layer.weight.clone(), x.device().clone());
+        let inputs = vec![of(&x), of(layer.weight), of(layer.bias)];
+        let rows = y.len() / classes;
+        // What the backward pass needs of the output, which the tape keeps only where it records.
+        let log_p = if tape.is_recording() { y.clone() } else { Vec::new() };
+        record(&device, tape, inputs, y, (rows, classes), move |g, inputs| {
+            let [gx, gw, gb] = inputs else { unreachable!("three inputs") };
+            // gz = g − p Σ g.
+            let rows = g.par_chunks_exact_mut(classes).zip(log_p.par_chunks_exact(classes));
+            rows.with_min_len(PIXELS).for_each(|(g, log_p)| {
+                let total: f32 = g.iter().sum();
+                if total != 0.0 {
+                    g.iter_mut().zip(log_p).for_each(|(g, l)| *g -= l.exp() * total);
+                }
+            });
+            // Block by block and these in order: the same bits at any number of threads.
+            let blocks: Vec<Vec<f32>> = g
+                .par_chunks(4096 * classes)
+                .map(|g| {
+                    let mut sum = vec![0f32; classes];
+                    g.chunks_exact(classes).for_each(|g| sum.iter_mut().zip(g).for_each(|(s, g)| *s += g));
+                    sum
+                })
+                .collect();
+            for block in blocks {
+                level.run(Add { sum: gb, part: &block });
+            }
+            let (pixels, weights) = (lend::numbers(&x), lend::numbers(&weight));
+            if let Some(geometry) = linear.direct() {
+                let backward = Packed::transposed(level, geometry, weights);
+                let fill = |g: &[f32], _: &[f32], frame: &mut [f32]| geometry.pad(classes, g, frame);
+                add_direct_gradients(level, geometry, pixels, g, g, Some(&backward), fill, gx, gw);
+            } else {
+                linear.add_gradients(level, pixels, g, weights, gw, Some(gx));
+            }
+        })
     }
 
     fn global_mean(x: Maps<f32, Cpu>) -> Rows<f32, Cpu> {
         let (batch, height, width, channels) = *x.shape();
-        let (x, tape) = x.split_tape();
-        let image = height * width * channels;
-        let mut y = vec![0f32; batch * channels];
-        y.par_chunks_exact_mut(channels)
-            .zip(lend::numbers(&x).par_chunks_exact(image))
-            .for_each(|(y, image)| pool::mean(image, y));
-        record(x.device(), tape, vec![of(&x)], y, (batch, channels), move |g, inputs| {
-            inputs[0]
-                .par_chunks_exact_mut(image)
-                .zip(g.par_chunks_exact(channels))
-                .for_each(|(gx, g)| pool::add_mean_gradient(g, gx));
-        })
+        let parts = [height * width * channels, channels];
+        by_parts(x, parts, (batch, channels), pool::mean, |_, g, gx| pool::add_mean_gradient(g, gx))
     }
 
     fn dense(x: Rows<f32, Cpu>, layer: &DenseLayer<'_, f32, Cpu>) -> Rows<f32, Cpu> {
-        dense(x, layer)
+        let shape = (x.shape().0, layer.weight.shape().1);
+        let (x, tape) = x.split_tape();
+        let (weight, relu) = (layer.weight.clone(), layer.relu);
+        let y = dense::forward(lend::numbers(&x), lend::numbers(&weight), lend::numbers(layer.bias), relu);
+        let kept = (relu && tape.is_recording()).then(|| y.clone());
+        let mut inputs = vec![of(&weight), of(layer.bias)];
+        inputs.extend(layer.passes_back.then(|| of(&x)));
+        let device = x.device().clone();
+        record(&device, tape, inputs, y, shape, move |g, inputs| {
+            if let Some(y) = &kept {
+                g.iter_mut().zip(y).for_each(|(g, y)| *g = if *y > 0.0 { *g } else { 0.0 });
+            }
+            let [gw, gb, gx @ ..] = inputs else { unreachable!("weight and bias come first") };
+            g.chunks_exact(shape.1).for_each(|part| Level::best().run(Add { sum: gb, part }));
+            dense::add_weight_gradient(lend::numbers(&x), g, gw, shape.1);
+            if let [gx] = gx {
+                dense::add_input_gradient(lend::numbers(&weight), g, gx, shape.1);
+            }
+        })
     }
 
     /// Whole networks in parallel rather than the images of one layer: what a part makes stays in its
@@ -187,7 +424,7 @@ impl Backend<f32> for Cpu {
     fn update<S: Shape>(
         (step, before): (Step, Before),
         parameters: &mut Tensor<S, f32, Cpu>,
-        moments: &mut [Tensor<S, f32, Cpu>; 2],
+        moments: &mut [Vector<f32, Cpu>; 2],
         gradients: &mut Gradients<f32, Cpu>,
     ) {
         let g = gradients.get_or_alloc_mut(parameters).expect("memory for a gradient");
@@ -200,6 +437,26 @@ impl Backend<f32> for Cpu {
             .zip(g.par_chunks(UPDATED))
             .for_each(|((p, (m, v)), g)| level.run(Update { step, before, p, m, v, g }));
     }
+}
+
+/// An operation on parts of the maps by themselves, of so many numbers before and behind it.
+fn by_parts<S: Shape>(
+    x: Maps<f32, Cpu>,
+    [part_in, part_out]: [usize; 2],
+    shape: S,
+    forward: impl Fn(&[f32], &mut [f32]) + Sync + Send,
+    add_gradient: impl Fn(&[f32], &[f32], &mut [f32]) + Sync + Send + 'static,
+) -> Taped<S, f32, Cpu> {
+    let (x, tape) = x.split_tape();
+    let numbers = lend::numbers(&x);
+    let y = filled(shape.num_elements(), part_out, |n, y| forward(&numbers[n * part_in..][..part_in], y));
+    let (device, inputs) = (x.device().clone(), vec![of(&x)]);
+    record(&device, tape, inputs, y, shape, move |g, inputs| {
+        inputs[0]
+            .par_chunks_exact_mut(part_in)
+            .zip(lend::numbers(&x).par_chunks_exact(part_in).zip(g.par_chunks_exact(part_out)))
+            .for_each(|(gx, (x, g))| add_gradient(x, g, gx));
+    })
 }
 
 /// A tensor whose gradient is wanted, whatever its rank.
@@ -249,7 +506,7 @@ fn record<S: Shape>(
                 if place.is_empty() {
                     *place = gradient;
                 } else {
-                    Level::best().run(norm::Add { sum: place, part: &gradient });
+                    Level::best().run(Add { sum: place, part: &gradient });
                 }
             }
             Ok(())

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::density::Shrinkage;
 use self::density::{Density, Moments, densities};
 pub use self::majority::MajorityClass;
-use super::{Classifier, check_imagery, check_labels};
+use super::{Classifier, check_imagery, check_labels, described_as};
 use crate::data::{Masks, Patches};
 use crate::progress::Progress;
 use crate::{Classes, Error, Imagery, Labels, Logits, Probabilities, Result, Temperature};
@@ -36,7 +36,7 @@ const BATCH: usize = 256;
 ///
 /// ```
 /// use lcz::data::Patches;
-/// use lcz::models::{Classifier, pixel::PixelGaussian};
+/// use lcz::models::{Classifier, baselines::PixelGaussian};
 /// use lcz::{Bands, Classes, Imagery, Labels, progress::Silent};
 ///
 /// let imagery = Imagery { patch_size: 1, bands: Bands::named(["B4", "B8"])?, ..Imagery::so2sat() };
@@ -109,17 +109,7 @@ impl PixelGaussian {
 }
 
 impl Classifier for PixelGaussian {
-    fn name(&self) -> &'static str {
-        "per-pixel Gaussian"
-    }
-
-    fn imagery(&self) -> &Imagery {
-        &self.imagery
-    }
-
-    fn classes(&self) -> &Classes {
-        &self.classes
-    }
+    described_as!("per-pixel Gaussian");
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
         check_imagery(self, patches)?;
@@ -207,7 +197,7 @@ impl TryFrom<StoredGaussian> for PixelGaussian {
 }
 
 fn damaged(what: &str) -> Error {
-    Error::input(what, "the stored numbers do not fit together", "fit it anew")
+    Error::input(what, "the stored numbers do not fit together", "fit it again")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::damaged;
 use crate::data::Patches;
-use crate::models::{Classifier, check_labels};
+use crate::models::{Classifier, check_labels, described_as};
 use crate::{Classes, Error, Imagery, Labels, Probabilities, Result};
 
 /// Says of every sample that it is of the most frequent training class.
@@ -41,17 +41,7 @@ impl MajorityClass {
 }
 
 impl Classifier for MajorityClass {
-    fn name(&self) -> &'static str {
-        "majority class"
-    }
-
-    fn imagery(&self) -> &Imagery {
-        &self.imagery
-    }
-
-    fn classes(&self) -> &Classes {
-        &self.classes
-    }
+    described_as!("majority class");
 
     /// The same frequencies for each patch, whatever it shows; no pixel is read.
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {

@@ -3,12 +3,9 @@
 //! The output is summed over a fixed number of blocks, each by one thread, and these in their order: the
 //! same bits at any number of threads.
 
-use dfdx::prelude::*;
 use rayon::prelude::*;
 
-use super::{DenseLayer, Rows};
 use crate::nn::kernels::dense::{AddProduct, Left};
-use crate::nn::kernels::lend;
 use crate::nn::kernels::norm::Add;
 use crate::simd::Level;
 
@@ -21,36 +18,8 @@ const TURNED: usize = 240;
 /// Rows of the batch that a thread takes back to the input at once.
 const ROWS: usize = 12;
 
-/// See [`Backend::dense`](super::Backend::dense).
-pub(super) fn dense(x: Rows<f32, Cpu>, layer: &DenseLayer<'_, f32, Cpu>) -> Rows<f32, Cpu> {
-    let (batch, _) = *x.shape();
-    let (_, outputs) = *layer.weight.shape();
-    let (x, mut tape) = x.split_tape();
-    let y = forward(lend::numbers(&x), lend::numbers(layer.weight), lend::numbers(layer.bias), layer.relu);
-    let out = x.device().tensor_from_vec(y, (batch, outputs));
-    if tape.is_recording() {
-        let (weight, bias, y) = (layer.weight.clone(), layer.bias.clone(), out.clone());
-        let (relu, passes_back) = (layer.relu, layer.passes_back);
-        tape.add_backward_op(move |gradients| {
-            let mut g = std::mem::take(&mut **gradients.get_or_alloc_mut(&y)?);
-            if relu {
-                let y = lend::numbers(&y);
-                g.iter_mut().zip(y).for_each(|(g, y)| *g = if *y > 0.0 { *g } else { 0.0 });
-            }
-            let of_bias = gradients.get_or_alloc_mut(&bias)?;
-            g.chunks_exact(outputs).for_each(|part| Level::best().run(Add { sum: of_bias, part }));
-            add_weight_gradient(lend::numbers(&x), &g, gradients.get_or_alloc_mut(&weight)?, outputs);
-            if passes_back {
-                add_input_gradient(lend::numbers(&weight), &g, gradients.get_or_alloc_mut(&x)?, outputs);
-            }
-            Ok(())
-        });
-    }
-    out.put_tape(tape)
-}
-
 /// y = x · w + b, and max(0, y); NaN stays NaN.
-fn forward(x: &[f32], w: &[f32], b: &[f32], relu: bool) -> Vec<f32> {
+pub(super) fn forward(x: &[f32], w: &[f32], b: &[f32], relu: bool) -> Vec<f32> {
     let outputs = b.len();
     let inputs = w.len() / outputs;
     let rows = x.len() / inputs;
@@ -80,7 +49,7 @@ fn forward(x: &[f32], w: &[f32], b: &[f32], relu: bool) -> Vec<f32> {
 }
 
 /// dw += xᵀ · g, a block of the inputs at a time.
-fn add_weight_gradient(x: &[f32], g: &[f32], dw: &mut [f32], outputs: usize) {
+pub(super) fn add_weight_gradient(x: &[f32], g: &[f32], dw: &mut [f32], outputs: usize) {
     let inputs = dw.len() / outputs;
     dw.par_chunks_mut(TURNED * outputs).enumerate().for_each_init(Vec::new, |part, (number, dw)| {
         // Brought together first: rows of 10,240 numbers share few places in a cache.
@@ -95,7 +64,7 @@ fn add_weight_gradient(x: &[f32], g: &[f32], dw: &mut [f32], outputs: usize) {
 }
 
 /// dx += g · wᵀ, a row of the batch at a time.
-fn add_input_gradient(w: &[f32], g: &[f32], dx: &mut [f32], outputs: usize) {
+pub(super) fn add_input_gradient(w: &[f32], g: &[f32], dx: &mut [f32], outputs: usize) {
     let inputs = w.len() / outputs;
     let mut turned = vec![0.0; w.len()];
     for (n, w) in w.chunks_exact(outputs).enumerate() {

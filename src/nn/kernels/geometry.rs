@@ -1,4 +1,6 @@
-//! Windows that slide over maps: their sides, their stride, and what lies outside the maps.
+//! Windows that slide over maps, and the sides of the maps on both ends of a convolution.
+
+use super::volume;
 
 /// What a window sees beyond the edge of the maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,5 +66,46 @@ impl Window {
             let row = self.pixel(height, place / columns, tap / kernel)?;
             Some(row * width + self.pixel(width, place % columns, tap % kernel)?)
         })
+    }
+}
+
+/// The sides of a convolution of a batch of maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub(crate) batch: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    /// Channels in.
+    pub(crate) inputs: usize,
+    /// Channels out.
+    pub(crate) outputs: usize,
+    pub(crate) window: Window,
+}
+
+impl Geometry {
+    /// Rows and columns of the output.
+    pub(crate) fn places(self) -> (usize, usize) {
+        (self.window.outputs(self.height), self.window.outputs(self.width))
+    }
+
+    /// Numbers of an input image and of an output image.
+    pub(crate) fn image_lens(self) -> (usize, usize) {
+        let (rows, columns) = self.places();
+        (volume(&[self.height, self.width, self.inputs]), volume(&[rows, columns, self.outputs]))
+    }
+
+    /// Numbers of the whole input.
+    pub(crate) fn input_len(self) -> usize {
+        volume(&[self.batch, self.image_lens().0])
+    }
+
+    /// Numbers of the whole output.
+    pub(crate) fn output_len(self) -> usize {
+        volume(&[self.batch, self.image_lens().1])
+    }
+
+    /// Weights of the convolution: (kernel · kernel · inputs, outputs).
+    pub(crate) fn weight_len(self) -> usize {
+        volume(&[self.window.kernel, self.window.kernel, self.inputs, self.outputs])
     }
 }
