@@ -1,7 +1,7 @@
 //! How long the evaluation table takes: `cargo bench --bench scorecard`.
 //!
 //! Every measure on predictions as large as So2Sat's validation set (24,188 × 17, random numbers, ten votes
-//! each), with 1,000 bootstrap rounds of the samples; then with the votes drawn anew and the human ceiling.
+//! each), with 1,000 bootstrap rounds of the samples; then with resampled votes and estimated human performance.
 
 use std::time::Instant;
 

@@ -94,8 +94,8 @@ pub use labels::{LabelDistributions, Labels, Votes};
 /// The arrays of every signature, under the version that this crate uses.
 pub use ndarray;
 pub use nn::{
-    Augmentation, ClassWeights, EpochRecord, Examples, History, Keep, Labelled, Masked, Observer, Optimizer,
-    ParameterCount, Schedule, Sets, Standardisation, Training, TrainingState, Weight, Weights,
+    Augmentation, ClassWeights, EpochRecord, Examples, Fit, History, Keep, Labelled, Masked, Observer,
+    Optimizer, ParameterCount, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
 };
 pub use predictions::{FeatureRows, Features, Logits, Probabilities, Temperature};
 pub use progress::Progress;

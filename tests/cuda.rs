@@ -74,13 +74,13 @@ fn train(network: &mut dyn Model, data: &(Patches, Labels), training: &Training)
     history.epochs.iter().map(|epoch| epoch.training_loss).collect()
 }
 
-/// The largest difference between two matrices, beside the largest number of the first.
+/// The largest difference between two matrices, relative to the largest number of the first.
 fn difference(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
     let largest = a.iter().fold(1e-12f64, |most, x| most.max(x.abs()));
     (a - b).iter().fold(0.0, |most: f64, d| most.max(d.abs())) / largest
 }
 
-/// What a step did to each tensor: the largest difference beside the largest change, the worst of all tensors.
+/// What a step did to each tensor: the largest difference relative to the largest change, the worst of all tensors.
 fn difference_of_steps(before: &Weights, here: &Weights, there: &Weights) -> (String, f64) {
     let mut worst = (String::new(), 0.0);
     for (name, start) in before.iter() {

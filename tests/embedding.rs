@@ -48,7 +48,7 @@ fn the_divergence_is_no_larger_than_scikit_learns_on_the_same_samples() {
     assert!(kl < theirs + 0.02, "{kl}, scikit-learn {theirs}");
 }
 
-/// So many clusters in 20 dimensions, 60 samples each, far apart.
+/// `count` clusters in 20 dimensions, 60 samples each, far apart.
 fn clusters(count: usize) -> (Features, Vec<usize>) {
     let mut random = ChaCha8Rng::seed_from_u64(9);
     let centres = Array2::from_shape_fn((count, 20), |_| random.gen_range(-10.0..10.0_f32));

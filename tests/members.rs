@@ -219,7 +219,7 @@ fn the_run_of_an_ensemble_is_evaluated_as_one_model_and_its_members_differ_by_th
     let sampled = members[0].mc_dropout(3, 0, Device::Cpu).unwrap();
     assert_eq!(sampled.members(&test).unwrap().len(), 3);
 
-    // As if the training had been killed before the second member: it goes on to the same bits.
+    // As if the training had been killed before the second member: it resumes to the same bits.
     std::fs::remove_dir_all(folder.join("member-1")).unwrap();
     let error = run.classifier(Device::Cpu).err().unwrap().to_string();
     assert!(error.contains("member 1 of 2 is not trained yet") && error.contains("--resume"), "{error}");

@@ -36,7 +36,7 @@ fn real_data(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// A matrix of numbers beside the patches.
+/// A matrix of numbers next to the patches.
 fn reference(file: &Path, dataset: &str) -> Array2<f64> {
     hdf5::File::open(file).unwrap().dataset(dataset).unwrap().read_2d().unwrap()
 }
@@ -81,7 +81,7 @@ fn a_saved_network_predicts_the_same_bits_when_loaded() {
     assert_eq!(loaded.logits(&patches).unwrap(), network.logits(&patches).unwrap());
 }
 
-/// Imagery of so many pixels and bands.
+/// Imagery of this size and number of bands.
 fn imagery(patch_size: usize, bands: usize) -> Imagery {
     Imagery { patch_size, bands: Bands::of_count(bands), ..Imagery::so2sat() }
 }
@@ -146,7 +146,7 @@ fn keras_s_random_weights_and_inputs_give_its_mean_of_logits() {
     agrees_with_keras(network.as_ref(), &arrays);
 }
 
-/// Whether a network gives the logits beside the images that they are of; the patches.
+/// Whether a network gives the logits next to the images that they are of; the patches.
 fn agrees_with_keras(network: &dyn Model, arrays: &npz::Arrays) -> Patches {
     let images = Array4::from_shape_vec((8, 32, 32, 10), arrays["x"].1.clone()).unwrap();
     let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images).unwrap();

@@ -1,5 +1,5 @@
-//! A training that is killed at any moment goes on from its checkpoint and ends with the same bits as
-//! one that was left alone; and what cannot go on says why.
+//! A training that is killed at any moment resumes from its checkpoint and ends with the same bits as an uninterrupted
+//! one; what cannot be resumed says why.
 #![cfg(unix)]
 
 use std::ffi::OsStr;
@@ -214,7 +214,7 @@ fn ctrl_c_keeps_the_step_and_says_how_to_go_on() {
     let advice = format!("; resume with: lcz train --resume {}\n", place.path("run").display());
     assert!(message.starts_with("interrupted in epoch ") && message.ends_with(&advice), "{message}");
 
-    // The run can be used as it is, and goes on where it was, to fewer epochs than it was to have.
+    // The run can be used as it is, and resumes where it was, to fewer epochs than it was to have.
     let mut evaluate = lcz(["evaluate", "--quiet"]);
     evaluate.arg(place.path("run")).arg("--data").arg(place.path("data"));
     succeeds(evaluate);

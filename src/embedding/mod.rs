@@ -148,7 +148,7 @@ impl Embedding {
             return Err(Error::input("embedding", problem, "give two"));
         }
         if let Some(row) = positions.outer_iter().position(|y| y.iter().any(|y| !y.is_finite())) {
-            return Err(Error::input(format!("embedding, row {row}"), "NaN or infinite", "place it anew"));
+            return Err(Error::input(format!("embedding, row {row}"), "NaN or infinite", "place it again"));
         }
         Ok(Self { positions, perplexity })
     }

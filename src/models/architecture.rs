@@ -146,7 +146,7 @@ impl Architecture {
             return Err(Error::input("MC dropout", "0 passes", "choose 1 or more; 20 are usual"));
         }
         if self.layers(imagery, classes)?.iter().all(|layer| layer.dropout == 0.0) {
-            let problem = "the network has no dropout, so that all passes would be alike";
+            let problem = "the network has no dropout, so that all passes would be equal";
             return Err(Error::input(
                 "MC dropout",
                 problem,

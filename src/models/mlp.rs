@@ -21,7 +21,7 @@ pub struct MlpSettings {
     pub dropout: f64,
 }
 
-/// Hidden units from which on a setting is a slip of the pen.
+/// Hidden units above which a setting is a typing error.
 const LARGEST: usize = 1 << 14;
 
 impl Default for MlpSettings {

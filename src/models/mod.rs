@@ -21,7 +21,7 @@ pub mod unet;
 use crate::data::Patches;
 use crate::display::Table;
 use crate::nn::{
-    Examples, History, Observer, ParameterCount, Sets, Standardisation, Training, TrainingState, Weights,
+    Examples, Fit, History, Observer, ParameterCount, Standardisation, Training, TrainingState, Weights,
 };
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
@@ -85,9 +85,8 @@ pub trait Model: Classifier {
     /// As there.
     fn fit_examples(
         &mut self,
+        of: Fit<'_>,
         start: TrainingState,
-        sets: Sets<'_>,
-        training: &Training,
         observer: &mut dyn Observer,
     ) -> Result<History>;
 
@@ -164,8 +163,8 @@ impl dyn Model + '_ {
         training: &Training,
         observer: &mut dyn Observer,
     ) -> Result<History> {
-        let sets = Sets { train: train.into(), validation: validation.map(Into::into) };
-        self.fit_examples(start, sets, training, observer)
+        let of = Fit { train: train.into(), validation: validation.map(Into::into), training };
+        self.fit_examples(of, start, observer)
     }
 
     /// Its layers with the shape of what they give and their parameters, as Keras's `summary` shows them.

@@ -11,8 +11,7 @@ use crate::data::{Patches, Sample};
 use crate::nn::inference::Inference;
 use crate::nn::training::fit;
 use crate::nn::{
-    Backend, History, Module, Observer, Pass, Sets, Standardisation, Training, TrainingState, Weights,
-    weights,
+    Backend, Fit, History, Module, Observer, Pass, Standardisation, TrainingState, Weights, weights,
 };
 use crate::{Classes, Error, Features, Imagery, Logits, Probabilities, Result, Temperature};
 
@@ -162,13 +161,12 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
 
     fn fit_examples(
         &mut self,
+        of: Fit<'_>,
         start: TrainingState,
-        sets: Sets<'_>,
-        training: &Training,
         observer: &mut dyn Observer,
     ) -> Result<History> {
-        let train = sets.train.patches;
-        for set in [Some(sets.train), sets.validation].into_iter().flatten() {
+        let train = of.train.patches;
+        for set in [Some(of.train), of.validation].into_iter().flatten() {
             check_imagery(self, set.patches)?;
             if set.classes() != &self.classes {
                 return Err(Error::input(
@@ -179,12 +177,12 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
             }
             set.check_for(self.name(), self.sample())?;
         }
-        self.architecture.check_batches(train, training.batch_size)?;
+        self.architecture.check_batches(train, of.training.batch_size)?;
         let input = match &self.standardisation {
             Some(input) => input.clone(),
             None => Standardisation::of(train, observer.progress())?,
         };
-        let history = fit(&mut self.module, &self.device, &input, sets, training, start, observer)?;
+        let history = fit(&mut self.module, &self.device, &input, of, start, observer)?;
         self.standardisation = Some(input);
         Ok(history)
     }

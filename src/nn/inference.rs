@@ -146,7 +146,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Inference<'_, D, M> {
 struct Stacked(Option<Array2<f32>>);
 
 impl Stacked {
-    /// Puts the rows of some patches in their place among those of so many.
+    /// Puts the rows of some patches in their place among those of all.
     fn put(&mut self, patches: &Range<usize>, all: usize, rows: &Array2<f32>) {
         let each = rows.nrows() / patches.len();
         let stacked = self.0.get_or_insert_with(|| Array2::zeros((all * each, rows.ncols())));

@@ -37,7 +37,7 @@ fn glorot_uniform(random: &mut ChaCha8Rng, inputs: usize, outputs: usize, len: u
     numbers
 }
 
-/// Fills numbers as one thread would draw them one after the other, by all threads: each number takes so many words of
+/// Fills numbers as one thread would draw them one after the other, by all threads: each number takes `words` words of
 /// the stream, whose places are known.
 pub(super) fn fill<T: Send>(
     numbers: &mut [T],
@@ -78,7 +78,7 @@ pub(crate) enum Initial {
 }
 
 impl Initial {
-    /// The first weights of a layer whose outputs have so many inputs each, and whose inputs so many outputs.
+    /// The first weights of a layer whose outputs have `inputs` inputs each, and whose inputs `outputs` outputs.
     fn draw<E: Dtype>(self, random: &mut ChaCha8Rng, [inputs, outputs]: [usize; 2], len: usize) -> Vec<E> {
         let numbers = match self {
             Self::He => he_normal(random, inputs, len),
@@ -102,7 +102,7 @@ pub(crate) struct Builder<'a, E, D> {
 }
 
 impl<'a, E: Dtype, D: Backend<E>> Builder<'a, E, D> {
-    /// Makes them for a network of this input and so many classes.
+    /// Makes them for a network of this input and number of classes.
     pub(crate) fn new(
         device: &'a D,
         random: &'a mut ChaCha8Rng,
@@ -153,7 +153,7 @@ impl<'a, E: Dtype, D: Backend<E>> Builder<'a, E, D> {
         Dense::of(name.into(), self.device, weight)
     }
 
-    /// The last layer of a network of pixels, with Glorot-uniform weights, which sees so many pixels a side.
+    /// The last layer of a network of pixels, with Glorot-uniform weights, which sees `kernel` pixels per side.
     pub(crate) fn pixel_head(
         &mut self,
         name: impl Into<String>,

@@ -198,13 +198,13 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
         };
         pass.note(&layer.places(*x.shape()), || self.description(&layer, *x.shape(), shortcut.is_some()));
         if let Some(met) = &mut pass.statistics {
-            let (out, Statistics { mean, variance }) = D::conv_norm(x, shortcut, &layer);
+            let (out, Statistics { mean, variance }) = D::conv_norm((x, shortcut), &layer);
             met.insert(format!("{}.{MEAN}", self.name), mean);
             met.insert(format!("{}.{VARIANCE}", self.name), variance);
             out
         } else {
             let statistics = Statistics { mean: self.mean.clone(), variance: self.variance.clone() };
-            D::conv_norm_frozen(x, shortcut, &layer, &statistics)
+            D::conv_norm_frozen((x, shortcut), &layer, &statistics)
         }
     }
 
@@ -301,7 +301,7 @@ impl<E: Dtype, D: Backend<E>> Dense<E, D> {
     }
 }
 
-/// Operations of weights that are applied at so many places.
+/// Operations of weights that are applied at this number of places.
 fn operations<E: Dtype, D: Backend<E>>(places: usize, weight: &Matrix<E, D>) -> u64 {
     2 * (places * weight.shape().num_elements()) as u64
 }

@@ -27,7 +27,7 @@ pub use standardisation::Standardisation;
 pub(crate) use tape::fork;
 pub(crate) use training::Position;
 pub use training::{
-    ClassWeights, EpochRecord, Examples, History, Keep, Labelled, Masked, Observer, Sets, Training,
+    ClassWeights, EpochRecord, Examples, Fit, History, Keep, Labelled, Masked, Observer, Training,
     TrainingState,
 };
 pub use weights::{ParameterCount, Weight, Weights};

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 /// What the driver's refusal is called, in the message that dfdx panics with.
 const REFUSED: &str = "OUT_OF_MEMORY";
 
-/// Trains, with steps of so many patches. What has been changed by a step that broke off is the caller's to put right.
+/// Trains, with steps of `batch_size` patches. What has been changed by a step that broke off is the caller's to put right.
 ///
 /// # Errors
 /// Those of `train`; a step that does not fit into the device's memory.

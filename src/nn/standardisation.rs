@@ -28,7 +28,7 @@ impl Standardisation {
         Ok(Self { mean: statistics.mean, deviation })
     }
 
-    /// Leaves so many bands as they are: for weights trained on plain reflectance.
+    /// Leaves this number of bands as they are: for weights trained on plain reflectance.
     pub fn identity(bands: usize) -> Self {
         Self { mean: vec![0.0; bands], deviation: vec![1.0; bands] }
     }

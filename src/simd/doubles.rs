@@ -8,6 +8,8 @@ use std::arch::x86_64::{
     _mm512_set1_pd, _mm512_storeu_pd, _mm512_sub_pd,
 };
 
+use super::inlined;
+
 /// Numbers a vector.
 pub(crate) const DOUBLES: usize = 8;
 
@@ -44,59 +46,28 @@ pub(crate) trait Doubles: Copy {
 pub(crate) struct PlainDoubles([f64; DOUBLES]);
 
 impl Doubles for PlainDoubles {
-    #[inline(always)]
-    unsafe fn splat(x: f64) -> Self {
-        Self([x; DOUBLES])
-    }
-    #[inline(always)]
-    unsafe fn load(from: &[f64; DOUBLES]) -> Self {
-        Self(*from)
-    }
-    #[inline(always)]
-    unsafe fn widen(from: &[f32; DOUBLES]) -> Self {
-        Self(from.map(f64::from))
-    }
-    #[inline(always)]
-    unsafe fn store(self, to: &mut [f64; DOUBLES]) {
-        *to = self.0;
-    }
-    #[inline(always)]
-    unsafe fn subtract(self, b: Self) -> Self {
-        Self(std::array::from_fn(|l| self.0[l] - b.0[l]))
-    }
-    #[inline(always)]
-    unsafe fn multiply_add(self, b: Self, c: Self) -> Self {
-        Self(std::array::from_fn(|l| self.0[l] * b.0[l] + c.0[l]))
+    inlined! {
+        fn splat(x: f64) -> Self { Self([x; DOUBLES]) }
+        fn load(from: &[f64; DOUBLES]) -> Self { Self(*from) }
+        fn widen(from: &[f32; DOUBLES]) -> Self { Self(from.map(f64::from)) }
+        fn store(self, to: &mut [f64; DOUBLES]) { *to = self.0 }
+        fn subtract(self, b: Self) -> Self { Self(std::array::from_fn(|l| self.0[l] - b.0[l])) }
+        fn multiply_add(self, b: Self, c: Self) -> Self {
+            Self(std::array::from_fn(|l| self.0[l] * b.0[l] + c.0[l]))
+        }
     }
 }
 
-// SAFETY (of every block below): the references point at eight numbers, and the caller vouches for the
-// processor.
+// The references point at eight numbers.
 #[cfg(target_arch = "x86_64")]
 impl Doubles for __m512d {
-    #[inline(always)]
-    unsafe fn splat(x: f64) -> Self {
-        unsafe { _mm512_set1_pd(x) }
-    }
-    #[inline(always)]
-    unsafe fn load(from: &[f64; DOUBLES]) -> Self {
-        unsafe { _mm512_loadu_pd(from.as_ptr()) }
-    }
-    #[inline(always)]
-    unsafe fn widen(from: &[f32; DOUBLES]) -> Self {
-        unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(from.as_ptr())) }
-    }
-    #[inline(always)]
-    unsafe fn store(self, to: &mut [f64; DOUBLES]) {
-        unsafe { _mm512_storeu_pd(to.as_mut_ptr(), self) }
-    }
-    #[inline(always)]
-    unsafe fn subtract(self, b: Self) -> Self {
-        unsafe { _mm512_sub_pd(self, b) }
-    }
-    #[inline(always)]
-    unsafe fn multiply_add(self, b: Self, c: Self) -> Self {
-        unsafe { _mm512_fmadd_pd(self, b, c) }
+    inlined! {
+        fn splat(x: f64) -> Self { _mm512_set1_pd(x) }
+        fn load(from: &[f64; DOUBLES]) -> Self { _mm512_loadu_pd(from.as_ptr()) }
+        fn widen(from: &[f32; DOUBLES]) -> Self { _mm512_cvtps_pd(_mm256_loadu_ps(from.as_ptr())) }
+        fn store(self, to: &mut [f64; DOUBLES]) { _mm512_storeu_pd(to.as_mut_ptr(), self) }
+        fn subtract(self, b: Self) -> Self { _mm512_sub_pd(self, b) }
+        fn multiply_add(self, b: Self, c: Self) -> Self { _mm512_fmadd_pd(self, b, c) }
     }
 }
 
@@ -107,34 +78,24 @@ pub(crate) struct Pair(__m256d, __m256d);
 
 #[cfg(target_arch = "x86_64")]
 impl Doubles for Pair {
-    #[inline(always)]
-    unsafe fn splat(x: f64) -> Self {
-        unsafe { Self(_mm256_set1_pd(x), _mm256_set1_pd(x)) }
-    }
-    #[inline(always)]
-    unsafe fn load(from: &[f64; DOUBLES]) -> Self {
-        unsafe { Self(_mm256_loadu_pd(from.as_ptr()), _mm256_loadu_pd(from[4..].as_ptr())) }
-    }
-    #[inline(always)]
-    unsafe fn widen(from: &[f32; DOUBLES]) -> Self {
-        unsafe {
-            let [low, high] = [_mm_loadu_ps(from.as_ptr()), _mm_loadu_ps(from[4..].as_ptr())];
-            Self(_mm256_cvtps_pd(low), _mm256_cvtps_pd(high))
+    inlined! {
+        fn splat(x: f64) -> Self { Self(_mm256_set1_pd(x), _mm256_set1_pd(x)) }
+        fn load(from: &[f64; DOUBLES]) -> Self {
+            Self(_mm256_loadu_pd(from.as_ptr()), _mm256_loadu_pd(from[4..].as_ptr()))
         }
-    }
-    #[inline(always)]
-    unsafe fn store(self, to: &mut [f64; DOUBLES]) {
-        unsafe {
+        fn widen(from: &[f32; DOUBLES]) -> Self {
+            Self(
+                _mm256_cvtps_pd(_mm_loadu_ps(from.as_ptr())),
+                _mm256_cvtps_pd(_mm_loadu_ps(from[4..].as_ptr())),
+            )
+        }
+        fn store(self, to: &mut [f64; DOUBLES]) {
             _mm256_storeu_pd(to.as_mut_ptr(), self.0);
-            _mm256_storeu_pd(to[4..].as_mut_ptr(), self.1);
+            _mm256_storeu_pd(to[4..].as_mut_ptr(), self.1)
         }
-    }
-    #[inline(always)]
-    unsafe fn subtract(self, b: Self) -> Self {
-        unsafe { Self(_mm256_sub_pd(self.0, b.0), _mm256_sub_pd(self.1, b.1)) }
-    }
-    #[inline(always)]
-    unsafe fn multiply_add(self, b: Self, c: Self) -> Self {
-        unsafe { Self(_mm256_fmadd_pd(self.0, b.0, c.0), _mm256_fmadd_pd(self.1, b.1, c.1)) }
+        fn subtract(self, b: Self) -> Self { Self(_mm256_sub_pd(self.0, b.0), _mm256_sub_pd(self.1, b.1)) }
+        fn multiply_add(self, b: Self, c: Self) -> Self {
+            Self(_mm256_fmadd_pd(self.0, b.0, c.0), _mm256_fmadd_pd(self.1, b.1, c.1))
+        }
     }
 }

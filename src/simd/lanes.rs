@@ -11,6 +11,7 @@ use std::arch::x86_64::{
 #[cfg(target_arch = "x86_64")]
 use super::doubles::Pair;
 use super::doubles::{Doubles, PlainDoubles};
+use super::inlined;
 
 /// A vector of `WIDTH` lanes.
 ///
@@ -71,7 +72,7 @@ pub(crate) trait Lanes: Copy {
     }
 }
 
-/// The vectors that cover so many numbers: first number and lanes of each.
+/// The vectors that cover `len` numbers: first number and lanes of each.
 #[inline(always)]
 pub(crate) fn vectors<L: Lanes>(len: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..len).step_by(L::WIDTH).map(move |first| (first, L::WIDTH.min(len - first)))
@@ -84,128 +85,58 @@ pub(crate) struct Plain([f32; 8]);
 impl Lanes for Plain {
     const WIDTH: usize = 8;
     type Doubles = PlainDoubles;
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> Self {
-        Self([x; 8])
-    }
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller vouches for eight floats; an array of them needs no more alignment.
-        Self(unsafe { from.cast::<[f32; 8]>().read() })
-    }
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        // SAFETY: as in `load`.
-        unsafe { to.cast::<[f32; 8]>().write(self.0) }
-    }
-    #[inline(always)]
-    unsafe fn multiply_add(self, b: Self, c: Self) -> Self {
-        // Not f32::mul_add: without the instruction that is a library call a lane.
-        Self(std::array::from_fn(|i| self.0[i] * b.0[i] + c.0[i]))
-    }
-    #[inline(always)]
-    unsafe fn add(self, b: Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
-    }
-    #[inline(always)]
-    unsafe fn divide(self, b: Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i] / b.0[i]))
-    }
-    #[inline(always)]
-    unsafe fn max(self, b: Self) -> Self {
-        Self(std::array::from_fn(|i| if self.0[i] > b.0[i] { self.0[i] } else { b.0[i] }))
-    }
-    #[inline(always)]
-    unsafe fn where_positive(self, z: Self) -> Self {
-        Self(std::array::from_fn(|i| if z.0[i] > 0.0 { self.0[i] } else { 0.0 }))
-    }
-}
-
-/// [`Lanes::where_positive`] in AVX-512.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-unsafe fn where_positive_512(x: __m512, z: __m512) -> __m512 {
-    // SAFETY: the caller has a processor with the instructions.
-    unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(z, _mm512_set1_ps(0.0)), x) }
-}
-
-/// [`Lanes::where_positive`] in AVX2.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-unsafe fn where_positive_256(x: __m256, z: __m256) -> __m256 {
-    // SAFETY: the caller has a processor with the instructions.
-    unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(z, _mm256_set1_ps(0.0)), x) }
-}
-
-/// Implements [`Lanes`] for a vector type by its instructions.
-#[cfg(target_arch = "x86_64")]
-macro_rules! lanes {
-    ($vector:ty, $doubles:ty, $width:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $divide:ident, $max:ident, $positive:ident) => {
-        // SAFETY (of every block): the trait's contract is the instruction's own.
-        impl Lanes for $vector {
-            const WIDTH: usize = $width;
-            type Doubles = $doubles;
-            #[inline(always)]
-            unsafe fn splat(x: f32) -> Self {
-                unsafe { $splat(x) }
-            }
-            #[inline(always)]
-            unsafe fn load(from: *const f32) -> Self {
-                unsafe { $load(from) }
-            }
-            #[inline(always)]
-            unsafe fn store(self, to: *mut f32) {
-                unsafe { $store(to, self) }
-            }
-            #[inline(always)]
-            unsafe fn multiply_add(self, b: Self, c: Self) -> Self {
-                unsafe { $fma(self, b, c) }
-            }
-            #[inline(always)]
-            unsafe fn add(self, b: Self) -> Self {
-                unsafe { $add(self, b) }
-            }
-            #[inline(always)]
-            unsafe fn divide(self, b: Self) -> Self {
-                unsafe { $divide(self, b) }
-            }
-            #[inline(always)]
-            unsafe fn max(self, b: Self) -> Self {
-                unsafe { $max(self, b) }
-            }
-            #[inline(always)]
-            unsafe fn where_positive(self, z: Self) -> Self {
-                unsafe { $positive(self, z) }
-            }
+    inlined! {
+        fn splat(x: f32) -> Self { Self([x; 8]) }
+        // An array of floats needs no more alignment than they do.
+        fn load(from: *const f32) -> Self { Self(from.cast::<[f32; 8]>().read()) }
+        fn store(self, to: *mut f32) { to.cast::<[f32; 8]>().write(self.0) }
+        // Not f32::mul_add: without the instruction that is a library call per lane.
+        fn multiply_add(self, b: Self, c: Self) -> Self {
+            Self(std::array::from_fn(|i| self.0[i] * b.0[i] + c.0[i]))
         }
-    };
+        fn add(self, b: Self) -> Self { Self(std::array::from_fn(|i| self.0[i] + b.0[i])) }
+        fn divide(self, b: Self) -> Self { Self(std::array::from_fn(|i| self.0[i] / b.0[i])) }
+        fn max(self, b: Self) -> Self {
+            Self(std::array::from_fn(|i| if self.0[i] > b.0[i] { self.0[i] } else { b.0[i] }))
+        }
+        fn where_positive(self, z: Self) -> Self {
+            Self(std::array::from_fn(|i| if z.0[i] > 0.0 { self.0[i] } else { 0.0 }))
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
-lanes!(
-    __m512,
-    __m512d,
-    16,
-    _mm512_set1_ps,
-    _mm512_loadu_ps,
-    _mm512_storeu_ps,
-    _mm512_fmadd_ps,
-    _mm512_add_ps,
-    _mm512_div_ps,
-    _mm512_max_ps,
-    where_positive_512
-);
+impl Lanes for __m512 {
+    const WIDTH: usize = 16;
+    type Doubles = __m512d;
+    inlined! {
+        fn splat(x: f32) -> Self { _mm512_set1_ps(x) }
+        fn load(from: *const f32) -> Self { _mm512_loadu_ps(from) }
+        fn store(self, to: *mut f32) { _mm512_storeu_ps(to, self) }
+        fn multiply_add(self, b: Self, c: Self) -> Self { _mm512_fmadd_ps(self, b, c) }
+        fn add(self, b: Self) -> Self { _mm512_add_ps(self, b) }
+        fn divide(self, b: Self) -> Self { _mm512_div_ps(self, b) }
+        fn max(self, b: Self) -> Self { _mm512_max_ps(self, b) }
+        fn where_positive(self, z: Self) -> Self {
+            _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(z, _mm512_set1_ps(0.0)), self)
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
-lanes!(
-    __m256,
-    Pair,
-    8,
-    _mm256_set1_ps,
-    _mm256_loadu_ps,
-    _mm256_storeu_ps,
-    _mm256_fmadd_ps,
-    _mm256_add_ps,
-    _mm256_div_ps,
-    _mm256_max_ps,
-    where_positive_256
-);
+impl Lanes for __m256 {
+    const WIDTH: usize = 8;
+    type Doubles = Pair;
+    inlined! {
+        fn splat(x: f32) -> Self { _mm256_set1_ps(x) }
+        fn load(from: *const f32) -> Self { _mm256_loadu_ps(from) }
+        fn store(self, to: *mut f32) { _mm256_storeu_ps(to, self) }
+        fn multiply_add(self, b: Self, c: Self) -> Self { _mm256_fmadd_ps(self, b, c) }
+        fn add(self, b: Self) -> Self { _mm256_add_ps(self, b) }
+        fn divide(self, b: Self) -> Self { _mm256_div_ps(self, b) }
+        fn max(self, b: Self) -> Self { _mm256_max_ps(self, b) }
+        fn where_positive(self, z: Self) -> Self {
+            _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(z, _mm256_set1_ps(0.0)), self)
+        }
+    }
+}

@@ -6,6 +6,19 @@
 // A kernel is compiled for an instruction set by being inlined into a function that has it.
 #![allow(clippy::inline_always)]
 
+/// Implements methods of a vector by its instructions, each inlined into the function whose instruction set it takes on.
+macro_rules! inlined {
+    ($(fn $name:ident($($parameter:tt)*) $(-> $out:ty)? { $($body:tt)* })*) => {$(
+        #[inline(always)]
+        #[allow(unused_unsafe, reason = "plain Rust needs none")]
+        unsafe fn $name($($parameter)*) $(-> $out)? {
+            // SAFETY: the trait's contract is the instructions' own, and the caller keeps it.
+            unsafe { $($body)* }
+        }
+    )*};
+}
+use inlined;
+
 pub(crate) mod distances;
 mod doubles;
 mod lanes;

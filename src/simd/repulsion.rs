@@ -20,7 +20,7 @@ impl Sources {
         self.mass.clear();
     }
 
-    /// So many points at a place.
+    /// Points at a place, `mass` of them.
     pub(crate) fn push(&mut self, [x, y]: [f32; 2], mass: f32) {
         self.x.push(x);
         self.y.push(y);

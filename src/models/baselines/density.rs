@@ -16,13 +16,6 @@ const RIDGE: f64 = 1e-9;
 pub struct Shrinkage(f64);
 
 impl Shrinkage {
-    /// Each class keeps its own covariance: quadratic discriminant analysis. Needs many more samples
-    /// a class than bands.
-    pub const NONE: Self = Self(0.0);
-
-    /// One covariance for all: linear discriminant analysis.
-    pub const FULL: Self = Self(1.0);
-
     /// A shrinkage.
     ///
     /// # Errors

@@ -33,11 +33,6 @@ impl MajorityClass {
             counts: labels.counts(),
         })
     }
-
-    /// Training samples a class. Shape: K.
-    pub fn counts(&self) -> &[usize] {
-        &self.counts
-    }
 }
 
 impl Classifier for MajorityClass {

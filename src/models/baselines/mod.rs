@@ -101,11 +101,6 @@ impl PixelGaussian {
             densities: densities(&moments, shrinkage)?,
         })
     }
-
-    /// The shrinkage that it was fitted with.
-    pub fn shrinkage(&self) -> Shrinkage {
-        self.shrinkage
-    }
 }
 
 impl Classifier for PixelGaussian {
@@ -129,7 +124,7 @@ impl Classifier for PixelGaussian {
     }
 }
 
-/// Every so many pixels with a class, patch by patch and line by line, as patches of one pixel.
+/// Every n-th pixel with a class, patch by patch and line by line, as patches of one pixel.
 ///
 /// # Errors
 /// No pixel with a class, or patches that cannot be read.

@@ -82,7 +82,7 @@ impl Columns {
 }
 
 impl Column {
-    /// With at most so many codes.
+    /// With at most `codes` codes.
     fn of(values: Vec<f32>, codes: usize) -> Self {
         // Value and row in one number that is ordered as they are; −0 counts as 0.
         let key = |(row, value): (usize, &f32)| (u64::from(ordered(value + 0.0)) << 32) | row as u64;

@@ -159,7 +159,7 @@ impl Growing<'_> {
     }
 
     /// The best split of a node over features drawn until `drawn` have been seen and one of them can
-    /// split it; none if it is pure, too deep or too small, or alike in every feature.
+    /// split it; none if it is pure, too deep or too small, or equal in every feature.
     fn best_split(&mut self, samples: &[u32], counts: &[u64], depth: usize) -> Option<Split> {
         let pure = counts.iter().filter(|weight| **weight > 0).count() <= 1;
         let deep = self.settings.max_depth.is_some_and(|most| depth >= most);

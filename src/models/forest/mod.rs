@@ -135,19 +135,9 @@ impl RandomForest {
         })
     }
 
-    /// How it was grown.
-    pub fn settings(&self) -> &ForestSettings {
-        &self.settings
-    }
-
     /// Where its training patches are from.
     pub fn provenance(&self) -> &str {
         &self.provenance
-    }
-
-    /// What bootstrap samples and features were drawn from.
-    pub fn seed(&self) -> u64 {
-        self.seed
     }
 
     /// Nodes of all trees, leaves included.

@@ -43,7 +43,7 @@ impl Default for ForestSettings {
 pub enum MaxFeatures {
     /// By rule.
     Rule(FeatureRule),
-    /// So many.
+    /// This number.
     Count(usize),
 }
 

@@ -72,7 +72,7 @@ pub struct ResNet50Settings {
     pub head: usize,
 }
 
-/// Channels from which on a setting is a slip of the pen, not a network.
+/// Channels above which a setting is a typing error, not a network.
 const LARGEST: usize = 512;
 
 impl Default for ResNet50Settings {

@@ -41,7 +41,7 @@ pub struct Sen2LczSettings {
     pub fusion: Fusion,
 }
 
-/// Layers and channels from which on a setting is a slip of the pen, not a network.
+/// Layers and channels above which a setting is a typing error, not a network.
 const LARGEST: (usize, usize) = (401, 1024);
 
 impl Default for Sen2LczSettings {

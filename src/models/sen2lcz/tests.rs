@@ -41,7 +41,7 @@ impl Visitor<f64, Cpu> for Read<'_> {
 
 #[test]
 fn the_loss_has_the_gradient_of_finite_differences_in_every_tensor() {
-    /// Central differences: an error of h² beside roundings of 1e-16 / h.
+    /// Central differences: an error of h² and roundings of 1e-16 / h.
     const STEP: f64 = 1e-6;
     let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(1));
     let (batch, size, bands, classes) = (3, 8, 3, 4);

@@ -1,4 +1,4 @@
-//! The way up: maps doubled, those of the same size on the way down beside them, two convolutions; level by level.
+//! The decoder: maps doubled, concatenated with the encoder's of the same size, two convolutions; level by level.
 
 use dfdx::prelude::*;
 
@@ -25,7 +25,7 @@ impl<E: Dtype, D: Backend<E>> Decoder<E, D> {
     }
 
     /// The smallest maps and those `seen` on the way down, the largest first → (B, S, S, outputs). A level that
-    /// finds nothing left of these has nothing laid beside it.
+    /// finds nothing left of these has nothing concatenated.
     pub(super) fn forward(
         &self,
         mut x: Maps<E, D>,

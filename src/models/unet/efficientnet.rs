@@ -31,7 +31,7 @@ const STAGES: [[usize; 5]; 7] = [
     [3, 1, 320, 6, 1],
 ];
 
-/// So many channels times the width, a multiple of 8 and not less than nine tenths of it.
+/// Channels times the width, a multiple of 8 and not less than nine tenths of it.
 fn scaled(channels: usize, width: f64) -> usize {
     let wanted = channels as f64 * width;
     let nearest = ((wanted + 4.0) / 8.0) as usize * 8;
@@ -49,7 +49,7 @@ struct Block<E: Dtype, D: Backend<E>> {
     excite: Dense<E, D>,
     project: Convolution<E, D>,
     has_shortcut: bool,
-    /// Whether its expanded maps are laid beside those of their size on the way up: they are the last of it.
+    /// Whether its expanded maps are concatenated with those of their size in the decoder: they are the last of it.
     is_seen: bool,
 }
 
@@ -169,7 +169,7 @@ pub(super) fn new<E: Dtype, D: Backend<E>>(
 }
 
 impl<E: Dtype, D: Backend<E>> EfficientNet<E, D> {
-    /// (B, S, S, bands) → the smallest maps, and those that are laid beside others on the way up, the largest first.
+    /// (B, S, S, bands) → the smallest maps, and those that are concatenated in the decoder, the largest first.
     pub(super) fn forward(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> (Maps<E, D>, Vec<Maps<E, D>>) {
         let mut seen = Vec::new();
         let mut x = self.stem.forward(x, pass); // (B, S/2, S/2, 32)

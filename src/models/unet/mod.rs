@@ -1,5 +1,5 @@
 //! U-Net: a class for each pixel. Maps are halved on the way down, doubled on the way up, and what was seen on the
-//! way down is laid beside what comes up at each size.
+//! way down is concatenated with what comes up at each size.
 //!
 //! Two of them. The plain one follows Ronneberger, Fischer & Brox (2015), *U-Net: Convolutional Networks for
 //! Biomedical Image Segmentation*, MICCAI: on each level two 3 × 3 convolutions with ReLU and a maximum of 2 × 2,
@@ -32,7 +32,7 @@ pub enum Encoder {
     Plain,
     /// EfficientNet-B0 (Tan & Le 2019, *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks*,
     /// ICML), with the decoder of the Keras package `segmentation_models`: each pixel four times, the maps of the
-    /// same size beside it, two 3 × 3 convolutions.
+    /// same size concatenated, two 3 × 3 convolutions.
     #[default]
     EfficientnetB0,
 }
@@ -43,7 +43,7 @@ pub enum Encoder {
 pub struct UnetSettings {
     /// What goes down.
     pub encoder: Encoder,
-    /// How many channels every layer has beside the published network's: 1 for as many. (The plain encoder's first
+    /// Width multiplier: the channels of every layer compared with the published network's, 1 for as many. (The plain encoder's first
     /// level has 64, the others are multiples of 8.)
     pub width: f64,
     /// How often the plain encoder halves the maps (published: 4). EfficientNet-B0 does it five times and has no
@@ -51,7 +51,7 @@ pub struct UnetSettings {
     pub depth: usize,
 }
 
-/// Bounds beyond which a setting is a slip of the pen, not a network.
+/// Bounds beyond which a setting is a typing error, not a network.
 const LARGEST: (f64, usize) = (4.0, 6);
 
 impl Default for UnetSettings {

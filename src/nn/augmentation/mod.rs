@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crops::Crop;
 
-/// What is done to each training patch, anew in each epoch.
+/// What is done to each training patch in each epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Augmentation {
@@ -31,7 +31,7 @@ pub(super) struct Views {
 }
 
 impl Views {
-    /// How each of so many patches of a size is to be seen this time; `smallest` is the least share of a patch that a
+    /// How each of `count` patches of a size is to be seen this time; `smallest` is the least share of a patch that a
     /// crop keeps, 1 for no crops.
     pub(super) fn draw(
         augmentation: Augmentation,

@@ -34,7 +34,7 @@ impl Geometry {
         self.width + 2 * self.margin()
     }
 
-    /// Floats that a padded image of so many channels takes.
+    /// Floats that a padded image of this number of channels takes.
     pub(crate) fn padded_len(self, channels: usize) -> usize {
         volume(&[self.height + 2 * self.margin(), self.padded_width(), channels]) + SLACK
     }

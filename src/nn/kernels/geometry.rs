@@ -10,7 +10,7 @@ pub(crate) enum Padding {
     Same,
     /// Keras's `valid`: the window stays inside.
     Valid,
-    /// So many zeros on each side, as Keras's `ZeroPadding2D` before `valid`.
+    /// This number of zeros on each side, as Keras's `ZeroPadding2D` before `valid`.
     Around(usize),
 }
 
@@ -30,7 +30,7 @@ impl Window {
         Self { kernel, stride: 1, padding: Padding::Same }
     }
 
-    /// Places of the window along a side of so many pixels; 0 where it does not fit.
+    /// Places of the window along a side of `size` pixels; 0 where it does not fit.
     pub(crate) fn outputs(self, size: usize) -> usize {
         let places = |padded: usize| padded.checked_sub(self.kernel).map_or(0, |left| left / self.stride + 1);
         match self.padding {

@@ -5,7 +5,7 @@ use std::ptr;
 
 use rayon::prelude::*;
 
-/// A vector of so many numbers, in parts of `part` that are filled side by side: `fill` is handed the part's place and the
+/// A vector of `len` numbers, in parts of `part` that are filled side by side: `fill` is handed the part's place and the
 /// part, full of zeros.
 ///
 /// # Panics
@@ -45,7 +45,7 @@ pub(crate) fn filled_with<T>(
 }
 
 /// Has the C library keep freed memory for the next step, where it would hand it back to the system and have each
-/// page of it zeroed and mapped anew. To be called once, at a process's start: does nothing where other threads run, nor
+/// page of it zeroed and mapped again. To be called once, at a process's start: does nothing where other threads run, nor
 /// without glibc on Linux.
 ///
 /// Training Sen2LCZ, nine of ten page faults are of such memory. What a process holds at most does not change; it

@@ -54,7 +54,7 @@ pub(crate) struct Finish<'a> {
 }
 
 impl Finish<'_> {
-    /// Panics unless it is one of so many channels, and without a residual, which not every kernel adds.
+    /// Panics unless it is one of this number of channels, and without a residual, which not every kernel adds.
     fn check_plain(self, channels: usize) {
         assert_eq!(self.bias.len(), channels, "a bias of another layer");
         assert!(self.residual.is_none(), "a residual, where none is added");

@@ -38,7 +38,7 @@ unsafe fn total<L: Lanes>(parts: [L; PARTS]) -> L {
 /// Sum and sum of squared deviations from the image's own mean, per channel.
 ///
 /// Two passes over data that is still in the cache: the usual E\[y²\] − E\[y\]² in f32 loses the
-/// variance where the mean is large beside it.
+/// variance where the mean is much larger.
 pub(crate) struct Moments<'a> {
     pub(crate) y: &'a [f32],
     pub(crate) sums: &'a mut [f32],
@@ -142,7 +142,7 @@ pub(crate) struct Mask<'a> {
     pub(crate) g: &'a mut [f32],
 }
 
-// SAFETY: `check` has both equally long.
+// SAFETY: a plain loop.
 unsafe impl Kernel for Mask<'_> {
     fn check(&self) {
         assert_eq!(self.out.len(), self.g.len(), "unequal lengths");
@@ -150,14 +150,7 @@ unsafe impl Kernel for Mask<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        for (at, n) in vectors::<L>(self.out.len()) {
-            // SAFETY: `n` numbers from `at` on exist in both.
-            unsafe {
-                let to = self.g.as_mut_ptr().add(at);
-                let out = L::load_first(self.out.as_ptr().add(at), n);
-                L::load_first(to, n).where_positive(out).store_first(to, n);
-            }
-        }
+        self.g.iter_mut().zip(self.out).for_each(|(g, out)| *g = if *out > 0.0 { *g } else { 0.0 });
     }
 }
 
@@ -185,7 +178,7 @@ impl<L: Lanes> Behind<L> {
     /// The `n` channels from `channel` on.
     ///
     /// # Safety
-    /// There must be so many; the processor must have the vector's instructions.
+    /// They must exist; the processor must have the vector's instructions.
     #[inline(always)]
     unsafe fn load(applied: Applied<'_>, channel: usize, n: usize) -> Self {
         // SAFETY: the caller's.
@@ -202,7 +195,7 @@ impl<L: Lanes> Behind<L> {
     /// The gradient behind the ReLU, and y − μ, of `n` numbers.
     ///
     /// # Safety
-    /// There must be so many at both places; the processor must have the vector's instructions.
+    /// They must exist at both places; the processor must have the vector's instructions.
     #[inline(always)]
     unsafe fn at(self, y: *const f32, gradient: *const f32, n: usize) -> (L, L) {
         // SAFETY: the caller's.
@@ -231,8 +224,7 @@ unsafe impl Kernel for GradientSums<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        let channels = self.sums.len();
-        let pixels = self.y.len() / channels;
+        let (channels, pixels) = (self.sums.len(), self.y.len() / self.sums.len());
         for (channel, n) in vectors::<L>(channels) {
             // SAFETY: `n` lanes from `channel` on exist in every pixel.
             unsafe {
@@ -298,7 +290,7 @@ pub(crate) struct Add<'a> {
     pub(crate) part: &'a [f32],
 }
 
-// SAFETY: `check` has both equally long.
+// SAFETY: a plain loop.
 unsafe impl Kernel for Add<'_> {
     fn check(&self) {
         assert_eq!(self.sum.len(), self.part.len(), "unequal lengths");
@@ -306,13 +298,6 @@ unsafe impl Kernel for Add<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        for (at, n) in vectors::<L>(self.sum.len()) {
-            // SAFETY: `n` numbers from `at` on exist in both.
-            unsafe {
-                let to = self.sum.as_mut_ptr().add(at);
-                let part = L::load_first(self.part.as_ptr().add(at), n);
-                L::load_first(to, n).add(part).store_first(to, n);
-            }
-        }
+        self.sum.iter_mut().zip(self.part).for_each(|(sum, part)| *sum += part);
     }
 }

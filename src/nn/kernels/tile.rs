@@ -14,7 +14,7 @@ fn lanes<L: Lanes>(left: usize, v: usize) -> usize {
 /// V vectors side by side, the last of them of what is `left`.
 ///
 /// # Safety
-/// There must be so many numbers; the processor must have the vector's instructions.
+/// The numbers must exist; the processor must have the vector's instructions.
 #[inline(always)]
 pub(super) unsafe fn load_row<L: Lanes, const V: usize>(from: *const f32, left: usize) -> [L; V] {
     // SAFETY: the caller's.

@@ -5,8 +5,8 @@ use dfdx::prelude::*;
 use ndarray::ArrayView4;
 
 use super::{
-    Activation, ConvNorm, DenseLayer, Kind, Maps, Matrix, PixelScores, Rows, Shared, Statistics, Vector,
-    Window,
+    Activation, ConvNorm, DenseLayer, Kind, Maps, Matrix, Onto, PixelScores, Rows, Shared, Statistics,
+    Vector, Window,
 };
 use crate::nn::kernels::update::{Before, Step};
 use crate::nn::tape::{AnyTape, Taped, fork};
@@ -17,8 +17,7 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
     /// f(batch norm(x ∗ w + b) + residual) with the batch's own statistics, which it also returns; the residual
     /// (of the output's shape) is optional, f the layer's activation.
     fn conv_norm(
-        x: Maps<E, Self>,
-        residual: Option<Maps<E, Self>>,
+        (x, residual): Onto<E, Self>,
         layer: &ConvNorm<'_, E, Self>,
     ) -> (Maps<E, Self>, Statistics<E, Self>) {
         let y = linear(x, layer);
@@ -41,12 +40,18 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
 
     /// As [`conv_norm`](Self::conv_norm) with given statistics: inference.
     fn conv_norm_frozen(
-        x: Maps<E, Self>,
-        residual: Option<Maps<E, Self>>,
+        (x, residual): Onto<E, Self>,
         layer: &ConvNorm<'_, E, Self>,
         statistics: &Statistics<E, Self>,
     ) -> Maps<E, Self> {
-        conv_norm_frozen(x, residual, layer, statistics)
+        let y = linear(x, layer);
+        let shape = *y.shape();
+        let deviation = (statistics.variance.clone() + number::<E>(layer.epsilon)).sqrt();
+        let scale = layer.scale.retaped::<AnyTape<E, Self>>() / deviation;
+        let shift = layer.bias.retaped::<AnyTape<E, Self>>() - statistics.mean.clone();
+        let y = (y + shift.broadcast_like::<_, Axes3<0, 1, 2>>(&shape))
+            * scale.broadcast_like::<_, Axes3<0, 1, 2>>(&shape);
+        finish(y + per_channel(layer.shift, &shape), residual, layer.activation)
     }
 
     /// Maximum under a window: (B, H, W, C) → (B, H', W', C). What lies outside the maps does not count. Where pixels
@@ -302,23 +307,6 @@ fn finish<E: Dtype, D: Backend<E>>(
             y * again.sigmoid()
         }
     }
-}
-
-/// See [`Backend::conv_norm_frozen`].
-pub(super) fn conv_norm_frozen<E: Dtype, D: Backend<E>>(
-    x: Maps<E, D>,
-    residual: Option<Maps<E, D>>,
-    layer: &ConvNorm<'_, E, D>,
-    statistics: &Statistics<E, D>,
-) -> Maps<E, D> {
-    let y = linear(x, layer);
-    let shape = *y.shape();
-    let deviation = (statistics.variance.clone() + number::<E>(layer.epsilon)).sqrt();
-    let scale = layer.scale.retaped::<AnyTape<E, D>>() / deviation;
-    let shift = layer.bias.retaped::<AnyTape<E, D>>() - statistics.mean.clone();
-    let y = (y + shift.broadcast_like::<_, Axes3<0, 1, 2>>(&shape))
-        * scale.broadcast_like::<_, Axes3<0, 1, 2>>(&shape);
-    finish(y + per_channel(layer.shift, &shape), residual, layer.activation)
 }
 
 /// A number in the tensors' own type.

@@ -17,6 +17,8 @@ pub(crate) use backend::{Backend, number};
 
 /// Maps: batch, rows, columns, channels (NHWC).
 pub(crate) type Maps<E, D> = Taped<(usize, usize, usize, usize), E, D>;
+/// Maps, and a residual of the output's shape.
+pub(crate) type Onto<E, D> = (Maps<E, D>, Option<Maps<E, D>>);
 /// One row a sample.
 pub(crate) type Rows<E, D> = Taped<(usize, usize), E, D>;
 /// A matrix of weights.

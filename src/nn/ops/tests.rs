@@ -245,8 +245,8 @@ where
     let onto = case.residual.then(|| residual.clone().put_tape(tape()));
     let input = x.clone().put_tape(tape());
     let out = match pass {
-        Pass::Batch | Pass::OfData => <Cpu as Backend<E>>::conv_norm(input, onto, &layer).0,
-        _ => <Cpu as Backend<E>>::conv_norm_frozen(input, onto, &layer, &Statistics { mean, variance }),
+        Pass::Batch | Pass::OfData => <Cpu as Backend<E>>::conv_norm((input, onto), &layer).0,
+        _ => <Cpu as Backend<E>>::conv_norm_frozen((input, onto), &layer, &Statistics { mean, variance }),
     };
     assert_eq!(*out.shape(), case.places());
     if pass == Pass::Folded {

@@ -74,23 +74,18 @@ impl Schedule {
     /// # Errors
     /// A step or a cosine of 0 epochs, a factor or a floor outside 0–1.
     pub(crate) fn check(self) -> Result<()> {
-        match self {
-            Self::Step { every, factor } if every == 0 || !(factor > 0.0 && factor <= 1.0) => {
-                Err(Error::input(
-                    "training.schedule",
-                    format!("every = {every}, factor = {factor}"),
-                    "choose at least 1 epoch and a factor above 0, at most 1",
-                ))
-            }
-            Self::Cosine { epochs, floor } if epochs == 0 || !(0.0..1.0).contains(&floor) => {
-                Err(Error::input(
-                    "training.schedule",
-                    format!("epochs = {epochs}, floor = {floor}"),
-                    "choose at least 1 epoch and a floor of 0 to below 1",
-                ))
-            }
-            _ => Ok(()),
-        }
+        let (problem, advice) = match self {
+            Self::Step { every, factor } if every == 0 || !(factor > 0.0 && factor <= 1.0) => (
+                format!("every = {every}, factor = {factor}"),
+                "choose at least 1 epoch and a factor above 0, at most 1",
+            ),
+            Self::Cosine { epochs, floor } if epochs == 0 || !(0.0..1.0).contains(&floor) => (
+                format!("epochs = {epochs}, floor = {floor}"),
+                "choose at least 1 epoch and a floor of 0 to below 1",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Error::input("training.schedule", problem, advice))
     }
 }
 

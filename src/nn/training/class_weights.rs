@@ -11,7 +11,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Given", into = "Given")]
 pub enum ClassWeights {
-    /// All classes count alike, each patch once.
+    /// All classes count equally, each patch once.
     #[default]
     None,
     /// w_k = N / (K n_k), with n_k the labels' mass on class k (how many patches or pixels it has) and K the
@@ -56,7 +56,7 @@ impl From<ClassWeights> for Given {
 }
 
 impl ClassWeights {
-    /// The factors for a training set, if the classes do not count alike.
+    /// The factors for a training set, if the classes do not count equally.
     ///
     /// # Errors
     /// Another number of factors than of classes.
@@ -68,7 +68,7 @@ impl ClassWeights {
             Self::Each(weights) => Err(Error::input(
                 "training.class_weights",
                 format!("{} numbers for {classes} classes ({})", weights.len(), examples.classes()),
-                "give one a class, or balanced",
+                "give one per class, or balanced",
             )),
             Self::Balanced => {
                 let (samples, masses) = examples.masses();

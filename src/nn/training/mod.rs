@@ -77,7 +77,7 @@ pub struct Training {
     pub class_weights: ClassWeights,
     /// How each patch is changed at random before each step.
     pub augmentation: Augmentation,
-    /// Random resized crops (Szegedy et al. 2015): of each patch, anew in each epoch, a part is seen, stretched to the patch's
+    /// Random resized crops (Szegedy et al. 2015): of each patch, a part that is drawn in each epoch is seen, stretched to the patch's
     /// size. Its share of the area is uniform between this, above 0, and 1, its width over its height log-uniform between
     /// 3/4 and 4/3, as in torchvision's `RandomResizedCrop`; a mask is cropped as its patch. 1 for none.
     pub crops: f64,
@@ -222,13 +222,15 @@ pub struct Masked<'a> {
     pub masks: &'a Masks,
 }
 
-/// What a network is trained on.
+/// What a network is trained on, and how.
 #[derive(Debug, Clone, Copy)]
-pub struct Sets<'a> {
+pub struct Fit<'a> {
     /// What its weights follow.
     pub train: Examples<'a>,
     /// What says which epoch is the best.
     pub validation: Option<Examples<'a>>,
+    /// The settings.
+    pub training: &'a Training,
 }
 
 /// What is known of an epoch when it ends. In segmentation its samples are the pixels that have a class.
@@ -239,7 +241,7 @@ pub struct EpochRecord {
     /// The learning rate it ran with.
     pub learning_rate: f64,
     /// Cross-entropy over the epoch, against the smoothed labels, while the weights moved, dropout on; all
-    /// classes count alike in it.
+    /// classes count equally in it.
     pub training_loss: f64,
     /// Share of samples whose majority class was predicted, likewise.
     pub training_accuracy: f64,
@@ -306,11 +308,11 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     module: &mut M,
     device: &D,
     standardisation: &Standardisation,
-    sets: Sets<'_>,
-    training: &Training,
+    of: Fit<'_>,
     start: TrainingState,
     observer: &mut dyn Observer,
 ) -> Result<History> {
+    let training = of.training;
     training.check()?;
     let TrainingState { position, weights: first, moments, best } = start;
     let before = weights::read(module);
@@ -321,10 +323,10 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     let optimizer = OptimizerState::restored(training.optimizer, device, done, &moments, &before);
     drop(moments);
     let history = optimizer.and_then(|optimizer| {
-        let class_weights = training.class_weights.of(sets.train)?;
+        let class_weights = training.class_weights.of(of.train)?;
         let trainer =
             Trainer { module, device, standardisation, training, class_weights, optimizer, position, best };
-        within_memory(training.batch_size, || trainer.run(sets, observer))
+        within_memory(training.batch_size, || trainer.run(of, observer))
     });
     if history.is_err() {
         weights::write(module, &before)?;
@@ -351,7 +353,7 @@ struct Trainer<'a, D: Backend<f32>, M> {
     device: &'a D,
     standardisation: &'a Standardisation,
     training: &'a Training,
-    /// A factor for each class, if they do not count alike.
+    /// A factor for each class, if they do not count equally.
     class_weights: Option<Vec<f64>>,
     optimizer: OptimizerState<D>,
     position: Position,
@@ -361,11 +363,11 @@ struct Trainer<'a, D: Backend<f32>, M> {
 
 impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     /// The loop over epochs.
-    fn run(mut self, sets: Sets<'_>, observer: &mut dyn Observer) -> Result<History> {
+    fn run(mut self, of: Fit<'_>, observer: &mut dyn Observer) -> Result<History> {
         while !self.position.is_over(self.training) {
-            let record = self.epoch(sets, observer)?;
+            let record = self.epoch(of, observer)?;
             let left = self.time_left(&record);
-            observer.progress().end(&format!("{}{left}", summary(&record, sets.train.patches.len())));
+            observer.progress().end(&format!("{}{left}", summary(&record, of.train.patches.len())));
             tracing::info!(
                 "epoch {}: {:.1} % of the time waiting for patches",
                 record.epoch,
@@ -430,12 +432,12 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     }
 
     /// What is left of an epoch: batches, then the validation set.
-    fn epoch(&mut self, sets: Sets<'_>, observer: &mut dyn Observer) -> Result<EpochRecord> {
+    fn epoch(&mut self, of: Fit<'_>, observer: &mut dyn Observer) -> Result<EpochRecord> {
         let since = Instant::now();
         let epoch = self.position.epoch();
         let learning_rate = self.training.learning_rate * self.training.schedule.factor(epoch);
-        self.pass(epoch, learning_rate, sets.train, since, observer)?;
-        let validated = sets.validation.map(|set| self.validate(set, since, observer)).transpose()?;
+        self.pass(epoch, learning_rate, of.train, since, observer)?;
+        let validated = of.validation.map(|set| self.validate(set, since, observer)).transpose()?;
         let trained = &self.position.tally;
         let record = EpochRecord {
             epoch,

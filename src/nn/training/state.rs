@@ -7,7 +7,7 @@ use super::{EpochRecord, Training};
 use crate::nn::Weights;
 
 /// A training between two steps. The order of the patches, what is done to them and dropout are drawn
-/// anew each step from the seed, the epoch and the batch: no random number generator has to be kept.
+/// again each step from the seed, the epoch and the batch: no random number generator has to be kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingState {
     pub(crate) position: Position,

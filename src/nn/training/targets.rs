@@ -148,16 +148,21 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
+    /// Patches of one band, and masks.
+    fn masked(classes: usize, images: Array4<f32>, masks: Array3<u8>) -> (Patches, Masks) {
+        let (classes, patch_size) = (Classes::of_count(classes), images.dim().1);
+        let imagery = Imagery { patch_size, bands: Bands::of_count(1), ..Imagery::so2sat() };
+        let patches = Patches::in_memory(imagery, classes.clone(), images).unwrap();
+        (patches, Masks::new(classes, masks).unwrap())
+    }
+
     #[test]
     #[allow(clippy::float_cmp, reason = "pixels are moved, not computed")]
     fn a_mask_is_laid_as_its_patch_is() {
-        let (classes, none) = (Classes::of_count(5), Masks::IGNORED);
-        let imagery = Imagery { patch_size: 6, bands: Bands::of_count(1), ..Imagery::so2sat() };
         // The pixel's number is its class, 5 for none.
         let images = Array4::from_shape_fn((30, 6, 6, 1), |(n, r, c, _)| ((n + 2 * r + r * c) % 6) as f32);
-        let masks = images.index_axis(Axis(3), 0).mapv(|x| if x == 5.0 { none } else { x as u8 });
-        let patches = Patches::in_memory(imagery, classes.clone(), images).unwrap();
-        let masks = Masks::new(classes, masks).unwrap();
+        let masks = images.index_axis(Axis(3), 0).mapv(|x| if x == 5.0 { Masks::IGNORED } else { x as u8 });
+        let (patches, masks) = masked(5, images, masks);
         let examples = Examples::from(Masked { patches: &patches, masks: &masks });
         examples.check().unwrap();
         let positions = [7, 29, 3, 3, 8, 15, 0, 11];
@@ -183,17 +188,14 @@ mod tests {
     #[allow(clippy::float_cmp, reason = "a class's share of a pixel is 0 or 1")]
     fn a_mask_is_cropped_as_its_patch_is() {
         // The classes meet in a straight line, so that a pixel well on one side has its class in patch and mask.
-        let (classes, none) = (Classes::of_count(2), Masks::IGNORED);
-        let imagery = Imagery { patch_size: 24, bands: Bands::of_count(1), ..Imagery::so2sat() };
         let edge = |n: usize| 4 + n % 16;
         let across = |n: usize, [row, column]: [usize; 2]| if n.is_multiple_of(2) { row } else { column };
         let images = Array4::from_shape_fn((40, 24, 24, 1), |(n, r, c, _)| {
             f32::from(u8::from(across(n, [r, c]) >= edge(n)))
         });
         let mut values = images.index_axis(Axis(3), 0).mapv(|x| x as u8);
-        values.index_axis_mut(Axis(0), 5).fill(none);
-        let patches = Patches::in_memory(imagery, classes.clone(), images).unwrap();
-        let masks = Masks::new(classes, values).unwrap();
+        values.index_axis_mut(Axis(0), 5).fill(Masks::IGNORED);
+        let (patches, masks) = masked(2, images, values);
         let examples = Examples::from(Masked { patches: &patches, masks: &masks });
         let positions: Vec<usize> = (0..40).rev().collect();
         let mut random = ChaCha8Rng::seed_from_u64(8);
@@ -218,11 +220,8 @@ mod tests {
 
     #[test]
     fn masks_that_are_not_the_patches_own_are_refused_in_a_line() {
-        let classes = Classes::of_count(3);
-        let imagery = Imagery { patch_size: 4, bands: Bands::of_count(1), ..Imagery::so2sat() };
-        let patches = Patches::in_memory(imagery, classes.clone(), Array4::zeros((2, 4, 4, 1))).unwrap();
         let refused = |shape: (usize, usize, usize), value: u8| {
-            let masks = Masks::new(classes.clone(), Array3::from_elem(shape, value)).unwrap();
+            let (patches, masks) = masked(3, Array4::zeros((2, 4, 4, 1)), Array3::from_elem(shape, value));
             Examples::from(Masked { patches: &patches, masks: &masks }).check().unwrap_err().to_string()
         };
         assert!(refused((3, 4, 4), 0).contains("2 patches of 4 x 4 pixels, 3 masks of 4 x 4;"));

@@ -29,7 +29,7 @@ const CHUNK: usize = 128;
 /// Tasks that a convolution is divided into, about: enough for a laptop's cores to share evenly.
 const TASKS: usize = 16;
 
-/// Images that a task has at least, so that packing the weights costs little beside using them.
+/// Images that a task has at least, so that packing the weights costs little compared with using them.
 const IMAGES: usize = 8;
 
 /// What links need of the geometry.
@@ -142,27 +142,16 @@ pub(crate) fn convolve(
     level: Level,
     geometry: Geometry,
     x: &[f32],
-    (weights, scale): (&[f32], Option<&[f32]>),
+    weights: (&[f32], Option<&[f32]>),
     finish: Option<Finish<'_>>,
     y: &mut [f32],
 ) {
-    if let Some(Finish { bias, residual, .. }) = finish {
-        assert!(bias.len() == geometry.outputs, "a bias of another layer");
-        assert!(residual.is_none_or(|r| r.len() == y.len()), "a residual of another size");
-    }
-    assert!(scale.is_none_or(|s| s.len() == geometry.outputs), "a scale of another layer");
-    multiply(level, geometry, false, x, (weights, scale), finish, y);
+    multiply(level, geometry, false, x, weights, finish, y);
 }
 
 /// Adds the gradient of the input: gx += gy ∗ᵀ w.
-pub(crate) fn add_input_gradient(
-    level: Level,
-    geometry: Geometry,
-    gy: &[f32],
-    weights: &[f32],
-    gx: &mut [f32],
-) {
-    multiply(level, geometry, true, gy, (weights, None), None, gx);
+pub(crate) fn add_input_gradient(level: Level, geometry: Geometry, gy: &[f32], w: &[f32], gx: &mut [f32]) {
+    multiply(level, geometry, true, gy, (w, None), None, gx);
 }
 
 /// The target's sums over all links, from the input to the output or backwards; finished, or added to what is there.
@@ -175,6 +164,11 @@ fn multiply(
     finish: Option<Finish<'_>>,
     target: &mut [f32],
 ) {
+    if let Some(Finish { bias, residual, .. }) = finish {
+        assert!(bias.len() == geometry.outputs, "a bias of another layer");
+        assert!(residual.is_none_or(|r| r.len() == target.len()), "a residual of another size");
+    }
+    assert!(scale.is_none_or(|s| s.len() == geometry.outputs), "a scale of another layer");
     let turned = |(input, output): (usize, usize)| if backwards { (output, input) } else { (input, output) };
     let lens = turned((geometry.input_len(), geometry.output_len()));
     assert!((source.len(), target.len()) == lens, "maps of another size");

@@ -23,7 +23,7 @@ pub(crate) fn add_weight_gradient(level: Level, geometry: Geometry, x: &[f32], g
     let width = 2 * level.width();
     let blocks = geometry.outputs.div_ceil(width);
     let input_blocks = geometry.inputs.div_ceil(rows);
-    // Each task packs its outputs' gradients anew: as few parts of the inputs as keep the cores busy.
+    // Each task packs its outputs' gradients again: as few parts of the inputs as keep the cores busy.
     let parts = TASKS.div_ceil(blocks).clamp(1, input_blocks);
     let part = input_blocks.div_ceil(parts);
     let gw = Shared(gw.as_mut_ptr());

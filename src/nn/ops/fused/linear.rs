@@ -193,7 +193,7 @@ impl Linear {
     }
 }
 
-/// A zeroed frame for one image of so many channels.
+/// A zeroed frame for one image of this number of channels.
 fn frame(geometry: Geometry, channels: usize) -> impl Fn() -> Vec<f32> + Sync + Send {
     move || vec![0f32; geometry.padded_len(channels)]
 }

@@ -14,9 +14,9 @@ use dfdx::prelude::*;
 use ndarray::ArrayView4;
 use rayon::prelude::*;
 
-use super::backend::{self, Backend};
 use super::{
-    Activation, ConvNorm, DenseLayer, Maps, Matrix, PixelScores, Rows, Shared, Statistics, Vector, Window,
+    Activation, Backend, ConvNorm, DenseLayer, Maps, Matrix, Onto, PixelScores, Rows, Shared, Statistics,
+    Vector, Window,
 };
 use crate::nn::kernels::conv::Packed;
 use crate::nn::kernels::memory::filled;
@@ -40,8 +40,7 @@ const UPDATED: usize = 1 << 15;
 
 impl Backend<f32> for Cpu {
     fn conv_norm(
-        x: Maps<f32, Cpu>,
-        residual: Option<Maps<f32, Cpu>>,
+        (x, residual): Onto<f32, Cpu>,
         layer: &ConvNorm<'_, f32, Cpu>,
     ) -> (Maps<f32, Cpu>, Statistics<f32, Cpu>) {
         let level = Level::best();
@@ -76,7 +75,7 @@ impl Backend<f32> for Cpu {
             mean: device.tensor_from_vec(mean.clone(), (channels,)),
             variance: device.tensor_from_vec(variance, (channels,)),
         };
-        // The bias shifts y and its mean alike: its gradient is exactly zero, and none is recorded.
+        // The bias shifts y and its mean equally: its gradient is exactly zero, and none is recorded.
         let mut inputs = vec![of(layer.weight), of(layer.scale), of(layer.shift)];
         let [of_residual, of_input] = [residual.as_ref(), wants_input.then_some(&x)].map(|tensor| {
             tensor.map(|tensor| {
@@ -156,16 +155,12 @@ impl Backend<f32> for Cpu {
     }
 
     fn conv_norm_frozen(
-        x: Maps<f32, Cpu>,
-        residual: Option<Maps<f32, Cpu>>,
+        (x, residual): Onto<f32, Cpu>,
         layer: &ConvNorm<'_, f32, Cpu>,
         statistics: &Statistics<f32, Cpu>,
     ) -> Maps<f32, Cpu> {
         let (x, tape) = x.split_tape();
-        // The folded version has no backward pass; a recorded pass takes the composed one.
-        if tape.is_recording() {
-            return backend::conv_norm_frozen(x.put_tape(tape), residual, layer, statistics);
-        }
+        assert!(!tape.is_recording(), "a layer whose batch norm is folded into its weights has no gradient");
         let shape = layer.places(*x.shape());
         let outputs = shape.3;
         let [bias, gamma, beta, mean, variance] =
@@ -439,7 +434,7 @@ impl Backend<f32> for Cpu {
     }
 }
 
-/// An operation on parts of the maps by themselves, of so many numbers before and behind it.
+/// An operation on parts of the maps by themselves, each of `part_in` numbers before and `part_out` behind it.
 fn by_parts<S: Shape>(
     x: Maps<f32, Cpu>,
     [part_in, part_out]: [usize; 2],
