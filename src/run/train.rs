@@ -281,7 +281,7 @@ fn go_on(
     let validation = sets.validation.as_ref();
     let warnings = Vec::from_iter(config.training.warning().filter(|_| !was_over));
     for warning in &warnings {
-        recorder.progress.begin("checking the settings", 0);
+        recorder.progress.begin("checking the settings", 1);
         recorder.progress.end(&format!("warning: {warning}"));
     }
     let history = network.fit_from(state, &sets.train, validation, &config.training, &mut recorder)?;

@@ -8,8 +8,6 @@ use std::arch::x86_64::{
     _mm512_set1_pd, _mm512_storeu_pd, _mm512_sub_pd,
 };
 
-use super::inlined;
-
 /// Numbers a vector.
 pub(crate) const DOUBLES: usize = 8;
 

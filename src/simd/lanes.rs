@@ -11,7 +11,6 @@ use std::arch::x86_64::{
 #[cfg(target_arch = "x86_64")]
 use super::doubles::Pair;
 use super::doubles::{Doubles, PlainDoubles};
-use super::inlined;
 
 /// A vector of `WIDTH` lanes.
 ///

@@ -17,7 +17,6 @@ macro_rules! inlined {
         }
     )*};
 }
-use inlined;
 
 pub(crate) mod distances;
 mod doubles;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::nn::{AnyTape, backward, cross_entropy};
+use crate::nn::{AnyTape, Training, backward, cross_entropy};
 use crate::simd::at_each_level;
 
 /// Where Keras takes a vector; written by `tests/vectors/make_optimizers.py`.
@@ -172,6 +172,10 @@ fn the_cosine_falls_as_pytorch_s_and_stays_down() {
         assert!((schedule.factor(n + 1) - factor).abs() < 1e-12, "epoch {}", n + 1);
     }
     assert!((schedule.factor(100) - floor).abs() < 1e-12);
+    let schedule = Schedule::Cosine { epochs: 50, floor: 0.0 };
+    let training = Training { epochs: 60, schedule, ..Training::default() };
+    assert!(training.warning().unwrap().contains("0 from epoch 51 to 60"));
+    assert_eq!(training.lasting(60).warning(), None);
 }
 
 #[test]
