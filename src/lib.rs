@@ -13,7 +13,7 @@
 //! | patches from GeoTIFFs and reference labels | [`scene`] |
 //! | votes, label distributions, their entropy | [`Votes`], [`LabelDistributions`] |
 //! | train, predict, store a network | [`models::build`], [`models::Model`], [`checkpoint`] |
-//! | a random forest; baselines | [`models::forest`]; [`models::pixel`] |
+//! | a random forest; baselines | [`models::forest`]; [`models::baselines`] |
 //! | a classifier of your own | implement [`models::Classifier`] |
 //! | accuracy, kappa, losses with intervals | [`scorecard::Scorecard`], [`metrics`] |
 //! | temperature scaling, reliability | [`calibration`] |

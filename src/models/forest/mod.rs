@@ -135,6 +135,11 @@ impl RandomForest {
         })
     }
 
+    /// How it was grown.
+    pub fn settings(&self) -> &ForestSettings {
+        &self.settings
+    }
+
     /// Where its training patches are from.
     pub fn provenance(&self) -> &str {
         &self.provenance
