@@ -48,11 +48,11 @@ enum Set {
 impl Level {
     /// The widest level of this machine, looked up once.
     pub(crate) fn best() -> Self {
+        static BEST: OnceLock<Level> = OnceLock::new();
         #[cfg(test)]
         if let Some(level) = FORCED.get() {
             return level;
         }
-        static BEST: OnceLock<Level> = OnceLock::new();
         *BEST.get_or_init(|| *Self::available().first().expect("the portable level is always there"))
     }
 

@@ -177,7 +177,7 @@ impl Convolve<'_> {
         for row in 0..height {
             // SAFETY: the pixels of each step lie in the row.
             unsafe {
-                in_steps!(column in 0..width, self.pixels::<L, (P, 4, 2, 1), V>(row, column, channel, panel))
+                in_steps!(column in 0..width, self.pixels::<L, (P, 4, 2, 1), V>(row, column, channel, panel));
             }
         }
     }

@@ -102,12 +102,12 @@ impl<L: Lanes, const P: usize, const V: usize> Tile<L, P, V> {
 macro_rules! in_steps {
     ($at:ident in $range:expr, $this:ident.$method:ident::<$L:ident, ($first:tt $(, $next:literal)*), $V:ident> $arguments:tt) => {{
         let (mut $at, end) = ($range.start, $range.end);
-        while $at + $first <= end {
+        while end - $at >= $first {
             $this.$method::<$L, $first, $V> $arguments;
             $at += $first;
         }
         $(
-            while $next < $first && $at + $next <= end {
+            while $next < $first && end - $at >= $next {
                 $this.$method::<$L, $next, $V> $arguments;
                 $at += $next;
             }

@@ -250,7 +250,9 @@ where
     };
     assert_eq!(*out.shape(), case.places());
     if pass == Pass::Folded {
-        return Trial { out: plain(out.as_vec()), loss: 0.0, gradients: Vec::new() };
+        // dfdx does not read a tensor without numbers.
+        let out = if case.batch > 0 { plain(out.as_vec()) } else { Vec::new() };
+        return Trial { out, loss: 0.0, gradients: Vec::new() };
     }
     trial!(out, &x, &weight, &bias, &scale, &shift, &residual)
 }
@@ -262,7 +264,7 @@ fn cases() -> Vec<Case> {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut cases: Vec<Case> = Vec::new();
     let mut add = |window: Window, [batch, height, width, inputs, outputs]: [usize; 5]| {
-        let (residual, activation) = (cases.len() % 2 == 0, ACTIVATIONS[cases.len() % 3]);
+        let (residual, activation) = (cases.len().is_multiple_of(2), ACTIVATIONS[cases.len() % 3]);
         let kind = Kind::Full;
         cases.push(Case { batch, height, width, inputs, outputs, kind, window, residual, activation });
     };
@@ -286,7 +288,9 @@ fn cases() -> Vec<Case> {
             [(1, 6), (1, 7), (12, 20), (1, 18)].map(|(least, most)| random.gen_range(least..most));
         add(Window::same(kernel), [batch, height, width, inputs, channels]);
     }
-    CHANNELS.into_iter().for_each(|inputs| add(Window::same(3), [3, 3, 18, inputs, 16]));
+    for inputs in CHANNELS {
+        add(Window::same(3), [3, 3, 18, inputs, 16]);
+    }
     // More channels than are packed at once, more rows than are summed at once, whole groups of images, one pixel.
     add(Window::same(1), [17, 7, 7, 260, 33]);
     add(Window::same(3), [9, 2, 2, 130, 140]);

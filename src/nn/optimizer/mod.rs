@@ -131,14 +131,17 @@ fn warming(t: u64) -> f64 {
     BETA[0] * (1.0 - 0.5 * 0.96f64.powf(0.004 * t as f64))
 }
 
+/// The shape of a tensor, and its first and second moment.
+type Moments<D> = (Vec<usize>, [Vector<f32, D>; 2]);
+
 /// An optimiser at work: its rule, its steps so far and its moments.
 pub(crate) struct OptimizerState<D: Backend<f32>> {
     rule: Optimizer,
     steps: u64,
     /// The product of Nadam's μ over the steps so far.
     warmed: f64,
-    /// The shape of each tensor, and its first and second moment, by the tensor's name.
-    moments: BTreeMap<String, (Vec<usize>, [Vector<f32, D>; 2])>,
+    /// By the tensor's name.
+    moments: BTreeMap<String, Moments<D>>,
 }
 
 impl<D: Backend<f32>> OptimizerState<D> {
@@ -180,7 +183,7 @@ impl<D: Backend<f32>> OptimizerState<D> {
     /// First and second moment of each tensor.
     pub(crate) fn moments(&self) -> [Weights; 2] {
         [0, 1].map(|k| {
-            let moment = |(name, (shape, pair)): (&String, &(Vec<usize>, [Vector<f32, D>; 2]))| {
+            let moment = |(name, (shape, pair)): (&String, &Moments<D>)| {
                 let values = D::numbers(&pair[k]);
                 (name.clone(), Weight { shape: shape.clone(), values, trainable: true })
             };

@@ -107,20 +107,14 @@ impl Backend<f32> for Cpu {
                 (Cow::Owned(vec![0.0; channels]), Cow::Owned(vec![1.0; channels]))
             };
             let applied = Applied { scale: &scale_of_relu, shift: &shift_of_relu, mean: &mean };
-            // With ŷ the normalised y, n pixels in all: dβ = Σ g, dγ = Σ g ŷ, and
-            // dy = (γ/σ) (g − dβ/n − ŷ dγ/n), written here with ŷ = (y − μ)/σ.
+            // With ŷ the normalised y: dβ = Σ g, dγ = Σ g ŷ.
             let (sums, products) = norm::gradient_sums(level, &y, g, image, applied);
-            let n = (batch * rows * columns) as f64;
-            let mut factors = [vec![0f32; channels], vec![0f32; channels], vec![0f32; channels]];
+            let of_gamma: Vec<f64> = products.iter().zip(&inverse).map(|(p, inverse)| p * inverse).collect();
             for c in 0..channels {
-                let of_gamma = products[c] * inverse[c];
-                gradients[1][c] += of_gamma as f32;
+                gradients[1][c] += of_gamma[c] as f32;
                 gradients[2][c] += sums[c] as f32;
-                let rate = f64::from(scale[c]);
-                factors[0][c] = rate as f32;
-                factors[1][c] = (-rate * inverse[c] * of_gamma / n) as f32;
-                factors[2][c] = (-rate * sums[c] / n) as f32;
             }
+            let factors = norm::factors(&scale, &inverse, [&sums, &of_gamma], batch * rows * columns);
             let mut none = Vec::new();
             let [gw, rest @ ..] = gradients else { unreachable!("the weight comes first") };
             let gx = of_input.map_or(&mut none, |at| &mut rest[at - 1]);

@@ -99,3 +99,18 @@ pub(super) fn gradient_sums(
     }
     (sums, products)
 }
+
+/// What the gradient behind a batch norm over n pixels is made of, for the kernel: dy = (γ/σ) (g − dβ/n − ŷ dγ/n), written
+/// with ŷ = (y − μ)/σ.
+pub(super) fn factors(
+    scale: &[f32],
+    inverse: &[f64],
+    [of_beta, of_gamma]: [&[f64]; 2],
+    n: usize,
+) -> [Vec<f32>; 3] {
+    let (n, rates) = (n as f64, scale.iter().map(|scale| f64::from(*scale)));
+    let of_deviation =
+        rates.clone().zip(inverse).zip(of_gamma).map(|((rate, inverse), g)| -rate * inverse * g / n);
+    let constant = rates.zip(of_beta).map(|(rate, b)| -rate * b / n);
+    [scale.to_vec(), of_deviation.map(|x| x as f32).collect(), constant.map(|x| x as f32).collect()]
+}
