@@ -121,6 +121,14 @@ impl Error {
         }
     }
 
+    /// The same error at another place.
+    pub(crate) fn at(self, place: String) -> Self {
+        match self {
+            Self::Input { problem, advice, .. } => Self::Input { place, problem, advice },
+            other => other,
+        }
+    }
+
     /// For `map_err`: ties an I/O error to the file that it concerns.
     ///
     /// ```

@@ -12,7 +12,9 @@ use hdf5::{Dataset, File, H5Type};
 use ndarray::{Array2, ArrayView2, s};
 
 use super::Patches;
-use super::so2sat::{Numbers, cause, open_file, product, text_attribute, write_text};
+use super::so2sat::{
+    Numbers, cause, open_file, product, read_classes, text_attribute, write_names, write_text,
+};
 use crate::files::{Partial, check_free};
 use crate::predictions::rows_a_slab;
 use crate::{Classes, Error, FeatureRows, Features, Labels, Result, Votes};
@@ -50,13 +52,9 @@ impl FeatureWriter {
         };
         let file = File::create(writer.partial.path()).map_err(|e| writer.failed(&e))?;
         let fill = || {
-            for (name, text) in [
-                ("classes", patches.classes().codes().join(",")),
-                ("model", model.to_owned()),
-                ("provenance", patches.provenance().to_owned()),
-            ] {
-                write_text(&file, name, &text)?;
-            }
+            write_names(&file, "classes", patches.classes().codes())?;
+            write_text(&file, "model", model)?;
+            write_text(&file, "provenance", patches.provenance())?;
             if let Some(labels) = &labels {
                 let y = labels.view().mapv(|y| y as u8);
                 file.new_dataset_builder().with_data(&y).create("label")?;
@@ -161,15 +159,12 @@ impl FeatureFile {
             let problem = format!("'{FEATURES}' of shape {}, not N x D", product(&features.shape()));
             return Err(Error::file(path, problem, advice));
         };
-        let classes = match text_attribute(&file, path, "classes")? {
-            Some(codes) => Classes::named(codes.split(',')),
-            None if file.link_exists("label") => {
-                let columns = Numbers::open(&file, path, "label")?.shape().get(1).copied();
-                columns.map_or(Ok(Classes::lcz()), Classes::of_columns)
-            }
-            None => Ok(Classes::lcz()),
-        }
-        .map_err(|e| e.within(path))?;
+        let columns = if file.link_exists("label") {
+            Numbers::open(&file, path, "label")?.shape().get(1).copied()
+        } else {
+            None
+        };
+        let classes = read_classes(&file, path, columns)?;
         let stated = |name: &str| {
             text_attribute(&file, path, name).map(|text| text.unwrap_or_else(|| "not stated".to_owned()))
         };

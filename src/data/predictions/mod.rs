@@ -11,7 +11,7 @@ use std::path::Path;
 use hdf5::File;
 use ndarray::Array2;
 
-use super::so2sat::{Numbers, open_file, place, product, text_attribute};
+use super::so2sat::{Numbers, open_file, place, product, read_classes, text_attribute};
 use super::{Patches, Sample};
 use crate::files;
 use crate::labels::first_largest;
@@ -90,11 +90,7 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
         let advice = "its shape is to be samples x classes";
         return Err(Error::input(place(path, "probabilities"), problem, advice));
     };
-    let classes = match text_attribute(&file, path, "classes")? {
-        Some(codes) => Classes::named(codes.split(',')),
-        None => Classes::of_columns(columns),
-    }
-    .map_err(|e| e.within(path))?;
+    let classes = read_classes(&file, path, Some(columns))?;
     if samples == 0 {
         return Err(Error::file(path, "no sample", advice));
     }

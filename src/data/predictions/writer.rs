@@ -6,7 +6,7 @@ use hdf5::{Dataset, File};
 use ndarray::{ArrayD, ArrayView1, ArrayViewD, s};
 
 use super::{check_free, labels_fit};
-use crate::data::so2sat::{cause, write_text};
+use crate::data::so2sat::{cause, write_names, write_text};
 use crate::data::{Masks, Patches, Sample};
 use crate::files::Partial;
 use crate::predictions::StoredTemperature;
@@ -42,7 +42,7 @@ impl PredictionWriter {
         };
         let failed = |e: hdf5::Error| failed(path, &e);
         let file = File::create(partial.path()).map_err(failed)?;
-        write_text(&file, "classes", &classes.codes().join(",")).map_err(failed)?;
+        write_names(&file, "classes", classes.codes()).map_err(failed)?;
         write_text(&file, "provenance", patches.provenance()).map_err(failed)?;
         copy(&file, classes, sample, patches, path)?;
         let of_all = [&shape[..], &[classes.len()]].concat();

@@ -217,11 +217,9 @@ pub(super) fn check_table(
 }
 
 /// The attribute `classes`, else the usual list for so many columns, else the zones.
-pub(super) fn read_classes(file: &File, path: &Path, columns: Option<usize>) -> Result<Classes> {
-    match text_attribute(file, path, "classes")? {
-        Some(text) => {
-            Classes::named(text.split(',').map(str::trim)).map_err(|e| at_attribute(path, "classes", &e))
-        }
+pub(crate) fn read_classes(file: &File, path: &Path, columns: Option<usize>) -> Result<Classes> {
+    match name_list(file, path, "classes")? {
+        Some(names) => Classes::named(names).map_err(|e| e.at(attribute(path, "classes"))),
         None => columns.map_or(Ok(Classes::lcz()), Classes::of_columns).map_err(|e| e.within(path)),
     }
 }
@@ -251,25 +249,18 @@ pub(super) fn read_imagery(
     if !is_main {
         return Ok(imagery);
     }
-    if let Some(text) = text_attribute(file, path, "bands")? {
-        imagery.bands =
-            Bands::named(text.split(',').map(str::trim)).map_err(|e| at_attribute(path, "bands", &e))?;
+    if let Some(names) = name_list(file, path, "bands")? {
+        imagery.bands = Bands::named(names).map_err(|e| e.at(attribute(path, "bands")))?;
         if imagery.bands.len() != channels {
-            return Err(Error::input(
-                format!("{}, attribute 'bands'", path.display()),
-                format!("{} bands named where '{dataset}' has {channels}", imagery.bands.len()),
-                "name each band once",
-            ));
+            let problem = format!("{} bands named where '{dataset}' has {channels}", imagery.bands.len());
+            return Err(Error::input(attribute(path, "bands"), problem, "name each band once"));
         }
     }
-    if let Ok(attribute) = file.attr("ground_sampling_distance") {
-        let metres: f64 = attribute.read_scalar().unwrap_or(f64::NAN);
+    if let Ok(stated) = file.attr("ground_sampling_distance") {
+        let metres: f64 = stated.read_scalar().unwrap_or(f64::NAN);
         if !(metres.is_finite() && metres > 0.0) {
-            return Err(Error::input(
-                format!("{}, attribute 'ground_sampling_distance'", path.display()),
-                "not a positive number",
-                "give metres a pixel",
-            ));
+            let place = attribute(path, "ground_sampling_distance");
+            return Err(Error::input(place, "not a positive number", "give metres a pixel"));
         }
         imagery.ground_sampling_distance = Some(metres);
     }
@@ -281,27 +272,28 @@ pub(super) fn read_imagery(
 
 /// A text attribute of the file in any of the forms that writers use; none if it is not there.
 pub(crate) fn text_attribute(file: &File, path: &Path, name: &str) -> Result<Option<String>> {
-    let Ok(attribute) = file.attr(name) else { return Ok(None) };
-    let text = texts(&attribute).and_then(|texts| <[String; 1]>::try_from(texts).ok());
-    text.map(|[text]| Some(text)).ok_or_else(|| {
-        Error::input(
-            format!("{}, attribute '{name}'", path.display()),
-            "not a text",
-            "store one string, separated by commas if it is a list",
-        )
-    })
+    let Ok(stated) = file.attr(name) else { return Ok(None) };
+    let text = texts(&stated).and_then(|texts| <[String; 1]>::try_from(texts).ok());
+    text.map(|[text]| Some(text))
+        .ok_or_else(|| Error::input(attribute(path, name), "not a text", "store one string"))
 }
 
-pub(super) fn at_attribute(path: &Path, name: &str, error: &Error) -> Error {
-    let problem = match error {
-        Error::Input { problem, .. } => problem.clone(),
-        other => other.to_string(),
-    };
-    Error::input(
-        format!("{}, attribute '{name}'", path.display()),
-        problem,
-        "name each once, separated by commas",
-    )
+/// The names in an attribute: an array of strings, or one string with commas between them; none if it is not there.
+fn name_list(file: &File, path: &Path, name: &str) -> Result<Option<Vec<String>>> {
+    let Ok(stated) = file.attr(name) else { return Ok(None) };
+    match (texts(&stated), stated.is_scalar()) {
+        (Some(names), false) => Ok(Some(names)),
+        (Some(joined), true) => {
+            let names = joined.iter().flat_map(|text| text.split(','));
+            Ok(Some(names.map(|name| name.trim().to_owned()).collect()))
+        }
+        (None, _) => Err(Error::input(attribute(path, name), "not names", "store an array of strings")),
+    }
+}
+
+/// `file, attribute 'name'`.
+fn attribute(path: &Path, name: &str) -> String {
+    format!("{}, attribute '{name}'", path.display())
 }
 
 pub(super) fn unreadable(path: &Path, error: &hdf5::Error) -> Error {

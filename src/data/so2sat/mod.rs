@@ -18,7 +18,8 @@
 //! names) serves as `group` where there is none, `epsg` and `tfw` give each patch's
 //! [`Place`]. Other datasets do no harm; `lcz info` lists them.
 //!
-//! Attributes of the file, all optional: `classes` and `bands` (lists, separated by commas),
+//! Attributes of the file, all optional: `classes` and `bands` (arrays of strings, or one string with commas between
+//! the names),
 //! `ground_sampling_distance` (metres), `unit`, `provenance`. A file without `classes` has the
 //! seventeen zones, or the ten built ones if its labels have ten columns. `sen2` and `sen1` without
 //! attributes are So2Sat's: 10 m pixels of reflectance or backscatter.
@@ -44,12 +45,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use contents::{DatasetShape, datasets, files};
-pub(crate) use datasets::{Numbers, cause, open_file, place, product, text_attribute};
+pub(crate) use datasets::{Numbers, cause, open_file, place, product, read_classes, text_attribute};
 pub use places::Place;
 pub(in crate::data) use reader::SourceFile;
 pub use split::SplitBy;
 pub(in crate::data) use stored::by_all_threads;
-pub(crate) use text::{texts, write_text};
+pub(crate) use text::{texts, write_names, write_text};
 pub use writer::{Layout, Rows, Writer};
 
 use super::Patches;

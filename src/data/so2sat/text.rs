@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use hdf5::types::TypeDescriptor;
-use hdf5::{Container, Location};
+use hdf5::{Container, Extents, Location};
 use hdf5_sys::h5::herr_t;
 use hdf5_sys::h5a::{H5Aread, H5Awrite};
 use hdf5_sys::h5d::H5Dread;
@@ -35,19 +35,30 @@ pub(crate) const LONGEST: usize = 64_000;
 const REFERENCE: usize = 16;
 
 /// Writes a text attribute.
-///
-/// # Errors
-/// A text longer than [`LONGEST`] or with a NUL character, or a full disk.
 pub(crate) fn write_text(to: &Location, name: &str, text: &str) -> hdf5::Result<()> {
-    if text.len() > LONGEST || text.contains('\0') {
+    write_strings(to, name, Extents::Scalar, &[text])
+}
+
+/// Writes a list of names as an array of strings.
+pub(crate) fn write_names(to: &Location, name: &str, names: &[String]) -> hdf5::Result<()> {
+    write_strings(to, name, names.len().into(), names)
+}
+
+fn write_strings<S: AsRef<str>>(to: &Location, name: &str, shape: Extents, texts: &[S]) -> hdf5::Result<()> {
+    // A type of no bytes does not exist.
+    let longest = texts.iter().map(|text| text.as_ref().len()).max().unwrap_or(0).max(1);
+    if longest * texts.len() > LONGEST || texts.iter().any(|text| text.as_ref().contains('\0')) {
         return Err(format!("the text of attribute '{name}' has a NUL or more than {LONGEST} bytes").into());
     }
-    // A type of no bytes does not exist.
-    let bytes = if text.is_empty() { b"\0" } else { text.as_bytes() };
-    let attribute = to.new_attr_builder().empty_as(TypeDescriptor::FixedUnicode(bytes.len())).create(name)?;
+    let mut bytes = vec![0; longest * texts.len()];
+    for (place, text) in bytes.chunks_exact_mut(longest).zip(texts) {
+        place[..text.as_ref().len()].copy_from_slice(text.as_ref().as_bytes());
+    }
+    let kind = TypeDescriptor::FixedUnicode(longest);
+    let attribute = to.new_attr_builder().empty_as(kind).shape(shape).create(name)?;
     let kind = attribute.dtype()?;
-    // SAFETY: the attribute and the type are open. The function reads one element of the attribute's type, which is as long
-    // as `bytes`, and keeps no pointer. The library's lock is held.
+    // SAFETY: the attribute and the type are open. The function reads as many elements of the attribute's type as there are
+    // texts, which `bytes` holds, and keeps no pointer. The library's lock is held.
     let status = hdf5::sync::sync(|| unsafe { H5Awrite(attribute.id(), kind.id(), bytes.as_ptr().cast()) });
     if status < 0 { Err(format!("attribute '{name}' cannot be written").into()) } else { Ok(()) }
 }

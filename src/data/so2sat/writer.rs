@@ -6,7 +6,7 @@ use hdf5::{Dataset, File, H5Type};
 use ndarray::{Array2, ArrayView, ArrayView2, ArrayView3, ArrayView4, Dimension, s};
 
 use super::datasets::{MASK, cause};
-use super::text::{self, write_text};
+use super::text::{self, write_names, write_text};
 use crate::data::Masks;
 use crate::files::{Partial, check_free};
 use crate::{Classes, Error, Imagery, Result};
@@ -125,7 +125,7 @@ impl Writer {
     ///
     /// # Errors
     /// A file that exists (unless the layout says to overwrite it), a folder that does not or may not
-    /// be written, a name with a comma in a list, a compression that is not on offer.
+    /// be written, a name with a NUL character, a compression that is not on offer.
     pub fn create(path: &Path, layout: &Layout) -> Result<Self> {
         check_layout(path, layout)?;
         if !layout.overwrite {
@@ -148,8 +148,8 @@ impl Writer {
     fn describe(&self, file: &File) -> hdf5::Result<()> {
         let imagery = &self.layout.imagery;
         let text = |name: &str, text: &str| write_text(file, name, text);
-        text("classes", &self.layout.classes.codes().join(","))?;
-        text("bands", &imagery.bands.names().join(","))?;
+        write_names(file, "classes", self.layout.classes.codes())?;
+        write_names(file, "bands", imagery.bands.names())?;
         text("unit", &imagery.unit)?;
         text("provenance", &self.layout.provenance)?;
         if let Some(report) = self.layout.report.as_ref().filter(|report| report.len() <= text::LONGEST) {
@@ -388,8 +388,8 @@ fn check_layout(path: &Path, layout: &Layout) -> Result<()> {
         );
     }
     let names = layout.classes.codes().iter().chain(layout.imagery.bands.names());
-    if let Some(name) = names.clone().find(|name| name.contains([',', '\0'])) {
-        return refuse(format!("the name '{name}' has a comma, which separates names"), "rename it");
+    if let Some(name) = names.clone().find(|name| name.contains('\0')) {
+        return refuse(format!("the name {name:?} has a NUL character"), "rename it");
     }
     if layout.imagery.patch_size == 0 {
         return refuse("patches of 0 x 0 pixels".to_owned(), "give them a size");
