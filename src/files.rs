@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use csv::StringRecord;
+
 use crate::error::PARTIAL;
 use crate::{Error, Result};
 
@@ -42,6 +44,30 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     let text = String::from_utf8(read_bytes(path)?);
     text.map_err(|_| Error::file(path, "not a text in UTF-8", "check that it is the right file"))
+}
+
+/// The records of a CSV, each with its line; without empty lines and comments, fields without the spaces around them.
+///
+/// # Errors
+/// What the parser refuses.
+pub(crate) fn csv_rows(text: &str, path: &Path) -> Result<Vec<(usize, StringRecord)>> {
+    // Excel's mark of UTF-8 is no part of the first name.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let is_skipped = |line: &&str| line.trim().is_empty() || line.starts_with('#');
+    let mut reader = csv::ReaderBuilder::new();
+    let reader = reader.has_headers(false).flexible(true).trim(csv::Trim::All).comment(Some(b'#'));
+    let mut rows = Vec::new();
+    for record in reader.from_reader(text.as_bytes()).into_records() {
+        let record =
+            record.map_err(|e| Error::file(path, e.to_string(), "write a CSV, fields between commas"))?;
+        // The parser's position is before what it has skipped.
+        let (line, byte) = record.position().map_or((0, 0), |at| (at.line() as usize, at.byte() as usize));
+        let skipped = text[byte..].lines().take_while(is_skipped).count();
+        if record.iter().any(|field| !field.is_empty()) {
+            rows.push((line + skipped, record));
+        }
+    }
+    Ok(rows)
 }
 
 /// Gives whole files their names, which nothing may have; the last is the set's main file, by which a set is known to be whole.
@@ -279,6 +305,16 @@ mod tests {
         write_whole(&target, b"new").unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "new");
         assert_eq!(names(folder.path()), ["a.csv"]);
+    }
+
+    #[test]
+    fn a_field_of_a_csv_may_hold_a_comma_and_each_record_knows_its_line() {
+        let text = "\u{feff}# a note\r\n\r\ncode, class\r\n1,\"wood, dense\"\n  \n2,\"a \"\"b\"\"\"\n";
+        let rows = csv_rows(text, Path::new("a.csv")).unwrap();
+        let rows: Vec<(usize, Vec<&str>)> =
+            rows.iter().map(|(line, fields)| (*line, fields.iter().collect())).collect();
+        let wanted = [(3, vec!["code", "class"]), (4, vec!["1", "wood, dense"]), (6, vec!["2", "a \"b\""])];
+        assert_eq!(rows, wanted);
     }
 
     #[test]

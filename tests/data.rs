@@ -11,7 +11,7 @@ use lcz::models::Classifier;
 use lcz::models::baselines::PixelGaussian;
 use lcz::progress::Silent;
 use lcz::synthetic::Synthetic;
-use lcz::{Bands, Classes, Imagery, Labels, Votes, Zone};
+use lcz::{Bands, Classes, Imagery, Labels, Probabilities, Votes, Zone};
 use ndarray::{Array1, Array2, Array3, Array4, array, s};
 
 /// Eight pixels a side and three bands keep the tests quick.
@@ -321,8 +321,29 @@ fn rows_that_would_spoil_a_file_are_refused() {
     assert!(nothing.to_string().contains("no rows were written"), "{nothing}");
     let nowhere = Writer::create(Path::new("no/such/folder/a.h5"), &layout).err().unwrap().to_string();
     assert!(nowhere.starts_with("no/such/folder/a.h5: "), "{nowhere}");
-    let layout = Layout { classes: Classes::named(["a,b", "c"]).unwrap(), ..layout };
+    let layout = Layout { classes: Classes::named(["a\0b", "c"]).unwrap(), ..layout };
     assert!(Writer::create(&folder.path().join("a.h5"), &layout).is_err());
+}
+
+#[test]
+fn the_name_of_a_class_or_band_may_hold_a_comma() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("commas.h5");
+    let classes = Classes::named(["industrial, commercial", "forêt"]).unwrap();
+    let imagery = Imagery { bands: Bands::named(["red, edge"]).unwrap(), ..small() };
+    let mut writer =
+        Writer::create(&path, &Layout::new("patches", imagery, classes.clone(), "a test")).unwrap();
+    writer.append(Rows { labels: Some(&[0, 1]), ..Rows::of(images(0..2, 1).view()) }).unwrap();
+    writer.finish().unwrap();
+    let patches = open(&path);
+    assert_eq!(
+        (patches.classes(), patches.imagery().bands.names()),
+        (&classes, &["red, edge".to_owned()][..])
+    );
+    let p = Probabilities::new(classes.clone(), array![[0.75, 0.25], [0.5, 0.5]]).unwrap();
+    let path = folder.path().join("p.h5");
+    lcz::data::predictions::write(&path, &p, &patches).unwrap();
+    assert_eq!(*lcz::data::predictions::read(&path, None).unwrap().labels.classes(), classes);
 }
 
 #[test]

@@ -13,13 +13,14 @@ N, SIZE, CHANNELS, CLASSES = 250, 8, 3, 17
 with h5py.File(sys.argv[1], "r") as f:
     assert sorted(f) == ["group", "label", "sen1", "sen2", "votes"], sorted(f)
     # Texts are of fixed length, which h5py gives as bytes.
-    assert dict(f.attrs) == {
-        "classes": b"1,2,3,4,5,6,7,8,9,10,A,B,C,D,E,F,G",
-        "bands": b"B2,B3,B4",
+    attributes = {name: f.attrs[name].tolist() if f.attrs[name].shape else f.attrs[name] for name in f.attrs}
+    assert attributes == {
+        "classes": [code.encode() for code in "1 2 3 4 5 6 7 8 9 10 A B C D E F G".split()],
+        "bands": [b"B2", b"B3", b"B4"],
         "ground_sampling_distance": 10.0,
         "unit": b"reflectance",
         "provenance": b"a test",
-    }, dict(f.attrs)
+    }, attributes
     n, y, x, c = np.ogrid[:N, :SIZE, :SIZE, :CHANNELS]
     assert f["sen2"].dtype == np.float32 and f["sen2"].compression == "gzip"
     assert f["sen2"].chunks[1:] == (SIZE, SIZE, CHANNELS), f["sen2"].chunks

@@ -143,6 +143,20 @@ fn a_scene_is_cut_trained_on_and_mapped() {
 }
 
 #[test]
+fn patches_have_the_classes_of_the_urban_atlas_whose_names_hold_commas() {
+    let folder = city(0.0);
+    let folder = folder.path();
+    done(folder, &format!("{PATCHES} --codes urban-atlas --block 1 --out data"));
+    let patches = So2Sat::open(folder.join("data/training.h5")).unwrap().patches().unwrap();
+    let codes = patches.classes().codes();
+    assert_eq!(
+        (codes.len(), codes[6].as_str()),
+        (27, "industrial, commercial, public, military and private units")
+    );
+    assert!(patches.masks().unwrap().counts()[6] > 0);
+}
+
+#[test]
 fn a_scene_that_cannot_be_cut_is_told_in_one_line() {
     let folder = city(0.9);
     let folder = folder.path();

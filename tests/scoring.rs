@@ -88,6 +88,16 @@ fn lcz(arguments: &[&str]) -> Output {
 }
 
 #[test]
+fn a_class_name_in_quotes_may_hold_a_comma() {
+    let (_folder, path) =
+        file("true_label,pred_label,confidence\n\"wood, dense\",water,0.5\nwater,\"wood, dense\",0.75\n");
+    let read = predictions::read(&path, None).unwrap();
+    assert_eq!(read.labels.classes().codes(), ["water", "wood, dense"]);
+    let (_folder, path) = file("label,\"p_wood, dense\",p_water\n\"wood, dense\",0.25,0.75\n");
+    assert_eq!(predictions::read(&path, None).unwrap().labels.classes().codes(), ["wood, dense", "water"]);
+}
+
+#[test]
 fn a_bad_file_is_refused_on_one_line_that_names_it_and_the_line_and_the_mend() {
     let bad = [
         ("", "p.csv: an empty file; write true,pred"),

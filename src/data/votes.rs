@@ -6,7 +6,7 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::so2sat::So2Sat;
-use crate::files::{read_bytes, read_text};
+use crate::files::{csv_rows, read_bytes, read_text};
 use crate::{Classes, Error, Result, Votes, Zone};
 
 /// The column that says how many samples have a pattern.
@@ -54,21 +54,19 @@ fn of_csv(text: &str, path: &Path) -> Result<Votes> {
         let name = path.display();
         Error::input(format!("{name}, line {line}"), problem, advice.to_owned())
     };
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    let (at, header) =
-        lines.next().ok_or_else(|| Error::file(path, "it is empty", "give a file of votes"))?;
+    let rows = csv_rows(text, path)?;
+    let Some(((at, header), lines)) = rows.split_first() else {
+        return Err(Error::file(path, "it is empty", "give a file of votes"));
+    };
     let mut columns = Vec::new();
-    for name in header.split(',').map(unquoted) {
+    for name in header {
         columns.push(match zone(name) {
             Some(zone) => Some(zone),
             None if name == FREQUENCY => None,
             None => {
                 let problem = format!("column '{name}' is no zone");
-                return Err(refuse(
-                    at + 1,
-                    problem,
-                    "name columns X1 to X17, and Freq for the number of samples",
-                ));
+                let advice = "name columns X1 to X17, and Freq for the number of samples";
+                return Err(refuse(*at, problem, advice));
             }
         });
     }
@@ -76,38 +74,37 @@ fn of_csv(text: &str, path: &Path) -> Result<Votes> {
     let unique: std::collections::BTreeSet<usize> = zones.iter().map(|zone| zone.number()).collect();
     if unique.len() != zones.len() || zones.is_empty() || columns.len() - zones.len() > 1 {
         let problem = "no zone, or a column twice".to_owned();
-        return Err(refuse(at + 1, problem, "give each column once"));
+        return Err(refuse(*at, problem, "give each column once"));
     }
 
     let mut counts = Vec::new();
     let mut samples = 0_u64;
-    for (at, line) in lines {
-        let fields: Vec<&str> = line.split(',').map(unquoted).collect();
+    for (at, fields) in lines {
         if fields.len() != columns.len() {
             let problem = format!("{} fields, the header has {}", fields.len(), columns.len());
-            return Err(refuse(at + 1, problem, "give one number a column"));
+            return Err(refuse(*at, problem, "give one number a column"));
         }
         let (mut pattern, mut frequency) = (Vec::with_capacity(zones.len()), 1_u64);
         for (field, column) in fields.iter().zip(&columns) {
-            let bad = || refuse(at + 1, format!("'{field}' is no count"), "give whole numbers of 0 or more");
+            let bad = || refuse(*at, format!("'{field}' is no count"), "give whole numbers of 0 or more");
             match column {
                 Some(_) => pattern.push(f32::from(field.parse::<u16>().map_err(|_| bad())?)),
                 None => frequency = field.parse().map_err(|_| bad())?,
             }
         }
         if pattern.iter().sum::<f32>() <= 0.0 {
-            return Err(refuse(at + 1, "no expert voted".to_owned(), "leave the line out"));
+            return Err(refuse(*at, "no expert voted".to_owned(), "leave the line out"));
         }
         samples = samples.saturating_add(frequency);
         if samples.saturating_mul(zones.len() as u64) > MOST_COUNTS {
             let problem = format!("more than {} samples", MOST_COUNTS / zones.len() as u64);
-            return Err(refuse(at + 1, problem, "give fewer at a time"));
+            return Err(refuse(*at, problem, "give fewer at a time"));
         }
         for _ in 0..frequency {
             counts.extend_from_slice(&pattern);
         }
     }
-    rows(path, Classes::of_zones(zones), counts)
+    votes_of(path, Classes::of_zones(zones), counts)
 }
 
 /// `X7` or `7` or `"G"`.
@@ -118,13 +115,8 @@ fn zone(name: &str) -> Option<Zone> {
     }
 }
 
-fn unquoted(field: &str) -> &str {
-    let field = field.trim();
-    field.strip_prefix('"').and_then(|field| field.strip_suffix('"')).unwrap_or(field)
-}
-
 /// Counts of K classes, row after row.
-fn rows(path: &Path, classes: Classes, counts: Vec<f32>) -> Result<Votes> {
+fn votes_of(path: &Path, classes: Classes, counts: Vec<f32>) -> Result<Votes> {
     let k = classes.len();
     if counts.is_empty() {
         return Err(Error::file(path, "no row of votes", "give at least one"));
@@ -134,7 +126,8 @@ fn rows(path: &Path, classes: Classes, counts: Vec<f32>) -> Result<Votes> {
     Votes::new(classes, counts)
 }
 
-/// NumPy's format, versions 1 to 3: a magic string, a header that is a Python literal, the numbers.
+/// NumPy's format, versions 1 to 3: a magic string, a header that is a Python literal, the numbers. Read here since the
+/// crate `npyz` brings fifteen others.
 fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
     let refuse = |problem: &str| {
         let advice = "save a two-dimensional array of counts with numpy.save";
@@ -175,7 +168,7 @@ fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
     if count != numbers.len() {
         return Err(cut());
     }
-    rows(path, classes, numbers)
+    votes_of(path, classes, numbers)
 }
 
 /// Little-endian numbers; none of an unknown kind.

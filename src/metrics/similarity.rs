@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView2};
 
 use super::ConfusionMatrix;
-use crate::files::read_text;
+use crate::files::{csv_rows, read_text};
 use crate::{Classes, Error, Result, Zone};
 
 /// Twelfths of similarity between zones 1–10 and A–G (Bechtel, Demuzere & Stewart 2020, *A Weighted Accuracy
@@ -66,11 +66,9 @@ impl Similarity {
     /// # Errors
     /// A file that cannot be read, a cell that is no number, other codes, or another size: names the line.
     pub fn read_csv(path: &Path, classes: &Classes) -> Result<Self> {
-        let text = read_text(path)?;
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let mut rows: Vec<(usize, Vec<&str>)> = lines
-            .map(|(n, line)| (n + 1, line.split(',').map(|cell| cell.trim().trim_matches('"')).collect()))
-            .collect();
+        let rows = csv_rows(&read_text(path)?, path)?;
+        let mut rows: Vec<(usize, Vec<&str>)> =
+            rows.iter().map(|(line, cells)| (*line, cells.iter().collect())).collect();
         let at = |line: usize| format!("{}, line {line}", path.display());
         let codes: Vec<&str> = classes.codes().iter().map(String::as_str).collect();
         let headed = rows.first().is_some_and(|(_, cells)| cells.len() == codes.len() + 1);

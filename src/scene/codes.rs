@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::layer::Value;
-use crate::files::read_text;
+use crate::files::{csv_rows, read_text};
 use crate::{Classes, Error, Result};
 
 /// The 27 classes of the Urban Atlas 2018 (European Environment Agency, mapping guide), with the group that
@@ -70,20 +70,19 @@ impl Codes {
     /// # Errors
     /// A file that cannot be read, a line that is no pair, a code given twice, no class (names the line).
     pub fn read(path: &Path) -> Result<Self> {
-        let text = read_text(path)?;
         let (mut names, mut table): (Vec<String>, _) = (Vec::new(), BTreeMap::new());
-        for (number, line) in (1..).zip(text.lines()) {
-            if line.trim().is_empty() || line.starts_with('#') || (number == 1 && line.starts_with("code,")) {
+        for (number, fields) in csv_rows(&read_text(path)?, path)? {
+            if number == 1 && &fields[0] == "code" {
                 continue;
             }
             let refuse = |problem: String| {
                 let place = format!("{}, line {number}", path.display());
-                Error::input(place, problem, "write a code and its class, such as 11100,built")
+                let advice = "write a code and its class, such as 11100,built or 11100,\"built, dense\"";
+                Error::input(place, problem, advice)
             };
-            let Some((code, class)) = line.split_once(',') else {
-                return Err(refuse(format!("'{line}' is no code and class")));
+            let &[code, class] = &fields.iter().collect::<Vec<_>>()[..] else {
+                return Err(refuse(format!("{} fields, not a code and a class", fields.len())));
             };
-            let class = class.trim().trim_matches('"');
             let class = match class {
                 "" | "0" => None,
                 name => Some(names.iter().position(|known| known == name).unwrap_or_else(|| {
@@ -91,8 +90,8 @@ impl Codes {
                     names.len() - 1
                 })),
             };
-            if table.insert(code.trim().trim_matches('"').to_owned(), class).is_some() {
-                return Err(refuse(format!("code {} is there already", code.trim())));
+            if table.insert(code.to_owned(), class).is_some() {
+                return Err(refuse(format!("code {code} is there already")));
             }
         }
         let classes = Classes::named(names).map_err(|error| error.within(path))?;
@@ -153,9 +152,9 @@ mod tests {
             Codes::read(&path)
         };
         let codes =
-            read("code,class\n11100,built\n# roads\n12220,0\n31000,\"green\"\n14100,green\n12230,built\n")
+            read("code,class\n11100,built\n# roads\n12220,0\n31000,\"green, wet\"\n14100,\"green, wet\"\n12230,built\n")
                 .unwrap();
-        assert_eq!(codes.classes().codes(), ["built", "green"]);
+        assert_eq!(codes.classes().codes(), ["built", "green, wet"]);
         let class = |code: f64| codes.class_of(&Value::Number(code));
         assert_eq!(
             [11100.0, 12220.0, 31000.0, 14100.0].map(class),
@@ -165,7 +164,7 @@ mod tests {
         assert!(
             told("11100,built\n11100,green\n").contains("codes.csv, line 2: code 11100 is there already")
         );
-        assert!(told("11100 built\n").contains("line 1: '11100 built' is no code and class"));
+        assert!(told("11100 built\n").contains("line 1: 1 fields, not a code and a class"));
         assert!(told("11100,0\n").contains("no class"));
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use ::csv::StringRecord;
 use ndarray::Array2;
 
 use super::{Predictions, Stated};
-use crate::files::read_bytes;
+use crate::files::{csv_rows, read_bytes};
 use crate::{Classes, Error, Labels, Probabilities, Result};
 
 /// How far a row of probabilities may sum from 1.
@@ -18,8 +19,8 @@ const FORMS: &str =
 /// A file's lines, each with its number and as many fields as the header.
 struct Lines<'a> {
     path: &'a Path,
-    header: Vec<&'a str>,
-    rows: Vec<(usize, Vec<&'a str>)>,
+    header: StringRecord,
+    rows: Vec<(usize, StringRecord)>,
 }
 
 pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions> {
@@ -27,28 +28,21 @@ pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions
         Error::file(path, "neither HDF5 nor text", "give what `lcz predict` writes, or a CSV")
     })?;
     let lines = Lines::of(path, &text)?;
-    match lines.header[..] {
+    match &lines.header.iter().collect::<Vec<_>>()[..] {
         ["true", "pred"] => lines.classes_alone(classes),
         ["true_label", "pred_label", "confidence"] => lines.confidences(classes),
-        ["label", ref columns @ ..] if !columns.is_empty() => lines.probabilities(columns, classes),
-        _ => {
-            let problem = format!("header '{}'", lines.header.join(","));
-            Err(lines.error(1, problem, FORMS))
-        }
+        ["label", columns @ ..] if !columns.is_empty() => lines.probabilities(columns, classes),
+        columns => Err(lines.error(1, format!("header '{}'", columns.join(",")), FORMS)),
     }
 }
 
 impl<'a> Lines<'a> {
-    fn of(path: &'a Path, text: &'a str) -> Result<Self> {
-        // Excel's mark of UTF-8 is no part of the first name.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-        let fields =
-            |line: &'a str| -> Vec<&'a str> { line.split(',').map(|f| f.trim().trim_matches('"')).collect() };
-        let Some((_, header)) = lines.next() else { return Err(Error::file(path, "an empty file", FORMS)) };
-        let header = fields(header);
-        let rows: Vec<_> = lines.map(|(number, line)| (number, fields(line))).collect();
-        let lines = Self { path, header, rows };
+    fn of(path: &'a Path, text: &str) -> Result<Self> {
+        let mut rows = csv_rows(text, path)?;
+        if rows.is_empty() {
+            return Err(Error::file(path, "an empty file", FORMS));
+        }
+        let lines = Self { path, header: rows.remove(0).1, rows };
         if lines.rows.is_empty() {
             return Err(Error::file(path, "no line below the header", "give one line a sample"));
         }
@@ -91,7 +85,7 @@ impl<'a> Lines<'a> {
         let classes = if let Some(classes) = classes {
             classes
         } else {
-            let mut names: Vec<&str> = self.rows.iter().flat_map(|(_, row)| [row[0], row[1]]).collect();
+            let mut names: Vec<&str> = self.rows.iter().flat_map(|(_, row)| [&row[0], &row[1]]).collect();
             // Numbers by size, other names by letter.
             names.sort_by_key(|name| (name.parse::<i64>().unwrap_or(i64::MAX), *name));
             names.dedup();
@@ -104,7 +98,7 @@ impl<'a> Lines<'a> {
         };
         let labels = self.column(0, classes)?;
         let predicted = self.column(1, classes)?;
-        let confidence = |(line, row): &(usize, Vec<&str>)| self.share(*line, "confidence", row[2]);
+        let confidence = |(line, row): &(usize, StringRecord)| self.share(*line, "confidence", &row[2]);
         let confidence = self.rows.iter().map(confidence).collect::<Result<_>>()?;
         Ok(Self::stated(Stated::Confidences(predicted, confidence), labels))
     }
@@ -134,7 +128,7 @@ impl<'a> Lines<'a> {
         let labels = self.column(0, &classes)?;
         let mut p = Array2::zeros((self.rows.len(), classes.len()));
         for ((line, row), mut out) in self.rows.iter().zip(p.outer_iter_mut()) {
-            for ((field, column), p) in row[1..].iter().zip(columns).zip(&mut out) {
+            for ((field, column), p) in row.iter().skip(1).zip(columns).zip(&mut out) {
                 *p = self.share(*line, column, field)?;
             }
             let total = out.sum();
@@ -163,9 +157,9 @@ impl<'a> Lines<'a> {
                 known.entry(zone.number().to_string()).or_insert(k);
             }
         }
-        let index = |(line, row): &(usize, Vec<&str>)| {
-            known.get(row[column]).copied().ok_or_else(|| {
-                let problem = format!("{} is '{}', none of {classes}", self.header[column], row[column]);
+        let index = |(line, row): &(usize, StringRecord)| {
+            known.get(&row[column]).copied().ok_or_else(|| {
+                let problem = format!("{} is '{}', none of {classes}", &self.header[column], &row[column]);
                 self.error(*line, problem, "correct it, or name the classes with --classes")
             })
         };

@@ -2,7 +2,6 @@
 //! geometric median.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use ndarray::Array2;
@@ -10,8 +9,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::display::csv_field;
 use crate::embedding::TSne;
 use crate::figures::{self, Caption, Figure, PlanePanel};
+use crate::files::{csv_rows, read_text};
 use crate::uncertainty::{Percent, Uncertainty};
 use crate::{Classes, Error, Features, Labels, Progress, Result, write_whole};
 
@@ -60,6 +61,7 @@ pub(super) fn place(
     let mut csv = "sample,class,x,y,distance\n".to_owned();
     for (&n, y) in chosen.iter().zip(plane.positions().outer_iter()) {
         let class = labels.classes().code(labels.indices()[n]);
+        let class = csv_field(class);
         // Writing to a string does not fail.
         let _ = writeln!(csv, "{n},{class},{},{},{}", y[0], y[1], distances.values()[n]);
     }
@@ -102,17 +104,13 @@ pub(super) fn draw(fit: PlaneFit, extractor: &Path, classes: &Classes, provenanc
 }
 
 fn read(path: &Path, classes: &Classes) -> Result<(Array2<f32>, Labels, Uncertainty)> {
-    let text = fs::read_to_string(path).map_err(Error::io(path))?;
     let (mut positions, mut indices, mut distances) = (Vec::new(), Vec::new(), Vec::new());
-    for (n, line) in text.lines().enumerate().skip(1) {
+    for (line, fields) in csv_rows(&read_text(path)?, path)?.iter().skip(1) {
         let bad = || {
-            Error::file(
-                path,
-                format!("line {}: not a placed patch", n + 1),
-                "remove its folder, and repeat the study",
-            )
+            let advice = "remove its folder, and repeat the study";
+            Error::file(path, format!("line {line}: not a placed patch"), advice)
         };
-        let fields: Vec<&str> = line.split(',').collect();
+        let fields: Vec<&str> = fields.iter().collect();
         let &[_, class, x, y, distance] = &fields[..] else { return Err(bad()) };
         let class = classes.codes().iter().position(|code| code == class);
         indices.push(class.ok_or_else(bad)?);

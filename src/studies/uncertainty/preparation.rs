@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::UncertaintyStudy;
 use super::plane::{self, PlaneFit};
 use crate::data::so2sat::So2Sat;
+use crate::files::{csv_rows, read_text};
 use crate::hash::checksum;
 use crate::models::build;
 use crate::nn::{EpochRecord, Observer, Standardisation, Weights};
@@ -159,17 +160,12 @@ pub(super) fn extract(
 /// ‖h(x) − c_k‖ of each training patch.
 pub(super) fn read_distances(out: &Path) -> Result<Uncertainty> {
     let path = &out.join(EXTRACTOR).join(DISTANCES);
-    let text = fs::read_to_string(path).map_err(Error::io(path))?;
-    let rows = text.lines().enumerate().filter(|(n, line)| *n > 1 && !line.is_empty());
-    let distance = |(n, line): (usize, &str)| {
-        // The class's name may hold a comma: count from the end.
-        line.rsplit(',').nth(1).and_then(|field| field.parse().ok()).ok_or_else(|| {
-            Error::file(
-                path,
-                format!("line {}: no distance", n + 1),
-                "remove its folder, and repeat the study",
-            )
+    let rows = csv_rows(&read_text(path)?, path)?;
+    let distance = |(line, fields): &(usize, csv::StringRecord)| {
+        fields.get(2).and_then(|field| field.parse().ok()).ok_or_else(|| {
+            let advice = "remove its folder, and repeat the study";
+            Error::file(path, format!("line {line}: no distance"), advice)
         })
     };
-    Uncertainty::new(rows.map(distance).collect::<Result<_>>()?)
+    Uncertainty::new(rows.iter().skip(1).map(distance).collect::<Result<_>>()?)
 }
