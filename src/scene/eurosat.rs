@@ -40,11 +40,12 @@ const CLASSES: [(&str, &str); 10] = [
     ("SeaLake", "sea or lake"),
 ];
 /// The bands of the GeoTIFFs, in their order.
-const BANDS: [&str; 13] = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B8A"];
+pub(crate) const BANDS: [&str; 13] =
+    ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B8A"];
 /// Reflectance is a GeoTIFF's value over this.
 const QUANTIFICATION: f32 = 10_000.0;
 /// Rows and columns of an image.
-const SIDE: usize = 64;
+pub(crate) const SIDE: usize = 64;
 /// Images read and written at a time.
 const BATCH: usize = 256;
 

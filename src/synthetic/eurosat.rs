@@ -8,49 +8,26 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::files::Partial;
-use crate::scene::eurosat::EuroSat;
+use crate::scene::eurosat::{BANDS, EuroSat, SIDE};
 use crate::scene::{Crs, GeoTiffWriter, Grid};
 use crate::{Error, Result};
 
-/// Rows and columns of an image.
-const SIDE: usize = 64;
-/// Bands of a file, in its order.
-const BANDS: [&str; 13] = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B8A"];
-
 /// What lies on the ground: reflectance of B2 B3 B4 B5 B6 B7 B8 B8A B11 B12, roughly as tables of spectra have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cover {
-    Soil,
-    Crop,
-    Grass,
-    Trees,
-    Shrub,
-    Water,
-    Roof,
-    Tiles,
-    Asphalt,
-}
+type Cover = &'static [f32; 10];
 
-impl Cover {
-    fn reflectance(self) -> [f32; 10] {
-        match self {
-            Self::Soil => [0.10, 0.13, 0.17, 0.19, 0.21, 0.23, 0.25, 0.27, 0.33, 0.29],
-            Self::Crop => [0.05, 0.09, 0.06, 0.12, 0.30, 0.38, 0.42, 0.44, 0.22, 0.11],
-            Self::Grass => [0.06, 0.10, 0.08, 0.14, 0.26, 0.31, 0.34, 0.36, 0.25, 0.14],
-            Self::Trees => [0.03, 0.05, 0.03, 0.07, 0.18, 0.23, 0.25, 0.27, 0.12, 0.05],
-            Self::Shrub => [0.05, 0.08, 0.07, 0.12, 0.20, 0.24, 0.26, 0.28, 0.22, 0.13],
-            Self::Water => [0.06, 0.05, 0.03, 0.03, 0.02, 0.02, 0.02, 0.02, 0.01, 0.01],
-            Self::Roof => [0.26, 0.28, 0.30, 0.31, 0.31, 0.32, 0.33, 0.33, 0.34, 0.31],
-            Self::Tiles => [0.09, 0.11, 0.18, 0.20, 0.21, 0.22, 0.23, 0.24, 0.28, 0.25],
-            Self::Asphalt => [0.10, 0.11, 0.12, 0.12, 0.13, 0.13, 0.14, 0.14, 0.16, 0.15],
-        }
-    }
+const SOIL: Cover = &[0.10, 0.13, 0.17, 0.19, 0.21, 0.23, 0.25, 0.27, 0.33, 0.29];
+const CROP: Cover = &[0.05, 0.09, 0.06, 0.12, 0.30, 0.38, 0.42, 0.44, 0.22, 0.11];
+const GRASS: Cover = &[0.06, 0.10, 0.08, 0.14, 0.26, 0.31, 0.34, 0.36, 0.25, 0.14];
+const TREES: Cover = &[0.03, 0.05, 0.03, 0.07, 0.18, 0.23, 0.25, 0.27, 0.12, 0.05];
+const SHRUB: Cover = &[0.05, 0.08, 0.07, 0.12, 0.20, 0.24, 0.26, 0.28, 0.22, 0.13];
+const WATER: Cover = &[0.06, 0.05, 0.03, 0.03, 0.02, 0.02, 0.02, 0.02, 0.01, 0.01];
+const ROOF: Cover = &[0.26, 0.28, 0.30, 0.31, 0.31, 0.32, 0.33, 0.33, 0.34, 0.31];
+const TILES: Cover = &[0.09, 0.11, 0.18, 0.20, 0.21, 0.22, 0.23, 0.24, 0.28, 0.25];
+const ASPHALT: Cover = &[0.10, 0.11, 0.12, 0.12, 0.13, 0.13, 0.14, 0.14, 0.16, 0.15];
 
-    /// A value of each band of a file.
-    fn of_bands(self) -> [f32; 13] {
-        let [b2, b3, b4, b5, b6, b7, b8, b8a, b11, b12] = self.reflectance();
-        [b2, b2, b3, b4, b5, b6, b7, b8, 0.4 * b8a, 0.002, b11, b12, b8a]
-    }
+/// A value of each band of a file.
+fn of_bands(&[b2, b3, b4, b5, b6, b7, b8, b8a, b11, b12]: Cover) -> [f32; 13] {
+    [b2, b2, b3, b4, b5, b6, b7, b8, 0.4 * b8a, 0.002, b11, b12, b8a]
 }
 
 /// The ground of an image: what lies where, and how bright it is there.
@@ -120,7 +97,7 @@ impl Ground {
     /// Buildings of a cover in rows along streets.
     fn houses(&mut self, random: &mut ChaCha8Rng, cover: Cover, [every, size]: [usize; 2], share: f64) {
         for top in (0..SIDE).step_by(every) {
-            self.lay(Cover::Asphalt, 1.0, |row, _| row as usize == top);
+            self.lay(ASPHALT, 1.0, |row, _| row as usize == top);
             for left in (0..SIDE).step_by(every) {
                 if random.gen_bool(share) {
                     let (y, x, tint) = (top + 1, left + random.gen_range(0..2), random.gen_range(0.7..1.3));
@@ -133,64 +110,47 @@ impl Ground {
 
     /// An image of a class, in the order of EuroSAT's names.
     fn of(class: usize, random: &mut ChaCha8Rng) -> Self {
-        use Cover::{Asphalt, Crop, Grass, Roof, Shrub, Soil, Tiles, Trees, Water};
-        let plain = |random: &mut ChaCha8Rng, cover: Cover| Self::fields(random, &[cover], 20..64);
+        let (covers, size): (&[Cover], _) = match class {
+            0 => (&[SOIL, CROP, CROP, SOIL, GRASS], 12..36),
+            1 => (&[TREES], 20..64),
+            2 => (&[SHRUB], 20..64),
+            3 => (&[CROP, GRASS, SOIL], 14..40),
+            4 => (&[ASPHALT], 20..64),
+            5 => (&[GRASS], 20..64),
+            6 => (&[SOIL], 20..64),
+            7 => (&[GRASS, GRASS, TREES], 8..20),
+            8 => (&[CROP, GRASS, TREES], 14..40),
+            _ => (&[WATER], 20..64),
+        };
+        let mut ground = Self::fields(random, covers, size);
         match class {
-            0 => Self::fields(random, &[Soil, Crop, Crop, Soil, Grass], 12..36),
-            1 => {
-                let mut ground = plain(random, Trees);
-                ground.spots(random, Trees, 60, 5.0);
-                ground
-            }
+            1 => ground.spots(random, TREES, 60, 5.0),
             2 => {
-                let mut ground = plain(random, Shrub);
-                ground.spots(random, Grass, 25, 7.0);
-                ground.spots(random, Soil, 6, 4.0);
-                ground
+                ground.spots(random, GRASS, 25, 7.0);
+                ground.spots(random, SOIL, 6, 4.0);
             }
-            3 => {
-                let mut ground = Self::fields(random, &[Crop, Grass, Soil], 14..40);
-                ground.band(random, Asphalt, 2.2, 1.5);
-                ground
-            }
-            4 => {
-                let mut ground = plain(random, Asphalt);
-                ground.houses(random, Roof, [14, 10], 0.75);
-                ground
-            }
-            5 => {
-                let mut ground = plain(random, Grass);
-                ground.spots(random, Trees, 5, 2.5);
-                ground
-            }
+            3 => ground.band(random, ASPHALT, 2.2, 1.5),
+            4 => ground.houses(random, ROOF, [14, 10], 0.75),
+            5 => ground.spots(random, TREES, 5, 2.5),
             6 => {
-                let mut ground = plain(random, Soil);
                 let (every, turned) = (random.gen_range(4..7), random.gen_bool(0.5));
-                ground.lay(Shrub, 0.9, |row, column| {
+                ground.lay(SHRUB, 0.9, |row, column| {
                     (if turned { row } else { column }) as usize % every < every / 2
                 });
-                ground
             }
-            7 => {
-                let mut ground = Self::fields(random, &[Grass, Grass, Trees], 8..20);
-                ground.houses(random, Tiles, [6, 3], 0.8);
-                ground
-            }
-            8 => {
-                let mut ground = Self::fields(random, &[Crop, Grass, Trees], 14..40);
-                ground.band(random, Water, 6.0, 5.0);
-                ground
-            }
-            _ => plain(random, Water),
+            7 => ground.houses(random, TILES, [6, 3], 0.8),
+            8 => ground.band(random, WATER, 6.0, 5.0),
+            _ => {}
         }
+        ground
     }
 
     /// Values of a GeoTIFF: reflectance times 10,000, under the light and the air of a day.
     fn seen(&self, random: &mut ChaCha8Rng) -> Vec<u16> {
         let (light, haze) = (random.gen_range(0.8..1.2), random.gen_range(0.0..0.03_f32));
         let mut values = Vec::with_capacity(SIDE * SIDE * BANDS.len());
-        for (cover, tint) in self.cover.iter().zip(&self.tint) {
-            for (band, reflectance) in cover.of_bands().into_iter().enumerate() {
+        for (&cover, tint) in self.cover.iter().zip(&self.tint) {
+            for (band, reflectance) in of_bands(cover).into_iter().enumerate() {
                 // Air scatters blue light most.
                 let air = if band < 4 { haze * (4 - band) as f32 / 4.0 } else { 0.0 };
                 let noise = 1.0 + 0.05 * (random.r#gen::<f32>() + random.r#gen::<f32>() - 1.0);

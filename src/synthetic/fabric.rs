@@ -8,7 +8,7 @@ use super::city::City;
 use super::ground::Ground;
 use super::natural::Natural;
 use super::noise::{Window, noise, quantile};
-use super::zones;
+use super::zones::Plan;
 use crate::Zone;
 
 /// A rule for any place of a district.
@@ -19,11 +19,8 @@ pub(super) enum Fabric {
 
 impl Fabric {
     pub(super) fn draw(zone: Zone, city: &City, rng: &mut ChaCha8Rng) -> Self {
-        match zones::built(zone) {
-            Some(ranges) => {
-                let plan = ranges.draw(rng);
-                Self::Built(Box::new(Built::draw(plan, city, rng)))
-            }
+        match Plan::draw(zone, rng) {
+            Some(plan) => Self::Built(Box::new(Built::draw(plan, city, rng))),
             None => Self::Natural(Box::new(Natural::draw(zone, city, rng))),
         }
     }
@@ -50,10 +47,11 @@ pub(super) fn ground_between(
     city: &City,
     rng: &mut ChaCha8Rng,
 ) -> Ground {
-    if let (Some(a), Some(b)) = (zones::built(zone), zones::built(other)) {
-        let b = b.draw(rng);
-        let plan = a.draw(rng).towards(&b, share, rng);
-        return Built::draw(plan, city, rng).lay(window, city);
+    if zone.is_built()
+        && other.is_built()
+        && let (Some(other), Some(plan)) = (Plan::draw(other, rng), Plan::draw(zone, rng))
+    {
+        return Built::draw(plan.towards(&other, share, rng), city, rng).lay(window, city);
     }
     let mut ground = ground_of(zone, window, city, rng);
     invade(&mut ground, &ground_of(other, window, city, rng), share, rng);

@@ -82,13 +82,13 @@ pub(super) fn spectra() -> Spectra {
     MATERIALS.map(|row| row.0)
 }
 
-/// One of several, by weight.
-pub(super) fn pick(choice: &[(Material, f32)], at: f32) -> Material {
+/// One of several by weight, where `at` in 0–1 falls.
+pub(super) fn pick<T: Copy>(choice: &[(T, f32)], at: f32) -> T {
     let mut left = at * choice.iter().map(|(_, weight)| weight).sum::<f32>();
-    for &(material, weight) in choice {
+    for &(value, weight) in choice {
         left -= weight;
         if left < 0.0 {
-            return material;
+            return value;
         }
     }
     choice[choice.len() - 1].0

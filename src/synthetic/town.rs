@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::city::City;
 use super::fabric::Fabric;
+use super::materials::pick;
 use super::noise::{Hash, METRES, Window, noise};
 use crate::Zone;
 
@@ -36,78 +37,16 @@ pub(super) enum Way {
     Railway,
 }
 
-/// Zones by their weight, in an order in which neighbours in the list are neighbours on the ground.
-type Mix = &'static [(Zone, f32)];
-
-/// What lies so far from the centre, relative to the city's radius.
-const RINGS: [(f32, Mix); 6] = {
-    use Zone::{
-        BareRockOrPaved, BareSoilOrSand, BushScrub, CompactHighRise, CompactLowRise, CompactMidRise,
-        DenseTrees, HeavyIndustry, LargeLowRise, LightweightLowRise, LowPlants, OpenHighRise, OpenLowRise,
-        OpenMidRise, ScatteredTrees, SparselyBuilt,
-    };
-    [
-        (0.22, &[(CompactHighRise, 5.0), (CompactMidRise, 5.0), (OpenHighRise, 1.0)]),
-        (
-            0.45,
-            &[
-                (CompactMidRise, 5.0),
-                (CompactLowRise, 2.0),
-                (ScatteredTrees, 0.7),
-                (OpenMidRise, 2.5),
-                (OpenHighRise, 0.8),
-            ],
-        ),
-        (
-            0.70,
-            &[
-                (CompactLowRise, 1.5),
-                (OpenMidRise, 3.0),
-                (OpenHighRise, 1.0),
-                (ScatteredTrees, 0.8),
-                (OpenLowRise, 3.0),
-                (BareRockOrPaved, 0.3),
-                (LargeLowRise, 1.6),
-            ],
-        ),
-        (
-            1.0,
-            &[
-                (OpenLowRise, 4.5),
-                (ScatteredTrees, 1.0),
-                (SparselyBuilt, 1.2),
-                (LightweightLowRise, 0.4),
-                (LowPlants, 1.0),
-                (BareRockOrPaved, 0.3),
-                (LargeLowRise, 1.6),
-                (HeavyIndustry, 1.0),
-            ],
-        ),
-        (
-            1.3,
-            &[
-                (DenseTrees, 1.4),
-                (ScatteredTrees, 1.0),
-                (BushScrub, 0.5),
-                (LowPlants, 3.2),
-                (SparselyBuilt, 1.6),
-                (OpenLowRise, 0.8),
-                (BareSoilOrSand, 0.5),
-            ],
-        ),
-        (
-            f32::INFINITY,
-            &[
-                (DenseTrees, 2.6),
-                (ScatteredTrees, 0.7),
-                (BushScrub, 0.6),
-                (LowPlants, 4.6),
-                (SparselyBuilt, 0.5),
-                (BareSoilOrSand, 0.6),
-            ],
-        ),
-    ]
-};
+/// What lies so far from the centre, relative to the city's radius: zones, LCZ 1 to 17, by their weight, in an order in
+/// which neighbours in the list are neighbours on the ground.
+const RINGS: [(f32, &[(usize, f32)]); 6] = [
+    (0.22, &[(1, 5.0), (2, 5.0), (4, 1.0)]),
+    (0.45, &[(2, 5.0), (3, 2.0), (12, 0.7), (5, 2.5), (4, 0.8)]),
+    (0.70, &[(3, 1.5), (5, 3.0), (4, 1.0), (12, 0.8), (6, 3.0), (15, 0.3), (8, 1.6)]),
+    (1.0, &[(6, 4.5), (12, 1.0), (9, 1.2), (7, 0.4), (14, 1.0), (15, 0.3), (8, 1.6), (10, 1.0)]),
+    (1.3, &[(11, 1.4), (12, 1.0), (13, 0.5), (14, 3.2), (9, 1.6), (6, 0.8), (16, 0.5)]),
+    (f32::INFINITY, &[(11, 2.6), (12, 0.7), (13, 0.6), (14, 4.6), (9, 0.5), (16, 0.6)]),
+];
 
 /// A city on a rectangle of ground.
 pub(super) struct Town {
@@ -228,14 +167,7 @@ impl Town {
         // Like lies beside like: the choice is smooth noise rather than a die, but for a little.
         let value = at(700.0, 0x43) + 0.35 * (hash.unit() - 0.5);
         let share = 1.0 / (1.0 + (-1.702 * value).exp());
-        let mut left = share * mix.iter().map(|(_, weight)| weight).sum::<f32>();
-        for &(zone, weight) in mix {
-            left -= weight;
-            if left < 0.0 {
-                return zone;
-            }
-        }
-        mix[mix.len() - 1].0
+        Zone::from_number(pick(mix, share)).unwrap_or(Zone::LowPlants)
     }
 
     /// The fabric of a district: its own where it is built, one for the whole scene where it is wood or water.

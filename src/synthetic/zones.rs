@@ -25,180 +25,36 @@ pub(super) enum Layout {
     Countryside,
 }
 
-/// The ranges of a built zone.
-pub(super) struct Built {
-    /// Ground under buildings, 0–1.
-    building: (f32, f32),
-    /// Ground that is paved.
-    impervious: (f32, f32),
-    /// Ground that is planted or bare.
-    pervious: (f32, f32),
-    /// Metres.
-    height: (f32, f32),
-    /// Metres from street to street.
-    block: (f32, f32),
-    /// Metres from building to building.
-    lot: (f32, f32),
-    layout: Layout,
-    /// How crooked the streets are, in metres, and how uneven their distances (0-0.8).
-    crooked: f32,
-    uneven: f32,
-    /// How often each roof occurs: tile, concrete, bitumen, bright, painted and rusty metal.
-    roofs: [f32; ROOFS],
-    /// Trees on pervious ground.
-    trees: (f32, f32),
-    /// Bare soil on pervious ground.
-    soil: (f32, f32),
-}
-
-/// LCZ 1–10. Ranges open in the source (< 10 %, > 25 m) are closed here.
-const BUILT: [Built; 10] = [
-    Built {
-        building: (0.40, 0.60),
-        impervious: (0.40, 0.60),
-        pervious: (0.00, 0.10),
-        height: (25.0, 110.0),
-        block: (70.0, 120.0),
-        lot: (28.0, 45.0),
-        layout: Layout::Lots,
-        crooked: 4.0,
-        uneven: 0.3,
-        roofs: [0.2, 5.0, 3.0, 1.2, 0.6, 0.1],
-        trees: (0.2, 0.6),
-        soil: (0.0, 0.2),
-    },
-    Built {
-        building: (0.40, 0.70),
-        impervious: (0.30, 0.50),
-        pervious: (0.00, 0.20),
-        height: (10.0, 25.0),
-        block: (60.0, 110.0),
-        lot: (18.0, 28.0),
-        layout: Layout::Courtyards,
-        crooked: 14.0,
-        uneven: 0.5,
-        roofs: [5.0, 3.0, 2.0, 0.6, 0.3, 0.2],
-        trees: (0.2, 0.6),
-        soil: (0.0, 0.2),
-    },
-    Built {
-        building: (0.40, 0.70),
-        impervious: (0.20, 0.50),
-        pervious: (0.00, 0.30),
-        height: (3.0, 10.0),
-        block: (40.0, 80.0),
-        lot: (10.0, 17.0),
-        layout: Layout::Lots,
-        crooked: 12.0,
-        uneven: 0.5,
-        roofs: [5.0, 3.0, 1.2, 0.8, 0.6, 0.8],
-        trees: (0.1, 0.5),
-        soil: (0.1, 0.5),
-    },
-    Built {
-        building: (0.20, 0.40),
-        impervious: (0.30, 0.40),
-        pervious: (0.30, 0.40),
-        height: (25.0, 75.0),
-        block: (110.0, 190.0),
-        lot: (42.0, 70.0),
-        layout: Layout::Lots,
-        crooked: 10.0,
-        uneven: 0.4,
-        roofs: [0.5, 5.0, 2.5, 0.7, 0.4, 0.1],
-        trees: (0.2, 0.6),
-        soil: (0.0, 0.3),
-    },
-    Built {
-        building: (0.20, 0.40),
-        impervious: (0.30, 0.50),
-        pervious: (0.20, 0.40),
-        height: (10.0, 25.0),
-        block: (90.0, 170.0),
-        lot: (34.0, 60.0),
-        layout: Layout::Slabs,
-        crooked: 14.0,
-        uneven: 0.4,
-        roofs: [2.5, 4.0, 2.5, 0.7, 0.3, 0.1],
-        trees: (0.2, 0.6),
-        soil: (0.0, 0.3),
-    },
-    Built {
-        building: (0.20, 0.40),
-        impervious: (0.20, 0.50),
-        pervious: (0.30, 0.60),
-        height: (3.0, 10.0),
-        block: (60.0, 120.0),
-        lot: (18.0, 30.0),
-        layout: Layout::Lots,
-        crooked: 22.0,
-        uneven: 0.5,
-        roofs: [4.5, 2.5, 2.0, 0.5, 0.3, 0.2],
-        trees: (0.3, 0.7),
-        soil: (0.0, 0.2),
-    },
-    Built {
-        building: (0.60, 0.90),
-        impervious: (0.00, 0.20),
-        pervious: (0.05, 0.30),
-        height: (2.0, 4.0),
-        block: (25.0, 60.0),
-        lot: (7.0, 11.0),
-        layout: Layout::Lots,
-        crooked: 10.0,
-        uneven: 0.6,
-        roofs: [1.0, 0.6, 0.6, 1.2, 1.2, 5.0],
-        trees: (0.0, 0.3),
-        soil: (0.5, 1.0),
-    },
-    Built {
-        building: (0.30, 0.50),
-        impervious: (0.40, 0.50),
-        pervious: (0.00, 0.20),
-        height: (3.0, 10.0),
-        block: (130.0, 260.0),
-        lot: (60.0, 110.0),
-        layout: Layout::Lots,
-        crooked: 6.0,
-        uneven: 0.4,
-        roofs: [0.6, 3.0, 2.0, 2.5, 1.2, 0.5],
-        trees: (0.0, 0.3),
-        soil: (0.1, 0.5),
-    },
-    Built {
-        building: (0.10, 0.20),
-        impervious: (0.00, 0.20),
-        pervious: (0.60, 0.80),
-        height: (3.0, 10.0),
-        block: (110.0, 260.0),
-        lot: (28.0, 55.0),
-        layout: Layout::Countryside,
-        crooked: 45.0,
-        uneven: 0.6,
-        roofs: [4.0, 2.0, 2.0, 0.7, 0.3, 0.4],
-        trees: (0.3, 0.7),
-        soil: (0.0, 0.2),
-    },
-    Built {
-        building: (0.20, 0.30),
-        impervious: (0.20, 0.40),
-        pervious: (0.40, 0.50),
-        height: (5.0, 15.0),
-        block: (120.0, 260.0),
-        lot: (35.0, 90.0),
-        layout: Layout::Works,
-        crooked: 6.0,
-        uneven: 0.5,
-        roofs: [0.4, 2.5, 2.5, 1.2, 1.2, 2.0],
-        trees: (0.0, 0.3),
-        soil: (0.5, 1.0),
-    },
+/// Ranges of LCZ 1–10; those that are open in the source (< 10 %, > 25 m) are closed here. Shares of the ground that is
+/// under buildings, paved, planted or bare; metres: heights, from street to street, from building to building; shares of
+/// the planted or bare ground under trees, and bare.
+const RANGES: [[(f32, f32); 8]; 10] = [
+    [(0.4, 0.6), (0.4, 0.6), (0.0, 0.1), (25.0, 110.0), (70.0, 120.0), (28.0, 45.0), (0.2, 0.6), (0.0, 0.2)],
+    [(0.4, 0.7), (0.3, 0.5), (0.0, 0.2), (10.0, 25.0), (60.0, 110.0), (18.0, 28.0), (0.2, 0.6), (0.0, 0.2)],
+    [(0.4, 0.7), (0.2, 0.5), (0.0, 0.3), (3.0, 10.0), (40.0, 80.0), (10.0, 17.0), (0.1, 0.5), (0.1, 0.5)],
+    [(0.2, 0.4), (0.3, 0.4), (0.3, 0.4), (25.0, 75.0), (110.0, 190.0), (42.0, 70.0), (0.2, 0.6), (0.0, 0.3)],
+    [(0.2, 0.4), (0.3, 0.5), (0.2, 0.4), (10.0, 25.0), (90.0, 170.0), (34.0, 60.0), (0.2, 0.6), (0.0, 0.3)],
+    [(0.2, 0.4), (0.2, 0.5), (0.3, 0.6), (3.0, 10.0), (60.0, 120.0), (18.0, 30.0), (0.3, 0.7), (0.0, 0.2)],
+    [(0.6, 0.9), (0.0, 0.2), (0.05, 0.3), (2.0, 4.0), (25.0, 60.0), (7.0, 11.0), (0.0, 0.3), (0.5, 1.0)],
+    [(0.3, 0.5), (0.4, 0.5), (0.0, 0.2), (3.0, 10.0), (130.0, 260.0), (60.0, 110.0), (0.0, 0.3), (0.1, 0.5)],
+    [(0.1, 0.2), (0.0, 0.2), (0.6, 0.8), (3.0, 10.0), (110.0, 260.0), (28.0, 55.0), (0.3, 0.7), (0.0, 0.2)],
+    [(0.2, 0.3), (0.2, 0.4), (0.4, 0.5), (5.0, 15.0), (120.0, 260.0), (35.0, 90.0), (0.0, 0.3), (0.5, 1.0)],
 ];
 
-/// The ranges of a built zone; none for a natural one.
-pub(super) fn built(zone: Zone) -> Option<&'static Built> {
-    BUILT.get(zone.number() - 1)
-}
+/// How LCZ 1–10 are laid out; how crooked their streets are, in metres, and how uneven their distances (0–0.8); how often
+/// each roof occurs: tile, concrete, bitumen, bright, painted and rusty metal.
+const FORMS: [(Layout, f32, f32, [f32; ROOFS]); 10] = [
+    (Layout::Lots, 4.0, 0.3, [0.2, 5.0, 3.0, 1.2, 0.6, 0.1]),
+    (Layout::Courtyards, 14.0, 0.5, [5.0, 3.0, 2.0, 0.6, 0.3, 0.2]),
+    (Layout::Lots, 12.0, 0.5, [5.0, 3.0, 1.2, 0.8, 0.6, 0.8]),
+    (Layout::Lots, 10.0, 0.4, [0.5, 5.0, 2.5, 0.7, 0.4, 0.1]),
+    (Layout::Slabs, 14.0, 0.4, [2.5, 4.0, 2.5, 0.7, 0.3, 0.1]),
+    (Layout::Lots, 22.0, 0.5, [4.5, 2.5, 2.0, 0.5, 0.3, 0.2]),
+    (Layout::Lots, 10.0, 0.6, [1.0, 0.6, 0.6, 1.2, 1.2, 5.0]),
+    (Layout::Lots, 6.0, 0.4, [0.6, 3.0, 2.0, 2.5, 1.2, 0.5]),
+    (Layout::Countryside, 45.0, 0.6, [4.0, 2.0, 2.0, 0.7, 0.3, 0.4]),
+    (Layout::Works, 6.0, 0.5, [0.4, 2.5, 2.5, 1.2, 1.2, 2.0]),
+];
 
 /// One draw from the ranges of a built zone.
 #[derive(Debug, Clone)]
@@ -216,34 +72,38 @@ pub(super) struct Plan {
     pub(super) soil: f32,
 }
 
-impl Built {
-    pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> Plan {
+impl Plan {
+    /// Of a built zone; none for a natural one.
+    pub(super) fn draw(zone: Zone, rng: &mut ChaCha8Rng) -> Option<Self> {
+        let k = zone.number() - 1;
+        let (
+            &[building, impervious, pervious, height, block, lot, trees, soil],
+            &(layout, crooked, uneven, roofs),
+        ) = (RANGES.get(k)?, FORMS.get(k)?);
         let mut spread = |share: f32| (share * normal(rng)).exp();
         // Districts that are told apart on the ground do not keep to the ranges of a table.
         let [more_building, more_impervious, more_pervious] = [spread(0.13), spread(0.13), spread(0.2)];
         let (tall, wide, apart) = (spread(0.15), spread(0.10), spread(0.10));
         let mut within = |(low, high): (f32, f32)| low + (high - low) * rng.gen_range(0f32..1.0);
-        let building = within(self.building) * more_building;
-        let impervious = within(self.impervious) * more_impervious;
-        let pervious = within(self.pervious) * more_pervious;
+        let building = within(building) * more_building;
+        let impervious = within(impervious) * more_impervious;
+        let pervious = within(pervious) * more_pervious;
         let all = building + impervious + pervious;
-        Plan {
+        Some(Self {
             building: building / all,
             impervious: impervious / all,
-            height: (self.height.0 * tall, self.height.1 * tall),
-            block: within(self.block) * wide,
-            lot: within(self.lot) * apart,
-            layout: self.layout,
-            crooked: self.crooked,
-            uneven: self.uneven,
-            roofs: self.roofs,
-            trees: within(self.trees),
-            soil: within(self.soil),
-        }
+            height: (height.0 * tall, height.1 * tall),
+            block: within(block) * wide,
+            lot: within(lot) * apart,
+            layout,
+            crooked,
+            uneven,
+            roofs,
+            trees: within(trees),
+            soil: within(soil),
+        })
     }
-}
 
-impl Plan {
     /// A district between two zones, `share` of the way to the other.
     pub(super) fn towards(mut self, other: &Self, share: f32, rng: &mut ChaCha8Rng) -> Self {
         let blend = |a: &mut f32, b: f32| *a += share * (b - *a);
