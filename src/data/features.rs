@@ -12,10 +12,9 @@ use hdf5::{Dataset, File, H5Type};
 use ndarray::{Array2, ArrayView2, s};
 
 use super::Patches;
-use super::so2sat::{
-    Numbers, cause, open_file, product, read_classes, text_attribute, write_names, write_text,
-};
-use crate::files::{Partial, check_free};
+use super::new_file::{NewFile, write_rows};
+use super::so2sat::{Numbers, open_file, product, read_classes, text_attribute, write_names, write_text};
+use crate::files::check_free;
 use crate::predictions::rows_a_slab;
 use crate::{Classes, Error, FeatureRows, Features, Labels, Result, Votes};
 
@@ -23,13 +22,10 @@ const FEATURES: &str = "features";
 
 /// Writes a file of features, a batch at a time; it appears whole or not at all.
 pub struct FeatureWriter {
-    target: PathBuf,
     rows: usize,
     written: usize,
-    // Closed in this order: a file that is open cannot be removed everywhere.
     features: Option<Dataset>,
-    file: Option<File>,
-    partial: Partial,
+    file: NewFile,
 }
 
 impl FeatureWriter {
@@ -42,19 +38,11 @@ impl FeatureWriter {
         check_free(path)?;
         let labels = if patches.has_labels() { Some(patches.labels()?.one_hot()) } else { None };
         let votes = if patches.has_votes() { Some(patches.votes()?) } else { None };
-        let mut writer = Self {
-            target: path.to_owned(),
-            rows: patches.len(),
-            written: 0,
-            features: None,
-            file: None,
-            partial: Partial::file(path)?,
-        };
-        let file = File::create(writer.partial.path()).map_err(|e| writer.failed(&e))?;
-        let fill = || {
-            write_names(&file, "classes", patches.classes().codes())?;
-            write_text(&file, "model", model)?;
-            write_text(&file, "provenance", patches.provenance())?;
+        let file = NewFile::create(path)?;
+        file.put(|file| {
+            write_names(file, "classes", patches.classes().codes())?;
+            write_text(file, "model", model)?;
+            write_text(file, "provenance", patches.provenance())?;
             if let Some(labels) = &labels {
                 let y = labels.view().mapv(|y| y as u8);
                 file.new_dataset_builder().with_data(&y).create("label")?;
@@ -66,10 +54,8 @@ impl FeatureWriter {
                 file.new_dataset_builder().with_data(&groups).create("group")?;
             }
             Ok(())
-        };
-        fill().map_err(|e| writer.failed(&e))?;
-        writer.file = Some(file);
-        Ok(writer)
+        })?;
+        Ok(Self { rows: patches.len(), written: 0, features: None, file })
     }
 
     /// Appends the features of the next patches. Shape: (n, D).
@@ -81,31 +67,26 @@ impl FeatureWriter {
         let rows = self.written..self.written + n;
         if rows.end > self.rows {
             let problem = format!("{} rows of features for {} patches", rows.end, self.rows);
-            return Err(Error::file(&self.target, problem, "append the features of these patches"));
+            return Err(Error::file(self.file.path(), problem, "append the features of these patches"));
         }
         if let Some(row) = h.view().outer_iter().position(|row| row.iter().any(|x| !x.is_finite())) {
-            let place = format!("{}, row {}", self.target.display(), rows.start + row);
+            let place = format!("{}, row {}", self.file.path().display(), rows.start + row);
             return Err(Error::input(place, "NaN or infinite", "check the network and its input"));
         }
-        let put = || {
-            let table = match (&self.features, &self.file) {
-                (Some(table), _) => table.clone(),
-                (None, Some(file)) => {
-                    let chunk = ((1 << 20) / (4 * width.max(1))).clamp(1, self.rows.max(1));
-                    let builder = file.new_dataset::<f32>().chunk((chunk, width.max(1)));
-                    builder.shape((self.rows, width)).create(FEATURES)?
-                }
-                (None, None) => return Err("the file is closed".into()),
-            };
-            if table.shape() != [self.rows, width] {
-                return Err(format!("{width} features where there were {}", table.shape()[1])
-                    .as_str()
-                    .into());
-            }
-            table.write_slice(&h.view(), s![rows.clone(), ..])?;
-            Ok(table)
+        let table = match &self.features {
+            Some(table) => table.clone(),
+            None => self.file.put(|file| {
+                let chunk = ((1 << 20) / (4 * width.max(1))).clamp(1, self.rows.max(1));
+                let builder = file.new_dataset::<f32>().chunk((chunk, width.max(1)));
+                builder.shape((self.rows, width)).create(FEATURES)
+            })?,
         };
-        self.features = Some(put().map_err(|e| self.failed(&e))?);
+        if table.shape()[1] != width {
+            let problem = format!("{width} features where there were {}", table.shape()[1]);
+            return Err(Error::file(self.file.path(), problem, "append the features of one network"));
+        }
+        self.file.put(|_| write_rows(&table, rows.start, &h.view()))?;
+        self.features = Some(table);
         self.written = rows.end;
         Ok(())
     }
@@ -114,20 +95,14 @@ impl FeatureWriter {
     ///
     /// # Errors
     /// Fewer rows than patches, or a full disk.
-    pub fn finish(mut self) -> Result<()> {
-        if self.written != self.rows {
-            let problem = format!("{} rows of features for {} patches", self.written, self.rows);
-            return Err(Error::file(&self.target, problem, "append the features of every patch"));
+    pub fn finish(self) -> Result<()> {
+        let Self { rows, written, features, file } = self;
+        if written != rows {
+            let problem = format!("{written} rows of features for {rows} patches");
+            return Err(Error::file(file.path(), problem, "append the features of every patch"));
         }
-        self.features = None;
-        if let Some(file) = self.file.take() {
-            file.flush().and_then(|()| file.close()).map_err(|e| self.failed(&e))?;
-        }
-        self.partial.become_new()
-    }
-
-    fn failed(&self, error: &hdf5::Error) -> Error {
-        Error::file(&self.target, cause(error), "check the free space and the permissions")
+        drop(features);
+        file.complete()?.become_new()
     }
 }
 

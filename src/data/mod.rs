@@ -6,6 +6,7 @@ mod batches;
 pub mod eopatch;
 pub mod features;
 mod masks;
+mod new_file;
 mod patches;
 pub mod predictions;
 mod sample;

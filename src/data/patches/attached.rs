@@ -7,7 +7,7 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut2, Axis, Zip};
 
 use super::Patches;
 use crate::data::Masks;
-use crate::data::so2sat::{Place, SourceFile};
+use crate::data::so2sat::Place;
 use crate::{Classes, Error, LabelDistributions, Labels, Result, Votes};
 
 /// What was attached to the patches, by row of the source and in its columns; it goes before what a
@@ -113,22 +113,22 @@ impl Patches {
 
     /// Whether [`labels`](Self::labels) has something to read.
     pub fn has_labels(&self) -> bool {
-        self.given.labels.is_some() || self.source.file().is_some_and(SourceFile::has_labels)
+        self.given.labels.is_some() || self.source.file().is_some_and(|file| file.labels.is_some())
     }
 
     /// Whether [`votes`](Self::votes) has something to read.
     pub fn has_votes(&self) -> bool {
-        self.given.votes.is_some() || self.source.file().is_some_and(SourceFile::has_votes)
+        self.given.votes.is_some() || self.source.file().is_some_and(|file| file.votes.is_some())
     }
 
     /// Whether [`distributions`](Self::distributions) has something to read.
     pub fn has_distributions(&self) -> bool {
-        self.has_votes() || self.source.file().is_some_and(SourceFile::has_distributions)
+        self.has_votes() || self.source.file().is_some_and(|file| file.distributions.is_some())
     }
 
     /// Whether [`masks`](Self::masks) has something to read.
     pub fn has_masks(&self) -> bool {
-        self.given.masks.is_some() || self.source.file().is_some_and(SourceFile::has_masks)
+        self.given.masks.is_some() || self.source.file().is_some_and(|file| file.masks.is_some())
     }
 
     /// The class of each patch.
@@ -273,11 +273,11 @@ impl Patches {
     /// The names of the groups, by number, where they are cities with names (So2Sat, version 4).
     pub fn cities(&self) -> &[(i32, String)] {
         let file = self.source.file().filter(|_| self.has_the_files_groups());
-        file.map_or(&[], |file| file.cities())
+        file.map_or(&[], |file| &file.cities)
     }
 
     fn has_the_files_groups(&self) -> bool {
-        let of_file = self.source.file().and_then(|file| file.groups());
+        let of_file = self.source.file().and_then(|file| file.groups.as_ref());
         matches!((of_file, &self.given.groups), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
     }
 

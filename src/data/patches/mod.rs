@@ -90,9 +90,8 @@ impl Patches {
 
     /// Every row of a file.
     pub(super) fn of_file(file: Arc<SourceFile>) -> Self {
-        let (rows, imagery, classes) = (file.rows(), file.imagery().clone(), file.classes().clone());
-        let provenance = file.provenance().to_owned();
-        let groups = file.groups().cloned();
+        let (rows, imagery, classes) = (file.rows, file.imagery.clone(), file.classes.clone());
+        let (provenance, groups) = (file.provenance.clone(), file.groups.clone());
         let mut patches = Self::over(Source::File(file), rows, imagery, classes, &provenance);
         patches.given.groups = groups;
         patches
@@ -269,7 +268,7 @@ impl Patches {
 
     /// Size of the file behind the patches; none for patches in memory.
     pub(crate) fn file_bytes(&self) -> Option<u64> {
-        std::fs::metadata(self.source.file()?.path()).ok().map(|file| file.len())
+        std::fs::metadata(&self.source.file()?.path).ok().map(|file| file.len())
     }
 
     /// Rows that the file stores together, at least 1; none for patches in memory.
@@ -330,7 +329,7 @@ impl Patches {
     /// A band that the patches do not have.
     pub fn bands(&self, bands: &Bands) -> Result<Self> {
         let chosen = self.imagery.bands.positions(bands).map_err(|e| match self.source.file() {
-            Some(file) => e.within(file.path()),
+            Some(file) => e.within(&file.path),
             None => e,
         })?;
         let channels: Vec<usize> = match &self.channels {
@@ -389,14 +388,14 @@ impl Source {
     fn rows(&self) -> usize {
         match self {
             Self::Memory(images) => images.dim().0,
-            Self::File(file) => file.rows(),
+            Self::File(file) => file.rows,
         }
     }
 
     fn channels(&self) -> usize {
         match self {
             Self::Memory(images) => images.dim().3,
-            Self::File(file) => file.imagery().bands.len(),
+            Self::File(file) => file.imagery.bands.len(),
         }
     }
 

@@ -1,30 +1,27 @@
 //! A file of predictions, written some patches at a time.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use hdf5::{Dataset, File};
-use ndarray::{ArrayD, ArrayView1, ArrayViewD, s};
+use hdf5::Dataset;
+use ndarray::{ArrayD, ArrayView1, ArrayViewD};
 
 use super::{check_free, labels_fit};
-use crate::data::so2sat::{cause, write_names, write_text};
-use crate::data::{Masks, Patches, Sample};
-use crate::files::Partial;
+use crate::data::new_file::{NewFile, write_rows};
+use crate::data::so2sat::{write_names, write_text};
+use crate::data::{Patches, Sample};
 use crate::predictions::StoredTemperature;
 use crate::{Classes, Error, Probabilities, Result};
 
 /// Writes `probabilities` [N, K], or [N, S, S, K] of pixels, with what is known of the patches: labels and votes (or label
 /// distributions), or masks, if they are of the same classes; groups. The file appears whole or not at all.
 pub struct PredictionWriter {
-    target: PathBuf,
     /// N, or N, S and S.
     shape: Vec<usize>,
     classes: usize,
     written: usize,
-    // Closed in this order: a file that is open cannot be removed everywhere.
     probabilities: Dataset,
     numbers: Vec<(String, Dataset)>,
-    file: File,
-    partial: Partial,
+    file: NewFile,
 }
 
 impl PredictionWriter {
@@ -34,22 +31,21 @@ impl PredictionWriter {
     /// A file that exists or cannot be written; labels, votes or masks that cannot be read.
     pub fn create(path: &Path, classes: &Classes, sample: Sample, patches: &Patches) -> Result<Self> {
         check_free(path)?;
-        let partial = Partial::file(path)?;
         let size = patches.imagery().patch_size;
         let shape = match sample {
             Sample::Patch => vec![patches.len()],
             Sample::Pixel => vec![patches.len(), size, size],
         };
-        let failed = |e: hdf5::Error| failed(path, &e);
-        let file = File::create(partial.path()).map_err(failed)?;
-        write_names(&file, "classes", classes.codes()).map_err(failed)?;
-        write_text(&file, "provenance", patches.provenance()).map_err(failed)?;
-        copy(&file, classes, sample, patches, path)?;
+        let file = NewFile::create(path)?;
+        file.put(|file| {
+            write_names(file, "classes", classes.codes())?;
+            write_text(file, "provenance", patches.provenance())
+        })?;
+        copy(&file, classes, sample, patches)?;
         let of_all = [&shape[..], &[classes.len()]].concat();
         let probabilities =
-            file.new_dataset::<f32>().shape(of_all).create("probabilities").map_err(failed)?;
-        let (target, classes) = (path.to_owned(), classes.len());
-        Ok(Self { target, shape, classes, written: 0, probabilities, numbers: Vec::new(), file, partial })
+            file.put(|file| file.new_dataset::<f32>().shape(of_all).create("probabilities"))?;
+        Ok(Self { shape, classes: classes.len(), written: 0, probabilities, numbers: Vec::new(), file })
     }
 
     /// The temperature that the predictions are made at: the attributes `temperature`, `temperature_procedure`,
@@ -58,13 +54,12 @@ impl PredictionWriter {
     /// # Errors
     /// A full disk.
     pub fn temperature(&self, by: &StoredTemperature) -> Result<()> {
-        let put = || {
-            self.file.new_attr::<f64>().create("temperature")?.write_scalar(&by.temperature)?;
-            write_text(&self.file, "temperature_procedure", &by.procedure)?;
-            write_text(&self.file, "temperature_data", &by.data)?;
-            self.file.new_attr::<usize>().create("temperature_patches")?.write_scalar(&by.patches)
-        };
-        put().map_err(|e| failed(&self.target, &e))
+        self.file.put(|file| {
+            file.new_attr::<f64>().create("temperature")?.write_scalar(&by.temperature)?;
+            write_text(file, "temperature_procedure", &by.procedure)?;
+            write_text(file, "temperature_data", &by.data)?;
+            file.new_attr::<usize>().create("temperature_patches")?.write_scalar(&by.patches)
+        })
     }
 
     /// Appends the predictions of the next patches, and numbers of the same samples as datasets of these names: their
@@ -82,28 +77,23 @@ impl PredictionWriter {
                 || p.view().ncols() != self.classes
             {
                 let problem = format!("{count} {name} for {} patches", self.shape[0]);
-                return Err(Error::file(&self.target, problem, "write the predictions of these patches"));
+                return Err(Error::file(self.file.path(), problem, "write the predictions of these patches"));
             }
         }
-        let mut put = || {
-            let p = p.view().mapv(|p| p as f32);
-            write(&self.probabilities, patches.start, p.into_dyn())?;
+        self.file.put(|file| {
+            write(&self.probabilities, patches.start, p.view().mapv(|p| p as f32).into_dyn())?;
             for (name, numbers) in numbers {
-                let known =
-                    self.numbers.iter().find(|(known, _)| known == name).map(|(_, table)| table.clone());
-                let table = match known {
-                    Some(table) => table,
-                    None => self.file.new_dataset::<f32>().shape(self.shape.clone()).create(*name)?,
-                };
-                let values = ArrayView1::from(*numbers).mapv(|x| x as f32);
-                write(&table, patches.start, values.into_dyn())?;
                 if !self.numbers.iter().any(|(known, _)| known == name) {
+                    let table = file.new_dataset::<f32>().shape(self.shape.clone()).create(*name)?;
                     self.numbers.push(((*name).to_owned(), table));
+                }
+                let values = ArrayView1::from(*numbers).mapv(|x| x as f32);
+                for (_, table) in self.numbers.iter().filter(|(known, _)| known == name) {
+                    write(table, patches.start, values.clone().into_dyn())?;
                 }
             }
             Ok(())
-        };
-        put().map_err(|e| failed(&self.target, &e))?;
+        })?;
         self.written = patches.end;
         Ok(())
     }
@@ -113,14 +103,13 @@ impl PredictionWriter {
     /// # Errors
     /// Fewer predictions than patches, or a full disk.
     pub fn finish(self) -> Result<()> {
-        let Self { target, shape, written, probabilities, numbers, file, partial, .. } = self;
+        let Self { shape, written, probabilities, numbers, file, .. } = self;
         if written != shape[0] {
             let problem = format!("predictions of {written} patches for {}", shape[0]);
-            return Err(Error::file(&target, problem, "write the predictions of these patches"));
+            return Err(Error::file(file.path(), problem, "write the predictions of these patches"));
         }
         drop((probabilities, numbers));
-        file.flush().and_then(|()| file.close()).map_err(|e| failed(&target, &e))?;
-        partial.become_new()
+        file.complete()?.become_new()
     }
 }
 
@@ -130,32 +119,24 @@ fn write(dataset: &Dataset, first: usize, rows: ArrayD<f32>) -> hdf5::Result<()>
     shape[0] = 1;
     let each: usize = shape.iter().product();
     shape[0] = rows.len() / each.max(1);
-    let range = first..first + shape[0];
     let rows = rows.into_shape_with_order(shape).map_err(|e| hdf5::Error::Internal(e.to_string()))?;
-    match rows.ndim() {
-        1 => dataset.write_slice(rows.view(), s![range]),
-        2 => dataset.write_slice(rows.view(), s![range, ..]),
-        3 => dataset.write_slice(rows.view(), s![range, .., ..]),
-        _ => dataset.write_slice(rows.view(), s![range, .., .., ..]),
-    }
+    write_rows(dataset, first, &rows.view())
 }
 
 /// What is known of the patches.
-fn copy(file: &File, classes: &Classes, sample: Sample, patches: &Patches, path: &Path) -> Result<()> {
+fn copy(file: &NewFile, classes: &Classes, sample: Sample, patches: &Patches) -> Result<()> {
     let put = |name: &str, table: ArrayViewD<'_, f32>| {
-        file.new_dataset_builder().with_data(table).create(name).map(drop).map_err(|e| failed(path, &e))
+        file.put(|file| file.new_dataset_builder().with_data(table).create(name).map(drop))
     };
     let fit = labels_fit(classes, patches);
     if let Some(groups) = patches.groups() {
-        let put = file.new_dataset_builder().with_data(&groups).create("group");
-        put.map_err(|e| failed(path, &e))?;
+        file.put(|file| file.new_dataset_builder().with_data(&groups).create("group"))?;
     }
     if sample == Sample::Pixel {
         if fit && patches.has_masks() {
             // In files 0 is no class, and 1 the first.
             let masks = patches.masks()?.view().mapv(|class| class.wrapping_add(1));
-            debug_assert_eq!(Masks::IGNORED.wrapping_add(1), 0);
-            file.new_dataset_builder().with_data(&masks).create("mask").map_err(|e| failed(path, &e))?;
+            file.put(|file| file.new_dataset_builder().with_data(&masks).create("mask"))?;
         }
         return Ok(());
     }
@@ -168,8 +149,4 @@ fn copy(file: &File, classes: &Classes, sample: Sample, patches: &Patches, path:
         put("distributions", patches.distributions()?.view().mapv(|y| y as f32).view().into_dyn())?;
     }
     Ok(())
-}
-
-fn failed(path: &Path, error: &hdf5::Error) -> Error {
-    Error::file(path, cause(error), "check the free space and the permissions")
 }

@@ -122,6 +122,26 @@ impl Numbers {
         self.dataset.shape()
     }
 
+    /// The file and the dataset's name.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Checks the rank and the rows of what goes with images.
+    pub(super) fn check(&self, rank: usize, images: &str, rows: usize) -> Result<()> {
+        let shape = self.shape();
+        if shape.len() != rank {
+            let wanted = ["patches", "patches x classes", "patches x rows x columns"][rank - 1];
+            let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
+            return Err(Error::input(&self.place, problem, format!("its shape is to be {wanted}")));
+        }
+        if shape[0] != rows {
+            let problem = format!("{} rows where '{images}' has {rows}", shape[0]);
+            return Err(Error::input(&self.place, problem, "store one row a patch"));
+        }
+        Ok(())
+    }
+
     /// All numbers, of a dataset of `D` dimensions.
     ///
     /// # Errors
@@ -186,32 +206,6 @@ fn check_chunks(dataset: &Dataset) -> std::result::Result<(), String> {
         if dataset.storage_size() != chunks.saturating_mul(bytes as u64) {
             return Err("the HDF5 file's index states chunks of another length than its layout".to_owned());
         }
-    }
-    Ok(())
-}
-
-/// Checks the rank and the rows of what goes with the images.
-pub(super) fn check_table(
-    path: &Path,
-    name: &str,
-    table: &Numbers,
-    rank: usize,
-    images: &str,
-    rows: usize,
-) -> Result<()> {
-    let shape = table.shape();
-    if shape.len() != rank {
-        let columns = match rank {
-            1 => "patches",
-            2 => "patches x classes",
-            _ => "patches x rows x columns",
-        };
-        let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
-        return Err(Error::input(place(path, name), problem, format!("its shape is to be {columns}")));
-    }
-    if shape[0] != rows {
-        let problem = format!("{} rows where '{images}' has {rows}", shape[0]);
-        return Err(Error::input(place(path, name), problem, "store one row a patch"));
     }
     Ok(())
 }

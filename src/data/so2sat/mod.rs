@@ -266,12 +266,12 @@ impl So2Sat {
 /// Refuses to train on one kind of patch and test on another.
 fn check_alike(training: &SourceFile, other: &SourceFile) -> Result<()> {
     let advice = "the three files are to hold the same kind of patches";
-    if let Some(problem) = training.imagery().mismatch(other.imagery()) {
+    if let Some(problem) = training.imagery.mismatch(&other.imagery) {
         return Err(Error::input(other.name(), format!("{problem} as in {}", training.name()), advice));
     }
-    if training.classes() != other.classes() {
-        let problem = format!("classes {}, not {}", other.classes(), training.classes());
-        return Err(Error::file(other.path(), problem, advice));
+    if training.classes != other.classes {
+        let problem = format!("classes {}, not {}", other.classes, training.classes);
+        return Err(Error::file(&other.path, problem, advice));
     }
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! Writing files of the So2Sat layout: whole or not at all.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use hdf5::{Dataset, File, H5Type};
-use ndarray::{Array2, ArrayView, ArrayView2, ArrayView3, ArrayView4, Dimension, s};
+use hdf5::{Dataset, Extent, File, H5Type};
+use ndarray::{Array2, ArrayView, ArrayView2, ArrayView3, ArrayView4, Dimension};
 
-use super::datasets::{MASK, cause};
+use super::datasets::MASK;
 use super::text::{self, write_names, write_text};
 use crate::data::Masks;
+use crate::data::new_file::{NewFile, write_rows};
 use crate::files::{Partial, check_free};
 use crate::{Classes, Error, Imagery, Result};
 
@@ -101,23 +102,12 @@ impl<'a> Rows<'a> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Writer {
-    target: PathBuf,
     layout: Layout,
     rows: usize,
-    // Closed in this order: a file that is open cannot be removed everywhere.
-    tables: Option<Tables>,
-    file: Option<File>,
-    partial: Partial,
-}
-
-/// The datasets, once the first rows have shown which there are.
-struct Tables {
-    images: Dataset,
-    sen1: Option<Dataset>,
-    labels: Option<Dataset>,
-    votes: Option<Dataset>,
-    groups: Option<Dataset>,
-    masks: Option<Dataset>,
+    /// Which of the optional ones the first rows had.
+    kinds: Option<[bool; 5]>,
+    tables: Vec<(String, Dataset)>,
+    file: NewFile,
 }
 
 impl Writer {
@@ -131,17 +121,9 @@ impl Writer {
         if !layout.overwrite {
             check_free(path)?;
         }
-        let mut writer = Self {
-            target: path.to_owned(),
-            layout: layout.clone(),
-            rows: 0,
-            tables: None,
-            file: None,
-            partial: Partial::file(path)?,
-        };
-        let file = File::create(writer.partial.path()).map_err(|e| writer.failed(&e))?;
-        writer.describe(&file).map_err(|e| writer.failed(&e))?;
-        writer.file = Some(file);
+        let file = NewFile::create(path)?;
+        let writer = Self { layout: layout.clone(), rows: 0, kinds: None, tables: Vec::new(), file };
+        writer.file.put(|file| writer.describe(file))?;
         Ok(writer)
     }
 
@@ -172,47 +154,67 @@ impl Writer {
         if n == 0 {
             return Ok(());
         }
-        let start = self.rows;
-        self.write(&rows, start..start + n).map_err(|e| self.failed(&e))?;
+        self.kinds = Some(kinds(&rows));
+        self.put(&self.layout.dataset.clone(), &rows.images)?;
+        if let Some(sen1) = rows.sen1 {
+            self.put("sen1", &sen1)?;
+        }
+        if let Some(labels) = rows.labels {
+            let shape = (n, self.layout.classes.len());
+            self.put("label", &Array2::from_shape_fn(shape, |(n, k)| u8::from(labels[n] == k)).view())?;
+        }
+        if let Some(votes) = rows.votes {
+            self.put("votes", &votes)?;
+        }
+        if let Some(groups) = rows.groups {
+            self.put("group", &ArrayView::from(groups))?;
+        }
+        if let Some(masks) = rows.masks {
+            // In files 0 is no class, and 1 the first.
+            self.put(MASK, &masks.mapv(|class| class.wrapping_add(1)).view())?;
+        }
         self.rows += n;
         Ok(())
     }
 
-    fn write(&mut self, rows: &Rows<'_>, range: std::ops::Range<usize>) -> hdf5::Result<()> {
-        let classes = self.layout.classes.len();
-        let Some(file) = &self.file else {
-            return Err("the file is closed".into());
+    /// Appends rows to a dataset, which the first ones make.
+    fn put<T: H5Type + Clone, D: Dimension>(&mut self, name: &str, rows: &ArrayView<'_, T, D>) -> Result<()> {
+        let table = match self.tables.iter().find(|(known, _)| known == name) {
+            Some((_, table)) => table.clone(),
+            None => {
+                let table = self.file.put(|file| self.create_table::<T>(file, name, &rows.shape()[1..]))?;
+                self.tables.push((name.to_owned(), table.clone()));
+                table
+            }
         };
-        if self.tables.is_none() {
-            self.tables = Some(Tables::create(file, &self.layout, rows)?);
+        self.file.put(|_| {
+            let mut shape = table.shape();
+            shape[0] = self.rows + rows.shape()[0];
+            table.resize(shape)?;
+            write_rows(&table, self.rows, &rows.as_standard_layout().view())
+        })
+    }
+
+    fn create_table<T: H5Type>(&self, file: &File, name: &str, row: &[usize]) -> hdf5::Result<Dataset> {
+        let is_pixels = row.len() > 1;
+        let row_bytes = row.iter().product::<usize>() * size_of::<T>();
+        let chunk_rows = if is_pixels { (CHUNK_BYTES / row_bytes).max(1) } else { TABLE_CHUNK };
+        let shape: Vec<Extent> =
+            std::iter::once(Extent::resizable(0)).chain(row.iter().map(Extent::from)).collect();
+        let mut builder = file.new_dataset::<T>().shape(shape).chunk([&[chunk_rows], row].concat());
+        if let Some(level) = self.layout.compression.filter(|_| is_pixels) {
+            // Bytes have nothing to shuffle.
+            builder = if size_of::<T>() > 1 { builder.shuffle() } else { builder };
+            builder = builder.deflate(level);
         }
-        let Some(tables) = &self.tables else { return Ok(()) };
-        put(&tables.images, &rows.images, range.clone())?;
-        if let (Some(table), Some(sen1)) = (&tables.sen1, rows.sen1) {
-            put(table, &sen1, range.clone())?;
-        }
-        if let (Some(table), Some(labels)) = (&tables.labels, rows.labels) {
-            let one_hot = Array2::from_shape_fn((labels.len(), classes), |(n, k)| u8::from(labels[n] == k));
-            put(table, &one_hot.view(), range.clone())?;
-        }
-        if let (Some(table), Some(votes)) = (&tables.votes, rows.votes) {
-            put(table, &votes, range.clone())?;
-        }
-        if let (Some(table), Some(groups)) = (&tables.groups, rows.groups) {
-            put(table, &ArrayView::from(groups), range.clone())?;
-        }
-        if let (Some(table), Some(masks)) = (&tables.masks, rows.masks) {
-            // In files 0 is no class, and 1 the first.
-            put(table, &masks.mapv(|class| class.wrapping_add(1)).view(), range)?;
-        }
-        Ok(())
+        builder.create(name)
     }
 
     fn check(&self, rows: &Rows<'_>) -> Result<()> {
         let refuse = |row: Option<usize>, problem: String, advice: &str| {
             let place = match row {
-                Some(row) => format!("{}, row {}", self.target.display(), self.rows + row),
-                None => self.target.display().to_string(),
+                Some(row) => format!("{}, row {}", self.file.path().display(), self.rows + row),
+                None => self.file.path().display().to_string(),
             };
             Err(Error::input(place, problem, advice))
         };
@@ -250,14 +252,9 @@ impl Writer {
                 return refuse(Some(row), problem, "correct the mask");
             }
         }
-        if let Some(tables) = &self.tables
-            && tables.kinds() != kinds(rows)
-        {
-            return refuse(
-                None,
-                "other datasets than in the first rows".into(),
-                "give the same for all rows",
-            );
+        if self.kinds.is_some_and(|first| first != kinds(rows)) {
+            let problem = "other datasets than in the first rows".into();
+            return refuse(None, problem, "give the same for all rows");
         }
         let pixels = [Some(rows.images), rows.sen1];
         for images in pixels.into_iter().flatten() {
@@ -292,91 +289,19 @@ impl Writer {
     ///
     /// # Errors
     /// No rows, or a full disk.
-    pub(crate) fn complete(mut self) -> Result<Partial> {
-        if self.rows == 0 {
-            return Err(Error::file(&self.target, "no rows were written", "give at least one patch"));
+    pub(crate) fn complete(self) -> Result<Partial> {
+        let Self { rows, tables, file, .. } = self;
+        if rows == 0 {
+            return Err(Error::file(file.path(), "no rows were written", "give at least one patch"));
         }
-        self.tables = None;
-        if let Some(file) = self.file.take() {
-            file.flush().and_then(|()| file.close()).map_err(|e| self.failed(&e))?;
-        }
-        Ok(self.partial)
-    }
-
-    fn failed(&self, error: &hdf5::Error) -> Error {
-        Error::file(&self.target, cause(error), "check the free space and the permissions")
-    }
-}
-
-impl Tables {
-    fn create(file: &File, layout: &Layout, rows: &Rows<'_>) -> hdf5::Result<Self> {
-        let size = layout.imagery.patch_size;
-        let patches_a_chunk = |bytes: usize| (CHUNK_BYTES / (size * size * bytes)).max(1);
-        let images = |name: &str, channels: usize| {
-            let chunk = patches_a_chunk(channels * size_of::<f32>());
-            let mut builder = file
-                .new_dataset::<f32>()
-                .shape((0.., size, size, channels))
-                .chunk((chunk, size, size, channels));
-            if let Some(level) = layout.compression {
-                builder = builder.shuffle().deflate(level);
-            }
-            builder.create(name)
-        };
-        let masks = || {
-            let chunk = (patches_a_chunk(size_of::<u8>()), size, size);
-            let mut builder = file.new_dataset::<u8>().shape((0.., size, size)).chunk(chunk);
-            if let Some(level) = layout.compression {
-                builder = builder.deflate(level);
-            }
-            builder.create(MASK)
-        };
-        let classes = layout.classes.len();
-        let columns = |on: bool| on.then_some(classes);
-        let [sen1, labels, votes, groups, has_masks] = kinds(rows);
-        Ok(Self {
-            images: images(&layout.dataset, layout.imagery.bands.len())?,
-            sen1: sen1.then(|| images("sen1", SENTINEL1_CHANNELS)).transpose()?,
-            labels: columns(labels).map(|k| table::<u8>(file, "label", k)).transpose()?,
-            votes: columns(votes).map(|k| table::<f32>(file, "votes", k)).transpose()?,
-            groups: groups
-                .then(|| file.new_dataset::<i32>().shape((0..,)).chunk((TABLE_CHUNK,)).create("group"))
-                .transpose()?,
-            masks: has_masks.then(masks).transpose()?,
-        })
-    }
-
-    fn kinds(&self) -> [bool; 5] {
-        let Self { images: _, sen1, labels, votes, groups, masks } = self;
-        [sen1, labels, votes, groups, masks].map(Option::is_some)
+        drop(tables);
+        file.complete()
     }
 }
 
 fn kinds(rows: &Rows<'_>) -> [bool; 5] {
     let Rows { images: _, sen1, labels, votes, groups, masks } = rows;
     [sen1.is_some(), labels.is_some(), votes.is_some(), groups.is_some(), masks.is_some()]
-}
-
-fn table<T: H5Type>(file: &File, name: &str, columns: usize) -> hdf5::Result<Dataset> {
-    file.new_dataset::<T>().shape((0.., columns)).chunk((TABLE_CHUNK, columns)).create(name)
-}
-
-/// Appends rows to a dataset that ends where they begin.
-fn put<T: H5Type + Clone, D: Dimension>(
-    dataset: &Dataset,
-    rows: &ArrayView<'_, T, D>,
-    range: std::ops::Range<usize>,
-) -> hdf5::Result<()> {
-    let mut shape = dataset.shape();
-    shape[0] = range.end;
-    dataset.resize(shape)?;
-    let rows = rows.as_standard_layout();
-    match rows.ndim() {
-        1 => dataset.write_slice(rows.view(), s![range]),
-        2 => dataset.write_slice(rows.view(), s![range, ..]),
-        3 => dataset.write_slice(rows.view(), s![range, .., ..]),
-        _ => dataset.write_slice(rows.view(), s![range, .., .., ..]),
-    }
 }
 
 fn check_layout(path: &Path, layout: &Layout) -> Result<()> {

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use ndarray::{Array4, ArrayViewMut4, s};
 
 use super::datasets::{
-    IMAGES, LONGEST, MASK, Numbers, check_table, no_dataset, open_file, place, product, read_classes,
-    read_imagery, text_attribute, unreadable,
+    IMAGES, LONGEST, MASK, Numbers, no_dataset, open_file, place, product, read_classes, read_imagery,
+    text_attribute, unreadable,
 };
 use super::places::{self, Place};
 use super::stored::Stored;
@@ -30,23 +30,23 @@ const GOOD_CHUNK: usize = 1 << 20;
 
 /// One open file.
 pub(in crate::data) struct SourceFile {
-    path: PathBuf,
+    pub(in crate::data) path: PathBuf,
     images: Numbers,
     dataset: String,
-    rows: usize,
+    pub(in crate::data) rows: usize,
     chunks: Chunks,
     /// The images where they can be read past HDF5.
     stored: Option<Stored>,
-    labels: Option<(String, Numbers)>,
-    votes: Option<Numbers>,
-    distributions: Option<(String, Numbers)>,
-    masks: Option<Numbers>,
-    groups: Option<Arc<[i32]>>,
-    /// The names of the groups, where they are cities with names.
-    cities: Vec<(i32, String)>,
-    imagery: Imagery,
-    classes: Classes,
-    provenance: String,
+    pub(in crate::data) labels: Option<Numbers>,
+    pub(in crate::data) votes: Option<Numbers>,
+    pub(in crate::data) distributions: Option<Numbers>,
+    pub(in crate::data) masks: Option<Numbers>,
+    pub(in crate::data) groups: Option<Arc<[i32]>>,
+    /// Numbers and names of the groups, where they are cities with names.
+    pub(in crate::data) cities: Vec<(i32, String)>,
+    pub(in crate::data) imagery: Imagery,
+    pub(in crate::data) classes: Classes,
+    pub(in crate::data) provenance: String,
     /// Class of each row, once read and checked.
     label_table: OnceLock<Arc<[usize]>>,
     /// The block of rows read last in part, where chunks are hostile.
@@ -98,15 +98,13 @@ impl SourceFile {
                 return Ok(None);
             }
             let table = Numbers::open(&file, path, name)?;
-            check_table(path, name, &table, rank, &dataset, rows)?;
+            table.check(rank, &dataset, rows)?;
             Ok(Some(table))
         };
-        let mut labels = None;
-        for name in LABELS {
-            if labels.is_none() {
-                labels = table(name, 2)?.map(|dataset| (name.to_owned(), dataset));
-            }
-        }
+        let labels = match table(LABELS[0], 2)? {
+            Some(labels) => Some(labels),
+            None => table(LABELS[1], 2)?,
+        };
         let votes = table("votes", 2)?;
         let distributions = match found.iter().find(|name| name.starts_with(DISTRIBUTIONS)) {
             Some(name) => {
@@ -114,14 +112,20 @@ impl SourceFile {
                 // The paper's files have no rows for zones that are not built; that is checked when they
                 // are read.
                 if table.shape().len() != 2 || table.shape()[0] > rows {
-                    check_table(path, name, &table, 2, &dataset, rows)?;
+                    table.check(2, &dataset, rows)?;
                 }
-                Some((name.clone(), table))
+                Some(table)
             }
             None => None,
         };
         let masks = table(MASK, 3)?;
-        check_mask_size(path, masks.as_ref(), height)?;
+        if let Some(masks) = &masks
+            && masks.shape()[1..] != [height; 2]
+        {
+            let pixels = product(&masks.shape()[1..]);
+            let problem = format!("masks of {pixels} pixels for patches of {height} x {height}");
+            return Err(Error::input(masks.place(), problem, "store the class of each pixel"));
+        }
         let mut cities = Vec::new();
         let groups = match table("group", 1)? {
             Some(groups) => Some(groups.values::<i32>()?),
@@ -130,15 +134,17 @@ impl SourceFile {
                 there.of_row
             }),
         };
-        let tables = [labels.as_ref().map(|l| &l.1), votes.as_ref(), distributions.as_ref().map(|d| &d.1)];
-        let width = tables.into_iter().flatten().next().map(|table| table.shape()[1]);
+        let width =
+            [&labels, &votes, &distributions].into_iter().flatten().next().map(|table| table.shape()[1]);
         let classes = read_classes(&file, path, width)?;
-        if let Some((name, labels)) = &labels
+        if let Some(labels) = &labels
             && labels.shape()[1] != classes.len()
         {
+            let problem =
+                format!("{} columns for the {} classes {classes}", labels.shape()[1], classes.len());
             return Err(Error::input(
-                super::datasets::place(path, name),
-                format!("{} columns for the {} classes {classes}", labels.shape()[1], classes.len()),
+                labels.place(),
+                problem,
                 "make the attribute 'classes' name each column",
             ));
         }
@@ -170,59 +176,14 @@ impl SourceFile {
         })
     }
 
-    pub(in crate::data) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    pub(in crate::data) fn imagery(&self) -> &Imagery {
-        &self.imagery
-    }
-
-    pub(in crate::data) fn classes(&self) -> &Classes {
-        &self.classes
-    }
-
-    pub(in crate::data) fn provenance(&self) -> &str {
-        &self.provenance
-    }
-
-    pub(in crate::data) fn groups(&self) -> Option<&Arc<[i32]>> {
-        self.groups.as_ref()
-    }
-
-    /// Numbers and names of the cities; empty where the groups have no names.
-    pub(in crate::data) fn cities(&self) -> &[(i32, String)] {
-        &self.cities
-    }
-
     /// Where each row lies, if the file or the one beside it says so.
     pub(in crate::data) fn places(&self) -> Result<Option<Vec<Place>>> {
         places::places(&self.path, self.rows, self.imagery.patch_size)
     }
 
-    pub(in crate::data) fn has_labels(&self) -> bool {
-        self.labels.is_some()
-    }
-
-    pub(in crate::data) fn has_votes(&self) -> bool {
-        self.votes.is_some()
-    }
-
-    pub(in crate::data) fn has_distributions(&self) -> bool {
-        self.distributions.is_some()
-    }
-
-    pub(in crate::data) fn has_masks(&self) -> bool {
-        self.masks.is_some()
-    }
-
     /// The file and its image dataset.
     pub(in crate::data) fn name(&self) -> String {
         place(&self.path, &self.dataset)
-    }
-
-    pub(in crate::data) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Rows that are read together at no more cost than one.
@@ -383,18 +344,6 @@ impl SourceFile {
             ),
             _ => Error::io(&self.path)(error),
         }
-    }
-}
-
-/// Refuses masks of another size than the patches.
-fn check_mask_size(path: &Path, masks: Option<&Numbers>, size: usize) -> Result<()> {
-    let shape = masks.map(Numbers::shape).unwrap_or_default();
-    match shape.get(1..) {
-        Some(pixels) if pixels != [size, size] => {
-            let problem = format!("masks of {} pixels for patches of {size} x {size}", product(pixels));
-            Err(Error::input(place(path, MASK), problem, "store the class of each pixel"))
-        }
-        _ => Ok(()),
     }
 }
 

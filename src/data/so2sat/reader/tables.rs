@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Array3, s};
 
-use super::super::datasets::{MASK, Numbers, place, product};
+use super::super::datasets::{Numbers, product};
 use super::{DISTRIBUTIONS, SourceFile};
 use crate::{Classes, Error, Result};
 
@@ -22,7 +22,7 @@ impl SourceFile {
         if let Some(table) = self.label_table.get() {
             return Ok(table.clone());
         }
-        let Some((name, dataset)) = &self.labels else {
+        let Some(dataset) = &self.labels else {
             let problem = "no dataset 'label', so that the class of a patch is not known";
             let advice = "add one-hot labels; without them a file can only be predicted";
             return Err(Error::file(&self.path, problem, advice));
@@ -38,7 +38,7 @@ impl SourceFile {
                     hot.filter(|&k| row.iter().enumerate().all(|(j, &v)| j == k || is(v.abs(), 0.0)));
                 table.push(one_hot.ok_or_else(|| {
                     Error::input(
-                        format!("{}, row {}", place(&self.path, name), start + n),
+                        format!("{}, row {}", dataset.place(), start + n),
                         "the label is not one-hot (a single 1, else 0)",
                         "correct the label, or store distributions as votes",
                     )
@@ -53,10 +53,10 @@ impl SourceFile {
         let Some(dataset) = &self.votes else {
             return Err(Error::file(&self.path, "no dataset 'votes'", "use the one-hot labels"));
         };
-        if dataset.shape()[1] == CHOICES && self.classes.len() != CHOICES && self.has_labels() {
+        if dataset.shape()[1] == CHOICES && self.classes.len() != CHOICES && self.labels.is_some() {
             return self.count_choices(dataset);
         }
-        self.table("votes", dataset)
+        self.table(dataset)
     }
 
     /// Votes that are stored as the first vote sets have them: the number, from 1, of the class that each
@@ -71,7 +71,7 @@ impl SourceFile {
             let classes: Option<Vec<usize>> = choices.iter().map(|&choice| class(choice)).collect();
             let Some(classes) = classes.filter(|classes| classes[CHOICES - 1] == label) else {
                 return Err(Error::input(
-                    format!("{}, row {row}", place(&self.path, "votes")),
+                    format!("{}, row {row}", dataset.place()),
                     format!("{CHOICES} columns that are not ten classes, from 1, and the label's"),
                     "store how many experts chose each class, one column a class",
                 ));
@@ -86,15 +86,15 @@ impl SourceFile {
     /// Label distributions as stored. Those of the built zones alone are spread over all; a row of
     /// another zone then has none, and sums to 0. Shape: (N, K).
     pub(in crate::data) fn distributions(&self) -> Result<Array2<f32>> {
-        let Some((name, dataset)) = &self.distributions else {
+        let Some(dataset) = &self.distributions else {
             let problem = format!("no dataset 'votes' and none whose name starts with '{DISTRIBUTIONS}'");
             return Err(Error::file(&self.path, problem, "use the one-hot labels"));
         };
         let shape = dataset.shape();
         if shape == [self.rows, self.classes.len()] {
-            return self.table(name, dataset);
+            return self.table(dataset);
         }
-        let labels = if self.has_labels() { self.labels()? } else { Arc::default() };
+        let labels = if self.labels.is_some() { self.labels()? } else { Arc::default() };
         let built: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] < BUILT).collect();
         let of_zones = self.classes == Classes::lcz() && shape[1] == BUILT;
         if !of_zones || (shape[0] != built.len() && shape[0] != self.rows) {
@@ -106,7 +106,7 @@ impl SourceFile {
                 self.classes.len()
             );
             let advice = "store one row a patch, or a patch of a built zone, and one column a class";
-            return Err(Error::input(place(&self.path, name), problem, advice));
+            return Err(Error::input(dataset.place(), problem, advice));
         }
         let stored: Array2<f32> = dataset.read()?;
         let mut all = Array2::zeros((self.rows, self.classes.len()));
@@ -128,7 +128,7 @@ impl SourceFile {
         let is_class = |value: f32| (0.0..=classes as f32).contains(&value) && value.fract() == 0.0;
         if let Some(((n, row, column), value)) = values.indexed_iter().find(|(_, value)| !is_class(**value)) {
             return Err(Error::input(
-                format!("{}, row {}", place(&self.path, MASK), rows.start + n),
+                format!("{}, row {}", dataset.place(), rows.start + n),
                 format!(
                     "{value} at line {row}, column {column} is not 0 (no class) or one of 1 to {classes}"
                 ),
@@ -139,11 +139,11 @@ impl SourceFile {
         Ok(values.mapv(|value| (value as u8).wrapping_sub(1)))
     }
 
-    fn table(&self, name: &str, dataset: &Numbers) -> Result<Array2<f32>> {
+    fn table(&self, dataset: &Numbers) -> Result<Array2<f32>> {
         let columns = dataset.shape()[1];
         if columns != self.classes.len() {
             return Err(Error::input(
-                place(&self.path, name),
+                dataset.place(),
                 format!("{columns} columns for the {} classes {}", self.classes.len(), self.classes),
                 "store one column a class",
             ));
