@@ -77,9 +77,7 @@ impl GeoBox {
             return Err(Error::file(path, problem, "set it with gdal_edit.py -a_srs and -a_ullr"));
         };
         let degrees = Crs::Geographic { epsg: Some(4326), name: None };
-        let way = (grid.crs != degrees).then(|| Reprojection::between(&degrees, &grid.crs)).transpose();
-        let way = way.map_err(|problem| {
-            let problem = format!("no way from longitude and latitude to {}: {problem}", grid.crs);
+        let way = Reprojection::between(&degrees, &grid.crs).map_err(|problem| {
             Error::file(path, problem, "bring the scene to a system of the registry: gdalwarp -t_srs EPSG:n")
         })?;
         let along = |from: f64, to: f64, k: usize| from + (to - from) * k as f64 / (STEPS - 1) as f64;
@@ -89,11 +87,7 @@ impl GeoBox {
         });
         let mut places = Vec::with_capacity(4 * STEPS);
         for point in sides {
-            let point = match &way {
-                None => Some(point),
-                Some(way) => way.point(point),
-            };
-            let Some(point) = point else {
+            let Some(point) = way.point(point) else {
                 let problem = format!("the box {self} has a corner without a place in {}", grid.crs);
                 return Err(Error::file(path, problem, "choose a box within the scene"));
             };

@@ -65,9 +65,7 @@ impl CloudFilter {
     /// What the scene classes say of each pixel of a window of the finest grid.
     pub(super) fn read(&self, scl: &GeoTiff, shared: &Shared, window: &Window) -> Result<Array2<Sky>> {
         let refuse = |problem: String| Err(Error::file(scl.path(), problem, "give Sentinel-2's SCL band"));
-        if scl.bands() != 1 {
-            return refuse(format!("{} bands, where one of scene classes is expected", scl.bands()));
-        }
+        scl.check_single("scene classes")?;
         let factor = shared.multiple(scl.path(), scl.grid())?;
         let coarse = window.coarser(factor);
         let values = scl.read(&coarse, scl.no_data())?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::layer::Value;
+use super::polygons::Value;
 use crate::files::{csv_rows, read_text};
 use crate::{Classes, Error, Result};
 

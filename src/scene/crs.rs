@@ -126,31 +126,29 @@ impl FromStr for Crs {
     }
 }
 
-/// The way from the coordinates of one system to those of another.
-pub(super) struct Reprojection {
-    from: Proj,
-    to: Proj,
-}
+/// The way from the coordinates of one system to those of another; nothing to compute where both are one.
+pub(super) struct Reprojection(Option<(Proj, Proj)>);
 
 impl Reprojection {
-    /// # Errors
-    /// In words, why there is no way.
+    /// Says in words why there is no way.
     pub fn between(from: &Crs, to: &Crs) -> std::result::Result<Self, String> {
         let known = |crs: &Crs| match crs.epsg() {
             Some(code) => definition(code).map_err(|problem| format!("EPSG:{code}: {problem}")),
             None => Err(format!("{crs} cannot be reprojected")),
         };
-        Ok(Self { from: known(from)?, to: known(to)? })
+        let way = (from != to).then(|| Ok((known(from)?, known(to)?))).transpose();
+        way.map(Self).map_err(|problem: String| format!("no way from {from} to {to}: {problem}"))
     }
 
     /// The same point in the other system; `None` where that has no such point.
     pub fn point(&self, (x, y): (f64, f64)) -> Option<(f64, f64)> {
+        let Some((from, to)) = &self.0 else { return Some((x, y)) };
         let mut point = (x, y, 0.0);
-        if self.from.is_latlong() {
+        if from.is_latlong() {
             point = (x.to_radians(), y.to_radians(), 0.0);
         }
-        proj4rs::transform::transform(&self.from, &self.to, &mut point).ok()?;
-        if self.to.is_latlong() {
+        proj4rs::transform::transform(from, to, &mut point).ok()?;
+        if to.is_latlong() {
             point = (point.0.to_degrees(), point.1.to_degrees(), 0.0);
         }
         (point.0.is_finite() && point.1.is_finite()).then_some((point.0, point.1))

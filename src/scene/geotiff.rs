@@ -161,6 +161,15 @@ impl GeoTiff {
         self.bands.len()
     }
 
+    /// Refuses a file of several bands where one of these is expected.
+    pub(super) fn check_single(&self, of: &str) -> Result<()> {
+        if self.bands() == 1 {
+            return Ok(());
+        }
+        let problem = format!("{} bands, where one of {of} is expected", self.bands());
+        Err(Error::file(&self.path, problem, "extract it: gdal_translate -b 1 IN.tif OUT.tif"))
+    }
+
     /// What the file says of itself (`ImageDescription`).
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()

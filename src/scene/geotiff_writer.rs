@@ -2,18 +2,21 @@
 //!
 //! TIFF 6.0 and BigTIFF; strips compressed by deflate after a predictor, 2 for integers and 3 for floats
 //! (Adobe's TIFF technical notes 2 and 3); GeoTIFF 1.1 (OGC 19-008r4) says where the pixels lie, GDAL's
-//! tags 42112 and 42113 what the bands are called and which value means no data. The `tiff` crate writes
-//! strips uncompressed or images whole, so the directory is written here and only its deflate is used.
+//! tags 42112 and 42113 what the bands are called and which value means no data. The `tiff` crate writes the directory,
+//! before the strips: how long it is follows from their number. It has no predictor for floats and writes an image by
+//! one thread, so the strips are made here.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Cursor, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use tiff::encoder::DeflateLevel;
 use tiff::encoder::compression::{CompressionAlgorithm, Deflate};
-use tiff::tags::Tag;
+use tiff::encoder::{DeflateLevel, DirectoryEncoder, TiffEncoder, TiffKind, TiffValue};
+use tiff::tags::{Tag, Type};
+use tiff::{TiffError, TiffResult};
 
 use super::crs::Crs;
 use super::grid::{Grid, Transform};
@@ -24,7 +27,7 @@ use crate::{Error, Result};
 const STRIP_BYTES: usize = 1 << 18;
 /// Strips compressed at a time, in parallel.
 const STRIPS_AT_ONCE: usize = 8;
-/// A classic TIFF addresses four gigabytes; a raster that may need more becomes a BigTIFF.
+/// A classic TIFF addresses four gigabytes; a raster that may need more, were it not compressed, becomes a BigTIFF.
 const CLASSIC_BYTES: u64 = 4_000_000_000;
 
 mod sealed {
@@ -58,7 +61,7 @@ macro_rules! integer_pixels {
             fn pack(line: &[Self], bands: usize, bytes: &mut Vec<u8>) {
                 for (k, value) in line.iter().enumerate() {
                     let before = k.checked_sub(bands).map_or(0, |before| line[before]);
-                    bytes.extend_from_slice(&value.wrapping_sub(before).to_le_bytes());
+                    bytes.extend_from_slice(&value.wrapping_sub(before).to_ne_bytes());
                 }
             }
         }
@@ -122,6 +125,7 @@ pub struct GeoTiffWriter<P: Pixel> {
     colours: Option<Vec<u16>>,
     waiting: Vec<P>,
     lines_written: usize,
+    /// Place and bytes of each strip; none before the first is written.
     strips: Vec<(u64, u64)>,
 }
 
@@ -139,14 +143,12 @@ impl<P: Pixel> GeoTiffWriter<P> {
             return Err(Error::file(path, problem, "give it at least one pixel and at most 4 billion lines"));
         }
         let partial = Partial::file(path)?;
-        let mut file = BufWriter::new(File::create(partial.path()).map_err(Error::io(path))?);
-        // The largest header; what it says is written at the end.
-        file.write_all(&[0; 16]).map_err(Error::io(path))?;
+        let file = BufWriter::new(File::create(partial.path()).map_err(Error::io(path))?);
         Ok(Self {
             partial,
             path: path.to_owned(),
             file,
-            position: 16,
+            position: 0,
             big: false,
             grid: grid.clone(),
             band_names: vec![String::new()],
@@ -211,6 +213,9 @@ impl<P: Pixel> GeoTiffWriter<P> {
         if ready % line != 0 || lines > self.grid.rows {
             return Err(self.failed(format!("{lines} lines instead of {}", self.grid.rows)));
         }
+        if self.strips.is_empty() {
+            self.begin_strips()?;
+        }
         let bands = self.band_names.len();
         let compress = |strip: &[P]| {
             let mut plain = Vec::with_capacity(size_of_val(strip));
@@ -220,13 +225,22 @@ impl<P: Pixel> GeoTiffWriter<P> {
         };
         let packed: std::io::Result<Vec<Vec<u8>>> =
             self.waiting[..ready].par_chunks(strip).map(compress).collect();
-        for bytes in packed.map_err(Error::io(&self.path))? {
-            self.strips.push((self.position, bytes.len() as u64));
+        for (k, bytes) in (self.lines_written / self.strip()..).zip(packed.map_err(Error::io(&self.path))?) {
+            self.strips[k] = (self.position, bytes.len() as u64);
             self.write(&bytes)?;
         }
         self.waiting.drain(..ready);
         self.lines_written = lines;
         Ok(())
+    }
+
+    /// Leaves room for the directory.
+    fn begin_strips(&mut self) -> Result<()> {
+        self.strips = vec![(0, 0); self.grid.rows.div_ceil(self.strip())];
+        self.big |= (self.grid.rows * self.line() * size_of::<P>()) as u64 > CLASSIC_BYTES;
+        let mut directory = Cursor::new(Vec::new());
+        self.write_directory(&mut directory)?;
+        self.write(&vec![0; directory.into_inner().len()])
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -256,99 +270,66 @@ impl<P: Pixel> GeoTiffWriter<P> {
         if self.lines_written != self.grid.rows {
             return Err(self.failed(format!("{} of {} lines", self.lines_written, self.grid.rows)));
         }
-        self.big |= self.position > CLASSIC_BYTES;
-        self.write_directory()?;
-        let Self { partial, path, mut file, .. } = self;
-        file.flush().map_err(Error::io(&path))?;
-        drop(file);
-        Ok(partial)
+        let mut file = self.file.get_ref().try_clone().map(BufWriter::new).map_err(Error::io(&self.path))?;
+        self.file.flush().and_then(|()| file.seek(SeekFrom::Start(0))).map_err(Error::io(&self.path))?;
+        self.write_directory(&mut file)?;
+        file.flush().map_err(Error::io(&self.path))?;
+        Ok(self.partial)
     }
 
-    /// The directory at the end, and the header that points to it.
-    fn write_directory(&mut self) -> Result<()> {
-        let fields = self.fields();
-        // (bytes that count the entries, bytes of an entry, of a value that fits into it)
-        let (counter, entry, room) = if self.big { (8, 20, 8) } else { (2, 12, 4) };
-        if self.position % 2 == 1 {
-            self.write(&[0])?;
-        }
-        let start = self.position;
-        let mut beyond = start + counter + entry * fields.len() as u64 + room;
-        let number = |value: u64| value.to_le_bytes()[..room as usize].to_vec();
-        let mut directory = (fields.len() as u64).to_le_bytes()[..counter as usize].to_vec();
-        let mut values = Vec::new();
-        for Field { tag, kind, count, mut bytes } in fields {
-            directory.extend(tag.to_le_bytes());
-            directory.extend(kind.to_le_bytes());
-            directory.extend(number(count));
-            if bytes.len() as u64 <= room {
-                bytes.resize(room as usize, 0);
-                directory.extend(bytes);
-            } else {
-                bytes.resize(bytes.len().next_multiple_of(2), 0);
-                directory.extend(number(beyond));
-                beyond += bytes.len() as u64;
-                values.extend(bytes);
-            }
-        }
-        directory.extend(number(0));
-        self.write(&directory)?;
-        self.write(&values)?;
-        let mut header = b"II".to_vec();
-        if self.big {
-            header.extend([43, 0, 8, 0, 0, 0]);
+    /// Writes the header and the directory to the start of a file.
+    fn write_directory(&self, to: &mut (impl Write + Seek)) -> Result<()> {
+        let written = if self.big {
+            TiffEncoder::new_big(to).and_then(|to| self.write_tags(to))
         } else {
-            header.extend([42, 0]);
-        }
-        header.extend(number(start));
-        let to_start = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(&header));
-        to_start.map_err(Error::io(&self.path))
+            TiffEncoder::new(to).and_then(|to| self.write_tags(to))
+        };
+        written.map_err(|error| match error {
+            TiffError::IoError(error) => Error::io(&self.path)(error),
+            other => self.failed(other.to_string()),
+        })
     }
 
-    /// All tags, in order.
-    fn fields(&self) -> Vec<Field> {
+    fn write_tags<W: Write + Seek, K: TiffKind>(&self, mut to: TiffEncoder<W, K>) -> TiffResult<()> {
         let (grid, bands) = (&self.grid, self.band_names.len());
-        let of_strips = |values: Vec<u64>| {
+        let mut tags = to.image_directory()?;
+        tags.write_tag(Tag::ImageWidth, grid.columns as u32)?;
+        tags.write_tag(Tag::ImageLength, grid.rows as u32)?;
+        tags.write_tag(Tag::BitsPerSample, &vec![P::BITS; bands][..])?;
+        tags.write_tag(Tag::Compression, 8_u16)?;
+        tags.write_tag(Tag::PhotometricInterpretation, if self.colours.is_some() { 3_u16 } else { 1 })?;
+        let (offsets, lengths): (Vec<u64>, Vec<u64>) = self.strips.iter().copied().unzip();
+        for (tag, numbers) in [(Tag::StripOffsets, offsets), (Tag::StripByteCounts, lengths)] {
             if self.big {
-                Field { kind: 16, ..Field::bytes(0, values.into_iter().flat_map(u64::to_le_bytes), 8) }
+                tags.write_tag(tag, &numbers[..])?;
             } else {
-                Field::longs(0, values.into_iter().map(|value| value as u32))
+                tags.write_tag(tag, &numbers.iter().map(|&number| number as u32).collect::<Vec<_>>()[..])?;
             }
-        };
-        let (offsets, counts): (Vec<u64>, Vec<u64>) = self.strips.iter().copied().unzip();
-        let mut fields = vec![
-            Field::longs(Tag::ImageWidth.to_u16(), [grid.columns as u32]),
-            Field::longs(Tag::ImageLength.to_u16(), [grid.rows as u32]),
-            Field::shorts(Tag::BitsPerSample.to_u16(), vec![P::BITS; bands]),
-            Field::shorts(Tag::Compression.to_u16(), [8]),
-            Field::shorts(
-                Tag::PhotometricInterpretation.to_u16(),
-                [if self.colours.is_some() { 3 } else { 1 }],
-            ),
-            Field { tag: Tag::StripOffsets.to_u16(), ..of_strips(offsets) },
-            Field::shorts(Tag::SamplesPerPixel.to_u16(), [bands as u16]),
-            Field::longs(Tag::RowsPerStrip.to_u16(), [self.strip() as u32]),
-            Field { tag: Tag::StripByteCounts.to_u16(), ..of_strips(counts) },
-            Field::shorts(Tag::PlanarConfiguration.to_u16(), [1]),
-            Field::text(Tag::Software.to_u16(), &format!("lcz {}", env!("CARGO_PKG_VERSION"))),
-            Field::shorts(Tag::Predictor.to_u16(), [P::PREDICTOR]),
-            Field::shorts(Tag::SampleFormat.to_u16(), vec![P::FORMAT; bands]),
-        ];
-        fields.extend(self.description.iter().map(|text| Field::text(Tag::ImageDescription.to_u16(), text)));
-        fields.extend(self.colours.iter().map(|table| Field::shorts(Tag::ColorMap.to_u16(), table.clone())));
-        if bands > 1 {
-            fields.push(Field::shorts(Tag::ExtraSamples.to_u16(), vec![0; bands - 1]));
         }
-        fields.extend(position(grid.transform.as_ref()));
-        fields.extend(system(&grid.crs));
+        tags.write_tag(Tag::SamplesPerPixel, bands as u16)?;
+        tags.write_tag(Tag::RowsPerStrip, self.strip() as u32)?;
+        tags.write_tag(Tag::PlanarConfiguration, 1_u16)?;
+        tags.write_tag(Tag::Software, Text(&format!("lcz {}", env!("CARGO_PKG_VERSION"))))?;
+        tags.write_tag(Tag::Predictor, P::PREDICTOR)?;
+        tags.write_tag(Tag::SampleFormat, &vec![P::FORMAT; bands][..])?;
+        if let Some(text) = &self.description {
+            tags.write_tag(Tag::ImageDescription, Text(text))?;
+        }
+        if let Some(table) = &self.colours {
+            tags.write_tag(Tag::ColorMap, &table[..])?;
+        }
+        if bands > 1 {
+            tags.write_tag(Tag::ExtraSamples, &vec![0_u16; bands - 1][..])?;
+        }
+        write_position(&mut tags, grid.transform.as_ref())?;
+        write_system(&mut tags, &grid.crs)?;
         if let Some(value) = self.no_data {
-            fields.push(Field::text(Tag::GdalNodata.to_u16(), &value.to_string().to_lowercase()));
+            tags.write_tag(Tag::GdalNodata, Text(&value.to_string().to_lowercase()))?;
         }
         if self.band_names.iter().any(|name| !name.is_empty()) {
-            fields.push(Field::text(GDAL_METADATA, &metadata(&self.band_names)));
+            tags.write_tag(Tag::Unknown(GDAL_METADATA), Text(&metadata(&self.band_names)))?;
         }
-        fields.sort_by_key(|field| field.tag);
-        fields
+        tags.finish()
     }
 }
 
@@ -370,57 +351,45 @@ const GDAL_METADATA: u16 = 42112;
 /// Where keys have their text.
 const ASCII_PARAMETERS: u16 = 34737;
 
-/// A tag of the directory with its values.
-struct Field {
-    tag: u16,
-    kind: u16,
-    count: u64,
-    bytes: Vec<u8>,
-}
+/// Text of any letters: the crate's own has ASCII's only.
+struct Text<'a>(&'a str);
 
-impl Field {
-    /// Values of one byte each, or of `size` (the kind is to be set then).
-    fn bytes(tag: u16, bytes: impl IntoIterator<Item = u8>, size: u64) -> Self {
-        let bytes: Vec<u8> = bytes.into_iter().collect();
-        Self { tag, kind: 1, count: bytes.len() as u64 / size, bytes }
+impl TiffValue for Text<'_> {
+    const BYTE_LEN: u8 = 1;
+    const FIELD_TYPE: Type = Type::ASCII;
+
+    fn count(&self) -> usize {
+        self.0.len() + 1
     }
 
-    fn text(tag: u16, text: &str) -> Self {
-        Self { kind: 2, ..Self::bytes(tag, text.bytes().chain([0]), 1) }
-    }
-
-    fn shorts(tag: u16, values: impl IntoIterator<Item = u16>) -> Self {
-        Self { kind: 3, ..Self::bytes(tag, values.into_iter().flat_map(u16::to_le_bytes), 2) }
-    }
-
-    fn longs(tag: u16, values: impl IntoIterator<Item = u32>) -> Self {
-        Self { kind: 4, ..Self::bytes(tag, values.into_iter().flat_map(u32::to_le_bytes), 4) }
-    }
-
-    fn doubles(tag: u16, values: impl IntoIterator<Item = f64>) -> Self {
-        Self { kind: 12, ..Self::bytes(tag, values.into_iter().flat_map(f64::to_le_bytes), 8) }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned([self.0.as_bytes(), &[0]].concat())
     }
 }
 
 /// Scale and tie point where north is up, else the matrix.
-fn position(transform: Option<&Transform>) -> Vec<Field> {
-    let Some(Transform(t)) = transform else { return Vec::new() };
+fn write_position<W: Write + Seek, K: TiffKind>(
+    tags: &mut DirectoryEncoder<'_, W, K>,
+    transform: Option<&Transform>,
+) -> TiffResult<()> {
+    let Some(Transform(t)) = transform else { return Ok(()) };
     if t[1] > 0.0 && t[2] == 0.0 && t[4] == 0.0 && t[5] < 0.0 {
-        return vec![
-            Field::doubles(Tag::ModelPixelScaleTag.to_u16(), [t[1], -t[5], 0.0]),
-            Field::doubles(Tag::ModelTiepointTag.to_u16(), [0.0, 0.0, 0.0, t[0], t[3], 0.0]),
-        ];
+        tags.write_tag(Tag::ModelPixelScaleTag, [t[1], -t[5], 0.0])?;
+        return tags.write_tag(Tag::ModelTiepointTag, [0.0, 0.0, 0.0, t[0], t[3], 0.0]);
     }
     let matrix = [t[1], t[2], 0.0, t[0], t[4], t[5], 0.0, t[3], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
-    vec![Field::doubles(Tag::ModelTransformationTag.to_u16(), matrix)]
+    tags.write_tag(Tag::ModelTransformationTag, matrix)
 }
 
 /// The keys that name the coordinate system: its EPSG code, or its name if that is all there is.
-fn system(crs: &Crs) -> Vec<Field> {
+fn write_system<W: Write + Seek, K: TiffKind>(
+    tags: &mut DirectoryEncoder<'_, W, K>,
+    crs: &Crs,
+) -> TiffResult<()> {
     const USER_DEFINED: u16 = 32767;
     // The model (1 projected, 2 geographic), pixels that are areas, the system, its unit, its name.
     let (model, key, citation, epsg, unit, name) = match crs {
-        Crs::Unknown => return Vec::new(),
+        Crs::Unknown => return Ok(()),
         Crs::Projected { epsg, metres, name } => {
             let unit = super::geotiff::unit_of(*metres).map(|unit| (3076, unit));
             (1, 3072, 3073, epsg, unit, name)
@@ -432,11 +401,9 @@ fn system(crs: &Crs) -> Vec<Field> {
     let text = name.as_ref().filter(|_| epsg.is_none()).map(|name| format!("{name}|"));
     keys.extend(text.as_ref().map(|text| [citation, ASCII_PARAMETERS, text.len() as u16, 0]));
     keys.sort_unstable();
-    let header = [1, 1, 1, keys.len() as u16];
-    let directory = header.into_iter().chain(keys.into_iter().flatten());
-    let mut fields = vec![Field::shorts(Tag::GeoKeyDirectoryTag.to_u16(), directory)];
-    fields.extend(text.map(|text| Field::text(ASCII_PARAMETERS, &text)));
-    fields
+    keys.insert(0, [1, 1, 1, keys.len() as u16]);
+    tags.write_tag(Tag::GeoKeyDirectoryTag, keys.as_flattened())?;
+    text.map_or(Ok(()), |text| tags.write_tag(Tag::GeoAsciiParamsTag, Text(&text)))
 }
 
 /// The names of bands as GDAL reads them.

@@ -12,9 +12,10 @@ use super::codes::Codes;
 use super::crossing::crosses_itself;
 use super::crs::{Crs, Reprojection};
 use super::grid::Grid;
-use super::label_report::{LabelReport, PolygonReport};
-use super::polygons::{Asked, Polygon, Polygons};
+use super::nearest::Nearest;
+use super::polygons::{Polygon, Polygons};
 use super::regions::{LabelRaster, Site};
+use super::report::{LabelReport, PolygonReport};
 use crate::{Classes, Error, Progress, Result};
 
 /// How labels are read: from a GeoTIFF, or from the polygons of a shapefile (a name that ends in .shp) or a
@@ -118,14 +119,8 @@ impl Labelling {
 
     /// Burns polygons into the bands' grid.
     fn burn(&self, path: &Path, bands: &Shared) -> Result<LabelRaster> {
-        let asked = Asked {
-            layer: self.layer.as_deref(),
-            label_field: self.label_field.as_deref(),
-            group_field: self.group_field.as_deref(),
-            codes: self.codes.as_ref(),
-        };
         let classes = self.codes.as_ref().map_or(&self.classes, Codes::classes);
-        let mut polygons = Polygons::open(path, &asked, classes)?;
+        let mut polygons = Polygons::open(path, self)?;
         let crs = match &self.crs {
             Some(crs) => crs.clone(),
             None => std::mem::replace(&mut polygons.crs, Ok(Crs::Unknown))?,
@@ -135,23 +130,18 @@ impl Labelling {
             let problem = "it does not say in which coordinate system its pixels lie";
             return Err(Error::file(bands.path(), problem, "set it: gdal_edit.py -a_srs EPSG:n FILE"));
         }
-        let to_bands = if crs == grid.crs {
-            None
-        } else if self.reproject {
-            Some(way(path, &crs, bands)?)
-        } else {
+        if crs != grid.crs && !self.reproject {
             let problem = format!("in {crs}, but {} is in {}", bands.path().display(), grid.crs);
             return Err(Error::file(path, problem, "reproject the polygons to the bands: --reproject"));
-        };
+        }
+        let to_bands =
+            Reprojection::between(&crs, &grid.crs).map_err(|problem| no_way(path, bands, &problem))?;
         let Some(transform) = grid.transform else {
             let advice = "set its position: gdal_edit.py -a_srs EPSG:n -a_ullr LEFT TOP RIGHT BOTTOM FILE";
             return Err(Error::file(bands.path(), "it does not say where its pixels lie", advice));
         };
         let in_pixels = |polygon: &Polygon| -> Result<Vec<Vec<burn::Vertex>>> {
-            let place = |&point: &(f64, f64)| match &to_bands {
-                None => Some(transform.pixel(point)),
-                Some(way) => way.point(point).map(|point| transform.pixel(point)),
-            };
+            let place = |&point: &(f64, f64)| to_bands.point(point).map(|point| transform.pixel(point));
             let rings = polygon.rings.iter().map(|ring| ring.iter().map(place).collect()).collect();
             let rings: Option<Vec<Vec<burn::Vertex>>> = rings;
             rings.ok_or_else(|| {
@@ -160,22 +150,11 @@ impl Labelling {
                 Error::input(place, problem, "check the coordinates, or --label-crs")
             })
         };
-        let burnt = Burnt::of(&polygons, grid, self.all_touched, in_pixels)?;
-        let mut report = LabelReport::new(path, &crs, to_bands.is_some());
-        let counts = PolygonReport {
-            label_field: polygons.label_field.clone(),
-            group_field: self.group_field.clone(),
-            group_names: polygons.group_names.clone(),
-            labelled: polygons.labelled.len(),
-            unlabelled: polygons.unlabelled,
-            outside: burnt.outside,
-            between_centres: burnt.between_centres,
-            disputed_pixels: burnt.disputed.iter().filter(|&&disputed| disputed).count(),
-            crossing: burnt.crossing.len(),
-            first_crossing: burnt.crossing.first().copied(),
-        };
-        counts.warn(path);
-        report.polygons = Some(counts);
+        let mut burnt = Burnt::of(&polygons, grid, self.all_touched, in_pixels)?;
+        burnt.report.group_field.clone_from(&self.group_field);
+        burnt.report.warn(path);
+        let mut report = LabelReport::new(path, &crs, crs != grid.crs);
+        report.polygons = Some(burnt.report.clone());
         let labels = burnt.labels(&polygons, grid, classes);
         if labels.sites().is_empty() {
             let what = if self.all_touched { "a pixel" } else { "the centre of a pixel" };
@@ -187,14 +166,8 @@ impl Labelling {
     }
 }
 
-/// The way from the labels' coordinates to the bands'.
-fn way(path: &Path, crs: &Crs, bands: &Shared) -> Result<Reprojection> {
-    Reprojection::between(crs, &bands.grid().crs).map_err(|problem| refuse_way(path, crs, bands, &problem))
-}
-
-fn refuse_way(path: &Path, crs: &Crs, bands: &Shared, problem: &str) -> Error {
-    let problem =
-        format!("no way from {crs} to {} of {}: {problem}", bands.grid().crs, bands.path().display());
+fn no_way(path: &Path, bands: &Shared, problem: &str) -> Error {
+    let problem = format!("{problem} ({})", bands.path().display());
     Error::file(path, problem, "say what the labels are with --label-crs EPSG:n, or use gdalwarp")
 }
 
@@ -202,36 +175,18 @@ fn refuse_way(path: &Path, crs: &Crs, bands: &Shared, problem: &str) -> Error {
 fn warp(labels: &LabelRaster, bands: &Shared, progress: &mut dyn Progress) -> Result<LabelRaster> {
     /// Rows reprojected between two reports of progress.
     const ROWS: usize = 256;
-    let (from, to) = (bands.grid(), labels.grid());
-    let path = labels.path();
-    let (Some(here), Some(there)) = (from.transform, to.transform) else {
-        let problem = "labels and bands must both say where their pixels lie";
-        return Err(Error::file(path, problem, "set it with gdal_edit.py -a_srs and -a_ullr"));
-    };
-    let way = if from.crs == to.crs {
-        None
-    } else {
-        // A pixel of the bands asks where it lies in the labels.
-        let way = Reprojection::between(&from.crs, &to.crs);
-        Some(way.map_err(|problem| refuse_way(path, &to.crs, bands, &problem))?)
-    };
+    let (from, to, path) = (bands.grid(), labels.grid(), labels.path());
+    let nearest = Nearest::between(from, to).map_err(|problem| no_way(path, bands, &problem))?;
     let mut given = Array2::<u16>::zeros((to.rows, to.columns));
     for site in labels.sites() {
         given[[site.row, site.column]] = site.class as u16 + 1;
     }
-    let number = |row: usize, column: usize| -> Option<u16> {
-        let point = here.coordinates(row as f64 + 0.5, column as f64 + 0.5);
-        let (row, column) = there.pixel(match &way {
-            None => point,
-            Some(way) => way.point(point)?,
-        });
-        let inside = row >= 0.0 && column >= 0.0 && row < to.rows as f64 && column < to.columns as f64;
-        inside.then(|| given[[row as usize, column as usize]])
-    };
     let mut numbers = Array2::<u16>::zeros((from.rows, from.columns));
     progress.begin("reprojecting the labels", from.rows.div_ceil(ROWS) as u64);
     for (k, mut rows) in numbers.axis_chunks_iter_mut(Axis(0), ROWS).enumerate() {
-        let fill = |(row, column), pixel: &mut u16| *pixel = number(k * ROWS + row, column).unwrap_or(0);
+        let fill = |(row, column), pixel: &mut u16| {
+            *pixel = nearest.pixel(k * ROWS + row, column).map_or(0, |place| given[place]);
+        };
         Zip::indexed(&mut rows).par_for_each(fill);
         progress.advance(1, "");
     }
@@ -248,14 +203,7 @@ fn warp(labels: &LabelRaster, bands: &Shared, progress: &mut dyn Progress) -> Re
 struct Burnt {
     /// The place in the list of the last polygon that covers a pixel, plus one; 0 for none.
     owner: Array2<u32>,
-    /// Pixels that polygons of different classes cover.
-    disputed: Array2<bool>,
-    /// Polygons that lie outside the raster.
-    outside: usize,
-    /// Polygons that cover no pixel's centre.
-    between_centres: usize,
-    /// Polygons that cross themselves, by their places in the file.
-    crossing: Vec<usize>,
+    report: PolygonReport,
 }
 
 impl Burnt {
@@ -266,12 +214,13 @@ impl Burnt {
         in_pixels: impl Fn(&Polygon) -> Result<Vec<Vec<burn::Vertex>>>,
     ) -> Result<Self> {
         let shape = (grid.rows, grid.columns);
-        let mut burnt = Self {
-            owner: Array2::zeros(shape),
-            disputed: Array2::from_elem(shape, false),
-            outside: 0,
-            between_centres: 0,
-            crossing: Vec::new(),
+        let (mut owners, mut disputed) = (Array2::zeros(shape), Array2::from_elem(shape, false));
+        let mut report = PolygonReport {
+            label_field: polygons.label_field.clone(),
+            group_names: polygons.group_names.clone(),
+            labelled: polygons.labelled.len(),
+            unlabelled: polygons.unlabelled,
+            ..PolygonReport::default()
         };
         for (id, polygon) in (1u32..).zip(&polygons.labelled) {
             let rings = in_pixels(polygon)?;
@@ -279,9 +228,9 @@ impl Burnt {
             let mut cover = |row: usize, columns: Range<usize>| {
                 covers = true;
                 for column in columns {
-                    let owner = &mut burnt.owner[[row, column]];
+                    let owner: &mut u32 = &mut owners[[row, column]];
                     let before = (*owner as usize).checked_sub(1).map(|k| polygons.labelled[k].class);
-                    burnt.disputed[[row, column]] |= before.is_some_and(|class| class != polygon.class);
+                    disputed[[row, column]] |= before.is_some_and(|class| class != polygon.class);
                     *owner = id;
                 }
             };
@@ -290,15 +239,17 @@ impl Burnt {
                 burn::touched(&rings, grid.rows, grid.columns, &mut cover);
             }
             if crosses_itself(&rings) {
-                burnt.crossing.push(polygon.number);
+                report.crossing += 1;
+                report.first_crossing.get_or_insert(polygon.number);
             }
             if !covers && within(&rings, grid) {
-                burnt.between_centres += 1;
+                report.between_centres += 1;
             } else if !covers {
-                burnt.outside += 1;
+                report.outside += 1;
             }
         }
-        Ok(burnt)
+        report.disputed_pixels = disputed.iter().filter(|&&disputed| disputed).count();
+        Ok(Self { owner: owners, report })
     }
 
     /// Connected regions, or the groups if polygons have them.

@@ -3,29 +3,36 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::codes::Codes;
 use super::crs::Crs;
-use super::layer::{Layer, Ring, Value};
+use super::labelling::Labelling;
 use super::{esri, geopackage};
 use crate::{Classes, Error, Result};
 
 /// Names that a field of classes goes by, the likeliest first, in any case.
-const LABEL_FIELDS: [&str; 14] = [
-    "value",
-    "lcz",
-    "lcz_class",
-    "class",
-    "class_id",
-    "classes",
-    "label",
-    "code",
-    "gridcode",
-    "dn",
-    "code_2018",
-    "code2018",
-    "code_2012",
-    "code2012",
-];
+const LABEL_FIELDS: &str = "value lcz lcz_class class class_id classes label code gridcode dn code_2018 code2018 \
+    code_2012 code2012";
+
+/// A closed line of (x, y).
+pub(super) type Ring = Vec<(f64, f64)>;
+
+/// An attribute of a polygon.
+pub(super) enum Value {
+    Empty,
+    Number(f64),
+    Text(String),
+}
+
+/// The polygons of a file.
+pub(super) struct Layer {
+    /// Names of the attributes.
+    pub fields: Vec<String>,
+    /// The attributes of each polygon, in the order of `fields`.
+    pub records: Vec<Vec<Value>>,
+    /// The rings of each polygon, outlines and holes alike; none for one without a shape.
+    pub shapes: Vec<Vec<Ring>>,
+    /// The coordinate system, or what is wrong with it.
+    pub crs: Result<Crs>,
+}
 
 /// The labelled polygons of a file.
 pub(super) struct Polygons {
@@ -54,31 +61,19 @@ pub(super) struct Polygon {
     pub rings: Vec<Ring>,
 }
 
-/// What of a file is asked for.
-#[derive(Default)]
-pub(super) struct Asked<'a> {
-    /// A GeoPackage's layer.
-    pub layer: Option<&'a str>,
-    /// The field of classes.
-    pub label_field: Option<&'a str>,
-    /// The field of what is not to be split.
-    pub group_field: Option<&'a str>,
-    /// What the codes in the field of classes mean.
-    pub codes: Option<&'a Codes>,
-}
-
 impl Polygons {
     /// Whether a file holds polygons, by the ending of its name.
     pub fn are_in(path: &Path) -> bool {
         has_ending(path, "shp") || has_ending(path, "gpkg")
     }
 
-    /// Reads the polygons and the two fields; `codes` tell what the classes' field means, else `classes` do.
-    pub fn open(path: &Path, asked: &Asked<'_>, classes: &Classes) -> Result<Self> {
-        let layer = read_layer(path, asked.layer)?;
+    /// Reads the polygons and the two fields.
+    pub fn open(path: &Path, labelling: &Labelling) -> Result<Self> {
+        let layer = read_layer(path, labelling.layer.as_deref())?;
         let fields = &layer.fields;
-        let label_field = find_label_field(path, fields, asked.label_field)?;
-        let group_field = asked.group_field.map(|name| find_field(path, fields, name)).transpose()?;
+        let label_field = find_label_field(path, fields, labelling.label_field.as_deref())?;
+        let group_field =
+            labelling.group_field.as_ref().map(|name| find_field(path, fields, name)).transpose()?;
         let place = |name: &String| fields.iter().position(|field| field == name).unwrap_or(0);
         let (label_place, group_place) = (place(&label_field), group_field.as_ref().map(place));
 
@@ -87,9 +82,9 @@ impl Polygons {
             let refuse = |problem: String, advice: &str| {
                 Err(Error::input(format!("{}, polygon {number}", path.display()), problem, advice))
             };
-            let class = match asked.codes {
+            let class = match &labelling.codes {
                 Some(codes) => codes.class_of(&record[label_place]),
-                None => class_of(&record[label_place], classes),
+                None => class_of(&record[label_place], &labelling.classes),
             };
             let class = match class {
                 Ok(Some(class)) if !rings.is_empty() => class,
@@ -97,20 +92,16 @@ impl Polygons {
                     unlabelled += 1;
                     continue;
                 }
+                Err(shown) if labelling.codes.is_some() => {
+                    let problem = format!("{label_field} is {shown}, which is not in the table of codes");
+                    return refuse(problem, "add it to the table, with 0 where it is to be background");
+                }
                 Err(shown) => {
-                    return match asked.codes {
-                        Some(_) => refuse(
-                            format!("{label_field} is {shown}, which is not in the table of codes"),
-                            "add it to the table, with 0 where it is to be background",
-                        ),
-                        None => refuse(
-                            format!(
-                                "{label_field} is {shown}, which is none of the {} classes",
-                                classes.len()
-                            ),
-                            "use 0 for no class and 1, 2, ... for the classes in order (LCZ A-G are 11-17)",
-                        ),
-                    };
+                    let count = labelling.classes.len();
+                    return refuse(
+                        format!("{label_field} is {shown}, which is none of the {count} classes"),
+                        "use 0 for no class and 1, 2, ... for the classes in order (LCZ A-G are 11-17)",
+                    );
                 }
             };
             if rings.iter().flatten().any(|(x, y)| !x.is_finite() || !y.is_finite()) {
@@ -142,7 +133,7 @@ fn find_label_field(path: &Path, fields: &[String], wanted: Option<&str>) -> Res
     if let Some(name) = wanted {
         return find_field(path, fields, name);
     }
-    let usual = LABEL_FIELDS.iter().find_map(|name| fields.iter().find(|f| f.eq_ignore_ascii_case(name)));
+    let usual = LABEL_FIELDS.split(' ').find_map(|name| fields.iter().find(|f| f.eq_ignore_ascii_case(name)));
     usual.cloned().ok_or_else(|| {
         let problem = format!("no field is called like a class ({})", found(fields));
         Error::file(path, problem, "say which holds the classes: --label-field NAME")

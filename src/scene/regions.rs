@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 
 use super::crs::Crs;
 use super::geotiff::GeoTiff;
 use super::geotiff_writer::GeoTiffWriter;
 use super::grid::{Grid, Window};
-use super::label_report::LabelReport;
+use super::nearest::class_number;
+use super::report::LabelReport;
 use crate::{Classes, Error, Result};
 
 /// A labelled pixel of a raster.
@@ -50,16 +51,12 @@ impl LabelRaster {
     /// or no labelled pixel at all.
     pub fn open(path: impl AsRef<Path>, classes: &Classes) -> Result<Self> {
         let source = GeoTiff::open(path)?;
-        if source.bands() != 1 {
-            let problem = format!("{} bands, where one of labels is expected", source.bands());
-            return Err(Error::file(
-                source.path(),
-                problem,
-                "extract it: gdal_translate -b 1 IN.tif OUT.tif",
-            ));
-        }
+        source.check_single("labels")?;
         let values = source.read(&Window::whole(source.grid()), source.no_data())?;
-        let numbers = class_numbers(source.path(), &values.index_axis_move(Axis(0), 0), classes)?;
+        let mut numbers = Array2::zeros((source.grid().rows, source.grid().columns));
+        for ((_, row, column), &value) in values.indexed_iter() {
+            numbers[[row, column]] = class_number(value, classes, source.path(), [row, column])?;
+        }
         let labels = Self::of_connected(source.path(), source.grid(), classes, &numbers);
         if labels.sites.is_empty() {
             let advice = "give a raster with a class number at each labelled pixel";
@@ -171,28 +168,6 @@ impl LabelRaster {
     }
 }
 
-/// Checks that every value is a class number, and turns NaN into 0.
-fn class_numbers(path: &Path, values: &Array2<f32>, classes: &Classes) -> Result<Array2<u16>> {
-    let mut numbers = Array2::zeros(values.dim());
-    for ((row, column), &value) in values.indexed_iter() {
-        if value.is_nan() {
-            continue;
-        }
-        if value.fract() != 0.0 || value < 0.0 || value > classes.len() as f32 {
-            return Err(Error::file(
-                path,
-                format!(
-                    "label {value} at row {row}, column {column} is none of the {} classes",
-                    classes.len()
-                ),
-                "use 0 for unlabelled pixels and 1, 2, ... for the classes in order (LCZ A-G are 11-17)",
-            ));
-        }
-        numbers[[row, column]] = value as u16;
-    }
-    Ok(numbers)
-}
-
 /// Numbers the 8-connected regions of equal non-zero values from 1 (0 elsewhere), and says the class
 /// index (value − 1) of each.
 fn connected_regions(numbers: &Array2<u16>) -> (Array2<u32>, Vec<usize>) {
@@ -233,16 +208,5 @@ mod tests {
         let (ids, classes) = connected_regions(&numbers);
         assert_eq!(ids, array![[1, 0, 0, 2], [0, 1, 2, 2], [1, 0, 0, 0], [0, 0, 0, 3]]);
         assert_eq!(classes, [0, 1, 0]);
-    }
-
-    #[test]
-    fn a_value_that_is_no_class_is_named_with_its_pixel() {
-        let path = Path::new("labels.tif");
-        for (value, shown) in [(18.0, "18"), (-1.0, "-1"), (2.5, "2.5")] {
-            let values = array![[0.0f32, f32::NAN, 17.0], [1.0, 3.0, value]];
-            let error = class_numbers(path, &values, &Classes::lcz()).unwrap_err().to_string();
-            let wanted = format!("labels.tif: label {shown} at row 1, column 2 is none of the 17 classes; ");
-            assert!(error.starts_with(&wanted), "{error}");
-        }
     }
 }

@@ -1,10 +1,11 @@
 //! What was cut, and what was left out for which reason.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde::Serialize;
 
-use super::label_report::LabelReport;
+use super::crs::Crs;
 use super::parts::Part;
 use super::regions::LabelRaster;
 use crate::Bands;
@@ -86,7 +87,7 @@ impl LabelledClass {
 
 /// The candidates of one date: windows around labelled pixels, or tiles. Those left out and those of the three parts add
 /// up to all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DateReport {
     /// The date's files.
     pub files: Vec<String>,
@@ -125,17 +126,7 @@ impl DateReport {
     /// Nothing counted yet.
     pub(super) fn new(files: Vec<String>, classes: usize) -> Self {
         let part = || PartReport { classes: vec![0; classes], ..PartReport::default() };
-        Self {
-            files,
-            at_border: 0,
-            without_data: 0,
-            cloudy: 0,
-            unlabelled: 0,
-            across_blocks: 0,
-            training: part(),
-            validation: part(),
-            testing: part(),
-        }
+        Self { files, training: part(), validation: part(), testing: part(), ..Self::default() }
     }
 
     /// The patches of one part.
@@ -157,11 +148,8 @@ impl DateReport {
 
     /// Windows dropped because they overlap one of another part.
     pub fn overlapping(&self) -> usize {
-        Part::ALL
-            .map(|part| self.part(part))
-            .iter()
-            .map(|p| p.overlapping_testing + p.overlapping_validation)
-            .sum()
+        let parts = Part::ALL.map(|part| self.part(part));
+        parts.iter().map(|p| p.overlapping_testing + p.overlapping_validation).sum()
     }
 }
 
@@ -179,5 +167,83 @@ impl CutReport {
     /// Labelled pixels, all classes together.
     pub fn labelled_pixels(&self) -> usize {
         self.classes.iter().map(|class| class.pixels).sum()
+    }
+}
+
+/// Where labels come from, and how they were brought to the grid of the bands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LabelReport {
+    /// The file's name.
+    pub file: String,
+    /// Its coordinate system.
+    pub crs: String,
+    /// Whether it was reprojected to the grid of the bands.
+    pub reprojected: bool,
+    /// For polygons: which fields, and what they cover.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub polygons: Option<PolygonReport>,
+}
+
+/// What became of polygons.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PolygonReport {
+    /// The field that holds the classes.
+    pub label_field: String,
+    /// The field that holds the groups.
+    pub group_field: Option<String>,
+    /// What the group numbers 1, 2, … mean, if the groups are not numbers themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub group_names: Vec<String>,
+    /// Polygons with a class.
+    pub labelled: usize,
+    /// Polygons of class 0, without class or without shape.
+    pub unlabelled: usize,
+    /// Polygons with a class that lie outside the bands.
+    pub outside: usize,
+    /// Polygons with a class that lie between the centres of pixels and so cover none.
+    pub between_centres: usize,
+    /// Pixels that polygons of different classes cover: the later polygon counts.
+    pub disputed_pixels: usize,
+    /// Polygons with a class whose outline crosses itself: what they go round twice is outside.
+    pub crossing: usize,
+    /// The first of them, by its place in the file, counted from 1.
+    pub first_crossing: Option<usize>,
+}
+
+impl LabelReport {
+    pub(super) fn new(path: &Path, crs: &Crs, reprojected: bool) -> Self {
+        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Self { file, crs: crs.to_string(), reprojected, polygons: None }
+    }
+}
+
+impl PolygonReport {
+    /// Logs what a user should know of.
+    pub(super) fn warn(&self, path: &Path) {
+        let path = path.display();
+        if self.disputed_pixels > 0 {
+            tracing::warn!(
+                "{path}: polygons of different classes overlap in {} pixels: the later one counts",
+                self.disputed_pixels
+            );
+        }
+        if let Some(first) = self.first_crossing {
+            tracing::warn!(
+                "{path}: {} of {} polygons cross themselves, first polygon {first}: what they go round twice is taken as \
+                 outside; fix them (ogr2ogr -makevalid) if that is not meant",
+                self.crossing,
+                self.labelled
+            );
+        }
+        if self.outside > 0 {
+            tracing::warn!("{path}: {} of {} polygons lie outside the bands", self.outside, self.labelled);
+        }
+        if self.between_centres > 0 {
+            tracing::warn!(
+                "{path}: {} of {} polygons are so small or thin that they cover no pixel's centre",
+                self.between_centres,
+                self.labelled
+            );
+        }
     }
 }

@@ -1,0 +1,99 @@
+//! The pixel of a raster in which the centre of each pixel of another grid lies (nearest neighbour), and the classes there.
+
+use std::path::Path;
+
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use super::crs::Reprojection;
+use super::geotiff::GeoTiff;
+use super::grid::{Grid, Transform, Window};
+use crate::{Classes, Error, Result};
+
+/// The value that the LCZ Generator gives to pixels without a class, where no tag says so.
+const LCZ_GENERATOR_NO_DATA: f32 = -999.0;
+/// Lines of the grid that are looked up together.
+const LINES: usize = 256;
+
+/// The way from the pixels of a grid to those of another.
+pub(super) struct Nearest<'a> {
+    here: Transform,
+    there: Transform,
+    way: Reprojection,
+    grid: &'a Grid,
+}
+
+impl<'a> Nearest<'a> {
+    /// From `here` to `there`; says in words why there is no way.
+    pub fn between(here: &Grid, there: &'a Grid) -> std::result::Result<Self, String> {
+        let (Some(from), Some(to)) = (here.transform, there.transform) else {
+            return Err("both rasters must say where their pixels lie".to_owned());
+        };
+        let way = Reprojection::between(&here.crs, &there.crs)?;
+        Ok(Self { here: from, there: to, way, grid: there })
+    }
+
+    /// Row and column there; none outside.
+    pub fn pixel(&self, row: usize, column: usize) -> Option<[usize; 2]> {
+        let point = self.here.coordinates(row as f64 + 0.5, column as f64 + 0.5);
+        let (row, column) = self.there.pixel(self.way.point(point)?);
+        let inside =
+            (0.0..self.grid.rows as f64).contains(&row) && (0.0..self.grid.columns as f64).contains(&column);
+        inside.then_some([row as usize, column as usize])
+    }
+}
+
+/// The class number (1, 2, … in the order of `classes`) of the raster's pixel in which the centre of each pixel
+/// of `grid` lies; 0 where there is none: outside, at the value 0, −999 or the file's no-data value, at NaN.
+///
+/// Any integer or floating type is read. Where the coordinate systems differ, each centre is reprojected.
+///
+/// # Errors
+/// A file that cannot be read, has several bands or does not say where its pixels lie; a value that is no class (names the
+/// pixel); no labelled pixel on the grid.
+pub fn classes_on(raster: &GeoTiff, grid: &Grid, classes: &Classes) -> Result<Array2<u8>> {
+    let path = raster.path();
+    raster.check_single("classes")?;
+    let nearest = Nearest::between(grid, raster.grid()).map_err(|problem| {
+        Error::file(path, problem, "bring it to the map's coordinates: gdalwarp, gdal_edit.py")
+    })?;
+    let mut numbers = Array2::zeros((grid.rows, grid.columns));
+    for first in (0..grid.rows).step_by(LINES) {
+        let lines = first..grid.rows.min(first + LINES);
+        let nearest = &nearest;
+        let of_row = |row| (0..grid.columns).filter_map(move |c| Some(([row, c], nearest.pixel(row, c)?)));
+        let places: Vec<([usize; 2], [usize; 2])> = lines.into_par_iter().flat_map_iter(of_row).collect();
+        let Some(top) = places.iter().map(|(_, [row, _])| *row).min() else { continue };
+        let bottom = places.iter().map(|(_, [row, _])| *row).max().unwrap_or(top);
+        let window = Window { rows: top..bottom + 1, columns: 0..raster.grid().columns };
+        let values = raster.read(&window, raster.no_data())?;
+        for (here, [row, column]) in places {
+            let value = values[[0, row - top, column]];
+            let value = if value.total_cmp(&LCZ_GENERATOR_NO_DATA).is_eq() { 0.0 } else { value };
+            numbers[here] = class_number(value, classes, path, [row, column])? as u8;
+        }
+    }
+    if numbers.iter().all(|&number| number == 0) {
+        let problem = "no pixel of the map has a class in it";
+        return Err(Error::file(path, problem, "check that both show the same place"));
+    }
+    Ok(numbers)
+}
+
+/// The class number that a value of a raster means; 0 for NaN.
+pub(super) fn class_number(
+    value: f32,
+    classes: &Classes,
+    path: &Path,
+    [row, column]: [usize; 2],
+) -> Result<u16> {
+    if value.is_nan() {
+        return Ok(0);
+    }
+    if value.fract() == 0.0 && (0.0..=classes.len() as f32).contains(&value) {
+        return Ok(value as u16);
+    }
+    let problem = format!("{value} at row {row}, column {column} is none of the {} classes", classes.len());
+    let advice = "use 0 for unlabelled pixels and 1, 2, ... for the classes in order (LCZ A-G are 11-17)";
+    Err(Error::file(path, problem, advice))
+}
