@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::InputKind;
 use crate::{Error, Result};
 
 /// The ten Sentinel-2 bands of So2Sat LCZ42, in its order.
@@ -94,7 +95,9 @@ impl Bands {
     pub fn positions(&self, wanted: &Self) -> Result<Vec<usize>> {
         let find = |name: &String| {
             self.position(name).ok_or_else(|| {
-                Error::input(format!("band '{name}'"), format!("not among {self}"), "choose among these")
+                let problem = format!("not among {self}");
+                Error::input(format!("band '{name}'"), problem, "choose among these")
+                    .of_kind(InputKind::MissingBand(name.clone()))
             })
         };
         wanted.0.iter().map(find).collect()

@@ -14,6 +14,8 @@ pub enum Error {
     /// `data/training.h5: no dataset 'sen2' (found: sen1, label); see README, "Your own data"`.
     #[error("{place}: {problem}; {advice}")]
     Input {
+        /// What a program can go by.
+        kind: InputKind,
         /// The file, dataset and row, or the setting.
         place: String,
         /// What is wrong there.
@@ -64,6 +66,18 @@ impl fmt::Debug for Error {
     }
 }
 
+/// What kind of input cannot be used, for a program that is to act on it: messages are for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InputKind {
+    /// A band that is asked for and not there: its name.
+    MissingBand(String),
+    /// A file or folder that exists where one is to be written.
+    Exists,
+    /// Any other.
+    Other,
+}
+
 /// What to do about the system's refusal.
 fn advice_on(kind: ErrorKind) -> &'static str {
     match kind {
@@ -96,6 +110,11 @@ fn with_final_names(text: String) -> String {
     shown + rest
 }
 
+/// The words of another library, on one line.
+pub(crate) fn on_one_line(words: &str) -> String {
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The crate's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -103,7 +122,7 @@ impl Error {
     /// An input that cannot be used: where, what, what to do. See [`Error::Input`].
     pub fn input(place: impl Into<String>, problem: impl Into<String>, advice: impl Into<String>) -> Self {
         let [place, problem] = [place.into(), problem.into()].map(with_final_names);
-        Self::Input { place, problem, advice: advice.into() }
+        Self::Input { kind: InputKind::Other, place, problem, advice: advice.into() }
     }
 
     /// An input file that cannot be used. See [`Error::Input`].
@@ -111,22 +130,28 @@ impl Error {
         Self::input(path.display().to_string(), problem, advice)
     }
 
-    /// An error of values, with the file that they were read from before its place.
-    pub(crate) fn within(self, path: &Path) -> Self {
-        match self {
-            Self::Input { place, problem, advice } => {
-                Self::Input { place: format!("{}, {place}", path.display()), problem, advice }
-            }
-            other => other,
+    /// The same error, of this kind.
+    pub(crate) fn of_kind(mut self, of: InputKind) -> Self {
+        if let Self::Input { kind, .. } = &mut self {
+            *kind = of;
         }
+        self
+    }
+
+    /// An error of values, with the file that they were read from before its place.
+    pub(crate) fn within(mut self, path: &Path) -> Self {
+        if let Self::Input { place, .. } = &mut self {
+            *place = format!("{}, {place}", path.display());
+        }
+        self
     }
 
     /// The same error at another place.
-    pub(crate) fn at(self, place: String) -> Self {
-        match self {
-            Self::Input { problem, advice, .. } => Self::Input { place, problem, advice },
-            other => other,
+    pub(crate) fn at(mut self, other: String) -> Self {
+        if let Self::Input { place, .. } = &mut self {
+            *place = other;
         }
+        self
     }
 
     /// For `map_err`: ties an I/O error to the file that it concerns.
@@ -161,6 +186,16 @@ mod tests {
         for other in ["a.partial: b", ".partial", "x/a.1-2.partial", "é.partial.partial"] {
             assert_eq!(with_final_names(other.to_owned()), other);
         }
+    }
+
+    #[test]
+    fn a_program_finds_the_missing_band_and_the_taken_name_in_the_kind() {
+        let bands = |name| crate::Bands::named([name]).unwrap();
+        let error = bands("B2").positions(&bands("B11")).unwrap_err().within(Path::new("a.h5"));
+        assert_eq!(error.to_string(), "a.h5, band 'B11': not among B2; choose among these");
+        assert!(matches!(error, Error::Input { kind: InputKind::MissingBand(band), .. } if band == "B11"));
+        let taken = crate::files::check_free(Path::new("/")).unwrap_err();
+        assert!(matches!(taken, Error::Input { kind: InputKind::Exists, .. }));
     }
 
     #[test]

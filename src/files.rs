@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use csv::StringRecord;
 
-use crate::error::PARTIAL;
+use crate::error::{InputKind, PARTIAL};
 use crate::{Error, Result};
 
 /// Writes a file that others meet whole or not at all; one of that name is replaced.
@@ -23,9 +23,6 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 const LONGEST_TEXT: u64 = 1 << 28;
 
 /// The bytes of a text file.
-///
-/// # Errors
-/// A file that cannot be read, or with more bytes than a text has.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST_TEXT + 1).read_to_end(&mut bytes));
@@ -38,18 +35,12 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// A text file in UTF-8.
-///
-/// # Errors
-/// As [`read_bytes`], or other bytes than UTF-8's.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     let text = String::from_utf8(read_bytes(path)?);
     text.map_err(|_| Error::file(path, "not a text in UTF-8", "check that it is the right file"))
 }
 
 /// The records of a CSV, each with its line; without empty lines and comments, fields without the spaces around them.
-///
-/// # Errors
-/// What the parser refuses.
 pub(crate) fn csv_rows(text: &str, path: &Path) -> Result<Vec<(usize, StringRecord)>> {
     // Excel's mark of UTF-8 is no part of the first name.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -193,9 +184,6 @@ impl Partial {
     }
 
     /// Takes its final name, from a file that has it, too.
-    ///
-    /// # Errors
-    /// It cannot be brought to disk or renamed.
     pub(crate) fn replace(self) -> Result<()> {
         let finished = File::open(&self.path)
             .and_then(|file| file.sync_all())
@@ -208,9 +196,6 @@ impl Partial {
     }
 
     /// Takes its final name, if nothing has it.
-    ///
-    /// # Errors
-    /// Something of that name exists, or as [`replace`](Self::replace).
     pub(crate) fn become_new(self) -> Result<()> {
         check_free(&self.target)?;
         self.replace()
@@ -225,15 +210,13 @@ impl Drop for Partial {
 }
 
 /// Checks that nothing has this name.
-///
-/// # Errors
-/// Something has.
 pub(crate) fn check_free(path: &Path) -> Result<()> {
     match path.symlink_metadata() {
         Err(_) => Ok(()),
         Ok(there) => {
             let what = if there.is_dir() { "the folder exists" } else { "the file exists" };
-            Err(Error::file(path, what, "choose another name, or remove it first"))
+            let error = Error::file(path, what, "choose another name, or remove it first");
+            Err(error.of_kind(InputKind::Exists))
         }
     }
 }

@@ -190,10 +190,7 @@ fn a_bad_hdf5_file_is_refused_with_dataset_row_and_mend() {
         let mut table = one_hot.clone();
         table.row_mut(2).assign(&ndarray::arr1(&values));
         let message = label(table);
-        assert!(
-            message.starts_with("p.h5, label, row 2: not one-hot; give each sample one class"),
-            "{message}"
-        );
+        assert!(message.starts_with("p.h5, dataset 'label', row 2: the label is not one-hot"), "{message}");
     }
     // A class that there is not: a third column.
     let message = label(Array2::from_shape_fn((4, 3), |(_, k)| if k == 2 { 1.0 } else { 0.0 }));

@@ -74,15 +74,11 @@ impl Iterator for SideBySide {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ready.is_empty() {
-            let positions = (0..BATCHES_AHEAD).map_while(|_| self.shuffled.next_positions().transpose());
-            let positions: Vec<Result<Vec<usize>>> = positions.collect();
+            let picked = (0..BATCHES_AHEAD).map_while(|_| self.shuffled.next_picked().transpose());
+            let picked: Vec<Result<Picked>> = picked.collect();
             let patches = &self.shuffled.patches;
-            let read = |positions: Result<Vec<usize>>| {
-                let positions = positions?;
-                let images = patches.images_at(&positions)?;
-                Ok((positions, images))
-            };
-            let read: Vec<Batch<_>> = by_all_threads(|| positions.into_par_iter().map(read).collect());
+            let read = |picked: Result<Picked>| picked?.batch(patches);
+            let read: Vec<Batch<_>> = by_all_threads(|| picked.into_par_iter().map(read).collect());
             self.ready = read.into();
         }
         self.ready.pop_front()
@@ -200,58 +196,55 @@ impl Shuffled {
     fn refill(&mut self) -> Result<bool> {
         // The old pool goes before the new one comes.
         self.pool = Pool::default();
-        match self.pools.next().transpose()? {
-            Some(pool) => {
-                self.pool = pool;
-                Ok(true)
+        let next = self.pools.next().transpose()?;
+        let found = next.is_some();
+        self.pool = next.unwrap_or_default();
+        Ok(found)
+    }
+
+    /// The next batch as far as the pools hold it; none after the last.
+    fn next_picked(&mut self) -> Result<Option<Picked>> {
+        let mut picked = Picked { positions: Vec::with_capacity(self.batch), pixels: Vec::new() };
+        while picked.positions.len() < self.batch && (!self.pool.order.is_empty() || self.refill()?) {
+            let Pool { blocks, images, order } = &mut self.pool;
+            let wanted = (self.batch - picked.positions.len()).min(order.len());
+            for (b, n) in order.drain(order.len() - wanted..).rev() {
+                picked.positions.push(blocks[b].start + n);
+                if let Some(images) = images.get(b) {
+                    let images = images.as_slice().expect("what was read is in a row");
+                    let patch = images.len() / blocks[b].len();
+                    picked.pixels.reserve_exact(if picked.pixels.is_empty() {
+                        self.batch * patch
+                    } else {
+                        0
+                    });
+                    picked.pixels.extend_from_slice(&images[n * patch..][..patch]);
+                }
             }
-            None => Ok(false),
         }
+        Ok((!picked.positions.is_empty()).then_some(picked))
     }
+}
 
-    /// Positions of the next batch; none after the last.
-    fn next_positions(&mut self) -> Result<Option<Vec<usize>>> {
-        let mut positions = Vec::with_capacity(self.batch);
-        while positions.len() < self.batch && (!self.pool.order.is_empty() || self.refill()?) {
-            self.take(&mut positions, |_, _| ());
-        }
-        Ok((!positions.is_empty()).then_some(positions))
-    }
+/// A batch of a shuffled epoch.
+struct Picked {
+    positions: Vec<usize>,
+    /// None where the pool holds none.
+    pixels: Vec<f32>,
+}
 
-    fn next_batch(&mut self) -> Result<Option<(Vec<usize>, Array4<f32>)>> {
-        let (size, bands) = (self.patches.imagery().patch_size, self.patches.imagery().bands.len());
-        let patch = size * size * bands;
-        let mut positions = Vec::with_capacity(self.batch);
-        let mut pixels = Vec::with_capacity(self.batch * patch);
-        while positions.len() < self.batch && (!self.pool.order.is_empty() || self.refill()?) {
-            self.take(&mut positions, |images: &Array4<f32>, n| {
-                let images = images.as_slice().expect("what was read is in a row");
-                pixels.extend_from_slice(&images[n * patch..][..patch]);
-            });
-        }
-        if positions.is_empty() {
-            return Ok(None);
-        }
+impl Picked {
+    fn batch(self, patches: &Patches) -> Batch<Vec<usize>> {
+        let Self { positions, pixels } = self;
         // Not read yet; the pool itself may be another one by now.
         if pixels.is_empty() {
-            let images = self.patches.images_at(&positions)?;
-            return Ok(Some((positions, images)));
+            let images = patches.images_at(&positions)?;
+            return Ok((positions, images));
         }
+        let (size, bands) = (patches.imagery().patch_size, patches.imagery().bands.len());
         let images = Array4::from_shape_vec((positions.len(), size, size, bands), pixels)
             .expect("every patch has the size and the bands of the imagery");
-        Ok(Some((positions, images)))
-    }
-
-    /// Fills a batch from the pool as far as it reaches, and hands on where the pool holds each patch's pixels.
-    fn take(&mut self, positions: &mut Vec<usize>, mut pixels: impl FnMut(&Array4<f32>, usize)) {
-        let Pool { blocks, images, order } = &mut self.pool;
-        let wanted = (self.batch - positions.len()).min(order.len());
-        for (b, n) in order.drain(order.len() - wanted..).rev() {
-            positions.push(blocks[b].start + n);
-            if let Some(images) = images.get(b) {
-                pixels(images, n);
-            }
-        }
+        Ok((positions, images))
     }
 }
 
@@ -263,9 +256,10 @@ impl Iterator for Shuffled {
         if self.failed {
             return None;
         }
-        let batch = self.next_batch();
+        let picked = self.next_picked().transpose()?;
+        let batch = picked.and_then(|picked| picked.batch(&self.patches));
         self.failed = batch.is_err();
-        batch.transpose()
+        Some(batch)
     }
 }
 

@@ -5,13 +5,12 @@
 //! that 350,000 × 2,048 of them need not fit into memory.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
-use std::thread;
 
-use hdf5::{Dataset, File, H5Type};
-use ndarray::{Array2, ArrayView2, s};
+use hdf5::{Dataset, File};
+use ndarray::{ArrayView2, s};
 
 use super::Patches;
+use super::ahead::Ahead;
 use super::new_file::{NewFile, write_rows};
 use super::so2sat::{Numbers, open_file, product, read_classes, text_attribute, write_names, write_text};
 use crate::files::check_free;
@@ -167,15 +166,7 @@ impl FeatureFile {
     /// # Errors
     /// No labels, or a row that is not one-hot (named).
     pub fn labels(&self) -> Result<Labels> {
-        let y: Array2<u8> = self.table("label")?;
-        let class_of = |(row, y): (usize, ndarray::ArrayView1<'_, u8>)| {
-            let one_hot = y.iter().filter(|y| **y != 0).eq([&1]);
-            y.iter().position(|y| *y == 1).filter(|_| one_hot).ok_or_else(|| {
-                let place = format!("{}, label, row {row}", self.path.display());
-                Error::input(place, "not one-hot", "give a single 1 a row")
-            })
-        };
-        Labels::new(self.classes.clone(), y.outer_iter().enumerate().map(class_of).collect::<Result<_>>()?)
+        Labels::new(self.classes.clone(), self.table("label")?.classes_of_rows()?)
     }
 
     /// The votes of the experts, if the file has them.
@@ -186,7 +177,7 @@ impl FeatureFile {
         if !self.file.link_exists("votes") {
             return Ok(None);
         }
-        Votes::new(self.classes.clone(), self.table("votes")?).map(Some)
+        Votes::new(self.classes.clone(), self.table("votes")?.read()?).map(Some)
     }
 
     /// All features at once, where they fit into memory.
@@ -197,7 +188,7 @@ impl FeatureFile {
         self.features.read().map(Features::new)
     }
 
-    fn table<T: H5Type>(&self, name: &str) -> Result<Array2<T>> {
+    fn table(&self, name: &str) -> Result<Numbers> {
         if !self.file.link_exists(name) {
             let advice = "take the features of labelled patches";
             return Err(Error::file(&self.path, format!("no dataset '{name}'"), advice));
@@ -208,11 +199,7 @@ impl FeatureFile {
             let problem = format!("'{name}' of shape {}, not {}", product(&table.shape()), product(&wanted));
             return Err(Error::file(&self.path, problem, "write the features again"));
         }
-        table.read()
-    }
-
-    fn slab(&self, start: usize, rows: usize) -> Result<Array2<f32>> {
-        self.features.slice(s![start..start + rows, ..])
+        Ok(table)
     }
 }
 
@@ -229,22 +216,10 @@ impl FeatureRows for FeatureFile {
     fn pass(&self, visit: &mut dyn FnMut(usize, ArrayView2<'_, f32>) -> Result<()>) -> Result<()> {
         let (rows, width) = self.extent;
         let slab = rows_a_slab(width);
-        thread::scope(|scope| {
-            let (send, receive) = sync_channel(1);
-            scope.spawn(move || {
-                for start in (0..rows).step_by(slab) {
-                    // A visitor that failed has hung up.
-                    if send
-                        .send(self.slab(start, slab.min(rows - start)).map(|values| (start, values)))
-                        .is_err()
-                    {
-                        break;
-                    }
-                }
-            });
-            receive
-                .into_iter()
-                .try_for_each(|slab| slab.and_then(|(start, values)| visit(start, values.view())))
-        })
+        let file = self.clone();
+        let slabs = (0..rows).step_by(slab).map(move |start| {
+            Ok((start, file.features.slice::<f32, ndarray::Ix2>(s![start..rows.min(start + slab), ..])?))
+        });
+        Ahead::of(1, slabs).try_for_each(|slab| slab.and_then(|(start, values)| visit(start, values.view())))
     }
 }

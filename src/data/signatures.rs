@@ -1,6 +1,6 @@
 //! Spectral signatures: how each class reflects in each band; and normalised differences of two bands.
 
-use ndarray::{Array2, Axis, s};
+use ndarray::{Axis, s};
 
 use super::Patches;
 use super::statistics::Moments;
@@ -19,8 +19,7 @@ pub struct Signatures {
     bands: Bands,
     unit: String,
     patches: Vec<usize>,
-    mean: Array2<f64>,
-    deviation: Array2<f64>,
+    moments: Vec<Moments>,
 }
 
 impl Signatures {
@@ -54,17 +53,12 @@ impl Signatures {
             progress.advance(range.len() as u64, "");
         }
         progress.end("");
-        let rows = |row: &dyn Fn(&Moments) -> Vec<f64>| {
-            let numbers: Vec<f64> = moments.iter().flat_map(row).collect();
-            Array2::from_shape_fn((k, c), |(class, band)| numbers[class * c + band])
-        };
         Ok(Self {
             classes: labels.classes().clone(),
             bands: patches.imagery().bands.clone(),
             unit: patches.imagery().unit.clone(),
             patches: labels.counts(),
-            mean: rows(&|moments| moments.mean.clone()),
-            deviation: rows(&Moments::standard_deviation),
+            moments,
         })
     }
 
@@ -90,12 +84,12 @@ impl Signatures {
 
     /// Mean of each band over the pixels of class `k`; none where it has no patch.
     pub fn mean(&self, k: usize) -> Option<Vec<f64>> {
-        (self.patches[k] > 0).then(|| self.mean.row(k).to_vec())
+        (self.patches[k] > 0).then(|| self.moments[k].mean.clone())
     }
 
     /// Standard deviation of each band over the pixels of class `k`; none where it has no patch.
     pub fn standard_deviation(&self, k: usize) -> Option<Vec<f64>> {
-        (self.patches[k] > 0).then(|| self.deviation.row(k).to_vec())
+        (self.patches[k] > 0).then(|| self.moments[k].standard_deviation())
     }
 }
 

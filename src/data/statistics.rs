@@ -42,7 +42,7 @@ impl Patches {
 }
 
 /// Number of pixels, and for each band the mean and the sum of squared distances from it.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Moments {
     pixels: f64,
     pub(super) mean: Vec<f64>,

@@ -14,7 +14,7 @@ use ndarray::{Array2, Array3, Array4, s};
 
 use crate::data::Patches;
 use crate::models::Classifier;
-use crate::scene::{SceneRows, View};
+use crate::scene::{SceneRows, SceneView};
 use crate::{Error, Imagery, Progress, Result};
 
 /// Tiles that a network is given together.
@@ -30,17 +30,17 @@ pub(crate) trait Ground {
     fn read(&self, rows: Range<usize>) -> Result<SceneRows>;
 }
 
-impl Ground for View<'_> {
+impl Ground for SceneView<'_> {
     fn size(&self) -> [usize; 2] {
         [self.grid().rows, self.grid().columns]
     }
 
     fn imagery(&self, patch_size: usize) -> Imagery {
-        View::imagery(self, patch_size)
+        SceneView::imagery(self, patch_size)
     }
 
     fn read(&self, rows: Range<usize>) -> Result<SceneRows> {
-        View::read(self, rows)
+        SceneView::read(self, rows)
     }
 }
 
@@ -77,10 +77,6 @@ pub(crate) struct Blended {
 }
 
 /// Segments all of the ground in tiles that lie `stride` pixels apart, from the top; `take` is handed all rows in order.
-///
-/// # Errors
-/// A stride of 0 or above the tile's size (which would leave gaps), ground smaller than a tile or unlike what the network
-/// was trained on, [`Error::Interrupted`], or any error of `take`.
 pub(crate) fn blend(
     model: &dyn Classifier,
     ground: &dyn Ground,

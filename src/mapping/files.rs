@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use super::report::Numbers;
+use super::report::ClassNumbers;
 use crate::files::{Partial, check_free, clear_unfinished};
 use crate::scene::{GeoTiffWriter, Grid};
 use crate::{Error, Result};
@@ -18,8 +18,6 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// # Errors
-    /// A name that does not end in .tif, or one that is taken; with `replace` files are removed.
     pub fn of(out: &Path, probabilities: bool, replace: bool) -> Result<Self> {
         let is_tiff = out.extension().is_some_and(|ending| ending == "tif" || ending == "tiff");
         let stem = out.file_stem().and_then(|stem| stem.to_str()).filter(|stem| !stem.starts_with('.'));
@@ -74,7 +72,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub fn create(names: &Names, grid: &Grid, table: &Numbers, data: &str) -> Result<Self> {
+    pub fn create(names: &Names, grid: &Grid, table: &ClassNumbers, data: &str) -> Result<Self> {
         let colours = table.colours();
         let of_classes = |what: &str, about: &str| {
             let writer = GeoTiffWriter::<u8>::create(names.raster(what), grid)?;
@@ -98,18 +96,12 @@ impl Files {
     }
 
     /// Bytes of the rows that wait to be written, for each pixel of the map.
-    pub fn bytes_a_pixel(&self, table: &Numbers) -> usize {
-        8 + self.probabilities.as_ref().map_or(0, |_| 8 * table.classes().len())
+    pub fn bytes_a_pixel(&self, table: &ClassNumbers) -> usize {
+        8 + if self.has_probabilities() { 8 * table.classes().len() } else { 0 }
     }
 
-    /// Room for so many lines and columns of the map, without data.
-    pub fn rows(&self, size: (usize, usize), classes: usize) -> MapRows {
-        let nothing = |columns: usize| Array2::from_elem((size.0, columns), f32::NAN);
-        MapRows {
-            confidence: nothing(size.1),
-            entropy: nothing(size.1),
-            probabilities: self.probabilities.as_ref().map(|_| nothing(size.1 * classes)),
-        }
+    pub fn has_probabilities(&self) -> bool {
+        self.probabilities.is_some()
     }
 
     /// Appends lines.
@@ -152,6 +144,13 @@ pub(super) struct MapRows {
 }
 
 impl MapRows {
+    /// So many lines and columns; with probabilities, of so many classes.
+    pub fn without_data(lines: usize, columns: usize, classes: Option<usize>) -> Self {
+        let nothing = |columns: usize| Array2::from_elem((lines, columns), f32::NAN);
+        let probabilities = classes.map(|classes| nothing(columns * classes));
+        Self { confidence: nothing(columns), entropy: nothing(columns), probabilities }
+    }
+
     /// Puts what a model says of a pixel, the highest probability and the entropy into their places.
     pub fn put(&mut self, place: [usize; 2], p: ArrayView1<'_, f64>, (highest, entropy): (f64, f64)) {
         self.confidence[place] = highest as f32;

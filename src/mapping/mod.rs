@@ -1,7 +1,7 @@
 //! A model over a whole scene: the map of its classes, how sure it is of each, and how that compares with the truth.
 
 pub(crate) mod blend;
-mod drawing;
+mod classification;
 mod files;
 mod filter;
 mod report;
@@ -13,17 +13,18 @@ use ndarray::Array2;
 
 use crate::data::{Patches, Sample};
 use crate::display::percent;
+use crate::error::InputKind;
 use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
 use crate::files::publish;
 use crate::models::{Classifier, Device};
 use crate::predictions::StoredTemperature;
 use crate::run::Run;
-use crate::scene::{Distance, GeoBox, GeoTiff, Grid, Radiometry, Scene, View, Windows, classes_on};
+use crate::scene::{Distance, GeoBox, GeoTiff, Grid, Radiometry, Scene, SceneView, Windows, classes_on};
 use crate::{Bands, Classes, Error, Imagery, Probabilities, Progress, Result};
 
-use drawing::Drawn;
+use classification::Classification;
 use files::{Files, Names};
-use report::Numbers;
+use report::ClassNumbers;
 pub use report::{ClassArea, MapClass, MapReport, MapScores};
 pub use seams::Seams;
 
@@ -151,36 +152,36 @@ pub fn map_with(
     let scene = named_as(scene, &imagery.bands)?;
     let place = scene.files()[0].path();
     let distance = imagery.ground_sampling_distance.filter(|_| mapping.resample);
-    let view = View::of(&scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
+    let view = SceneView::of(&scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
     if let Some(difference) = imagery.mismatch(&view.imagery(imagery.patch_size)) {
         let problem = format!("the model does not fit: {difference}");
         let advice = "say how values become the model's unit with --scale, --offset and --unit, or train on such pixels";
         return Err(Error::file(place, problem, advice));
     }
-    let cover = Cover::of(model, &view, mapping.stride)?;
-    let grid = cover.map();
+    let traversal = Traversal::of(model, &view, mapping.stride)?;
+    let grid = traversal.map();
     let usual = match model.sample() {
         Sample::Patch => ZONE,
         Sample::Pixel => Distance::Pixels(1),
     };
     let sigma = in_pixels(mapping.sigma.unwrap_or(usual), grid)?;
-    let table = Numbers::of(model.classes())?;
+    let table = ClassNumbers::of(model.classes())?;
     let data = mapping.data.clone().unwrap_or_else(|| scene.provenance());
 
     let files = names.as_ref().map(|names| Files::create(names, grid, &table, &data)).transpose()?;
-    let mut drawn = Drawn::of(model, &cover, &table, files, progress)?;
-    let total = drawn.map.len();
-    if drawn.classified == 0 {
-        let problem = match cover {
-            Cover::Windows(_) => format!("each of its {total} windows holds a pixel without data"),
-            Cover::Tiles { .. } => format!("none of its {total} pixels has data"),
+    let mut classified = Classification::of(model, &traversal, &table, files, progress)?;
+    let total = classified.map.len();
+    if classified.classified == 0 {
+        let problem = match traversal {
+            Traversal::Windows(_) => format!("each of its {total} windows holds a pixel without data"),
+            Traversal::Tiles { .. } => format!("none of its {total} pixels has data"),
         };
         let advice = "give a clearer date, or say which value means no data with --nodata";
         return Err(Error::file(place, problem, advice));
     }
     progress.begin("filtering", 1);
-    let filtered = filter::gaussian(&drawn.map, sigma);
-    if let Some(files) = &mut drawn.files {
+    let filtered = filter::gaussian(&classified.map, sigma);
+    if let Some(files) = &mut classified.files {
         files.filtered(&filtered)?;
     }
     progress.end("");
@@ -189,7 +190,7 @@ pub fn map_with(
     let score = |map: &Array2<u8>| {
         truth.as_ref().map(|truth| MapScores::of(truth, map, &table.of_truth())).transpose()
     };
-    let (map_scores, filtered_scores) = (score(&drawn.map)?, score(&filtered)?);
+    let (map_scores, filtered_scores) = (score(&classified.map)?, score(&filtered)?);
     let metres = grid.pixel_metres();
     let resampled = view.grid() != view.source();
     let report = MapReport {
@@ -200,26 +201,26 @@ pub fn map_with(
         seen_size: [view.grid().rows, view.grid().columns],
         seen_metres: view.grid().ground_sampling_distance(),
         resampled_from: view.source().ground_sampling_distance().filter(|_| resampled),
-        stride: cover.stride(),
-        classified: drawn.classified,
-        without_data: total - drawn.classified,
-        seconds: drawn.seconds,
-        classified_per_second: drawn.classified as f64 / drawn.seconds,
-        mean_confidence: drawn.confidence / drawn.classified as f64,
-        classes: ClassArea::of(&drawn.map, &table, metres.map(|[across, down]| across * down)),
+        stride: traversal.stride(),
+        classified: classified.classified,
+        without_data: total - classified.classified,
+        seconds: classified.seconds,
+        classified_per_second: classified.classified as f64 / classified.seconds,
+        mean_confidence: classified.confidence / classified.classified as f64,
+        classes: ClassArea::of(&classified.map, &table, metres.map(|[across, down]| across * down)),
         truth: map_scores,
         filtered_truth: filtered_scores,
         files: names.as_ref().map(Names::shown).unwrap_or_default(),
     };
-    let figure = figure(model, &report, &drawn, truth.as_ref(), &table, grid.north(), (output, &data))?;
-    if let (Some(files), Some(names)) = (drawn.files.take(), &names) {
+    let figure = figure(model, &report, &classified, truth.as_ref(), &table, grid.north(), (output, &data))?;
+    if let (Some(files), Some(names)) = (classified.files.take(), &names) {
         let mut files = files.complete()?;
         files.extend(figure.written(names.folder(), names.stem())?);
         // The map itself gets its name last.
         files.reverse();
         publish(files)?;
     }
-    Ok(SceneMap { report, figure, numbers: drawn.map })
+    Ok(SceneMap { report, figure, numbers: classified.map })
 }
 
 /// A model at the temperature that was fitted to it.
@@ -255,23 +256,21 @@ impl Classifier for Scaled {
 }
 
 /// How a model meets a scene.
-enum Cover<'a> {
+enum Traversal<'a> {
     /// Window by window, each a pixel of the map.
     Windows(Windows<'a>),
     /// Tiles that overlap, pixel by pixel.
-    Tiles { view: &'a View<'a>, stride: usize },
+    Tiles { view: &'a SceneView<'a>, stride: usize },
 }
 
-impl<'a> Cover<'a> {
-    fn of(model: &dyn Classifier, view: &'a View<'a>, stride: Option<Distance>) -> Result<Self> {
+impl<'a> Traversal<'a> {
+    fn of(model: &dyn Classifier, view: &'a SceneView<'a>, stride: Option<Distance>) -> Result<Self> {
         let size = model.imagery().patch_size;
         if model.sample() == Sample::Patch {
             return Windows::over(view, size, stride.unwrap_or(ZONE)).map(Self::Windows);
         }
-        let Some([down, _]) = stride.unwrap_or(Distance::Pixels((size / 2).max(1))).on(view.grid()) else {
-            let problem = "metres, where the bands do not say how large their pixels are";
-            return Err(Error::input("stride", problem, "give it in pixels: --stride 32px"));
-        };
+        let stride = stride.unwrap_or(Distance::Pixels((size / 2).max(1)));
+        let [down, _] = stride.on(view.grid(), "stride", "give it in pixels: --stride 32px")?;
         Ok(Self::Tiles { view, stride: down.round() as usize })
     }
 
@@ -295,20 +294,18 @@ impl<'a> Cover<'a> {
 /// The bands that a model takes, by name.
 fn named_as(scene: Scene, bands: &Bands) -> Result<Scene> {
     let place = scene.files()[0].path().to_owned();
-    let Err(Error::Input { place: band, .. }) = scene.bands().positions(bands) else {
+    let Err(Error::Input { kind: InputKind::MissingBand(band), .. }) = scene.bands().positions(bands) else {
         return scene.only(bands);
     };
-    let problem = format!("{band} is missing: the model takes {bands}, the scene has {}", scene.bands());
+    let problem =
+        format!("band '{band}' is missing: the model takes {bands}, the scene has {}", scene.bands());
     Err(Error::file(&place, problem, "give its file, too, or name the bands with --band-names"))
 }
 
 /// The standard deviation in pixels of the map, down and across.
 fn in_pixels(sigma: Distance, map: &Grid) -> Result<[f64; 2]> {
     let place = "the filter's width";
-    let Some(sigma) = sigma.on(map) else {
-        let problem = "metres, where the bands do not say how large their pixels are";
-        return Err(Error::input(place, problem, "give it in pixels: --sigma 1px"));
-    };
+    let sigma = sigma.on(map, place, "give it in pixels: --sigma 1px")?;
     if sigma.iter().any(|&sigma| sigma <= 0.0) {
         return Err(Error::input(place, "0", "give it above 0, such as 100m"));
     }
@@ -318,9 +315,9 @@ fn in_pixels(sigma: Distance, map: &Grid) -> Result<[f64; 2]> {
 fn figure(
     model: &dyn Classifier,
     report: &MapReport,
-    drawn: &Drawn,
+    classified: &Classification,
     truth: Option<&Array2<u8>>,
-    table: &Numbers,
+    table: &ClassNumbers,
     north: Option<f64>,
     (output, data): (&MapOutput<'_>, &str),
 ) -> Result<Figure> {
@@ -339,7 +336,7 @@ fn figure(
         notes.push(format!("the scene was resampled from {from:.1} to {to:.1} m"));
     }
     if report.without_data > 0 {
-        let missing = percent(report.without_data as f64 / drawn.map.len() as f64);
+        let missing = percent(report.without_data as f64 / classified.map.len() as f64);
         let of = if report.sample == Sample::Patch { " of the windows" } else { "" };
         notes.push(format!("white: no data ({missing}{of})"));
     }
@@ -352,13 +349,13 @@ fn figure(
     }
     // The truth may hold zones that the model does not know.
     let classes = if truth.is_some() { table.of_truth() } else { table.classes().clone() };
-    let numbers = Numbers::of(&classes)?;
+    let numbers = ClassNumbers::of(&classes)?;
     let index = |number: u8| numbers.class(number);
     let picture = MapPicture {
         classes: &classes,
-        map: drawn.map.mapv(index),
+        map: classified.map.mapv(index),
         truth: truth.map(|truth| truth.mapv(index)),
-        seen: drawn.seen.as_ref(),
+        seen: classified.seen.as_ref(),
         pixel_metres: report.pixel_metres,
         north,
         notes: notes.join("; "),

@@ -63,7 +63,7 @@ pub struct ClassArea {
 
 impl ClassArea {
     /// The classes of a map, by number; `area` is a pixel's, in square metres.
-    pub(super) fn of(map: &Array2<u8>, table: &Numbers, area: Option<f64>) -> Vec<Self> {
+    pub(super) fn of(map: &Array2<u8>, table: &ClassNumbers, area: Option<f64>) -> Vec<Self> {
         let mut pixels = [0_usize; 256];
         map.iter().for_each(|&number| pixels[usize::from(number)] += 1);
         let total: usize = pixels[1..].iter().sum();
@@ -79,14 +79,12 @@ impl ClassArea {
 
 /// Which number of the GeoTIFF a class has: a zone 1–17, whichever of them the model knows; any other class its
 /// place, from 1.
-pub(super) struct Numbers {
+pub(super) struct ClassNumbers {
     classes: Classes,
     numbers: Vec<u8>,
 }
 
-impl Numbers {
-    /// # Errors
-    /// More classes than a byte tells apart.
+impl ClassNumbers {
     pub(super) fn of(classes: &Classes) -> Result<Self> {
         let zone = |k: usize| classes.zone(k).map(Zone::number);
         let numbers: Option<Vec<usize>> = (0..classes.len()).map(zone).collect();
@@ -137,7 +135,7 @@ impl Numbers {
     }
 }
 
-/// A map held against a raster of true classes.
+/// A map compared with a raster of true classes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MapScores {
     /// Pixels of the map that have a true class.

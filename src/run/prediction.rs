@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::Run;
 use crate::data::Sample;
-use crate::data::predictions::{PredictionWriter, check_free, labels_fit};
+use crate::data::predictions::{PredictionWriter, labels_fit};
 use crate::data::so2sat::So2Sat;
+use crate::files::check_free;
 use crate::models::Device;
 use crate::predictions::StoredTemperature;
 use crate::uncertainty::{MeanEntropy, Members};

@@ -68,9 +68,6 @@ impl fmt::Display for GeoBox {
 
 impl GeoBox {
     /// The least window of whole pixels that holds what the box and the raster share.
-    ///
-    /// # Errors
-    /// A raster that does not say where it lies, or that the box does not touch.
     pub(super) fn window(&self, path: &Path, grid: &Grid) -> Result<Window> {
         let (Some(transform), true) = (grid.transform, grid.crs != Crs::Unknown) else {
             let problem = "it does not say where its pixels lie, so that no box can be cut from it";

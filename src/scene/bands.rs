@@ -130,9 +130,6 @@ impl Scene {
     /// The bands in a window of `grid`, the finest of all; coarser ones by nearest neighbour. A pixel
     /// without data is NaN: one that equals `no_data`, or, if that is `None`, the value that its file
     /// names.
-    ///
-    /// # Errors
-    /// A file that cannot be read, or whose grid is no whole multiple of `grid`.
     pub(super) fn read(
         &self,
         grid: &Shared,
@@ -147,14 +144,7 @@ impl Scene {
                 return Ok(vec![pixels.index_axis_move(Axis(0), 0)]);
             }
             let in_window = |band: ArrayView2<'_, f32>| {
-                if factor == 1 {
-                    return band.to_owned();
-                }
-                let shape = (window.rows.len(), window.columns.len());
-                Array2::from_shape_fn(shape, |(row, column)| {
-                    let (row, column) = (window.rows.start + row, window.columns.start + column);
-                    band[[row / factor - coarse.rows.start, column / factor - coarse.columns.start]]
-                })
+                if factor == 1 { band.to_owned() } else { window.spread(factor, band) }
             };
             Ok(pixels.axis_iter(Axis(0)).map(in_window).collect())
         };
@@ -178,9 +168,6 @@ pub(super) struct Shared {
 
 impl Shared {
     /// The finest grid of these files; the first where several are as fine.
-    ///
-    /// # Errors
-    /// A file whose grid is neither that one nor a whole multiple: names both files and what differs.
     pub fn finest<'a>(files: impl Iterator<Item = (&'a Path, &'a Grid)> + Clone) -> Result<Self> {
         let width = |grid: &Grid| grid.transform.map_or(f64::INFINITY, |t| t.pixel_size().0);
         let finest = files.clone().reduce(|a, b| if width(b.1) < width(a.1) * 0.999 { b } else { a });

@@ -1,6 +1,6 @@
 //! Clouds and their shadows, as Sentinel-2's scene classes (SCL band) tell them.
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 use super::bands::Shared;
 use super::geotiff::GeoTiff;
@@ -64,7 +64,6 @@ impl CloudFilter {
 
     /// What the scene classes say of each pixel of a window of the finest grid.
     pub(super) fn read(&self, scl: &GeoTiff, shared: &Shared, window: &Window) -> Result<Array2<Sky>> {
-        let refuse = |problem: String| Err(Error::file(scl.path(), problem, "give Sentinel-2's SCL band"));
         scl.check_single("scene classes")?;
         let factor = shared.multiple(scl.path(), scl.grid())?;
         let coarse = window.coarser(factor);
@@ -74,18 +73,14 @@ impl CloudFilter {
         };
         if let Some(((_, row, column), value)) = values.indexed_iter().find(|(_, value)| !known(**value)) {
             let (row, column) = (row + coarse.rows.start, column + coarse.columns.start);
-            return refuse(format!(
-                "{value} at row {row}, column {column} is none of the scene classes 0 to 11"
-            ));
+            let problem =
+                format!("{value} at row {row}, column {column} is none of the scene classes 0 to 11");
+            return Err(Error::file(scl.path(), problem, "give Sentinel-2's SCL band"));
         }
-        Ok(Array2::from_shape_fn((window.rows.len(), window.columns.len()), |(row, column)| {
-            let (row, column) = (window.rows.start + row, window.columns.start + column);
-            let value = values[[0, row / factor - coarse.rows.start, column / factor - coarse.columns.start]];
-            match value {
-                value if value.is_nan() || value == 0.0 => Sky::NoData,
-                value if self.hidden.contains(&(value as u8)) => Sky::Hidden,
-                _ => Sky::Clear,
-            }
+        Ok(window.spread(factor, values.index_axis(Axis(0), 0)).mapv(|value| match value {
+            value if value.is_nan() || value == 0.0 => Sky::NoData,
+            value if self.hidden.contains(&(value as u8)) => Sky::Hidden,
+            _ => Sky::Clear,
         }))
     }
 }

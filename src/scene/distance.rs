@@ -22,12 +22,17 @@ impl Default for Distance {
 }
 
 impl Distance {
-    /// Rows and columns of the grid; `None` for metres on a grid that does not say how large its pixels are.
-    pub fn on(self, grid: &Grid) -> Option<[f64; 2]> {
-        match self {
-            Self::Pixels(pixels) => Some([pixels as f64; 2]),
-            Self::Metres(metres) => {
-                grid.pixel_metres().map(|[across, down]| [metres / down, metres / across])
+    /// Rows and columns of the grid; `setting` is what it is the distance of, and `advice` says how to give it in pixels.
+    ///
+    /// # Errors
+    /// Metres on a grid that does not say how large its pixels are.
+    pub fn on(self, grid: &Grid, setting: &str, advice: &str) -> Result<[f64; 2]> {
+        match (self, grid.pixel_metres()) {
+            (Self::Pixels(pixels), _) => Ok([pixels as f64; 2]),
+            (Self::Metres(metres), Some([across, down])) => Ok([metres / down, metres / across]),
+            (Self::Metres(_), None) => {
+                let problem = "metres, where the bands do not say how large their pixels are";
+                Err(Error::input(setting, problem, advice))
             }
         }
     }

@@ -11,12 +11,10 @@ use shapefile::{Shape, ShapeReader, ShapeType};
 use super::crs::Crs;
 use super::polygons::{Layer, Ring, Value};
 use super::wkt;
+use crate::error::on_one_line;
 use crate::{Error, Result};
 
 /// Reads the polygons, their attributes (.dbf) and their coordinate system (.prj).
-///
-/// # Errors
-/// A file that is missing or cannot be read, shapes that are no polygons, as many records as not polygons.
 pub(super) fn read(path: &Path) -> Result<Layer> {
     let shapes = read_shapes(path)?;
     let table_path = sibling(path, "dbf")?;
@@ -26,7 +24,7 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
     let records = reader.read().map_err(|error| spoilt(&table_path, &error))?;
     if records.len() != shapes.len() {
         let problem = format!("{} records for {} polygons", records.len(), shapes.len());
-        return Err(Error::file(&table_path, problem, "write both anew: ogr2ogr NEW.shp OLD.shp"));
+        return Err(Error::file(&table_path, problem, "write both again: ogr2ogr NEW.shp OLD.shp"));
     }
     let values = |record: &dbase::Record| fields.iter().map(|field| attribute(record, field)).collect();
     let records = records.iter().map(values).collect();
@@ -79,14 +77,14 @@ fn sibling(path: &Path, ending: &str) -> Result<PathBuf> {
     found.ok_or_else(|| {
         let lacking = path.with_extension(ending);
         let lacking = lacking.file_name().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
-        let problem = format!("{lacking} is not beside it");
+        let problem = format!("{lacking} is not next to it");
         Error::file(path, problem, "a shapefile is three files, .shp, .shx and .dbf: copy them all")
     })
 }
 
 fn spoilt(path: &Path, error: &dbase::Error) -> Error {
-    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    Error::file(path, format!("the attributes cannot be read ({text})"), "get the file again")
+    let problem = format!("the attributes cannot be read ({})", on_one_line(&error.to_string()));
+    Error::file(path, problem, "get the file again")
 }
 
 /// What the .prj file says.

@@ -23,6 +23,7 @@ use super::geotiff::GeoTiff;
 use super::grid::Window;
 use super::parts::{Part, Shares};
 use crate::data::so2sat::{Layout, Rows, Writer};
+use crate::error::on_one_line;
 use crate::files::{Partial, check_free, read_text};
 use crate::{Bands, Classes, Error, Imagery, Progress, Result};
 
@@ -344,8 +345,8 @@ fn check_size(path: &Path, rows: usize, columns: usize) -> Result<()> {
 fn jpeg(path: &Path) -> Result<Array3<f32>> {
     let bytes = fs::read(path).map_err(Error::io(path))?;
     let refuse = |error: &dyn std::fmt::Display| {
-        let words = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        Error::file(path, format!("the JPEG cannot be read ({words})"), "get it again")
+        let problem = format!("the JPEG cannot be read ({})", on_one_line(&error.to_string()));
+        Error::file(path, problem, "get it again")
     };
     let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::RGB).set_strict_mode(true);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&bytes), options);

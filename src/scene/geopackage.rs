@@ -14,23 +14,17 @@ use rusqlite::{Connection, OpenFlags};
 use super::crs::Crs;
 use super::polygons::{Layer, Ring, Value};
 use super::wkt;
+use crate::error::on_one_line;
 use crate::{Error, Result};
 
 /// Reads a layer: the one that is named, else the only one.
-///
-/// # Errors
-/// A file that is no GeoPackage, has no layer of that name or several and none is named, or holds other geometries
-/// than polygons.
 pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
     let bytes = std::fs::metadata(path).map_err(Error::io(path))?.len();
     let broken = |error: rusqlite::Error| {
-        let words = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        Error::file(
-            path,
-            format!("it cannot be read as a GeoPackage ({words})"),
-            "give a GeoPackage or a shapefile",
-        )
+        let problem = format!("it cannot be read as a GeoPackage ({})", on_one_line(&error.to_string()));
+        Error::file(path, problem, "give a GeoPackage or a shapefile")
     };
+    let odd = |problem| Error::file(path, problem, "write it again: ogr2ogr NEW.gpkg OLD.gpkg");
     check_journal(path)?;
     let connection = open(path, bytes).map_err(broken)?;
     let is_table = |name: &str| {
@@ -42,8 +36,7 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
         if is_table(name).map_err(broken)? {
             return Ok(());
         }
-        let problem = format!("'{name}' is a view or missing, not a table");
-        Err(Error::file(path, problem, "write it anew: ogr2ogr NEW.gpkg OLD.gpkg"))
+        Err(odd(format!("'{name}' is a view or missing, not a table")))
     };
     for name in ["gpkg_contents", "gpkg_geometry_columns", "gpkg_spatial_ref_sys"] {
         check_table(name)?;
@@ -67,8 +60,7 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
     let mut statement = connection.prepare(&format!("SELECT * FROM {}", quoted(table))).map_err(broken)?;
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let Some(place) = columns.iter().position(|column| column.eq_ignore_ascii_case(geometry)) else {
-        let problem = format!("layer '{table}' has no column '{geometry}'");
-        return Err(Error::file(path, problem, "write it anew: ogr2ogr NEW.gpkg OLD.gpkg"));
+        return Err(odd(format!("layer '{table}' has no column '{geometry}'")));
     };
     let fields: Vec<String> =
         columns.iter().enumerate().filter(|(k, _)| *k != place).map(|(_, name)| name.clone()).collect();
@@ -83,8 +75,7 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
         };
         let sizes: rusqlite::Result<u64> = (0..columns.len()).map(size).sum();
         left = left.checked_sub(1 + sizes.map_err(broken)?).ok_or_else(|| {
-            let problem = format!("layer '{table}' has more in {number} rows than the file's {bytes} bytes");
-            Error::file(path, problem, "write it anew: ogr2ogr NEW.gpkg OLD.gpkg")
+            odd(format!("layer '{table}' has more in {number} rows than the file's {bytes} bytes"))
         })?;
         let value = row.get_ref(place).map_err(broken)?;
         let rings = match value {

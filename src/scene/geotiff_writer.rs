@@ -262,9 +262,6 @@ impl<P: Pixel> GeoTiffWriter<P> {
 
     /// Writes what is left and the tags. The file has its name once the result takes it, so that several files can
     /// appear together.
-    ///
-    /// # Errors
-    /// Lines are missing, a full disk.
     pub(crate) fn complete(mut self) -> Result<Partial> {
         self.write_strips(true)?;
         if self.lines_written != self.grid.rows {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use ndarray::{Array2, ArrayView2};
+
 use super::crs::Crs;
 
 /// Semi-major axis of the WGS 84 ellipsoid, in metres.
@@ -183,6 +185,15 @@ impl Window {
     pub(crate) fn coarser(&self, factor: usize) -> Self {
         let shrink = |range: &Range<usize>| range.start / factor..range.end.div_ceil(factor);
         Self { rows: shrink(&self.rows), columns: shrink(&self.columns) }
+    }
+
+    /// Each pixel of the window from the one of [`coarser`](Self::coarser) pixels that covers it.
+    pub(super) fn spread(&self, factor: usize, pixels: ArrayView2<'_, f32>) -> Array2<f32> {
+        let coarse = self.coarser(factor);
+        Array2::from_shape_fn((self.rows.len(), self.columns.len()), |(row, column)| {
+            let (row, column) = (self.rows.start + row, self.columns.start + column);
+            pixels[[row / factor - coarse.rows.start, column / factor - coarse.columns.start]]
+        })
     }
 }
 

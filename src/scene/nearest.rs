@@ -93,7 +93,8 @@ pub(super) fn class_number(
     if value.fract() == 0.0 && (0.0..=classes.len() as f32).contains(&value) {
         return Ok(value as u16);
     }
-    let problem = format!("{value} at row {row}, column {column} is none of the {} classes", classes.len());
+    let problem =
+        format!("label {value} at row {row}, column {column} is none of the {} classes", classes.len());
     let advice = "use 0 for unlabelled pixels and 1, 2, ... for the classes in order (LCZ A-G are 11-17)";
     Err(Error::file(path, problem, advice))
 }

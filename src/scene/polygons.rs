@@ -238,15 +238,4 @@ mod tests {
         let own = Classes::named(["water", "forest"]).unwrap();
         assert_eq!(class_of(&Value::Text("Forest".to_owned()), &own), Ok(Some(1)));
     }
-
-    #[test]
-    fn groups_keep_their_numbers_and_names_get_one() {
-        let texts = |texts: &[&str]| texts.iter().map(|text| Value::Text((*text).to_owned())).collect();
-        assert_eq!(number_groups(vec![Value::Number(7.0), Value::Number(-2.0)]), (vec![7, -2], vec![]));
-        let (numbers, names) = number_groups(texts(&["Bonn", "Aachen", "Bonn", "Celle"]));
-        assert_eq!(
-            (numbers, names),
-            (vec![2, 1, 2, 3], ["Aachen", "Bonn", "Celle"].map(String::from).to_vec())
-        );
-    }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::coverage::Coverage;
 use super::distance::Distance;
 use super::grid::{Grid, Transform};
-use super::view::{SceneRows, View};
+use super::scene_view::{SceneRows, SceneView};
 use crate::{Error, Imagery, Result};
 
 /// Bytes of pixels that a strip holds, about: neighbouring strips decode the same strips and tiles of the files where they
@@ -18,7 +18,7 @@ const STRIP_BYTES: usize = 512 << 20;
 /// The windows of a scene: the window in line r and column c of the map takes the pixels from row
 /// r · stride and column c · stride on.
 pub struct Windows<'a> {
-    view: &'a View<'a>,
+    view: &'a SceneView<'a>,
     size: usize,
     stride: [usize; 2],
     map: Grid,
@@ -30,7 +30,7 @@ impl<'a> Windows<'a> {
     /// # Errors
     /// A stride of 0, one in metres where the files do not say how large pixels are, a scene that is
     /// smaller than a window.
-    pub fn over(view: &'a View<'a>, size: usize, stride: Distance) -> Result<Self> {
+    pub fn over(view: &'a SceneView<'a>, size: usize, stride: Distance) -> Result<Self> {
         let seen = view.grid();
         if seen.rows < size || seen.columns < size {
             let resampled = if seen == view.source() { "" } else { " (resampled)" };
@@ -40,10 +40,7 @@ impl<'a> Windows<'a> {
             );
             return Err(Error::file(view.path(), problem, "give a larger scene"));
         }
-        let Some([down, across]) = stride.on(seen) else {
-            let problem = "it does not say how large its pixels are on the ground";
-            return Err(Error::file(view.path(), problem, "give the stride in pixels: --stride 10px"));
-        };
+        let [down, across] = stride.on(seen, "stride", "give it in pixels: --stride 10px")?;
         if down <= 0.0 {
             return Err(Error::input("stride", "0 pixels", "give 100m, or 10px"));
         }

@@ -17,7 +17,7 @@ use super::geotiff::GeoTiff;
 use super::grid::{Grid, Window};
 use super::radiometry::Radiometry;
 use super::regions::LabelRaster;
-use super::view::View;
+use super::scene_view::SceneView;
 use crate::data::{Masks, Patches};
 use crate::{Bands, Error, Progress, Result};
 
@@ -84,7 +84,7 @@ pub struct Tile {
 /// The tiles of a scene: see [`Tiling::over`].
 pub struct TileGrid<'a> {
     tiling: &'a Tiling,
-    view: View<'a>,
+    view: SceneView<'a>,
 }
 
 /// The tiles of a row, those that are kept with the classes of their pixels.
@@ -122,7 +122,7 @@ impl Tiling {
                 return Err(Error::input(name, "0 pixels", "choose 1 or more, such as 64"));
             }
         }
-        let view = View::of(scene, &self.radiometry, self.area.as_ref(), None)?;
+        let view = SceneView::of(scene, &self.radiometry, self.area.as_ref(), None)?;
         let &Grid { rows, columns, .. } = view.grid();
         if rows < self.patch_size || columns < self.patch_size {
             let cut = if self.area.is_some() { " in the box" } else { "" };

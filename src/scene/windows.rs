@@ -80,7 +80,8 @@ impl<'a> WindowPlan<'a> {
         let ever: Vec<usize> =
             (0..inside.len()).filter(|&k| seen.iter().any(|date| date[k] == Seen::Clear)).collect();
         let sites: Vec<Site> = ever.iter().map(|&k| inside[k]).collect();
-        let buffer = in_pixels(buffer, frame.shared.grid())?;
+        let [down, across] = buffer.on(frame.shared.grid(), "buffer", "give it in pixels, such as 16px")?;
+        let buffer = down.max(across).ceil() as usize;
         // Centres so far apart are of windows that lie less than the buffer apart.
         let reach = (cutting.patch_size - 1).saturating_add(buffer) / frame.factor;
         let split = Split::draw(&sites, labels.classes().len(), cutting.shares, reach, cutting.seed);
@@ -242,12 +243,4 @@ impl Frame {
         };
         Ok(sites.iter().map(seen).collect())
     }
-}
-
-fn in_pixels(buffer: Distance, grid: &Grid) -> Result<usize> {
-    let Some([down, across]) = buffer.on(grid) else {
-        let problem = "metres, where the bands do not say how large their pixels are";
-        return Err(Error::input("buffer", problem, "give it in pixels, such as 16px"));
-    };
-    Ok(down.max(across).ceil() as usize)
 }

@@ -100,10 +100,12 @@ impl Built {
             let (u, v) = (u + self.plan.crooked * down[cell], v + self.plan.crooked * right[cell]);
             let (across, along) = (self.rows.locate(u), self.columns.locate(v));
             if across.past < 0.0 || along.past < 0.0 {
-                ground.material[cell] = ASPHALT;
-                ground.height[cell] = 0.0;
-                ground.tint[cell] =
-                    self.worn * (0.95 + 0.1 * Hash::of(self.key, across.index, along.index).unit());
+                ground.put(
+                    cell,
+                    ASPHALT,
+                    0.0,
+                    self.worn * (0.95 + 0.1 * Hash::of(self.key, across.index, along.index).unit()),
+                );
                 open[cell] = false;
                 continue;
             }
@@ -180,9 +182,7 @@ impl Built {
             }
         } else if kind < 0.36 && round(0.3 + 0.15 * lot.unit()) {
             // A heap: coal, ore or scrap.
-            ground.material[cell] = if lot.unit() < 0.5 { ROCK } else { SOIL };
-            ground.height[cell] = 4.0;
-            ground.tint[cell] = lot.between(0.3, 0.9);
+            ground.put(cell, if lot.unit() < 0.5 { ROCK } else { SOIL }, 4.0, lot.between(0.3, 0.9));
             open[cell] = false;
         } else if kind >= 0.42 && footprint(a, b, (1.7 * self.cover).min(0.8), 4.0, 0.05, &mut lot) {
             let roof = if lot.unit() < 0.4 { self.usual } else { pick(&self.roofs, lot.unit()) };
@@ -220,9 +220,7 @@ impl Built {
 }
 
 fn cover_with(ground: &mut Ground, cell: usize, roof: Material, height: f32, lot: &mut Hash) {
-    ground.material[cell] = roof;
-    ground.height[cell] = height;
-    ground.tint[cell] = lot.between(0.72, 1.25);
+    ground.put(cell, roof, height, lot.between(0.72, 1.25));
 }
 
 /// Whether (a, b) in the unit square of a lot is under its building, which covers `cover` of the lot

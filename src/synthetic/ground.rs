@@ -22,12 +22,17 @@ impl Ground {
         Self { window, material: vec![material; n], height: vec![0.0; n], tint: vec![1.0; n], facing: 1.0 }
     }
 
+    /// Puts something onto a cell.
+    pub(super) fn put(&mut self, cell: usize, material: Material, height: f32, tint: f32) {
+        self.material[cell] = material;
+        self.height[cell] = height;
+        self.tint[cell] = tint;
+    }
+
     /// Takes over the cells of another ground of the same window where `here` says so.
     pub(super) fn take(&mut self, other: &Self, here: impl Fn(usize) -> bool) {
         for cell in (0..self.window.cells()).filter(|&cell| here(cell)) {
-            self.material[cell] = other.material[cell];
-            self.height[cell] = other.height[cell];
-            self.tint[cell] = other.tint[cell];
+            self.put(cell, other.material[cell], other.height[cell], other.tint[cell]);
         }
     }
 
@@ -86,9 +91,7 @@ impl Ground {
                 x - column * metres - radius - room * hash.unit(),
             );
             if dy * dy + dx * dx < radius * radius && may(self.material[cell]) {
-                self.material[cell] = BROADLEAF;
-                self.height[cell] = tall * (0.6 + 0.08 * radius);
-                self.tint[cell] = hash.between(0.8, 1.1);
+                self.put(cell, BROADLEAF, tall * (0.6 + 0.08 * radius), hash.between(0.8, 1.1));
             }
         }
     }

@@ -178,9 +178,7 @@ impl Natural {
             let (u, v) = self.axes.along(place);
             let (a, b) = ((u / apart).fract().abs() - 0.5, (v / (1.4 * apart)).fract().abs() - 0.5);
             if a * a + 1.9 * b * b < 0.13 && ground.material[cell] != ASPHALT {
-                ground.material[cell] = BROADLEAF;
-                ground.height[cell] = 4.0;
-                ground.tint[cell] = 1.0;
+                ground.put(cell, BROADLEAF, 4.0, 1.0);
             }
         }
         self.hedges(&mut ground, city);
@@ -259,9 +257,12 @@ impl Natural {
             let short = self.fields.short.locate(v + 8.0 * bend[cell] + shift);
             let hedged = Hash::of(self.key(36), long.index, short.index).unit() < self.fields.hedges;
             if hedged && (short.past < 0.0 || long.past < 0.0) && gaps[cell] < 0.6 {
-                ground.material[cell] = if gaps[cell] < -0.3 { BROADLEAF } else { SHRUB };
-                ground.height[cell] = if gaps[cell] < -0.3 { 7.0 } else { 2.0 };
-                ground.tint[cell] = 1.0;
+                ground.put(
+                    cell,
+                    if gaps[cell] < -0.3 { BROADLEAF } else { SHRUB },
+                    if gaps[cell] < -0.3 { 7.0 } else { 2.0 },
+                    1.0,
+                );
             }
         }
         ground.plant_singly(60.0, 0.35 * city.greenness, 9.0, self.key(37), |material| material != SOIL);
@@ -372,9 +373,7 @@ impl Natural {
         for (cell, place) in window.places().enumerate() {
             let (u, _) = self.axes.along(place);
             if tracks.locate(u + 28.0 * bend[cell]).past < 0.0 {
-                ground.material[cell] = material;
-                ground.height[cell] = 0.0;
-                ground.tint[cell] = self.worn;
+                ground.put(cell, material, 0.0, self.worn);
             }
         }
     }

@@ -97,9 +97,6 @@ fn land_cover(zone: Zone) -> (u32, &'static str) {
 }
 
 /// Writes a shapefile: `.shp`, `.shx`, `.dbf`, `.prj` and `.cpg`.
-///
-/// # Errors
-/// A full disk.
 pub(super) fn write(path: &Path, outlines: &[Outline], provenance: &str) -> Result<()> {
     let fail = |error: shapefile::Error| match error {
         shapefile::Error::IoError(error) => Error::io(path)(error),

@@ -210,7 +210,8 @@ impl SyntheticScene {
             bands.push(self.raster::<u16>(folder, name, if COARSE[c] { 2 } else { 1 }, &about)?.no_data(0));
         }
         let about = format!("Local Climate Zone 1-17, {says}");
-        let mut zones = self.raster::<u8>(folder, "LCZ", 1, &about)?.no_data(0).colours(&zone_colours());
+        let colours: Vec<[u8; 3]> = std::iter::once([0; 3]).chain(Zone::all().map(Zone::colour)).collect();
+        let mut zones = self.raster::<u8>(folder, "LCZ", 1, &about)?.no_data(0).colours(&colours);
         let about = format!("scene classes of Sentinel-2, {says}");
         let mut classes = self.raster::<u8>(folder, "SCL", 2, &about)?.no_data(scl::NO_DATA);
 
@@ -280,11 +281,6 @@ impl SyntheticScene {
         };
         [false, true].into_iter().filter_map(outline).collect()
     }
-}
-
-/// Of the values 0 (none) to 17.
-fn zone_colours() -> Vec<[u8; 3]> {
-    std::iter::once([0; 3]).chain(Zone::all().map(Zone::colour)).collect()
 }
 
 /// The middle cells of a rectangle of pixels.
@@ -388,9 +384,7 @@ impl World {
                     let (cell, from) =
                         (row * window.columns + column, (row - top) * part.columns + column - left);
                     if districts[cell] == district {
-                        ground.material[cell] = laid.material[from];
-                        ground.height[cell] = laid.height[from];
-                        ground.tint[cell] = laid.tint[from];
+                        ground.put(cell, laid.material[from], laid.height[from], laid.tint[from]);
                     }
                 }
             }
@@ -403,9 +397,7 @@ impl World {
                 (Way::Road, false) => (ASPHALT, 0.0),
                 (Way::Railway, water) => (ROCK, if water { 9.0 } else { 0.0 }),
             };
-            ground.material[cell] = material;
-            ground.height[cell] = height;
-            ground.tint[cell] = if way == Way::Road { 1.15 } else { 0.8 };
+            ground.put(cell, material, height, if way == Way::Road { 1.15 } else { 0.8 });
         }
         ground
     }

@@ -398,13 +398,6 @@ impl Source {
             Self::File(file) => file.imagery.bands.len(),
         }
     }
-
-    fn read(&self, rows: Range<usize>) -> Result<Array4<f32>> {
-        match self {
-            Self::Memory(images) => Ok(images.slice(s![rows, .., .., ..]).to_owned()),
-            Self::File(file) => file.read(rows),
-        }
-    }
 }
 
 impl RowChoice {

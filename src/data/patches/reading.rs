@@ -29,25 +29,21 @@ impl Patches {
         if let Some(span) = consecutive(rows) {
             return self.read_span(&span);
         }
-        if let Source::File(file) = &*self.source
-            && let Some(read) = file.read_each(rows)?
-        {
+        let file = match &*self.source {
+            Source::Memory(all) => return Ok(self.picked(all.select(Axis(0), rows))),
+            Source::File(file) => file,
+        };
+        if let Some(read) = file.read_each(rows)? {
             let images = self.picked(read);
-            self.check_read(&images, |n| rows[n])?;
+            self.check_finite(&images, |n| rows[n])?;
             return Ok(images);
         }
         let (size, bands) = (self.imagery.patch_size, self.imagery.bands.len());
         let mut images = Array4::zeros((rows.len(), size, size, bands));
-        if let Source::Memory(all) = &*self.source {
-            for (&row, target) in rows.iter().zip(images.outer_iter_mut()) {
-                self.pick_channels(&all.index_axis(Axis(0), row), target);
-            }
-            return Ok(images);
-        }
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_unstable_by_key(|&n| rows[n]);
         // A chunk is decoded as a whole, however few of its rows are wanted.
-        let chunk = self.rows_a_chunk().unwrap_or(1);
+        let chunk = file.rows_a_chunk();
         let longest = LONGEST_RUN.max(chunk.min(LARGEST_CHUNK));
         let mut start = 0;
         while start < order.len() {
@@ -61,22 +57,27 @@ impl Patches {
                 end += 1;
             }
             let run = first..rows[order[end - 1]] + 1;
-            let block = self.source.read(run)?;
+            let block = file.read(run)?;
             for &n in &order[start..end] {
                 let image = block.index_axis(Axis(0), rows[n] - first);
                 self.pick_channels(&image, images.index_axis_mut(Axis(0), n));
             }
             start = end;
         }
-        self.check_read(&images, |n| rows[n])?;
+        self.check_finite(&images, |n| rows[n])?;
         Ok(images)
     }
 
-    /// Consecutive rows of the source.
+    /// Consecutive rows of the source. What lies in memory was checked when it came in.
     pub(super) fn read_span(&self, span: &Range<usize>) -> Result<Array4<f32>> {
-        let images = self.picked(self.source.read(span.clone())?);
-        self.check_read(&images, |n| span.start + n)?;
-        Ok(images)
+        match &*self.source {
+            Source::Memory(all) => Ok(self.picked(all.slice(s![span.clone(), .., .., ..]).to_owned())),
+            Source::File(file) => {
+                let images = self.picked(file.read(span.clone())?);
+                self.check_finite(&images, |n| span.start + n)?;
+                Ok(images)
+            }
+        }
     }
 
     /// (n, S, S, all bands) → (n, S, S, C).
@@ -102,14 +103,6 @@ impl Patches {
                     target.slice_mut(s![.., .., c]).assign(&image.slice(s![.., .., channel]));
                 }
             }
-        }
-    }
-
-    /// What lies in memory was checked when it came in.
-    fn check_read(&self, images: &Array4<f32>, row_of: impl Fn(usize) -> usize) -> Result<()> {
-        match &*self.source {
-            Source::Memory(_) => Ok(()),
-            Source::File(_) => self.check_finite(images, row_of),
         }
     }
 

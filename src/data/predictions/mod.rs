@@ -13,8 +13,6 @@ use ndarray::Array2;
 
 use super::so2sat::{Numbers, open_file, place, product, read_classes, text_attribute};
 use super::{Patches, Sample};
-use crate::files;
-use crate::labels::first_largest;
 use crate::predictions::StoredTemperature;
 use crate::{Classes, Error, LabelDistributions, Labels, Probabilities, Result, Votes};
 
@@ -108,16 +106,7 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
     let table = |name: &str| fitting(name, &shape)?.read::<f64, _>();
     let p: Array2<f64> = p.read()?;
     let p = Probabilities::new(classes.clone(), p).map_err(|e| e.within(path))?;
-    let label: Array2<f64> = table("label")?;
-    let one_hot = |(row, y): (usize, ndarray::ArrayView1<'_, f64>)| {
-        let k = first_largest(y);
-        if (y[k] - 1.0).abs() < 1e-6 && y.iter().filter(|y| **y != 0.0).count() == 1 {
-            return Ok(k);
-        }
-        let place = format!("{}, label, row {row}", path.display());
-        Err(Error::input(place, "not one-hot", "give each sample one class"))
-    };
-    let labels = label.outer_iter().enumerate().map(one_hot).collect::<Result<_>>()?;
+    let labels = fitting("label", &shape)?.classes_of_rows()?;
     let votes = if file.link_exists("votes") {
         let votes: Array2<f64> = table("votes")?;
         Some(Votes::new(classes.clone(), votes.mapv(|v| v as f32)).map_err(|e| e.within(path))?)
@@ -160,14 +149,6 @@ fn read_temperature(file: &File, path: &Path) -> Result<Option<StoredTemperature
     }))
 }
 
-/// Checks that a file of predictions may be written there.
-///
-/// # Errors
-/// Something of that name exists.
-pub fn check_free(path: &Path) -> Result<()> {
-    files::check_free(path)
-}
-
 /// Whether labels, votes and masks of the patches have the predictions' classes, and so can be copied.
 pub(crate) fn labels_fit(classes: &Classes, patches: &Patches) -> bool {
     let labelled = patches.has_labels() || patches.has_distributions() || patches.has_masks();
@@ -183,9 +164,6 @@ pub fn write(path: &Path, predicted: &Probabilities, patches: &Patches) -> Resul
 }
 
 /// As [`write()`], of predictions made at a temperature.
-///
-/// # Errors
-/// As [`write()`].
 pub(crate) fn write_at(
     path: &Path,
     predicted: &Probabilities,

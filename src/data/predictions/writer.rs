@@ -5,10 +5,11 @@ use std::path::Path;
 use hdf5::Dataset;
 use ndarray::{ArrayD, ArrayView1, ArrayViewD};
 
-use super::{check_free, labels_fit};
+use super::labels_fit;
 use crate::data::new_file::{NewFile, write_rows};
 use crate::data::so2sat::{write_names, write_text};
 use crate::data::{Patches, Sample};
+use crate::files::check_free;
 use crate::predictions::StoredTemperature;
 use crate::{Classes, Error, Probabilities, Result};
 

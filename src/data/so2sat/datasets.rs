@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use hdf5::{Dataset, File, Group, H5Type, MinorErrorCode, Selection};
-use ndarray::{Array, Dimension};
+use ndarray::{Array, Array2, Dimension, s};
 
 use super::links;
 pub(crate) use super::problems::{cause, place, product, unreadable_at};
@@ -22,6 +22,9 @@ const UNWRITTEN: u64 = 1 << 24;
 
 /// Characters of a unit or a provenance at most.
 pub(super) const LONGEST: usize = 4000;
+
+/// Rows of labels that are checked at a time.
+const LABELS_AT_ONCE: usize = 1 << 16;
 
 const COPY: &str = "copy the file again, or write the dataset whole";
 
@@ -62,9 +65,6 @@ pub(super) fn no_dataset(path: &Path, wanted: &str, found: &[String]) -> Error {
 }
 
 /// Opens a dataset whose stated size its file can hold.
-///
-/// # Errors
-/// No dataset, data that lie in other files, or a shape that does not fit what is stored.
 pub(super) fn open_dataset(group: &Group, path: &Path, name: &str) -> Result<Dataset> {
     let refuse = |problem: String, advice: &str| Err(Error::input(place(path, name), problem, advice));
     links::check_way(group, path, name)?;
@@ -99,9 +99,6 @@ pub(crate) struct Numbers {
 
 impl Numbers {
     /// Opens a dataset and checks all that its file states of it.
-    ///
-    /// # Errors
-    /// No dataset of numbers, numbers that lie in other files, or sizes that do not fit what is stored.
     pub(crate) fn open(group: &Group, path: &Path, name: &str) -> Result<Self> {
         let place = place(path, name);
         let dataset = open_dataset(group, path, name)?;
@@ -142,33 +139,53 @@ impl Numbers {
         Ok(())
     }
 
+    /// Refuses masks of another size than the patches.
+    pub(super) fn check_pixels(&self, size: usize) -> Result<()> {
+        if self.shape()[1..] == [size; 2] {
+            return Ok(());
+        }
+        let problem =
+            format!("masks of {} pixels for patches of {size} x {size}", product(&self.shape()[1..]));
+        Err(Error::input(&self.place, problem, "store the class of each pixel"))
+    }
+
     /// All numbers, of a dataset of `D` dimensions.
-    ///
-    /// # Errors
-    /// More than memory holds, another count of dimensions, or what HDF5 says.
     pub(crate) fn read<T: H5Type, D: Dimension>(&self) -> Result<Array<T, D>> {
         self.check_memory(self.dataset.size().saturating_mul(size_of::<T>()))?;
         self.dataset.read().map_err(|e| self.unreadable(&e))
     }
 
     /// All numbers, row by row.
-    ///
-    /// # Errors
-    /// More than memory holds, or what HDF5 says.
     pub(crate) fn values<T: H5Type>(&self) -> Result<Vec<T>> {
         self.check_memory(self.dataset.size().saturating_mul(size_of::<T>()))?;
         self.dataset.read_raw().map_err(|e| self.unreadable(&e))
     }
 
     /// The numbers of a selection.
-    ///
-    /// # Errors
-    /// What HDF5 says.
     pub(crate) fn slice<T: H5Type, D: Dimension>(
         &self,
         selection: impl TryInto<Selection, Error = hdf5::Error>,
     ) -> Result<Array<T, D>> {
         self.dataset.read_slice(selection).map_err(|e| self.unreadable(&e))
+    }
+
+    /// The class of each row of one-hot labels.
+    pub(crate) fn classes_of_rows(&self) -> Result<Vec<usize>> {
+        let rows = self.shape()[0];
+        let mut classes = Vec::with_capacity(rows);
+        for start in (0..rows).step_by(LABELS_AT_ONCE) {
+            let block: Array2<f32> = self.slice(s![start..rows.min(start + LABELS_AT_ONCE), ..])?;
+            for row in block.outer_iter() {
+                let class = row.iter().position(|value| (value - 1.0).abs() < 1e-6);
+                let hot = row.iter().filter(|value| !value.abs().total_cmp(&0.0).is_eq()).count();
+                classes.push(class.filter(|_| hot == 1).ok_or_else(|| {
+                    let place = format!("{}, row {}", self.place, classes.len());
+                    let problem = "the label is not one-hot (a single 1, else 0)";
+                    Error::input(place, problem, "correct the label, or store distributions as votes")
+                })?);
+            }
+        }
+        Ok(classes)
     }
 
     fn unreadable(&self, error: &hdf5::Error) -> Error {

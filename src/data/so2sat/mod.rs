@@ -41,6 +41,7 @@ mod stored;
 mod text;
 mod writer;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -186,13 +187,8 @@ impl So2Sat {
                     return Ok((training?, validation?, test?));
                 }
                 let (training, test) = self.split_80_20()?;
-                let (training_end, validation_end) = (training.len() - training.len() / 5, training.len());
-                self.check_parts(&[training_end, validation_end - training_end])?;
-                Ok((
-                    all.select(&(0..training_end).collect::<Vec<_>>())?,
-                    all.select(&(training_end..validation_end).collect::<Vec<_>>())?,
-                    test,
-                ))
+                let (training, validation) = self.first_and_last(&training)?;
+                Ok((training, validation, test))
             }
         }
     }
@@ -218,20 +214,17 @@ impl So2Sat {
     /// # Errors
     /// A folder, or too few patches to split.
     pub fn split_80_20(&self) -> Result<(Patches, Patches)> {
-        let all = self.patches()?;
-        let training = all.len() - all.len() / 5;
-        self.check_parts(&[training, all.len() - training])?;
-        Ok((
-            all.select(&(0..training).collect::<Vec<_>>())?,
-            all.select(&(training..all.len()).collect::<Vec<_>>())?,
-        ))
+        self.first_and_last(&self.patches()?)
     }
 
-    fn check_parts(&self, parts: &[usize]) -> Result<()> {
-        if parts.contains(&0) {
+    /// The first four fifths of patches, and the others.
+    fn first_and_last(&self, all: &Patches) -> Result<(Patches, Patches)> {
+        let first = all.len() - all.len() / 5;
+        if first == all.len() {
             return Err(Error::file(&self.path, "too few patches to split", "give at least ten"));
         }
-        Ok(())
+        let part = |range: Range<usize>| all.select(&range.collect::<Vec<_>>());
+        Ok((part(0..first)?, part(first..all.len())?))
     }
 
     /// The patches of a single file, whole. A folder with one file only is as good.

@@ -57,9 +57,6 @@ fn holder(path: &Path, dataset: &str) -> Result<Option<(PathBuf, File)>> {
 }
 
 /// The city of each patch; none if no file says.
-///
-/// # Errors
-/// Another number of cities than of rows, or a dataset that does not hold text.
 pub(super) fn cities(path: &Path, rows: usize) -> Result<Option<Cities>> {
     let Some((path, file)) = holder(path, "city")? else { return Ok(None) };
     let dataset = open_dataset(&file, &path, "city")?;
@@ -88,9 +85,6 @@ pub(super) fn cities(path: &Path, rows: usize) -> Result<Option<Cities>> {
 ///
 /// A world file's lines are A, D, B, E, C, F: x = A·column + B·line + C, y = D·column + E·line + F at the
 /// centre of a pixel, columns and lines from 0 at the upper left.
-///
-/// # Errors
-/// Another number of places than of rows, or numbers that are not finite.
 pub(super) fn places(path: &Path, rows: usize, size: usize) -> Result<Option<Vec<Place>>> {
     let (Some((at, file)), Some((epsg_at, epsg_file))) = (holder(path, "tfw")?, holder(path, "epsg")?) else {
         return Ok(None);

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::Error;
+use crate::error::on_one_line;
 
 /// The refusal of a dataset that HDF5 cannot read.
 pub(crate) fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> Error {
@@ -13,7 +14,7 @@ pub(crate) fn unreadable_at(path: &Path, dataset: &str, error: &hdf5::Error) -> 
 pub(crate) fn cause(error: &hdf5::Error) -> String {
     let words = error.stack().and_then(|stack| stack.last().map(|frame| frame.desc().to_owned()));
     let words = words.unwrap_or_else(|| error.to_string());
-    format!("HDF5 says: {}", words.split_whitespace().collect::<Vec<_>>().join(" "))
+    format!("HDF5 says: {}", on_one_line(&words))
 }
 
 /// `file, dataset 'name'`.

@@ -22,9 +22,6 @@ pub enum SplitBy {
 
 impl SplitBy {
     /// The groups to split by; none to split by position.
-    ///
-    /// # Errors
-    /// Too few groups for [`SplitBy::Group`].
     pub(super) fn groups(self, patches: &Patches) -> Result<Option<Vec<i32>>> {
         if self == Self::Position {
             return Ok(None);

@@ -52,17 +52,11 @@ pub(in crate::data) fn by_all_threads<T: Send>(read: impl FnOnce() -> T + Send) 
     }
 }
 
-/// The floats that are read so, in the machine's own order of bytes.
-#[derive(Clone, Copy)]
-enum Float {
-    F32,
-    F64,
-}
-
 /// The images of a file that can be read so.
 pub(super) struct Stored {
     file: File,
-    float: Float,
+    /// Bytes of a number: 4 or 8, in the machine's own order.
+    width: usize,
     /// Patches, rows, columns, bands.
     shape: [usize; 4],
     layout: Layout,
@@ -86,13 +80,8 @@ impl Stored {
         let shape = images.shape().try_into().ok()?;
         let (kind, made) = (images.dtype().ok()?, images.dcpl().ok()?);
         // Exactly so, since there are floats of other bits in as many bytes.
-        let float = if kind == Datatype::from_type::<f32>().ok()? {
-            Float::F32
-        } else if kind == Datatype::from_type::<f64>().ok()? {
-            Float::F64
-        } else {
-            return None;
-        };
+        let floats = [Datatype::from_type::<f32>().ok()?, Datatype::from_type::<f64>().ok()?];
+        let width = floats.contains(&kind).then(|| kind.size())?;
         // A link may lead into another file.
         let file = images.file().ok()?;
         let layout = match (images.chunk(), &made.get_filters().ok()?[..]) {
@@ -117,7 +106,7 @@ impl Stored {
         by_all_threads(|| ());
         Some(Self {
             file: File::open(file.filename()).ok()?,
-            float,
+            width,
             shape,
             layout,
             refused: AtomicBool::new(false),
@@ -125,9 +114,6 @@ impl Stored {
     }
 
     /// Reads consecutive rows into `target`, which has their size; false if HDF5 must.
-    ///
-    /// # Errors
-    /// A piece that the file's end cuts off (`UnexpectedEof`).
     pub(super) fn read(&self, images: &Dataset, rows: Range<usize>, target: &mut [f32]) -> io::Result<bool> {
         if self.refused.load(Ordering::Relaxed) {
             return Ok(false);
@@ -135,11 +121,11 @@ impl Stored {
         by_all_threads(|| match self.layout {
             Layout::Piece(offset) => {
                 let first = rows.start * self.row();
-                self.read_plain(offset + (first * self.width()) as u64, target).map(|()| true)
+                self.read_plain(offset + (first * self.width) as u64, target).map(|()| true)
             }
             Layout::Chunks { shape, shuffled, deflated } => {
-                let decode =
-                    Decoding { numbers: shape.iter().product(), width: self.width(), shuffled, deflated };
+                let numbers = shape.iter().product();
+                let decode = Decoding { numbers, width: self.width, shuffled, deflated };
                 // By groups of rows that end where chunks do: what is decoded is held once more while it is put in order.
                 let a_group = (GROUP / self.row() / shape[0]).max(1) * shape[0];
                 let (mut rows, mut target) = (rows, target);
@@ -166,9 +152,6 @@ impl Stored {
     }
 
     /// Reads these rows of a piece that begins at `offset`, in this order.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
     pub(super) fn read_each(&self, offset: u64, rows: &[usize], target: &mut [f32]) -> io::Result<()> {
         let bytes = self.row_bytes();
         by_all_threads(|| {
@@ -196,7 +179,7 @@ impl Stored {
 
     /// Bytes of a patch in the file.
     pub(super) fn row_bytes(&self) -> usize {
-        self.row() * self.width()
+        self.row() * self.width
     }
 
     /// Numbers of a patch.
@@ -204,20 +187,12 @@ impl Stored {
         self.shape[1..].iter().product()
     }
 
-    /// Bytes of a number.
-    fn width(&self) -> usize {
-        match self.float {
-            Float::F32 => size_of::<f32>(),
-            Float::F64 => size_of::<f64>(),
-        }
-    }
-
     /// Numbers that lie in the file as they are, from this byte on.
     fn read_plain(&self, offset: u64, target: &mut [f32]) -> io::Result<()> {
         target.par_chunks_mut(AT_ONCE).enumerate().try_for_each_init(Vec::new, |bytes, (n, target)| {
-            bytes.resize(target.len() * self.width(), 0);
-            read_exact_at(&self.file, bytes, offset + (n * AT_ONCE * self.width()) as u64)?;
-            to_f32(self.float, bytes, target);
+            bytes.resize(target.len() * self.width, 0);
+            read_exact_at(&self.file, bytes, offset + (n * AT_ONCE * self.width) as u64)?;
+            to_f32(self.width, bytes, target);
             Ok(())
         })
     }
@@ -243,14 +218,15 @@ impl Stored {
         };
         let chunks: Vec<(usize, [usize; 3])> =
             layers.clone().flat_map(|layer| corners.iter().map(move |&corner| (layer, corner))).collect();
-        let decoded = chunks.par_iter().map_init(Buffers::default, |buffers, &(layer, [y, x, c])| {
+        let tools = || (Buffers::default(), Decompressor::new());
+        let decoded = chunks.par_iter().map_init(tools, |(buffers, decompressor), &(layer, [y, x, c])| {
             let corner = [layer * chunk[0], y, x, c];
             buffers.stored =
                 stored.read(corner, decode.longest_stored(), std::mem::take(&mut buffers.stored))?;
-            let (bytes, wanted) = (decode.bytes(buffers)?, wanted(layer));
+            let (bytes, wanted) = (decode.bytes(buffers, decompressor)?, wanted(layer));
             let bytes = &bytes[wanted.start * each * decode.width..wanted.end * each * decode.width];
             let mut numbers = vec![0.0; wanted.len() * each];
-            to_f32(self.float, bytes, &mut numbers);
+            to_f32(self.width, bytes, &mut numbers);
             Some(numbers)
         });
         let decoded: Vec<Vec<f32>> = decoded.collect::<Option<_>>()?;
@@ -317,22 +293,11 @@ struct Decoding {
 }
 
 /// What a thread uses again for each chunk.
+#[derive(Default)]
 struct Buffers {
     stored: Vec<u8>,
     inflated: Vec<u8>,
     ordered: Vec<u8>,
-    decompressor: Decompressor,
-}
-
-impl Default for Buffers {
-    fn default() -> Self {
-        Self {
-            stored: Vec::new(),
-            inflated: Vec::new(),
-            ordered: Vec::new(),
-            decompressor: Decompressor::new(),
-        }
-    }
 }
 
 impl Decoding {
@@ -342,8 +307,8 @@ impl Decoding {
     }
 
     /// The numbers' bytes, of what is `stored`; none if that is not what it says.
-    fn bytes(self, buffers: &mut Buffers) -> Option<&[u8]> {
-        let Buffers { stored, inflated, ordered, decompressor } = buffers;
+    fn bytes<'a>(self, buffers: &'a mut Buffers, decompressor: &mut Decompressor) -> Option<&'a [u8]> {
+        let Buffers { stored, inflated, ordered } = buffers;
         let size = self.numbers * self.width;
         let bytes = if self.deflated {
             inflated.resize(size, 0);
@@ -371,16 +336,13 @@ fn copy<const N: usize>((to, from): (&mut [f32], &[f32])) {
     }
 }
 
-fn to_f32(float: Float, bytes: &[u8], numbers: &mut [f32]) {
-    match float {
-        Float::F32 => {
-            let each = numbers.iter_mut().zip(bytes.as_chunks().0);
-            each.for_each(|(number, bytes)| *number = f32::from_ne_bytes(*bytes));
-        }
-        Float::F64 => {
-            let each = numbers.iter_mut().zip(bytes.as_chunks().0);
-            each.for_each(|(number, bytes)| *number = f64::from_ne_bytes(*bytes) as f32);
-        }
+fn to_f32(width: usize, bytes: &[u8], numbers: &mut [f32]) {
+    if width == size_of::<f32>() {
+        let each = numbers.iter_mut().zip(bytes.as_chunks().0);
+        each.for_each(|(number, bytes)| *number = f32::from_ne_bytes(*bytes));
+    } else {
+        let each = numbers.iter_mut().zip(bytes.as_chunks().0);
+        each.for_each(|(number, bytes)| *number = f64::from_ne_bytes(*bytes) as f32);
     }
 }
 

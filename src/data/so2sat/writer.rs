@@ -179,13 +179,13 @@ impl Writer {
 
     /// Appends rows to a dataset, which the first ones make.
     fn put<T: H5Type + Clone, D: Dimension>(&mut self, name: &str, rows: &ArrayView<'_, T, D>) -> Result<()> {
-        let table = match self.tables.iter().find(|(known, _)| known == name) {
-            Some((_, table)) => table.clone(),
-            None => {
-                let table = self.file.put(|file| self.create_table::<T>(file, name, &rows.shape()[1..]))?;
-                self.tables.push((name.to_owned(), table.clone()));
-                table
-            }
+        let known = self.tables.iter().find(|(known, _)| known == name).map(|(_, table)| table.clone());
+        let table = if let Some(table) = known {
+            table
+        } else {
+            let table = self.file.put(|file| self.create_table::<T>(file, name, &rows.shape()[1..]))?;
+            self.tables.push((name.to_owned(), table.clone()));
+            table
         };
         self.file.put(|_| {
             let mut shape = table.shape();
@@ -286,9 +286,6 @@ impl Writer {
     }
 
     /// Writes everything to disk; the file lacks nothing but its name.
-    ///
-    /// # Errors
-    /// No rows, or a full disk.
     pub(crate) fn complete(self) -> Result<Partial> {
         let Self { rows, tables, file, .. } = self;
         if rows == 0 {

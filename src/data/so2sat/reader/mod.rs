@@ -119,13 +119,7 @@ impl SourceFile {
             None => None,
         };
         let masks = table(MASK, 3)?;
-        if let Some(masks) = &masks
-            && masks.shape()[1..] != [height; 2]
-        {
-            let pixels = product(&masks.shape()[1..]);
-            let problem = format!("masks of {pixels} pixels for patches of {height} x {height}");
-            return Err(Error::input(masks.place(), problem, "store the class of each pixel"));
-        }
+        masks.as_ref().map_or(Ok(()), |masks| masks.check_pixels(height))?;
         let mut cities = Vec::new();
         let groups = match table("group", 1)? {
             Some(groups) => Some(groups.values::<i32>()?),

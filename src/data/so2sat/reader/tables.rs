@@ -13,8 +13,6 @@ use crate::{Classes, Error, Result};
 const CHOICES: usize = 11;
 /// The built zones, which come first: those that the paper's distributions are over.
 const BUILT: usize = 10;
-/// Rows of labels and votes checked at a time.
-const TABLE_ROWS: usize = 1 << 16;
 
 impl SourceFile {
     /// Class of each row; read and checked once.
@@ -27,24 +25,7 @@ impl SourceFile {
             let advice = "add one-hot labels; without them a file can only be predicted";
             return Err(Error::file(&self.path, problem, advice));
         };
-        let is = |value: f32, wanted: f32| value.total_cmp(&wanted).is_eq();
-        let mut table = Vec::with_capacity(self.rows);
-        for start in (0..self.rows).step_by(TABLE_ROWS) {
-            let rows = start..self.rows.min(start + TABLE_ROWS);
-            let block: Array2<f32> = dataset.slice(s![rows, ..])?;
-            for (n, row) in block.outer_iter().enumerate() {
-                let hot = row.iter().position(|&v| is(v, 1.0));
-                let one_hot =
-                    hot.filter(|&k| row.iter().enumerate().all(|(j, &v)| j == k || is(v.abs(), 0.0)));
-                table.push(one_hot.ok_or_else(|| {
-                    Error::input(
-                        format!("{}, row {}", dataset.place(), start + n),
-                        "the label is not one-hot (a single 1, else 0)",
-                        "correct the label, or store distributions as votes",
-                    )
-                })?);
-            }
-        }
+        let table = dataset.classes_of_rows()?;
         Ok(self.label_table.get_or_init(|| table.into()).clone())
     }
 

@@ -5,22 +5,22 @@ use std::time::Instant;
 
 use ndarray::{Array2, Array3, ArrayView1, s};
 
-use super::Cover;
+use super::Traversal;
 use super::blend::blend;
 use super::files::{Files, MapRows};
-use super::report::Numbers;
+use super::report::ClassNumbers;
 use crate::data::Patches;
 use crate::labels::{first_largest, x_ln_y};
 use crate::models::Classifier;
-use crate::scene::{View, Windows};
+use crate::scene::{SceneView, Windows};
 use crate::{Error, Progress, Result};
 
 /// Windows that are classified together.
 const BATCH: usize = 1024;
 
 /// What came of all windows or tiles.
-pub(super) struct Drawn {
-    /// Numbers of the classes, 0 for none.
+pub(super) struct Classification {
+    /// ClassNumbers of the classes, 0 for none.
     pub map: Array2<u8>,
     /// Red, green and blue of the scene at the map's pixels, where it has them.
     pub seen: Option<Array3<f32>>,
@@ -32,18 +32,18 @@ pub(super) struct Drawn {
     pub files: Option<Files>,
 }
 
-impl Drawn {
+impl Classification {
     /// Classifies everything, line by line, into the files.
     pub fn of(
         model: &dyn Classifier,
-        cover: &Cover<'_>,
-        table: &Numbers,
+        traversal: &Traversal<'_>,
+        table: &ClassNumbers,
         files: Option<Files>,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
-        let size = (cover.map().rows, cover.map().columns);
+        let size = (traversal.map().rows, traversal.map().columns);
         let colours = model.imagery().bands.true_colour();
-        let mut drawn = Self {
+        let mut classified = Self {
             map: Array2::zeros(size),
             seen: colours.map(|_| Array3::from_elem((size.0, size.1, 3), f32::NAN)),
             classified: 0,
@@ -52,19 +52,19 @@ impl Drawn {
             files,
         };
         let began = Instant::now();
-        match cover {
-            Cover::Windows(windows) => drawn.windows(model, windows, table, progress)?,
-            Cover::Tiles { view, stride } => drawn.tiles(model, view, *stride, table, progress)?,
+        match traversal {
+            Traversal::Windows(windows) => classified.windows(model, windows, table, progress)?,
+            Traversal::Tiles { view, stride } => classified.tiles(model, view, *stride, table, progress)?,
         }
-        drawn.seconds = began.elapsed().as_secs_f64();
-        Ok(drawn)
+        classified.seconds = began.elapsed().as_secs_f64();
+        Ok(classified)
     }
 
     fn windows(
         &mut self,
         model: &dyn Classifier,
         windows: &Windows<'_>,
-        table: &Numbers,
+        table: &ClassNumbers,
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let size = self.map.dim();
@@ -93,7 +93,7 @@ impl Drawn {
                     seen.slice_mut(s![lines.clone(), .., c]).assign(&strip.means(band));
                 }
             }
-            self.append(lines, rows.as_ref())?;
+            self.append(lines, &rows)?;
         }
         progress.end("");
         Ok(())
@@ -102,9 +102,9 @@ impl Drawn {
     fn tiles(
         &mut self,
         model: &dyn Classifier,
-        view: &View<'_>,
+        view: &SceneView<'_>,
         stride: usize,
-        table: &Numbers,
+        table: &ClassNumbers,
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let colours = model.imagery().bands.true_colour();
@@ -120,39 +120,36 @@ impl Drawn {
                     }
                 }
             }
-            self.append(lines, rows.as_ref())
+            self.append(lines, &rows)
         })
     }
 
     /// Room for these lines of the files.
-    fn rows(&self, lines: &Range<usize>, table: &Numbers) -> Option<MapRows> {
-        let size = (lines.len(), self.map.dim().1);
-        self.files.as_ref().map(|files| files.rows(size, table.classes().len()))
+    fn rows(&self, lines: &Range<usize>, table: &ClassNumbers) -> MapRows {
+        let classes =
+            self.files.as_ref().filter(|files| files.has_probabilities()).map(|_| table.classes().len());
+        MapRows::without_data(lines.len(), self.map.dim().1, classes)
     }
 
     /// Puts what a model says of a pixel of the map into its place; `first` is the first line of `rows`.
     fn put(
         &mut self,
-        rows: &mut Option<MapRows>,
+        rows: &mut MapRows,
         ([line, column], first): ([usize; 2], usize),
         p: ArrayView1<'_, f64>,
-        table: &Numbers,
+        table: &ClassNumbers,
     ) {
         let best = first_largest(p);
         self.map[[line, column]] = table.number(best);
         self.confidence += p[best];
         self.classified += 1;
-        if let Some(rows) = rows {
-            // `0 − Σ`, not `−Σ`: a sure prediction has 0 nats, not −0.
-            let entropy = 0.0 - p.iter().map(|&p| x_ln_y(p, p)).sum::<f64>();
-            rows.put([line - first, column], p, (p[best], entropy));
-        }
+        // `0 − Σ`, not `−Σ`: a sure prediction has 0 nats, not −0.
+        let entropy = 0.0 - p.iter().map(|&p| x_ln_y(p, p)).sum::<f64>();
+        rows.put([line - first, column], p, (p[best], entropy));
     }
 
-    fn append(&mut self, lines: Range<usize>, rows: Option<&MapRows>) -> Result<()> {
-        match (&mut self.files, rows) {
-            (Some(files), Some(rows)) => files.append(&self.map.slice(s![lines, ..]), rows),
-            _ => Ok(()),
-        }
+    fn append(&mut self, lines: Range<usize>, rows: &MapRows) -> Result<()> {
+        let map = self.map.slice(s![lines, ..]);
+        self.files.as_mut().map_or(Ok(()), |files| files.append(&map, rows))
     }
 }

@@ -19,7 +19,7 @@ const ALIKE: f64 = 0.05;
 
 /// A scene as a model sees it.
 #[derive(Clone)]
-pub struct View<'a> {
+pub struct SceneView<'a> {
     scene: &'a Scene,
     radiometry: &'a Radiometry,
     shared: Shared,
@@ -39,7 +39,7 @@ pub struct SceneRows {
     pub lacking: Array2<bool>,
 }
 
-impl<'a> View<'a> {
+impl<'a> SceneView<'a> {
     /// The part of a scene in a box, or all of it. Where a ground sampling distance is given and that of the scene
     /// differs by more than 5 %, the scene is brought to it: bilinearly if that is finer, by the mean if it is coarser.
     ///
@@ -76,8 +76,8 @@ impl<'a> View<'a> {
     }
 
     /// The same view of other bands of the scene.
-    pub(super) fn with_scene<'b>(&'b self, scene: &'b Scene) -> View<'b> {
-        View { scene, ..self.clone() }
+    pub(super) fn with_scene<'b>(&'b self, scene: &'b Scene) -> SceneView<'b> {
+        SceneView { scene, ..self.clone() }
     }
 
     /// The grid of the pixels.
