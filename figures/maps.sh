@@ -12,7 +12,7 @@ lcz=${LCZ:-$(dirname "${BASH_SOURCE[0]}")/../target/release/lcz}
 mkdir -p "$out"
 
 # Values are reflectance times 65,535; 0 is no data, which no tag says. Pixels are 13.95 m, resampled to the 10 m of So2Sat.
-"$lcz" import-keras "$folder/sen2lcz/sen2lcz_17_keras.hdf5" --run "$out/imported"
+"$lcz" import "$folder/sen2lcz/sen2lcz_17_keras.hdf5" --run "$out/imported"
 "$lcz" map "$out/imported" --bands "$folder"/scenes/aquileia/B*.tif --scale 1.5259021896696422e-05 --nodata 0 \
   --provenance 'real: Sentinel-2 L2A, Aquileia, 2019-04-16' --out "$out/map-aquileia.tif"
 
@@ -29,5 +29,5 @@ done
   --set training.learning_rate=0.0005 --set training.label_smoothing=0.1 --set model.dropout=0.4 \
   --set training.augmentation=flips-and-turns
 # The last date; scored on the regions that were held out.
-"$lcz" map "$out/run-hong-kong" "${dates[@]: -2}" --scale 2e-5 --offset -0.1 --truth "$out/hong-kong/testing.tif" \
+"$lcz" map "$out/run-hong-kong" "${dates[@]: -2}" --scale 2e-5 --offset -0.1 --labels "$out/hong-kong/testing.tif" \
   --provenance 'real: Landsat 8, Hong Kong, 2015-10-18 (IEEE GRSS Data Fusion Contest 2017)' --out "$out/map-hong-kong.tif"

@@ -8,7 +8,7 @@ mod cli;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ContextKind;
 use lcz::display::printable;
 use tracing_subscriber::EnvFilter;
 
@@ -18,7 +18,7 @@ const INTERRUPTED: u8 = 130;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match cli::Cli::try_parse() {
+    let cli = match cli::Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
@@ -62,16 +62,24 @@ fn refuse(error: &clap::Error) -> ExitCode {
     if matches!(kind, DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
         error.exit();
     }
-    say(&refusal(&error.to_string()));
+    say(&refusal(error));
     ExitCode::from(USAGE)
 }
 
-/// An error of clap's (what is wrong, perhaps a tip, the usage), without the line breaks.
-fn refusal(error: &str) -> String {
+/// An error of clap's (what is wrong, perhaps a tip, the usage), without the line breaks; an option that is a setting
+/// is named as one.
+fn refusal(error: &clap::Error) -> String {
+    let text = error.to_string();
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut paragraphs: Vec<String> = error.split("\n\n").map(words).filter(|p| !p.is_empty()).collect();
+    let mut paragraphs: Vec<String> = text.split("\n\n").map(words).filter(|p| !p.is_empty()).collect();
     // It points to --help without saying whose.
     paragraphs.retain(|paragraph| !paragraph.starts_with("For more information"));
+    if let Some(setting) =
+        error.get(ContextKind::InvalidArg).and_then(|option| cli::setting(&option.to_string(), &text))
+    {
+        paragraphs.truncate(1);
+        paragraphs.push(format!("it is a setting: --set {setting}=VALUE"));
+    }
     if paragraphs.len() == 1 {
         paragraphs.push("see lcz help".to_owned());
     }
@@ -125,8 +133,8 @@ mod tests {
     #[test]
     fn arguments_that_make_no_sense_are_refused_on_one_line() {
         let refused = |arguments: &[&str]| {
-            let error = cli::Cli::try_parse_from([&["lcz"], arguments].concat()).unwrap_err();
-            let line = refusal(&error.to_string());
+            let error = cli::Cli::read([&["lcz"], arguments].concat()).unwrap_err();
+            let line = refusal(&error);
             assert!(line.starts_with("error: ") && !line.contains('\n'), "{line}");
             line
         };

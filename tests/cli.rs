@@ -112,11 +112,11 @@ fn a_folder_is_described_as_json_with_band_statistics() {
     let output =
         lcz(["info".as_ref(), sample.folder.path().as_os_str(), "--json".as_ref(), "--statistics".as_ref()]);
     let files: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(files[0]["patches"], 8);
-    assert_eq!(files[0]["votes"]["mean_entropy"], 0.0);
-    assert_eq!(files[0]["datasets"][0]["shape"], serde_json::json!([8, 17]));
+    assert_eq!(files["files"][0]["patches"], 8);
+    assert_eq!(files["files"][0]["votes"]["mean_entropy"], 0.0);
+    assert_eq!(files["files"][0]["datasets"][0]["shape"], serde_json::json!([8, 17]));
     // Band 0: n + y + x with n = 0 … 7 and y, x = 0 … 3: mean 3.5 + 1.5 + 1.5, variance 5.25 + 1.25 + 1.25.
-    let statistic = |name: &str| files[0]["statistics"][name][0].as_f64().unwrap();
+    let statistic = |name: &str| files["files"][0]["statistics"][name][0].as_f64().unwrap();
     assert!((statistic("mean") - 0.065).abs() < 1e-8);
     assert!((statistic("standard_deviation") - 7.75f64.sqrt() / 100.0).abs() < 1e-8);
 }
@@ -301,17 +301,17 @@ impl DataSet {
 fn a_network_is_trained_evaluated_and_asked_for_predictions() {
     let data_set = DataSet::new(|_, _| ());
     let (run, data) = (data_set.run(), data_set.data());
-    let output = data_set.train(&["--labels", "votes"]);
+    let output = data_set.train(&["--target", "votes"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(output.stderr.is_empty(), "quiet, but: {}", text(&output.stderr));
     for file in ["config.toml", "history.csv", "model.safetensors"] {
         assert!(run.join(file).is_file(), "{file}");
     }
 
-    let evaluate =
-        ["evaluate".as_ref(), run.as_os_str(), "--data".as_ref(), data.as_os_str(), "--json".as_ref()];
-    let output = lcz(evaluate);
+    // The data are those of config.toml.
+    let output = lcz(["evaluate".as_ref(), run.as_os_str(), "--json".as_ref()]);
     let evaluation: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(evaluation["lcz_version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(evaluation["network"]["scores"]["samples"], 8, "{evaluation}");
     assert_eq!(evaluation["baselines"].as_array().unwrap().len(), 2, "{evaluation}");
     assert!(run.join("metrics.json").is_file());
@@ -330,6 +330,8 @@ fn a_network_is_trained_evaluated_and_asked_for_predictions() {
     let written = std::fs::read(&out).unwrap();
     is_one_error(&lcz(predict), &["predictions.h5", "exists"]);
     assert_eq!(std::fs::read(&out).unwrap(), written, "the refused prediction changed the file");
+
+    in_other_formats(&data_set, &out);
 
     let out = data_set.folder.path().join("features.h5");
     let features = [
@@ -368,6 +370,52 @@ fn a_network_is_trained_evaluated_and_asked_for_predictions() {
     is_one_error(&lcz(predict), &["training.h5"]);
 }
 
+/// Asserts that CSV and .npz hold the predictions of an HDF5 file.
+fn in_other_formats(data_set: &DataSet, hdf5: &Path) {
+    let [run, data] = [data_set.run(), data_set.data().join("testing.h5")];
+    let predict = |name: &str| {
+        let out = data_set.folder.path().join(name);
+        let [run, data] = [&run, &data].map(|path| path.to_string_lossy());
+        (lcz(["predict", &run, "--data", &data, "--out", &out.to_string_lossy()]), out)
+    };
+    is_one_error(&predict("p.txt").0, &["p.txt", "end it in .h5, .csv or .npz"]);
+    let file = hdf5::File::open(hdf5).unwrap();
+    let wanted = file.dataset("probabilities").unwrap().read_raw::<f32>().unwrap();
+
+    let (output, csv) = predict("p.csv");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let csv = std::fs::read_to_string(csv).unwrap();
+    assert!(csv.starts_with("label,p_1,") && csv.lines().next().unwrap().ends_with(",p_G"), "{csv}");
+    let numbers = csv.lines().skip(1).flat_map(|line| line.split(',').skip(1));
+    assert_eq!(numbers.map(|p| p.parse::<f32>().unwrap()).collect::<Vec<_>>(), wanted);
+    let labels: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(labels, ["1", "2", "3", "4", "1", "2", "3", "4"]);
+    let scored = |name: &str| {
+        let file = data_set.folder.path().join(name);
+        let output = lcz(["score", &file.to_string_lossy(), "--bootstrap", "0", "--json"]);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()["rows"][0]["value"].clone()
+    };
+    assert_eq!(scored("p.csv"), scored("predictions.h5"));
+
+    let (output, npz) = predict("p.npz");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let mut npz = zip::ZipArchive::new(std::fs::File::open(npz).unwrap()).unwrap();
+    let mut array = |name: &str| {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut npz.by_name(name).unwrap(), &mut bytes).unwrap();
+        let header = 10 + usize::from(bytes[8]);
+        assert!(bytes.starts_with(b"\x93NUMPY\x01\x00") && header.is_multiple_of(64));
+        (text(&bytes[10..header]).trim_end().to_owned(), bytes[header..].to_vec())
+    };
+    let (header, bytes) = array("probabilities.npy");
+    assert_eq!(header, "{'descr': '<f4', 'fortran_order': False, 'shape': (8, 17), }");
+    let floats = bytes.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
+    assert_eq!(floats.collect::<Vec<_>>(), wanted);
+    let (header, bytes) = array("classes.npy");
+    assert!(header.contains("'<U2'") && header.contains("(17,)"), "{header}");
+    assert_eq!(&bytes[9 * 8..10 * 8], b"1\0\0\x000\0\0\0");
+}
+
 #[test]
 fn a_forest_is_trained_evaluated_and_asked_for_predictions_as_a_network_is() {
     let data_set = DataSet::new(|_, _| ());
@@ -378,7 +426,7 @@ fn a_forest_is_trained_evaluated_and_asked_for_predictions_as_a_network_is() {
         lcz(arguments.iter().chain(more))
     };
     for (more, wanted) in [
-        (&["--labels", "votes"][..], "one class per patch"),
+        (&["--target", "votes"][..], "one class per patch"),
         (&["--epochs", "3"], "unknown field `epochs`"),
         (&["--set", "model.max_features=log2"], "\"sqrt\", \"all\" or a number"),
         (&["--set", "model.max_features=641"], "641 of 640 features"),
@@ -409,11 +457,11 @@ fn a_forest_is_trained_evaluated_and_asked_for_predictions_as_a_network_is() {
 fn an_ensemble_and_passes_with_dropout_predict_as_one_model() {
     let data_set = DataSet::new(|_, _| ());
     data_set.training_refuses(&["--ensemble", "1"], &["1 members", "2 to"]);
-    data_set.training_refuses(&["--ensemble", "2", "--labels", "none"], &["none"]);
+    data_set.training_refuses(&["--ensemble", "2", "--target", "none"], &["none"]);
     let output = data_set.train(&["--ensemble", "2", "--json"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let outcomes: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(outcomes.as_array().unwrap().len(), 2, "{outcomes}");
+    assert_eq!(outcomes["members"].as_array().unwrap().len(), 2, "{outcomes}");
 
     let file = data_set.data().join("testing.h5").to_string_lossy().into_owned();
     let predict = |run: &Path, out: &str, more: &[&str]| {
@@ -449,7 +497,7 @@ fn an_ensemble_and_passes_with_dropout_predict_as_one_model() {
 
     let [member, data] = [member, data_set.data()].map(|path| path.to_string_lossy().into_owned());
     let evaluate = |run: &str, passes: &str| {
-        lcz(["evaluate", run, "--data", &data, "--rounds", "0", "--mc-dropout", passes, "--json"])
+        lcz(["evaluate", run, "--data", &data, "--bootstrap", "0", "--mc-dropout", passes, "--json"])
     };
     is_one_error(&evaluate(&data_set.run().to_string_lossy(), "3"), &["an ensemble of 2"]);
     is_one_error(&evaluate(&member, "0"), &["0 passes"]);
@@ -609,7 +657,7 @@ fn a_checkpoint_of_another_network_does_not_go_on() {
 #[test]
 fn training_on_votes_needs_votes_in_every_row() {
     let data_set = DataSet::new(|_, sample| sample.votes.row_mut(2).fill(0.0));
-    data_set.training_refuses(&["--labels", "votes"], &["votes", "row 2"]);
+    data_set.training_refuses(&["--target", "votes"], &["votes", "row 2"]);
     assert!(data_set.train(&[]).status.success(), "one-hot labels need no votes");
 }
 
@@ -711,7 +759,8 @@ fn a_synthetic_data_set_says_what_it_is_and_replaces_nothing() {
 fn a_synthetic_scene_appears_whole_and_its_size_is_checked() {
     let folder = tempfile::tempdir().unwrap();
     let city = folder.path().join("city");
-    let scene = |size: &str| lcz(["synth".as_ref(), city.as_os_str(), "--scene".as_ref(), size.as_ref()]);
+    let scene =
+        |size: &str| lcz(["synth".as_ref(), city.as_os_str(), "--scene-size".as_ref(), size.as_ref()]);
     is_one_error(&scene("65x64"), &["65 x 64 pixels", "even numbers"]);
     assert!(text(&scene("large").stderr).contains("write lines and columns like 600x600"));
     let output = scene("64x70");

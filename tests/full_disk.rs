@@ -48,7 +48,7 @@ fn place() -> TempDir {
     let settings = ["--set", "model.width=4", "--set", "model.depth=5", "--epochs", "1"];
     let train = ["train", "sen2lcz", "--data", "data", "--run", "run"];
     done(place.path(), &[&train[..], &settings].concat());
-    done(place.path(), &["synth", "scene", "--scene", "100x100", "--clouds", "0"]);
+    done(place.path(), &["synth", "scene", "--scene-size", "100x100", "--clouds", "0"]);
     place
 }
 

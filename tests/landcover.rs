@@ -130,7 +130,7 @@ fn a_scene_is_cut_trained_on_and_mapped() {
         "city/B2.tif: band 'B3' is missing: the model takes B2 B3 B4 B8, the scene has B2 B4",
     );
     refused(
-        &without(&format!("{BANDS} --scale 1e-4 --truth city/LCZ.tif")),
+        &without(&format!("{BANDS} --scale 1e-4 --labels city/LCZ.tif")),
         "city/LCZ.tif: 14 at row 0, column 0 is none of the 3 classes",
     );
     refused(&without(BANDS), "the model does not fit: pixels in digital number, not reflectance");

@@ -408,7 +408,7 @@ fn a_map_against_itself_is_all_right() {
     done(&["map", &run, "--bands", &bands, "--scale", "1e-4", "--out", &first]);
     let out = text(&place.join("second.tif"));
     let report = done(&[
-        "map", &run, "--bands", &bands, "--scale", "1e-4", "--truth", &first, "--json", "--out", &out,
+        "map", &run, "--bands", &bands, "--scale", "1e-4", "--labels", &first, "--json", "--out", &out,
     ]);
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["truth"]["overall_accuracy"], 1.0);
@@ -424,7 +424,8 @@ fn a_map_against_itself_is_all_right() {
     [".tif", "-filtered.tif", "-confidence.tif", "-entropy.tif"].into_iter().for_each(same);
     // The truth of the generator is read, too; random weights know nothing of it.
     let (lcz_tif, out) = (text(&place.join("scene/LCZ.tif")), text(&place.join("third.tif")));
-    let told = done(&["map", &run, "--bands", &bands, "--scale", "1e-4", "--truth", &lcz_tif, "--out", &out]);
+    let told =
+        done(&["map", &run, "--bands", &bands, "--scale", "1e-4", "--labels", &lcz_tif, "--out", &out]);
     for words in ["compared with the truth", "filtered map", "OA_bu", "mapped share"] {
         assert!(told.contains(words), "{told}");
     }
@@ -464,7 +465,7 @@ fn what_cannot_be_mapped_is_told_in_one_line_and_leaves_nothing() {
     assert!(message.contains("the filter's width: 0;"), "{message}");
     let message = told(&all, &["--scale", "0"]);
     assert!(message.contains("scale 0, offset 0"), "{message}");
-    let message = told(&all, &["--scale", "1e-4", "--truth", &text(&folder.join("none.tif"))]);
+    let message = told(&all, &["--scale", "1e-4", "--labels", &text(&folder.join("none.tif"))]);
     assert!(message.contains("none.tif: No such file"), "{message}");
     // A band of another size, a scene smaller than a window, one without a clear window.
     let write = |name: &str, rows: usize, columns: usize, value: u16| {

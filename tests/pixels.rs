@@ -123,7 +123,7 @@ fn a_run_of_pixels_is_one_like_any_other() {
         "{config}"
     );
 
-    let evaluation = place.json("evaluate run --data data --rounds 50");
+    let evaluation = place.json("evaluate run --data data --bootstrap 50");
     let test = So2Sat::open(place.path("data/testing.h5")).unwrap().patches().unwrap();
     let (labels, positions) = test.masks().unwrap().labels().unwrap();
     let network = Run::open(&place.path("run")).unwrap().network(Device::Cpu).unwrap();
@@ -156,7 +156,7 @@ fn a_run_of_pixels_is_one_like_any_other() {
         assert!(said.contains("are the same when computed again"), "{figure}: {said}");
     }
     place.does("verify run/figures/learning-curves.svg");
-    let said = place.does("evaluate run --data data --rounds 0");
+    let said = place.does("evaluate run --data data --bootstrap 0");
     assert!(
         said.contains("mean IoU") && said.contains(&format!("{} pixels with a class", labels.len())),
         "{said}"
@@ -188,11 +188,11 @@ fn an_ensemble_of_pixels_is_evaluated_scaled_and_predicts() {
     let place = Place::new();
     place.train("five", "--ensemble 2");
     place.does("train --resume five --epochs 4");
-    let before = place.json("evaluate five --data data --rounds 0");
+    let before = place.json("evaluate five --data data --bootstrap 0");
     assert_eq!(before["members"]["members"], 2);
     let fit = place.json("temp-scale five --data data");
     assert!(fit["loss_after"].as_f64().unwrap() <= fit["loss_before"].as_f64().unwrap());
-    let after = place.json("evaluate five --data data --rounds 0");
+    let after = place.json("evaluate five --data data --bootstrap 0");
     assert_eq!(after["scaled"]["by"]["patches"], 9);
 
     let report = place.json("predict five --data data/testing.h5 --out p.h5");
@@ -233,7 +233,7 @@ fn features_and_timing_take_a_model_of_pixels_too() {
     // Sixteen channels on the third level.
     assert_eq!((&report["patches"], &report["width"]), (&12.into(), &16.into()));
     let small = "--set model.encoder=plain --set model.width=0.03125 --set model.depth=1";
-    let measured = place.json(&format!("bench unet --mode train --batch 2 --rounds 1 {small}"));
+    let measured = place.json(&format!("bench unet --mode train --batch-size 2 --repeats 1 {small}"));
     assert!(measured["samples_per_second"].as_f64().unwrap() > 0.0);
     place.refused("evaluate run --data data --mc-dropout 5", "the network has no dropout");
     place.refused(
@@ -258,12 +258,12 @@ fn labels_where_masks_are_needed_and_the_other_way_round_are_refused_in_one_line
     );
     place.refused("train forest --data data --run x", "masks and no labels");
     place.refused(
-        &format!("{TRAIN} --data data --run x --labels votes"),
+        &format!("{TRAIN} --data data --run x --target votes"),
         "data.labels: votes, which are per patch",
     );
     place.refused("evaluate run --data labelled", "no masks: the model gives each pixel a class");
     place.refused("temp-scale run --data labelled", "no masks");
-    place.refused("temp-scale run --data data --labels votes", "data.labels: votes, which are per patch");
+    place.refused("temp-scale run --data data --target votes", "data.labels: votes, which are per patch");
     place.refused("evaluate mlp --data data", "masks and no labels");
     assert!(!place.path("x").exists());
 

@@ -39,7 +39,7 @@ fn control_characters_and_endless_lines_of_files_are_shown_escaped_and_clipped()
     for (arguments, code, shown) in [
         (&["score", "esc.csv"][..], 1, r"\u001b]0;owned\u0007"),
         (&["score", "long.csv"], 1, "correct it, or name the classes"),
-        (&["score", "names.csv", "--rounds", "0"], 0, ""),
+        (&["score", "names.csv", "--bootstrap", "0"], 0, ""),
         (&["info", "esc.h5"], 0, r"provenance  real\u001b[2J"),
         (&["info", "esc.h5", "--statistics"], 0, r"\u001b[1m"),
         (&["info", "esc.h5", "--json"], 0, ""),

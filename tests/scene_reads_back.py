@@ -1,4 +1,4 @@
-"""Checks with rasterio and pyshp a scene that `lcz synth FOLDER --scene ROWSxCOLUMNS` wrote.
+"""Checks with rasterio and pyshp a scene that `lcz synth FOLDER --scene-size ROWSxCOLUMNS` wrote.
 
     python tests/scene_reads_back.py FOLDER ROWS COLUMNS
 """

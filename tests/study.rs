@@ -33,7 +33,7 @@ fn done(mut command: Command) -> Output {
 
 fn synthetic(folder: &Path) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
-    command.args(["--quiet", "synth"]).arg(folder).args(["--patches", "340"]);
+    command.args(["--quiet", "synth"]).arg(folder).args(["--patches", "340", "--seed", "1"]);
     done(command);
 }
 

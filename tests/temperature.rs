@@ -45,7 +45,7 @@ fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
     let (data, network, ensemble) = (at("data"), at("network"), at("ensemble"));
-    done(&["synth", &data, "--patches", "340"]);
+    done(&["synth", &data, "--patches", "340", "--seed", "1"]);
     let train = ["train", "sen2lcz", "--data", &data, "--epochs", "1", "--set", "model.width=2"];
     done(&[&train[..], &["--run", &network]].concat());
     done(&[&train[..], &["--run", &ensemble, "--ensemble", "2"]].concat());
@@ -53,17 +53,17 @@ fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
     let testing = at("data/testing.h5");
 
     for (name, run) in [("network", &network), ("ensemble", &ensemble)] {
-        let before = json(&["evaluate", run, "--data", &data, "--rounds", "0"]);
+        let before = json(&["evaluate", run, "--data", &data, "--bootstrap", "0"]);
         assert!(before["scaled"].is_null(), "{name}: {before}");
         plant(run, &validation, PLANTED);
         // The file stands for the folder's validation.h5; its votes were never learnt.
-        let fit = json(&["temp-scale", run, "--data", &data, "--labels", "votes"]);
+        let fit = json(&["temp-scale", run, "--data", &data, "--target", "votes"]);
         let found = fit["temperature"].as_f64().unwrap();
         assert!((found - PLANTED).abs() < 1e-3, "{name}: {fit}");
         assert!(fit["loss_after"].as_f64() < fit["loss_before"].as_f64(), "{name}: {fit}");
         assert!(fit["bound"].is_null(), "{name}: {fit}");
 
-        let after = json(&["evaluate", run, "--data", &data, "--rounds", "0"]);
+        let after = json(&["evaluate", run, "--data", &data, "--bootstrap", "0"]);
         assert_eq!(after["scaled"]["by"]["temperature"].as_f64(), Some(found), "{name}");
         assert_eq!(after["scaled"]["by"]["procedure"], "exact", "{name}");
         assert_eq!(
@@ -78,23 +78,23 @@ fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
         // Dividing all logits by one number changes no decision, and every confidence.
         assert_eq!(row(plain, "overall-accuracy").to_bits(), row(scaled, "overall-accuracy").to_bits());
         assert!((row(plain, "cross-entropy") - row(scaled, "cross-entropy")).abs() > 1e-6, "{name}");
-        let said = done(&["evaluate", run, "--data", &data, "--rounds", "0"]);
+        let said = done(&["evaluate", run, "--data", &data, "--bootstrap", "0"]);
         assert!(said.contains(&format!("at T = {found:.3}")), "{name}: {said}");
 
         let [scaled, unscaled] = ["scaled", "unscaled"].map(|how| at(&format!("{name}-{how}.h5")));
         done(&["predict", run, "--data", &testing, "--out", &scaled]);
         done(&["predict", run, "--data", &testing, "--out", &unscaled, "--unscaled"]);
-        let score = json(&["score", &scaled, "--rounds", "0"]);
+        let score = json(&["score", &scaled, "--bootstrap", "0"]);
         assert_eq!(score["temperature"]["temperature"].as_f64(), Some(found), "{name}: {score}");
         assert_eq!(score["temperature"]["patches"], 51, "{name}: {score}");
         assert!(
             (row(&score, "cross-entropy") - row(&after["scaled"]["scorecard"], "cross-entropy")).abs() < 1e-5
         );
-        let said = done(&["score", &scaled, "--rounds", "0"]);
+        let said = done(&["score", &scaled, "--bootstrap", "0"]);
         let wanted = format!("at T = {found:.4} (exact fit to 51 patches of {}", validation.display());
         assert!(said.contains(&wanted), "{name}: {said}");
         assert_eq!(predictions::read(Path::new(&unscaled), None).unwrap().temperature, None, "{name}");
-        assert!(json(&["score", &unscaled, "--rounds", "0"])["temperature"].is_null(), "{name}");
+        assert!(json(&["score", &unscaled, "--bootstrap", "0"])["temperature"].is_null(), "{name}");
     }
 
     // A run that is being trained is left alone.

@@ -232,7 +232,7 @@ fn a_study_needs_a_folder_and_leaves_one_of_other_settings_or_sets_as_it_is() {
 
     // A synthetic set of another size than is asked for.
     let study = place.path().join("study");
-    done(&["-q", "synth", study.join("synthetic").to_str().unwrap(), "--patches", "100"]);
+    done(&["-q", "synth", study.join("synthetic").to_str().unwrap(), "--patches", "100", "--seed", "1"]);
     for arguments in [&["reproduce", "ldl"][..], &["reproduce", "uncertainty"], &["reproduce", "active"]] {
         let arguments = [arguments, &["--quick", "--patches", "200"]].concat();
         refused(&arguments, &study, "synthetic: a synthetic set of 100 patches, not 200; give another --out");

@@ -108,7 +108,7 @@ def main():
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, spawn) as of_keras_alone, ProcessPoolExecutor(1, spawn) as of_torch_alone:
         folder = Path(folder)
-        synth = ["synth", folder / "data", "--patches", given.patches]
+        synth = ["synth", folder / "data", "--patches", given.patches, "--seed", 1]
         subprocess.run([str(word) for word in (given.lcz, "--quiet", *synth)], check=True, stdout=subprocess.DEVNULL)
         train, test = read(folder / "data" / "training.h5"), read(folder / "data" / "testing.h5")
         mean, deviation = train[0].mean((0, 1, 2), dtype="f8"), train[0].std((0, 1, 2), dtype="f8")

@@ -1,6 +1,6 @@
 """Maps a scene with lcz and with a Keras loop over the same windows, one after the other, and prints both speeds.
 
-    lcz import-keras WEIGHTS.hdf5 --run RUN
+    lcz import WEIGHTS.hdf5 --run RUN
     python benches/peers/map.py WEIGHTS.hdf5 RUN FOLDER_OF_BANDS [--scale 1.526e-5] [--nodata 0] [--stride 10]
 
 WEIGHTS are a Sen2LCZ of 17 classes on Sentinel-2's ten bands. Both read the bands, resample them to 10 m (here by GDAL's bilinear

@@ -3,24 +3,24 @@
 use clap::Args;
 use lcz::models::{DeviceSummary, devices};
 
+use super::options::Context;
 use super::output;
 
-/// List what networks can run on here, with a GPU's memory.
+/// List devices that networks can run on
+///
+/// Of a GPU with its memory.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lcz devices
   lcz devices --json")]
-pub struct Devices {
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
+pub struct Devices {}
 
 impl Devices {
-    pub fn run(self) -> anyhow::Result<()> {
+    #[allow(clippy::unused_self, reason = "it has no options of its own")]
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let found = devices()?;
-        if self.json {
-            return output::json(&found);
+        if cx.json {
+            return output::json_list("devices", &found);
         }
         for DeviceSummary { device, kind, units, memory } in &found {
             output::line(match memory {

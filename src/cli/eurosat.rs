@@ -2,59 +2,65 @@
 
 use std::path::PathBuf;
 
-use lcz::Progress;
 use lcz::scene::Part;
 use lcz::scene::eurosat::{EuroSat, ImageKind};
+use serde_json::json;
 
+use super::options::{Context, Output, Provenance, Split};
 use super::output;
 
-/// Turn EuroSAT's folders of images (JPEGs, or GeoTIFFs of 13 bands) into training.h5, validation.h5 and testing.h5.
+/// Convert EuroSAT's folders of images to a data set
 ///
 /// JPEGs give B4, B3 and B2 as bytes, GeoTIFFs 13 bands of reflectance. Neighbouring images touch each other on the ground: a
 /// test on a random split is easier than one on another place.
+///
+/// The provenance is that of GeoTIFFs that are synthetic, else `real: EuroSAT (Helber et al. 2019)`.
 #[derive(Debug, clap::Args)]
 #[command(
     name = "eurosat",
     after_help = "Examples:
   lcz eurosat EuroSAT/2750 --out data/eurosat
-  lcz eurosat EuroSATallBands --out data/eurosat --lists train.txt val.txt test.txt
-  lcz train resnet50 --data data/eurosat --run runs/eurosat --augment --set training.crops=0.25"
+  lcz eurosat EuroSATallBands --out data/eurosat \\
+      --lists train.txt val.txt test.txt
+  lcz train resnet50 --data data/eurosat --run runs/eurosat --augment \\
+      --set training.crops=0.25"
 )]
 pub struct EuroSatFolder {
-    /// The folder with a folder a class, or one above it.
+    /// Folder with one folder per class, or one above it
     folder: PathBuf,
 
-    /// The folder to make.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    out: Output,
 
-    /// Training/validation/testing in percent of each class.
-    #[arg(long, default_value = "60/20/20")]
-    split: String,
+    #[command(flatten)]
+    split: Split,
 
-    /// Draws the split.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-
-    /// Text files with the names of the images for training, validation and testing, one a line, in place of --split.
+    /// Text files with the names of the images for training, validation and testing, one per line, instead of --split
     #[arg(long, num_args = 3, value_names = ["TRAINING", "VALIDATION", "TESTING"], conflicts_with_all = ["split", "seed"])]
     lists: Option<Vec<PathBuf>>,
 
-    /// What figures and files say of where the images are from [default: what GeoTIFFs say that are synthetic, else
-    /// real: EuroSAT (Helber et al. 2019)].
-    #[arg(long, value_name = "TEXT")]
-    provenance: Option<String>,
+    #[command(flatten)]
+    provenance: Provenance,
 }
 
 impl EuroSatFolder {
-    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let eurosat = EuroSat::open(&self.folder)?;
-        let split = match self.lists.as_deref() {
-            Some([training, validation, testing]) => eurosat.given_split([training, validation, testing])?,
-            _ => eurosat.random_split(self.split.parse()?, self.seed)?,
+        let split = if let Some([training, validation, testing]) = self.lists.as_deref() {
+            eurosat.given_split([training, validation, testing])?
+        } else {
+            let shares = self.split.split.as_deref().unwrap_or("60/20/20").parse()?;
+            eurosat.random_split(shares, self.split.seed.get())?
         };
-        let provenance = self.provenance.map_or_else(|| eurosat.provenance(), Ok)?;
-        eurosat.write(&split, &self.out, &provenance, progress)?;
+        let provenance = self.provenance.provenance.map_or_else(|| eurosat.provenance(), Ok)?;
+        eurosat.write(&split, &self.out.out, &provenance, &mut cx.progress)?;
+        if cx.json {
+            let [training, validation, testing] = Part::ALL.map(|part| split.of(part).len());
+            return output::json(
+                &json!({ "training": training, "validation": validation, "testing": testing,
+                "images": eurosat.len(), "provenance": provenance }),
+            );
+        }
         let kind = match eurosat.kind() {
             ImageKind::TrueColour => "true colour (B4, B3, B2)",
             ImageKind::AllBands => "13 bands",
@@ -62,7 +68,7 @@ impl EuroSatFolder {
         let counts = Part::ALL.map(|part| format!("{} {part}", split.of(part).len()));
         output::line(format!(
             "{}: {} of {} images, {kind}",
-            self.out.display(),
+            self.out.out.display(),
             counts.join(", "),
             eurosat.len()
         ))

@@ -1,63 +1,52 @@
 //! `lcz evaluate`: a run on labelled data, next to its baselines.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use lcz::Progress;
-use lcz::models::{Device, Sample};
+use lcz::models::Sample;
 use lcz::run;
-use lcz::run::{MembersSummary, Run};
+use lcz::run::MembersSummary;
 
-use super::output::{self, Table};
-use super::scorecard::{self, Settings};
+use super::options::{Context, Measures, MonteCarloDropout, RunAndData};
+use super::output::{self, Table, number};
+use super::scorecard;
 
-/// Score a run on data with labels or masks, next to the majority class and a per-pixel classifier; the scores are
-/// added to the run's metrics.json, and its figures are drawn.
+/// Evaluate a run on labelled data
+///
+/// Next to the majority class and a per-pixel classifier; the scores are added to the run's metrics.json, and its
+/// figures are drawn. Of a folder, testing.h5 is read; of the one file that the run was trained on, its test part.
 #[derive(Debug, Args)]
 #[command(after_help = "OA overall accuracy, AA average accuracy (mean recall), F1 macro and weighted,
-CE cross-entropy in nats against the labels and against the votes, IoU intersection over union.
+CE cross-entropy in nats against the labels and against the votes, IoU
+intersection over union.
 
-For a model of pixels the samples are the pixels that have a class. Groups (blocks of ground) are treated as
-independent, or patches where there are no groups.
+For a model of pixels the samples are the pixels that have a class. Groups
+(blocks of ground) are treated as independent, or patches where there are none.
 
 Examples:
+  lcz evaluate runs/first                      # on the data of its config.toml
   lcz evaluate runs/first --data data/testing.h5
-  lcz evaluate runs/first --data data                (its testing.h5)
-  lcz evaluate runs/first --data data/testing.h5 --mc-dropout 20
-  lcz evaluate runs/first --data data/testing.h5 --json | jq '.network.scores.kappa'")]
+  lcz evaluate runs/first --mc-dropout 20
+  lcz evaluate runs/first --json | jq '.network.scores.kappa'")]
 pub struct Evaluate {
-    /// The run's folder.
-    run: PathBuf,
-
-    /// A labelled HDF5 file, or a folder with a testing.h5; of the one file that the run was trained on, its test part.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    on: RunAndData,
 
     #[command(flatten)]
-    settings: Settings,
+    measures: Measures,
 
-    /// Passes of Monte Carlo dropout (from --seed), whose mean is measured too; 20 are usual.
-    #[arg(long, value_name = "PASSES")]
-    mc_dropout: Option<usize>,
-
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
-    #[arg(long, default_value = "cpu")]
-    device: Device,
-
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    dropout: MonteCarloDropout,
 }
 
 impl Evaluate {
-    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let run = Run::open(&self.run)?;
-        let evaluation =
-            run::evaluate(&run, &self.data, self.settings.get(), self.mc_dropout, self.device, progress)?;
-        if self.json {
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        let (run, data) = self.on.open()?;
+        let (settings, passes) = (self.measures.get(), self.dropout.mc_dropout);
+        let evaluation = run::evaluate(&run, &data, settings, passes, cx.device, &mut cx.progress)?;
+        if cx.json {
             return output::json(&evaluation);
         }
         let network = &evaluation.network;
+        let three = |score: f64| number(score, 3);
         output::line(format!(
             "{}: {} ({})\n",
             evaluation.data,
@@ -80,7 +69,7 @@ impl Evaluate {
             let numbers =
                 [s.overall_accuracy, s.average_accuracy, s.kappa, s.macro_f1, s.weighted_f1, s.cross_entropy];
             let cells = numbers.map(three).into_iter();
-            let votes = s.votes.as_ref().map_or("-".to_owned(), |votes| three(votes.cross_entropy));
+            let votes = three(s.votes.as_ref().map_or(f64::NAN, |votes| votes.cross_entropy));
             let other = if of_pixels { three(s.mean_iou) } else { votes };
             table.row([row.model.clone()].into_iter().chain(cells).chain([other, three(s.brier)]));
         }
@@ -120,9 +109,4 @@ impl Evaluate {
             run::DIAGRAM_BINS
         ))
     }
-}
-
-/// A score in three decimals; one that is not defined is a dash.
-fn three(score: f64) -> String {
-    if score.is_finite() { format!("{score:.3}") } else { "-".to_owned() }
 }

@@ -1,56 +1,42 @@
 //! `lcz features`: a network's features of every patch of a file.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use lcz::Progress;
-use lcz::models::Device;
 use lcz::run;
-use lcz::run::Run;
 
+use super::options::{Context, Output, RunAndData};
 use super::output;
 
-/// Write a network's features of every patch, with labels, votes and groups where the file has them.
+/// Extract a network's features of every patch
+///
+/// With labels, votes and groups where the file of patches has them; it needs no labels.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The output holds `features` [N, D]: the penultimate layer, or of a unet the mean of the encoder's
-smallest maps. Patches and features are read and written some at a time, so that neither needs to fit into memory; the
-file appears when it is whole.
+    mut_arg("data", |data| data.required(true)),
+    after_help = "The output holds `features` [N, D]: the penultimate layer, or of a unet the mean
+of the encoder's smallest maps. Patches and features are streamed, so that
+neither needs to fit into memory; the file appears when it is whole.
 
 Examples:
   lcz features runs/first --data data/training.h5 --out features.h5"
 )]
 pub struct Features {
-    /// The run's folder.
-    run: PathBuf,
+    #[command(flatten)]
+    on: RunAndData,
 
-    /// An HDF5 file of patches; it needs no labels.
-    #[arg(long)]
-    data: PathBuf,
-
-    /// The HDF5 file to write.
-    #[arg(long)]
-    out: PathBuf,
-
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
-    #[arg(long, default_value = "cpu")]
-    device: Device,
-
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    out: Output,
 }
 
 impl Features {
-    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let run = Run::open(&self.run)?;
-        let report = run::features(&run, &self.data, &self.out, self.device, progress)?;
-        if self.json {
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        let (run, data) = self.on.open()?;
+        let report = run::features(&run, &data, &self.out.out, cx.device, &mut cx.progress)?;
+        if cx.json {
             return output::json(&report);
         }
         output::line(format!(
             "{}: {} features of each of {} patches ({})",
-            self.out.display(),
+            self.out.out.display(),
             report.width,
             report.patches,
             report.provenance

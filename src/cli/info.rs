@@ -10,37 +10,33 @@ use lcz::figures::{self, Caption, Composite, Provenance, Source};
 use lcz::{Bands, Progress};
 use serde::Serialize;
 
+use super::options::{Context, FigureFolder};
 use super::output::{self, Table};
 
-/// Say what an HDF5 file of patches holds, or a folder of training.h5, validation.h5, testing.h5.
+/// Describe a data set
 ///
-/// Labels, masks and votes are read and checked; all pixels only with --statistics.
+/// Labels, masks and votes are read and checked; all pixels only with --statistics. --figures draws five patches of
+/// each class as FILE-gallery or FILE-NAME-gallery: in true colour, radar in false colour.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lcz info data/training.h5
   lcz info data --statistics
   lcz info data/training.h5 --dataset sen1 --figures figures
-  lcz info data/testing.h5 --json | jq '.[0].patches'")]
+  lcz info data/testing.h5 --json | jq '.files[0].patches'")]
 pub struct Info {
-    /// An HDF5 file, or a folder of a data set.
+    /// HDF5 file, or folder of a data set
     file: PathBuf,
 
-    /// Read every pixel, too: mean and standard deviation of each band.
+    /// Mean and standard deviation of each band, from all pixels
     #[arg(long)]
     statistics: bool,
 
-    /// The dataset of pixels, where a file has more than one [default: sen2, patches or sen1].
+    /// Dataset of the pixels, where a file has several [default: sen2, patches or sen1]
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
 
-    /// Draw five patches of each class into this folder, as FILE-gallery or FILE-NAME-gallery: in true colour,
-    /// radar in false colour.
-    #[arg(long, value_name = "FOLDER")]
-    figures: Option<PathBuf>,
-
-    /// Print JSON: a list, one object a file.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    figures: FigureFolder,
 }
 
 /// What is told of one file.
@@ -60,17 +56,17 @@ struct Report {
 }
 
 impl Info {
-    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let files = so2sat::files(&self.file)?;
         let reports =
-            files.iter().map(|file| self.report(file, progress)).collect::<lcz::Result<Vec<_>>>()?;
-        for (report, folder) in reports.iter().zip(self.figures.iter().cycle()) {
+            files.iter().map(|file| self.report(file, &mut cx.progress)).collect::<lcz::Result<Vec<_>>>()?;
+        for (report, folder) in reports.iter().zip(self.figures.figures.iter().cycle()) {
             let dataset = self.dataset.as_ref().map_or_else(String::new, |name| format!("-{name}"));
             let stem = format!("{}{dataset}-gallery", report.stem);
             report.gallery.iter().try_for_each(|gallery| gallery.save(folder, &stem))?;
         }
-        if self.json {
-            return output::json(&reports);
+        if cx.json {
+            return output::json_list("files", &reports);
         }
         for report in &reports {
             report.print()?;
@@ -86,7 +82,7 @@ impl Info {
             }
         }
         reports.iter().try_for_each(Report::print_statistics)?;
-        match &self.figures {
+        match &self.figures.figures {
             Some(folder) => output::line(format!("\nfigures in {}", folder.display())),
             None => Ok(()),
         }
@@ -103,7 +99,7 @@ impl Info {
             summary: Summary::of(&patches)?,
             datasets: so2sat::datasets(file)?,
             statistics: if self.statistics { Some(patches.band_statistics(progress)?) } else { None },
-            gallery: self.figures.as_ref().map(|_| gallery(&patches)).transpose()?,
+            gallery: self.figures.figures.as_ref().map(|_| gallery(&patches)).transpose()?,
             stem,
         })
     }

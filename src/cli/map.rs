@@ -1,19 +1,15 @@
 //! `lcz map`: a model over a whole scene.
 
-use std::path::PathBuf;
-
-use lcz::Progress;
 use lcz::data::Sample;
 use lcz::display::percent;
 use lcz::mapping;
 use lcz::mapping::{MapReport, MapScores, Mapping};
-use lcz::models::Device;
 use lcz::run::Run;
 
-use super::output::{self, Table};
-use super::scene::SceneOptions;
+use super::options::{Context, Labels, Output, Provenance, RunFolder, SceneOptions, Stride, Unscaled};
+use super::output::{self, Table, number};
 
-/// Map a whole scene with a trained model.
+/// Map a whole scene with a trained model
 ///
 /// A model of patches classifies the window around each point of a grid, 100 m apart; a window with a pixel without data
 /// in any band has no class. A model of pixels (a U-Net) classifies every pixel: tiles overlap, and a pixel's probabilities
@@ -23,94 +19,79 @@ use super::scene::SceneOptions;
 /// OUT-filtered.tif, the same smoothed by a Gaussian of one width for all classes; OUT-confidence.tif and OUT-entropy.tif,
 /// how certain the model is (no data: NaN; entropy in nats); OUT.png, OUT.svg and OUT.csv, the map as a figure.
 ///
-/// A scene whose pixels are larger or smaller than those that the model was trained on is resampled first.
+/// The model's bands are taken by name, in any order, with commas or spaces between the files. A scene whose pixels are
+/// larger or smaller than those that the model was trained on is resampled first. --labels compares the map with the
+/// classes of a GeoTIFF (0, -999 and its no-data value: unknown).
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  lcz map runs/first --bands B2.tif,B3.tif,B4.tif,B5.tif,B6.tif,B7.tif,B8.tif,B8A.tif,B11.tif,B12.tif \\
-      --scale 1e-4 --out city.tif
-  lcz map runs/first --bands city/B*.tif --scale 1e-4 --stride 10px --probabilities --out city.tif
-  lcz map runs/cover --bands city/B*.tif --scale 1e-4 --bbox=8.6,53.0,9.0,53.2 --out cover.tif
-  lcz map runs/landsat --bands B1.tif,B2.tif,B3.tif --scale 2e-5 --offset -0.1 --truth lcz.tif --out hongkong.tif")]
+#[command(
+    mut_arg("bands", |bands| bands.num_args(1..)),
+    after_help = "Examples:
+  lcz map runs/first --bands city/B*.tif --scale 1e-4 --out city.tif
+  lcz map runs/first --bands city/B*.tif --scale 1e-4 --stride 10px \\
+      --probabilities --out city.tif
+  lcz map runs/cover --bands city/B*.tif --scale 1e-4 \\
+      --bbox=8.6,53.0,9.0,53.2 --out cover.tif
+  lcz map runs/landsat --bands B1.tif,B2.tif,B3.tif --scale 2e-5 \\
+      --offset -0.1 --labels lcz.tif --out hongkong.tif"
+)]
 pub struct Map {
-    /// The run's folder.
-    run: PathBuf,
-
-    /// GeoTIFFs of the bands, in any order, with commas or spaces between them; the model's are taken by name.
-    #[arg(long, value_name = "A.tif,B.tif,...", required = true, num_args = 1.., value_delimiter = ',')]
-    bands: Vec<PathBuf>,
-
-    /// The GeoTIFF to write; the other files lie next to it.
-    #[arg(long, value_name = "FILE.tif")]
-    out: PathBuf,
-
-    /// Stride of the windows or tiles: metres on the ground, or pixels that the model sees [default: 100m, or half a
-    /// tile for a model of pixels]
-    #[arg(long, value_name = "100m|10px")]
-    stride: Option<String>,
-
-    /// Whether pixels of another size than the model's are resampled to that: auto or none.
-    #[arg(long, default_value = "auto", value_parser = ["auto", "none"])]
-    resample: String,
+    #[command(flatten)]
+    run: RunFolder,
 
     #[command(flatten)]
     scene: SceneOptions,
+
+    #[command(flatten)]
+    out: Output,
+
+    #[command(flatten)]
+    stride: Stride,
+
+    /// Resampling of pixels of another size than the model's: auto or none
+    #[arg(long, default_value = "auto", value_parser = ["auto", "none"])]
+    resample: String,
 
     /// Standard deviation of the Gaussian of OUT-filtered.tif, in metres or pixels of the map [default: 100m, or 1px for
     /// a model of pixels]
     #[arg(long, value_name = "100m|1px")]
     sigma: Option<String>,
 
-    /// Write the probabilities of all classes, too: OUT-probabilities.tif, one band per class.
+    /// Write the probabilities of all classes too: OUT-probabilities.tif, one band per class
     #[arg(long)]
     probabilities: bool,
 
-    /// Compare the map with the classes of a GeoTIFF (0, -999 and its no-data value: unknown).
-    #[arg(long, value_name = "LCZ.tif")]
-    truth: Option<PathBuf>,
+    #[command(flatten)]
+    labels: Labels,
 
-    /// Ignore the run's temperature.
-    #[arg(long)]
-    unscaled: bool,
+    #[command(flatten)]
+    unscaled: Unscaled,
 
-    /// What the figure says about where the scene is from [default: what the files say, or their names]
-    #[arg(long, value_name = "TEXT")]
-    provenance: Option<String>,
-
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
-    #[arg(long, default_value = "cpu")]
-    device: Device,
-
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    provenance: Provenance,
 }
 
 impl Map {
-    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let run = Run::open(&self.run)?;
-        let scene = self.scene.open(&self.bands)?;
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        let (run, out) = (Run::open(&self.run.run)?, &self.out.out);
+        let scene = self.scene.open(&self.scene.bands)?;
         let mapping = Mapping {
-            stride: self.stride.as_deref().map(str::parse).transpose()?,
+            stride: self.stride.stride.as_deref().map(str::parse).transpose()?,
             resample: self.resample == "auto",
             radiometry: self.scene.radiometry(),
             area: self.scene.area()?,
             sigma: self.sigma.as_deref().map(str::parse).transpose()?,
             probabilities: self.probabilities,
-            unscaled: self.unscaled,
-            data: self.provenance,
-            device: self.device,
+            unscaled: self.unscaled.unscaled,
+            data: self.provenance.provenance,
+            device: cx.device,
         };
-        let truth = self.truth.as_deref();
-        let report = mapping::map(&run, scene, &mapping, &self.out, truth, progress)?.report;
-        if self.json {
+        let labels = self.labels.labels.as_deref();
+        let report = mapping::map(&run, scene, &mapping, out, labels, &mut cx.progress)?.report;
+        if cx.json {
             return output::json(&report);
         }
         print(&report)?;
-        output::line(format!(
-            "\nwrote {}, and next to it {}",
-            self.out.display(),
-            report.files[1..].join(", ")
-        ))
+        output::line(format!("\nwrote {}, and next to it {}", out.display(), report.files[1..].join(", ")))
     }
 }
 
@@ -140,7 +121,7 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
     ))?;
     let mut table = Table::new(["class", "pixels", "share", "km²"]);
     for class in &report.classes {
-        let area = class.square_kilometres.map_or_else(|| "-".to_owned(), |area| format!("{area:.2}"));
+        let area = number(class.square_kilometres, 2);
         table.row([class.name.clone(), class.pixels.to_string(), percent(class.share), area]);
     }
     table.print()?;
@@ -168,13 +149,13 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
 }
 
 fn row(name: &str, scores: &MapScores) -> [String; 6] {
-    let optional = |score: Option<f64>| score.map_or_else(|| "-".to_owned(), |score| format!("{score:.3}"));
+    let three = |score: Option<f64>| number(score, 3);
     [
         name.to_owned(),
-        format!("{:.3}", scores.overall_accuracy),
-        optional(scores.built_accuracy),
-        optional(scores.built_or_natural_accuracy),
-        format!("{:.3}", scores.kappa),
-        format!("{:.3}", scores.macro_f1),
+        three(Some(scores.overall_accuracy)),
+        three(scores.built_accuracy),
+        three(scores.built_or_natural_accuracy),
+        three(Some(scores.kappa)),
+        three(Some(scores.macro_f1)),
     ]
 }

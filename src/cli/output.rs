@@ -1,5 +1,6 @@
 //! What a verb prints on stdout: lines, aligned tables, JSON. Each says so when stdout is closed.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -17,7 +18,26 @@ pub fn line(text: impl AsRef<str>) -> anyhow::Result<()> {
     Ok(written.map_err(lcz::Error::io(Path::new("standard output")))?)
 }
 
+/// A number with N decimals; one that is not defined is a dash.
+pub fn number(value: impl Into<Option<f64>>, decimals: usize) -> String {
+    let value = value.into().filter(|value| value.is_finite());
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
+}
+
+/// An object with the version that wrote it.
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    lcz_version: &'static str,
+    #[serde(flatten)]
+    value: &'a T,
+}
+
 /// A value as indented JSON, for machines.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    line(serde_json::to_string_pretty(value)?)
+    line(serde_json::to_string_pretty(&Versioned { lcz_version: env!("CARGO_PKG_VERSION"), value })?)
+}
+
+/// A list under a name as indented JSON.
+pub fn json_list(name: &str, values: &[impl Serialize]) -> anyhow::Result<()> {
+    json(&BTreeMap::from([(name, values)]))
 }

@@ -2,21 +2,20 @@
 
 use std::path::PathBuf;
 
-use lcz::Progress;
+use anyhow::Context as _;
 use lcz::figures::{self, Caption, Provenance, Source, TilesPicture};
 use lcz::scene::{CloudFilter, CutInto, CutReport, Cutting, GeoTiff, LabelRaster, Part, Plan, Scene};
 
-use super::labels::LabelOptions;
+use super::options::{Context, LabelOptions, Output, SceneOptions, Split, Stride};
 use super::output::{self, Table};
-use super::scene::SceneOptions;
 
-/// Cut patches from GeoTIFF bands, with a class each or (--masks) a class per pixel.
+/// Cut patches from GeoTIFF bands
 ///
 /// Each labelled pixel gives a patch of SIZE x SIZE pixels around it (for an even SIZE the pixel is
 /// the one below and right of the middle). Whole connected regions of one class go to training,
 /// validation or testing; then windows that overlap one of another part are dropped, as are windows
 /// that leave the scene. OUT gets training.h5, validation.h5, testing.h5,
-/// testing.tif (the labels of testing where they lie, for `lcz map --truth`) and report.json with all counts.
+/// testing.tif (the labels of testing where they lie, for `lcz map --labels`) and report.json with all counts.
 ///
 /// With --masks the scene is cut into tiles of SIZE x SIZE pixels on a grid from the upper left corner on, and each
 /// patch carries the class of every pixel (dataset mask; 0: no class, as under a cloud). Blocks of --block x --block tiles
@@ -26,52 +25,55 @@ use super::scene::SceneOptions;
 /// Patches that hold a pixel without data are left out, and with --scl those with too much cloud and shadow.
 ///
 /// Bands share one grid; coarser ones may be whole multiples of the finest (Sentinel-2's 20 m and
-/// 60 m bands next to its 10 m ones) and are upsampled by nearest neighbour.
+/// 60 m bands next to its 10 m ones) and are upsampled by nearest neighbour. --bands is repeated for each further date.
 ///
 /// Labels are a raster, or the polygons of a shapefile or a GeoPackage: a pixel has the class of the polygon
-/// that its centre lies in (of the later one where several do). Labels on another coordinate system than the
+/// that contains its centre (of the later one where several do). Labels on another coordinate system than the
 /// bands are reprojected with --reproject.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels lcz.tif --size 32 --out patches
-  lcz patches --bands 2013_B4.tif,2013_B5.tif --bands 2014_B4.tif,2014_B5.tif --labels lcz.tif \\
-      --size 16 --scale 2e-5 --offset -0.1 --split 60/15/25 --seed 1 --out patches
-  lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels polygons.shp --label-field VALUE \\
-      --group-field polygon_id --reproject --buffer 500m --size 32 --out patches
-  lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels atlas.gpkg --codes urban-atlas-groups --reproject \\
-      --masks --size 64 --scl SCL.tif --max-cloud 15 --bbox=8.6,53.0,9.0,53.2 --scale 1e-4 --out data")]
+#[command(
+    mut_arg("labels", |labels| labels.required(true)),
+    mut_arg("stride", |stride| stride.requires("masks")),
+    after_help = "Examples:
+  lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels lcz.tif --size 32 \\
+      --out patches
+  lcz patches --bands 2013_B4.tif,2013_B5.tif --bands 2014_B4.tif,2014_B5.tif \\
+      --labels lcz.tif --size 16 --scale 2e-5 --offset -0.1 \\
+      --split 60/15/25 --seed 1 --out patches
+  lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels polygons.shp \\
+      --label-field VALUE --group-field polygon_id --reproject --buffer 500m \\
+      --size 32 --out patches
+  lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels atlas.gpkg \\
+      --codes urban-atlas-groups --reproject --masks --size 64 --scl SCL.tif \\
+      --max-cloud 15 --bbox=8.6,53.0,9.0,53.2 --scale 1e-4 --out data"
+)]
 pub struct Patches {
-    /// GeoTIFFs of the bands, separated by commas; once more for each further date.
-    #[arg(long, value_name = "A.tif,B.tif,...", required = true)]
-    bands: Vec<String>,
+    #[command(flatten)]
+    scene: SceneOptions,
 
     #[command(flatten)]
     labels: LabelOptions,
 
-    /// Cut tiles with the class of every pixel.
+    /// Cut tiles with the class of every pixel
     #[arg(long)]
     masks: bool,
 
-    /// Rows and columns of a patch, in pixels of the finest band.
+    /// Rows and columns of a patch, in pixels of the finest band
     #[arg(long, value_name = "PIXELS")]
     size: usize,
 
-    /// The folder to make.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-
     #[command(flatten)]
-    scene: SceneOptions,
+    out: Output,
 
-    /// Sentinel-2's scene classes, which show clouds; once for each date.
+    /// Sentinel-2's scene classes, which show clouds; once for each date
     #[arg(long, value_name = "SCL.tif")]
     scl: Vec<PathBuf>,
 
-    /// Largest share of a patch under clouds and their shadows, in percent.
+    /// Largest share of a patch under clouds and their shadows, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 15.0, requires = "scl")]
     max_cloud: f64,
 
-    /// Scene classes that count as cloud: 3 cloud shadow, 8 and 9 clouds, 10 thin cirrus.
+    /// Scene classes that count as cloud: 3 cloud shadow, 8 and 9 clouds, 10 thin cirrus
     #[arg(
         long,
         value_name = "CLASS,...",
@@ -81,55 +83,51 @@ pub struct Patches {
     )]
     cloud_classes: Vec<u8>,
 
-    /// Training/validation/testing in percent of each class's pixels.
-    #[arg(long, default_value = "60/15/25")]
-    split: String,
+    #[command(flatten)]
+    split: Split,
 
-    /// Random seed of the split.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-
-    /// Without --masks: least distance between windows of different parts, in metres or pixels.
+    /// Without --masks: least distance between windows of different parts, in metres or pixels
     #[arg(long, value_name = "500m|16px", default_value = "0px", conflicts_with = "masks")]
     buffer: String,
 
-    /// Stride of the tiles in pixels [default: SIZE; less makes them overlap]
-    #[arg(long, value_name = "PIXELS", requires = "masks")]
-    stride: Option<usize>,
+    #[command(flatten)]
+    stride: Stride,
 
-    /// Tiles along a block of ground.
+    /// Number of tiles along a block of ground
     #[arg(long, value_name = "TILES", default_value_t = 3, requires = "masks")]
     block: usize,
-
-    /// Print the counts as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Patches {
     /// Cuts, writes, and prints what became of the labelled pixels.
-    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let cutting = self.cutting()?;
-        let dates = self.dates()?;
-        let labels = self.labels.open(&dates, progress)?;
-        let plan = cutting.cut(&dates, &labels, &self.out, progress)?;
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        let (cutting, dates, out) = (self.cutting()?, self.dates()?, &self.out.out);
+        let labels = self.labels.open(&dates, &mut cx.progress)?;
+        let plan = cutting.cut(&dates, &labels, out, &mut cx.progress)?;
         for (k, date) in dates.iter().enumerate() {
             if let Some(figure) = figure(&plan, &cutting, date, &labels, k)? {
                 let name = if k == 0 { "scene".to_owned() } else { format!("scene-{}", k + 1) };
-                figure.save(&self.out, &name)?;
+                figure.save(out, &name)?;
             }
         }
         let report = plan.report();
-        if self.json {
+        if cx.json {
             return output::json(report);
         }
         print(report)?;
-        output::line(format!("\nwrote {}", self.out.display()))
+        output::line(format!("\nwrote {}", out.display()))
     }
 
     fn cutting(&self) -> anyhow::Result<Cutting> {
         let into = if self.masks {
-            CutInto::Tiles { stride: self.stride.unwrap_or(self.size), block: self.block }
+            let pixels = |text: &str| {
+                let number = text.strip_suffix("px").unwrap_or(text).parse();
+                number.with_context(|| {
+                    format!("--stride: '{text}' is not a number of pixels; give one, such as 32px")
+                })
+            };
+            let stride = self.stride.stride.as_deref().map_or(Ok(self.size), pixels)?;
+            CutInto::Tiles { stride, block: self.block }
         } else {
             CutInto::Windows { buffer: self.buffer.parse()? }
         };
@@ -138,23 +136,21 @@ impl Patches {
             radiometry: self.scene.radiometry(),
             area: self.scene.area()?,
             clouds: CloudFilter { hidden: self.cloud_classes.clone(), most: self.max_cloud / 100.0 },
-            shares: self.split.parse()?,
-            seed: self.seed,
+            shares: self.split.split.as_deref().unwrap_or("60/15/25").parse()?,
+            seed: self.split.seed.get(),
             into,
         })
     }
 
     fn dates(&self) -> anyhow::Result<Vec<Scene>> {
-        if !self.scl.is_empty() && self.scl.len() != self.bands.len() {
-            anyhow::bail!(
-                "--scl: {} files of scene classes for {} dates; give one for each --bands",
-                self.scl.len(),
-                self.bands.len()
-            );
-        }
+        let (classes, dates) = (self.scl.len(), self.scene.bands.len());
+        anyhow::ensure!(
+            classes == 0 || classes == dates,
+            "--scl: {classes} files of scene classes for {dates} dates; give one for each --bands"
+        );
         let mut dates = Vec::new();
-        for (k, files) in self.bands.iter().enumerate() {
-            let date = self.scene.open(files.split(',').map(str::trim).filter(|file| !file.is_empty()))?;
+        for (k, files) in self.scene.bands.iter().enumerate() {
+            let date = self.scene.open([files])?;
             dates.push(match self.scl.get(k) {
                 Some(scl) => date.with_scene_classes(GeoTiff::open(scl)?),
                 None => date,

@@ -1,78 +1,64 @@
 //! `lcz predict`: class probabilities of every patch or pixel of a file.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use lcz::Progress;
-use lcz::models::Device;
 use lcz::run;
-use lcz::run::{Prediction, Run};
+use lcz::run::Prediction;
 use lcz::uncertainty::MeanEntropy;
 
+use super::options::{Context, MonteCarloDropout, Output, RunAndData, Seed, Unscaled};
 use super::output;
 
-/// Predict class probabilities, at the run's temperature if `lcz temp-scale` has fitted one; labels, votes, masks
-/// and groups are copied where the file has them.
+/// Predict class probabilities of patches or pixels
+///
+/// At the run's temperature if `lcz temp-scale` has fitted one; --mc-dropout ignores it, since it was fitted to single
+/// passes without dropout. Labels, votes, masks and groups are copied where the file of patches has them.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The output holds `probabilities` [N, K], or [N, S, S, K] of a model that gives each pixel a class, and the
-attribute `classes`; the temperature and how it was fitted
-are attributes too (`temperature`, `temperature_procedure`, `temperature_data`, `temperature_patches`).
-Of an ensemble, or with --mc-dropout, they are the members' mean, and `entropy_total`,
-`entropy_aleatoric` and `entropy_epistemic` (nats, per patch or pixel) are the entropy of the mean, the mean entropy of
-the members and their difference: of the members without temperature.
+    mut_arg("data", |data| data.required(true)),
+    mut_arg("seed", |seed| seed.requires("mc_dropout")),
+    after_help = "The name of the output says its format: .h5, .npz (the same arrays), or .csv
+(label and probabilities). It holds `probabilities` [N, K], or [N, S, S, K] of a
+model of pixels, and the attribute `classes`; the temperature and how it was
+fitted are attributes too (`temperature`, `temperature_procedure`,
+`temperature_data`, `temperature_patches`). Of an ensemble, or with --mc-dropout, they are the
+members' mean, and `entropy_total`, `entropy_aleatoric` and `entropy_epistemic`
+(nats, per patch or pixel) are the entropy of the mean, the mean entropy of the
+members and their difference: of the members without temperature.
 
 Examples:
   lcz predict runs/first --data data/testing.h5 --out predictions.h5
   lcz predict runs/first --data data/testing.h5 --out unscaled.h5 --unscaled
-  lcz predict runs/first --data data/testing.h5 --out sampled.h5 --mc-dropout 20
-  lcz predict runs/imported --data unlabelled.h5 --out predictions.h5"
+  lcz predict runs/first --data data/testing.h5 --out mean.h5 --mc-dropout 20
+  lcz predict runs/imported --data unlabelled.h5 --out predictions.csv"
 )]
 pub struct Predict {
-    /// The run's folder.
-    run: PathBuf,
+    #[command(flatten)]
+    on: RunAndData,
 
-    /// An HDF5 file of patches; it needs no labels.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    out: Output,
 
-    /// The HDF5 file to write.
-    #[arg(long)]
-    out: PathBuf,
+    #[command(flatten)]
+    unscaled: Unscaled,
 
-    /// Ignore the run's temperature.
-    #[arg(long)]
-    unscaled: bool,
+    #[command(flatten)]
+    dropout: MonteCarloDropout,
 
-    /// Passes of Monte Carlo dropout; their mean is taken (20 are usual).
-    /// The run's temperature is ignored: it was fitted to single passes without dropout.
-    #[arg(long, value_name = "PASSES")]
-    mc_dropout: Option<usize>,
-
-    /// Random seed of the passes with dropout.
-    #[arg(long, default_value_t = 0, requires = "mc_dropout")]
-    seed: u64,
-
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
-    #[arg(long, default_value = "cpu")]
-    device: Device,
-
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    seed: Seed,
 }
 
 impl Predict {
-    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let run = Run::open(&self.run)?;
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        let ((run, data), out) = (self.on.open()?, self.out.out);
         let how = Prediction {
-            unscaled: self.unscaled,
-            passes: self.mc_dropout,
-            seed: self.seed,
-            device: self.device,
+            unscaled: self.unscaled.unscaled,
+            passes: self.dropout.mc_dropout,
+            seed: self.seed.get(),
+            device: cx.device,
         };
-        let report = run::predict(&run, &self.data, &self.out, how, progress)?;
-        if self.json {
+        let report = run::predict(&run, &data, &out, how, &mut cx.progress)?;
+        if cx.json {
             return output::json(&report);
         }
         if report.other_classes {
@@ -85,7 +71,7 @@ impl Predict {
         };
         output::line(format!(
             "{}: {} patches, mean confidence {:.3}{scaling}",
-            self.out.display(),
+            out.display(),
             report.patches,
             report.mean_confidence
         ))?;

@@ -10,26 +10,17 @@ use lcz::progress::{Lines, Silent};
 
 /// Reports to whoever reads stderr.
 pub struct Terminal {
-    manner: Manner,
+    manner: Box<dyn Progress>,
     interrupted: Arc<AtomicBool>,
-}
-
-enum Manner {
-    /// For a terminal.
-    Bar(Bar),
-    /// For a file or a pipe.
-    Lines(Lines),
-    /// For `--quiet`.
-    Silent(Silent),
 }
 
 impl Terminal {
     /// A bar on a terminal, lines elsewhere, nothing if `quiet`.
     pub fn new(quiet: bool) -> Self {
-        let manner = match (quiet, io::stderr().is_terminal()) {
-            (true, _) => Manner::Silent(Silent),
-            (false, true) => Manner::Bar(Bar::default()),
-            (false, false) => Manner::Lines(Lines::on_stderr()),
+        let manner: Box<dyn Progress> = match (quiet, io::stderr().is_terminal()) {
+            (true, _) => Box::new(Silent),
+            (false, true) => Box::new(Bar::default()),
+            (false, false) => Box::new(Lines::on_stderr()),
         };
         Self { manner, interrupted: Arc::default() }
     }
@@ -38,27 +29,19 @@ impl Terminal {
     pub fn until(self, interrupted: Arc<AtomicBool>) -> Self {
         Self { interrupted, ..self }
     }
-
-    fn inner(&mut self) -> &mut dyn Progress {
-        match &mut self.manner {
-            Manner::Bar(bar) => bar,
-            Manner::Lines(lines) => lines,
-            Manner::Silent(silent) => silent,
-        }
-    }
 }
 
 impl Progress for Terminal {
     fn begin(&mut self, name: &str, steps: u64) {
-        self.inner().begin(name, steps);
+        self.manner.begin(name, steps);
     }
 
     fn advance(&mut self, steps: u64, note: &str) {
-        self.inner().advance(steps, note);
+        self.manner.advance(steps, note);
     }
 
     fn end(&mut self, summary: &str) {
-        self.inner().end(summary);
+        self.manner.end(summary);
     }
 
     fn interrupted(&self) -> bool {

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use lcz::Progress;
-use lcz::models::Device;
 use lcz::studies::{
     self, ActiveStudy, LandcoverStudy, LdlStudy, Place, Shard, Study, StudyPart, UncertaintyStudy,
 };
 use lcz::uncertainty::Acquisition;
 
+use super::options::{Context, Data, Epochs, Output, Seed, Settings, SyntheticPatches};
 use super::output;
 
 /// Reproduce a study from a paper.
@@ -25,8 +24,8 @@ use super::output;
 
 On several machines with a shared folder, as a Slurm job array:
   lcz reproduce uncertainty --data data --out study --prepare
-  sbatch --array=1-8 --wrap \\
-    'lcz reproduce uncertainty --data data --out study --shard $SLURM_ARRAY_TASK_ID/8'
+  sbatch --array=1-8 --wrap 'lcz reproduce uncertainty --data data \\
+    --out study --shard $SLURM_ARRAY_TASK_ID/8'
   lcz reproduce uncertainty --data data --out study --collect")]
 pub struct Reproduce {
     #[command(subcommand)]
@@ -45,21 +44,18 @@ enum StudyArguments {
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Shared {
-    /// Data set: a folder with training.h5, validation.h5 and testing.h5, or one file [default: synthetic]
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: Data,
 
-    /// Output folder
-    #[arg(long)]
-    out: PathBuf,
+    #[command(flatten)]
+    out: Output,
 
     /// Quick mode: small network, few epochs, small synthetic data set; takes minutes
     #[arg(long)]
     quick: bool,
 
-    /// Random seed [default: 0]
-    #[arg(long)]
-    seed: Option<u64>,
+    #[command(flatten)]
+    seed: Seed,
 
     /// Number of runs in parallel [default: number of cores, at most 4]
     #[arg(long)]
@@ -76,69 +72,70 @@ struct Shared {
     /// Only write tables and figures from the stored runs; nothing is trained
     #[arg(long, alias = "redraw")]
     collect: bool,
-
-    /// Device: cpu, cuda:0 (in a build for CUDA), or auto
-    #[arg(long, default_value = "cpu")]
-    device: Device,
-
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// The options of studies of patches.
 #[derive(Debug, Args)]
+#[command(mut_arg("patches", |patches| patches.conflicts_with("data")))]
 struct OfPatches {
-    /// Number of synthetic patches [default: 6000, with --quick 2000]
-    #[arg(long, conflicts_with = "data")]
-    patches: Option<usize>,
+    #[command(flatten)]
+    patches: SyntheticPatches,
 
-    /// Set an option of lcz train, such as training.epochs=20; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    settings: Vec<String>,
+    #[command(flatten)]
+    epochs: Epochs,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Args)]
+struct Seeds {
+    /// Number of random seeds [default: ldl 5, active 3; quick mode: 3 and 2]
+    #[arg(long, value_name = "N")]
+    seeds: Option<u64>,
 }
 
 impl OfPatches {
     /// The settings, with those of other options over them.
-    fn settings(&mut self, shared: &Shared, more: &[(&str, Option<String>)]) -> &[String] {
-        let seed = ("training.seed", shared.seed.map(|seed| seed.to_string()));
-        for (key, value) in more.iter().chain([&seed]) {
-            self.settings.extend(value.iter().map(|value| format!("{key}={value}")));
-        }
-        &self.settings
+    fn settings(self, shared: &Shared, width: Option<usize>) -> Vec<String> {
+        self.settings.get(&[
+            ("training.epochs", self.epochs.epochs.map(|epochs| epochs.to_string())),
+            ("model.width", width.map(|width| width.to_string())),
+            ("training.seed", shared.seed.seed.map(|seed| seed.to_string())),
+        ])
     }
 
     fn is_given(&self) -> bool {
-        self.patches.is_some() || !self.settings.is_empty()
+        self.patches.patches.is_some() || self.epochs.epochs.is_some() || self.settings.is_given()
     }
 }
 
 impl Shared {
     /// Does the study. `given` says whether the command line has settings, which are then compared with those of the
     /// folder where it is only collected.
-    fn run<S: Study>(self, study: &S, given: bool, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let place = Place { data: self.data.as_deref(), out: &self.out, device: self.device };
+    fn run<S: Study>(self, study: &S, given: bool, cx: &mut Context) -> anyhow::Result<()> {
+        let place = Place { data: self.data.data.as_deref(), out: &self.out.out, device: cx.device };
         let part = match self.shard {
             Some(shard) => StudyPart::Runs(shard),
             None if self.prepare => StudyPart::Preparation,
             None if self.collect => StudyPart::Tables,
             None => StudyPart::All,
         };
-        let outcome = if self.collect && !given && !self.quick && self.seed.is_none() {
-            Some(studies::collect::<S>(place, progress)?)
+        let outcome = if self.collect && !given && !self.quick && self.seed.seed.is_none() {
+            Some(studies::collect::<S>(place, &mut cx.progress)?)
         } else {
             let cores = || std::thread::available_parallelism().map_or(1, usize::from);
             let jobs = self.jobs.unwrap_or_else(|| cores().min(4));
-            studies::reproduce(study, part, jobs, place, progress)?
+            studies::reproduce(study, part, jobs, place, &mut cx.progress)?
         };
         let Some(outcome) = outcome else { return Ok(()) };
-        if self.json {
+        if cx.json {
             return output::json(&outcome);
         }
         for table in S::tables(&outcome) {
             output::line(table.to_string())?;
         }
-        output::line(format!("all results: {}", self.out.join("README.md").display()))
+        output::line(format!("all results: {}", self.out.out.join("README.md").display()))
     }
 }
 
@@ -148,10 +145,10 @@ impl Shared {
 /// accuracy and calibration: the study of the label distribution paper.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  lcz reproduce ldl --quick --out study                (synthetic, minutes)
-  lcz reproduce ldl --data data --out study            (full run)
+  lcz reproduce ldl --quick --out study   # synthetic, minutes
+  lcz reproduce ldl --data data --out study   # full run
   lcz reproduce ldl --data data --out study --seeds 3 --epochs 60 --width 8
-  lcz reproduce ldl --out study --collect              (tables and figures only)")]
+  lcz reproduce ldl --out study --collect   # tables and figures only")]
 struct Ldl {
     #[command(flatten)]
     shared: Shared,
@@ -159,29 +156,23 @@ struct Ldl {
     #[command(flatten)]
     of_patches: OfPatches,
 
-    /// Number of random seeds per kind of labels [default: 5, with --quick 3]
-    #[arg(long)]
-    seeds: Option<u64>,
+    #[command(flatten)]
+    seeds: Seeds,
 
-    /// Maximum number of epochs [default: 300, with --quick 12]
-    #[arg(long)]
-    epochs: Option<usize>,
-
-    /// Width of the network [default: 16, with --quick 8]
-    #[arg(long)]
+    /// Width of the network [default: 16; quick mode: 8]
+    #[arg(long, value_name = "N")]
     width: Option<usize>,
 }
 
 impl Ldl {
-    fn run(mut self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+    fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let base = if self.shared.quick { LdlStudy::quick } else { LdlStudy::full };
-        let epochs = ("training.epochs", self.epochs.map(|epochs| epochs.to_string()));
-        let width = ("model.width", self.width.map(|width| width.to_string()));
-        let mut study = base(self.of_patches.settings(&self.shared, &[epochs, width]))?;
-        study.patches = self.of_patches.patches.unwrap_or(study.patches);
-        study.seeds = self.seeds.unwrap_or(study.seeds);
-        let given = self.of_patches.is_given() || self.seeds.is_some();
-        self.shared.run(&study, given, progress)
+        let given = self.of_patches.is_given() || self.seeds.seeds.is_some() || self.width.is_some();
+        let patches = self.of_patches.patches.patches;
+        let mut study = base(&self.of_patches.settings(&self.shared, self.width))?;
+        study.patches = patches.unwrap_or(study.patches);
+        study.seeds = self.seeds.seeds.unwrap_or(study.seeds);
+        self.shared.run(&study, given, cx)
     }
 }
 
@@ -219,17 +210,18 @@ struct Uncertainty {
 }
 
 impl Uncertainty {
-    fn run(mut self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+    fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let base = if self.shared.quick { UncertaintyStudy::quick } else { UncertaintyStudy::full };
-        let mut study = base(self.of_patches.settings(&self.shared, &[]))?;
-        study.patches = self.of_patches.patches.unwrap_or(study.patches);
         let given =
             self.of_patches.is_given() || self.shares.is_some() || self.runs.is_some() || self.equal_counts;
+        let patches = self.of_patches.patches.patches;
+        let mut study = base(&self.of_patches.settings(&self.shared, None))?;
+        study.patches = patches.unwrap_or(study.patches);
         study.shares = self.shares.unwrap_or(study.shares);
         study.runs = self.runs.unwrap_or(study.runs);
         study.extractor = self.extractor;
         study.equal_counts = self.equal_counts;
-        self.shared.run(&study, given, progress)
+        self.shared.run(&study, given, cx)
     }
 }
 
@@ -247,13 +239,15 @@ impl Uncertainty {
   core-set   k-centre cover of the features
   distance   largest distance from the geometric median of the predicted class
 
-More seeds or strategies can be added to a study. The number of rounds cannot change: it determines how
-often an epoch repeats the labelled patches.
+More seeds or strategies can be added to a study. The number of rounds cannot
+change: it determines how often an epoch repeats the labelled patches.
 
 Examples:
   lcz reproduce active --quick --out study
-  lcz reproduce active --data data --out study --acquisition bald,margin --start 200 --rounds 8 --budget 100
-  lcz reproduce active --data data --out study --acquisition entropy --seeds 5 --set model.width=8")]
+  lcz reproduce active --data data --out study --acquisition bald,margin \\
+      --start 200 --rounds 8 --budget 100
+  lcz reproduce active --data data --out study --acquisition entropy --seeds 5 \\
+      --set model.width=8")]
 struct Active {
     #[command(flatten)]
     shared: Shared,
@@ -265,21 +259,20 @@ struct Active {
     #[arg(long, value_delimiter = ',')]
     acquisition: Option<Vec<Acquisition>>,
 
-    /// Number of labelled patches at the start [default: 100, with --quick 60]
+    /// Number of labelled patches at the start [default: 100; quick mode: 60]
     #[arg(long)]
     start: Option<usize>,
 
-    /// Number of rounds of labelling [default: 10, with --quick 6]
+    /// Number of rounds of labelling [default: 10; quick mode: 6]
     #[arg(long)]
     rounds: Option<usize>,
 
-    /// Number of patches labelled per round [default: 100, with --quick 60]
+    /// Number of patches labelled per round [default: 100; quick mode: 60]
     #[arg(long)]
     budget: Option<usize>,
 
-    /// Number of random seeds [default: 3, with --quick 2]
-    #[arg(long)]
-    seeds: Option<u64>,
+    #[command(flatten)]
+    seeds: Seeds,
 
     /// Number of Monte Carlo dropout passes of bald [default: 20]
     #[arg(long)]
@@ -287,22 +280,23 @@ struct Active {
 }
 
 impl Active {
-    fn run(mut self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+    fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let base = if self.shared.quick { ActiveStudy::quick } else { ActiveStudy::full };
-        let mut study = base(self.of_patches.settings(&self.shared, &[]))?;
-        study.patches = self.of_patches.patches.unwrap_or(study.patches);
         let numbers = [self.start, self.rounds, self.budget, self.passes];
         let given = self.of_patches.is_given()
             || self.acquisition.is_some()
-            || self.seeds.is_some()
+            || self.seeds.seeds.is_some()
             || numbers.iter().any(Option::is_some);
+        let patches = self.of_patches.patches.patches;
+        let mut study = base(&self.of_patches.settings(&self.shared, None))?;
+        study.patches = patches.unwrap_or(study.patches);
         study.acquisitions = self.acquisition.unwrap_or(study.acquisitions);
         study.start = self.start.unwrap_or(study.start);
         study.rounds = self.rounds.unwrap_or(study.rounds);
         study.budget = self.budget.unwrap_or(study.budget);
         study.passes = self.passes.unwrap_or(study.passes);
-        study.seeds = self.seeds.unwrap_or(study.seeds);
-        self.shared.run(&study, given, progress)
+        study.seeds = self.seeds.seeds.unwrap_or(study.seeds);
+        self.shared.run(&study, given, cx)
     }
 }
 
@@ -311,58 +305,56 @@ impl Active {
 /// Trains U-Nets on two synthetic cities and tests each on held-out blocks of its own city and on the other city. With
 /// the real sample, trains on all dates but one and tests on that date.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "The real sample is slovenia_lulc.h5 of eo-learn's examples. --data is this file, or a folder that holds it
-(itself or in eolearn/); the default is $LCZ_REAL_DATA. Without it the study has the synthetic cities only.
+#[command(after_help = "The real sample is slovenia_lulc.h5 of eo-learn's examples. --data is this file,
+or a folder that holds it (itself or in eolearn/); the default is
+$LCZ_REAL_DATA. Without it the study has the synthetic cities only.
 
 Examples:
-  lcz reproduce landcover --quick --out study          (minutes)
-  lcz reproduce landcover --out study --data data/eolearn"
-)]
+  lcz reproduce landcover --quick --out study   # minutes
+  lcz reproduce landcover --out study --data data/eolearn")]
 struct Landcover {
     #[command(flatten)]
     shared: Shared,
 
-    /// Maximum number of epochs [default: 60]
-    #[arg(long)]
-    epochs: Option<usize>,
+    #[command(flatten)]
+    epochs: Epochs,
 
-    /// Rows and columns of the scene of a city [default: 1216, with --quick 704]
+    /// Rows and columns of the scene of a city [default: 1216; quick mode: 704]
     #[arg(long, value_name = "PIXELS")]
     side: Option<usize>,
 
-    /// Dates of the real sample to hold out in turn, from 0 [default: all, with --quick 4]
+    /// Dates of the real sample to hold out in turn, from 0 [default: all; quick mode: 4]
     #[arg(long, value_delimiter = ',')]
     dates: Option<Vec<usize>>,
 }
 
 impl Landcover {
-    fn run(mut self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+    fn run(mut self, cx: &mut Context) -> anyhow::Result<()> {
         let mut study = if self.shared.quick { LandcoverStudy::quick() } else { LandcoverStudy::full() };
-        let given = self.epochs.is_some() || self.side.is_some() || self.dates.is_some();
+        let given = self.epochs.epochs.is_some() || self.side.is_some() || self.dates.is_some();
         let real = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from);
-        self.shared.data = self.shared.data.or(real);
+        self.shared.data.data = self.shared.data.data.or(real);
         study.dates = match self.dates {
             Some(dates) => dates,
-            None if self.shared.data.is_none() => Vec::new(),
+            None if self.shared.data.data.is_none() => Vec::new(),
             None => study.dates,
         };
         study.side = self.side.unwrap_or(study.side);
-        study.training.seed = self.shared.seed.unwrap_or(study.training.seed);
-        if let Some(epochs) = self.epochs {
+        study.training.seed = self.shared.seed.seed.unwrap_or(study.training.seed);
+        if let Some(epochs) = self.epochs.epochs {
             study = study.with_epochs(epochs);
         }
-        self.shared.run(&study, given, progress)
+        self.shared.run(&study, given, cx)
     }
 }
 
 impl Reproduce {
-    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         match self.study {
-            StudyArguments::Ldl(study) => study.run(progress),
-            StudyArguments::Uncertainty(study) => study.run(progress),
-            StudyArguments::Active(study) => study.run(progress),
-            StudyArguments::Landcover(study) => study.run(progress),
+            StudyArguments::Ldl(study) => study.run(cx),
+            StudyArguments::Uncertainty(study) => study.run(cx),
+            StudyArguments::Active(study) => study.run(cx),
+            StudyArguments::Landcover(study) => study.run(cx),
         }
     }
 }

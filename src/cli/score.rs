@@ -5,19 +5,23 @@ use std::path::PathBuf;
 use clap::Args;
 use lcz::data::predictions::{self, Predictions};
 use lcz::predictions::StoredTemperature;
+use lcz::run;
 use lcz::scorecard::{Scorecard, ScorecardSettings};
-use lcz::{Classes, Progress, run};
 use serde::Serialize;
 
+use super::options::{ClassNames, Context, Measures};
 use super::output::{self, Table};
-use super::scorecard::{self, Settings};
+use super::scorecard;
 
-/// Score predictions of `lcz predict` or any other program.
+/// Score predictions of lcz or any other program
 #[derive(Debug, Args)]
-#[command(after_help = "The file is what `lcz predict` writes for labelled patches, or a CSV with the header
-  true,pred                            zones by number or code; accuracies alone
-  true_label,pred_label,confidence     any classes; and calibration of the predicted class
-  label,p_1,...,p_K                    probabilities: everything that needs no votes
+#[command(after_help = "The file is what `lcz predict` writes for labelled patches, or a CSV with the
+header
+  true,pred                         zones by number or code; accuracies alone
+  true_label,pred_label,confidence  any classes; and calibration of the
+                                    predicted class
+  label,p_1,...,p_K                 probabilities: everything that needs no
+                                    votes
 
 Examples:
   lcz score predictions.h5
@@ -25,23 +29,18 @@ Examples:
   lcz score predictions.h5 --conventions
   lcz score predictions.csv --classes forest,river,road --json | jq '.rows[0]'")]
 pub struct Score {
-    /// The HDF5 or CSV file.
+    /// HDF5 or CSV file
     file: PathBuf,
 
-    /// The classes of a CSV, in order [default: see below].
-    #[arg(long, value_delimiter = ',')]
-    classes: Option<Vec<String>>,
+    #[command(flatten)]
+    classes: ClassNames,
 
     #[command(flatten)]
-    settings: Settings,
+    measures: Measures,
 
-    /// Print the same predictions under the rules of other papers and libraries.
+    /// Print the same predictions under the rules of other papers and libraries
     #[arg(long)]
     conventions: bool,
-
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// The table, and what it is of.
@@ -56,15 +55,15 @@ struct Report<'a> {
 }
 
 impl Score {
-    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let classes = self.classes.map(Classes::named).transpose()?;
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        let classes = self.classes.get()?;
         let predictions = predictions::read(&self.file, classes.as_ref())?;
         if self.conventions {
-            return print_conventions(&predictions, self.settings.get(), self.json);
+            return print_conventions(&predictions, self.measures.get(), cx.json);
         }
-        let card = run::score(&predictions, self.settings.get(), progress)?;
+        let card = run::score(&predictions, self.measures.get(), &mut cx.progress)?;
         let (provenance, temperature) = (predictions.provenance.as_str(), predictions.temperature.as_ref());
-        if self.json {
+        if cx.json {
             return output::json(&Report { provenance, temperature, card: &card });
         }
         let scaling = temperature.map_or_else(String::new, |by| format!(", at {by}"));
@@ -80,7 +79,7 @@ fn print_conventions(
 ) -> anyhow::Result<()> {
     let card = run::conventions(predictions, settings)?;
     if json {
-        return output::json(&card);
+        return output::json_list("measures", &card);
     }
     let mut table = Table::new(["measure", "value", "rule", "used by", "why it differs"]);
     for row in card {

@@ -1,34 +1,10 @@
-//! The evaluation table as `lcz evaluate` and `lcz score` print it, and its settings.
+//! The evaluation table as `lcz evaluate` and `lcz score` print it.
 
-use clap::Args;
 use lcz::scorecard::{Interval, Measure, Scorecard, ScorecardRow, ScorecardSettings};
 
-use super::output::{self, Table};
+use super::output::{self, Table, number};
 
-/// How the table of measures is made.
-#[derive(Debug, Args)]
-pub struct Settings {
-    /// Bins of equal width of the calibration errors.
-    #[arg(long, default_value_t = ScorecardSettings::default().bins)]
-    bins: usize,
-
-    /// Resampling rounds of the column 'if calibrated'; 0 for none.
-    #[arg(long, default_value_t = ScorecardSettings::default().rounds)]
-    rounds: usize,
-
-    /// Random seed.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-}
-
-impl Settings {
-    pub fn get(&self) -> ScorecardSettings {
-        let Self { bins, rounds, seed } = *self;
-        ScorecardSettings { bins, rounds, seed, ..ScorecardSettings::default() }
-    }
-}
-
-/// Prints a table, and beside it the values of another one of the same rows under a heading.
+/// Prints a table, and next to it the values of another one of the same rows under a heading.
 pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Result<()> {
     let interval = |i: Option<Interval>| {
         i.map_or_else(|| "-".to_owned(), |i| format!("{:.4} to {:.4}", i.lower, i.upper))
@@ -47,6 +23,7 @@ pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Res
     if experts {
         header.push("experts".to_owned());
     }
+    let value = |value: f64| number(value, 5);
     let mut table = Table::new(header);
     for row in &card.rows {
         let mut cells = vec![row.measure.short_name().to_owned(), value(row.value), interval(row.interval)];
@@ -124,9 +101,4 @@ fn debiased(row: &ScorecardRow) -> anyhow::Result<()> {
         square.lower,
         square.upper
     ))
-}
-
-/// A measure in five decimals; one that is not defined is a dash.
-fn value(value: f64) -> String {
-    if value.is_finite() { format!("{value:.5}") } else { "-".to_owned() }
 }

@@ -1,81 +1,47 @@
-//! `lcz temp-scale`: one number that makes a network as sure as it is right.
+//! `lcz temp-scale`: one number that recalibrates a network.
 
-use std::path::PathBuf;
-
-use clap::{Args, ValueEnum};
-use lcz::Progress;
+use clap::Args;
 use lcz::calibration::Bound;
-use lcz::models::Device;
 use lcz::run;
-use lcz::run::{LabelKind, Run};
+use lcz::run::Procedure;
 
+use super::options::{Context, RunAndData, Target};
 use super::output;
 
-/// Fit the temperature of a run to validation data; it is kept in the run's folder, and `lcz evaluate`
-/// then shows the scores before and after.
+/// Fit the temperature of a run
+///
+/// To validation data. It is kept in the run folder, and `lcz evaluate` then shows the scores before and after. Of a
+/// folder, validation.h5 is read; of the one file that the run was trained on, its validation part.
+///
+/// The target of the loss is the votes where there are votes, else that of training.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "The data must not be those that the network was trained on: it would stay overconfident. Of the one file
-that a run was trained on, its validation part is taken.
-An ensemble gets one temperature for the mean of its members, whose logits are ln p.
+#[command(after_help = "The data must not be those that the network was trained on: it would stay
+overconfident. An ensemble gets one temperature for the mean of its members,
+whose logits are ln p.
 
 Examples:
-  lcz temp-scale runs/first --data data                  (its validation.h5)
-  lcz temp-scale runs/five --data data                   (of lcz train --ensemble 5)
-  lcz temp-scale runs/first --data data/validation.h5 --procedure ldl-paper"
-)]
+  lcz temp-scale runs/first                  # on the data of its config.toml
+  lcz temp-scale runs/five --data data       # of lcz train --ensemble 5
+  lcz temp-scale runs/first --data data/validation.h5 --procedure ldl-paper")]
 pub struct TempScale {
-    /// The run's folder.
-    run: PathBuf,
+    #[command(flatten)]
+    on: RunAndData,
 
-    /// A labelled HDF5 file, or a folder with a validation.h5.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    target: Target,
 
-    /// Labels of the loss [default: votes where there are votes, else those of training].
-    #[arg(long)]
-    labels: Option<Labels>,
-
-    /// The exact minimum, or the label distribution paper's 10,000 steps of Adam.
-    #[arg(long, default_value = "exact")]
-    procedure: Procedure,
-
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
-    #[arg(long, default_value = "cpu")]
-    device: Device,
-
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Labels {
-    OneHot,
-    Votes,
-    Posterior,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Procedure {
-    Exact,
-    LdlPaper,
+    /// Exact minimum, or the label distribution paper's 10,000 steps of Adam
+    #[arg(long, default_value = "exact", value_parser = ["exact", "ldl-paper"])]
+    procedure: String,
 }
 
 impl TempScale {
-    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let run = Run::open(&self.run)?;
-        let labels = self.labels.map(|labels| match labels {
-            Labels::OneHot => LabelKind::OneHot,
-            Labels::Votes => LabelKind::Votes,
-            Labels::Posterior => LabelKind::Posterior,
-        });
-        let procedure = match self.procedure {
-            Procedure::Exact => run::Procedure::Exact,
-            Procedure::LdlPaper => run::Procedure::LdlPaper,
-        };
-        let fit = run::temp_scale(&run, &self.data, labels, procedure, self.device, progress)?;
-        if self.json {
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        let (run, data) = self.on.open()?;
+        let exact = self.procedure == "exact";
+        let procedure = if exact { Procedure::Exact } else { Procedure::LdlPaper };
+        let fit = run::temp_scale(&run, &data, self.target.get(), procedure, cx.device, &mut cx.progress)?;
+        if cx.json {
             return output::json(&fit);
         }
         output::line(format!(
@@ -83,7 +49,7 @@ impl TempScale {
             fit.temperature.value(),
             fit.loss_before,
             fit.loss_after,
-            self.run.display()
+            run.folder().display()
         ))?;
         match fit.bound {
             Some(Bound::Coldest) => {

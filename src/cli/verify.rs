@@ -3,47 +3,38 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lcz::Progress;
-use lcz::models::Device;
 use lcz::studies;
 
+use super::options::{Context, Data};
 use super::output;
 
-/// Check a figure: its files against one another, and its numbers against those computed again.
+/// Check a figure against its run and its data
+///
+/// Its files against one another, and its numbers against those computed again from the run and the data that it names,
+/// or --run and --data where they have moved. Fails if anything differs. Nothing is written.
 #[derive(Debug, Args)]
-#[command(after_help = "Fails if anything disagrees. Nothing is written.
-
-Examples:
+#[command(after_help = "Examples:
   lcz verify runs/first/figures/testing-confusion-matrix.svg
-  lcz verify paper/figure-3.png --run runs/first        (the run has moved)
-  lcz verify figures/ldl/confusion.svg --run study      (of lcz reproduce; from its predictions)
+  lcz verify paper/figure-3.png --run runs/first
+  lcz verify figures/ldl/confusion.svg --run study     # of lcz reproduce
   lcz verify figures/voting-entropy.svg --data so2sat_vote_patterns.csv")]
 pub struct Verify {
-    /// The figure's .svg, .png or .csv; the other two lie next to it.
+    /// The figure's .svg, .png or .csv; the other two lie next to it
     figure: PathBuf,
 
-    /// The folder of its run or study [default: where the figure says it is].
+    /// Run folder
     #[arg(long)]
     run: Option<PathBuf>,
 
-    /// The file that it was computed from [default: where the figure says it is].
-    #[arg(long)]
-    data: Option<PathBuf>,
-
-    /// Where it runs: cpu, or cuda:0 in a build for CUDA; auto takes a GPU if there is one.
-    #[arg(long, default_value = "cpu")]
-    device: Device,
-
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    data: Data,
 }
 
 impl Verify {
-    pub fn run(self, progress: &mut dyn Progress) -> anyhow::Result<()> {
-        let verification =
-            studies::verify(&self.figure, self.run.as_deref(), self.data.as_deref(), self.device, progress)?;
-        if self.json {
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        let (run, data) = (self.run.as_deref(), self.data.data.as_deref());
+        let verification = studies::verify(&self.figure, run, data, cx.device, &mut cx.progress)?;
+        if cx.json {
             output::json(&verification)?;
         } else {
             for check in &verification.checks {

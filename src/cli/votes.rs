@@ -6,46 +6,44 @@ use clap::Args;
 use lcz::metrics::VoteSummary;
 use lcz::run;
 
-use super::output::{self, Table};
+use super::options::{Context, FigureFolder, Provenance};
+use super::output::{self, Table, number};
 
-/// Sum up the votes of several experts: how often they agree, how unsure they are, and of what.
+/// Summarise the votes of several experts
+///
+/// How often they agree, how uncertain they are, and which zones are confused. --figures draws the entropy bars and the
+/// voting confusion.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Files: patterns of votes as CSV (columns X1 ... X17 or zone codes, and Freq for how many
-patches have them), counts as .npy, or an HDF5 file of patches with votes.
+#[command(after_help = "Files: patterns of votes as CSV (columns X1 ... X17 or zone codes, and Freq for
+how many patches have them), counts as .npy, or an HDF5 file of patches with
+votes.
 
 Examples:
   lcz votes data/training.h5
-  lcz votes so2sat_vote_patterns.csv --provenance 'real votes of So2Sat LCZ42' --figures figures"
-)]
+  lcz votes so2sat_vote_patterns.csv --figures figures \\
+      --provenance 'real votes of So2Sat LCZ42'")]
 pub struct Votes {
-    /// The file.
+    /// The file
     file: PathBuf,
 
-    /// Draw the entropy bars and the voting confusion into this folder.
-    #[arg(long)]
-    figures: Option<PathBuf>,
+    #[command(flatten)]
+    figures: FigureFolder,
 
-    /// What the figures say of where the votes are from [default: what the file says, or its name].
-    #[arg(long, value_name = "TEXT")]
-    provenance: Option<String>,
-
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    provenance: Provenance,
 }
 
 impl Votes {
-    pub fn run(self) -> anyhow::Result<()> {
-        let provenance = self.provenance.as_deref();
-        let summary = run::sum_up_votes(&self.file, provenance, self.figures.as_deref())?;
-        if self.json {
+    pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        let (provenance, figures) = (self.provenance.provenance.as_deref(), self.figures.figures);
+        let summary = run::sum_up_votes(&self.file, provenance, figures.as_deref())?;
+        if cx.json {
             return output::json(&summary);
         }
         let VoteSummary { samples, votes_a_sample: [fewest, most], unanimous, .. } = &summary;
         let panel = if fewest < most { format!("{fewest} to {most}") } else { most.to_string() };
         output::line(format!("{}: {samples} samples of {panel} votes", self.file.display()))?;
-        let kappa = summary.fleiss_kappa.map_or_else(|| "-".to_owned(), |kappa| format!("{kappa:.3}"));
+        let kappa = number(summary.fleiss_kappa, 3);
         output::line(format!("unanimous {:.1} %, Fleiss' kappa {kappa}\n", 100.0 * unanimous))?;
 
         let mut table = Table::new(["voting entropy", "samples", "mean, nats"]);
@@ -80,7 +78,7 @@ impl Votes {
             ]);
         }
         table.print()?;
-        match self.figures {
+        match figures {
             Some(folder) => output::line(format!("\nfigures in {}", folder.display())),
             None => Ok(()),
         }

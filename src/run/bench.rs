@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Config, ExampleSet, Targets};
 use crate::data::{Masks, Patches};
-use crate::models::{Architecture, Device, Model, Sample, build};
+use crate::models::{Architecture, Device, Sample, build};
 use crate::nn::{Standardisation, Training};
 use crate::simd::{Level, peak};
 use crate::{Bands, Classes, Error, Imagery, Labels, Progress, Result};
@@ -87,7 +87,7 @@ pub fn bench(
     rounds: usize,
     progress: &mut dyn Progress,
 ) -> Result<Measured> {
-    for (name, value) in [("--batch", batch), ("--rounds", rounds)] {
+    for (name, value) in [("--batch-size", batch), ("--repeats", rounds)] {
         if value == 0 {
             return Err(Error::input(name, "0", "choose at least 1"));
         }
@@ -103,9 +103,24 @@ pub fn bench(
     let name = config.model.name();
     progress.begin(&format!("timing {name}"), rounds as u64);
     let first_step = FirstStep::default();
-    let mut round: Box<dyn FnMut(usize) -> Result<Vec<f64>>> = match mode {
-        BenchMode::Train => Box::new(trainer(&mut *network, &patches, &config.training, batch, &first_step)?),
-        BenchMode::Infer => Box::new(predictor(&*network, &patches, &first_step)),
+    let set = ExampleSet { targets: targets(&patches, network.sample())?, patches: patches.clone() };
+    // Seconds of each of N epochs, or of N calls that predict.
+    let mut round = |times: usize| match mode {
+        BenchMode::Train => {
+            let training =
+                Training { epochs: times, batch_size: batch, patience: 0, ..config.training.clone() };
+            let history = network.fit(&set, None, &training, &mut &first_step)?;
+            Ok::<Vec<f64>, Error>(history.epochs.iter().map(|epoch| epoch.seconds).collect())
+        }
+        BenchMode::Infer => {
+            let timed = |_| {
+                let began = Instant::now();
+                network.predict(&patches)?;
+                first_step.note();
+                Ok(began.elapsed().as_secs_f64())
+            };
+            (0..times).map(timed).collect()
+        }
     };
     round(1)?;
     let mut peak = peak_gflops(threads);
@@ -117,7 +132,6 @@ pub fn bench(
         rates.push((patches.len() * seconds.len()) as f64 / seconds.iter().sum::<f64>());
         progress.advance(1, "");
     }
-    drop(round);
     let peak_memory_mb = peak_memory();
     peak = peak.max(peak_gflops(threads));
     progress.end("");
@@ -158,39 +172,6 @@ fn targets(patches: &Patches, sample: Sample) -> Result<Targets> {
             Targets::Masks(Masks::new(classes, Array3::from_shape_fn((patches.len(), size, size), class))?)
         }
     })
-}
-
-/// Trains N epochs and gives the seconds of each.
-fn trainer<'a>(
-    network: &'a mut dyn Model,
-    patches: &Patches,
-    training: &'a Training,
-    batch: usize,
-    mut first_step: &'a FirstStep,
-) -> Result<impl FnMut(usize) -> Result<Vec<f64>> + 'a> {
-    let set = ExampleSet { patches: patches.clone(), targets: targets(patches, network.sample())? };
-    Ok(move |epochs| {
-        let training = Training { epochs, batch_size: batch, patience: 0, ..training.clone() };
-        let history = network.fit(&set, None, &training, &mut first_step)?;
-        Ok(history.epochs.iter().map(|epoch| epoch.seconds).collect())
-    })
-}
-
-/// Predicts N times and gives the seconds of each.
-fn predictor<'a>(
-    network: &'a dyn Model,
-    patches: &'a Patches,
-    first_step: &'a FirstStep,
-) -> impl FnMut(usize) -> Result<Vec<f64>> + 'a {
-    move |times| {
-        let timed = |_| {
-            let began = Instant::now();
-            network.predict(patches)?;
-            first_step.note();
-            Ok(began.elapsed().as_secs_f64())
-        };
-        (0..times).map(timed).collect()
-    }
 }
 
 /// When the first step was done, in seconds after the process began.
@@ -281,7 +262,7 @@ mod tests {
             assert!(measured.peak_gflops > 0.0 && measured.share_of_peak > 0.0);
         }
         let error = bench(&config, Device::Cpu, BenchMode::Train, 0, 1, &mut Silent).unwrap_err().to_string();
-        assert!(error.contains("--batch: 0"), "{error}");
+        assert!(error.contains("--batch-size: 0"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::members::{Members, count, member, store_temperature};
+use super::members::{Members, member};
 use super::{Changes, Config, Outcome, Run, config, resume, train};
 use crate::models::Device;
 use crate::{Error, Progress, Result, files, write_whole};
@@ -51,7 +51,7 @@ pub fn resume_ensemble(
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Option<Vec<Outcome>>> {
-    let Some(members) = count(folder)? else { return Ok(None) };
+    let Some(ensemble) = Members::read(folder)? else { return Ok(None) };
     let _lock = files::lock(folder)?;
     let mut config = Config::load(&folder.join("config.toml"))?;
     config.training.epochs = changes.epochs.unwrap_or(config.training.epochs);
@@ -63,10 +63,10 @@ pub fn resume_ensemble(
         }
         train(&of_member(&config, number), &run, device, progress)
     };
-    let outcomes: Vec<Outcome> = (0..members).map(one).collect::<Result<_>>()?;
+    let outcomes: Vec<Outcome> = (0..ensemble.members).map(one).collect::<Result<_>>()?;
     if !outcomes.iter().all(|outcome| outcome.resumed.is_some_and(|resumed| resumed.was_over)) {
-        // It was that of other weights.
-        store_temperature(folder, None)?;
+        // Its temperature was that of other weights.
+        Members { temperature: None, ..ensemble }.write(folder)?;
     }
     write_whole(&folder.join("config.toml"), config::to_toml(&config)?.as_bytes())?;
     Ok(Some(outcomes))

@@ -6,6 +6,7 @@ use ndarray::{Axis, concatenate};
 use serde::Serialize;
 
 use super::folder::HeldOut;
+use super::scoring::reference;
 use super::sets::Samples;
 use super::{Run, file_of};
 use crate::calibration::{Bins, Reliability};
@@ -14,7 +15,7 @@ use crate::figures::{self, Agreement, Caption, Cells, CountScale, Figure, Source
 use crate::metrics::{ConfusionMatrix, Scores, Target};
 use crate::models::{Device, Sample};
 use crate::predictions::StoredTemperature;
-use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
+use crate::scorecard::{Predicted, Scorecard, ScorecardSettings};
 use crate::uncertainty::{MeanEntropy, Members, RiskCoverage};
 use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result};
 
@@ -180,15 +181,7 @@ impl Assessment {
         let members = test.members(&*network)?;
         let predicted = members.mean().clone();
         let network_scores = score(network.name(), &predicted)?;
-        let mut reference = Reference::new(labels);
-        if let Some(counts) = &counts {
-            reference = reference.with_votes(counts);
-        } else if let Some(votes) = &votes {
-            reference = reference.with_distributions(votes);
-        }
-        if let Some(groups) = &groups {
-            reference = reference.with_groups(groups);
-        }
+        let reference = reference(labels, counts.as_ref(), votes.as_ref(), groups.as_deref());
         let after = match run.temperature()? {
             Some(by) => Some((by.scale(&predicted)?, by)),
             None => None,
@@ -243,10 +236,8 @@ impl Assessment {
         let Self { evaluation, file, test: Samples { patches: test, labels, pixels }, votes, .. } = self;
         let data = format!("{}, n = {}", evaluation.provenance, labels.len());
         let caption = |title: String| Caption::new(title, data.clone());
-        let confusion = |cells| {
-            let title = format!("Confusion matrix, {}", evaluation.network.model);
-            figures::confusion_matrix(&evaluation.confusion, cells, &caption(title))
-        };
+        let matrix = caption(format!("Confusion matrix, {}", evaluation.network.model));
+        let confusion = |cells| figures::confusion_matrix(&evaluation.confusion, cells, &matrix);
         let samples = caption("Sample patches".to_owned());
         let patches = match pixels {
             None => figures::sample_patches(test, &one_of_each(labels), &samples),
@@ -268,10 +259,11 @@ impl Assessment {
             ("reliability", self.reliability(labels, Agreement::Accuracy, &caption)),
         ];
         if pixels.is_some() {
-            let title = format!("Confusion matrix, {}", evaluation.network.model);
-            let figure =
-                figures::confusion_counts(&evaluation.confusion, CountScale::Logarithmic, &caption(title));
-            drawn.push(("confusion-matrix-log", figure));
+            let scale = CountScale::Logarithmic;
+            drawn.push((
+                "confusion-matrix-log",
+                figures::confusion_counts(&evaluation.confusion, scale, &matrix),
+            ));
         }
         if let Some(votes) = votes {
             drawn.push(("reliability-votes", self.reliability(votes, Agreement::ExpertShare, &caption)));
@@ -291,15 +283,13 @@ impl Assessment {
         figures::segmentation_named(&patches, &masks, &p, &names, caption)
     }
 
-    /// The predictions, before and after temperature scaling, with their names.
-    fn before_and_after(&self) -> Vec<(String, &Probabilities)> {
-        let mut all = vec![("before (T = 1)".to_owned(), &self.predicted)];
-        if let (Some(p), Some(Scaled { by, .. })) = (&self.scaled, &self.evaluation.scaled) {
-            all.push((format!("after (T = {:.2})", by.temperature), p));
-        } else {
-            "as predicted".clone_into(&mut all[0].0);
-        }
-        all
+    /// What follows from the predictions before and after temperature scaling, each under its name.
+    fn before_and_after<T>(&self, of: impl Fn(&Probabilities) -> Result<T>) -> Result<Vec<(String, T)>> {
+        let (Some(p), Some(Scaled { by, .. })) = (&self.scaled, &self.evaluation.scaled) else {
+            return Ok(vec![("as predicted".to_owned(), of(&self.predicted)?)]);
+        };
+        let before = ("before (T = 1)".to_owned(), of(&self.predicted)?);
+        Ok(vec![before, (format!("after (T = {:.2})", by.temperature), of(p)?)])
     }
 
     fn reliability(
@@ -308,35 +298,26 @@ impl Assessment {
         agreement: Agreement,
         caption: &impl Fn(String) -> Caption,
     ) -> Result<Figure> {
-        let of = |(name, p)| Ok((name, Reliability::of(p, y, Bins::EqualWidth(DIAGRAM_BINS))?));
-        let tables: Vec<(String, Reliability)> =
-            self.before_and_after().into_iter().map(of).collect::<Result<_>>()?;
+        let tables = self.before_and_after(|p| Reliability::of(p, y, Bins::EqualWidth(DIAGRAM_BINS)))?;
         let panels: Vec<(String, &Reliability)> = tables.iter().map(|(n, t)| (n.clone(), t)).collect();
         let what = match agreement {
             Agreement::Accuracy => "Calibration",
             Agreement::ExpertShare => "Calibration to the experts' votes",
         };
-        figures::reliability(
-            &panels,
-            agreement,
-            &caption(format!("{what}, {}", self.evaluation.network.model)),
-        )
+        let caption = caption(format!("{what}, {}", self.evaluation.network.model));
+        figures::reliability(&panels, agreement, &caption)
     }
 
     fn risk_coverage(&self, caption: &impl Fn(String) -> Caption) -> Result<Figure> {
-        let of = |(name, p): (String, &Probabilities)| {
+        let curves = self.before_and_after(|p| {
             let predicted = p.predicted();
             let wrong = predicted.indices().iter().zip(self.test.labels.indices());
             let wrong: Vec<f64> = wrong.map(|(p, y)| f64::from(u8::from(p != y))).collect();
-            Ok((name, RiskCoverage::of(&p.confidence(), &wrong)?))
-        };
-        let curves: Vec<(String, RiskCoverage)> =
-            self.before_and_after().into_iter().map(of).collect::<Result<_>>()?;
+            RiskCoverage::of(&p.confidence(), &wrong)
+        })?;
         let curves: Vec<(String, &RiskCoverage)> = curves.iter().map(|(n, c)| (n.clone(), c)).collect();
-        figures::risk_coverage(
-            &curves,
-            &caption(format!("Risk and coverage, {}", self.evaluation.network.model)),
-        )
+        let caption = caption(format!("Risk and coverage, {}", self.evaluation.network.model));
+        figures::risk_coverage(&curves, &caption)
     }
 }
 

@@ -2,7 +2,6 @@
 //! `baselines.json`, `metrics.json`, `figures/`.
 
 use std::cmp::Ordering;
-use std::fmt::Write;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use super::config::{Config, DataSettings, load_table, to_toml};
-use super::members;
+use super::members::{Members, member};
 use super::provenance::data_checksum;
 use super::sets::ExampleSet;
 use crate::checkpoint::{self, StoredTemperature};
@@ -59,8 +58,14 @@ impl Baselines {
     }
 }
 
-const HISTORY: &str =
-    "epoch,learning_rate,training_loss,training_accuracy,validation_loss,validation_accuracy,seconds,waiting";
+/// What figures show of an epoch of `history.csv`.
+#[derive(Deserialize)]
+struct Point {
+    epoch: usize,
+    training_loss: f64,
+    validation_loss: Option<f64>,
+    validation_accuracy: Option<f64>,
+}
 
 impl Run {
     /// Checks that a folder is free for a new run, without making it.
@@ -124,7 +129,7 @@ impl Run {
                 let advice = "wait for the first one, or resume with `lcz train --resume`";
                 return Err(Error::file(folder, problem, advice));
             }
-            let advice = "give the folder that `lcz train` or `lcz import-keras` has made";
+            let advice = "give the folder that `lcz train` or `lcz import` has made";
             return Err(Error::file(folder, "no model.safetensors there", advice));
         }
         Ok(run)
@@ -219,8 +224,8 @@ impl Run {
     /// # Errors
     /// The file cannot be read.
     pub fn temperature(&self) -> Result<Option<StoredTemperature>> {
-        match members::count(&self.folder)? {
-            Some(_) => members::temperature(&self.folder),
+        match Members::read(&self.folder)? {
+            Some(members) => Ok(members.temperature),
             None => checkpoint::temperature(&self.model_file()),
         }
     }
@@ -230,8 +235,8 @@ impl Run {
     /// # Errors
     /// The file cannot be read or written.
     pub(super) fn store_temperature(&self, temperature: StoredTemperature) -> Result<()> {
-        match members::count(&self.folder)? {
-            Some(_) => members::store_temperature(&self.folder, Some(temperature)),
+        match Members::read(&self.folder)? {
+            Some(members) => Members { temperature: Some(temperature), ..members }.write(&self.folder),
             None => checkpoint::store_temperature(&self.model_file(), temperature),
         }
     }
@@ -241,9 +246,9 @@ impl Run {
     /// # Errors
     /// A member that is missing or has no model yet.
     pub fn ensemble(&self) -> Result<Option<Vec<Self>>> {
-        let Some(count) = members::count(&self.folder)? else { return Ok(None) };
-        let member = |number| {
-            let folder = members::member(&self.folder, number);
+        let Some(Members { members: count, .. }) = Members::read(&self.folder)? else { return Ok(None) };
+        let open = |number| {
+            let folder = member(&self.folder, number);
             if folder.exists() {
                 return Self::open(&folder);
             }
@@ -251,7 +256,7 @@ impl Run {
             let advice = format!("resume with: lcz train --resume {}", self.folder.display());
             Err(Error::file(&self.folder, problem, advice))
         };
-        (0..count).map(member).collect::<Result<_>>().map(Some)
+        (0..count).map(open).collect::<Result<_>>().map(Some)
     }
 
     /// Keeps a network that was trained elsewhere.
@@ -331,24 +336,14 @@ impl Run {
     }
 
     pub(crate) fn write_history(&self, epochs: &[EpochRecord]) -> Result<()> {
-        let optional = |x: Option<f64>| x.map_or_else(String::new, |x| x.to_string());
-        let mut csv = format!("{HISTORY}\n");
-        for e in epochs {
-            // Writing to a string does not fail.
-            let _ = writeln!(
-                csv,
-                "{},{},{},{},{},{},{:.3},{:.3}",
-                e.epoch,
-                e.learning_rate,
-                e.training_loss,
-                e.training_accuracy,
-                optional(e.validation_loss),
-                optional(e.validation_accuracy),
-                e.seconds,
-                e.waiting
-            );
+        let (path, mut csv) = (self.folder.join("history.csv"), csv::Writer::from_writer(Vec::new()));
+        let milliseconds = |seconds: f64| (1000.0 * seconds).round() / 1000.0;
+        for epoch in epochs {
+            let [seconds, waiting] = [epoch.seconds, epoch.waiting].map(milliseconds);
+            let row = EpochRecord { seconds, waiting, ..epoch.clone() };
+            csv.serialize(row).map_err(|e| Error::io(&path)(e.into()))?;
         }
-        write_whole(&self.folder.join("history.csv"), csv.as_bytes())
+        write_whole(&path, &csv.into_inner().map_err(|e| Error::io(&path)(e.into_error()))?)
     }
 
     /// The history as its figure takes it.
@@ -357,28 +352,20 @@ impl Run {
     /// No history, or one that is not as `lcz train` writes it: names the line; a configuration that cannot be read.
     pub(crate) fn curves(&self) -> Result<Curves> {
         let path = self.folder.join("history.csv");
-        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let mut lines = text.lines();
-        let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+        let mut file = csv::Reader::from_reader(fs::File::open(&path).map_err(Error::io(&path))?);
         let mut curves = Curves::default();
-        for (n, line) in lines.enumerate() {
-            let fields: Vec<&str> = line.split(',').collect();
-            let bad = |name: &str| {
-                let problem = format!("line {}: no {name}", n + 2);
-                Error::file(&path, problem, "give a history that `lcz train` has written")
-            };
-            let field = |name: &str| {
-                let column = header.iter().position(|column| *column == name);
-                column.and_then(|column| fields.get(column)).copied().ok_or_else(|| bad(name))
-            };
-            let optional = |name: &str| match field(name)? {
-                "" => Ok(None),
-                number => number.parse().map(Some).map_err(|_| bad(name)),
-            };
-            curves.epochs.push(field("epoch")?.parse().map_err(|_| bad("epoch"))?);
-            curves.training_loss.push(optional("training_loss")?.ok_or_else(|| bad("training_loss"))?);
-            curves.validation_loss.push(optional("validation_loss")?);
-            curves.validation_accuracy.push(optional("validation_accuracy")?);
+        for row in file.deserialize() {
+            let row: Point = row.map_err(|e| {
+                Error::file(
+                    &path,
+                    e.to_string().replace('\n', " "),
+                    "give a history that `lcz train` has written",
+                )
+            })?;
+            curves.epochs.push(row.epoch);
+            curves.training_loss.push(row.training_loss);
+            curves.validation_loss.push(row.validation_loss);
+            curves.validation_accuracy.push(row.validation_accuracy);
         }
         // The first of equals, as training keeps it; without validation, or where it was asked for, the last epoch.
         let loss = |n: &usize| curves.validation_loss[*n].unwrap_or(f64::INFINITY);
@@ -453,9 +440,8 @@ mod tests {
 
     #[test]
     fn the_epoch_that_curves_mark_is_the_one_whose_weights_were_kept() {
-        let history = format!(
-            "{HISTORY}\n1,0.1,2,0.5,1.5,0.5,1,0\n2,0.1,1,0.6,1.2,0.6,1,0\n3,0.1,0.5,0.7,1.9,0.5,1,0\n"
-        );
+        let columns = "epoch,training_loss,training_accuracy,validation_loss,validation_accuracy";
+        let history = format!("{columns}\n1,2,0.5,1.5,0.5\n2,1,0.6,1.2,0.6\n3,0.5,0.7,1.9,0.5\n");
         for (setting, kept) in [("training.keep=best", 2), ("training.keep=last", 3)] {
             let place = tempfile::tempdir().unwrap();
             let run = Run { folder: place.path().to_owned() };

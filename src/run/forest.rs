@@ -92,7 +92,7 @@ pub fn train_forest(
 ) -> Result<ForestOutcome> {
     Run::check_free(folder)?;
     if config.data.labels != LabelKind::OneHot {
-        let advice = "leave out --labels, or train a network";
+        let advice = "leave out --target, or train a network";
         return Err(Error::input(
             "data.labels",
             "a forest is trained on one class per patch, not on votes",

@@ -18,20 +18,22 @@ const MOST: usize = 1_000;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Members {
-    members: usize,
+    pub(super) members: usize,
+    /// That of the members' mean, if one was fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    temperature: Option<StoredTemperature>,
+    pub(super) temperature: Option<StoredTemperature>,
 }
 
 impl Members {
-    fn read(folder: &Path) -> Result<Option<Self>> {
+    /// Those of the ensemble in a folder; none if there is no ensemble.
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>> {
         let file = file(folder);
         if !file.is_file() {
             return Ok(None);
         }
         let (table, place) = config::load_table(&file)?;
         let members: Self = config::of_table(table, &place)?;
-        check(members.members)?;
+        Self::new(members.members)?;
         Ok(Some(members))
     }
 
@@ -40,8 +42,14 @@ impl Members {
     /// # Errors
     /// Fewer than two members, or too many.
     pub(super) fn new(members: usize) -> Result<Self> {
-        check(members)?;
-        Ok(Self { members, temperature: None })
+        if (2..=MOST).contains(&members) {
+            return Ok(Self { members, temperature: None });
+        }
+        Err(Error::input(
+            "ensemble",
+            format!("{members} members"),
+            format!("choose 2 to {MOST}; 5 are usual"),
+        ))
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
@@ -56,29 +64,4 @@ pub(super) fn member(folder: &Path, number: usize) -> PathBuf {
 
 fn file(folder: &Path) -> PathBuf {
     folder.join("ensemble.toml")
-}
-
-/// How many members the ensemble in a folder has; none if there is no ensemble.
-pub(super) fn count(folder: &Path) -> Result<Option<usize>> {
-    Ok(Members::read(folder)?.map(|of| of.members))
-}
-
-/// The temperature of the members' mean; none if none was fitted, or there is no ensemble.
-pub(super) fn temperature(folder: &Path) -> Result<Option<StoredTemperature>> {
-    Ok(Members::read(folder)?.and_then(|of| of.temperature))
-}
-
-/// Keeps the temperature of an ensemble's mean, in place of one that is there, or takes it away.
-pub(super) fn store_temperature(folder: &Path, temperature: Option<StoredTemperature>) -> Result<()> {
-    match Members::read(folder)? {
-        Some(of) if of.temperature != temperature => Members { temperature, ..of }.write(folder),
-        _ => Ok(()),
-    }
-}
-
-fn check(members: usize) -> Result<()> {
-    if (2..=MOST).contains(&members) {
-        return Ok(());
-    }
-    Err(Error::input("ensemble", format!("{members} members"), format!("choose 2 to {MOST}; 5 are usual")))
 }

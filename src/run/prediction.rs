@@ -99,7 +99,7 @@ pub fn predict(
         other_classes: !labels_fit(classes, &patches),
     };
     progress.begin("predict", patches.len() as u64);
-    let mut samples = 0;
+    let (mut samples, mut entropies) = (0, [0.0; 3]);
     // A part of a set draws another dropout than the set.
     let at_once = if sample == Sample::Pixel { AT_ONCE } else { patches.len().max(1) };
     for (_, part) in patches.parts(at_once) {
@@ -112,30 +112,21 @@ pub fn predict(
         report.mean_confidence += p.confidence().iter().sum::<f64>();
         report.predicted.iter_mut().zip(p.predicted().counts()).for_each(|(sum, count)| *sum += count);
         report.members = members.all().len();
-        if report.members == 1 {
-            writer.append(p, &[])?;
-        } else {
-            let entropy = members.entropy();
+        let mut numbers = Vec::new();
+        let entropy = members.entropy();
+        if report.members > 1 {
             let parts = [&entropy.total, &entropy.aleatoric, &entropy.epistemic];
             let names = ["entropy_total", "entropy_aleatoric", "entropy_epistemic"];
-            let numbers: Vec<(&str, &[f64])> = names.into_iter().zip(parts.map(Vec::as_slice)).collect();
-            writer.append(p, &numbers)?;
-            let [total, aleatoric, epistemic] = parts.map(|part| part.iter().sum::<f64>());
-            let sums =
-                report.entropy.get_or_insert(MeanEntropy { total: 0.0, aleatoric: 0.0, epistemic: 0.0 });
-            sums.total += total;
-            sums.aleatoric += aleatoric;
-            sums.epistemic += epistemic;
+            numbers.extend(names.into_iter().zip(parts.map(Vec::as_slice)));
+            entropies.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part.iter().sum::<f64>());
         }
+        writer.append(p, &numbers)?;
         progress.advance(part.len() as u64, "");
     }
     progress.end("");
     writer.finish()?;
     report.mean_confidence /= samples as f64;
-    if let Some(sums) = &mut report.entropy {
-        for sum in [&mut sums.total, &mut sums.aleatoric, &mut sums.epistemic] {
-            *sum /= samples as f64;
-        }
-    }
+    let [total, aleatoric, epistemic] = entropies.map(|sum| sum / samples as f64);
+    report.entropy = (report.members > 1).then_some(MeanEntropy { total, aleatoric, epistemic });
     Ok(report)
 }

@@ -105,7 +105,7 @@ impl DataSettings {
             return Ok(());
         }
         let problem = format!("{}, which are per patch: the model is trained on masks", self.labels.name());
-        Err(Error::input("data.labels", problem, "leave out --labels"))
+        Err(Error::input("data.labels", problem, "leave out --target"))
     }
 
     /// Patches with their targets of the chosen kind, for a model of such samples.

@@ -60,8 +60,8 @@ for model in sen2lcz resnet50 mlp; do
   [ "$model" = resnet50 ] && settings=(--set model.variant=course)
   for mode in train infer; do
     for batch in ${LCZ_BATCHES:-64 512}; do
-      step "$model-$mode-$batch" "$here/lcz" --quiet bench "$model" --mode "$mode" --batch "$batch" \
-        --rounds "${LCZ_ROUNDS:-5}" --device "$device" --json "${settings[@]+"${settings[@]}"}"
+      step "$model-$mode-$batch" "$here/lcz" --quiet bench "$model" --mode "$mode" --batch-size "$batch" \
+        --repeats "${LCZ_ROUNDS:-5}" --device "$device" --json "${settings[@]+"${settings[@]}"}"
       if [ -n "$python" ] && "$python" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2> /dev/null; then
         step "$model-$mode-$batch-pytorch" "$python" "$here/peers/torch_bench.py" "$model" --mode "$mode" --batch "$batch" \
           --rounds "${LCZ_ROUNDS:-5}" --device cuda

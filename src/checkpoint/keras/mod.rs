@@ -34,7 +34,7 @@ pub fn import_keras(path: &Path, fusion: Fusion, device: Device) -> Result<Box<d
         ("Sen2LCZ", sen2lcz::read(layers, fusion))
     };
     let advice =
-        format!("give a Keras weight file of {name} (lcz import-keras --help says which networks it takes)");
+        format!("give a Keras weight file of {name} (lcz import --help says which networks it takes)");
     let unlike = |problem: String| Error::file(path, problem, advice.clone());
     let (architecture, weights): (Architecture, Weights) = read.map_err(unlike)?;
     let imagery = Imagery { bands: Bands::of_count(bands), ..Imagery::so2sat() };

@@ -3,6 +3,7 @@
 //! at, in attributes. Predictions made elsewhere are read as CSV too.
 
 mod csv;
+mod export;
 mod writer;
 
 use std::io::Read;

@@ -5,6 +5,7 @@ use std::path::Path;
 use hdf5::Dataset;
 use ndarray::{ArrayD, ArrayView1, ArrayViewD};
 
+use super::export::Format;
 use super::labels_fit;
 use crate::data::new_file::{NewFile, write_rows};
 use crate::data::so2sat::{write_names, write_text};
@@ -15,10 +16,14 @@ use crate::{Classes, Error, Probabilities, Result};
 
 /// Writes `probabilities` [N, K], or [N, S, S, K] of pixels, with what is known of the patches: labels and votes (or label
 /// distributions), or masks, if they are of the same classes; groups. The file appears whole or not at all.
+///
+/// Its name says its format: `.h5`, or `.csv` (label and probabilities) or `.npz`, which are written when all predictions
+/// are there.
 pub struct PredictionWriter {
+    format: Format,
     /// N, or N, S and S.
     shape: Vec<usize>,
-    classes: usize,
+    classes: Classes,
     written: usize,
     probabilities: Dataset,
     numbers: Vec<(String, Dataset)>,
@@ -29,9 +34,14 @@ impl PredictionWriter {
     /// Begins the file of predictions of such samples of these patches.
     ///
     /// # Errors
-    /// A file that exists or cannot be written; labels, votes or masks that cannot be read.
+    /// A file that exists, has a name of no known format or cannot be written; labels, votes or masks that cannot be read.
     pub fn create(path: &Path, classes: &Classes, sample: Sample, patches: &Patches) -> Result<Self> {
         check_free(path)?;
+        let format = Format::of(path)?;
+        if (format, sample) == (Format::Csv, Sample::Pixel) {
+            let advice = "end the name in .h5 or .npz";
+            return Err(Error::file(path, "a CSV cannot hold a class per pixel", advice));
+        }
         let size = patches.imagery().patch_size;
         let shape = match sample {
             Sample::Patch => vec![patches.len()],
@@ -46,7 +56,15 @@ impl PredictionWriter {
         let of_all = [&shape[..], &[classes.len()]].concat();
         let probabilities =
             file.put(|file| file.new_dataset::<f32>().shape(of_all).create("probabilities"))?;
-        Ok(Self { shape, classes: classes.len(), written: 0, probabilities, numbers: Vec::new(), file })
+        Ok(Self {
+            format,
+            shape,
+            classes: classes.clone(),
+            written: 0,
+            probabilities,
+            numbers: Vec::new(),
+            file,
+        })
     }
 
     /// The temperature that the predictions are made at: the attributes `temperature`, `temperature_procedure`,
@@ -75,7 +93,7 @@ impl PredictionWriter {
         for (name, count) in [("predictions", p.len())].into_iter().chain(counts) {
             if count != patches.len() * each
                 || patches.end > self.shape[0]
-                || p.view().ncols() != self.classes
+                || p.view().ncols() != self.classes.len()
             {
                 let problem = format!("{count} {name} for {} patches", self.shape[0]);
                 return Err(Error::file(self.file.path(), problem, "write the predictions of these patches"));
@@ -104,13 +122,17 @@ impl PredictionWriter {
     /// # Errors
     /// Fewer predictions than patches, or a full disk.
     pub fn finish(self) -> Result<()> {
-        let Self { shape, written, probabilities, numbers, file, .. } = self;
+        let Self { format, shape, classes, written, probabilities, numbers, file } = self;
         if written != shape[0] {
             let problem = format!("predictions of {written} patches for {}", shape[0]);
             return Err(Error::file(file.path(), problem, "write the predictions of these patches"));
         }
         drop((probabilities, numbers));
-        file.complete()?.become_new()
+        let (target, whole) = (file.path().to_owned(), file.complete()?);
+        match format {
+            Format::Hdf5 => whole.become_new(),
+            format => format.export(whole.path(), &classes, &target),
+        }
     }
 }
 

@@ -1,0 +1,358 @@
+//! The options that verbs share: one name, one help text and one default in all of them.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{ArgAction, Args};
+use lcz::models::Device;
+use lcz::run::{LabelKind, Run};
+use lcz::scene::{Codes, GeoBox, LabelRaster, Labelling, Radiometry, Scene};
+use lcz::scorecard::ScorecardSettings;
+use lcz::{Bands, Classes, Progress};
+
+use super::progress::Terminal;
+
+/// The options of all verbs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of all commands")]
+pub struct Common {
+    /// Device for networks: cpu, cuda:0 (build for CUDA), or auto
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
+    pub device: Device,
+
+    /// Number of threads [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Log more: -v for steps, -vv for details
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Show no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// What a verb runs with.
+pub struct Context {
+    pub device: Device,
+    pub json: bool,
+    pub progress: Terminal,
+}
+
+/// Options that stand alone: a struct of one field each.
+macro_rules! single {
+    ($($(#[$attribute:meta])* $name:ident { $field:ident: $value:ty })*) => {
+        $(#[derive(Debug, Args)]
+        pub struct $name {
+            $(#[$attribute])*
+            pub $field: $value,
+        })*
+    };
+}
+
+single! {
+    /// Random seed [default: 0]
+    #[arg(long, value_name = "N")]
+    Seed { seed: Option<u64> }
+
+    /// Data set: a folder of training.h5, validation.h5 and testing.h5, or one file
+    #[arg(long, value_name = "PATH")]
+    Data { data: Option<PathBuf> }
+
+    /// Run folder
+    RunFolder { run: PathBuf }
+
+    /// Output file or folder
+    #[arg(long, value_name = "PATH")]
+    Output { out: PathBuf }
+
+    /// Folder to draw figures into
+    #[arg(long, value_name = "DIR")]
+    FigureFolder { figures: Option<PathBuf> }
+
+    /// Number of synthetic patches [default: 6000; quick mode: 2000]
+    #[arg(long, value_name = "N")]
+    SyntheticPatches { patches: Option<usize> }
+
+    /// Maximum number of epochs [default: that of the model or study]
+    #[arg(long, value_name = "N")]
+    Epochs { epochs: Option<usize> }
+
+    /// Number of passes with Monte Carlo dropout, which are averaged; 20 are usual
+    #[arg(long, value_name = "N")]
+    MonteCarloDropout { mc_dropout: Option<usize> }
+
+    /// Ignore the temperature of the run
+    #[arg(long)]
+    Unscaled { unscaled: bool }
+
+    /// Provenance of the data, as figures state it [default: from the files]
+    #[arg(long, value_name = "TEXT")]
+    Provenance { provenance: Option<String> }
+
+    /// Reference classes: a GeoTIFF (1-17: LCZ 1-10, A-G; 0: none), shapefile or GeoPackage
+    #[arg(long, alias = "truth", value_name = "FILE")]
+    Labels { labels: Option<PathBuf> }
+
+    /// Stride of windows or tiles: pixels (10px), or of a map metres (100m) [default: the size of a tile; of a map 100m, or
+    /// half a tile for a model of pixels]
+    #[arg(long, value_name = "DISTANCE")]
+    Stride { stride: Option<String> }
+
+    /// Target distribution: one-hot labels, shares of the votes, or their posterior mean
+    #[arg(long, alias = "labels", value_name = "TARGET", value_parser = ["one-hot", "votes", "posterior"])]
+    Target { target: Option<String> }
+
+    /// Names of the classes, separated by commas [default: from the file, else the 17 zones]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    ClassNames { classes: Option<Vec<String>> }
+}
+
+impl Seed {
+    pub fn get(&self) -> u64 {
+        self.seed.unwrap_or_default()
+    }
+}
+
+/// A run, and data for it.
+#[derive(Debug, Args)]
+pub struct RunAndData {
+    #[command(flatten)]
+    run: RunFolder,
+
+    #[command(flatten)]
+    data: Data,
+}
+
+impl RunAndData {
+    /// The run and the data: those of the command line, else those that the run was trained on.
+    pub fn open(self) -> anyhow::Result<(Run, PathBuf)> {
+        let run = Run::open(&self.run.run)?;
+        let data = match self.data.data {
+            None => run.data()?.map(|data| data.path),
+            given => given,
+        };
+        let unknown = || format!("{}: no config.toml that names data; give --data", run.folder().display());
+        let data = data.with_context(unknown)?;
+        Ok((run, data))
+    }
+}
+
+/// Settings of a training.
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// Patches per step [default: training.batch_size of the model]
+    #[arg(long, alias = "batch", value_name = "N")]
+    pub batch_size: Option<usize>,
+
+    /// Learning rate [default: training.learning_rate of the model]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+
+    /// Set a setting that `lcz train --help` lists; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl Settings {
+    /// All of them as `key=value`, with those of other options over them.
+    pub fn get(self, more: &[(&str, Option<String>)]) -> Vec<String> {
+        let short = [
+            ("training.batch_size", self.batch_size.map(|n| n.to_string())),
+            ("training.learning_rate", self.learning_rate.map(|rate| rate.to_string())),
+        ];
+        let mut settings = self.set;
+        for (key, value) in short.iter().chain(more) {
+            settings.extend(value.iter().map(|value| format!("{key}={value}")));
+        }
+        settings
+    }
+
+    pub fn is_given(&self) -> bool {
+        self.batch_size.is_some() || self.learning_rate.is_some() || !self.set.is_empty()
+    }
+}
+
+impl Target {
+    pub fn get(&self) -> Option<LabelKind> {
+        self.target.as_deref().map(|target| match target {
+            "votes" => LabelKind::Votes,
+            "posterior" => LabelKind::Posterior,
+            _ => LabelKind::OneHot,
+        })
+    }
+}
+
+/// How the table of measures is made.
+#[derive(Debug, Args)]
+pub struct Measures {
+    /// Number of equal-width bins of the calibration errors
+    #[arg(long, value_name = "N", default_value_t = ScorecardSettings::default().bins)]
+    bins: usize,
+
+    /// Number of bootstrap rounds of the column 'if calibrated'; 0 for none
+    #[arg(long, alias = "rounds", value_name = "N", default_value_t = ScorecardSettings::default().rounds)]
+    bootstrap: usize,
+
+    #[command(flatten)]
+    seed: Seed,
+}
+
+impl Measures {
+    pub fn get(&self) -> ScorecardSettings {
+        let (bins, rounds, seed) = (self.bins, self.bootstrap, self.seed.get());
+        ScorecardSettings { bins, rounds, seed, ..ScorecardSettings::default() }
+    }
+}
+
+/// A scene, and how it is read.
+#[derive(Debug, Args)]
+pub struct SceneOptions {
+    /// GeoTIFFs of the bands, separated by commas
+    #[arg(long, value_name = "A.tif,...", required = true)]
+    pub bands: Vec<String>,
+
+    /// Names of the bands, separated by commas [default: from the file names]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    band_names: Option<Vec<String>>,
+
+    /// Scale: a pixel is SCALE times the value in the file, plus OFFSET [default: 1]
+    #[arg(long, allow_negative_numbers = true)]
+    scale: Option<f64>,
+
+    /// Offset of the pixels; of Landsat 8, -0.1 with a scale of 2e-5 [default: 0]
+    #[arg(long, allow_negative_numbers = true)]
+    offset: Option<f64>,
+
+    /// Unit of the pixels [default: reflectance with --scale or --offset, else digital number]
+    #[arg(long)]
+    unit: Option<String>,
+
+    /// Value for no data; nan for NaN alone [default: from the files]
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
+    nodata: Option<f64>,
+
+    /// Part of the scene, in degrees of longitude and latitude [default: all of it]
+    #[arg(long, value_name = "W,S,E,N", allow_hyphen_values = true)]
+    bbox: Option<String>,
+}
+
+impl SceneOptions {
+    /// A scene of these files, separated by commas.
+    pub fn open<'a>(&self, files: impl IntoIterator<Item = &'a String>) -> lcz::Result<Scene> {
+        let files = files.into_iter().flat_map(|files| files.split(','));
+        let scene = Scene::open(files.map(str::trim).filter(|file| !file.is_empty()))?;
+        match self.band_names.clone().map(Bands::named).transpose()? {
+            Some(names) => scene.with_band_names(names),
+            None => Ok(scene),
+        }
+    }
+
+    /// What the values in the files mean.
+    pub fn radiometry(&self) -> Radiometry {
+        let default = Radiometry::default();
+        let scaled = self.scale.is_some() || self.offset.is_some();
+        let unit = if scaled { "reflectance".to_owned() } else { default.unit };
+        Radiometry {
+            scale: self.scale.unwrap_or(default.scale),
+            offset: self.offset.unwrap_or(default.offset),
+            unit: self.unit.clone().unwrap_or(unit),
+            no_data: self.nodata,
+        }
+    }
+
+    /// The part of the scene that counts.
+    pub fn area(&self) -> lcz::Result<Option<GeoBox>> {
+        self.bbox.as_deref().map(str::parse).transpose()
+    }
+}
+
+/// Reference classes, and how they are brought to the bands.
+#[derive(Debug, Args)]
+pub struct LabelOptions {
+    #[command(flatten)]
+    labels: Labels,
+
+    /// Layer of a GeoPackage [default: its only one]
+    #[arg(long, value_name = "NAME")]
+    layer: Option<String>,
+
+    /// Field of the polygons' classes: numbers, codes or names [default: VALUE, LCZ, class, ...]
+    #[arg(long, value_name = "FIELD")]
+    label_field: Option<String>,
+
+    /// Meaning of the codes in that field: a CSV of lines `code,class` (class 0: background), urban-atlas (27
+    /// classes) or urban-atlas-groups (5)
+    #[arg(long, value_name = "TABLE.csv")]
+    codes: Option<String>,
+
+    /// Field of the polygons that stay in one part of the split and become `group` [default: none, split by
+    /// connected regions]
+    #[arg(long, value_name = "FIELD")]
+    group_field: Option<String>,
+
+    /// Rasterise polygons to all pixels that they touch, not only those whose centres they contain
+    #[arg(long)]
+    all_touched: bool,
+
+    /// Coordinate system of the labels [default: from the file]
+    #[arg(long, value_name = "EPSG:n")]
+    label_crs: Option<String>,
+
+    /// Reproject labels from another coordinate system or grid to that of the bands
+    #[arg(long)]
+    reproject: bool,
+
+    #[command(flatten)]
+    classes: ClassNames,
+}
+
+impl LabelOptions {
+    /// The labels on the grid of these bands.
+    pub fn open(self, dates: &[Scene], progress: &mut dyn Progress) -> anyhow::Result<LabelRaster> {
+        let codes = match self.codes.as_deref() {
+            None => None,
+            Some("urban-atlas") => Some(Codes::urban_atlas()),
+            Some("urban-atlas-groups") => Some(Codes::urban_atlas_groups()),
+            Some(path) => Some(Codes::read(path.as_ref())?),
+        };
+        anyhow::ensure!(
+            codes.is_none() || self.classes.classes.is_none(),
+            "--codes: names classes too; leave out --classes"
+        );
+        let labelling = Labelling {
+            classes: self.classes.get()?.unwrap_or_else(Classes::lcz),
+            label_field: self.label_field,
+            group_field: self.group_field,
+            crs: self.label_crs.map(|crs| crs.parse()).transpose()?,
+            reproject: self.reproject,
+            layer: self.layer,
+            codes,
+            all_touched: self.all_touched,
+        };
+        Ok(labelling.open(self.labels.labels.unwrap_or_default(), dates, progress)?)
+    }
+}
+
+impl ClassNames {
+    pub fn get(&self) -> lcz::Result<Option<Classes>> {
+        self.classes.clone().map(Classes::named).transpose()
+    }
+}
+
+/// Where training, validation and testing come from.
+#[derive(Debug, Args)]
+pub struct Split {
+    /// Training/validation/testing in percent of each class [default: 60/15/25; eurosat: 60/20/20]
+    #[arg(long, value_name = "A/B/C")]
+    pub split: Option<String>,
+
+    #[command(flatten)]
+    pub seed: Seed,
+}
