@@ -21,7 +21,7 @@ use super::output::{self, Table, number};
 ///
 /// The model's bands are taken by name, in any order, with commas or spaces between the files. A scene whose pixels are
 /// larger or smaller than those that the model was trained on is resampled first. --labels compares the map with the
-/// classes of a GeoTIFF (0, -999 and its no-data value: unknown).
+/// classes of a GeoTIFF (0, -999 and its no-data value: unknown); `lcz rasterise` makes one of polygons.
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("bands", |bands| bands.num_args(1..)),
