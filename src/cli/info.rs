@@ -105,7 +105,7 @@ impl Info {
     }
 }
 
-/// Five patches a class.
+/// Five patches per class.
 fn gallery(patches: &Patches) -> lcz::Result<figures::Figure> {
     let bands = &patches.imagery().bands;
     let radar = bands.positions(&Bands::named(["VV intensity", "VH intensity"])?).is_ok();

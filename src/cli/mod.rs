@@ -102,10 +102,10 @@ const GROUPS: [(&str, &[&str]); 6] = [
 ];
 
 const WORKFLOW: &str = "Workflow:
-  lcz synth data                                # or your own: lcz patches --help
+  lcz synth data                         # or your own: lcz patches --help
   lcz train sen2lcz --data data --run runs/first --epochs 20
-  lcz evaluate runs/first                       # scores, intervals and figures
-  lcz temp-scale runs/first                     # recalibrate its probabilities
+  lcz evaluate runs/first                # scores, intervals and figures
+  lcz temp-scale runs/first              # recalibrate its probabilities
   lcz map runs/first --bands city/B*.tif --scale 1e-4 --out map.tif
 ";
 

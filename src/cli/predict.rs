@@ -20,10 +20,11 @@ use super::output;
 (label and probabilities). It holds `probabilities` [N, K], or [N, S, S, K] of a
 model of pixels, and the attribute `classes`; the temperature and how it was
 fitted are attributes too (`temperature`, `temperature_procedure`,
-`temperature_data`, `temperature_patches`). Of an ensemble, or with --mc-dropout, they are the
-members' mean, and `entropy_total`, `entropy_aleatoric` and `entropy_epistemic`
-(nats, per patch or pixel) are the entropy of the mean, the mean entropy of the
-members and their difference: of the members without temperature.
+`temperature_data`, `temperature_patches`). Of an ensemble, or with
+--mc-dropout, they are the members' mean, and `entropy_total`,
+`entropy_aleatoric` and `entropy_epistemic` (nats, per patch or pixel) are the
+entropy of the mean, the mean entropy of the members and their difference: of
+the members without temperature.
 
 Examples:
   lcz predict runs/first --data data/testing.h5 --out predictions.h5

@@ -27,7 +27,7 @@ pub const SETTINGS: &str = "Settings, with their defaults:
   training.batch_norm_momentum=0.9
   training.augmentation=none        (flips-and-turns: --augment, usual of unet)
   training.crops=1.0                (random resized crops: the smallest share of
-                                    a patch's area that one keeps; 1 for none)
+                                    the area that a crop keeps; 1 for none)
   training.class_weights=none       (balanced: each class counts N / (K n_k);
                                     or a list, one number per class)
   training.weight_decay=0.0         (decoupled, as in AdamW)
