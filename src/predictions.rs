@@ -60,6 +60,9 @@ pub struct StoredTemperature {
     pub data: String,
     /// Number of those patches.
     pub patches: usize,
+    /// The least probability before the logarithm, of a model that calls classes impossible, such as a forest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<f64>,
 }
 
 impl StoredTemperature {
@@ -71,13 +74,17 @@ impl StoredTemperature {
     /// # Errors
     /// A stored temperature that is not above 0.
     pub fn scale(&self, p: &Probabilities) -> Result<Probabilities> {
-        Ok(p.at(Temperature::new(self.temperature)?))
+        let temperature = Temperature::new(self.temperature)?;
+        Ok(match self.floor {
+            Some(floor) => p.logits_above(floor)?.softmax(temperature),
+            None => p.at(temperature),
+        })
     }
 }
 
 impl fmt::Display for StoredTemperature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { temperature, procedure, data, patches } = self;
+        let Self { temperature, procedure, data, patches, .. } = self;
         write!(f, "T = {temperature:.4} ({procedure} fit to {patches} patches of {data})")
     }
 }

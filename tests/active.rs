@@ -1,28 +1,23 @@
-//! `lcz reproduce active` from outside: killed and started again, or given another seed and another way of asking, it ends with the
+//! `lcz reproduce active` from outside: killed and started again, or given another seed and another strategy, it ends with the
 //! curves of a study that ran through; more rounds would be another study.
 
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-/// A study so small that it takes seconds: every way of asking, two seeds.
+use support::{done, reproduce, synthesise};
+
+/// A study so small that it takes seconds: every strategy, two seeds.
 fn study(data: &Path, out: &Path, rounds: &str, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
     let settings = ["model.width=2", "training.epochs=1", "training.batch_size=16"];
-    command.args(["--quiet", "reproduce", "active", "--start", "20", "--budget", "15", "--passes", "3"]);
-    command.arg("--rounds").arg(rounds).arg("--data").arg(data).arg("--out").arg(out);
-    command.args(settings.iter().flat_map(|setting| ["--set", setting])).args(more);
+    let mut command = reproduce("active", data, out, &settings);
+    command.args(["--start", "20", "--budget", "15", "--passes", "3", "--rounds", rounds]).args(more);
     if !more.contains(&"--seeds") {
         command.args(["--seeds", "2"]);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
-}
-
-fn done(mut command: Command) -> Output {
-    let output = command.output().expect("lcz can be run");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output
 }
 
 fn results(out: &Path) -> Vec<String> {
@@ -39,9 +34,7 @@ fn positions(path: &Path) -> Vec<usize> {
 fn a_study_that_is_killed_ends_with_the_curves_of_one_that_ran_through() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let mut synth = Command::new(env!("CARGO_BIN_EXE_lcz"));
-    synth.args(["--quiet", "synth"]).arg(&data).args(["--patches", "340", "--seed", "1"]);
-    done(synth);
+    synthesise(&data);
     let whole = folder.path().join("whole");
     done(study(&data, &whole, "2", &["--jobs", "1"]));
     let wanted = results(&whole);
@@ -49,19 +42,20 @@ fn a_study_that_is_killed_ends_with_the_curves_of_one_that_ran_through() {
     assert_eq!(wanted[0].lines().count(), 2 + 3);
 
     // What is asked for is new, and what is learnt from is what was known and asked for.
-    for way in ["random", "entropy", "margin", "bald", "core-set", "distance"] {
+    for strategy in ["random", "entropy", "margin", "bald", "core-set", "distance"] {
         for round in 0..2 {
-            let curve = whole.join("curves").join(format!("{way}-seed-1"));
+            let curve = whole.join("curves").join(format!("{strategy}-seed-1"));
             let of = |round: usize, name: &str| positions(&curve.join(format!("round-{round}")).join(name));
             let (labelled, asked) = (of(round, "labelled.csv"), of(round, "asked.csv"));
-            assert_eq!((labelled.len(), asked.len()), (20 + 15 * round, 15), "{way}");
+            assert_eq!((labelled.len(), asked.len()), (20 + 15 * round, 15), "{strategy}");
             let mut both = [labelled, asked].concat();
             both.sort_unstable();
             both.dedup();
-            assert_eq!(both, of(round + 1, "labelled.csv"), "{way}");
+            assert_eq!(both, of(round + 1, "labelled.csv"), "{strategy}");
         }
     }
-    let first = |way: &str| positions(&whole.join(format!("curves/{way}-seed-0/round-0/labelled.csv")));
+    let first =
+        |strategy: &str| positions(&whole.join(format!("curves/{strategy}-seed-0/round-0/labelled.csv")));
     assert_eq!(first("random"), first("bald"));
 
     let killed = folder.path().join("killed");
@@ -101,12 +95,10 @@ fn a_study_that_is_killed_ends_with_the_curves_of_one_that_ran_through() {
 }
 
 #[test]
-fn a_study_grows_by_seeds_and_ways_of_asking_to_the_one_done_in_one_go_and_not_by_rounds() {
+fn a_study_grows_by_seeds_and_strategies_to_the_one_done_in_one_go_and_not_by_rounds() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let mut synth = Command::new(env!("CARGO_BIN_EXE_lcz"));
-    synth.args(["--quiet", "synth"]).arg(&data).args(["--patches", "340", "--seed", "1"]);
-    done(synth);
+    synthesise(&data);
     let (grown, whole) = (folder.path().join("grown"), folder.path().join("whole"));
     done(study(&data, &grown, "1", &["--acquisition", "entropy"]));
     let before = std::fs::read_to_string(grown.join("table.csv")).unwrap();
@@ -134,9 +126,7 @@ fn a_study_grows_by_seeds_and_ways_of_asking_to_the_one_done_in_one_go_and_not_b
 fn what_cannot_be_asked_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let mut synth = Command::new(env!("CARGO_BIN_EXE_lcz"));
-    synth.args(["--quiet", "synth"]).arg(&data).args(["--patches", "340", "--seed", "1"]);
-    done(synth);
+    synthesise(&data);
     let refused = |out: &str, rounds: &str, more: &[&str], wanted: &str| {
         let output = study(&data, &folder.path().join(out), rounds, more).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();

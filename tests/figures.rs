@@ -3,15 +3,19 @@
 use std::path::Path;
 
 use lcz::calibration::{Bins, Reliability};
-use lcz::data::{Patches, Signatures};
+use lcz::data::{Masks, Patches, Signatures};
 use lcz::figures::{
-    Agreement, Caption, Cells, Composite, Curves, Figure, boxes, class_counts, composite_patches,
-    confusion_matrices, confusion_matrix, gallery, learning_curves, reliability, sample_patches,
-    spectral_signatures,
+    Agreement, BandPanel, BandPoint, BandSeries, Caption, Cells, Composite, Curves, Figure, MapPicture,
+    PlanePanel, TilesPicture, band_importance, bands, boxes, class_counts, composite_patches,
+    confusion_matrices, confusion_matrix, cut_scene, entropy_bars, gallery, learning_curves, map, plane,
+    reliability, risk_coverage, sample_patches, segmentation, set_sizes, spectral_signatures,
 };
+use lcz::labels::EntropyHistogram;
 use lcz::metrics::ConfusionMatrix;
-use lcz::{Bands, Classes, Imagery, Labels, Result, Zone};
-use ndarray::{Array2, Array4, array};
+use lcz::scene::{Fate, Overview, Tile};
+use lcz::uncertainty::{RiskCoverage, SetsOfClass};
+use lcz::{Bands, Classes, Imagery, Labels, Probabilities, Result, Zone};
+use ndarray::{Array2, Array3, Array4, array, s};
 
 /// A decoded PNG: width, height, pixels a metre, and red, green, blue row by row.
 struct Decoded {
@@ -58,8 +62,22 @@ fn rows(figure: &Figure) -> Vec<Vec<String>> {
     lines.map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 
+/// The width or height of all bars of a colour, in order.
+fn bars(figure: &Figure, fill: &str, side: &str) -> Vec<f64> {
+    let document = roxmltree::Document::parse(figure.svg()).unwrap();
+    let is_bar =
+        |node: &roxmltree::Node<'_, '_>| node.has_tag_name("rect") && node.attribute("fill") == Some(fill);
+    document.descendants().filter(is_bar).map(|bar| bar.attribute(side).unwrap().parse().unwrap()).collect()
+}
+
+/// What cannot be drawn is refused in one line.
+fn refused(result: Result<Figure>, what: &str) {
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains(what) && !error.contains('\n'), "{error}");
+}
+
 fn caption() -> Caption {
-    Caption::new("Three classes & <more>", "made up, n = 1,000")
+    Caption::new("Three classes & <more>", "synthetic, n = 1,000")
 }
 
 /// 17 classes with two absent from the reference, and counts up to 352,366.
@@ -98,7 +116,7 @@ fn the_csv_of_a_confusion_matrix_holds_every_count_and_row_percentage() {
     let confusion = seventeen();
     let figure = confusion_matrix(&confusion, Cells::Counts, &caption()).unwrap();
     assert!(figure.csv().starts_with(
-        "# title: Three classes & <more>\n# data: made up, n = 1,000\nreference,predicted,count,row_percent\n"
+        "# title: Three classes & <more>\n# data: synthetic, n = 1,000\nreference,predicted,count,row_percent\n"
     ));
     let rows = rows(&figure);
     assert_eq!(rows.len(), 17 * 17);
@@ -286,10 +304,7 @@ fn curves_of_any_length_and_of_no_finite_value_are_drawn() {
 
 #[test]
 fn curves_that_do_not_fit_together_are_refused_in_one_line() {
-    let refused = |curves: &Curves, what: &str| {
-        let error = learning_curves(curves, &caption()).unwrap_err().to_string();
-        assert!(error.contains(what) && !error.contains('\n'), "{error}");
-    };
+    let refused = |curves: &Curves, what| refused(learning_curves(curves, &caption()), what);
     refused(&Curves::default(), "no epoch");
     refused(&Curves { training_loss: vec![1.0], ..curves() }, "1 training losses for 4 epochs");
     refused(&Curves { epochs: vec![1, 2, 2, 3], ..curves() }, "epoch 2 follows epoch 2");
@@ -351,7 +366,7 @@ fn an_svg_carries_each_patch_as_one_small_image() -> Result<()> {
 #[test]
 fn other_sensors_are_drawn_in_the_bands_they_have_and_say_so() -> Result<()> {
     let title = |patches: &Patches| -> Result<String> {
-        let figure = sample_patches(patches, &[0], &Caption::new("Patches", "made up"))?;
+        let figure = sample_patches(patches, &[0], &Caption::new("Patches", "synthetic"))?;
         Ok(figure.csv().lines().next().unwrap().to_owned())
     };
     let landsat = Bands::named(["B1", "B2", "B3", "B4", "B5", "B6", "B7"])?;
@@ -520,5 +535,203 @@ fn a_reliability_diagram_tells_overconfident_from_underconfident_and_leaves_empt
     assert!(too_sure > 100 && not_sure_enough > 100, "{too_sure}, {not_sure_enough}");
     assert_eq!(texts(&figure).iter().filter(|text| *text == "ECE 0.479, n = 3").count(), 2);
     assert!(decoded.width < 1060, "wider than a column: {}", decoded.width);
-    assert!(reliability(&[], Agreement::Accuracy, &caption()).is_err());
+    assert!(reliability::<Reliability>(&[], Agreement::Accuracy, &caption()).is_err());
+}
+
+#[test]
+fn each_band_has_a_bar_as_long_as_its_share_and_values_that_are_no_shares_are_refused() -> Result<()> {
+    let bands = Bands::named(["B2", "B8", "B12"])?;
+    let figure = band_importance(&bands, &[0.5, 0.125, 0.375], &caption())?;
+    assert!(figure.csv().ends_with("band,importance\nB2,0.5\nB8,0.125\nB12,0.375\n"), "{}", figure.csv());
+    let bars = bars(&figure, "#0072B2", "width");
+    assert_eq!(bars.len(), 3);
+    assert!((bars[1] / bars[0] - 0.25).abs() < 0.01 && (bars[2] / bars[0] - 0.75).abs() < 0.01, "{bars:?}");
+    refused(band_importance(&bands, &[1.0], &caption()), "1 values for 3 bands");
+    refused(band_importance(&bands, &[0.5, -0.5, 0.0], &caption()), "no share");
+    refused(band_importance(&bands, &[0.5, f64::NAN, 0.0], &caption()), "no share");
+    // A forest without a split: all zero.
+    band_importance(&bands, &[0.0; 3], &caption())?;
+    Ok(())
+}
+
+#[test]
+fn a_class_without_samples_has_no_row_among_the_set_sizes() -> Result<()> {
+    let classes = Classes::named(["forest", "river", "road"])?;
+    let sets = |class: &str, samples, mean_size| SetsOfClass {
+        class: class.to_owned(),
+        samples,
+        coverage: 0.75,
+        mean_size,
+    };
+    let rows = [sets("forest", 4, 1.5), sets("river", 0, f64::NAN), sets("road", 2, 3.0)];
+    let figure = set_sizes(&classes, &rows, 0.9, &caption())?;
+    assert!(figure.csv().ends_with("coverage\nforest,4,1.5,0.75\nroad,2,3,0.75\n"), "{}", figure.csv());
+    refused(set_sizes(&classes, &rows[1..2], 0.9, &caption()), "1 rows for 3 classes");
+    let empty = ["forest", "river", "road"].map(|class| sets(class, 0, 0.0));
+    refused(set_sizes(&classes, &empty, 0.9, &caption()), "no class has samples");
+    Ok(())
+}
+
+#[test]
+fn a_bar_of_voting_entropy_is_as_high_as_its_share() -> Result<()> {
+    let (urban, natural) = (EntropyHistogram::of(&[0.0, 0.0, 0.0, 0.6])?, EntropyHistogram::of(&[0.0, 1.5])?);
+    let figure = entropy_bars(&[("urban", &urban), ("natural", &natural)], &caption())?;
+    assert!(figure.csv().contains("natural,1.3,inf,1,50\n"), "{}", figure.csv());
+    let heights = |fill| bars(&figure, fill, "height").into_iter().filter(|h| *h > 100.0).collect::<Vec<_>>();
+    let (blue, orange) = (heights("#0072B2"), heights("#E69F00"));
+    assert!((blue[0] / blue[1] - 3.0).abs() < 0.05, "{blue:?}");
+    assert!((orange[0] / orange[1] - 1.0).abs() < 0.05 && (blue[1] / orange[0] - 0.5).abs() < 0.05);
+    refused(entropy_bars(&[], &caption()), "0 groups");
+    refused(entropy_bars(&[("none", &EntropyHistogram::of(&[])?)], &caption()), "no sample in 'none'");
+    Ok(())
+}
+
+#[test]
+fn the_csv_of_bands_holds_every_number_and_what_cannot_be_drawn_is_refused() -> Result<()> {
+    let point = BandPoint { x: 5.0, mean: 0.5, low: 0.4, high: 0.6 };
+    let series = vec![BandSeries { name: "random".to_owned(), points: vec![point] }];
+    let panel = BandPanel { title: "OA".to_owned(), series, level: Some(("all".to_owned(), 0.9)) };
+    let draw = |panels: &[BandPanel]| bands(panels, "Share", "", &caption());
+    let figure = draw(std::slice::from_ref(&panel))?;
+    assert!(figure.csv().ends_with("OA,random,5,0.5,0.4,0.6\nOA,all,,0.9,,\n"));
+    let mut broken = panel.clone();
+    broken.series[0].points[0].high = f64::NAN;
+    refused(draw(&[broken]), "series 'random'");
+    refused(draw(&[]), "0 panels");
+    refused(draw(&[panel.clone(), panel.clone(), panel]), "3 panels");
+    Ok(())
+}
+
+#[test]
+fn every_tile_is_in_the_csv_and_every_fate_in_the_legend() -> Result<()> {
+    let classes = Classes::named(["forest", "river"])?;
+    let colour = |(r, c, _): (usize, usize, usize)| if c > 14 { f32::NAN } else { (r + c) as f32 };
+    let overview = Overview {
+        step: 1,
+        colours: Some(Array3::from_shape_fn((12, 18, 3), colour)),
+        classes: Some(Array2::from_shape_fn((12, 18), |(r, _)| (r > 0).then_some(usize::from(r > 3)))),
+    };
+    let fates = [Fate::Kept, Fate::Cloud, Fate::NoData, Fate::Unlabelled, Fate::Kept, Fate::Cloud];
+    let tile = |k: usize| Tile { corner: [k / 3 * 6, k % 3 * 6], fate: fates[k] };
+    let tiles: Vec<Tile> = (0..6).map(tile).collect();
+    let clouds = "At most 15 % of cloud.".to_owned();
+    let picture =
+        TilesPicture { overview: &overview, classes: &classes, tiles: &tiles, patch_size: 6, clouds };
+    let figure = cut_scene(&picture, &caption())?;
+    assert!(figure.csv().contains("\n0,6,discarded by cloud\n0,12,no data\n6,0,no label\n6,6,kept\n"));
+    for words in ["kept: 2 patches", "no data: 1 patch", "river: 72.7 %", "6 × 6 pixels", "At most 15 %"] {
+        assert!(figure.svg().contains(words), "no '{words}'");
+    }
+    refused(cut_scene(&TilesPicture { tiles: &[], ..picture }, &caption()), "no tile");
+    Ok(())
+}
+
+#[test]
+fn a_map_has_its_classes_and_those_of_the_truth_in_legend_and_csv() -> Result<()> {
+    let classes = Classes::lcz();
+    let of = |(row, column): (usize, usize)| match (row, column) {
+        (0, 0) => None,
+        (_, 0..3) => Some(16),
+        _ => Some(5),
+    };
+    let seen = Array3::from_shape_fn((4, 6, 3), |(row, column, c)| {
+        if (row, column) == (0, 0) { f32::NAN } else { 0.1 + 0.01 * (row + column + c) as f32 }
+    });
+    let picture = MapPicture {
+        classes: &classes,
+        map: Array2::from_shape_fn((4, 6), of),
+        truth: None,
+        seen: Some(&seen),
+        pixel_metres: Some([100.0, 100.0]),
+        north: Some(0.0),
+        notes: "synthetic".to_owned(),
+    };
+    let holds = |picture: &MapPicture<'_>, lines: &[&str], words: &[&str]| -> Result<()> {
+        let figure = map(picture, &caption())?;
+        assert!(lines.iter().all(|line| figure.csv().contains(line)), "{}", figure.csv());
+        assert!(words.iter().all(|words| figure.svg().contains(words)), "{words:?}");
+        Ok(())
+    };
+    let lines = ["6,6 open low-rise,12,0.521739,0.1200\n", "G,G water,11,0.478261,0.1100\n"];
+    holds(&picture, &lines, &["6 open low-rise: 52.2 %", "200 m", "True colour", "Synthetic; "])?;
+    let rare = Array2::from_shape_fn((40, 60), |at| Some(if at == (0, 0) { 3 } else { 5 }));
+    let rare = MapPicture { map: rare, seen: None, ..picture.clone() };
+    holds(&rare, &[], &["4 open high-rise: &lt;0.1 %"])?;
+    refused(
+        map(&MapPicture { map: Array2::from_elem((2, 2), None), ..picture.clone() }, &caption()),
+        "no pixel",
+    );
+
+    let truth = Array2::from_shape_fn((4, 6), |(row, _)| (row > 0).then_some(if row == 1 { 0 } else { 5 }));
+    let map_of_one = Array2::from_elem((4, 6), Some(5));
+    let both = MapPicture { map: map_of_one, truth: Some(truth), seen: None, north: None, ..picture };
+    let lines = [
+        "6,6 open low-rise,24,1.000000,0.2400,12,0.666667\n",
+        "1,1 compact high-rise,0,0.000000,0.0000,6,0.333333\n",
+    ];
+    let words =
+        ["6 open low-rise: 100.0 % (truth 66.7 %)", "1 compact high-rise: 0.0 % (truth 33.3 %)", "Truth"];
+    holds(&both, &lines, &words)?;
+    let other = MapPicture { truth: Some(Array2::from_elem((2, 2), Some(5))), ..both };
+    refused(map(&other, &caption()), "pixels of truth");
+    Ok(())
+}
+
+#[test]
+fn the_csv_of_a_segmentation_counts_the_pixels_that_have_a_class() -> Result<()> {
+    // Two patches of 2 × 2 pixels: three pixels of the second have a class, two of which are right.
+    let classes = Classes::named(["forest", "river"])?;
+    let imagery = Imagery { patch_size: 2, bands: Bands::named(["B4", "B3", "B2"])?, ..Imagery::so2sat() };
+    let images = Array4::from_shape_fn((2, 2, 2, 3), |(n, r, c, b)| (n + r + c + b) as f32 * 0.1);
+    let mut masks = Array3::zeros((2, 2, 2));
+    masks.slice_mut(s![1, .., ..]).assign(&array![[0, 1], [1, Masks::IGNORED]]);
+    let forest = [1.0, 1.0, 1.0, 1.0, 0.75, 0.25, 0.5, 0.875];
+    let p = Array2::from_shape_fn((8, 2), |(n, k)| if k == 0 { forest[n] } else { 1.0 - forest[n] });
+    let (patches, masks, p) = (
+        Patches::in_memory(imagery, classes.clone(), images)?,
+        Masks::new(classes.clone(), masks)?,
+        Probabilities::new(classes, p)?,
+    );
+    let figure = segmentation(&patches, &masks, &p, &[1], &caption())?;
+    // Equal probabilities are the first class; mean confidence (0.75 + 0.75 + 0.5) / 3.
+    let lines: Vec<&str> = figure.csv().lines().filter(|line| line.starts_with("patch 1")).collect();
+    assert_eq!(lines, ["patch 1,forest,1,2,1,0.666667,0.666667", "patch 1,river,2,1,1,0.666667,0.666667"]);
+    let one = masks.select(&[0])?;
+    refused(segmentation(&patches, &one, &p, &[0], &caption()), "give those of the same patches");
+    refused(segmentation(&patches, &masks, &p, &[], &caption()), "0 patches");
+    refused(segmentation(&patches, &masks, &p, &[2], &caption()), "2");
+    Ok(())
+}
+
+#[test]
+fn panels_that_do_not_fit_together_are_refused() -> Result<()> {
+    let labels = Labels::new(Classes::lcz(), vec![0, 1])?;
+    let built = Labels::new(Classes::built(), vec![0])?;
+    refused(class_counts(&[], &caption()), "nothing to draw");
+    refused(class_counts(&[("a", &labels), ("b", &built)], &caption()), "'b' has the classes");
+    refused(class_counts(&[("a", &labels); 5], &caption()), "5 panels");
+    refused(boxes(&labels, &[("NDVI", &[0.0])], &caption()), "1 values of 'NDVI' for 2 labels");
+    refused(boxes(&labels, &[("NDVI", &[0.0, f64::NAN])], &caption()), "row 1: 'NDVI' is NaN");
+    let positions = array![[0.0, 0.0], [1.0, 2.0]];
+    let draw =
+        |labels: &Labels, panels: &[PlanePanel]| plane(positions.view(), labels, panels, "", &caption());
+    let panel = |shown: Vec<bool>| PlanePanel { title: "some".to_owned(), shown };
+    refused(draw(&labels, &[]), "0 panels");
+    refused(draw(&labels, &[panel(vec![true])]), "1 flags of 'some' for 2 samples");
+    refused(draw(&Labels::new(Classes::lcz(), vec![0])?, &[panel(vec![true; 2])]), "1 labels");
+    Ok(())
+}
+
+#[test]
+fn a_long_risk_coverage_curve_is_thinned_to_two_hundred_points_with_its_ends() -> Result<()> {
+    let confidence: Vec<f64> = (0..1000).map(|n| f64::from(n) / 1000.0).collect();
+    let losses: Vec<f64> = (0..1000).map(|n| f64::from(u8::from(n % 3 == 0))).collect();
+    let curve = RiskCoverage::of(&confidence, &losses)?;
+    let rows = rows(&risk_coverage(&[("a".to_owned(), &curve)], &caption())?);
+    assert_eq!(rows.len(), 200);
+    for (row, point) in [(&rows[0], curve.points[0]), (&rows[199], curve.points[999])] {
+        assert_eq!(row[1..3], [point.coverage.to_string(), point.risk.to_string()]);
+    }
+    refused(risk_coverage::<RiskCoverage>(&[], &caption()), "0 curves");
+    Ok(())
 }

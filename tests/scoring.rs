@@ -312,11 +312,39 @@ fn a_temperature_is_kept_beside_weights_that_stay_as_they_are() {
         procedure: "exact".to_owned(),
         data: "validation.h5".to_owned(),
         patches: 4,
+        floor: None,
     };
-    checkpoint::store_temperature(&path, stored.clone()).unwrap();
+    checkpoint::store_temperature(&path, &stored).unwrap();
     assert_eq!(checkpoint::temperature(&path).unwrap(), Some(stored));
     let again = checkpoint::load(&path, Device::Cpu).unwrap();
     let bits = |z: &Array2<f64>| z.iter().map(|z| z.to_bits()).collect::<Vec<_>>();
     let before = network.logits(&patches).unwrap().view().to_owned();
     assert_eq!(bits(&again.logits(&patches).unwrap().view().to_owned()), bits(&before));
+}
+
+#[test]
+fn predictions_of_pixels_are_scored_where_the_mask_has_a_class() {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("p.h5");
+    let write = |mask: &ndarray::Array3<u8>| {
+        let file = hdf5::File::create(&path).unwrap();
+        // Forest with 0.75 in the first patch, river with 0.75 in the second.
+        let p = Array4::from_shape_fn((2, 2, 2, 2), |(n, _, _, k)| if n == k { 0.75f32 } else { 0.25 });
+        file.new_dataset_builder().with_data(&p).create("probabilities").unwrap();
+        file.new_dataset_builder().with_data(mask).create("mask").unwrap();
+    };
+    write(&array![[[1, 1], [2, 0]], [[0, 2], [0, 0]]]);
+    let card = scored(&path, 15);
+    assert_eq!((card.samples, card.groups), (4, Some(2)), "pixels with a class, in two patches");
+    assert_near(value(&card, Measure::OverallAccuracy), 0.75, 1e-12);
+    for (mask, wanted) in [
+        (array![[[0, 0], [0, 0]], [[0, 0], [0, 0]]], "no pixel of 'mask' has a class"),
+        (array![[[0, 0], [0, 0]], [[0, 3], [0, 0]]], "mask, patch 1: class 3 of 2"),
+        (array![[[1, 1], [2, 0]]], "'mask' is 1 x 2 x 2 for 2"),
+    ] {
+        write(&mask);
+        let message = predictions::read(&path, None).unwrap_err().to_string();
+        assert!(message.contains(wanted) && !message.contains('\n'), "{message}");
+    }
 }

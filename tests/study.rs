@@ -1,12 +1,15 @@
 //! `lcz reproduce uncertainty` from outside: killed at any moment and started again, or spread over shards, it
 //! ends with the table of a study that ran through.
 
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use support::{done, reproduce, synthesise};
 
 /// A study so small that it takes seconds: two sizes, two runs.
 fn study(data: &Path, out: &Path, more: &[&str]) -> Command {
@@ -17,24 +20,10 @@ fn study(data: &Path, out: &Path, more: &[&str]) -> Command {
 
 /// Of these sizes and so many runs.
 fn study_of(data: &Path, out: &Path, [shares, runs]: [&str; 2]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
     let settings = ["model.width=2", "training.epochs=2", "training.batch_size=16"];
-    command.args(["--quiet", "reproduce", "uncertainty", "--shares", shares, "--runs", runs, "--data"]);
-    command.arg(data).arg("--out").arg(out).args(settings.iter().flat_map(|setting| ["--set", setting]));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = reproduce("uncertainty", data, out, &settings);
+    command.args(["--shares", shares, "--runs", runs]);
     command
-}
-
-fn done(mut command: Command) -> Output {
-    let output = command.output().expect("lcz can be run");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output
-}
-
-fn synthetic(folder: &Path) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
-    command.args(["--quiet", "synth"]).arg(folder).args(["--patches", "340", "--seed", "1"]);
-    done(command);
 }
 
 /// Every file of a study that its numbers are in.
@@ -60,7 +49,7 @@ fn results(out: &Path) -> Vec<(&'static str, String)> {
 fn a_study_that_is_killed_or_spread_over_shards_ends_with_the_table_of_one_that_ran_through() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    synthetic(&data);
+    synthesise(&data);
     let whole = folder.path().join("whole");
     done(study(&data, &whole, &["--jobs", "1"]));
     let wanted = results(&whole);
@@ -138,7 +127,7 @@ fn a_study_that_is_killed_or_spread_over_shards_ends_with_the_table_of_one_that_
 fn features_may_come_of_a_network_that_was_trained_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    synthetic(&data);
+    synthesise(&data);
     let run = folder.path().join("mlp");
     let mut train = Command::new(env!("CARGO_BIN_EXE_lcz"));
     train.args(["--quiet", "train", "mlp", "--epochs", "1", "--set", "model.hidden=4"]);

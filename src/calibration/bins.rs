@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::check_confidences;
 use crate::{Error, Result};
 
 /// How confidences are put into bins. A bin is (lower, upper], the first one closed at 0, so that each
@@ -58,13 +59,7 @@ impl Bins {
             let problem = format!("{count} bins, not 1 to {MOST}");
             return Err(Error::input("calibration bins", problem, "choose some, such as 15"));
         }
-        if let Some(row) = values.iter().position(|value| !(0.0..=1.0).contains(value)) {
-            return Err(Error::input(
-                format!("confidence, row {row}"),
-                format!("{} is not a probability in [0, 1]", values[row]),
-                "give numbers from 0 to 1",
-            ));
-        }
+        check_confidences(values)?;
         let edges = match self {
             Self::EqualWidth(_) => (0..=count).map(|b| b as f64 / count as f64).collect(),
             Self::EqualMass(_) => edges_of_equal_mass(values, count),
@@ -109,18 +104,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_stored_as_f32_falls_into_the_bin_of_the_value() {
+    fn every_edge_of_up_to_a_hundred_bins_belongs_to_the_bin_below_also_stored_as_f32() {
         for count in 1..=100 {
-            let edges = (1..=count).map(|b| f64::from(b as f32 / count as f32)).collect::<Vec<_>>();
-            assert_eq!(Bins::EqualWidth(count).cut(&edges).unwrap().of, (0..count).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn every_edge_of_up_to_a_hundred_bins_belongs_to_the_bin_below() {
-        for count in 1..=100 {
-            let edges: Vec<f64> = (1..=count).map(|b| b as f64 / count as f64).collect();
-            assert_eq!(Bins::EqualWidth(count).cut(&edges).unwrap().of, (0..count).collect::<Vec<_>>());
+            for edge in [|b, n| b as f64 / n as f64, |b, n| f64::from(b as f32 / n as f32)] {
+                let edges: Vec<f64> = (1..=count).map(|b: usize| edge(b, count)).collect();
+                assert_eq!(Bins::EqualWidth(count).cut(&edges).unwrap().of, (0..count).collect::<Vec<_>>());
+            }
         }
     }
 

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Bins;
+use super::{Bins, check_pairs};
+use crate::Result;
 use crate::metrics::t_quantile;
-use crate::{Error, Result};
 
 /// The squared calibration error `Σ_b w_b (acc_b − conf_b)²` in bins, w their shares of the samples, estimated
 /// without bias (Kumar, Liang & Ma 2019, *Verified Uncertainty Calibration*, §5).
@@ -43,14 +43,7 @@ impl DebiasedError {
     /// # Ok::<(), lcz::Error>(())
     /// ```
     pub fn of(confidence: &[f64], outcome: &[f64], bins: Bins, level: f64) -> Result<Self> {
-        if confidence.len() != outcome.len() || confidence.is_empty() {
-            let problem = format!("{} confidences, {} outcomes", confidence.len(), outcome.len());
-            return Err(Error::input(
-                "debiased calibration error",
-                problem,
-                "give both for each sample, at least one",
-            ));
-        }
+        check_pairs("debiased calibration error", confidence, outcome)?;
         let binning = bins.cut(confidence)?;
         let mut sums = vec![[0.0; 4]; binning.len()]; // samples, Σ gap, Σ gap², Σ outcome
         for ((&b, c), y) in binning.of.iter().zip(confidence).zip(outcome) {

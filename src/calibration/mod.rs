@@ -1,10 +1,10 @@
-//! Whether a prediction's probabilities mean what they say, and how to mend them when they do not.
+//! Whether a prediction's probabilities mean what they say, and how to recalibrate them when they do not.
 //!
 //! Of the samples that a calibrated classifier is 80 % sure of, 80 % are right. [`Reliability`] compares
 //! the two in bins of confidence after Naeini et al. (2015), *Obtaining Well Calibrated Probabilities
 //! Using Bayesian Binning*, and Guo et al. (2017), *On Calibration of Modern Neural Networks*; the
 //! errors *a class* follow Kull et al. (2019), *Beyond Temperature Scaling*. [`TemperatureFit`] and
-//! [`VectorScaling`] are the two simplest mends of Guo et al.
+//! [`VectorScaling`] are the two simplest recalibrations of Guo et al.
 //!
 //! Everything takes [`Labels`](crate::Labels) (was the prediction right?) or
 //! [`LabelDistributions`](crate::LabelDistributions) (which share of the experts agree with it?): with
@@ -54,3 +54,21 @@ pub use smooth::{SmoothCalibration, SmoothPoint};
 pub(crate) use smooth::{Smoother, Spot, grid};
 pub use temperature::{Bound, TemperatureFit};
 pub use vector::{VectorFit, VectorScaling};
+
+use crate::{Error, Result};
+
+/// Confidences and outcomes must be of the same samples, one at least.
+fn check_pairs(what: &str, confidence: &[f64], outcome: &[f64]) -> Result<()> {
+    if confidence.len() == outcome.len() && !confidence.is_empty() {
+        return Ok(());
+    }
+    let problem = format!("{} confidences, {} outcomes", confidence.len(), outcome.len());
+    Err(Error::input(what, problem, "give both for each sample, at least one"))
+}
+
+/// Confidences must be probabilities.
+fn check_confidences(confidence: &[f64]) -> Result<()> {
+    let Some(row) = confidence.iter().position(|c| !(0.0..=1.0).contains(c)) else { return Ok(()) };
+    let problem = format!("{} is not a probability in [0, 1]", confidence[row]);
+    Err(Error::input(format!("confidence, row {row}"), problem, "give numbers from 0 to 1"))
+}

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Bins, SmoothCalibration, SmoothPoint};
+use super::{Bins, SmoothCalibration, SmoothPoint, check_pairs};
 use crate::metrics::{Target, beta, check_samples, proportion_interval, t_interval};
 use crate::{Error, Probabilities, Result};
 
@@ -115,10 +115,7 @@ impl Reliability {
     }
 
     fn of_accuracies(confidence: &[f64], accuracy: &[f64], scheme: Bins) -> Result<Self> {
-        if confidence.len() != accuracy.len() || confidence.is_empty() {
-            let problem = format!("{} confidences, {} outcomes", confidence.len(), accuracy.len());
-            return Err(Error::input("reliability", problem, "give both of each sample, of at least one"));
-        }
+        check_pairs("reliability", confidence, accuracy)?;
         let binning = scheme.cut(confidence)?;
         let mut members = vec![Vec::new(); binning.len()];
         for (n, &b) in binning.of.iter().enumerate() {
@@ -155,7 +152,7 @@ impl Reliability {
     }
 
     /// `MCE = max_b |acc_b − conf_b|` over the bins that hold samples, 0–1 (Guo et al. 2017, Eq. 5). A
-    /// bin of one sample counts as much as any other: read it beside the histogram.
+    /// bin of one sample counts as much as any other: read it with the histogram.
     pub fn maximum_calibration_error(&self) -> f64 {
         self.filled().map(|bin| bin.gap().abs()).fold(0.0, f64::max)
     }

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::{Error, Result};
+use super::{check_confidences, check_pairs};
+use crate::Result;
 
 /// Cells of the grid on [0, 1] that residuals are smoothed on.
 const CELLS: usize = 400;
@@ -12,7 +13,7 @@ const CURVE: [f64; 2] = [0.03, 0.06];
 /// No bandwidth is smaller.
 const LEAST_BANDWIDTH: f64 = 1e-3;
 
-/// The smooth calibration error of confidences and the curve beside it.
+/// The smooth calibration error of confidences and its curve.
 ///
 /// `smECE_σ = ∫ |(1/N) Σ_n (y_n − c_n) K_σ(t, c_n)| dt` with the Gaussian kernel reflected at 0 and 1; the
 /// error is the one σ that equals its own `smECE_σ`. It is within a constant factor of the distance to the
@@ -54,18 +55,8 @@ impl SmoothCalibration {
     /// # Ok::<(), lcz::Error>(())
     /// ```
     pub fn of(confidence: &[f64], outcome: &[f64]) -> Result<Self> {
-        if confidence.len() != outcome.len() || confidence.is_empty() {
-            let problem = format!("{} confidences, {} outcomes", confidence.len(), outcome.len());
-            return Err(Error::input(
-                "smooth calibration",
-                problem,
-                "give both for each sample, at least one",
-            ));
-        }
-        if let Some(row) = confidence.iter().position(|c| !(0.0..=1.0).contains(c)) {
-            let problem = format!("{} is not a probability in [0, 1]", confidence[row]);
-            return Err(Error::input(format!("confidence, row {row}"), problem, "give numbers from 0 to 1"));
-        }
+        check_pairs("smooth calibration", confidence, outcome)?;
+        check_confidences(confidence)?;
         let (mut residuals, mut density, mut outcomes) =
             (vec![0.0; CELLS], vec![0.0; CELLS], vec![0.0; CELLS]);
         let share = 1.0 / confidence.len() as f64;

@@ -121,7 +121,7 @@ impl Loss {
                 if y > 0.0 && z == f64::NEG_INFINITY {
                     return Err(Error::input(
                         format!("logits, row {n}"),
-                        format!("class {k} is given probability 0 and occurs: no temperature mends it"),
+                        format!("class {k} is given probability 0 and occurs: no temperature corrects it"),
                         "raise the probabilities to a small floor before the logarithm",
                     ));
                 }

@@ -7,7 +7,7 @@ use super::lbfgs::minimise;
 use crate::metrics::{Target, check_samples, logits_cross_entropy_loss};
 use crate::{Classes, Error, Logits, Result};
 
-/// `z'_k = w_k z_k + b_k`: 2 K numbers, where a temperature is one. It can mend what a temperature cannot,
+/// `z'_k = w_k z_k + b_k`: 2 K numbers, where a temperature is one. It can correct what a temperature cannot,
 /// a classifier that says one class too often, and may change the predicted class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VectorScaling {

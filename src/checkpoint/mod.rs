@@ -145,7 +145,7 @@ pub(crate) fn architecture(path: &Path) -> Result<toml::Table> {
     Header::read(path, |header| header.description::<Built>().map(|built| built.architecture))
 }
 
-/// The temperature that a network's file holds, if one was fitted.
+/// The temperature that a model's file holds, if one was fitted.
 ///
 /// # Errors
 /// As [`load`].
@@ -158,13 +158,15 @@ pub fn temperature(path: &Path) -> Result<Option<StoredTemperature>> {
     Header::read(path, |header| header.description::<Scaled>().map(|scaled| scaled.temperature))
 }
 
-/// Puts a temperature into a network's file, in place of one that is there; the weights stay as they are.
+/// Puts a temperature into a model's file, in place of one that is there; the weights stay as they are.
 ///
 /// # Errors
 /// As [`load`]; the file cannot be written.
-pub fn store_temperature(path: &Path, temperature: StoredTemperature) -> Result<()> {
+pub fn store_temperature(path: &Path, temperature: &StoredTemperature) -> Result<()> {
     Header::read(path, |header| {
-        let description = Description { temperature: Some(temperature), ..header.description()? };
+        let mut description: serde_json::Map<String, serde_json::Value> = header.description()?;
+        let temperature = serde_json::to_value(temperature).map_err(unwritten)?;
+        description.insert("temperature".to_owned(), temperature);
         write_views(path, header.tensors.tensors(), [(KEY, to_json(&description)?)])
     })
 }

@@ -34,12 +34,7 @@ impl Features {
         if cx.json {
             return output::json(&report);
         }
-        output::line(format!(
-            "{}: {} features of each of {} patches ({})",
-            self.out.out.display(),
-            report.width,
-            report.patches,
-            report.provenance
-        ))
+        let what = format!("{} features of each of {} patches", report.width, report.patches);
+        output::line(format!("{}: {what} ({})", self.out.out.display(), report.provenance))
     }
 }

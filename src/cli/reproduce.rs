@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use lcz::studies::{
-    self, ActiveStudy, LandcoverStudy, LdlStudy, Place, Shard, Study, StudyPart, UncertaintyStudy,
+    self, ActiveStudy, LandcoverStudy, LdlStudy, Shard, Study, StudyContext, StudyPart, UncertaintyStudy,
 };
 use lcz::uncertainty::Acquisition;
 
@@ -114,7 +114,7 @@ impl Shared {
     /// Does the study. `given` says whether the command line has settings, which are then compared with those of the
     /// folder where it is only collected.
     fn run<S: Study>(self, study: &S, given: bool, cx: &mut Context) -> anyhow::Result<()> {
-        let place = Place { data: self.data.data.as_deref(), out: &self.out.out, device: cx.device };
+        let context = StudyContext { data: self.data.data.as_deref(), out: &self.out.out, device: cx.device };
         let part = match self.shard {
             Some(shard) => StudyPart::Runs(shard),
             None if self.prepare => StudyPart::Preparation,
@@ -122,11 +122,11 @@ impl Shared {
             None => StudyPart::All,
         };
         let outcome = if self.collect && !given && !self.quick && self.seed.seed.is_none() {
-            Some(studies::collect::<S>(place, &mut cx.progress)?)
+            Some(studies::collect::<S>(context, &mut cx.progress)?)
         } else {
             let cores = || std::thread::available_parallelism().map_or(1, usize::from);
             let jobs = self.jobs.unwrap_or_else(|| cores().min(4));
-            studies::reproduce(study, part, jobs, place, &mut cx.progress)?
+            studies::reproduce(study, part, jobs, context, &mut cx.progress)?
         };
         let Some(outcome) = outcome else { return Ok(()) };
         if cx.json {

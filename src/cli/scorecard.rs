@@ -81,6 +81,12 @@ fn notes(card: &Scorecard, two: bool) -> anyhow::Result<()> {
             "where experts disagree, calibration to the majority is undefined: the measures of votes come first",
         )?;
     }
+    if card.row(Measure::ConformalCoverage).is_some() {
+        let halves = if card.groups.is_some() { "halves of the groups" } else { "halves of the samples" };
+        output::line(format!(
+            "conformal sets (LAC) promise 90 %; random {halves} are calibrated on each other"
+        ))?;
+    }
     if let Some(experts) = card.experts {
         let alone = experts.leave_one_out;
         let ends = alone.interval.map_or(String::new(), |i| format!(" ({:.4} to {:.4})", i.lower, i.upper));
@@ -94,11 +100,7 @@ fn notes(card: &Scorecard, two: bool) -> anyhow::Result<()> {
 
 fn debiased(row: &ScorecardRow) -> anyhow::Result<()> {
     let Some(square) = row.debiased else { return Ok(()) };
-    output::line(format!(
-        "{} squared, without the bias of noise: {:.6}, interval {:.6} to {:.6}",
-        row.measure.short_name(),
-        square.value,
-        square.lower,
-        square.upper
-    ))
+    let ends = format!("interval {:.6} to {:.6}", square.lower, square.upper);
+    let name = row.measure.short_name();
+    output::line(format!("{name} squared, without the bias of noise: {:.6}, {ends}", square.value))
 }

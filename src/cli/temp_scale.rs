@@ -17,7 +17,8 @@ use super::output;
 #[derive(Debug, Args)]
 #[command(after_help = "The data must not be those that the network was trained on: it would stay
 overconfident. An ensemble gets one temperature for the mean of its members,
-whose logits are ln p.
+whose logits are ln p; so does a random forest, whose probabilities are raised
+to 0.001 first.
 
 Examples:
   lcz temp-scale runs/first                  # on the data of its config.toml

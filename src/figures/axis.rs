@@ -1,4 +1,4 @@
-//! Axes: where a value lies, and which values are written beside it.
+//! Axes: where a value lies, and which values are written next to it.
 
 /// A scale from a lowest to a highest value, with its ticks.
 #[derive(Debug, Clone)]

@@ -4,13 +4,13 @@ use super::axis::Axis;
 use super::colours::{BLUE, FAINT_INK, GREEN, INK, ORANGE, SKY, VERMILION};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{Frame, LABEL, MARGIN, Marker, PAGE_WIDTH, numbers, plot_frame, range};
+use super::parts::{Frame, LABEL, MARGIN, Marker, PAGE_WIDTH, check_count, numbers, plot_frame, range};
 use super::{Caption, Figure};
 use crate::display::cells;
 use crate::{Error, Result};
 
 const HEIGHT: f64 = 150.0;
-/// In the order in which series take them: grey for what others are held against, warm colours, cool ones.
+/// In the order in which series take them: grey for the baseline, warm colours, cool ones.
 const MARKERS: [Marker; 6] = [
     Marker::Round(FAINT_INK),
     Marker::Round(VERMILION),
@@ -51,7 +51,7 @@ pub struct BandPanel {
     pub title: String,
     /// The series; panels of a figure have the same ones.
     pub series: Vec<BandSeries>,
-    /// A value to hold them against, drawn as a dashed line, with its name.
+    /// A value to compare them with, drawn as a dashed line, with its name.
     pub level: Option<(String, f64)>,
 }
 
@@ -59,7 +59,7 @@ pub struct BandPanel {
 ///
 /// `across` names the x axis, `band` says what the bands are.
 ///
-/// The CSV has one line a point: `measure,series,x,mean,low,high`.
+/// The CSV has one line per point: `measure,series,x,mean,low,high`.
 ///
 /// # Errors
 /// No panel or more than two, no series or more than six, a series without a point, a number that is not finite.
@@ -67,7 +67,7 @@ pub fn bands(panels: &[BandPanel], across: &str, band: &str, caption: &Caption) 
     check(panels)?;
     let series = &panels[0].series;
     let label = Lettering::new(LABEL, INK);
-    // The legend is set in rows above the panels, as many names a row as fit.
+    // The legend is set in rows above the panels, as many names per row as fit.
     let inner = PAGE_WIDTH - 2.0 * MARGIN;
     let mut places = Vec::new();
     let (mut x, mut row) = (0.0, 0);
@@ -134,23 +134,19 @@ pub fn bands(panels: &[BandPanel], across: &str, band: &str, caption: &Caption) 
 }
 
 fn check(panels: &[BandPanel]) -> Result<()> {
-    let fail = |problem: String, advice: &str| Err(Error::input("figure of bands", problem, advice));
-    if !(1..=2).contains(&panels.len()) {
-        return fail(format!("{} panels", panels.len()), "give one or two");
-    }
+    const FIGURE: &str = "figure of bands";
+    check_count(FIGURE, "panels", panels.len(), 1..=2)?;
+    let names = |panel: &BandPanel| panel.series.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
     for panel in panels {
-        let names = |panel: &BandPanel| panel.series.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
-        if panel.series.is_empty() || panel.series.len() > MARKERS.len() || names(panel) != names(&panels[0])
-        {
-            return fail(format!("{} series", panel.series.len()), "give one to six, the same in each panel");
+        check_count(FIGURE, "series", panel.series.len(), 1..=MARKERS.len())?;
+        if names(panel) != names(&panels[0]) {
+            return Err(Error::input(FIGURE, "panels of different series", "give the same in each panel"));
         }
-        for series in &panel.series {
-            let finite = |p: &BandPoint| [p.x, p.mean, p.low, p.high].iter().all(|v| v.is_finite());
-            if series.points.is_empty() || !series.points.iter().all(finite) {
-                let problem =
-                    format!("series '{}' without a point, or with one that is not finite", series.name);
-                return fail(problem, "leave the series out");
-            }
+        let finite = |p: &BandPoint| [p.x, p.mean, p.low, p.high].iter().all(|v| v.is_finite());
+        let bad = |series: &&BandSeries| series.points.is_empty() || !series.points.iter().all(finite);
+        if let Some(BandSeries { name, .. }) = panel.series.iter().find(bad) {
+            let problem = format!("series '{name}' without a point, or with one that is not finite");
+            return Err(Error::input(FIGURE, problem, "leave the series out"));
         }
     }
     Ok(())
@@ -169,24 +165,4 @@ fn csv(panels: &[BandPanel], caption: &Caption) -> String {
         }
     }
     table.csv()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_number_drawn_is_in_the_csv_and_what_cannot_be_drawn_is_refused() {
-        let point = BandPoint { x: 5.0, mean: 0.5, low: 0.4, high: 0.6 };
-        let series = vec![BandSeries { name: "random".to_owned(), points: vec![point] }];
-        let panel = BandPanel { title: "OA".to_owned(), series, level: Some(("all".to_owned(), 0.9)) };
-        let caption = Caption::new("Learning", "made up");
-        let figure = bands(std::slice::from_ref(&panel), "Share", "", &caption).unwrap();
-        assert!(figure.csv().ends_with("OA,random,5,0.5,0.4,0.6\nOA,all,,0.9,,\n"));
-        let mut broken = panel.clone();
-        broken.series[0].points[0].high = f64::NAN;
-        assert!(bands(&[broken], "Share", "", &caption).is_err());
-        assert!(bands(&[], "Share", "", &caption).is_err());
-        assert!(bands(&[panel.clone(), panel.clone(), panel], "Share", "", &caption).is_err());
-    }
 }

@@ -1,11 +1,11 @@
 //! From bands to colours: which band, or which number made of bands, becomes red, green and blue, and
 //! which value becomes black and which white.
 
-use ndarray::{Array2, Array3, Array4, Axis, s};
+use ndarray::{Array2, Array3, Array4, Axis, concatenate, s};
 
 use super::drawing::Picture;
 use crate::data::Patches;
-use crate::{Bands, Imagery, Result};
+use crate::{Bands, Error, Imagery, Result};
 
 /// The share of values that a stretch lets run into black, and as many into white.
 const CLIPPED: f64 = 0.02;
@@ -32,26 +32,6 @@ pub enum Composite {
     Radar,
 }
 
-/// How one of the three colours comes from the bands.
-enum Channel {
-    Band(usize),
-    /// 10 log₁₀ of an intensity.
-    Decibels(usize),
-    /// 10 log₁₀ of the ratio of two intensities.
-    RatioDecibels(usize, usize),
-}
-
-impl Channel {
-    fn value(&self, pixel: &[f32]) -> f32 {
-        let decibels = |c: usize| 10.0 * pixel[c].max(FAINTEST).log10();
-        match *self {
-            Self::Band(c) => pixel[c],
-            Self::Decibels(c) => decibels(c),
-            Self::RatioDecibels(a, b) => decibels(a) - decibels(b),
-        }
-    }
-}
-
 /// Numbers that become colours, and how.
 pub(super) struct Composed {
     /// Shape: (n, S, S, 3), or (n, S, S, 1) in grey.
@@ -62,7 +42,7 @@ pub(super) struct Composed {
     pub words: String,
     /// Whether it is what was asked for; else the bands do not allow it.
     pub as_asked: bool,
-    /// One a colour.
+    /// One per colour.
     stretches: Vec<Stretch>,
     /// How the values became colours, in a sentence.
     pub stretched: String,
@@ -74,46 +54,35 @@ impl Composed {
     /// # Errors
     /// A band that is not there, or pixels that cannot be read.
     pub(super) fn of(patches: &Patches, composite: Composite) -> Result<Self> {
-        let bands = &patches.imagery().bands;
-        let find = |names: [&str; 3]| {
-            let wanted = Bands::named(names)?;
-            Ok::<_, crate::Error>((bands.positions(&wanted)?, names.map(str::to_owned).to_vec()))
-        };
-        let (channels, names, words) = match composite {
+        let (bands, names, words): (&[&str], _, _) = match composite {
             Composite::TrueColour | Composite::TrueColourByMaxima => {
-                let (at, names) = find(["B4", "B3", "B2"])?;
-                (at.into_iter().map(Channel::Band).collect(), names, "true colour (B4, B3, B2)".to_owned())
+                (&["B4", "B3", "B2"], ["B4", "B3", "B2"], "true colour (B4, B3, B2)")
             }
             Composite::NearInfrared => {
-                let (at, names) = find(["B8", "B4", "B3"])?;
-                let words = "false colour (B8, B4, B3 as red, green, blue)".to_owned();
-                (at.into_iter().map(Channel::Band).collect(), names, words)
+                (&["B8", "B4", "B3"], ["B8", "B4", "B3"], "false colour (B8, B4, B3 as red, green, blue)")
             }
-            Composite::Radar => {
-                let at = bands.positions(&Bands::named(["VV intensity", "VH intensity"])?)?;
-                let channels = vec![
-                    Channel::Decibels(at[0]),
-                    Channel::Decibels(at[1]),
-                    Channel::RatioDecibels(at[0], at[1]),
-                ];
-                let names = ["VV_dB", "VH_dB", "VV_over_VH_dB"].map(str::to_owned).to_vec();
-                (channels, names, "false colour (VV, VH, VV / VH in dB as red, green, blue)".to_owned())
-            }
+            Composite::Radar => (
+                &["VV intensity", "VH intensity"],
+                ["VV_dB", "VH_dB", "VV_over_VH_dB"],
+                "false colour (VV, VH, VV / VH in dB as red, green, blue)",
+            ),
         };
-        let images = patches.images(0..patches.len())?;
-        let (n, rows, columns, _) = images.dim();
-        let mut pixels = Array4::zeros((n, rows, columns, channels.len()));
-        for (from, mut to) in images.rows().into_iter().zip(pixels.rows_mut()) {
-            let from = from.to_vec();
-            for (channel, to) in channels.iter().zip(to.iter_mut()) {
-                *to = channel.value(&from);
-            }
-        }
+        let at = patches.imagery().bands.positions(&Bands::named(bands.iter().copied())?)?;
+        let mut pixels = patches.images(0..patches.len())?.select(Axis(3), &at);
+        let names = names.map(str::to_owned).to_vec();
         let (stretches, stretched) = match composite {
             Composite::TrueColour | Composite::NearInfrared => joint(&pixels, &names, patches.imagery()),
             Composite::TrueColourByMaxima => by_maxima(&pixels, &names),
-            Composite::Radar => apart(&pixels, &names),
+            Composite::Radar => {
+                // 10 log₁₀ of both intensities, and of their ratio.
+                pixels.mapv_inplace(|intensity| 10.0 * intensity.max(FAINTEST).log10());
+                let ratio = &pixels.slice(s![.., .., .., ..1]) - &pixels.slice(s![.., .., .., 1..]);
+                pixels = concatenate(Axis(3), &[pixels.view(), ratio.view()])
+                    .map_err(|e| Error::Internal { what: "composing radar", detail: e.to_string() })?;
+                apart(&pixels)
+            }
         };
+        let words = words.to_owned();
         Ok(Self { pixels, names, words, as_asked: true, stretches, stretched })
     }
 
@@ -182,8 +151,7 @@ fn joint(pixels: &Array4<f32>, names: &[String], imagery: &Imagery) -> (Vec<Stre
 
 /// The joint stretch of all colours, and its range.
 fn jointly(pixels: &Array4<f32>) -> (Vec<Stretch>, f32) {
-    let own = |c| Stretch::over(pixels.index_axis(Axis(3), c).iter().copied());
-    let own: Vec<Stretch> = (0..pixels.dim().3).map(own).collect();
+    let own = over_each(pixels);
     let range = own.iter().map(|Stretch { black, white, .. }| white - black).fold(0.0, f32::max);
     let bright = |Stretch { black, .. }| Stretch { black, white: black + range, gamma: GAMMA };
     (own.into_iter().map(bright).collect(), range)
@@ -213,35 +181,32 @@ pub(super) fn as_eyes_would_see(image: &Array3<f32>) -> Option<(Array2<Option<[u
     Some((colours, words))
 }
 
-/// A stretch a colour, for numbers that are not of one kind.
-fn apart(pixels: &Array4<f32>, names: &[String]) -> (Vec<Stretch>, String) {
-    let stretches: Vec<Stretch> =
-        (0..names.len()).map(|c| Stretch::over(pixels.index_axis(Axis(3), c).iter().copied())).collect();
-    let ends: Vec<String> = ["red", "green", "blue"]
-        .iter()
-        .zip(&stretches)
-        .map(|(colour, Stretch { black, white, .. })| format!("{colour} {black:.1} to {white:.1}"))
-        .collect();
+/// A stretch of its own for each colour.
+fn over_each(pixels: &Array4<f32>) -> Vec<Stretch> {
+    pixels.axis_iter(Axis(3)).map(|values| Stretch::over(values.iter().copied())).collect()
+}
+
+/// A stretch per colour, for numbers that are not of one kind.
+fn apart(pixels: &Array4<f32>) -> (Vec<Stretch>, String) {
+    let stretches = over_each(pixels);
+    let ends = ["red", "green", "blue"].iter().zip(&stretches);
+    let ends =
+        ends.map(|(colour, Stretch { black, white, .. })| format!("{colour} {black:.1} to {white:.1}"));
     let words = format!(
         "each with a linear stretch of its own, the same for all patches, from the 2nd to the 98th percentile: \
          {} dB.",
-        ends.join(", ")
+        ends.collect::<Vec<_>>().join(", ")
     );
     (stretches, words)
 }
 
 /// Black is 0, white each band's own largest value.
 fn by_maxima(pixels: &Array4<f32>, names: &[String]) -> (Vec<Stretch>, String) {
-    let largest = |c: usize| pixels.index_axis(Axis(3), c).iter().copied().fold(f32::MIN, f32::max);
-    let stretches: Vec<Stretch> =
-        (0..names.len()).map(|c| Stretch { black: 0.0, white: largest(c), gamma: 1.0 }).collect();
-    let ends: Vec<String> =
-        names.iter().zip(&stretches).map(|(name, stretch)| format!("{name} {:.3}", stretch.white)).collect();
-    let words = format!(
-        "each band divided by its own largest value ({}): not how it should be done.",
-        ends.join(", ")
-    );
-    (stretches, words)
+    let largest = pixels.axis_iter(Axis(3)).map(|values| values.iter().copied().fold(f32::MIN, f32::max));
+    let stretches: Vec<Stretch> = largest.map(|white| Stretch { black: 0.0, white, gamma: 1.0 }).collect();
+    let ends = names.iter().zip(&stretches).map(|(name, stretch)| format!("{name} {:.3}", stretch.white));
+    let ends = ends.collect::<Vec<_>>().join(", ");
+    (stretches, format!("each band divided by its own largest value ({ends}): for comparison only."))
 }
 
 /// The value that becomes black and the one that becomes white.

@@ -21,7 +21,7 @@ const TRAINING: Marker = Marker::Round(BLUE);
 const VALIDATION: Marker = Marker::Square(ORANGE);
 const BEST: Marker = Marker::Dashed(FAINT_INK);
 
-/// How a network learnt: one entry an epoch in each list.
+/// How a network learnt: one entry per epoch in each list.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Curves {
     /// Numbers of the epochs, rising.
@@ -68,7 +68,7 @@ impl Curves {
             ("validation accuracies", self.validation_accuracy.len()),
         ] {
             if length != epochs {
-                return fail(format!("{length} {name} for {epochs} epochs"), "give one entry an epoch");
+                return fail(format!("{length} {name} for {epochs} epochs"), "give one entry per epoch");
             }
         }
         if let Some(k) = (1..epochs).find(|&k| self.epochs[k] <= self.epochs[k - 1]) {
@@ -84,7 +84,7 @@ impl Curves {
     }
 }
 
-/// One series: its mark, its values an epoch, and what the legend calls it.
+/// One series: its mark, its values per epoch, and what the legend calls it.
 struct Series {
     marker: Marker,
     name: &'static str,

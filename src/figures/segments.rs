@@ -6,7 +6,7 @@ use super::colours::{Colour, INK, PAPER, ramp};
 use super::composites::Composed;
 use super::drawing::{Area, Drawing, Picture};
 use super::lettering::Lettering;
-use super::parts::{Frame, LABEL, MARGIN, PAGE_WIDTH, colour_bar, legend_key, numbers};
+use super::parts::{Frame, LABEL, MARGIN, PAGE_WIDTH, check_count, legend_key, numbers, percent_bar};
 use super::{Caption, Figure};
 use crate::data::{Masks, Patches};
 use crate::display::{Cell, Table, cells};
@@ -26,8 +26,8 @@ const NAMES: f64 = 34.0;
 /// A line of the legend.
 const LINE: f64 = 10.5;
 
-/// Draws patches as a network saw them beside their true classes, its prediction and its confidence (the highest class
-/// probability), a line a patch. White pixels of the truth have no class, and are not counted.
+/// Draws patches as a network saw them next to their true classes, its prediction and its confidence (the highest class
+/// probability), a line per patch. White pixels of the truth have no class, and are not counted.
 ///
 /// `p` has a row for each pixel of `patches`, patch by patch and line by line; `positions` say which patches are drawn.
 ///
@@ -43,60 +43,27 @@ pub fn segmentation(
     positions: &[usize],
     caption: &Caption,
 ) -> Result<Figure> {
-    let names: Vec<String> = positions.iter().map(|position| format!("patch {position}")).collect();
-    draw((patches, masks, p), positions, &names, false, caption)
+    let shown: Vec<_> = positions.iter().map(|&position| (position, format!("patch {position}"))).collect();
+    segmentation_named((patches, masks, p), &shown, false, caption)
 }
 
-/// As [`segmentation`], of all patches under names of their own.
-///
-/// # Errors
-/// As [`segmentation`].
+/// As [`segmentation`], under names of their own; with a stretch of its own for each patch (`apart`) where some are
+/// bright with clouds.
 pub(crate) fn segmentation_named(
-    patches: &Patches,
-    masks: &Masks,
-    p: &Probabilities,
-    names: &[String],
-    caption: &Caption,
-) -> Result<Figure> {
-    let all: Vec<usize> = (0..patches.len()).collect();
-    draw((patches, masks, p), &all, names, false, caption)
-}
-
-/// As [`segmentation`], of all patches under names of their own, each with a stretch of its own: dates of one place, of
-/// which some are bright with clouds.
-///
-/// # Errors
-/// As [`segmentation`]; another number of names than of patches.
-pub fn segmentation_of_dates(
-    patches: &Patches,
-    masks: &Masks,
-    p: &Probabilities,
-    names: &[String],
-    caption: &Caption,
-) -> Result<Figure> {
-    if names.len() != patches.len() {
-        let problem = format!("{} names for {} patches", names.len(), patches.len());
-        return Err(Error::input("figure of a segmentation", problem, "give one a patch"));
-    }
-    let all: Vec<usize> = (0..patches.len()).collect();
-    draw((patches, masks, p), &all, names, true, caption)
-}
-
-fn draw(
     (patches, masks, p): (&Patches, &Masks, &Probabilities),
-    positions: &[usize],
-    names: &[String],
-    each: bool,
+    shown: &[(usize, String)],
+    apart: bool,
     caption: &Caption,
 ) -> Result<Figure> {
-    check(patches, masks, p, positions)?;
+    let positions: Vec<usize> = shown.iter().map(|(position, _)| *position).collect();
+    check(patches, masks, p, &positions)?;
     let (size, classes) = (patches.imagery().patch_size, p.classes());
-    let composed: Vec<Composed> = if each {
+    let composed: Vec<Composed> = if apart {
         positions.iter().map(|&k| Composed::as_seen(&patches.select(&[k])?)).collect::<Result<_>>()?
     } else {
-        vec![Composed::as_seen(&patches.select(positions)?)?]
+        vec![Composed::as_seen(&patches.select(&positions)?)?]
     };
-    let stretched = if each {
+    let stretched = if apart {
         "each with a stretch of its own, from the 2nd percentile of each band, the same range for all three."
     } else {
         &composed[0].stretched
@@ -118,14 +85,13 @@ fn draw(
     let columns =
         ["patch", "class", "true_pixels", "predicted_pixels", "both", "accuracy", "mean_confidence"];
     let mut table = numbers(caption, &[], columns);
-    for (line, &position) in positions.iter().enumerate() {
-        let segmented = Segmented::of(masks, p, position);
-        segmented.put_rows(&mut table, &names[line], classes);
-        let input = if each { composed[line].picture(0) } else { composed[0].picture(line) };
+    for (line, (position, name)) in shown.iter().enumerate() {
+        let segmented = Segmented::of(masks, p, *position);
+        segmented.put_rows(&mut table, name, classes);
+        let input = if apart { composed[line].picture(0) } else { composed[0].picture(line) };
         let [truth, prediction, confidence] = segmented.pictures(size, classes);
         let y = top + line as f64 * (SIDE + GAP);
         let lettering = Lettering::new(6.5, INK);
-        let name = &names[line];
         drawing.text(name, (MARGIN, y + 8.0), lettering.bold().fitting(name, NAMES - 3.0));
         if segmented.truth.iter().any(Option::is_some) {
             drawing.text("accuracy", (MARGIN, y + 18.0), lettering);
@@ -146,25 +112,22 @@ fn draw(
 fn check(patches: &Patches, masks: &Masks, p: &Probabilities, positions: &[usize]) -> Result<()> {
     let (n, size) = (patches.len(), patches.imagery().patch_size);
     let refuse =
-        |problem: String, advice: String| Err(Error::input("figure of a segmentation", problem, advice));
+        |problem: String, advice: &str| Err(Error::input("figure of a segmentation", problem, advice));
     if masks.view().dim() != (n, size, size) || p.len() != n * size * size {
         let problem = format!(
             "masks of {:?} and {} predicted pixels for {n} patches of {size} x {size}",
             masks.view().dim(),
             p.len()
         );
-        return refuse(problem, "give those of the same patches".to_owned());
+        return refuse(problem, "give those of the same patches");
     }
     if masks.classes() != p.classes() {
         return refuse(
             format!("masks of the classes {}, predictions of {}", masks.classes(), p.classes()),
-            "use one class list for both".to_owned(),
+            "use one class list for both",
         );
     }
-    if positions.is_empty() || positions.len() > MOST {
-        return refuse(format!("{} patches to draw", positions.len()), format!("choose 1 to {MOST}"));
-    }
-    Ok(())
+    check_count("figure of a segmentation", "patches", positions.len(), 1..=MOST)
 }
 
 /// The pixels of a patch, line by line.
@@ -236,60 +199,5 @@ fn legend(drawing: &mut Drawing, (x, top): (f64, f64), classes: &Classes) {
     }
     let bar = top + classes.len() as f64 * LINE + 24.0;
     drawing.text("Confidence", (x, bar - 7.0), lettering.bold());
-    colour_bar(drawing, x, bar, 84.0, "% of probability");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Bands, Imagery};
-    use ndarray::{Array2, Array3, Array4};
-
-    /// Two patches of 2 × 2 pixels: three pixels of the second have a class, two of which are right.
-    fn given() -> (Patches, Masks, Probabilities) {
-        let classes = Classes::named(["forest", "river"]).unwrap();
-        let imagery =
-            Imagery { patch_size: 2, bands: Bands::named(["B4", "B3", "B2"]).unwrap(), ..Imagery::so2sat() };
-        let images = Array4::from_shape_fn((2, 2, 2, 3), |(n, r, c, b)| (n + r + c + b) as f32 * 0.1);
-        let mut masks = Array3::zeros((2, 2, 2));
-        masks.slice_mut(s![1, .., ..]).assign(&ndarray::array![[0, 1], [1, Masks::IGNORED]]);
-        let forest = [1.0, 1.0, 1.0, 1.0, 0.75, 0.25, 0.5, 0.875];
-        let p = Array2::from_shape_fn((8, 2), |(n, k)| if k == 0 { forest[n] } else { 1.0 - forest[n] });
-        (
-            Patches::in_memory(imagery, classes.clone(), images).unwrap(),
-            Masks::new(classes.clone(), masks).unwrap(),
-            Probabilities::new(classes, p).unwrap(),
-        )
-    }
-
-    #[test]
-    fn the_csv_counts_the_pixels_that_have_a_class() {
-        let (patches, masks, p) = given();
-        let figure = segmentation(&patches, &masks, &p, &[1], &Caption::new("Cover", "made up")).unwrap();
-        // Equal probabilities are the first class; mean confidence (0.75 + 0.75 + 0.5) / 3.
-        let lines: Vec<&str> = figure.csv().lines().filter(|line| line.starts_with("patch 1")).collect();
-        assert_eq!(
-            lines,
-            ["patch 1,forest,1,2,1,0.666667,0.666667", "patch 1,river,2,1,1,0.666667,0.666667"]
-        );
-        let names = ["May".to_owned(), "June".to_owned()];
-        let figure =
-            segmentation_of_dates(&patches, &masks, &p, &names, &Caption::new("Cover", "made up")).unwrap();
-        assert!(figure.csv().contains("\nMay,forest,4,4,4,1.000000,1.000000\nJune,"), "{}", figure.csv());
-    }
-
-    #[test]
-    fn what_does_not_belong_together_is_refused() {
-        let (patches, masks, p) = given();
-        let caption = Caption::new("", "");
-        let one = masks.select(&[0]).unwrap();
-        for refused in [
-            segmentation(&patches, &one, &p, &[0], &caption),
-            segmentation(&patches, &masks, &p, &[], &caption),
-            segmentation(&patches, &masks, &p, &[2], &caption),
-            segmentation_of_dates(&patches, &masks, &p, &[], &caption),
-        ] {
-            assert!(!refused.unwrap_err().to_string().contains('\n'));
-        }
-    }
+    percent_bar(drawing, (x, bar), 84.0, "% of probability");
 }

@@ -1,4 +1,4 @@
-//! How large conformal prediction sets are, and how often they hold the truth: a row a class.
+//! How large conformal prediction sets are, and how often they hold the truth: a row per class.
 
 use super::axis::Axis;
 use super::colours::{BLUE, FAINT_INK, INK};
@@ -15,9 +15,9 @@ const STEP: f64 = 11.0;
 const BAR: f64 = 7.5;
 
 /// Draws the mean size of the sets of each class that has samples, with its number of samples, and the share
-/// of its sets that hold the truth beside the `promised` one. As wide as a column, 89 mm.
+/// of its sets that hold the truth next to the `promised` one. As wide as a column, 89 mm.
 ///
-/// The CSV has one line a class: `class,samples,mean_size,coverage`.
+/// The CSV has one line per class: `class,samples,mean_size,coverage`.
 ///
 /// # Errors
 /// Another number of rows than classes, or no class with samples.
@@ -30,7 +30,7 @@ pub fn set_sizes(
     let refuse = |problem: String, advice: &str| Err(Error::input("conformal set sizes", problem, advice));
     if sets.len() != classes.len() {
         let problem = format!("{} rows for {} classes", sets.len(), classes.len());
-        return refuse(problem, "give one a class");
+        return refuse(problem, "give one per class");
     }
     let rows: Vec<(usize, &SetsOfClass)> =
         sets.iter().enumerate().filter(|(_, sets)| sets.samples > 0).collect();
@@ -73,27 +73,4 @@ pub fn set_sizes(
         table.row(cells![class, *samples, *mean_size, *coverage]);
     }
     drawing.into_figure(caption, table.csv())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_class_without_samples_has_no_row() {
-        let classes = Classes::named(["forest", "river", "road"]).unwrap();
-        let sets = |class: &str, samples, mean_size| SetsOfClass {
-            class: class.to_owned(),
-            samples,
-            coverage: 0.75,
-            mean_size,
-        };
-        let rows = [sets("forest", 4, 1.5), sets("river", 0, f64::NAN), sets("road", 2, 3.0)];
-        let caption = Caption::new("Sets", "made up");
-        let figure = set_sizes(&classes, &rows, 0.9, &caption).unwrap();
-        assert!(figure.csv().ends_with("coverage\nforest,4,1.5,0.75\nroad,2,3,0.75\n"), "{}", figure.csv());
-        assert!(set_sizes(&classes, &rows[1..2], 0.9, &caption).is_err());
-        let empty = [sets("forest", 0, 0.0), sets("river", 0, 0.0), sets("road", 0, 0.0)];
-        assert!(set_sizes(&classes, &empty, 0.9, &caption).is_err());
-    }
 }

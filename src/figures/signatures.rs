@@ -1,4 +1,4 @@
-//! Spectral signatures: reflectance over wavelength, a small panel a class.
+//! Spectral signatures: reflectance over wavelength, a small panel per class.
 
 use super::axis::Axis;
 use super::colours::{Colour, FAINT_INK, GRID, INK, PAPER};
@@ -22,7 +22,7 @@ const HEADING: f64 = 11.0;
 ///
 /// Sentinel-2's bands lie at their wavelengths; those of other sensors side by side.
 ///
-/// The CSV has one line a class and band: `class,patches,band,wavelength_nm,mean,standard_deviation`.
+/// The CSV has one line per class and band: `class,patches,band,wavelength_nm,mean,standard_deviation`.
 ///
 /// # Errors
 /// Drawing that fails.

@@ -41,7 +41,7 @@ pub struct TilesPicture<'a> {
 /// Draws a scene in true colour, the classes of its pixels, and its tiles: those kept, and those left out with the
 /// reason, each by a pattern and a colour of its own.
 ///
-/// The CSV has one line a tile: the row and column of its upper left pixel, and its fate.
+/// The CSV has one line per tile: the row and column of its upper left pixel, and its fate.
 ///
 /// # Errors
 /// No tile.
@@ -195,40 +195,4 @@ fn swatch(fate: Fate, key: Area) -> Picture {
         mark(fate, (k % columns, k / columns), (columns, rows), 4).map_or(faded([150; 3]), |colour| colour.0)
     };
     Picture { columns, rows, pixels: (0..columns * rows).map(dot).collect() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::{Array2, Array3};
-
-    #[test]
-    fn every_tile_is_in_the_csv_and_every_fate_in_the_legend() {
-        let classes = Classes::named(["forest", "river"]).unwrap();
-        let overview = Overview {
-            step: 1,
-            colours: Some(Array3::from_shape_fn(
-                (12, 18, 3),
-                |(r, c, _)| if c > 14 { f32::NAN } else { (r + c) as f32 },
-            )),
-            classes: Some(Array2::from_shape_fn((12, 18), |(r, _)| (r > 0).then_some(usize::from(r > 3)))),
-        };
-        let fates = [Fate::Kept, Fate::Cloud, Fate::NoData, Fate::Unlabelled, Fate::Kept, Fate::Cloud];
-        let tile = |k: usize| Tile { corner: [k / 3 * 6, k % 3 * 6], fate: fates[k] };
-        let tiles: Vec<Tile> = (0..6).map(tile).collect();
-        let picture = TilesPicture {
-            overview: &overview,
-            classes: &classes,
-            tiles: &tiles,
-            patch_size: 6,
-            clouds: "At most 15 % of cloud.".to_owned(),
-        };
-        let figure = cut_scene(&picture, &Caption::new("A cut scene", "made up")).unwrap();
-        assert!(figure.csv().contains("\n0,6,discarded by cloud\n0,12,no data\n6,0,no label\n6,6,kept\n"));
-        for words in ["kept: 2 patches", "no data: 1 patch", "river: 72.7 %", "6 × 6 pixels", "At most 15 %"]
-        {
-            assert!(figure.svg().contains(words), "no '{words}'");
-        }
-        assert!(cut_scene(&TilesPicture { tiles: &[], ..picture }, &Caption::new("", "")).is_err());
-    }
 }

@@ -1,4 +1,4 @@
-//! Labels in three forms: one class a sample, the votes of several experts, and distributions.
+//! Labels in three forms: one class per sample, the votes of several experts, and distributions.
 //!
 //! Votes as labels follow Koller, Shahzad & Zhu, *Uncertainty-guided representation learning in local
 //! climate zone classification*: a sample's label is the distribution of its experts' votes.
@@ -110,7 +110,7 @@ impl Votes {
             return Err(Error::input(
                 "votes",
                 format!("{} columns for {} classes", counts.ncols(), classes.len()),
-                "give one column a class",
+                "give one column per class",
             ));
         }
         for (row, votes) in counts.outer_iter().enumerate() {
@@ -286,7 +286,7 @@ pub(crate) fn first_largest<T: PartialOrd + Copy>(row: ArrayView1<'_, T>) -> usi
 pub(crate) fn check_distributions(what: &str, classes: &Classes, rows: &mut Array2<f64>) -> Result<()> {
     if rows.ncols() != classes.len() {
         let problem = format!("{} columns for {} classes", rows.ncols(), classes.len());
-        return Err(Error::input(what, problem, "give one column a class"));
+        return Err(Error::input(what, problem, "give one column per class"));
     }
     // K numbers that are rounded to four decimals miss 1 by K · 5e-5 at most.
     let tolerance = 5.1e-5 * classes.len().max(2) as f64;

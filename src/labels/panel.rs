@@ -85,7 +85,7 @@ impl Votes {
     /// No expert, or α that is not above 0.
     pub fn resampled(&self, experts: usize, opinion: Opinion, seed: u64) -> Result<Self> {
         if experts == 0 {
-            return Err(Error::input("panel", "no expert", "draw at least one vote a sample"));
+            return Err(Error::input("panel", "no expert", "draw at least one vote per sample"));
         }
         if let Opinion::Posterior(alpha) = opinion {
             check_alpha(alpha)?;

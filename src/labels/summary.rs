@@ -24,7 +24,7 @@ pub const ENTROPY_CUTS: [f64; 7] = [-0.1, 0.2, 0.5, 0.7, 1.0, 1.3, f64::INFINITY
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EntropyHistogram {
-    /// Samples a bar.
+    /// Samples per bar.
     pub counts: [usize; 6],
     /// Mean entropy in nats; NaN (`null` in JSON) of no sample.
     pub mean: f64,
@@ -131,7 +131,7 @@ impl VotingConfusion {
         self.votes[[majority, voted]]
     }
 
-    /// Samples a majority class. Shape: K.
+    /// Samples per majority class. Shape: K.
     pub fn samples(&self) -> &[usize] {
         &self.samples
     }

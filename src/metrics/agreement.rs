@@ -43,7 +43,7 @@ pub fn krippendorff_alpha_score(votes: &Votes) -> Result<f64> {
     Ok(1.0 - (paired - agreeing) / (paired - by_chance))
 }
 
-/// Fleiss' kappa `κ = (P̄ − P̄_e) / (1 − P̄_e)` of M votes a sample (Fleiss 1971, *Measuring Nominal Scale
+/// Fleiss' kappa `κ = (P̄ − P̄_e) / (1 − P̄_e)` of M votes per sample (Fleiss 1971, *Measuring Nominal Scale
 /// Agreement Among Many Raters*): `P̄` is the share of pairs of experts that agree, the mean over samples of
 /// `Σ_k v_k (v_k − 1) / (M (M − 1))`, and `P̄_e = Σ_k p_k²` that of experts who vote at random with the
 /// overall shares p. 1 is unanimity, 0 chance; NaN where all votes go to one class.
@@ -70,7 +70,7 @@ pub fn fleiss_kappa_score(votes: &Votes) -> Result<f64> {
         let whole = row.iter().all(|v| v.fract() == 0.0);
         if !whole || row.sum().total_cmp(&panel).is_ne() || panel < 2.0 {
             let problem = format!("{} votes, and {panel} in row 0", row.sum());
-            let advice = "give the same whole number of votes a sample, two at least";
+            let advice = "give the same whole number of votes per sample, two at least";
             return Err(Error::input(format!("votes, row {n}"), problem, advice));
         }
     }

@@ -123,7 +123,7 @@ impl ConfusionMatrix {
         let k = classes.len();
         if counts.dim() != (k, k) {
             let problem = format!("{} × {} counts for {k} classes", counts.nrows(), counts.ncols());
-            return Err(Error::input("confusion matrix", problem, "give one row and one column a class"));
+            return Err(Error::input("confusion matrix", problem, "give one row and one column per class"));
         }
         if counts.iter().map(|&count| u128::from(count)).sum::<u128>() >= 1 << f64::MANTISSA_DIGITS {
             return Err(Error::input("confusion matrix", "2^53 samples or more", "check the counts"));
@@ -197,12 +197,12 @@ impl ConfusionMatrix {
         self.counts.sum()
     }
 
-    /// Samples a class in the reference (row sums, support). Shape: K.
+    /// Samples per class in the reference (row sums, support). Shape: K.
     pub fn reference_totals(&self) -> Vec<u64> {
         self.counts.sum_axis(Axis(1)).to_vec()
     }
 
-    /// Samples a class in the prediction (column sums). Shape: K.
+    /// Samples per class in the prediction (column sums). Shape: K.
     pub fn predicted_totals(&self) -> Vec<u64> {
         self.counts.sum_axis(Axis(0)).to_vec()
     }

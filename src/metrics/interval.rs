@@ -90,6 +90,9 @@ pub enum NoInterval {
     /// The largest of several noisy gaps.
     #[error("the largest of many noisy gaps: no valid interval is known")]
     Largest,
+    /// A rule that is fitted to a part of the samples.
+    #[error("each half is calibrated on the other: no valid interval is known")]
+    Calibrated,
     /// The estimate of the squared error needs independent samples.
     #[error("samples within groups are not independent")]
     Grouped,
@@ -198,6 +201,14 @@ impl Influence {
         Self { value, of_samples }
     }
 
+    /// The mean of a measure over runs on the same samples, one at least.
+    pub(crate) fn mean(runs: &[Self]) -> Self {
+        let mean = |of: &dyn Fn(&Self) -> f64| runs.iter().map(of).sum::<f64>() / runs.len() as f64;
+        let samples = runs.first().map_or(0, |run| run.of_samples.len());
+        let of_samples = (0..samples).map(|n| mean(&|run| run.of_samples[n])).collect();
+        Self { value: mean(&|run| run.value), of_samples }
+    }
+
     /// The interval of the measure. Samples are independent, or with groups the groups are: then the standard
     /// error is that of the groups' sums, each enlarged by the weight of its group as if the group were left
     /// out (the jackknife over clusters, "CV3", of Bell & McCaffrey 2002). t has G − 1 degrees of freedom, where
@@ -279,17 +290,16 @@ pub fn interval_over_seeds(
     groups: Option<&[i32]>,
     level: f64,
 ) -> Result<Interval, NoInterval> {
-    let count = seeds.len() as f64;
-    let Some(first) = seeds.first() else { return Err(NoInterval::OneValue) };
-    let value = seeds.iter().map(|seed| seed.value).sum::<f64>() / count;
-    let mean = |n: usize| seeds.iter().map(|seed| seed.of_samples[n]).sum::<f64>() / count;
-    let of_samples = (0..first.of_samples.len()).map(mean).collect();
+    if seeds.is_empty() {
+        return Err(NoInterval::OneValue);
+    }
     let values = seeds.iter().map(|seed| seed.value).collect();
-    interval_over_runs(&Influence { value, of_samples }, &[values], groups, level)
+    interval_over_runs(&Influence::mean(seeds), &[values], groups, level).map(|(interval, _)| interval)
 }
 
 /// The interval of a mean over runs, or of the difference between the means of two sets of runs that are not paired
-/// (Welch): `mean` has the influences of the samples, which all runs share, and `between` the values of each set.
+/// (Welch), with the two-sided p-value of 0: `mean` has the influences of the samples, which all runs share, and
+/// `between` the values of each set.
 ///
 /// # Errors
 /// As [`Influence::interval`].
@@ -298,7 +308,7 @@ pub(crate) fn interval_over_runs(
     between: &[Vec<f64>],
     groups: Option<&[i32]>,
     level: f64,
-) -> Result<Interval, NoInterval> {
+) -> Result<(Interval, f64), NoInterval> {
     let (error, freedom) = mean.standard_error(groups)?;
     let (mut variance, mut fourth) = (error.powi(2), error.powi(4) / freedom);
     for values in between.iter().filter(|values| values.len() > 1) {
@@ -308,9 +318,11 @@ pub(crate) fn interval_over_runs(
         variance += of_mean;
         fourth += of_mean * of_mean / (count - 1.0);
     }
-    let half = t_quantile(0.5 + level / 2.0, variance * variance / fourth) * variance.sqrt();
+    let freedom = variance * variance / fourth;
+    let half = t_quantile(0.5 + level / 2.0, freedom) * variance.sqrt();
     let method = if groups.is_some() { IntervalMethod::ClusterT } else { IntervalMethod::Delta };
-    Ok(Interval { lower: mean.value - half, upper: mean.value + half, method })
+    let interval = Interval { lower: mean.value - half, upper: mean.value + half, method };
+    Ok((interval, t_p_value(mean.value / variance.sqrt(), freedom)))
 }
 
 /// The interval of a mean of recalls over classes: class k has `right[k]` of `samples[k]`. Each recall's

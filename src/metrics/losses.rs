@@ -1,4 +1,4 @@
-//! Losses of predicted probabilities against one class a sample or against label distributions.
+//! Losses of predicted probabilities against one class per sample or against label distributions.
 //!
 //! N samples, K classes, y a label, p a prediction, natural logarithms, 0 · ln 0 = 0.
 
@@ -6,7 +6,7 @@ use super::check_alike;
 use crate::labels::x_ln_y;
 use crate::{Classes, Error, LabelDistributions, Labels, Logits, Probabilities, Result};
 
-/// What a prediction is held against: one class a sample, or a distribution over the classes. Only
+/// What a prediction is compared with: one class per sample, or a distribution over the classes. Only
 /// [`Labels`] and [`LabelDistributions`] are targets.
 pub trait Target: sealed::Sealed {
     /// How many samples, and the class list.
@@ -55,7 +55,7 @@ impl Floor {
     pub const NONE: Self = Self(0.0);
 
     /// ε = 2⁻⁵² ≈ 2.2e-16, the floor of scikit-learn's `log_loss` in double precision: at most 36.04
-    /// nats a sample.
+    /// nats per sample.
     pub const SCIKIT_LEARN: Self = Self(f64::EPSILON);
 
     /// `max(p, ε)`.

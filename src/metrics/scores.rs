@@ -71,7 +71,7 @@ pub struct VoteScores {
 }
 
 impl Scores {
-    /// Scores predictions against one class a sample and, where there are any, against the same
+    /// Scores predictions against one class per sample and, where there are any, against the same
     /// samples' label distributions.
     ///
     /// # Errors

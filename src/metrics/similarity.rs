@@ -48,7 +48,7 @@ impl Similarity {
         let k = classes.len();
         if weights.dim() != (k, k) {
             let problem = format!("{} × {} weights for {k} classes", weights.nrows(), weights.ncols());
-            return Err(Error::input("similarity matrix", problem, "give one row and one column a class"));
+            return Err(Error::input("similarity matrix", problem, "give one row and one column per class"));
         }
         if let Some(((i, j), w)) = weights.indexed_iter().find(|(_, w)| !(0.0..=1.0).contains(*w)) {
             return Err(Error::input(
@@ -81,7 +81,7 @@ impl Similarity {
         }
         if rows.len() != codes.len() {
             let problem = format!("{} rows of weights for {} classes", rows.len(), codes.len());
-            return Err(Error::file(path, problem, "give one row a class"));
+            return Err(Error::file(path, problem, "give one row per class"));
         }
         let mut weights = Array2::zeros((codes.len(), codes.len()));
         for (i, (line, cells)) in rows.iter().enumerate() {
@@ -163,13 +163,17 @@ impl ConfusionMatrix {
     /// Weights of another class list.
     pub fn weighted_kappa_score(&self, similarity: &Similarity) -> Result<f64> {
         similarity.check(self)?;
+        let (observed, chance) = self.agreement(&similarity.weights);
+        Ok((observed - chance) / (1.0 - chance))
+    }
+
+    /// `P_o` and `P_e` with these weights.
+    pub(crate) fn agreement(&self, w: &Array2<f64>) -> (f64, f64) {
         let total = self.total() as f64;
         let (rows, columns) = (self.reference_totals(), self.predicted_totals());
-        let (mut observed, mut chance) = (0.0, 0.0);
-        for ((i, j), w) in similarity.weights.indexed_iter() {
-            observed += w * self.count(i, j) as f64 / total;
-            chance += w * (rows[i] as f64 / total) * (columns[j] as f64 / total);
-        }
-        Ok((observed - chance) / (1.0 - chance))
+        w.indexed_iter().fold((0.0, 0.0), |(observed, chance), ((i, j), w)| {
+            let independent = (rows[i] as f64 / total) * (columns[j] as f64 / total);
+            (observed + w * self.count(i, j) as f64 / total, chance + w * independent)
+        })
     }
 }

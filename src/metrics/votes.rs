@@ -11,7 +11,7 @@ use crate::{Error, LabelDistributions, Result, Votes};
 pub struct VoteSummary {
     /// How many samples, N.
     pub samples: usize,
-    /// Fewest and most votes a sample.
+    /// Fewest and most votes per sample.
     pub votes_a_sample: [f64; 2],
     /// Share of samples on which all votes agree, 0-1.
     pub unanimous: f64,

@@ -6,7 +6,6 @@ use ndarray::{Axis, concatenate};
 use serde::Serialize;
 
 use super::folder::HeldOut;
-use super::scoring::reference;
 use super::sets::Samples;
 use super::{Run, file_of};
 use crate::calibration::{Bins, Reliability};
@@ -15,7 +14,7 @@ use crate::figures::{self, Agreement, Caption, Cells, CountScale, Figure, Source
 use crate::metrics::{ConfusionMatrix, Scores, Target};
 use crate::models::{Device, Sample};
 use crate::predictions::StoredTemperature;
-use crate::scorecard::{Predicted, Scorecard, ScorecardSettings};
+use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
 use crate::uncertainty::{MeanEntropy, Members, RiskCoverage};
 use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result};
 
@@ -116,7 +115,7 @@ pub fn evaluate(
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Evaluation> {
-    let assessment = Assessment::of(run, data, settings, passes, device, progress)?;
+    let assessment = Assessment::of(run, data, (settings, passes), device, progress)?;
     run.add_metrics(&assessment.evaluation.data, &assessment.evaluation)?;
     for (stem, figure) in assessment.figures(run)? {
         figure.save(&run.figures(), &stem)?;
@@ -142,8 +141,7 @@ impl Assessment {
     pub(crate) fn of(
         run: &Run,
         data: &Path,
-        settings: ScorecardSettings,
-        passes: Option<usize>,
+        (settings, passes): (ScorecardSettings, Option<usize>),
         device: Device,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
@@ -181,7 +179,8 @@ impl Assessment {
         let members = test.members(&*network)?;
         let predicted = members.mean().clone();
         let network_scores = score(network.name(), &predicted)?;
-        let reference = reference(labels, counts.as_ref(), votes.as_ref(), groups.as_deref());
+        let distributions = votes.as_ref().filter(|_| counts.is_none());
+        let reference = Reference::of(labels, counts.as_ref(), distributions, groups.as_deref());
         let after = match run.temperature()? {
             Some(by) => Some((by.scale(&predicted)?, by)),
             None => None,
@@ -274,13 +273,13 @@ impl Assessment {
     /// Some patches with their classes as they are and as they are predicted.
     fn segmented(&self, masks: &Masks, caption: &Caption) -> Result<Figure> {
         let positions: Vec<usize> = self.shown.iter().map(|(n, _)| *n).collect();
-        let names: Vec<String> = positions.iter().map(|n| format!("patch {n}")).collect();
+        let shown: Vec<_> = positions.iter().enumerate().map(|(at, n)| (at, format!("patch {n}"))).collect();
         let rows: Vec<_> = self.shown.iter().map(|(_, p)| p.view()).collect();
         let p = concatenate(Axis(0), &rows)
             .map_err(|e| Error::Internal { what: "drawing patches", detail: e.to_string() })?;
         let p = Probabilities::of_known(self.predicted.classes().clone(), p);
         let (patches, masks) = (self.test.patches.select(&positions)?, masks.select(&positions)?);
-        figures::segmentation_named(&patches, &masks, &p, &names, caption)
+        figures::segmentation_named((&patches, &masks, &p), &shown, false, caption)
     }
 
     /// What follows from the predictions before and after temperature scaling, each under its name.
@@ -299,13 +298,12 @@ impl Assessment {
         caption: &impl Fn(String) -> Caption,
     ) -> Result<Figure> {
         let tables = self.before_and_after(|p| Reliability::of(p, y, Bins::EqualWidth(DIAGRAM_BINS)))?;
-        let panels: Vec<(String, &Reliability)> = tables.iter().map(|(n, t)| (n.clone(), t)).collect();
         let what = match agreement {
             Agreement::Accuracy => "Calibration",
             Agreement::ExpertShare => "Calibration to the experts' votes",
         };
         let caption = caption(format!("{what}, {}", self.evaluation.network.model));
-        figures::reliability(&panels, agreement, &caption)
+        figures::reliability(&tables, agreement, &caption)
     }
 
     fn risk_coverage(&self, caption: &impl Fn(String) -> Caption) -> Result<Figure> {
@@ -315,7 +313,6 @@ impl Assessment {
             let wrong: Vec<f64> = wrong.map(|(p, y)| f64::from(u8::from(p != y))).collect();
             RiskCoverage::of(&p.confidence(), &wrong)
         })?;
-        let curves: Vec<(String, &RiskCoverage)> = curves.iter().map(|(n, c)| (n.clone(), c)).collect();
         let caption = caption(format!("Risk and coverage, {}", self.evaluation.network.model));
         figures::risk_coverage(&curves, &caption)
     }

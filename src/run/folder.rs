@@ -154,6 +154,18 @@ impl Run {
         self.folder.join("model.safetensors")
     }
 
+    /// Whether its model is a random forest, or its members are.
+    ///
+    /// # Errors
+    /// A model that cannot be read.
+    pub(super) fn is_forest(&self) -> Result<bool> {
+        if let Some(members) = self.ensemble()? {
+            return members.first().map_or(Ok(false), Self::is_forest);
+        }
+        let built = checkpoint::architecture(&self.model_file())?;
+        Ok(built.get("name").and_then(Value::as_str) == Some("forest"))
+    }
+
     /// The network with its best weights.
     ///
     /// # Errors
@@ -237,7 +249,7 @@ impl Run {
     pub(super) fn store_temperature(&self, temperature: StoredTemperature) -> Result<()> {
         match Members::read(&self.folder)? {
             Some(members) => Members { temperature: Some(temperature), ..members }.write(&self.folder),
-            None => checkpoint::store_temperature(&self.model_file(), temperature),
+            None => checkpoint::store_temperature(&self.model_file(), &temperature),
         }
     }
 

@@ -14,6 +14,9 @@ use crate::models::{Device, Sample};
 use crate::predictions::StoredTemperature;
 use crate::{Logits, Progress, Result};
 
+/// The least probability of a forest before its logarithm: half of what one of 500 trees gives alone.
+const FLOOR: f64 = 0.001;
+
 /// How a temperature is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -38,13 +41,14 @@ impl Procedure {
 /// (`model.safetensors`, or `ensemble.toml`), where evaluation finds it. A folder stands for its `validation.h5`, the one
 /// file that the run was trained on for its validation part.
 ///
-/// An ensemble has one temperature for the mean of its members, whose logits are ln p̄.
+/// An ensemble has one temperature for the mean of its members, whose logits are ln p̄; so has a random forest, with a
+/// floor below its probabilities, some of which are 0.
 ///
 /// Without `labels`, the loss is that of the votes where the patches have votes, since calibration to the majority is
 /// a fiction where experts disagree; else that of the labels that the run was trained on.
 ///
 /// # Errors
-/// A run that another process is training; a forest, which has no logits; data that is unusable, unlabelled, or unlike
+/// A run that another process is training; data that is unusable, unlabelled, or unlike
 /// what the run was trained on; a file that cannot be written.
 pub fn temp_scale(
     run: &Run,
@@ -60,7 +64,7 @@ pub fn temp_scale(
     let trained_on = run.data()?.unwrap_or_default();
     let settings = super::DataSettings { labels: labels.unwrap_or(trained_on.labels), ..trained_on };
     progress.begin("temp-scale", 2);
-    let (samples, z) = logits(run, patches, device)?;
+    let (samples, z, floor) = logits(run, patches, device)?;
     let y = match samples.pixels {
         None if labels.is_none() && samples.patches.has_votes() && settings.labels == LabelKind::OneHot => {
             super::DataSettings { labels: LabelKind::Votes, ..settings }.labels_of(&samples.patches)?
@@ -82,6 +86,7 @@ pub fn temp_scale(
         procedure: procedure.name().to_owned(),
         data: file.display().to_string(),
         patches: samples.patches.len(),
+        floor,
     };
     run.store_temperature(stored)?;
     progress.end("");
@@ -89,18 +94,22 @@ pub fn temp_scale(
 }
 
 /// What a temperature divides: a network's logits. Of an ensemble, which averages softmaxes, ln p̄: one T for the mean, not
-/// one for each member, since the mean is what is calibrated.
-fn logits(run: &Run, patches: Patches, device: Device) -> Result<(Samples, Logits)> {
-    if run.ensemble()?.is_some() {
+/// one for each member, since the mean is what is calibrated. Probabilities of 0, as a forest has them, are raised to
+/// the floor that is returned.
+fn logits(run: &Run, patches: Patches, device: Device) -> Result<(Samples, Logits, Option<f64>)> {
+    let forest = run.is_forest()?;
+    if run.ensemble()?.is_some() || forest {
         let model = run.classifier(device)?;
         let samples = Samples::of(patches, model.sample())?;
-        let z = samples.members(&*model)?.mean().logits();
-        return Ok((samples, z));
+        let members = samples.members(&*model)?;
+        let (p, floor) = (members.mean(), forest.then_some(FLOOR));
+        let z = if forest { p.logits_above(FLOOR)? } else { p.logits() };
+        return Ok((samples, z, floor));
     }
     let network = run.network(device)?;
     let samples = Samples::of(patches, network.sample())?;
     let z = samples.rows(|patches| Ok(vec![network.logits(patches)?.view().to_owned()]))?;
     let z = z.into_iter().next().unwrap_or_default();
     let z = Logits::new(network.classes().clone(), z)?;
-    Ok((samples, z))
+    Ok((samples, z, None))
 }

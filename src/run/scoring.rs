@@ -2,7 +2,7 @@
 
 use crate::data::predictions::{Predictions, Stated};
 use crate::scorecard::{self, Convention, Predicted, Reference, Scorecard, ScorecardSettings};
-use crate::{LabelDistributions, Labels, Progress, Result, Votes};
+use crate::{Progress, Result};
 
 /// The evaluation table of stored predictions, of ours or of anyone's: as many of its rows as can be
 /// computed from what the file tells.
@@ -34,24 +34,5 @@ fn both(predictions: &Predictions) -> (Predicted<'_>, Reference<'_>) {
         Stated::Probabilities(p) => Predicted::Probabilities(p),
     };
     let Predictions { labels, votes, distributions, groups, .. } = predictions;
-    (predicted, reference(labels, votes.as_ref(), distributions.as_ref(), groups.as_deref()))
-}
-
-/// What predictions are compared with, as far as it is known; votes go before distributions.
-pub(super) fn reference<'a>(
-    labels: &'a Labels,
-    votes: Option<&'a Votes>,
-    distributions: Option<&'a LabelDistributions>,
-    groups: Option<&'a [i32]>,
-) -> Reference<'a> {
-    let mut reference = Reference::new(labels);
-    if let Some(votes) = votes {
-        reference = reference.with_votes(votes);
-    } else if let Some(distributions) = distributions {
-        reference = reference.with_distributions(distributions);
-    }
-    if let Some(groups) = groups {
-        reference = reference.with_groups(groups);
-    }
-    reference
+    (predicted, Reference::of(labels, votes.as_ref(), distributions.as_ref(), groups.as_deref()))
 }

@@ -60,9 +60,9 @@ pub(crate) fn draw_votes(
             .into_iter()
             .filter(|(_, histogram)| histogram.samples() > 0)
             .collect();
-        figures.push(("voting-entropy", figures::entropy_bars(&groups, &caption("How unsure experts are"))?));
+        figures.push(("voting-entropy", figures::entropy_bars(&groups, &caption("Voting entropy"))?));
     }
-    let title = "Which zones experts take for others";
+    let title = "Voting confusion";
     figures.push(("voting-confusion", figures::voting_confusion(&summary.confusion, &caption(title))?));
     Ok(figures.into_iter().map(|(stem, figure)| (stem, figure.with_provenance(provenance))).collect())
 }

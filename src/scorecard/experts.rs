@@ -23,7 +23,7 @@ pub struct Experts {
     pub panel: usize,
     /// Mean concentration of the fitted [`VoteModel`]: small where experts are either sure or not.
     pub concentration: f64,
-    /// How often one expert is right when held against the majority of the others; ties count by their share.
+    /// How often one expert agrees with the majority of the others; ties count by their share.
     pub leave_one_out: Estimated,
 }
 
@@ -100,10 +100,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_expert_is_held_against_the_others() {
+    fn an_expert_is_compared_with_the_others() {
         let of = |votes: &[f32]| leave_one_out(ndarray::ArrayView1::from(votes));
         assert!((of(&[11.0, 0.0]) - 1.0).abs() < 1e-12);
-        // Each of the three is held against a majority of 2 : 0 or a tie of 1 : 1.
+        // Each of the three is compared with a majority of 2 : 0 or a tie of 1 : 1.
         assert!((of(&[2.0, 1.0, 0.0]) - (2.0 * 0.5 + 0.0) / 3.0).abs() < 1e-12);
         assert!(of(&[1.0, 1.0]).abs() < 1e-12);
     }

@@ -18,6 +18,7 @@ mod calibrated;
 mod conventions;
 mod experts;
 mod samples;
+mod sets;
 
 use serde::{Serialize, Serializer};
 
@@ -34,123 +35,89 @@ use calibrated::{BINNED, Binned, DISTANCES, FEWEST_GROUPS};
 use experts::Panels;
 use samples::Samples;
 
-/// A measure of the table, in its order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Measure {
+/// The measures: what each is, and a heading of a few letters.
+macro_rules! measures {
+    ($($(#[$doc:meta])* $name:ident = $heading:literal,)*) => {
+        /// A measure of the table, in its order.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Measure {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Measure {
+            /// All, in the table's order.
+            pub const ALL: [Self; [$($heading),*].len()] = [$(Self::$name),*];
+
+            /// A heading of a few letters.
+            pub fn short_name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $heading,)*
+                }
+            }
+        }
+    };
+}
+
+measures! {
     /// Distribution-ECE: calibration to the share of the experts who agree.
-    DistributionCalibrationError,
+    DistributionCalibrationError = "ECE votes",
     /// "DistCE" (Baan et al. 2022): mean total variation `½ Σ_k |p_k − y_k|` to the vote shares.
-    TotalVariation,
+    TotalVariation = "DistCE",
     /// "EntCE" (Baan et al. 2022): mean `|H(p) − H(y)|`, in nats.
-    EntropyCalibrationError,
+    EntropyCalibrationError = "EntCE",
     /// Mean `H(p) − H(y)`, in nats: above 0 the classifier is less sure than the experts are of one mind.
-    EntropyBias,
+    EntropyBias = "EntCE, signed",
     /// Share of samples whose classes p ranks as the votes do; classes with equal votes may come in any order.
-    RankingAgreement,
+    RankingAgreement = "ranking agreement",
     /// Mean `Σ_k min(p_k, y_k)` = 1 − DistCE.
-    SoftAccuracy,
+    SoftAccuracy = "soft accuracy",
     /// KL(y‖p), in nats.
-    KlDivergence,
+    KlDivergence = "KL votes",
     /// Jensen–Shannon divergence to the vote shares, in nats, at most ln 2.
-    JensenShannon,
+    JensenShannon = "JS votes",
     /// Cross-entropy against the experts' vote shares, in nats.
-    DistributionalCrossEntropy,
+    DistributionalCrossEntropy = "CE votes",
     /// OA.
-    OverallAccuracy,
+    OverallAccuracy = "OA",
     /// AA, the mean recall over classes present in the reference.
-    AverageAccuracy,
+    AverageAccuracy = "AA",
     /// Cohen's κ.
-    Kappa,
+    Kappa = "kappa",
     /// F1, the mean over classes present in reference or prediction.
-    MacroF1,
+    MacroF1 = "macro F1",
     /// `OA_u`: OA of the block of built zones, as published (Bechtel et al. 2017).
-    BuiltAccuracy,
+    BuiltAccuracy = "OA_u",
     /// `OA_bu`: built zones against natural ones.
-    BuiltOrNaturalAccuracy,
+    BuiltOrNaturalAccuracy = "OA_bu",
     /// `OA_w`, with the published similarities (Bechtel, Demuzere & Stewart 2020).
-    WeightedAccuracy,
+    WeightedAccuracy = "OA_w",
     /// `κ_w`, with the same weights.
-    WeightedKappa,
+    WeightedKappa = "kappa_w",
     /// Cross-entropy against the one class, in nats.
-    CrossEntropy,
+    CrossEntropy = "CE",
     /// Brier's loss against the one class, 0–2.
-    Brier,
+    Brier = "Brier",
     /// ECE of the predicted class.
-    ExpectedCalibrationError,
+    ExpectedCalibrationError = "ECE",
     /// Smooth ECE of the predicted class, without bins (Błasiok & Nakkiran 2023).
-    SmoothCalibrationError,
+    SmoothCalibrationError = "smooth ECE",
     /// MCE of the predicted class, over bins that hold samples.
-    MaximumCalibrationError,
+    MaximumCalibrationError = "MCE",
     /// Classwise ECE.
-    ClasswiseCalibrationError,
+    ClasswiseCalibrationError = "classwise ECE",
     /// "SCE" as the label distribution paper's code has it.
-    SceAsInLdlPaper,
+    SceAsInLdlPaper = "SCE (LDL paper)",
     /// AURC: the mean error rate of keeping the most certain 1, 2, … N predictions (Geifman et al. 2019).
-    AreaUnderRiskCoverage,
+    AreaUnderRiskCoverage = "AURC",
+    /// Share of conformal sets (LAC, 90 % promised) that hold the truth; halves of the samples or of whole groups are
+    /// calibrated on each other.
+    ConformalCoverage = "coverage at 90 %",
+    /// Mean number of classes in these sets.
+    ConformalSize = "set size at 90 %",
 }
 
 impl Measure {
-    /// All, in the table's order.
-    pub const ALL: [Self; 25] = [
-        Self::DistributionCalibrationError,
-        Self::TotalVariation,
-        Self::EntropyCalibrationError,
-        Self::EntropyBias,
-        Self::RankingAgreement,
-        Self::SoftAccuracy,
-        Self::KlDivergence,
-        Self::JensenShannon,
-        Self::DistributionalCrossEntropy,
-        Self::OverallAccuracy,
-        Self::AverageAccuracy,
-        Self::Kappa,
-        Self::MacroF1,
-        Self::BuiltAccuracy,
-        Self::BuiltOrNaturalAccuracy,
-        Self::WeightedAccuracy,
-        Self::WeightedKappa,
-        Self::CrossEntropy,
-        Self::Brier,
-        Self::ExpectedCalibrationError,
-        Self::SmoothCalibrationError,
-        Self::MaximumCalibrationError,
-        Self::ClasswiseCalibrationError,
-        Self::SceAsInLdlPaper,
-        Self::AreaUnderRiskCoverage,
-    ];
-
-    /// A heading of a few letters.
-    pub fn short_name(self) -> &'static str {
-        match self {
-            Self::DistributionCalibrationError => "ECE votes",
-            Self::TotalVariation => "DistCE",
-            Self::EntropyCalibrationError => "EntCE",
-            Self::EntropyBias => "EntCE, signed",
-            Self::RankingAgreement => "ranking agreement",
-            Self::SoftAccuracy => "soft accuracy",
-            Self::KlDivergence => "KL votes",
-            Self::JensenShannon => "JS votes",
-            Self::DistributionalCrossEntropy => "CE votes",
-            Self::OverallAccuracy => "OA",
-            Self::AverageAccuracy => "AA",
-            Self::Kappa => "kappa",
-            Self::MacroF1 => "macro F1",
-            Self::BuiltAccuracy => "OA_u",
-            Self::BuiltOrNaturalAccuracy => "OA_bu",
-            Self::WeightedAccuracy => "OA_w",
-            Self::WeightedKappa => "kappa_w",
-            Self::CrossEntropy => "CE",
-            Self::Brier => "Brier",
-            Self::ExpectedCalibrationError => "ECE",
-            Self::SmoothCalibrationError => "smooth ECE",
-            Self::MaximumCalibrationError => "MCE",
-            Self::ClasswiseCalibrationError => "classwise ECE",
-            Self::SceAsInLdlPaper => "SCE (LDL paper)",
-            Self::AreaUnderRiskCoverage => "AURC",
-        }
-    }
-
     /// Whether more is better.
     pub fn is_score(self) -> bool {
         matches!(
@@ -165,6 +132,7 @@ impl Measure {
                 | Self::BuiltOrNaturalAccuracy
                 | Self::WeightedAccuracy
                 | Self::WeightedKappa
+                | Self::ConformalCoverage
         )
     }
 }
@@ -191,9 +159,19 @@ pub struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    /// One class a sample.
+    /// One class per sample.
     pub fn new(labels: &'a Labels) -> Self {
         Self { labels, distributions: None, votes: None, groups: None }
+    }
+
+    /// With whatever is known of the samples.
+    pub(crate) fn of(
+        labels: &'a Labels,
+        votes: Option<&'a Votes>,
+        distributions: Option<&'a LabelDistributions>,
+        groups: Option<&'a [i32]>,
+    ) -> Self {
+        Self { labels, distributions, votes, groups }
     }
 
     /// The experts' votes on the same samples too: measures against votes, and estimated human performance.
@@ -312,7 +290,7 @@ impl Scorecard {
     /// Evaluates predictions.
     ///
     /// **Estimated human performance** ([`Experts`]) fits a [`VoteModel`](crate::labels::VoteModel) to the votes,
-    /// draws new panels of experts for each sample, and holds their majority (a tie is drawn at random) against
+    /// draws new panels of experts for each sample, and compares their majority (a tie is drawn at random) with
     /// the same reference as the classifier. It is an estimate without an interval: in simulations its OA is off by
     /// up to 0.01 with 11 votes per sample, 0.03 with 5 and 0.04 with 3 (`benches/coverage.rs`). One expert against the others
     /// ([`Experts::leave_one_out`]) needs no model, is unbiased and has an interval.
@@ -320,7 +298,7 @@ impl Scorecard {
     /// Cross-entropies are clipped as in [`Scores`](crate::metrics::Scores).
     ///
     /// # Shape
-    /// N predictions, N labels, (N, K) votes or distributions, N groups → at most 25 rows.
+    /// N predictions, N labels, (N, K) votes or distributions, N groups → at most 27 rows.
     ///
     /// # Errors
     /// No sample, different lengths or class lists, a confidence outside 0–1 (names the row), no bin, no panel or
@@ -391,6 +369,15 @@ impl Scorecard {
             }
         }
         progress.end("");
+        if let Predicted::Probabilities(p) = predicted {
+            let of = sets::coverage_and_size(p, reference.labels, reference.groups, settings.seed)?;
+            let why = Some(NoInterval::Calibrated);
+            for (measure, value) in
+                [Measure::ConformalCoverage, Measure::ConformalSize].into_iter().zip(of.into_iter().flatten())
+            {
+                rows[measure as usize] = Some(ScorecardRow { why, ..ScorecardRow::bare(measure, value) });
+            }
+        }
         let mut rows: Vec<ScorecardRow> = rows.into_iter().flatten().collect();
         if let Some(votes) = reference.votes.filter(|_| samples.p.is_some()) {
             let value =
@@ -555,29 +542,20 @@ fn check(predicted: Predicted<'_>, reference: Reference<'_>) -> Result<()> {
         Predicted::Probabilities(p) => (p.len(), p.classes()),
     };
     check_samples((samples, classes), (labels.len(), labels.classes()))?;
-    let unlike = |what: &str, count: usize| {
-        let problem = format!("{count} {what}, {samples} predictions, or other classes");
-        Err(Error::input("scores", problem, "give both of the same samples"))
+    let confidences = match predicted {
+        Predicted::Confidences(_, confidence) => Some((confidence.len(), classes)),
+        _ => None,
     };
-    if let Predicted::Confidences(_, confidence) = predicted
-        && confidence.len() != samples
-    {
-        return unlike("confidences", confidence.len());
-    }
-    if let Some(y) = reference.distributions
-        && (y.len() != samples || y.classes() != classes)
-    {
-        return unlike("label distributions", y.len());
-    }
-    if let Some(votes) = reference.votes
-        && (votes.counts().nrows() != samples || votes.classes() != classes)
-    {
-        return unlike("rows of votes", votes.counts().nrows());
-    }
-    if let Some(groups) = reference.groups
-        && groups.len() != samples
-    {
-        return unlike("groups", groups.len());
+    for (what, given) in [
+        ("confidences", confidences),
+        ("label distributions", reference.distributions.map(|y| (y.len(), y.classes()))),
+        ("rows of votes", reference.votes.map(|votes| (votes.counts().nrows(), votes.classes()))),
+        ("groups", reference.groups.map(|groups| (groups.len(), classes))),
+    ] {
+        if let Some((count, _)) = given.filter(|given| *given != (samples, classes)) {
+            let problem = format!("{count} {what}, {samples} predictions, or other classes");
+            return Err(Error::input("scores", problem, "give both of the same samples"));
+        }
     }
     Ok(())
 }

@@ -304,7 +304,7 @@ impl OfConfusion {
                 confusion.counts().iter().zip(w).map(|(&c, w)| c as f64 * w).sum::<f64>() / total
             }
             Self::Kappa(w) => {
-                let (observed, chance) = agreement(w, confusion);
+                let (observed, chance) = confusion.agreement(w);
                 (observed - chance) / (1.0 - chance)
             }
             Self::Average => confusion.average_accuracy_score(),
@@ -342,7 +342,7 @@ impl OfConfusion {
         match self {
             Self::Weighted(w) => w.mapv(|w| w - value),
             Self::Kappa(w) => {
-                let (observed, chance) = agreement(w, confusion);
+                let (observed, chance) = confusion.agreement(w);
                 let across: Vec<f64> = (0..k).map(|i| (0..k).map(|j| w[[i, j]] * columns[j]).sum()).collect();
                 let down: Vec<f64> = (0..k).map(|j| (0..k).map(|i| w[[i, j]] * rows[i]).sum()).collect();
                 let rest = 1.0 - chance;
@@ -385,16 +385,6 @@ impl OfConfusion {
             }
         }
     }
-}
-
-/// `Σ w p` observed, and by chance.
-fn agreement(w: &Array2<f64>, confusion: &ConfusionMatrix) -> (f64, f64) {
-    let total = confusion.total() as f64;
-    let (rows, columns) = (confusion.reference_totals(), confusion.predicted_totals());
-    w.indexed_iter().fold((0.0, 0.0), |(observed, chance), ((i, j), w)| {
-        let independent = (rows[i] as f64 / total) * (columns[j] as f64 / total);
-        (observed + w * confusion.count(i, j) as f64 / total, chance + w * independent)
-    })
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::jobs::{Steps, side_by_side};
-use crate::data::Patches;
 use crate::data::so2sat::So2Sat;
 use crate::display::Table;
 use crate::figures::{Figure, Provenance, Source, StudyName};
@@ -26,7 +25,7 @@ use crate::nn::Labelled;
 use crate::run::fingerprint::Fingerprint;
 use crate::run::write_json;
 use crate::synthetic::Synthetic;
-use crate::{Error, LabelDistributions, Progress, Result};
+use crate::{Error, Progress, Result};
 
 const STUDY: &str = "study.json";
 const OUTCOME: &str = "outcome.json";
@@ -53,15 +52,15 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
     fn check(&self) -> Result<()>;
 
     /// Opens the data; generates what is synthetic.
-    fn open(&self, place: Place<'_>, progress: &mut dyn Progress) -> Result<Self::Data>;
+    fn open(&self, context: StudyContext<'_>, progress: &mut dyn Progress) -> Result<Self::Data>;
 
     /// Opens the data again that the study was done with.
     fn reopen(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Self::Data> {
-        let StudyFolder { inputs, place } = at;
-        let data = self.open(*place, progress)?;
+        let StudyFolder { inputs, context } = at;
+        let data = self.open(*context, progress)?;
         match inputs.change(&self.inputs(&data)?) {
             Some(problem) => {
-                Err(Error::file(&place.out.join(STUDY), problem, "give the study's with --data"))
+                Err(Error::file(&context.out.join(STUDY), problem, "give the study's with --data"))
             }
             None => Ok(data),
         }
@@ -71,7 +70,7 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
     fn inputs(&self, data: &Self::Data) -> Result<Inputs>;
 
     /// Computes what all tasks need and is not there yet.
-    fn prepare(&self, _: &Self::Data, _: Place<'_>, _: &mut dyn Progress) -> Result<()> {
+    fn prepare(&self, _: &Self::Data, _: StudyContext<'_>, _: &mut dyn Progress) -> Result<()> {
         Ok(())
     }
 
@@ -92,7 +91,13 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
     }
 
     /// Does what is missing of a task, and reports each step.
-    fn run(&self, task: &Self::Task, data: &Self::Data, place: Place<'_>, steps: &Steps<'_>) -> Result<()>;
+    fn run(
+        &self,
+        task: &Self::Task,
+        data: &Self::Data,
+        context: StudyContext<'_>,
+        steps: &Steps<'_>,
+    ) -> Result<()>;
 
     /// Writes the tables and a README from what all tasks have stored, and returns what the study found.
     fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Self::Outcome>;
@@ -118,7 +123,7 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
 
 /// Where a study reads, writes and computes.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct StudyContext<'a> {
     /// The data; none: synthetic data in the study's folder.
     pub data: Option<&'a Path>,
     /// The study's folder.
@@ -127,7 +132,7 @@ pub struct Place<'a> {
     pub device: Device,
 }
 
-impl Place<'_> {
+impl StudyContext<'_> {
     /// The folder or file of patches, generated where none was given.
     pub(super) fn patches(self, patches: usize, progress: &mut dyn Progress) -> Result<PathBuf> {
         if let Some(data) = self.data {
@@ -145,7 +150,7 @@ pub struct StudyFolder<'a> {
     /// The data of the study.
     pub inputs: Inputs,
     /// Where it is.
-    pub place: Place<'a>,
+    pub context: StudyContext<'a>,
 }
 
 /// Which part of a study is done.
@@ -202,14 +207,9 @@ pub(super) const TEST: &str = "test";
 
 impl Inputs {
     /// Of sets of patches and their targets.
-    pub(super) fn of<'a>(
-        sets: impl IntoIterator<Item = (&'a str, &'a Patches, &'a LabelDistributions)>,
-    ) -> Result<Self> {
-        let print = |(name, patches, labels): (&str, _, _)| {
-            Ok((name.to_owned(), Fingerprint::of(Labelled { patches, labels })?))
-        };
-        let sets = sets.into_iter().map(print).collect::<Result<_>>()?;
-        Ok(Self { sets, files: BTreeMap::new() })
+    pub(super) fn of<'a>(sets: impl IntoIterator<Item = (&'a str, Labelled<'a>)>) -> Result<Self> {
+        let print = |(name, set): (&str, _)| Ok((name.to_owned(), Fingerprint::of(set)?));
+        Ok(Self { sets: sets.into_iter().map(print).collect::<Result<_>>()?, files: BTreeMap::new() })
     }
 
     /// How many patches a set has.
@@ -316,34 +316,34 @@ pub fn reproduce<S: Study>(
     study: &S,
     part: StudyPart,
     jobs: usize,
-    place: Place<'_>,
+    context: StudyContext<'_>,
     progress: &mut dyn Progress,
 ) -> Result<Option<S::Outcome>> {
     study.check()?;
-    let before = Identity::read::<S>(place.out)?;
+    let before = Identity::read::<S>(context.out)?;
     let settings = value_of(study)?;
     if let Some(before) = &before {
-        before.check_settings::<S>(&settings, place.out)?;
+        before.check_settings::<S>(&settings, context.out)?;
     }
     if part == StudyPart::Tables {
-        return collect::<S>(place, progress).map(Some);
+        return collect::<S>(context, progress).map(Some);
     }
-    if matches!(part, StudyPart::Runs(_)) && !(before.is_some() && study.is_prepared(place.out)) {
+    if matches!(part, StudyPart::Runs(_)) && !(before.is_some() && study.is_prepared(context.out)) {
         let advice = format!("run `lcz reproduce {} --prepare` with the same settings first", S::NAME);
-        return Err(Error::file(place.out, "not prepared", advice));
+        return Err(Error::file(context.out, "not prepared", advice));
     }
-    let data = study.open(place, progress)?;
+    let data = study.open(context, progress)?;
     let now = Identity::of(study, S::NAME, study.inputs(&data)?)?;
-    let path = place.out.join(STUDY);
+    let path = context.out.join(STUDY);
     if let Some(problem) = before.as_ref().and_then(|before| before.inputs.change(&now.inputs)) {
         return Err(Error::file(&path, problem, "give another --out, or the data and settings of before"));
     }
     if before.is_none_or(|before| before.settings != now.settings) {
-        let _folder = NewFolders::make(place.out)?;
+        let _folder = NewFolders::make(context.out)?;
         write_json(&path, &now)?;
     }
-    if !study.is_prepared(place.out) {
-        study.prepare(&data, place, progress)?;
+    if !study.is_prepared(context.out) {
+        study.prepare(&data, context, progress)?;
     }
     let shard = match part {
         StudyPart::Runs(shard) => shard,
@@ -351,45 +351,45 @@ pub fn reproduce<S: Study>(
         _ => Shard { index: 1, of: 1 },
     };
     let tasks = study.tasks().into_iter().enumerate().filter(|(number, _)| shard.has(*number));
-    let tasks = tasks.map(|(_, task)| (study.missing(&task, place.out), task));
+    let tasks = tasks.map(|(_, task)| (study.missing(&task, context.out), task));
     let tasks: Vec<(usize, S::Task)> = tasks.filter(|(missing, _)| *missing > 0).collect();
     let steps = tasks.iter().map(|(missing, _)| missing).sum();
     side_by_side("runs", (&tasks, steps), jobs, progress, |(_, task), steps| {
-        study.run(task, &data, place, steps)
+        study.run(task, &data, context, steps)
     })?;
     drop(data);
-    if part == StudyPart::All { collect::<S>(place, progress).map(Some) } else { Ok(None) }
+    if part == StudyPart::All { collect::<S>(context, progress).map(Some) } else { Ok(None) }
 }
 
 /// Tables, figures and README of the study that a folder holds, whose runs are all there.
 ///
 /// # Errors
 /// A folder without a study, runs that are missing, or a file that cannot be written.
-pub fn collect<S: Study>(place: Place<'_>, progress: &mut dyn Progress) -> Result<S::Outcome> {
-    let (study, at) = stored::<S>(place)?;
+pub fn collect<S: Study>(context: StudyContext<'_>, progress: &mut dyn Progress) -> Result<S::Outcome> {
+    let (study, at) = stored::<S>(context)?;
     let tasks = study.tasks();
-    let missing: Vec<&S::Task> = tasks.iter().filter(|task| study.missing(task, place.out) > 0).collect();
+    let missing: Vec<&S::Task> = tasks.iter().filter(|task| study.missing(task, context.out) > 0).collect();
     if let Some(first) = missing.first() {
         let problem = format!("{} of {} runs are missing, this one first", missing.len(), tasks.len());
         let advice = "do the missing runs: the same command without --collect";
-        return Err(Error::file(&place.out.join(study.folder(first)), problem, advice));
+        return Err(Error::file(&context.out.join(study.folder(first)), problem, advice));
     }
     let outcome = study.collect(&at, progress)?;
-    write_json(&place.out.join(OUTCOME), &outcome)?;
+    write_json(&context.out.join(OUTCOME), &outcome)?;
     for (name, figure) in study.figures(&at, progress)? {
-        figure.save(place.out, &name)?;
+        figure.save(context.out, &name)?;
     }
     Ok(outcome)
 }
 
 /// The study that a folder holds.
-fn stored<S: Study>(place: Place<'_>) -> Result<(S, StudyFolder<'_>)> {
-    let out = place.out;
+fn stored<S: Study>(context: StudyContext<'_>) -> Result<(S, StudyFolder<'_>)> {
+    let out = context.out;
     let Some(identity) = Identity::read::<S>(out)? else {
         let advice = format!("give the folder that `lcz reproduce {}` has made", S::NAME);
         return Err(Error::file(out, "no study.json there", advice));
     };
-    Ok((identity.settings(out)?, StudyFolder { inputs: identity.inputs, place }))
+    Ok((identity.settings(out)?, StudyFolder { inputs: identity.inputs, context }))
 }
 
 /// What the study of a folder found.
@@ -399,7 +399,7 @@ pub(super) fn outcome<T: DeserializeOwned>(out: &Path) -> Result<T> {
 
 /// The figures of what the study of a folder has stored, by name.
 pub(super) fn figures<S: Study>(out: &Path, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
-    let (study, at) = stored::<S>(Place { data: None, out, device: Device::Cpu })?;
+    let (study, at) = stored::<S>(StudyContext { data: None, out, device: Device::Cpu })?;
     study.figures(&at, progress)
 }
 

@@ -79,15 +79,8 @@ pub fn verify(
     let csv_path = figure.with_extension("csv");
     let csv = fs::read_to_string(&csv_path).map_err(Error::io(&csv_path))?;
     let drawn = numbers_checksum(&csv) == record.numbers;
-    let name = file_name(&csv_path);
-    verification.note(
-        drawn,
-        if drawn {
-            format!("{name} holds the numbers that were drawn")
-        } else {
-            format!("{name} holds other numbers than were drawn")
-        },
-    );
+    let found = if drawn { "the numbers that were drawn" } else { "other numbers than were drawn" };
+    verification.note(drawn, format!("{} holds {found}", file_name(&csv_path)));
 
     let again = redrawn((figure, &csv), &record, (run, data), device, progress)?;
     let (agrees, finding) = compare(&csv, again.csv());
@@ -97,33 +90,21 @@ pub fn verify(
         if let Ok(svg) = fs::read_to_string(&svg_path) {
             // Other words in a caption are no other numbers: only the drawing below the head counts.
             let same = drawing(&svg) == drawing(again.svg());
-            let name = file_name(&svg_path);
-            let finding = if same {
-                format!("{name} is what is drawn from them now")
-            } else {
-                format!("{name} is not what is drawn from them now")
-            };
-            verification.note(same, finding);
+            let not = if same { "" } else { "not " };
+            verification.note(same, format!("{} is {not}what is drawn from them now", file_name(&svg_path)));
         }
         let png_path = figure.with_extension("png");
         if let Ok(png) = fs::read(&png_path) {
             let same = again.has_pixels_of(&png);
-            let finding = if same {
-                "has the pixels that are drawn now"
-            } else {
-                "has other pixels than are drawn now"
-            };
-            verification.note(same, format!("{} {finding}", file_name(&png_path)));
+            let found = if same { "the pixels that are" } else { "other pixels than are" };
+            verification.note(same, format!("{} has {found} drawn now", file_name(&png_path)));
         }
     } else if let Source::Evaluation { run: recorded, .. } = &record.provenance.source
         && let Some(by) = find_run(figure, run, recorded)?.temperature()?
         && !csv.contains(&format!("T = {:.2}", by.temperature))
     {
-        let finding = format!(
-            "its run now has the temperature T = {:.2}, which the figure does not show",
-            by.temperature
-        );
-        verification.note(false, format!("{finding}: evaluate again"));
+        let now = format!("its run now has the temperature T = {:.2}", by.temperature);
+        verification.note(false, format!("{now}, which the figure does not show: evaluate again"));
     }
     Ok(verification)
 }
@@ -147,7 +128,7 @@ fn redrawn(
             // No figure shows intervals.
             let settings = ScorecardSettings { rounds: 0, panels: 0, ..ScorecardSettings::default() };
             let data = data.unwrap_or(Path::new(file));
-            let assessment = Assessment::of(&run, data, settings, None, device, progress)?;
+            let assessment = Assessment::of(&run, data, (settings, None), device, progress)?;
             named(figure, assessment.figures(&run)?)
         }
         Source::Votes { file } => {

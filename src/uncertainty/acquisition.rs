@@ -1,9 +1,9 @@
-//! Which unlabelled samples to ask experts about next.
+//! Which unlabelled samples experts label next.
 //!
 //! Settles, *Active Learning Literature Survey*, 2009, for entropy and margin; BALD: Houlsby et al. (2011) by dropout as
 //! in Gal, Islam & Ghahramani, *Deep Bayesian Active Learning with Image Data*, ICML 2017; core-set: Sener & Savarese,
 //! *Active Learning for Convolutional Neural Networks: A Core-Set Approach*, ICLR 2018. Distances from class centres
-//! are what Koller, Shahzad & Zhu take for uncertainty; they leave asking by them to later work.
+//! are what Koller, Shahzad & Zhu take for uncertainty; they leave active learning to later work.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,11 +16,11 @@ use crate::simd::Level;
 use crate::simd::distances::distances;
 use crate::{Error, Features, Labels, Probabilities, Result};
 
-/// How samples to ask about are chosen.
+/// How samples to label are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Acquisition {
-    /// By lot: what the others are held against.
+    /// Random sampling: the baseline.
     Random,
     /// The largest predictive entropy, −Σ p ln p ([`Uncertainty::of_predictions`]).
     Entropy,

@@ -184,7 +184,7 @@ fn check_labels(rows: &dyn FeatureRows, labels: &Labels) -> Result<()> {
         return Ok(());
     }
     let problem = format!("{} labels for {samples} samples", labels.len());
-    Err(Error::input(rows.name(), problem, "give one label a sample"))
+    Err(Error::input(rows.name(), problem, "give one label per sample"))
 }
 
 /// The mean of each class that has samples.

@@ -23,8 +23,8 @@ pub enum SetScore {
     /// their `1 − p_k` and keeps probabilities below 1e-16 apart. The smallest sets; hard samples may get none.
     Lac,
     /// Adaptive prediction sets (Romano, Sesia & Candès 2020): the sum of the probabilities from the largest down to
-    /// `p_k`, the last of them times u when randomised. Their method is the randomised one; without u it is the
-    /// deterministic variant that MAPIE calls `include_last_label=True`.
+    /// `p_k`, the last of them times u when randomised, as in their method. Without u, scores and sets both count the
+    /// last class whole. (MAPIE draws u for its calibration scores in every variant, so that its sets are others.)
     Aps,
     /// Regularised adaptive: APS plus `λ (rank − k_reg)₊`, which keeps long tails out (Angelopoulos et al.
     /// 2021).

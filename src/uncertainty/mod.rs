@@ -1,5 +1,5 @@
 //! How sure a prediction is, and what that is worth: several members' disagreement, sets of classes
-//! that hold the truth as often as promised, the error of what is left when the unsure are set aside,
+//! that hold the truth as often as promised, the error of what is left when uncertain predictions are rejected,
 //! and which samples to learn from.
 //!
 //! [`Members`] are the predictions of an ensemble's networks, or of the passes of one network with dropout
@@ -12,7 +12,7 @@
 //! representation learning in local climate zone classification*: the distance of a sample's deep features
 //! h(x) from its class's focal point c_k, the geometric median (Eq. 2; c_k lies in the space of the
 //! features, which the text there misprints), is its uncertainty. Subsets of the most or least uncertain
-//! samples train a network from the same start. [`Acquisition`]: which samples to ask experts about next.
+//! samples train a network from the same start. [`Acquisition`]: which samples experts label next.
 //!
 //! ```
 //! use lcz::uncertainty::Percent;

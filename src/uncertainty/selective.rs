@@ -1,4 +1,4 @@
-//! Selective prediction: the error that remains when only the surest predictions are kept.
+//! Selective prediction: the error that remains when only the most confident predictions are kept.
 
 use serde::Serialize;
 
@@ -18,10 +18,10 @@ pub struct RiskPoint {
 /// Risk against coverage (Geifman & El-Yaniv 2017, *Selective Classification for Deep Neural Networks*).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RiskCoverage {
-    /// A point for each distinct confidence, from the surest samples alone to all of them: samples that are
-    /// equally sure are kept or set aside together.
+    /// A point for each distinct confidence, from the most confident samples alone to all of them: samples that are
+    /// equally confident are kept or rejected together.
     pub points: Vec<RiskPoint>,
-    /// Area under the curve, `AURC = (1/N) Σ_i risk of the i surest`, 0 at best (Geifman et al. 2019). Where
+    /// Area under the curve, `AURC = (1/N) Σ_i risk of the i most confident`, 0 at best (Geifman et al. 2019). Where
     /// confidences tie it is the mean over all their orders.
     pub aurc: f64,
     /// The AURC of the best order, all wrong samples last.

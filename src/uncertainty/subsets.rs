@@ -136,7 +136,7 @@ impl Uncertainty {
             return Ok(());
         }
         let problem = format!("{} labels for {} samples", labels.len(), self.values.len());
-        Err(Error::input("uncertainty", problem, "give one label a sample"))
+        Err(Error::input("uncertainty", problem, "give one label per sample"))
     }
 }
 

@@ -3,7 +3,8 @@
 // Each test file uses its part.
 #![allow(dead_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use lcz::{Classes, Labels};
 use ndarray::Array2;
@@ -62,4 +63,27 @@ pub fn real_file(name: &str) -> Option<PathBuf> {
 #[track_caller]
 pub fn real_text(name: &str) -> Option<String> {
     real_file(name).map(|path| std::fs::read_to_string(path).unwrap())
+}
+
+/// Runs a command that succeeds.
+pub fn done(mut command: Command) -> Output {
+    let output = command.output().expect("lcz can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// A study with such arguments and settings, whose output is read.
+pub fn reproduce(study: &str, data: &Path, out: &Path, settings: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+    command.args(["--quiet", "reproduce", study, "--data"]).arg(data).arg("--out").arg(out);
+    command.args(settings.iter().flat_map(|setting| ["--set", setting]));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A synthetic set of 340 patches.
+pub fn synthesise(folder: &Path) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+    command.args(["--quiet", "synth"]).arg(folder).args(["--patches", "340"]);
+    done(command);
 }

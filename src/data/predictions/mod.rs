@@ -22,7 +22,7 @@ pub use writer::PredictionWriter;
 /// What an HDF5 file starts with.
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// Predictions and what they are held against.
+/// Predictions and what they are compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
     /// What was predicted, as far as the file tells.
@@ -84,10 +84,13 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
     };
     let p = open("probabilities")?;
     let shape = p.shape();
-    let [samples, columns] = shape[..] else {
-        let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
-        let advice = "its shape is to be samples x classes";
-        return Err(Error::input(place(path, "probabilities"), problem, advice));
+    let (samples, columns) = match shape[..] {
+        [samples, columns] | [samples, _, _, columns] => (samples, columns),
+        _ => {
+            let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
+            let advice = "its shape is to be samples x classes, or patches x rows x columns x classes";
+            return Err(Error::input(place(path, "probabilities"), problem, advice));
+        }
     };
     let classes = read_classes(&file, path, Some(columns))?;
     if samples == 0 {
@@ -104,6 +107,18 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
         let advice = "write labels and votes of the same samples and classes";
         Err(Error::file(path, problem, advice))
     };
+    let provenance = text_attribute(&file, path, "provenance")?
+        .unwrap_or_else(|| "the file does not say of what".to_owned());
+    let temperature = read_temperature(&file, path)?;
+    let groups =
+        if file.link_exists("group") { Some(fitting("group", &[samples])?.values::<i32>()?) } else { None };
+    if shape.len() == 4 {
+        let mask = fitting("mask", &shape[..3])?.values::<u8>()?;
+        let (p, labels, groups) = pixels(path, &classes, (p.values()?, mask), groups, &shape)?;
+        let (predicted, votes, distributions) = (Stated::Probabilities(p), None, None);
+        let groups = Some(groups);
+        return Ok(Predictions { predicted, labels, votes, distributions, groups, provenance, temperature });
+    }
     let table = |name: &str| fitting(name, &shape)?.read::<f64, _>();
     let p: Array2<f64> = p.read()?;
     let p = Probabilities::new(classes.clone(), p).map_err(|e| e.within(path))?;
@@ -119,18 +134,33 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
     } else {
         None
     };
-    let groups =
-        if file.link_exists("group") { Some(fitting("group", &[samples])?.values::<i32>()?) } else { None };
-    Ok(Predictions {
-        predicted: Stated::Probabilities(p),
-        labels: Labels::new(classes, labels)?,
-        votes,
-        distributions,
-        groups,
-        provenance: text_attribute(&file, path, "provenance")?
-            .unwrap_or_else(|| "the file does not say of what".to_owned()),
-        temperature: read_temperature(&file, path)?,
-    })
+    let (predicted, labels) = (Stated::Probabilities(p), Labels::new(classes, labels)?);
+    Ok(Predictions { predicted, labels, votes, distributions, groups, provenance, temperature })
+}
+
+/// The pixels that have a class, with its number in the mask (0: none, 1: the first class). Pixels of a patch without a group
+/// belong together.
+fn pixels(
+    path: &Path,
+    classes: &Classes,
+    (p, mask): (Vec<f32>, Vec<u8>),
+    groups: Option<Vec<i32>>,
+    shape: &[usize],
+) -> Result<(Probabilities, Labels, Vec<i32>)> {
+    let known: Vec<usize> = (0..mask.len()).filter(|&at| mask[at] > 0).collect();
+    if known.is_empty() {
+        return Err(Error::file(path, "no pixel of 'mask' has a class", "predict patches with masks"));
+    }
+    let (each, k) = (shape[1] * shape[2], classes.len());
+    if let Some(&at) = known.iter().find(|&&at| usize::from(mask[at]) > k) {
+        let place = format!("{}, mask, patch {}", path.display(), at / each);
+        return Err(Error::input(place, format!("class {} of {k}", mask[at]), "number the classes from 1"));
+    }
+    let rows = Array2::from_shape_fn((known.len(), k), |(n, class)| f64::from(p[known[n] * k + class]));
+    let labels = known.iter().map(|&at| usize::from(mask[at]) - 1).collect();
+    let group = |&at: &usize| groups.as_ref().map_or((at / each) as i32, |groups| groups[at / each]);
+    let p = Probabilities::new(classes.clone(), rows).map_err(|e| e.within(path))?;
+    Ok((p, Labels::new(classes.clone(), labels)?, known.iter().map(group).collect()))
 }
 
 /// The temperature that a file's predictions were made at.
@@ -147,6 +177,7 @@ fn read_temperature(file: &File, path: &Path) -> Result<Option<StoredTemperature
         procedure: text("temperature_procedure")?,
         data: text("temperature_data")?,
         patches: patches.map_err(|_| unknown("temperature_patches"))?,
+        floor: file.attr("temperature_floor").and_then(|floor| floor.read_scalar()).ok(),
     }))
 }
 

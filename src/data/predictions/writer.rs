@@ -68,7 +68,7 @@ impl PredictionWriter {
     }
 
     /// The temperature that the predictions are made at: the attributes `temperature`, `temperature_procedure`,
-    /// `temperature_data` and `temperature_patches`.
+    /// `temperature_data`, `temperature_patches` and, of a model without logits, `temperature_floor`.
     ///
     /// # Errors
     /// A full disk.
@@ -77,6 +77,9 @@ impl PredictionWriter {
             file.new_attr::<f64>().create("temperature")?.write_scalar(&by.temperature)?;
             write_text(file, "temperature_procedure", &by.procedure)?;
             write_text(file, "temperature_data", &by.data)?;
+            if let Some(floor) = by.floor {
+                file.new_attr::<f64>().create("temperature_floor")?.write_scalar(&floor)?;
+            }
             file.new_attr::<usize>().create("temperature_patches")?.write_scalar(&by.patches)
         })
     }

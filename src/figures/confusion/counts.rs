@@ -1,19 +1,16 @@
 //! Confusion in samples: colours follow the counts themselves, or their logarithms, which bring out rare confusions.
 
-use super::{
-    Cells, Layout, NAME, OF_PREDICTIONS, check_size, draw_borders, draw_cells, draw_columns,
-    draw_columns_title, draw_rows, draw_total, put_rows,
-};
+use super::{Cells, Layout, OF_PREDICTIONS, check_size, put_rows, widest};
 use crate::Result;
 use crate::figures::axis::Axis;
-use crate::figures::colours::{INK, PAPER, ramp};
+use crate::figures::colours::{INK, ramp};
 use crate::figures::drawing::Area;
 use crate::figures::lettering::Lettering;
-use crate::figures::parts::{COLOUR_BAR_WIDTH, Frame, MARGIN, grouped, numbers};
+use crate::figures::parts::{COLOUR_BAR_WIDTH, Frame, MARGIN, colour_bar, gradient, grouped, numbers};
 use crate::figures::{Caption, Figure};
 use crate::metrics::ConfusionMatrix;
 
-/// Room for the colour bar with long numbers beside it.
+/// Room for the colour bar with long numbers next to it.
 const BAR: f64 = 10.0 + COLOUR_BAR_WIDTH + 14.0 + MARGIN;
 
 /// How a count becomes a colour.
@@ -22,7 +19,7 @@ pub enum CountScale {
     /// C / max C: what is frequent is dark.
     #[default]
     Linear,
-    /// ln C / ln max C for C ≥ 1, from a light tint on: a confusion of a hundred pixels shows beside a million.
+    /// ln C / ln max C for C ≥ 1, from a light tint on: a confusion of a hundred pixels shows next to a million.
     Logarithmic,
 }
 
@@ -58,63 +55,44 @@ impl CountScale {
 /// use lcz::{Classes, metrics::ConfusionMatrix};
 /// let counts = ndarray::array![[80_000, 12], [1, 900]];
 /// let confusion = ConfusionMatrix::from_counts(Classes::named(["forest", "river"])?, counts)?;
-/// let caption = Caption::new("Land cover of 80,913 pixels", "made up");
+/// let caption = Caption::new("Land cover of 80,913 pixels", "synthetic");
 /// let figure = figures::confusion_counts(&confusion, CountScale::Logarithmic, &caption)?;
 /// assert!(figure.csv().contains("forest,river,12,"));
 /// # Ok::<(), lcz::Error>(())
 /// ```
 pub fn confusion_counts(confusion: &ConfusionMatrix, scale: CountScale, caption: &Caption) -> Result<Figure> {
     check_size(confusion)?;
-    let cells = Cells::Counts;
-    let layout = Layout::of(&[confusion], cells, BAR);
+    let layout = Layout::of(&[confusion], Cells::Counts, BAR);
     let mut notes = scale.words().to_owned();
     if confusion.counts().iter().any(|count| *count == 0) {
         notes.push_str(" Empty cell: 0.");
     }
     let frame = Frame::new(caption, &notes, layout.width);
     let mut drawing = frame.around(layout.above + layout.side() + layout.below);
-    let matrix =
-        Area { x: layout.left, y: frame.above() + layout.above, width: layout.side(), height: layout.side() };
+    let corner = (layout.left, frame.above() + layout.above);
     let most = confusion.counts().iter().copied().max().unwrap_or(0).max(1) as f64;
     let colour = |truth, predicted| ramp(scale.share(confusion.count(truth, predicted) as f64, most));
-    draw_cells(&mut drawing, matrix, confusion, &layout, cells, &colour);
-    draw_borders(&mut drawing, matrix, confusion.classes(), layout.cell);
-    draw_rows(&mut drawing, matrix, confusion, &layout, OF_PREDICTIONS.rows);
-    draw_columns(&mut drawing, matrix, confusion, &layout);
-    draw_total(&mut drawing, matrix, confusion);
-    draw_columns_title(&mut drawing, matrix, &layout, OF_PREDICTIONS.columns);
+    let matrix = layout.draw(&mut drawing, corner, (confusion, &OF_PREDICTIONS), &colour, true);
 
     let bar = Area { x: matrix.right() + 10.0, y: matrix.y, width: 7.0, height: matrix.height };
-    let steps = 200;
-    for step in (0..steps).rev() {
-        let share = (f64::from(step) + 0.5) / f64::from(steps);
-        let high = bar.height * f64::from(step + 1) / f64::from(steps);
+    gradient(&mut drawing, bar, 200, |share| {
         let value = match scale {
             CountScale::Linear => share * most,
             CountScale::Logarithmic => most.powf(share),
         };
-        drawing.fill(Area { y: bar.bottom() - high, height: high, ..bar }, ramp(scale.share(value, most)));
-    }
-    drawing.outline(bar, 0.4, INK);
-    let mut widest = 0.0_f64;
-    for value in ticks(scale, most) {
-        let along = match scale {
-            CountScale::Linear => value / most,
-            CountScale::Logarithmic if most > 1.0 => value.ln() / most.ln(),
-            CountScale::Logarithmic => 1.0,
-        };
-        let y = bar.bottom() - along * bar.height;
-        drawing.line((bar.right(), y), (bar.right() + 2.0, y), 0.4, INK);
-        let (words, lettering) = (grouped(value as u64), Lettering::new(6.0, INK));
-        widest = widest.max(lettering.width(&words));
-        drawing.text_at(&words, (bar.right() + 3.5, y), lettering);
-    }
-    let title = NAME.centred().upward();
-    drawing.text_at("samples", (bar.right() + 3.5 + widest + 8.0, bar.middle().1), title);
+        ramp(scale.share(value, most))
+    });
+    let along = |value: f64| match scale {
+        CountScale::Linear => value / most,
+        CountScale::Logarithmic if most > 1.0 => value.ln() / most.ln(),
+        CountScale::Logarithmic => 1.0,
+    };
+    let ticks: Vec<(f64, String)> =
+        ticks(scale, most).into_iter().map(|value| (along(value), grouped(value as u64))).collect();
+    let widest = widest(Lettering::new(6.0, INK), ticks.iter().map(|(_, words)| words.clone()));
+    colour_bar(&mut drawing, bar, &ticks, "samples", 3.5 + widest + 8.0);
     let mut table = numbers(caption, &[], OF_PREDICTIONS.csv);
     put_rows(&mut table, None, confusion);
-    // A figure without a sample has white cells only.
-    debug_assert_eq!(ramp(0.0), PAPER);
     drawing.into_figure(caption, table.csv())
 }
 

@@ -12,19 +12,19 @@ pub use pair::confusion_matrices;
 use super::colours::{ABSENT, Colour, FAINT_INK, GRID, INK, ramp};
 use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
-use super::parts::{COLOUR_BAR_WIDTH, Frame, LABEL, MARGIN, PAGE_WIDTH, colour_bar, grouped, numbers};
+use super::parts::{COLOUR_BAR_WIDTH, Frame, LABEL, MARGIN, PAGE_WIDTH, grouped, numbers, percent_bar};
 use super::{Caption, Figure};
 use crate::display::{Cell, Table, cells};
 use crate::labels::VotingConfusion;
 use crate::metrics::ConfusionMatrix;
-use crate::{Classes, Error, Result, Zone};
+use crate::{Error, Result, Zone};
 
 /// More classes than this do not fit on a page.
 const MOST_CLASSES: usize = 64;
 
 /// Names and codes of classes.
 const NAME: Lettering = Lettering::new(LABEL, INK);
-/// Samples a class.
+/// Samples per class.
 const TOTAL: Lettering = Lettering::new(5.5, FAINT_INK);
 
 /// What is written in the cells of a confusion matrix; its colours show row percentages either way.
@@ -42,9 +42,9 @@ pub enum Cells {
 /// Draws a confusion matrix: rows are the reference, columns the prediction.
 ///
 /// A cell's colour is its share of its row, `100 C_ij / Σ_j C_ij` percent, on a scale from 0 to 100.
-/// Beside the names stand the samples a class, n. Cells of 0 stay empty; a row without a sample is grey.
+/// Beside the names stand the samples per class, n. Cells of 0 stay empty; a row without a sample is grey.
 ///
-/// The CSV has one line a cell: `reference,predicted,count,row_percent`, the last empty in a row
+/// The CSV has one line per cell: `reference,predicted,count,row_percent`, the last empty in a row
 /// without a sample.
 ///
 /// # Errors
@@ -58,7 +58,7 @@ pub fn confusion_matrix(confusion: &ConfusionMatrix, cells: Cells, caption: &Cap
 ///
 /// A cell is `100 Y_ij / Σ_j Y_ij` percent, `Y_ij` the votes for class j on samples whose majority is i.
 ///
-/// The CSV has one line a cell: `majority,voted,votes,row_percent`, the last empty in a row without a vote.
+/// The CSV has one line per cell: `majority,voted,votes,row_percent`, the last empty in a row without a vote.
 ///
 /// # Errors
 /// More than 64 classes, or votes that are no whole numbers.
@@ -69,7 +69,7 @@ pub fn confusion_matrix(confusion: &ConfusionMatrix, cells: Cells, caption: &Cap
 /// use lcz::{Classes, Votes};
 /// let votes = Votes::new(Classes::named(["forest", "river"])?, ndarray::array![[9.0, 1.0], [0.0, 10.0]])?;
 /// let confusion = VotingConfusion::of(&votes, &votes.majority(None)?)?;
-/// let figure = figures::voting_confusion(&confusion, &Caption::new("Votes", "made up"))?;
+/// let figure = figures::voting_confusion(&confusion, &Caption::new("Votes", "synthetic"))?;
 /// assert!(figure.csv().contains("forest,river,1,10\n"));
 /// # Ok::<(), lcz::Error>(())
 /// ```
@@ -132,15 +132,10 @@ fn draw(confusion: &ConfusionMatrix, cells: Cells, words: &Words, caption: &Capt
     let layout = Layout::of(&[confusion], cells, 10.0 + COLOUR_BAR_WIDTH + MARGIN);
     let frame = Frame::new(caption, &words.notes(&[confusion]), layout.width);
     let mut drawing = frame.around(layout.above + layout.side() + layout.below);
-    let matrix =
-        Area { x: layout.left, y: frame.above() + layout.above, width: layout.side(), height: layout.side() };
-    draw_cells(&mut drawing, matrix, confusion, &layout, cells, &|i, j| share_colour(confusion, i, j));
-    draw_borders(&mut drawing, matrix, confusion.classes(), layout.cell);
-    draw_rows(&mut drawing, matrix, confusion, &layout, words.rows);
-    draw_columns(&mut drawing, matrix, confusion, &layout);
-    draw_total(&mut drawing, matrix, confusion);
-    draw_columns_title(&mut drawing, matrix, &layout, words.columns);
-    colour_bar(&mut drawing, matrix.right() + 10.0, matrix.y, matrix.height, words.colour_bar);
+    let corner = (layout.left, frame.above() + layout.above);
+    let colour = |i, j| share_colour(confusion, i, j);
+    let matrix = layout.draw(&mut drawing, corner, (confusion, words), &colour, true);
+    percent_bar(&mut drawing, (matrix.right() + 10.0, matrix.y), matrix.height, words.colour_bar);
     let mut table = numbers(caption, &[], words.csv);
     put_rows(&mut table, None, confusion);
     drawing.into_figure(caption, table.csv())
@@ -157,13 +152,14 @@ fn check_size(confusion: &ConfusionMatrix) -> Result<()> {
 
 /// Sizes in points.
 struct Layout {
+    cells: Cells,
     classes: usize,
     cell: f64,
     left: f64,
     above: f64,
     below: f64,
     width: f64,
-    /// Room for the samples a class, left of the matrix.
+    /// Room for the samples per class, left of the matrix.
     totals: f64,
     /// Whether the columns' samples, and their codes, are too wide for a cell and read upwards.
     totals_upward: bool,
@@ -183,7 +179,7 @@ impl Layout {
         let names: Vec<String> = (0..k).map(|class| classes.name(class)).collect();
         let rows = matrices[0].reference_totals().into_iter().chain([matrices[0].total()]);
         let totals = widest(TOTAL, rows.map(grouped));
-        // Margin, the axis's title, the names, the samples a class.
+        // Margin, the axis's title, the names, the samples per class.
         let left = MARGIN + 12.0 + widest(NAME, names) + 4.0 + totals + 7.0;
         let count = matrices.len() as f64;
         let around = left + right + GAP * (count - 1.0);
@@ -201,6 +197,7 @@ impl Layout {
         let totals_below = if totals_upward { predicted + 8.0 } else { 9.5 };
         let codes_below = if codes_upward { codes + 3.0 } else { LABEL + 2.0 };
         Self {
+            cells,
             classes: k,
             cell,
             left,
@@ -217,6 +214,82 @@ impl Layout {
     /// Width and height of the matrix.
     fn side(&self) -> f64 {
         self.cell * self.classes as f64
+    }
+
+    /// Draws a matrix from its left upper corner on: cells, borders and columns, and the names and samples of the rows
+    /// where they are wanted.
+    fn draw(
+        &self,
+        drawing: &mut Drawing,
+        (x, y): (f64, f64),
+        (confusion, words): (&ConfusionMatrix, &Words),
+        colour: &dyn Fn(usize, usize) -> Colour,
+        named: bool,
+    ) -> Area {
+        let matrix = Area { x, y, width: self.side(), height: self.side() };
+        let (cell, classes) = (self.cell, confusion.classes());
+        let at = |row: usize, column: usize| Area {
+            x: matrix.x + column as f64 * cell,
+            y: matrix.y + row as f64 * cell,
+            width: cell,
+            height: cell,
+        };
+        let size = (cell * 0.36).clamp(5.0, 7.0);
+        for (truth, predicted) in
+            (0..self.classes * self.classes).map(|n| (n / self.classes, n % self.classes))
+        {
+            let (area, colour) = (at(truth, predicted), colour(truth, predicted));
+            drawing.fill(area, colour);
+            let text = cell_text(confusion, (truth, predicted), self.cells);
+            if !text.is_empty() {
+                let lettering = Lettering::new(size, colour.text_on()).centred().fitting(&text, cell - 2.0);
+                drawing.text_at(&text, area.middle(), lettering);
+            }
+        }
+        // Lines between cells, stronger between built and natural zones, around the diagonal and the whole.
+        let built = |class| classes.zone(class).map(Zone::is_built);
+        for class in 1..self.classes {
+            let Area { x, y, .. } = at(class, class);
+            let parted = matches!((built(class - 1), built(class)), (Some(a), Some(b)) if a != b);
+            let (width, colour) = if parted { (0.7, FAINT_INK) } else { (0.25, GRID) };
+            drawing.line((matrix.x, y), (matrix.right(), y), width, colour);
+            drawing.line((x, matrix.y), (x, matrix.bottom()), width, colour);
+        }
+        (0..self.classes).for_each(|class| drawing.outline(at(class, class), 0.5, FAINT_INK));
+        drawing.outline(matrix, 0.6, INK);
+        let totals_end = matrix.x - 4.0;
+        if named {
+            for (class, total) in confusion.reference_totals().into_iter().enumerate() {
+                let y = at(class, 0).middle().1;
+                let colour = if total == 0 { FAINT_INK } else { INK };
+                let name = Lettering { colour, ..NAME }.ending();
+                drawing.text_at(&classes.name(class), (totals_end - self.totals - 4.0, y), name);
+                drawing.text_at(&grouped(total), (totals_end, y), TOTAL.ending());
+            }
+            let title = NAME.bold().centred().upward();
+            drawing.text_at(words.rows, (MARGIN + 4.0, matrix.middle().1), title);
+        }
+        let codes_top = matrix.bottom() + self.totals_below;
+        for (class, total) in confusion.predicted_totals().into_iter().enumerate() {
+            let x = at(0, class).middle().0;
+            if self.totals_upward {
+                drawing.text_at(&grouped(total), (x, matrix.bottom() + 4.0), TOTAL.upward().ending());
+            } else {
+                drawing.text(&grouped(total), (x, matrix.bottom() + 7.5), TOTAL.centred());
+            }
+            if self.codes_upward {
+                drawing.text_at(classes.code(class), (x, codes_top + 1.0), NAME.upward().ending());
+            } else {
+                drawing.text(classes.code(class), (x, codes_top + LABEL), NAME.centred());
+            }
+        }
+        if named {
+            let total = format!("n = {}", grouped(confusion.total()));
+            drawing.text(&total, (totals_end, matrix.bottom() + 7.5), TOTAL.ending());
+        }
+        let title = NAME.bold().centred();
+        drawing.text(words.columns, (matrix.middle().0, matrix.bottom() + self.below - 1.5), title);
+        matrix
     }
 }
 
@@ -249,93 +322,6 @@ fn cell_text(confusion: &ConfusionMatrix, (truth, predicted): (usize, usize), ce
 /// The widest of some texts, in points.
 fn widest(lettering: Lettering, texts: impl IntoIterator<Item = String>) -> f64 {
     texts.into_iter().map(|text| lettering.width(&text)).fold(0.0, f64::max)
-}
-
-fn draw_cells(
-    drawing: &mut Drawing,
-    matrix: Area,
-    confusion: &ConfusionMatrix,
-    layout: &Layout,
-    cells: Cells,
-    colour: &dyn Fn(usize, usize) -> Colour,
-) {
-    let cell = layout.cell;
-    let size = (cell * 0.36).clamp(5.0, 7.0);
-    for truth in 0..layout.classes {
-        for predicted in 0..layout.classes {
-            let (x, y) = (matrix.x + predicted as f64 * cell, matrix.y + truth as f64 * cell);
-            let area = Area { x, y, width: cell, height: cell };
-            let colour = colour(truth, predicted);
-            drawing.fill(area, colour);
-            let text = cell_text(confusion, (truth, predicted), cells);
-            if !text.is_empty() {
-                let lettering = Lettering::new(size, colour.text_on()).centred().fitting(&text, cell - 2.0);
-                drawing.text_at(&text, area.middle(), lettering);
-            }
-        }
-    }
-}
-
-/// Lines between cells, stronger between built and natural zones, around the diagonal and the whole.
-fn draw_borders(drawing: &mut Drawing, matrix: Area, classes: &Classes, cell: f64) {
-    let built = |class| classes.zone(class).map(Zone::is_built);
-    for class in 1..classes.len() {
-        let offset = class as f64 * cell;
-        let parted = matches!((built(class - 1), built(class)), (Some(a), Some(b)) if a != b);
-        let (width, colour) = if parted { (0.7, FAINT_INK) } else { (0.25, GRID) };
-        drawing.line((matrix.x, matrix.y + offset), (matrix.right(), matrix.y + offset), width, colour);
-        drawing.line((matrix.x + offset, matrix.y), (matrix.x + offset, matrix.bottom()), width, colour);
-    }
-    for class in 0..classes.len() {
-        let offset = class as f64 * cell;
-        let area = Area { x: matrix.x + offset, y: matrix.y + offset, width: cell, height: cell };
-        drawing.outline(area, 0.5, FAINT_INK);
-    }
-    drawing.outline(matrix, 0.6, INK);
-}
-
-/// The rows' names and samples, and the axis's title.
-fn draw_rows(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatrix, layout: &Layout, name: &str) {
-    let totals_end = matrix.x - 4.0;
-    for (class, total) in confusion.reference_totals().into_iter().enumerate() {
-        let y = matrix.y + (class as f64 + 0.5) * layout.cell;
-        let colour = if total == 0 { FAINT_INK } else { INK };
-        let name = Lettering { colour, ..NAME }.ending();
-        drawing.text_at(&confusion.classes().name(class), (totals_end - layout.totals - 4.0, y), name);
-        drawing.text_at(&grouped(total), (totals_end, y), TOTAL.ending());
-    }
-    let title = NAME.bold().centred().upward();
-    drawing.text_at(name, (MARGIN + 4.0, matrix.middle().1), title);
-}
-
-/// The columns' samples and codes.
-fn draw_columns(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatrix, layout: &Layout) {
-    let codes_top = matrix.bottom() + layout.totals_below;
-    for (class, total) in confusion.predicted_totals().into_iter().enumerate() {
-        let x = matrix.x + (class as f64 + 0.5) * layout.cell;
-        if layout.totals_upward {
-            drawing.text_at(&grouped(total), (x, matrix.bottom() + 4.0), TOTAL.upward().ending());
-        } else {
-            drawing.text(&grouped(total), (x, matrix.bottom() + 7.5), TOTAL.centred());
-        }
-        let code = confusion.classes().code(class);
-        if layout.codes_upward {
-            drawing.text_at(code, (x, codes_top + 1.0), NAME.upward().ending());
-        } else {
-            drawing.text(code, (x, codes_top + LABEL), NAME.centred());
-        }
-    }
-}
-
-/// All samples, below those of the rows.
-fn draw_total(drawing: &mut Drawing, matrix: Area, confusion: &ConfusionMatrix) {
-    let total = format!("n = {}", grouped(confusion.total()));
-    drawing.text(&total, (matrix.x - 4.0, matrix.bottom() + 7.5), TOTAL.ending());
-}
-
-fn draw_columns_title(drawing: &mut Drawing, matrix: Area, layout: &Layout, name: &str) {
-    let title = NAME.bold().centred();
-    drawing.text(name, (matrix.middle().0, matrix.bottom() + layout.below - 1.5), title);
 }
 
 /// One row per cell, each with the classifier first where there are several.

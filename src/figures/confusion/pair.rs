@@ -1,11 +1,8 @@
 //! Two classifiers' confusion on the same samples, side by side: one scale, one legend, one column of names.
 
-use super::{
-    Cells, GAP, Layout, NAME, OF_PREDICTIONS, check_size, draw_borders, draw_cells, draw_columns,
-    draw_columns_title, draw_rows, draw_total, put_rows, share_colour,
-};
+use super::{Cells, GAP, Layout, NAME, OF_PREDICTIONS, check_size, put_rows, share_colour};
 use crate::figures::drawing::Area;
-use crate::figures::parts::{Frame, MARGIN, colour_bar_across, numbers};
+use crate::figures::parts::{Frame, MARGIN, numbers, percent_bar_across};
 use crate::figures::{Caption, Figure};
 use crate::metrics::ConfusionMatrix;
 use crate::{Error, Result};
@@ -21,7 +18,7 @@ const BAR_WIDTH: f64 = 160.0;
 /// percent in the cells and each one's overall accuracy above it. Empty cells and rows as in
 /// [`confusion_matrix`](super::confusion_matrix()).
 ///
-/// The CSV has one line a cell: `classifier,reference,predicted,count,row_percent`.
+/// The CSV has one line per cell: `classifier,reference,predicted,count,row_percent`.
 ///
 /// # Errors
 /// More than 64 classes; matrices of other classes or of other samples.
@@ -31,7 +28,7 @@ const BAR_WIDTH: f64 = 160.0;
 /// use lcz::{Classes, metrics::ConfusionMatrix};
 /// let of = |counts| ConfusionMatrix::from_counts(Classes::named(["forest", "river"])?, counts);
 /// let (first, second) = (of(ndarray::array![[8, 2], [1, 9]])?, of(ndarray::array![[9, 1], [4, 6]])?);
-/// let caption = Caption::new("Land cover of 20 patches", "made up");
+/// let caption = Caption::new("Land cover of 20 patches", "synthetic");
 /// let figure = figures::confusion_matrices([("forest", &first), ("network", &second)], &caption)?;
 /// assert!(figure.csv().contains("network,river,forest,4,40\n"));
 /// # Ok::<(), lcz::Error>(())
@@ -52,18 +49,11 @@ pub fn confusion_matrices(panels: [(&str, &ConfusionMatrix); 2], caption: &Capti
     let top = frame.above() + ABOVE;
     for (at, (name, confusion)) in panels.into_iter().enumerate() {
         let x = layout.left + at as f64 * (layout.side() + GAP);
-        let matrix = Area { x, y: top, width: layout.side(), height: layout.side() };
         let accuracy = format!("{name}: overall accuracy {:.3}", confusion.overall_accuracy_score());
         let title = NAME.bold().centred().fitting(&accuracy, layout.side() + GAP - 4.0);
-        drawing.text(&accuracy, (matrix.middle().0, top - 5.0), title);
-        draw_cells(&mut drawing, matrix, confusion, &layout, cells, &|i, j| share_colour(confusion, i, j));
-        draw_borders(&mut drawing, matrix, confusion.classes(), layout.cell);
-        draw_columns(&mut drawing, matrix, confusion, &layout);
-        draw_columns_title(&mut drawing, matrix, &layout, words.columns);
-        if at == 0 {
-            draw_rows(&mut drawing, matrix, confusion, &layout, words.rows);
-            draw_total(&mut drawing, matrix, confusion);
-        }
+        drawing.text(&accuracy, (x + layout.side() / 2.0, top - 5.0), title);
+        let colour = |i, j| share_colour(confusion, i, j);
+        layout.draw(&mut drawing, (x, top), (confusion, words), &colour, at == 0);
         put_rows(&mut table, Some(name), confusion);
     }
     // In the middle of both.
@@ -71,6 +61,6 @@ pub fn confusion_matrices(panels: [(&str, &ConfusionMatrix); 2], caption: &Capti
     let width = BAR_WIDTH.min(layout.side());
     let bar =
         Area { x: middle - width / 2.0, y: top + layout.side() + layout.below + 10.0, width, height: 6.0 };
-    colour_bar_across(&mut drawing, bar, words.colour_bar);
+    percent_bar_across(&mut drawing, bar, words.colour_bar);
     drawing.into_figure(caption, table.csv())
 }

@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::differences::{Difference, differences, units};
+use super::differences::Difference;
 use super::jobs::Steps;
-use super::study::{Inputs, Place, Study, StudyFolder, TEST};
+use super::study::{Inputs, Study, StudyContext, StudyFolder};
 use crate::display::Table;
 use crate::figures::{Figure, StudyName};
+use crate::metrics::Influence;
 use crate::run::Config;
 use crate::uncertainty::Acquisition;
 use crate::{Error, Progress, Result};
@@ -131,21 +132,18 @@ impl Study for ActiveStudy {
         self.config.training.check()
     }
 
-    fn open(&self, place: Place<'_>, progress: &mut dyn Progress) -> Result<ActiveData> {
-        let mut config = self.config.clone();
-        config.data.path = place.patches(self.patches, progress)?;
-        let data = ActiveData::open(&config, progress)?;
-        let most = self.labelled(self.rounds);
-        if most > data.pool.labels.len() {
-            let problem = format!("{most} patches are to be labelled, {} are there", data.pool.labels.len());
+    fn open(&self, context: StudyContext<'_>, progress: &mut dyn Progress) -> Result<ActiveData> {
+        let data = ActiveData::open(self, context, progress)?;
+        let (most, there) = (self.labelled(self.rounds), data.pool.labels.len());
+        if most > there {
+            let problem = format!("{most} patches are to be labelled, {there} are there");
             return Err(Error::input("active learning", problem, "reduce --rounds, --budget or --start"));
         }
         Ok(data)
     }
 
     fn inputs(&self, data: &ActiveData) -> Result<Inputs> {
-        let sets = [("training", &data.pool), ("validation", &data.validation), (TEST, &data.testing)];
-        Inputs::of(sets.map(|(name, set)| (name, &set.patches, &set.y)))
+        Ok(data.inputs.clone())
     }
 
     fn tasks(&self) -> Vec<Task> {
@@ -162,23 +160,29 @@ impl Study for ActiveStudy {
         (0..task.rounds(self.rounds)).filter(|&round| !out.join(task.round(round)).exists()).count()
     }
 
-    fn run(&self, task: &Task, data: &ActiveData, place: Place<'_>, steps: &Steps<'_>) -> Result<()> {
+    fn run(
+        &self,
+        task: &Task,
+        data: &ActiveData,
+        context: StudyContext<'_>,
+        steps: &Steps<'_>,
+    ) -> Result<()> {
         for round in 0..task.rounds(self.rounds) {
-            if !place.out.join(task.round(round)).exists() {
-                rounds::one(self, data, place, (*task, round), steps)?;
+            if !context.out.join(task.round(round)).exists() {
+                rounds::one(self, data, context, (*task, round), steps)?;
             }
         }
         Ok(())
     }
 
     fn collect(&self, at: &StudyFolder<'_>, _: &mut dyn Progress) -> Result<ActiveOutcome> {
-        let outcome = self.outcome(&at.inputs, at.place.out)?;
-        report::write(self, &outcome, at.place.out)?;
+        let outcome = self.outcome(&at.inputs, at.context.out)?;
+        report::write(self, &outcome, at.context.out)?;
         Ok(outcome)
     }
 
     fn figures(&self, at: &StudyFolder<'_>, _: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
-        let outcome = self.outcome(&at.inputs, at.place.out)?;
+        let outcome = self.outcome(&at.inputs, at.context.out)?;
         let provenance = self.provenance(at, &outcome.provenance, self.config.training.seed)?;
         let figure = report::figure(&outcome)?.with_provenance(&provenance);
         Ok(vec![("accuracy-by-labels".to_owned(), figure)])
@@ -198,18 +202,16 @@ impl ActiveStudy {
     fn outcome(&self, inputs: &Inputs, out: &Path) -> Result<ActiveOutcome> {
         let read = |acquisition| Curve::read(acquisition, (self.seeds, self.rounds), out);
         let all = read(None)?;
-        let units = units(all.test.groups.as_deref(), all.test.labels.len());
-        let mut baseline = None;
+        let groups = all.test.groups.as_deref();
+        let mut baseline: Option<Vec<Influence>> = None;
         let mut curves = Vec::new();
         for acquisition in self.strategies() {
             let curve = read(Some(acquisition))?;
             let [overall_accuracy, average_accuracy] = curve.accuracies()?;
-            let right = curve.right(&units);
+            let right = curve.right()?;
             // Without a round of labelling nothing is gained.
-            let gain = baseline
-                .as_ref()
-                .filter(|_| self.rounds > 0)
-                .map(|baseline| differences([&right, baseline], &units, true)[0]);
+            let gain = baseline.as_ref().filter(|_| self.rounds > 0);
+            let gain = gain.map(|baseline| Difference::of(&right, baseline, groups, true));
             baseline.get_or_insert(right);
             curves.push(ActiveCurve {
                 acquisition,
@@ -219,6 +221,7 @@ impl ActiveStudy {
                 gain,
             });
         }
+        Difference::correct(curves.iter_mut().filter_map(|curve: &mut ActiveCurve| curve.gain.as_mut()));
         Ok(ActiveOutcome {
             test_patches: all.test.labels.len(),
             pool_patches: inputs.patches("training"),

@@ -60,7 +60,7 @@ fn accuracies(outcome: &ActiveOutcome) -> Table {
             outcome.curves.iter().map(|curve| of_round(&curve.overall_accuracy, round)).collect();
         let best = rows.iter().map(|row| row.mean).fold(f64::NEG_INFINITY, f64::max);
         // In the first round all are equal.
-        let cells = rows.into_iter().map(|row| row.cell().bold(row.mean >= best && round > 0));
+        let cells = rows.into_iter().map(|row| Cell::from(row.text()).bold(row.mean >= best && round > 0));
         table.row([Cell::from(labels)].into_iter().chain(cells));
     }
     table
@@ -85,11 +85,12 @@ fn values(outcome: &ActiveOutcome) -> Table {
 
 /// The gain of each strategy over random sampling.
 pub(super) fn gains(outcome: &ActiveOutcome) -> Table {
-    let mut table = Table::new(["acquisition", "gain", "95 % interval", ""]);
+    let mut table = Table::new(["acquisition", "gain", "95 % interval", "p (Holm)", ""]);
     for curve in &outcome.curves {
         let Some(gain) = curve.gain else { continue };
         let verdict = gain.verdict("better", "worse").unwrap_or("undecided");
-        table.row(cells![curve.acquisition.title(), format!("{:+.4}", gain.value), gain.range(), verdict]);
+        let value = format!("{:+.4}", gain.value);
+        table.row(cells![curve.acquisition.title(), value, gain.range(), gain.corrected(), verdict]);
     }
     table
 }
@@ -119,7 +120,8 @@ fn readme(study: &ActiveStudy, outcome: &ActiveOutcome, table: &Table) -> Readme
     readme.text(
         "Mean overall accuracy over the rounds after the first acquisition, minus that of random sampling, with 95 % \
          intervals from the variation between test patches (whole cities or regions, where known) and between seeds \
-         (Student's t).",
+         (Student's t), each for itself. p: chance of such a gain if there were none, with Holm's correction for all \
+         strategies.",
     );
     readme.table(&gains(outcome));
     readme.text(

@@ -1,6 +1,5 @@
 //! Rounds of training and labelling, and what each stores.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rand::SeedableRng;
@@ -9,16 +8,18 @@ use rand_chacha::ChaCha8Rng;
 
 use super::ActiveStudy;
 use crate::data::predictions;
-use crate::data::so2sat::So2Sat;
-use crate::metrics::Scores;
-use crate::models::{Device, Model, build};
-use crate::nn::{Labelled, Standardisation, Training};
+use crate::metrics::{ConfusionMatrix, Influence, Scores};
+use crate::models::Model;
+use crate::nn::Standardisation;
 use crate::progress::Silent;
-use crate::run::{Config, Run};
-use crate::studies::differences::Sums;
+use crate::run::Run;
+use crate::scorecard::{Measure, Predicted, influences};
 use crate::studies::jobs::Steps;
-use crate::studies::sets::{LabelledSet, TestSet, in_memory, read_predictions};
-use crate::studies::study::Place;
+use crate::studies::sets::{
+    LabelledSet, PatchSets, Start, TestSet, in_memory, read_positions, read_predictions, train_on_part,
+    write_positions,
+};
+use crate::studies::study::{Inputs, StudyContext};
 use crate::uncertainty::{Acquisition, Centre, ClassCentres, Members, Uncertainty, Weiszfeld, k_centres};
 use crate::{Error, Labels, Probabilities, Progress, Result};
 
@@ -35,18 +36,26 @@ pub struct ActiveData {
     pub validation: LabelledSet,
     /// Measures the accuracy.
     pub testing: LabelledSet,
+    /// What identifies them.
+    pub inputs: Inputs,
     standardisation: Standardisation,
 }
 
 impl ActiveData {
-    pub(super) fn open(config: &Config, progress: &mut dyn Progress) -> Result<Self> {
-        let so2sat = config.data.choose(So2Sat::open(&config.data.path)?)?;
-        let (pool, validation, testing) = so2sat.splits()?;
-        let set = |patches| LabelledSet::of(in_memory(&patches)?);
-        let pool = set(pool)?;
+    pub(super) fn open(
+        study: &ActiveStudy,
+        context: StudyContext<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        let sets = PatchSets::open(&study.config, context, study.patches, progress)?;
+        let inputs = sets.inputs()?;
+        let kept =
+            |set: LabelledSet| Ok::<_, Error>(LabelledSet { patches: in_memory(&set.patches)?, ..set });
+        let pool = kept(sets.training)?;
         // Pixels are known without labels.
         let standardisation = Standardisation::of(&pool.patches, progress)?;
-        Ok(Self { pool, validation: set(validation)?, testing: set(testing)?, standardisation })
+        let (validation, testing) = (kept(sets.validation)?, kept(sets.testing)?);
+        Ok(Self { pool, validation, testing, inputs, standardisation })
     }
 }
 
@@ -78,74 +87,52 @@ impl Task {
 pub(super) fn one(
     study: &ActiveStudy,
     data: &ActiveData,
-    place: Place<'_>,
+    context: StudyContext<'_>,
     (task, round): (Task, usize),
     steps: &Steps<'_>,
 ) -> Result<()> {
-    let at = |round| place.out.join(task.round(round));
+    let at = |round| context.out.join(task.round(round));
     let pool = data.pool.labels.len();
     let labelled = match (task.acquisition, round.checked_sub(1)) {
         (None, _) => (0..pool).collect(),
         (Some(_), None) => {
             // The same for every strategy.
             let mut random = ChaCha8Rng::seed_from_u64(task.seed);
-            let mut drawn = sample(&mut random, pool, study.start).into_vec();
-            drawn.sort_unstable();
-            drawn
+            sorted(sample(&mut random, pool, study.start).into_vec())
         }
         (Some(_), Some(before)) => {
             let folder = at(before);
-            let (mut labelled, asked) = (positions(&folder.join(LABELLED))?, positions(&folder.join(ASKED))?);
-            labelled.extend(asked);
-            labelled.sort_unstable();
-            labelled
+            let of = |name| read_positions(&folder.join(name));
+            sorted([of(LABELLED)?, of(ASKED)?].concat())
         }
     };
-    let network = learn(study, data, &labelled, (task.seed, place.device), steps)?;
+    // An epoch repeats few patches, so that it has no fewer steps than that of the last round.
+    let most = study.labelled(study.rounds);
+    let times = (most as f64 / labelled.len() as f64).round().max(1.0) as usize;
+    let start = Start {
+        config: &study.config,
+        seeds: [study.config.training.seed + task.seed; 2],
+        standardisation: data.standardisation.clone(),
+        device: context.device,
+        steps,
+    };
+    let (network, _) = train_on_part(start, (&data.pool, &labelled, times), &data.validation)?;
     let asked = match task.acquisition {
         Some(acquisition) => ask(study, data, &*network, &labelled, (acquisition, task.seed, round))?,
         None => Vec::new(),
     };
     let predicted = network.predict(&data.testing.patches)?;
-    let (taken_for, truth) = (predicted.predicted(), data.testing.labels.indices());
-    let right = taken_for.indices().iter().zip(truth).filter(|(a, b)| a == b).count();
-    let accuracy = right as f64 / truth.len() as f64;
-    let write = |path: PathBuf, positions: &[usize]| {
-        let lines: Vec<String> = positions.iter().map(|n| format!("{n}\n")).collect();
-        fs::write(&path, format!("sample\n{}", lines.concat())).map_err(Error::io(&path))
-    };
+    let accuracy =
+        ConfusionMatrix::of(&data.testing.labels, &predicted.predicted())?.overall_accuracy_score();
     let folder = at(round);
     Run::create(&folder, |run| {
-        write(run.folder().join(LABELLED), &labelled)?;
-        write(run.folder().join(ASKED), &asked)?;
+        write_positions(&run.folder().join(LABELLED), &labelled)?;
+        write_positions(&run.folder().join(ASKED), &asked)?;
         predictions::write(&run.folder().join(PREDICTIONS), &predicted, &data.testing.patches)
     })?;
     let name = task.acquisition.map_or("all labelled", Acquisition::title);
     steps.done(format!("{name}, {} labels, seed {}: accuracy {accuracy:.3}", labelled.len(), task.seed));
     Ok(())
-}
-
-/// A network trained on the labelled patches, from the first weights of the seed.
-fn learn(
-    study: &ActiveStudy,
-    data: &ActiveData,
-    labelled: &[usize],
-    (seed, device): (u64, Device),
-    steps: &Steps<'_>,
-) -> Result<Box<dyn Model>> {
-    // An epoch repeats few patches, so that it has no fewer steps than that of the last round.
-    let most = study.labelled(study.rounds);
-    let times = (most as f64 / labelled.len() as f64).round().max(1.0) as usize;
-    let positions: Vec<usize> = labelled.repeat(times);
-    let (patches, y) = (data.pool.patches.select(&positions)?, data.pool.y.select(&positions));
-    let config = &study.config;
-    let training = Training { seed: config.training.seed + seed, ..config.training.clone() };
-    let (imagery, classes) = (data.pool.patches.imagery(), data.pool.patches.classes());
-    let mut network = build(&config.model, imagery, classes, training.seed, device)?;
-    network.set_standardisation(data.standardisation.clone())?;
-    let learnt = Labelled { patches: &patches, labels: &y };
-    network.fit(learnt, Some(data.validation.labelled()), &training, &mut &*steps)?;
-    Ok(network)
 }
 
 /// The positions of the patches that are labelled next, rising.
@@ -237,39 +224,26 @@ impl Curve {
         Ok([of(|scores| scores.overall_accuracy)?, of(|scores| scores.average_accuracy)?])
     }
 
-    /// Right predictions per seed and unit of test patches, the mean over the rounds after the first acquisition.
-    pub fn right(&self, units: &[Vec<usize>]) -> Sums<1> {
-        let labels = self.test.labels.indices();
+    /// Overall accuracy of each seed, the mean over the rounds after the first acquisition.
+    pub fn right(&self) -> Result<Vec<Influence>> {
+        let of_round = |p: &Probabilities| {
+            let of =
+                influences(Predicted::Probabilities(p), self.test.reference(), &[Measure::OverallAccuracy])?;
+            Ok(of.into_iter().flatten())
+        };
         let of_seed = |rounds: &Vec<Probabilities>| {
-            let later = &rounds[1.min(rounds.len())..];
-            let mut sums = vec![[0.0]; units.len()];
-            for predicted in later {
-                let predicted = predicted.predicted();
-                for ([sum], unit) in sums.iter_mut().zip(units) {
-                    let right = unit.iter().filter(|&&n| predicted.indices()[n] == labels[n]).count();
-                    *sum += right as f64 / later.len() as f64;
-                }
-            }
-            sums
+            let later = rounds[1.min(rounds.len())..].iter().map(of_round).collect::<Result<Vec<_>>>()?;
+            Ok(Influence::mean(&later.into_iter().flatten().collect::<Vec<_>>()))
         };
         self.predicted.iter().map(of_seed).collect()
     }
-}
-
-fn positions(path: &Path) -> Result<Vec<usize>> {
-    let text = fs::read_to_string(path).map_err(Error::io(path))?;
-    let number = |(n, line): (usize, &str)| {
-        let problem = format!("line {}: not a position", n + 1);
-        line.parse().map_err(|_| Error::file(path, problem, "remove the round's folder"))
-    };
-    text.lines().enumerate().skip(1).map(number).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Classes;
-    use crate::studies::differences::{Difference, differences, units};
+    use crate::studies::differences::Difference;
     use ndarray::Array2;
 
     #[test]
@@ -282,18 +256,16 @@ mod tests {
             Probabilities::new(classes.clone(), Array2::from_shape_fn((40, 2), p)).unwrap()
         };
         let groups: Vec<i32> = (0..40).map(|n| n / 4).collect();
-        let units = units(Some(&groups), 40);
         let right = |first: usize, second: usize| {
             let provenance = "synthetic".to_owned();
             let test = TestSet { labels: labels.clone(), y: None, votes: None, groups: None, provenance };
             let predicted = vec![vec![predicted(2), predicted(first), predicted(second)]; 2];
-            Curve { predicted, test }.right(&units)
+            Curve { predicted, test }.right().unwrap()
         };
-        let [Difference { value: gain, interval }] =
-            differences([&right(10, 20), &right(4, 5)], &units, true);
+        let gain = Difference::of(&right(10, 20), &right(4, 5), Some(&groups), true);
         // 4 and 2 of 40 wrong, against 10 and 8.
-        assert!((gain - (18.0 - 6.0) / 80.0).abs() < 1e-12, "{gain}");
-        let interval = interval.unwrap();
-        assert!(interval.lower > 0.0 && interval.lower <= gain && gain <= interval.upper);
+        assert!((gain.value - (18.0 - 6.0) / 80.0).abs() < 1e-12, "{gain:?}");
+        let interval = gain.interval.unwrap();
+        assert!(interval.lower > 0.0 && interval.lower <= gain.value && gain.value <= interval.upper);
     }
 }

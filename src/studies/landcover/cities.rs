@@ -3,16 +3,15 @@
 
 use std::path::Path;
 
-use super::LandcoverStudy;
-use super::Steps;
 use super::scores::CoverScores;
+use super::{CityCounts, LandcoverStudy, Steps};
 use crate::data::{Masks, Patches};
 use crate::metrics::ConfusionMatrix;
 use crate::models::baselines::{MajorityClass, PixelGaussian, single_pixels};
 use crate::models::{Classifier, Device};
 use crate::run::{ExampleSet, Targets, TrainingSets};
 use crate::scene::{
-    BlockSplit, CloudFilter, Codes, CutScene, GeoTiff, LabelRaster, Labelling, Part, Scene, Tiling,
+    BlockSplit, CloudFilter, Codes, CutScene, Fate, GeoTiff, LabelRaster, Labelling, Part, Scene, Tiling,
 };
 use crate::synthetic::SyntheticScene;
 use crate::{Bands, Error, Probabilities, Progress, Result, write_whole};
@@ -86,6 +85,16 @@ impl City {
     pub fn select(&self, positions: &[usize]) -> Result<(Patches, Masks)> {
         Ok((self.cut.patches.select(positions)?, self.cut.masks.select(positions)?))
     }
+
+    /// How it was cut.
+    pub fn counts(&self) -> CityCounts {
+        let tiles = &self.cut.tiles;
+        let count = |fate: Fate| tiles.iter().filter(|tile| tile.fate == fate).count();
+        let [kept, no_data, cloud, unlabelled] =
+            [Fate::Kept, Fate::NoData, Fate::Cloud, Fate::Unlabelled].map(count);
+        let tiles = [tiles.len(), kept, no_data, cloud, unlabelled];
+        CityCounts { city: self.name.clone(), tiles, parts: Part::ALL.map(|part| self.of_part(part).len()) }
+    }
 }
 
 /// The scores of all of the classes' pixels.
@@ -94,14 +103,19 @@ pub(super) fn score(test: &str, p: &Probabilities, masks: &Masks) -> Result<Cove
     Ok(CoverScores::of(test, &ConfusionMatrix::of(&labels, &p.select(&positions).predicted())?))
 }
 
+/// Patches with their classes, and what they are.
+pub(super) type Test = (String, (Patches, Masks));
+
 /// What is tested of a city's networks: its own test patches, and all patches of the others.
-fn tests(cities: &[City], city: usize) -> Result<Vec<(String, (Patches, Masks))>> {
-    let own = cities[city].of_part(Part::Testing);
-    let mut tests = vec![(format!("{}, held out", cities[city].name), cities[city].select(&own)?)];
-    for (k, other) in cities.iter().enumerate().filter(|(k, _)| *k != city) {
-        let all: Vec<usize> = (0..other.cut.patches.len()).collect();
-        tests.push((format!("{}, all of it", cities[k].name), other.select(&all)?));
-    }
+pub(super) fn tests(cities: &[City], city: usize) -> Result<Vec<Test>> {
+    let of = |(k, other): (usize, &City)| {
+        let all = || (0..other.cut.patches.len()).collect();
+        let (positions, what): (Vec<usize>, _) =
+            if k == city { (other.of_part(Part::Testing), "held out") } else { (all(), "all of it") };
+        Ok((format!("{}, {what}", other.name), other.select(&positions)?))
+    };
+    let mut tests = cities.iter().enumerate().map(of).collect::<Result<Vec<_>>>()?;
+    tests[..=city].rotate_right(1);
     Ok(tests)
 }
 
@@ -117,9 +131,7 @@ pub(super) fn train(
     let (train, validation) = (part(Part::Training)?, Some(part(Part::Validation)?));
     let sets = TrainingSets { split: "by blocks of ground".to_owned(), train, validation };
     super::train((&study.networks[network], study.training.clone()), &sets, at, |model| {
-        let test = |(name, (patches, masks)): &(String, (Patches, Masks))| {
-            score(name, &model.predict(patches)?, masks)
-        };
+        let test = |(name, (patches, masks)): &Test| score(name, &model.predict(patches)?, masks);
         tests(cities, city)?.iter().map(test).collect()
     })
 }
@@ -129,38 +141,21 @@ pub(super) fn examples((patches, masks): (Patches, Masks)) -> ExampleSet {
     ExampleSet { patches, targets: Targets::Masks(masks) }
 }
 
-/// What a class alone, and a pixel without its surroundings, come to: the scores of both on the city's tests.
+/// Scores on some tests of what a class alone, and a pixel without its surroundings, come to.
 pub(super) fn baselines(
-    cities: &[City],
-    city: usize,
-    progress: &mut dyn Progress,
-) -> Result<Vec<(&'static str, Vec<CoverScores>)>> {
-    let of = &cities[city];
-    let (patches, masks) = of.select(&of.of_part(Part::Training))?;
-    let tests = tests(cities, city)?;
-    baselines_on((&patches, &masks), &tests, progress)
-}
-
-/// The same for any sets.
-pub(super) fn baselines_on(
     (patches, masks): (&Patches, &Masks),
-    tests: &[(String, (Patches, Masks))],
+    tests: &[Test],
     progress: &mut dyn Progress,
-) -> Result<Vec<(&'static str, Vec<CoverScores>)>> {
+) -> Result<[(&'static str, Vec<CoverScores>); 2]> {
     let (train, labels) = single_pixels(patches, masks, EVERY)?;
-    let models: [(&'static str, Box<dyn Classifier>); 2] = [
-        ("majority class", Box::new(MajorityClass::fit(&train, &labels)?)),
-        ("single pixels, Gaussian", Box::new(PixelGaussian::fit(&train, &labels, progress)?)),
-    ];
-    let mut all = Vec::new();
-    for (name, model) in models {
-        let mut scores = Vec::new();
-        for (test, (patches, masks)) in tests {
+    let score = |model: &dyn Classifier| {
+        let of_test = |(test, (patches, masks)): &Test| {
             let (single, labels) = single_pixels(patches, masks, 1)?;
-            let predicted = model.predict(&single)?.predicted();
-            scores.push(CoverScores::of(test, &ConfusionMatrix::of(&labels, &predicted)?));
-        }
-        all.push((name, scores));
-    }
-    Ok(all)
+            Ok(CoverScores::of(test, &ConfusionMatrix::of(&labels, &model.predict(&single)?.predicted())?))
+        };
+        tests.iter().map(of_test).collect::<Result<Vec<_>>>()
+    };
+    let (majority, pixel) =
+        (MajorityClass::fit(&train, &labels)?, PixelGaussian::fit(&train, &labels, progress)?);
+    Ok([("majority class", score(&majority)?), ("single pixels, Gaussian", score(&pixel)?)])
 }

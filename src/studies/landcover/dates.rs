@@ -7,20 +7,21 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, Array3, Array4, s};
+use ndarray::{Array2, Array3, Axis, s, stack};
 use serde::{Deserialize, Serialize};
 
-use super::cities::{baselines_on, examples, score};
+use super::cities::{baselines, examples, score};
 use super::scores::CoverScores;
-use super::{CoverTask, LandcoverStudy, NetworkScores, SCORES, Steps, drawing};
+use super::{CoverTask, LandcoverStudy, NetworkScores, SCORES, Steps};
 use crate::data::eopatch::EoPatch;
 use crate::data::{Masks, Patches};
+use crate::figures::{Caption, Provenance, Source, segmentation_named};
 use crate::mapping::blend::{InMemory, blend};
 use crate::models::unet::UnetSettings;
 use crate::models::{Device, Model};
 use crate::nn::{Keep, Schedule, Training};
 use crate::run::{Run, TrainingSets};
-use crate::studies::study::{Place, Study, read_json};
+use crate::studies::study::{Study, StudyContext, read_json};
 use crate::{Classes, Error, Probabilities, Progress, Result};
 
 /// Stride of the patches of a date, in pixels: the ground has room for hardly more than one patch.
@@ -43,11 +44,10 @@ pub struct DateScores {
     pub baselines: Vec<(String, CoverScores)>,
 }
 
-/// A date as a picture: one square patch with its classes and what the network says of it.
-pub(super) struct DatePicture {
-    pub patches: Patches,
-    pub masks: Masks,
-    pub p: Probabilities,
+/// Where the real sample is from.
+pub(super) fn provenance(sample: &EoPatch) -> String {
+    let (file, dates) = (sample.name(), sample.dates());
+    format!("real: {file} (eo-learn's sample of Slovenia), Sentinel-2 L1C, {dates} dates of one place")
 }
 
 /// Trains a network on all dates but one, and tests it on that one: on all ground, or on the eastern ground a network
@@ -69,7 +69,7 @@ pub(super) fn train(
     let sets = TrainingSets { split, train: examples(train), validation: None };
     let steps = at.2;
     super::train((&network, training), &sets, at, |model| {
-        let (_, p) = whole(model, ground, date, &mut &*steps)?;
+        let p = whole(model, ground, date, &mut &*steps)?;
         let (mut name, mut cover) = (format!("date {date}"), ground.cover().clone());
         if west {
             // The columns of the western patches end where the test begins.
@@ -88,23 +88,23 @@ fn others(ground: &EoPatch, date: usize) -> Vec<usize> {
 pub(super) fn collect(
     study: &LandcoverStudy,
     ground: &EoPatch,
-    place: Place<'_>,
+    context: StudyContext<'_>,
     progress: &mut dyn Progress,
 ) -> Result<Vec<DateScores>> {
-    let (mut all, mut pictures) = (Vec::new(), Vec::new());
+    let (mut all, mut predicted) = (Vec::new(), Vec::new());
     for &date in &study.dates {
-        let folder = |west| place.out.join(study.folder(&CoverTask::Date { date, west }));
+        let folder = |west| context.out.join(study.folder(&CoverTask::Date { date, west }));
         let scores = |west| -> Result<CoverScores> {
             let path = folder(west).join(SCORES);
             let NetworkScores { tests, .. } = read_json(&path)?;
             let missing = || Error::file(&path, "no scores", "remove it, and repeat the study");
             tests.into_iter().next().ok_or_else(missing)
         };
-        let model = Run::open(&folder(false))?.network(place.device)?;
-        pictures.push(whole(&*model, ground, date, progress)?.0);
+        let model = Run::open(&folder(false))?.network(context.device)?;
+        predicted.push(whole(&*model, ground, date, progress)?);
         let (patches, masks) = ground.patches(&others(ground, date), study.patch_size, STRIDE)?;
         let single = (format!("date {date}"), as_pixels(ground, date)?);
-        let baselines = baselines_on((&patches, &masks), &[single], progress)?;
+        let baselines = baselines((&patches, &masks), &[single], progress)?;
         let image = ground.image(date)?;
         all.push(DateScores {
             date,
@@ -112,71 +112,76 @@ pub(super) fn collect(
                 / (image.dim().0 * image.dim().1) as f64,
             network: scores(false)?,
             elsewhere: scores(true)?,
-            baselines: baselines
-                .into_iter()
-                .map(|(name, scores)| (name.to_owned(), scores[0].clone()))
-                .collect(),
+            baselines: baselines.map(|(name, scores)| (name.to_owned(), scores[0].clone())).to_vec(),
         });
     }
-    drawing::of_dates(ground, &all, &pictures, place.out)?;
+    if !all.is_empty() {
+        draw(ground, &study.dates, &predicted, context.out)?;
+    }
     Ok(all)
+}
+
+/// The figure of all dates: the largest square of the ground, with what the networks say of it.
+fn draw(ground: &EoPatch, dates: &[usize], predicted: &[Array3<f64>], out: &Path) -> Result<()> {
+    let side = ground.size()[0].min(ground.size()[1]);
+    let square = s![..side, ..side, ..];
+    let images: Vec<_> = dates.iter().map(|&date| ground.image(date)).collect::<Result<_>>()?;
+    let images: Vec<_> = images.iter().map(|image| image.slice(square)).collect();
+    let cover = ground.cover().slice(s![..side, ..side]);
+    let p: Vec<_> = predicted.iter().map(|p| p.slice(square)).collect();
+    let images = stack(Axis(0), &images).map_err(shaped)?;
+    let cover = stack(Axis(0), &vec![cover; dates.len()]).map_err(shaped)?;
+    let p = stack(Axis(0), &p).map_err(shaped)?;
+    let p = p.into_shape_with_order((dates.len() * side * side, ground.classes().len())).map_err(shaped)?;
+    let patches = Patches::in_memory(ground.imagery(side), ground.classes().clone(), images)?;
+    let (masks, p) =
+        (Masks::new(ground.classes().clone(), cover)?, Probabilities::new(ground.classes().clone(), p)?);
+    let names: Vec<_> = dates.iter().enumerate().map(|(n, date)| (n, format!("date {date}"))).collect();
+    let data = provenance(ground);
+    let caption = Caption::new("Slovenia: each date by a network trained on the other dates", &data);
+    let provenance = Provenance { seed: Some(0), ..Provenance::of(data, Source::Other) };
+    let figure = segmentation_named((&patches, &masks, &p), &names, true, &caption)?;
+    figure.with_provenance(&provenance).save(out, "slovenia")
+}
+
+fn shaped(error: ndarray::ShapeError) -> Error {
+    Error::Internal { what: "arranging the pixels of dates", detail: error.to_string() }
 }
 
 /// The patches of the western edge.
 fn western(ground: &EoPatch, dates: &[usize], size: usize) -> Result<(Patches, Masks)> {
     let [rows, _] = ground.size();
     let (patches, masks) = ground.patches(dates, size, STRIDE)?;
-    let across = patches.len() / dates.len() / rows_of(rows, size);
+    let rows = (rows - size).div_ceil(STRIDE) + 1;
+    let across = patches.len() / dates.len() / rows;
     let first: Vec<usize> = (0..patches.len()).step_by(across).collect();
     Ok((patches.select(&first)?, masks.select(&first)?))
 }
 
-/// How many rows of patches there are.
-fn rows_of(rows: usize, size: usize) -> usize {
-    (rows - size).div_ceil(STRIDE) + 1
-}
-
-/// What a network says of a whole date. Shape: (rows · columns, K), and the largest square of it as a picture.
+/// What a network says of a whole date. Shape: (rows, columns, K).
 fn whole(
-    segmenter: &dyn Model,
+    model: &dyn Model,
     ground: &EoPatch,
     date: usize,
     progress: &mut dyn Progress,
-) -> Result<(DatePicture, Array3<f64>)> {
+) -> Result<Array3<f64>> {
     let image = ground.image(date)?;
-    let size = segmenter.imagery().patch_size;
+    let size = model.imagery().patch_size;
     let source = InMemory { image: &image, imagery: ground.imagery(size) };
     let [rows, columns] = ground.size();
-    let mut p = Array3::zeros((rows, columns, segmenter.classes().len()));
-    blend(segmenter, &source, size / 4, progress, &mut |part| {
+    let mut p = Array3::zeros((rows, columns, model.classes().len()));
+    blend(model, &source, size / 4, progress, &mut |part| {
         p.slice_mut(s![part.first..part.first + part.p.dim().0, .., ..]).assign(&part.p);
         Ok(())
     })?;
-    let side = rows.min(columns);
-    let shaped =
-        |e: ndarray::ShapeError| Error::Internal { what: "cutting a picture", detail: e.to_string() };
-    let bands = image.dim().2;
-    let square = image.slice(s![..side, ..side, ..]).iter().copied().collect();
-    let square = Array4::from_shape_vec((1, side, side, bands), square).map_err(shaped)?;
-    let imagery = ground.imagery(side);
-    let cover = ground.cover().slice(s![..side, ..side]).insert_axis(ndarray::Axis(0)).to_owned();
-    let of_square = p.slice(s![..side, ..side, ..]).iter().copied().collect();
-    let of_square =
-        Array2::from_shape_vec((side * side, segmenter.classes().len()), of_square).map_err(shaped)?;
-    let picture = DatePicture {
-        patches: Patches::in_memory(imagery, ground.classes().clone(), square)?,
-        masks: Masks::new(ground.classes().clone(), cover)?,
-        p: Probabilities::new(ground.classes().clone(), of_square)?,
-    };
-    Ok((picture, p))
+    Ok(p)
 }
 
 /// Scores on a cover of the same pixels.
 fn of_cover(test: &str, p: &Array3<f64>, classes: &Classes, cover: &Array2<u8>) -> Result<CoverScores> {
     let (rows, columns, k) = p.dim();
-    let p = Array2::from_shape_vec((rows * columns, k), p.iter().copied().collect())
-        .map_err(|e| Error::Internal { what: "scoring a date", detail: e.to_string() })?;
-    let masks = Masks::new(classes.clone(), cover.clone().insert_axis(ndarray::Axis(0)))?;
+    let p = p.to_shape((rows * columns, k)).map_err(shaped)?.into_owned();
+    let masks = Masks::new(classes.clone(), cover.clone().insert_axis(Axis(0)))?;
     score(test, &Probabilities::new(classes.clone(), p)?, &masks)
 }
 
@@ -184,12 +189,8 @@ fn of_cover(test: &str, p: &Array3<f64>, classes: &Classes, cover: &Array2<u8>) 
 fn as_pixels(ground: &EoPatch, date: usize) -> Result<(Patches, Masks)> {
     let image = ground.image(date)?;
     let (rows, columns, bands) = image.dim();
-    let shaped =
-        |e: ndarray::ShapeError| Error::Internal { what: "taking single pixels", detail: e.to_string() };
-    let values = image.iter().copied().collect();
-    let images = Array4::from_shape_vec((rows * columns, 1, 1, bands), values).map_err(shaped)?;
-    let cover = ground.cover().iter().copied().collect();
-    let cover = Array3::from_shape_vec((rows * columns, 1, 1), cover).map_err(shaped)?;
+    let images = image.to_shape((rows * columns, 1, 1, bands)).map_err(shaped)?.into_owned();
+    let cover = ground.cover().to_shape((rows * columns, 1, 1)).map_err(shaped)?.into_owned();
     let patches = Patches::in_memory(ground.imagery(1), ground.classes().clone(), images)?;
     Ok((patches, Masks::new(ground.classes().clone(), cover)?))
 }

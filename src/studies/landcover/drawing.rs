@@ -1,21 +1,14 @@
 //! The study's figures, and the map of its first city.
 
-use std::path::Path;
-
-use ndarray::{Array2, Array3, Array4, Axis, concatenate};
-
 use super::cities::City;
-use super::dates::{DatePicture, DateScores};
-use super::{CoverTask, LandcoverOutcome, LandcoverStudy};
-use crate::data::eopatch::EoPatch;
-use crate::data::{Masks, Patches};
+use super::{CoverScores, CoverTask, LandcoverOutcome, LandcoverStudy};
 use crate::figures::{self, Caption, CountScale, Figure, Provenance, Source, TilesPicture};
 use crate::mapping::{MapOutput, Mapping, Seams, map_with};
 use crate::models::unet::{Encoder, UnetSettings};
 use crate::run::Run;
-use crate::scene::{Distance, Fate, Part};
-use crate::studies::study::{Place, Study};
-use crate::{Error, Probabilities, Progress, Result};
+use crate::scene::{Distance, Part};
+use crate::studies::study::{Study, StudyContext};
+use crate::{Progress, Result};
 
 /// Colours of confusion, with what files are called.
 const SCALES: [(CountScale, &str); 2] = [(CountScale::Linear, "counts"), (CountScale::Logarithmic, "log")];
@@ -43,10 +36,10 @@ pub(super) fn stem(network: &UnetSettings) -> &'static str {
 pub(super) fn of_cities(
     study: &LandcoverStudy,
     cities: &[City],
-    place: Place<'_>,
+    context: StudyContext<'_>,
     progress: &mut dyn Progress,
 ) -> Result<Seams> {
-    let (city, out) = (&cities[0], place.out);
+    let (city, out) = (&cities[0], context.out);
     let provenance = Provenance { seed: Some(0), ..Provenance::of(city.provenance.clone(), Source::Other) };
     let save = |name: &str, figure: Figure| figure.with_provenance(&provenance).save(out, name);
     let caption = |title: String| Caption::new(title, city.provenance.clone());
@@ -66,7 +59,7 @@ pub(super) fn of_cities(
     )?;
 
     let load = |network| {
-        Run::open(&out.join(study.folder(&CoverTask::City { city: 0, network })))?.network(place.device)
+        Run::open(&out.join(study.folder(&CoverTask::City { city: 0, network })))?.network(context.device)
     };
     for (n, network) in study.networks.iter().enumerate() {
         let testing = city.of_part(Part::Testing);
@@ -107,102 +100,39 @@ pub(super) fn of_cities(
     Ok(Seams::of(&side_by_side.numbers, &overlapping.numbers, size))
 }
 
-/// Figures of the real sample.
-pub(super) fn of_dates(
-    sample: &EoPatch,
-    scores: &[DateScores],
-    pictures: &[DatePicture],
-    out: &Path,
-) -> Result<()> {
-    if scores.is_empty() {
-        return Ok(());
-    }
-    let data = slovenia(&sample.name(), sample.dates());
-    let provenance = Provenance { seed: Some(0), ..Provenance::of(data.clone(), Source::Other) };
-    let save = |name: &str, figure: Figure| figure.with_provenance(&provenance).save(out, name);
-    let shaped = |e: ndarray::ShapeError| Error::Internal { what: "drawing dates", detail: e.to_string() };
-
-    let images: Vec<Array4<f32>> =
-        pictures.iter().map(|one| one.patches.images(0..1)).collect::<Result<_>>()?;
-    let masks: Vec<Array3<u8>> = pictures.iter().map(|one| one.masks.view().to_owned()).collect();
-    let p: Vec<Array2<f64>> = pictures.iter().map(|one| one.p.view().to_owned()).collect();
-    let images =
-        concatenate(Axis(0), &images.iter().map(|one| one.view()).collect::<Vec<_>>()).map_err(shaped)?;
-    let masks =
-        concatenate(Axis(0), &masks.iter().map(|one| one.view()).collect::<Vec<_>>()).map_err(shaped)?;
-    let p = concatenate(Axis(0), &p.iter().map(|one| one.view()).collect::<Vec<_>>()).map_err(shaped)?;
-    let classes = sample.classes().clone();
-    let patches = Patches::in_memory(pictures[0].patches.imagery().clone(), classes.clone(), images)?;
-    let names: Vec<String> = scores.iter().map(|date| format!("date {}", date.date)).collect();
-    let caption =
-        Caption::new("Slovenia: each date by a network that learnt from the other dates", data.clone());
-    let (masks, p) = (Masks::new(classes.clone(), masks)?, Probabilities::new(classes.clone(), p)?);
-    save("slovenia", figures::segmentation_of_dates(&patches, &masks, &p, &names, &caption)?)?;
-
-    Ok(())
-}
-
-impl City {
-    /// How it was cut.
-    pub(super) fn counts(&self) -> super::CityCounts {
-        let tiles = &self.cut.tiles;
-        let count = |fate: Fate| tiles.iter().filter(|tile| tile.fate == fate).count();
-        let part = |part: Part| self.of_part(part).len();
-        super::CityCounts {
-            city: self.name.clone(),
-            tiles: [
-                tiles.len(),
-                count(Fate::Kept),
-                count(Fate::NoData),
-                count(Fate::Cloud),
-                count(Fate::Unlabelled),
-            ],
-            parts: Part::ALL.map(part),
-        }
-    }
-}
-
-/// Where the real sample is from.
-pub(super) fn slovenia(file: &str, dates: usize) -> String {
-    format!("real: {file} (eo-learn's sample of Slovenia), Sentinel-2 L1C, {dates} dates of one place")
-}
-
 /// The figures that the stored outcome alone gives: learning curves and confusion of the first city's networks, confusion
 /// of the last date of the real sample.
 pub(super) fn of_outcome(
     outcome: &LandcoverOutcome,
     of: impl Fn(&str) -> Result<Provenance>,
 ) -> Result<Vec<(String, Figure)>> {
-    let provenance = of(&outcome.provenance)?;
     let mut drawn = Vec::new();
+    let mut put = |stem: String, figure: Figure, data: &str| -> Result<()> {
+        drawn.push((stem, figure.with_provenance(&of(data)?)));
+        Ok(())
+    };
+    let confusion = |scores: &CoverScores, scale, title: &str, data: &str| {
+        figures::confusion_counts(&scores.confusion()?, scale, &Caption::new(title, data))
+    };
+    let data = &outcome.provenance;
     let first = outcome.cities.first().map(|city| city.city.as_str());
     for scores in outcome.scores.iter().filter(|scores| Some(scores.city.as_str()) == first) {
         let (Some(network), Some(curves)) = (&scores.network, &scores.curves) else { continue };
-        let caption = |title: String| Caption::new(title, outcome.provenance.clone());
-        let title = format!("{}, trained on {}", scores.model, scores.city);
-        let curves = figures::learning_curves(curves, &caption(title.clone()))?;
-        drawn.push((format!("learning-curves-{}", stem(network)), curves.with_provenance(&provenance)));
-        for (test, place) in scores.tests.iter().zip(["own", "other"]) {
-            let confusion = test.confusion()?;
+        let (title, end) = (format!("{}, trained on {}", scores.model, scores.city), stem(network));
+        let curves = figures::learning_curves(curves, &Caption::new(&title, data))?;
+        put(format!("learning-curves-{end}"), curves, data)?;
+        for (test, of) in scores.tests.iter().zip(["own", "other"]) {
             for (scale, name) in SCALES {
-                let caption = caption(format!("{title}, tested on {}", test.test));
-                let figure = figures::confusion_counts(&confusion, scale, &caption)?;
-                let stem = format!("confusion-{name}-{place}-{}", stem(network));
-                drawn.push((stem, figure.with_provenance(&provenance)));
+                let title = format!("{title}, tested on {}", test.test);
+                put(format!("confusion-{name}-{of}-{end}"), confusion(test, scale, &title, data)?, data)?;
             }
         }
     }
     if let (Some(last), Some(data)) = (outcome.dates.last(), &outcome.sample) {
-        let provenance = of(data)?;
-        let confusion = last.network.confusion()?;
-        let title = format!(
-            "Slovenia, date {} held out: the other dates of the same ground were learnt from",
-            last.date
-        );
+        let title = format!("Slovenia, date {}: trained on the other dates of the same ground", last.date);
         for (scale, name) in SCALES {
-            let caption = Caption::new(title.clone(), data.clone());
-            let figure = figures::confusion_counts(&confusion, scale, &caption)?;
-            drawn.push((format!("slovenia-confusion-{name}"), figure.with_provenance(&provenance)));
+            let figure = confusion(&last.network, scale, &title, data)?;
+            put(format!("slovenia-confusion-{name}"), figure, data)?;
         }
     }
     Ok(drawn)

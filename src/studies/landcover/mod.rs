@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::jobs::Steps;
-use super::study::{Inputs, Place, Study, StudyFolder, read_json};
+use super::study::{Inputs, Study, StudyContext, StudyFolder, read_json};
 use crate::data::eopatch::EoPatch;
 use crate::display::Table;
 use crate::figures::{Curves, Figure, StudyName};
@@ -25,6 +25,7 @@ use crate::models::unet::{Encoder, UnetSettings};
 use crate::models::{Architecture, Device, Model};
 use crate::nn::{Augmentation, Schedule, Training};
 use crate::run::{Config, DataSettings, Run, TrainingSets, train_on, write_json};
+use crate::scene::Part;
 use crate::{Error, Progress, Result};
 
 use cities::City;
@@ -218,10 +219,7 @@ impl LandcoverStudy {
             let advice = format!("give {NAME} with --data, or no --dates");
             return Err(Error::input("dates", "no real sample", advice));
         };
-        let mut places = vec![data.to_owned()];
-        if data.is_dir() {
-            places = vec![data.join(NAME), data.join("eolearn").join(NAME)];
-        }
+        let places = [data.to_owned(), data.join(NAME), data.join("eolearn").join(NAME)];
         let Some(place) = places.iter().find(|place| place.is_file()) else {
             let problem = format!("no {NAME} there, nor in its folder eolearn");
             return Err(Error::file(data, problem, "give the file, or leave --data out"));
@@ -259,7 +257,11 @@ impl LandcoverStudy {
                 tests,
             });
         }
-        for (model, tests) in cities::baselines(&data.cities, city, progress)? {
+        let of = &data.cities[city];
+        let (patches, masks) = of.select(&of.of_part(Part::Training))?;
+        for (model, tests) in
+            cities::baselines((&patches, &masks), &cities::tests(&data.cities, city)?, progress)?
+        {
             let model = model.to_owned();
             let (network, curves, parameters, seconds) = (None, None, None, None);
             all.push(CityScores { city: name.clone(), model, network, curves, parameters, seconds, tests });
@@ -285,9 +287,9 @@ impl Study for LandcoverStudy {
         self.training.check()
     }
 
-    fn open(&self, place: Place<'_>, progress: &mut dyn Progress) -> Result<CoverData> {
-        let sample = self.sample(place.data)?;
-        let scenes = place.out.join("scenes");
+    fn open(&self, context: StudyContext<'_>, progress: &mut dyn Progress) -> Result<CoverData> {
+        let sample = self.sample(context.data)?;
+        let scenes = context.out.join("scenes");
         let cities = self.cities.iter().map(|&seed| City::of(self, seed, &scenes, progress));
         Ok(CoverData { cities: cities.collect::<Result<_>>()?, sample })
     }
@@ -321,9 +323,15 @@ impl Study for LandcoverStudy {
         usize::from(!out.join(self.folder(task)).join(SCORES).is_file())
     }
 
-    fn run(&self, task: &CoverTask, data: &CoverData, place: Place<'_>, steps: &Steps<'_>) -> Result<()> {
-        let folder = place.out.join(self.folder(task));
-        let at = (&*folder, place.device, steps);
+    fn run(
+        &self,
+        task: &CoverTask,
+        data: &CoverData,
+        context: StudyContext<'_>,
+        steps: &Steps<'_>,
+    ) -> Result<()> {
+        let folder = context.out.join(self.folder(task));
+        let at = (&*folder, context.device, steps);
         match (*task, &data.sample) {
             (CoverTask::City { city, network }, _) => cities::train(self, &data.cities, (city, network), at)?,
             (CoverTask::Date { date, west }, Some(sample)) => dates::train(self, sample, (date, west), at)?,
@@ -339,28 +347,28 @@ impl Study for LandcoverStudy {
         let CoverData { cities, sample } = &data;
         let mut scores = Vec::new();
         for city in 0..cities.len() {
-            scores.extend(self.of_city(city, &data, at.place.out, progress)?);
+            scores.extend(self.of_city(city, &data, at.context.out, progress)?);
         }
-        let seams = drawing::of_cities(self, cities, at.place, progress)?;
+        let seams = drawing::of_cities(self, cities, at.context, progress)?;
         let mut dates = Vec::new();
         if let Some(sample) = sample {
-            dates = dates::collect(self, sample, at.place, progress)?;
+            dates = dates::collect(self, sample, at.context, progress)?;
         }
         let outcome = LandcoverOutcome {
             provenance: cities[0].provenance.clone(),
             cities: cities.iter().map(City::counts).collect(),
             scores,
             seams,
-            sample: sample.as_ref().map(|sample| drawing::slovenia(&sample.name(), sample.dates())),
+            sample: sample.as_ref().map(dates::provenance),
             dates,
         };
-        report::write(self, &outcome, at.place.out)?;
+        report::write(self, &outcome, at.context.out)?;
         Ok(outcome)
     }
 
     /// Those that the outcome alone gives.
     fn figures(&self, at: &StudyFolder<'_>, _: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
-        let outcome: LandcoverOutcome = super::study::outcome(at.place.out)?;
+        let outcome: LandcoverOutcome = super::study::outcome(at.context.out)?;
         let provenance = |data: &str| self.provenance(at, data, self.training.seed);
         drawing::of_outcome(&outcome, provenance)
     }

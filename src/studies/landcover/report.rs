@@ -11,20 +11,11 @@ use crate::studies::report::Readme;
 /// Stem and what it shows.
 const FIGURES: [[&str; 2]; 8] = [
     ["scene", "the first city's scene, the mask of its classes, and which patches were left out why"],
-    [
-        "samples-efficientnet-b0, samples-plain",
-        "test patches of the first city: input, truth, prediction, confidence",
-    ],
-    [
-        "confusion-counts-own-…, confusion-log-own-…",
-        "confusion on the first city's held-out patches, counts with linear and with logarithmic colours",
-    ],
+    ["samples-…", "test patches of the first city: input, truth, prediction, confidence"],
+    ["confusion-counts-own-…, confusion-log-own-…", "confusion on the first city's held-out patches"],
     ["confusion-counts-other-…, confusion-log-other-…", "the same on all of the second city"],
     ["learning-curves-…", "losses and accuracy by epoch"],
-    [
-        "map.tif, map.png",
-        "map of the first city from overlapping tiles; map-confidence.tif: the highest probability",
-    ],
+    ["map.tif, map.png", "map of the first city; map-confidence.tif: the highest probability"],
     ["slovenia", "the real sample: each date held out, input, truth, prediction, confidence"],
     ["slovenia-confusion-counts, slovenia-confusion-log", "confusion on the last date held out"],
 ];
@@ -109,7 +100,7 @@ fn of_cities(outcome: &LandcoverOutcome) -> [Table; 3] {
 
 /// For machines.
 fn values(outcome: &LandcoverOutcome) -> Table {
-    let mut table = Table::new(["learnt_from", "model", "tested_on", "class", "measure", "value"])
+    let mut table = Table::new(["trained_on", "model", "tested_on", "class", "measure", "value"])
         .captioned(format!("data: {}", outcome.provenance));
     let mut put = |from: &str, model: &str, scores: &CoverScores| {
         for (measure, value) in [
@@ -149,7 +140,9 @@ fn readme(study: &LandcoverStudy, outcome: &LandcoverOutcome) -> Readme {
         date_section(&mut readme, study, outcome);
     }
     readme.section("Figures");
-    readme.text("Each is an SVG, a PNG and a CSV of the numbers drawn.");
+    readme.text(
+        "Each is an SVG, a PNG and a CSV of the numbers drawn; counts have linear or logarithmic colours.",
+    );
     let mut figures = Table::new(["figure", "shows"]);
     let drawn = |[stem, _]: &[&str; 2]| !outcome.dates.is_empty() || !stem.starts_with("slovenia");
     for row in FIGURES.into_iter().filter(drawn) {
@@ -179,17 +172,8 @@ fn city_section(readme: &mut Readme, study: &LandcoverStudy, outcome: &Landcover
          blocks and share their light and air; the other city has another day, sun and plan.",
         study.block
     ));
-    let mut table = Table::new([
-        "city",
-        "tiles",
-        "kept",
-        "no data",
-        "cloud",
-        "no label",
-        "training",
-        "validation",
-        "testing",
-    ]);
+    let columns = "city,tiles,kept,no data,cloud,no label,training,validation,testing";
+    let mut table = Table::new(columns.split(','));
     for city in &outcome.cities {
         let counts = city.tiles.iter().chain(&city.parts).map(|&count| Cell::from(count));
         table.row([Cell::from(&city.city)].into_iter().chain(counts));

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::BINS;
 use crate::calibration::{Bins, expected_calibration_error};
-use crate::metrics::{Influence, interval_over_seeds, t_interval};
+use crate::metrics::Influence;
 use crate::scorecard::{Measure, Predicted, influences};
 use crate::studies::differences::Difference;
 use crate::studies::sets::TestSet;
@@ -33,47 +33,32 @@ pub(super) fn compare(
     [one_hot, votes]: [&[Probabilities]; 2],
     test: &TestSet,
 ) -> Result<Vec<LabelEffect>> {
-    let mut differences = Vec::new();
-    let of = |p: &Probabilities| influences(Predicted::Probabilities(p), test.reference(), &LOSSES);
-    let pairs: Vec<[Vec<Option<Influence>>; 2]> =
-        one_hot.iter().zip(votes).map(|(a, b)| Ok([of(a)?, of(b)?])).collect::<Result<_>>()?;
-    for (at, measure) in LOSSES.into_iter().enumerate() {
-        let less = |[a, b]: &[Vec<Option<Influence>>; 2]| {
-            let (a, b) = (a[at].as_ref()?, b[at].as_ref()?);
-            let of_samples = b.of_samples.iter().zip(&a.of_samples).map(|(b, a)| b - a).collect();
-            Some(Influence { value: b.value - a.value, of_samples })
+    let mut effects = Vec::new();
+    let mut put = |measure: Measure, difference: Difference| {
+        effects.push(LabelEffect { measure: measure.short_name(), method, difference });
+    };
+    for measure in LOSSES {
+        let of_seed =
+            |p: &Probabilities| influences(Predicted::Probabilities(p), test.reference(), &[measure]);
+        let of = |all: &[Probabilities]| -> Result<Option<Vec<Influence>>> {
+            Ok(all.iter().map(of_seed).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
         };
-        let Some(seeds) = pairs.iter().map(less).collect::<Option<Vec<Influence>>>() else { continue };
-        let value = seeds.iter().map(|seed| seed.value).sum::<f64>() / seeds.len() as f64;
-        let interval = interval_over_seeds(&seeds, test.groups.as_deref(), 0.95).ok();
-        differences.push(LabelEffect {
-            measure: measure.short_name(),
-            method,
-            difference: Difference { value, interval },
-        });
+        if let (Some(votes), Some(one_hot)) = (of(votes)?, of(one_hot)?) {
+            put(measure, Difference::of(&votes, &one_hot, test.groups.as_deref(), true));
+        }
     }
     let bins = Bins::EqualWidth(BINS);
-    for measure in [Measure::ExpectedCalibrationError, Measure::DistributionCalibrationError] {
-        let error = |p: &Probabilities| match (measure, &test.y) {
-            (Measure::ExpectedCalibrationError, _) => {
-                expected_calibration_error(p, &test.labels, bins).map(Some)
-            }
-            (_, y) => y.as_ref().map(|y| expected_calibration_error(p, y, bins)).transpose(),
-        };
-        let difference = |(a, b)| Ok(error(b)?.zip(error(a)?).map(|(b, a)| b - a));
-        let seeds: Result<Option<Vec<f64>>> = one_hot.iter().zip(votes).map(difference).collect();
-        let Some(seeds) = seeds? else { continue };
-        let value = seeds.iter().sum::<f64>() / seeds.len() as f64;
-        let interval = t_interval(&seeds, 0.95).ok();
-        differences.push(LabelEffect {
-            measure: measure.short_name(),
-            method,
-            difference: Difference { value, interval },
-        });
+    let mut put_error = |measure, error: &dyn Fn(&Probabilities) -> Result<f64>| -> Result<()> {
+        let seeds = one_hot.iter().zip(votes).map(|(a, b)| Ok(error(b)? - error(a)?));
+        put(measure, Difference::of_pairs(&seeds.collect::<Result<Vec<f64>>>()?));
+        Ok(())
+    };
+    put_error(Measure::ExpectedCalibrationError, &|p| expected_calibration_error(p, &test.labels, bins))?;
+    if let Some(y) = &test.y {
+        put_error(Measure::DistributionCalibrationError, &|p| expected_calibration_error(p, y, bins))?;
     }
-    Ok(differences)
+    Ok(effects)
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +97,7 @@ mod tests {
         assert!((differences[0].difference.value - (loss(&b) - loss(&a))).abs() < 1e-12);
         assert!((differences[2].difference.value - (error(&b) - error(&a))).abs() < 1e-12);
         for difference in &differences[..2] {
-            let Difference { value, interval } = difference.difference;
+            let Difference { value, interval, .. } = difference.difference;
             let interval = interval.unwrap();
             assert!(interval.lower <= value && value <= interval.upper, "{difference:?}");
         }

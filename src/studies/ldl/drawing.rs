@@ -39,10 +39,10 @@ pub(super) fn all(stored: &Stored, seed: u64, provenance: &Provenance) -> Result
         let p = &variants[at];
         let tables = both(p, |p| Reliability::of(p, &test.labels, Bins::EqualWidth(BINS)))?;
         let title = caption(&format!("Calibration, {name}"));
-        put(reliability, figures::reliability(&panels_of(&tables), Agreement::Accuracy, &title)?);
+        put(reliability, figures::reliability(&tables, Agreement::Accuracy, &title)?);
         let tables = both(p, |p| Reliability::of(p, y, Bins::EqualWidth(BINS)))?;
         let title = caption(&format!("Calibration to the experts' votes, {name}"));
-        put(to_votes, figures::reliability(&panels_of(&tables), Agreement::ExpertShare, &title)?);
+        put(to_votes, figures::reliability(&tables, Agreement::ExpertShare, &title)?);
 
         let settings = ConformalSettings { alpha: 1.0 - COVERED, ..ConformalSettings::default() };
         let conformal = Conformal::fit(&p.validation[0], &validation.labels, settings)?;
@@ -62,7 +62,7 @@ pub(super) fn all(stored: &Stored, seed: u64, provenance: &Provenance) -> Result
         ("votes", curve(&variants[VOTES].plain[0])?),
         ("votes, ensemble", curve(&variants[VOTES].ensemble)?),
     ];
-    let curves: Vec<(String, &RiskCoverage)> = curves.iter().map(|(n, c)| ((*n).to_owned(), c)).collect();
+    let curves = curves.map(|(name, curve)| (name.to_owned(), curve));
     put("risk-coverage", figures::risk_coverage(&curves, &caption("Risk and coverage"))?);
     Ok(drawn)
 }
@@ -71,8 +71,4 @@ pub(super) fn all(stored: &Stored, seed: u64, provenance: &Provenance) -> Result
 fn both<T>(p: &VariantPredictions, of: impl Fn(&Probabilities) -> Result<T>) -> Result<[(String, T); 2]> {
     let after = format!("after (T = {:.2})", p.temperatures[0]);
     Ok([("before (T = 1)".to_owned(), of(&p.plain[0])?), (after, of(&p.scaled[0])?)])
-}
-
-fn panels_of(tables: &[(String, Reliability); 2]) -> [(String, &Reliability); 2] {
-    tables.each_ref().map(|(name, table)| (name.clone(), table))
 }

@@ -8,24 +8,21 @@ mod drawing;
 mod report;
 mod stored;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::jobs::Steps;
-use super::sets::LabelledSet;
-use super::study::{Inputs, Place, Study, StudyFolder, TEST};
+use super::sets::{LabelledSet, PatchSets};
+use super::study::{Inputs, Study, StudyContext, StudyFolder};
 use crate::calibration::TemperatureFit;
-use crate::data::Patches;
-use crate::data::so2sat::So2Sat;
-use crate::display::Table;
+use crate::display::{Table, cells};
 use crate::figures::{Figure, StudyName};
 use crate::models::Model;
 use crate::predictions::StoredTemperature;
 use crate::run::{Config, ExampleSet, LabelKind, Procedure, Run, Targets, TrainingSets, train_on};
 use crate::uncertainty::Members;
-use crate::{Error, LabelDistributions, Logits, Probabilities, Progress, Result, Temperature, write_whole};
+use crate::{Error, LabelDistributions, Logits, Probabilities, Progress, Result, Temperature};
 
 pub use comparison::LabelEffect;
 use stored::Stored;
@@ -94,21 +91,18 @@ pub struct LabelVariant {
 }
 
 const VARIANTS: [LabelVariant; 4] = [
-    LabelVariant { name: "one-hot", title: "one-hot", labels: LabelKind::OneHot, smoothing: 0.0 },
-    LabelVariant {
-        name: "one-hot-smoothed",
-        title: "one-hot, smoothed 0.1",
-        labels: LabelKind::OneHot,
-        smoothing: 0.1,
-    },
-    LabelVariant { name: "votes", title: "votes", labels: LabelKind::Votes, smoothing: 0.0 },
-    LabelVariant {
-        name: "votes-smoothed",
-        title: "votes, smoothed 0.1",
-        labels: LabelKind::Votes,
-        smoothing: 0.1,
-    },
+    LabelVariant::of("one-hot", "one-hot", LabelKind::OneHot, 0.0),
+    LabelVariant::of("one-hot-smoothed", "one-hot, smoothed 0.1", LabelKind::OneHot, 0.1),
+    LabelVariant::of("votes", "votes", LabelKind::Votes, 0.0),
+    LabelVariant::of("votes-smoothed", "votes, smoothed 0.1", LabelKind::Votes, 0.1),
 ];
+
+impl LabelVariant {
+    const fn of(name: &'static str, title: &'static str, labels: LabelKind, smoothing: f64) -> Self {
+        Self { name, title, labels, smoothing }
+    }
+}
+
 /// Positions of the two that are compared.
 const ONE_HOT: usize = 0;
 const VOTES: usize = 2;
@@ -116,18 +110,9 @@ const VOTES: usize = 2;
 /// Bins of the calibration errors, as the label distribution paper has them.
 const BINS: usize = 20;
 
-/// The data of the study.
-pub struct LdlData {
-    path: PathBuf,
-    split: String,
-    training: Patches,
-    validation: LabelledSet,
-    testing: LabelledSet,
-}
-
 impl Study for LdlStudy {
     const NAME: StudyName = StudyName::Ldl;
-    type Data = LdlData;
+    type Data = PatchSets;
     type Task = (&'static LabelVariant, u64);
     type Outcome = LdlOutcome;
 
@@ -139,25 +124,15 @@ impl Study for LdlStudy {
         self.config.training.check()
     }
 
-    fn open(&self, place: Place<'_>, progress: &mut dyn Progress) -> Result<LdlData> {
-        let path = place.patches(self.patches, progress)?;
-        let so2sat = self.config.data.choose(So2Sat::open(&path)?)?;
-        let (training, validation, testing) = so2sat.splits()?;
-        let split = so2sat.split_in_words()?;
-        let set = |patches: Patches| {
-            let (labels, y) = (patches.labels()?, patches.distributions()?);
-            Ok::<_, Error>(LabelledSet { patches, labels, y })
-        };
-        Ok(LdlData { path, split, training, validation: set(validation)?, testing: set(testing)? })
+    fn open(&self, context: StudyContext<'_>, progress: &mut dyn Progress) -> Result<PatchSets> {
+        let sets = PatchSets::open(&self.config, context, self.patches, progress)?;
+        // Before hours of training on one-hot labels alone.
+        sets.training.patches.distributions()?;
+        Ok(sets)
     }
 
-    fn inputs(&self, data: &LdlData) -> Result<Inputs> {
-        let LdlData { training, validation, testing, .. } = data;
-        Inputs::of([
-            ("training", training, &training.distributions()?),
-            ("validation", &validation.patches, &validation.y),
-            (TEST, &testing.patches, &testing.y),
-        ])
+    fn inputs(&self, data: &PatchSets) -> Result<Inputs> {
+        data.inputs()
     }
 
     /// Seed by seed, so that a study that is cut short has all variants of the first seeds.
@@ -174,28 +149,34 @@ impl Study for LdlStudy {
         usize::from(!stored::of_seed(out, variant, *seed, "dropout").with_extension("csv").is_file())
     }
 
-    fn run(&self, task: &Self::Task, data: &LdlData, place: Place<'_>, steps: &Steps<'_>) -> Result<()> {
+    fn run(
+        &self,
+        task: &Self::Task,
+        data: &PatchSets,
+        context: StudyContext<'_>,
+        steps: &Steps<'_>,
+    ) -> Result<()> {
         let (variant, seed) = *task;
-        stored::forget_ensemble(place.out, variant)?;
+        stored::forget_ensemble(context.out, variant)?;
         let mut config = self.config.clone();
         config.training.label_smoothing = variant.smoothing;
         config.training.seed = seed;
         config.data.labels = variant.labels;
         config.data.path.clone_from(&data.path);
-        let LdlData { split, training, validation, testing, .. } = data;
-        let examples = |patches: &Patches| {
+        let PatchSets { split, training, validation, testing, .. } = data;
+        let examples = |LabelledSet { patches, .. }: &LabelledSet| {
             let targets = Targets::Labels(config.data.labels_of(patches)?);
             Ok::<_, Error>(ExampleSet { patches: patches.clone(), targets })
         };
-        let (train, validating) = (examples(training)?, Some(examples(&validation.patches)?));
+        let (train, validating) = (examples(training)?, Some(examples(validation)?));
         let sets = TrainingSets { split: split.clone(), train, validation: validating };
-        let folder = place.out.join(self.folder(task));
-        train_on(&sets, &config, &folder, place.device, &mut &*steps)?;
-        let network = Run::open(&folder)?.network(place.device)?;
+        let folder = context.out.join(self.folder(task));
+        train_on(&sets, &config, &folder, context.device, &mut &*steps)?;
+        let network = Run::open(&folder)?.network(context.device)?;
         let (z, z_validation) = logits(&*network, data)?;
         let (temperature, by) = fit(data, variant, &z_validation)?;
         let dropout = Members::new(network.mc_dropout(&testing.patches, self.passes, seed)?)?;
-        let at = |kind| stored::of_seed(place.out, variant, seed, kind);
+        let at = |kind| stored::of_seed(context.out, variant, seed, kind);
         stored::keep(&at("single"), &z.softmax(Temperature::ONE), None, &testing.patches)?;
         let p_validation = z_validation.softmax(Temperature::ONE);
         stored::keep(&at("validation"), &p_validation, None, &validation.patches)?;
@@ -208,22 +189,22 @@ impl Study for LdlStudy {
 
     fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<LdlOutcome> {
         let missing: Vec<_> =
-            VARIANTS.iter().filter(|variant| !stored::has_ensemble(at.place.out, variant)).collect();
+            VARIANTS.iter().filter(|variant| !stored::has_ensemble(at.context.out, variant)).collect();
         if !missing.is_empty() {
             let data = self.reopen(at, progress)?;
             progress.begin("ensembles", missing.len() as u64);
             for variant in missing {
-                self.combine(variant, &data, at.place)?;
+                self.combine(variant, &data, at.context)?;
                 progress.advance(1, variant.title);
             }
             progress.end("");
         }
-        let stored = Stored::read(self, at.place.out, progress)?;
-        report::write(self, &stored, at.place.out, progress)
+        let stored = Stored::read(self, at.context.out, progress)?;
+        report::write(self, &stored, at.context.out, progress)
     }
 
     fn figures(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
-        let stored = Stored::read(self, at.place.out, progress)?;
+        let stored = Stored::read(self, at.context.out, progress)?;
         let provenance = self.provenance(at, &stored.test.provenance, self.config.training.seed)?;
         drawing::all(&stored, self.config.training.seed, &provenance)
     }
@@ -236,10 +217,16 @@ impl Study for LdlStudy {
 
 impl LdlStudy {
     /// The predictions of all networks of a variant together.
-    fn combine(&self, variant: &'static LabelVariant, data: &LdlData, place: Place<'_>) -> Result<()> {
+    fn combine(
+        &self,
+        variant: &'static LabelVariant,
+        data: &PatchSets,
+        context: StudyContext<'_>,
+    ) -> Result<()> {
         let (mut on_test, mut on_validation) = (Vec::new(), Vec::new());
         for seed in self.random_seeds() {
-            let network = Run::open(&place.out.join(self.folder(&(variant, seed))))?.network(place.device)?;
+            let network =
+                Run::open(&context.out.join(self.folder(&(variant, seed))))?.network(context.device)?;
             let (z, z_validation) = logits(&*network, data)?;
             on_test.push(z.softmax(Temperature::ONE));
             on_validation.push(z_validation.softmax(Temperature::ONE));
@@ -247,7 +234,7 @@ impl LdlStudy {
         let members = Members::new(on_test)?;
         let (temperature, by) = fit(data, variant, &Probabilities::mean_of(&on_validation)?.logits())?;
         let patches = &data.testing.patches;
-        let at = |kind| stored::of_all(place.out, variant, kind);
+        let at = |kind| stored::of_all(context.out, variant, kind);
         keep_entropies(&at("ensemble"), &members, &data.testing.y)?;
         stored::keep(&at("ensemble"), members.mean(), None, patches)?;
         stored::keep(&at(stored::LAST), &members.mean().at(temperature), Some(&by), patches)
@@ -255,12 +242,12 @@ impl LdlStudy {
 }
 
 /// On the test set and on the validation set.
-fn logits(network: &dyn Model, data: &LdlData) -> Result<(Logits, Logits)> {
+fn logits(network: &dyn Model, data: &PatchSets) -> Result<(Logits, Logits)> {
     Ok((network.logits(&data.testing.patches)?, network.logits(&data.validation.patches)?))
 }
 
 /// The temperature that is best for the labels that a variant was trained on, fitted on the validation set.
-fn fit(data: &LdlData, variant: &LabelVariant, z: &Logits) -> Result<(Temperature, StoredTemperature)> {
+fn fit(data: &PatchSets, variant: &LabelVariant, z: &Logits) -> Result<(Temperature, StoredTemperature)> {
     let LabelledSet { patches, labels, y } = &data.validation;
     let fit = match variant.labels {
         LabelKind::OneHot => TemperatureFit::of(z, labels),
@@ -271,6 +258,7 @@ fn fit(data: &LdlData, variant: &LabelVariant, z: &Logits) -> Result<(Temperatur
         procedure: Procedure::Exact.name().to_owned(),
         data: patches.name(),
         patches: patches.len(),
+        floor: None,
     };
     Ok((fit.temperature, stored))
 }
@@ -279,11 +267,10 @@ fn fit(data: &LdlData, variant: &LabelVariant, z: &Logits) -> Result<(Temperatur
 /// of the members.
 fn keep_entropies(predictions: &Path, members: &Members, y: &LabelDistributions) -> Result<()> {
     let parts = members.entropy();
-    let mut csv = "# entropies in nats\nsample,votes,total,aleatoric,epistemic\n".to_owned();
+    let columns = ["sample", "votes", "total", "aleatoric", "epistemic"];
+    let mut table = Table::new(columns).captioned("entropies in nats");
     for (n, votes) in y.entropy().into_iter().enumerate() {
-        let (total, aleatoric, epistemic) = (parts.total[n], parts.aleatoric[n], parts.epistemic[n]);
-        // Writing to a string does not fail.
-        let _ = writeln!(csv, "{n},{votes},{total},{aleatoric},{epistemic}");
+        table.row(cells![n, votes, parts.total[n], parts.aleatoric[n], parts.epistemic[n]]);
     }
-    write_whole(&predictions.with_extension("csv"), csv.as_bytes())
+    table.write(&predictions.with_extension("csv"))
 }

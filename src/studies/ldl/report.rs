@@ -4,53 +4,22 @@ use std::path::Path;
 
 use super::stored::Stored;
 use super::{BINS, LabelEffect, LdlOutcome, LdlStudy, ONE_HOT, VARIANTS, VOTES, comparison};
-use crate::display::{Cell, Table, cells};
+use crate::display::{Table, cells};
 use crate::scorecard::{Measure, Predicted, Scorecard, ScorecardSettings};
-use crate::studies::report::{Readme, Summary, network};
+use crate::studies::differences::Difference;
+use crate::studies::report::{Line, Readme, network, shown, values, write_tables};
 use crate::{Probabilities, Progress, Result};
 
 /// Stem, what it shows, the paper's figure.
 const FIGURES: [[&str; 3]; 7] = [
     ["voting-entropy", "disagreement of the experts, urban and natural zones", "entropy bar plot"],
     ["voting-confusion", "which zones experts confuse, by their majority", "voting confusion"],
-    [
-        "confusion",
-        "reference against prediction, one-hot next to votes, in per cent of the row",
-        "confusion matrix",
-    ],
-    [
-        "reliability-one-hot, reliability-votes",
-        "confidence against accuracy, 20 bins, before and after scaling",
-        "reliability diagram",
-    ],
-    [
-        "votes-reliability-one-hot, votes-reliability-votes",
-        "confidence against the share of experts who agree",
-        "–",
-    ],
+    ["confusion", "reference against prediction, in per cent of the row", "confusion matrix"],
+    ["reliability-…", "confidence against accuracy, before and after scaling", "reliability diagram"],
+    ["votes-reliability-…", "confidence against the share of experts who agree", "–"],
     ["risk-coverage", "the error of the most confident predictions", "–"],
-    [
-        "set-sizes-one-hot, set-sizes-votes",
-        "conformal sets at 90 %, by class; fitted on the validation set",
-        "–",
-    ],
+    ["set-sizes-…", "conformal sets at 90 %, by class; fitted on the validation set", "–"],
 ];
-
-/// One row: a variant's labels, a method, and the scores of each seed.
-struct Line {
-    variant: &'static str,
-    method: &'static str,
-    cards: Vec<Scorecard>,
-}
-
-impl Line {
-    /// A measure over the seeds; none where it was not computed.
-    fn summary(&self, measure: Measure) -> Option<Summary> {
-        let values: Option<Vec<f64>> =
-            self.cards.iter().map(|card| card.row(measure).map(|row| row.value)).collect();
-        values.filter(|values| !values.is_empty()).map(|values| Summary::of(&values))
-    }
-}
 
 pub(super) fn write(
     study: &LdlStudy,
@@ -71,8 +40,9 @@ pub(super) fn write(
             ("ensemble, scaled", std::slice::from_ref(&p.ensemble_scaled)),
         ];
         for (method, all) in methods {
+            let first = cells![variant.title, method, all.len()].to_vec();
             let cards = all.iter().map(score).collect::<Result<_>>()?;
-            lines.push(Line { variant: variant.title, method, cards });
+            lines.push(Line { first: [first.clone(), first], block: None, cards });
         }
     }
     progress.begin("compare", 2);
@@ -80,13 +50,12 @@ pub(super) fn write(
     let mut differences = comparison::compare("single", [&one_hot.plain, &votes.plain], test)?;
     progress.advance(1, "");
     differences.extend(comparison::compare("temperature scaling", [&one_hot.scaled, &votes.scaled], test)?);
+    Difference::correct(differences.iter_mut().map(|effect| &mut effect.difference));
     progress.end("");
 
-    let data = format!("data: {}", test.provenance);
-    let shown = shown(&lines);
-    shown.write(&out.join("table.md"))?;
-    shown.clone().captioned(&data).write(&out.join("table.tex"))?;
-    values(&lines).captioned(data).write(&out.join("table.csv"))?;
+    let first = ["labels", "method", "seeds"];
+    let (shown, values) = (shown(&first, &MEASURES, &lines), values(&first, &MEASURES, &lines));
+    write_tables(out, "table", &shown, values, &format!("data: {}", test.provenance))?;
     let outcome = LdlOutcome {
         table: shown,
         test_patches: test.labels.len(),
@@ -112,42 +81,15 @@ const MEASURES: [Measure; 11] = [
     Measure::Brier,
 ];
 
-/// For people.
-fn shown(lines: &[Line]) -> Table {
-    let arrow = |measure: Measure| if measure.is_score() { "↑" } else { "↓" };
-    let measures = MEASURES.map(|measure| format!("{} {}", measure.short_name(), arrow(measure)));
-    let mut table = Table::new(["labels", "method", "seeds"].map(str::to_owned).into_iter().chain(measures));
-    for line in lines {
-        let first = cells![line.variant, line.method, line.cards.len()];
-        let summary = |measure| line.summary(measure).map_or_else(|| Cell::from("–"), Summary::cell);
-        table.row(first.into_iter().chain(MEASURES.map(summary)));
-    }
-    table
-}
-
-/// For machines.
-fn values(lines: &[Line]) -> Table {
-    let mut table = Table::new(["labels", "method", "seeds", "measure", "mean", "sd"]);
-    for line in lines {
-        for measure in MEASURES {
-            if let Some(Summary { mean, deviation }) = line.summary(measure) {
-                let seeds = line.cards.len();
-                table.row(cells![line.variant, line.method, seeds, measure.short_name(), mean, deviation]);
-            }
-        }
-    }
-    table
-}
-
 /// Votes minus one-hot.
 pub(super) fn differences(differences: &[LabelEffect]) -> Table {
-    let mut table = Table::new(["measure", "method", "difference", "95 % interval", ""]);
+    let mut table = Table::new(["measure", "method", "difference", "95 % interval", "p (Holm)", ""]);
     for LabelEffect { measure, method, difference } in differences {
         let verdict = difference
             .verdict("one-hot is better", "votes are better")
             .unwrap_or(if difference.interval.is_some() { "undecided" } else { "variation unknown" });
         let value = format!("{:+.4}", difference.value);
-        table.row(cells![*measure, *method, value, difference.range(), verdict]);
+        table.row(cells![*measure, *method, value, difference.range(), difference.corrected(), verdict]);
     }
     table
 }
@@ -167,7 +109,8 @@ fn readme(study: &LdlStudy, outcome: &LdlOutcome, groups: bool) -> Readme {
     let resampled = if groups { "groups of test patches (cities)" } else { "test patches" };
     readme.text(format!(
         "Votes minus one-hot, no smoothing, mean over seeds; below 0 the votes are better. 95 % intervals: \
-         of losses over {resampled} and seeds, of calibration errors over seeds on these test patches (Student's t)."
+         of losses over {resampled} and seeds, of calibration errors over seeds on these test patches (Student's t), \
+         each for itself. p: chance of such a difference if there were none, with Holm's correction for all rows."
     ));
     readme.table(&differences(&outcome.differences));
     readme.section("Table");
@@ -191,24 +134,4 @@ fn readme(study: &LdlStudy, outcome: &LdlOutcome, groups: bool) -> Readme {
          from them, both without training. A figure that was moved needs `--run FOLDER`, the study's.",
     );
     readme
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scorecard::ScorecardRow;
-
-    fn card(value: f64) -> Scorecard {
-        let rows = vec![ScorecardRow::bare(Measure::OverallAccuracy, value)];
-        let settings = ScorecardSettings::default();
-        Scorecard { samples: 1, groups: None, settings, warnings: Vec::new(), experts: None, rows }
-    }
-
-    #[test]
-    fn a_line_has_the_mean_and_the_sample_deviation_over_seeds() {
-        let line = Line { variant: "one-hot", method: "single", cards: [0.5, 0.7, 0.9].map(card).into() };
-        assert!(shown(&[line]).markdown().contains("| one-hot | single | 3 | 0.700 ± 0.200 | – |"));
-        let alone = Line { variant: "one-hot", method: "ensemble", cards: vec![card(0.5)] };
-        assert!(values(&[alone]).csv().ends_with("one-hot,ensemble,1,OA,0.5,\n"));
-    }
 }

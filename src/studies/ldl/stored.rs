@@ -87,29 +87,24 @@ impl Stored {
         };
         let mut variants = Vec::with_capacity(VARIANTS.len());
         for variant in &VARIANTS {
-            let (mut plain, mut on_validation) = (Vec::new(), Vec::new());
-            let (mut scaled, mut dropout, mut temperatures) = (Vec::new(), Vec::new(), Vec::new());
+            let at = |seed, kind| of_seed(out, variant, seed, kind);
+            let of_seeds = |kind, set: &mut Option<TestSet>| -> Result<Vec<Probabilities>> {
+                study.random_seeds().map(|seed| Ok(read(at(seed, kind), set)?.0)).collect()
+            };
+            let (mut scaled, mut temperatures) = (Vec::new(), Vec::new());
             for seed in study.random_seeds() {
-                let at = |kind| of_seed(out, variant, seed, kind);
-                plain.push(read(at("single"), &mut test)?.0);
-                on_validation.push(read(at("validation"), &mut validation)?.0);
-                dropout.push(read(at("dropout"), &mut test)?.0);
-                let (p, temperature) = read(at("scaled"), &mut test)?;
+                let (p, temperature) = read(at(seed, "scaled"), &mut test)?;
                 scaled.push(p);
-                temperatures.push(temperature.ok_or_else(|| {
-                    Error::file(
-                        &at("scaled"),
-                        "no attribute 'temperature'",
-                        "remove it, and repeat the study",
-                    )
-                })?);
+                let (problem, advice) = ("no attribute 'temperature'", "remove it, and repeat the study");
+                temperatures
+                    .push(temperature.ok_or_else(|| Error::file(&at(seed, "scaled"), problem, advice))?);
             }
             variants.push(VariantPredictions {
-                plain,
-                validation: on_validation,
+                plain: of_seeds("single", &mut test)?,
+                validation: of_seeds("validation", &mut validation)?,
                 scaled,
                 temperatures,
-                dropout,
+                dropout: of_seeds("dropout", &mut test)?,
                 ensemble: read(of_all(out, variant, "ensemble"), &mut test)?.0,
                 ensemble_scaled: read(of_all(out, variant, LAST), &mut test)?.0,
             });

@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::runs::{Cell, Measured, RunPredictions, Strategy};
 use crate::display::{Table, cells};
-use crate::studies::differences::{Difference, Sums, differences, units};
-use crate::studies::sets::TestSet;
-use crate::{LabelDistributions, Labels};
+use crate::metrics::Influence;
+use crate::scorecard::{Measure, Predicted, influences};
+use crate::studies::differences::Difference;
+use crate::{Error, Result};
 
 /// What is compared at each size: the first minus the second.
 const PAIRS: [(Strategy, Strategy); 6] = [
@@ -34,80 +35,57 @@ pub struct Effect {
     pub cross_entropy: Difference,
 }
 
-/// Right predictions and cross-entropy, summed over units of patches, run by run.
-fn sums(runs: &[RunPredictions], labels: &Labels, y: &LabelDistributions, units: &[Vec<usize>]) -> Sums<2> {
-    let of_run = |run: &RunPredictions| {
-        let predicted = run.predicted.predicted();
-        let right = |n: usize| f64::from(predicted.indices()[n] == labels.indices()[n]);
-        let (p, y) = (run.predicted.view(), y.view());
-        let loss = |n: usize| {
-            let terms = y.row(n).into_iter().zip(p.row(n)).filter(|(y, _)| **y > 0.0);
-            // Clipped as everywhere: one impossible patch does not hide the others.
-            -terms.map(|(y, p)| y * p.max(f64::EPSILON).ln()).sum::<f64>()
-        };
-        let of_unit =
-            |rows: &Vec<usize>| [rows.iter().map(|&n| right(n)).sum(), rows.iter().map(|&n| loss(n)).sum()];
-        units.iter().map(of_unit).collect()
-    };
-    runs.iter().map(of_run).collect()
-}
-
 /// Compares the choices at each size.
-pub(super) fn all(measured: &Measured) -> Vec<Effect> {
-    let TestSet { labels, y, groups, .. } = &measured.test;
-    let one_hot = labels.one_hot();
-    let y = y.as_ref().unwrap_or(&one_hot);
-    let units = units(groups.as_deref(), labels.len());
-    let of_cells: Vec<(&Cell, Sums<2>)> =
-        measured.cells.iter().map(|(cell, runs)| (cell, sums(runs, labels, y, &units))).collect();
-    let mut shares: Vec<f64> = of_cells
-        .iter()
-        .filter(|(cell, _)| cell.strategy != Strategy::Full)
-        .map(|(cell, _)| cell.share)
-        .collect();
+pub(super) fn all(measured: &Measured) -> Result<Vec<Effect>> {
+    let Measured { cells, test, .. } = measured;
+    let loss = if test.y.is_some() { Measure::DistributionalCrossEntropy } else { Measure::CrossEntropy };
+    let of_run = |run: &RunPredictions| {
+        let predicted = Predicted::Probabilities(&run.predicted);
+        let of = influences(predicted, test.reference(), &[Measure::OverallAccuracy, loss])?;
+        <[Influence; 2]>::try_from(of.into_iter().flatten().collect::<Vec<_>>())
+            .map_err(|_| Error::Internal { what: "comparing subsets", detail: "a measure is missing".into() })
+    };
+    let of_cell = |(_, runs): &(Cell, Vec<RunPredictions>)| -> Result<[Vec<Influence>; 2]> {
+        let runs = runs.iter().map(of_run).collect::<Result<Vec<_>>>()?;
+        Ok([0, 1].map(|at| runs.iter().map(|run| run[at].clone()).collect()))
+    };
+    let influences = cells.iter().map(of_cell).collect::<Result<Vec<_>>>()?;
+    let find = |strategy, share: f64| {
+        let is = |(cell, _): &(Cell, _)| cell.share.total_cmp(&share).is_eq() && cell.strategy == strategy;
+        cells.iter().position(is).map(|at| &influences[at])
+    };
+    let mut shares: Vec<f64> = cells.iter().map(|(cell, _)| cell.share).collect();
     shares.dedup();
     let mut effects = Vec::new();
     for share in shares {
         for (of, less) in PAIRS {
-            let find = |strategy| {
-                of_cells
-                    .iter()
-                    .find(|(cell, _)| cell.share.total_cmp(&share).is_eq() && cell.strategy == strategy)
-            };
-            let (Some((_, a)), Some((_, b))) = (find(of), find(less)) else { continue };
-            let [accuracy, cross_entropy] = differences([a, b], &units, false);
+            let (Some(a), Some(b)) = (find(of, share), find(less, share)) else { continue };
+            let [accuracy, cross_entropy] =
+                [0, 1].map(|at| Difference::of(&a[at], &b[at], test.groups.as_deref(), false));
             effects.push(Effect { share, of, less, accuracy, cross_entropy });
         }
     }
-    effects
+    Difference::correct(
+        effects.iter_mut().flat_map(|effect| [&mut effect.accuracy, &mut effect.cross_entropy]),
+    );
+    Ok(effects)
 }
 
 /// For machines.
 pub(super) fn table(effects: &[Effect], data: &str) -> Table {
-    let mut table = Table::new([
-        "share",
-        "subset",
-        "less",
-        "accuracy",
-        "accuracy_lower",
-        "accuracy_upper",
-        "cross_entropy",
-        "cross_entropy_lower",
-        "cross_entropy_upper",
-    ])
-    .captioned(format!("data: {data}; 95 % intervals"));
-    for e in effects {
-        table.row(cells![
-            e.share,
-            e.of.code(),
-            e.less.code(),
-            e.accuracy.value,
-            e.accuracy.interval.map(|interval| interval.lower),
-            e.accuracy.interval.map(|interval| interval.upper),
-            e.cross_entropy.value,
-            e.cross_entropy.interval.map(|interval| interval.lower),
-            e.cross_entropy.interval.map(|interval| interval.upper),
-        ]);
+    let columns = ["accuracy", "cross_entropy"]
+        .map(|name| ["", "_lower", "_upper", "_p", "_p_holm"].map(|end| format!("{name}{end}")));
+    let first = ["share", "subset", "less"].map(str::to_owned);
+    let caption = format!("data: {data}; 95 % intervals, each for itself; p_holm: with Holm's correction");
+    let mut table = Table::new(first.into_iter().chain(columns.concat())).captioned(caption);
+    for effect in effects {
+        let numbers =
+            [effect.accuracy, effect.cross_entropy].map(|Difference { value, interval, p, p_holm }| {
+                let (lower, upper) = interval.map(|interval| (interval.lower, interval.upper)).unzip();
+                cells![value, lower, upper, p, p_holm]
+            });
+        let first = cells![effect.share, effect.of.code(), effect.less.code()];
+        table.row(first.into_iter().chain(numbers.concat()));
     }
     table
 }
@@ -116,7 +94,8 @@ pub(super) fn table(effects: &[Effect], data: &str) -> Table {
 mod tests {
     use super::*;
     use crate::metrics::{Floor, cross_entropy_loss};
-    use crate::{Classes, Probabilities};
+    use crate::studies::sets::TestSet;
+    use crate::{Classes, Labels, Probabilities};
     use ndarray::Array2;
 
     #[test]
@@ -143,7 +122,7 @@ mod tests {
                 provenance: "synthetic".to_owned(),
             },
         };
-        let effects = all(&measured);
+        let effects = all(&measured).unwrap();
         assert_eq!(effects.len(), 1);
         let mean = |outcomes: &[RunPredictions], of: &dyn Fn(&Probabilities) -> f64| {
             outcomes.iter().map(|o| of(&o.predicted)).sum::<f64>() / outcomes.len() as f64
@@ -154,11 +133,12 @@ mod tests {
         assert!((effect.cross_entropy.value - wanted).abs() < 1e-12);
         // 54 and 55 of 60 are right, against 40 and 45.
         assert!((effect.accuracy.value - (109.0 - 85.0) / 120.0).abs() < 1e-12);
-        let Difference { value, interval } = effect.accuracy;
+        let Difference { value, interval, p, p_holm } = effect.accuracy;
         let interval = interval.unwrap();
         // By NumPy and SciPy, from the variation between ten groups and between two runs of each: t(1.311) = 7.394. Two
         // runs tell little.
         assert!((value - 0.2).abs() < 1e-12 && (interval.lower + 0.129_916).abs() < 1e-5);
         assert!((interval.upper - 0.529_916).abs() < 1e-5);
+        assert!(p.zip(p_holm).is_some_and(|(p, corrected)| p > 0.05 && corrected >= p));
     }
 }

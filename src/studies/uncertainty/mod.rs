@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::jobs::Steps;
-use super::study::{Inputs, Place, Study, StudyFolder, TEST};
+use super::study::{Inputs, Study, StudyContext, StudyFolder};
 use crate::display::Table;
 use crate::figures::{Figure, StudyName};
 use crate::run::Config;
@@ -130,23 +130,25 @@ impl Study for UncertaintyStudy {
         self.config.training.check()
     }
 
-    fn open(&self, place: Place<'_>, progress: &mut dyn Progress) -> Result<UncertaintyData> {
-        let mut config = self.config.clone();
-        config.data.path = place.patches(self.patches, progress)?;
-        UncertaintyData::open(config)
+    fn open(&self, context: StudyContext<'_>, progress: &mut dyn Progress) -> Result<UncertaintyData> {
+        UncertaintyData::open(self, context, progress)
     }
 
     fn inputs(&self, data: &UncertaintyData) -> Result<Inputs> {
-        let sets = [("training", &data.train), ("validation", &data.validation), (TEST, &data.testing)];
-        let mut inputs = Inputs::of(sets.map(|(name, set)| (name, &set.patches, &set.y)))?;
+        let mut inputs = data.inputs.clone();
         if let Some(run) = &self.extractor {
             inputs.files.insert(EXTRACTOR.to_owned(), preparation::weights_checksum(run)?);
         }
         Ok(inputs)
     }
 
-    fn prepare(&self, data: &UncertaintyData, place: Place<'_>, progress: &mut dyn Progress) -> Result<()> {
-        preparation::extract(self, data, place, progress)
+    fn prepare(
+        &self,
+        data: &UncertaintyData,
+        context: StudyContext<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        preparation::extract(self, data, context, progress)
     }
 
     fn is_prepared(&self, out: &Path) -> bool {
@@ -162,34 +164,44 @@ impl Study for UncertaintyStudy {
         task.folder()
     }
 
-    fn run(&self, task: &Task, data: &UncertaintyData, place: Place<'_>, steps: &Steps<'_>) -> Result<()> {
-        runs::one(self, task, data, place, steps)
+    fn run(
+        &self,
+        task: &Task,
+        data: &UncertaintyData,
+        context: StudyContext<'_>,
+        steps: &Steps<'_>,
+    ) -> Result<()> {
+        runs::one(self, task, data, context, steps)
     }
 
     fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<UncertaintyOutcome> {
         let mut tests = Vec::new();
         let mut provenance = String::new();
         for name in runs::TESTS {
-            let measured = Measured::read(self, at.place.out, name, progress)?;
-            tests.push(report::write_tables(&Scored::of(&measured)?, at.place.out)?);
+            let measured = Measured::read(self, at.context.out, name, progress)?;
+            tests.push(report::write(&Scored::of(&measured)?, at.context.out)?);
             provenance.clone_from(&measured.test.provenance);
         }
-        let plane = preparation::Extracted::read(at.place.out)?.plane;
+        let plane = preparation::Extracted::read(at.context.out)?.plane;
         let outcome = UncertaintyOutcome { provenance, plane, tests };
-        report::readme(self, &outcome, at.inputs.files.contains_key(EXTRACTOR)).write(at.place.out)?;
+        report::readme(self, &outcome, at.inputs.files.contains_key(EXTRACTOR)).write(at.context.out)?;
         Ok(outcome)
     }
 
     fn figures(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
-        let fit = preparation::Extracted::read(at.place.out)?.plane;
+        let fit = preparation::Extracted::read(at.context.out)?.plane;
         let mut figures = Vec::new();
         for name in runs::TESTS {
-            let measured = Measured::read(self, at.place.out, name, progress)?;
+            let measured = Measured::read(self, at.context.out, name, progress)?;
             let test = &measured.test;
             let provenance = self.provenance(at, &test.provenance, self.config.training.seed)?;
             if figures.is_empty() {
-                let figure =
-                    plane::draw(fit, &at.place.out.join(EXTRACTOR), test.labels.classes(), &test.provenance)?;
+                let figure = plane::draw(
+                    fit,
+                    &at.context.out.join(EXTRACTOR),
+                    test.labels.classes(),
+                    &test.provenance,
+                )?;
                 figures.push(("features".to_owned(), figure.with_provenance(&provenance)));
             }
             let figure = report::curves(self.runs, &Scored::of(&measured)?)?;

@@ -1,7 +1,6 @@
 //! Fig. 1: the features of the training patches on a plane, panel by panel those that lie nearest to their class's
 //! geometric median.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use ndarray::Array2;
@@ -9,12 +8,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::display::csv_field;
+use crate::display::{Table, cells};
 use crate::embedding::TSne;
 use crate::figures::{self, Caption, Figure, PlanePanel};
 use crate::files::{csv_rows, read_text};
 use crate::uncertainty::{Percent, Uncertainty};
-use crate::{Classes, Error, Features, Labels, Progress, Result, write_whole};
+use crate::{Classes, Error, Features, Labels, Progress, Result};
 
 /// Patches that are placed, at most: as many as can be seen.
 const MOST: usize = 5000;
@@ -58,14 +57,12 @@ pub(super) fn place(
     let perplexity = (((chosen.len() - 1) / 3) as f64).min(30.0);
     let plane = TSne { perplexity, seed, ..TSne::default() }.embed(&h, progress)?;
     let neighbours = NEIGHBOURS.min((chosen.len() - 1) / 2);
-    let mut csv = "sample,class,x,y,distance\n".to_owned();
+    let mut table = Table::new(["sample", "class", "x", "y", "distance"]);
     for (&n, y) in chosen.iter().zip(plane.positions().outer_iter()) {
         let class = labels.classes().code(labels.indices()[n]);
-        let class = csv_field(class);
-        // Writing to a string does not fail.
-        let _ = writeln!(csv, "{n},{class},{},{},{}", y[0], y[1], distances.values()[n]);
+        table.row(cells![n, class, y[0], y[1], distances.values()[n]]);
     }
-    write_whole(&folder.join(FILE), csv.as_bytes())?;
+    table.write(&folder.join(FILE))?;
     Ok(PlaneFit {
         patches: chosen.len(),
         perplexity,

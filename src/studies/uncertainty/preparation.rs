@@ -1,6 +1,5 @@
 //! What all runs of a study need: the data, the extractor, each patch's distance.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -8,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::UncertaintyStudy;
 use super::plane::{self, PlaneFit};
-use crate::data::so2sat::So2Sat;
+use crate::display::{Table, cells};
 use crate::files::{csv_rows, read_text};
 use crate::hash::checksum;
 use crate::models::build;
 use crate::nn::{EpochRecord, Observer, Standardisation, Weights};
 use crate::run::{Config, Run, write_json};
-use crate::studies::sets::{LabelledSet, in_memory};
-use crate::studies::study::{Place, read_json};
-use crate::uncertainty::{Centre, ClassCentres, Percent, Uncertainty, Weiszfeld};
-use crate::{Error, Progress, Result, write_whole};
+use crate::studies::sets::{LabelledSet, PatchSets, in_memory};
+use crate::studies::study::{Inputs, StudyContext, read_json};
+use crate::uncertainty::{Centre, ClassCentres, Percent, Subset, Uncertainty, Weiszfeld};
+use crate::{Error, Progress, Result};
 
 /// The folder of the extractor, and the names in it.
 pub(super) const EXTRACTOR: &str = "extractor";
@@ -26,8 +25,10 @@ const EXTRACTED: &str = "extracted.json";
 
 /// The data of a study.
 pub struct UncertaintyData {
-    /// The study's, with the place of the data.
+    /// The study's, with the path of the data.
     config: Config,
+    /// What identifies them.
+    pub inputs: Inputs,
     /// Patches to choose from.
     pub train: LabelledSet,
     /// One half of the validation set: chooses the epoch.
@@ -39,23 +40,27 @@ pub struct UncertaintyData {
 }
 
 impl UncertaintyData {
-    pub(super) fn open(config: Config) -> Result<Self> {
-        let so2sat = config.data.choose(So2Sat::open(&config.data.path)?)?;
-        let (train, validation, testing) = so2sat.splits()?;
+    pub(super) fn open(
+        study: &UncertaintyStudy,
+        context: StudyContext<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        let mut config = study.config.clone();
+        let sets = PatchSets::open(&config, context, study.patches, progress)?;
+        let inputs = sets.inputs()?;
+        let PatchSets {
+            path, training, validation: LabelledSet { patches: validation, .. }, testing, ..
+        } = sets;
+        config.data.path = path;
         // Random halves: a random subset of the validation patches, with the study's seed.
         let halves = Uncertainty::new(vec![0.0; validation.len()])?;
         let half = halves.random(Percent::new(50.0)?, config.training.seed);
         if half.len() < 2 {
             return Err(Error::input(validation.name(), "too few patches to halve", "give at least four"));
         }
-        let part = |positions: &[usize]| LabelledSet::of(in_memory(&validation.select(positions)?)?);
-        Ok(Self {
-            train: LabelledSet::of(train)?,
-            validation: part(half.positions())?,
-            held_out: part(half.complement().positions())?,
-            testing: LabelledSet::of(testing)?,
-            config,
-        })
+        let part = |half: Subset| LabelledSet::of(in_memory(&validation.select(half.positions())?)?);
+        let (held_out, validation) = (part(half.complement())?, part(half)?);
+        Ok(Self { config, inputs, train: training, validation, held_out, testing })
     }
 }
 
@@ -74,9 +79,8 @@ impl Extracted {
         read_json(&out.join(EXTRACTOR).join(EXTRACTED))
     }
 
-    pub fn standardisation(&self) -> Standardisation {
-        let (mean, deviation) = (&self.standardisation_mean, &self.standardisation_deviation);
-        Standardisation { mean: mean.clone(), deviation: deviation.clone() }
+    pub fn standardisation(self) -> Standardisation {
+        Standardisation { mean: self.standardisation_mean, deviation: self.standardisation_deviation }
     }
 }
 
@@ -103,17 +107,17 @@ pub(super) fn weights_checksum(run: &Path) -> Result<String> {
 pub(super) fn extract(
     study: &UncertaintyStudy,
     data: &UncertaintyData,
-    place: Place<'_>,
+    context: StudyContext<'_>,
     progress: &mut dyn Progress,
 ) -> Result<()> {
     let UncertaintyData { config, train, validation, .. } = data;
     let imagery = train.patches.imagery();
     let standardisation = Standardisation::of(&train.patches, progress)?;
     let (network, history) = if let Some(run) = &study.extractor {
-        (Run::open(run)?.network(place.device)?, None)
+        (Run::open(run)?.network(context.device)?, None)
     } else {
         let classes = train.patches.classes();
-        let mut network = build(&config.model, imagery, classes, config.training.seed, place.device)?;
+        let mut network = build(&config.model, imagery, classes, config.training.seed, context.device)?;
         network.set_standardisation(standardisation.clone())?;
         let validation = Some(validation.labelled());
         let training = &config.training;
@@ -130,21 +134,19 @@ pub(super) fn extract(
     )?;
     let distances = centres.distances(&features, &train.labels, progress)?;
     let entropy = train.y.entropy();
-    let mut csv = "# distance of h(x) from its class's geometric median; entropy of the label in nats\n\
-                   sample,class,distance,entropy\n"
-        .to_owned();
+    let mut table = Table::new(["sample", "class", "distance", "entropy"])
+        .captioned("distance of h(x) from its class's geometric median; entropy of the label in nats");
     for (n, distance) in distances.values().iter().enumerate() {
         let class = train.labels.classes().name(train.labels.indices()[n]);
-        // Writing to a string does not fail.
-        let _ = writeln!(csv, "{n},\"{class}\",{distance},{}", entropy[n]);
+        table.row(cells![n, class, *distance, entropy[n]]);
     }
-    Run::create(&place.out.join(EXTRACTOR), |run| {
+    Run::create(&context.out.join(EXTRACTOR), |run| {
         run.keep(&*network)?;
         if let Some(history) = &history {
             run.write_config(config)?;
             run.write_history(&history.epochs)?;
         }
-        write_whole(&run.folder().join(DISTANCES), csv.as_bytes())?;
+        table.write(&run.folder().join(DISTANCES))?;
         let of = (&features, &train.labels, &distances);
         let extracted = Extracted {
             standardisation_mean: standardisation.mean,

@@ -10,8 +10,8 @@ use crate::display::{Table, cells};
 use crate::figures::{self, BandPanel, BandSeries, Caption, Figure};
 use crate::scorecard::{Interval, Measure, Predicted, Scorecard, ScorecardSettings};
 use crate::studies::differences::Difference;
-use crate::studies::report::{Readme, Summary, network};
-use crate::{Error, Result, Zone};
+use crate::studies::report::{Line, Readme, network, shown, values, write_tables};
+use crate::{Result, Zone};
 
 /// The paper's measures; its cross-entropy is that against the votes.
 const MEASURES: [Measure; 5] = [
@@ -22,11 +22,11 @@ const MEASURES: [Measure; 5] = [
     Measure::CrossEntropy,
 ];
 
-/// The predictions of the runs for a test set, with a scorecard of each.
+/// The predictions of the runs for a test set, with the scores of each.
 pub(super) struct Scored<'a> {
     measured: &'a Measured,
-    /// Cells of runs.
-    cards: Vec<Vec<Scorecard>>,
+    /// One per cell.
+    lines: Vec<Line>,
 }
 
 impl<'a> Scored<'a> {
@@ -38,100 +38,37 @@ impl<'a> Scored<'a> {
             Scorecard::of(Predicted::Probabilities(&run.predicted), measured.test.reference(), settings)
         };
         let of_cell = |(cell, runs): &(Cell, Vec<RunPredictions>)| {
-            let name = format!("{}, {} %, {} set", cell.strategy.title(), cell.share, measured.name);
-            runs.iter().map(of_run).collect::<Result<_>>().map_err(|e| e.within(Path::new(&name)))
+            let &Cell { strategy, share } = cell;
+            let name = format!("{}, {share} %, {} set", strategy.title(), measured.name);
+            let cards: Result<Vec<_>> = runs.iter().map(of_run).collect();
+            let cards = cards.map_err(|e| e.within(Path::new(&name)))?;
+            let (code, patches) = (strategy.code(), runs.first().map_or(0, |run| run.patches));
+            let size = if strategy == Strategy::Full { "all".to_owned() } else { format!("{share} %") };
+            let first =
+                [cells![size, patches, code].to_vec(), cells![share, patches, code, cards.len()].to_vec()];
+            Ok(Line { first, block: Some(share), cards })
         };
-        Ok(Self { measured, cards: measured.cells.iter().map(of_cell).collect::<Result<_>>()? })
+        Ok(Self { measured, lines: measured.cells.iter().map(of_cell).collect::<Result<_>>()? })
     }
 
-    /// One measure over a cell's runs; the cell is given by its place.
-    ///
-    /// # Errors
-    /// The measure is not among those of the predictions.
-    fn summary(&self, cell: usize, measure: Measure) -> Result<Summary> {
-        let missing = || Error::Internal { what: "measuring a run", detail: measure.short_name().to_owned() };
-        let of = |card: &Scorecard| card.row(measure).map(|row| row.value).ok_or_else(missing);
-        Ok(Summary::of(&self.cards[cell].iter().map(of).collect::<Result<Vec<_>>>()?))
-    }
-
-    /// The cells with their numbers of patches, in the order of the table.
-    fn rows(&self) -> impl Iterator<Item = (usize, Cell, usize)> {
-        self.measured
-            .cells
-            .iter()
-            .enumerate()
-            .map(|(n, (cell, runs))| (n, *cell, runs.first().map_or(0, |run| run.patches)))
-    }
-
-    fn measures(&self) -> Vec<Measure> {
+    fn tables(&self) -> [Table; 2] {
         let votes = self.measured.test.y.is_some();
         let known = |measure: &Measure| votes || *measure != Measure::DistributionalCrossEntropy;
-        MEASURES.into_iter().filter(known).collect()
-    }
-
-    /// For people.
-    fn shown(&self) -> Result<Table> {
-        let measures = self.measures();
-        let arrow = |measure: &Measure| if measure.is_score() { "↑" } else { "↓" };
-        let names = measures.iter().map(|measure| format!("{} {}", measure.short_name(), arrow(measure)));
-        let mut table = Table::new(["size", "patches", "subset"].map(str::to_owned).into_iter().chain(names));
-        let mut before = None;
-        for (n, cell, patches) in self.rows() {
-            if before.replace(cell.share).is_some_and(|before| before.total_cmp(&cell.share).is_ne()) {
-                table.rule();
-            }
-            let all = cell.strategy == Strategy::Full;
-            let size = if all { "all".to_owned() } else { format!("{} %", cell.share) };
-            let mut row = cells![size, patches, cell.strategy.code()].to_vec();
-            for &measure in &measures {
-                row.push(self.summary(n, measure)?.cell().bold(self.is_best(n, measure)?));
-            }
-            table.row(row);
-        }
-        Ok(table)
-    }
-
-    /// Whether a cell has the best mean of its size, where there are several.
-    fn is_best(&self, cell: usize, measure: Measure) -> Result<bool> {
-        let sign = if measure.is_score() { 1.0 } else { -1.0 };
-        let mean = sign * self.summary(cell, measure)?.mean;
-        let share = self.measured.cells[cell].0.share;
-        let mut others = 0;
-        for (n, other, _) in self.rows() {
-            if n != cell && other.share.total_cmp(&share).is_eq() {
-                others += 1;
-                if sign * self.summary(n, measure)?.mean > mean {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(others > 0)
-    }
-
-    /// For machines.
-    fn values(&self) -> Result<Table> {
-        let mut table = Table::new(["share", "patches", "subset", "runs", "measure", "mean", "sd"]);
-        for (n, cell, patches) in self.rows() {
-            for measure in self.measures() {
-                let Summary { mean, deviation } = self.summary(n, measure)?;
-                let (code, runs) = (cell.strategy.code(), self.cards[n].len());
-                table.row(cells![cell.share, patches, code, runs, measure.short_name(), mean, deviation]);
-            }
-        }
-        Ok(table)
+        let measures: Vec<Measure> = MEASURES.into_iter().filter(known).collect();
+        [
+            shown(&["size", "patches", "subset"], &measures, &self.lines),
+            values(&["share", "patches", "subset", "runs"], &measures, &self.lines),
+        ]
     }
 }
 
-pub(super) fn write_tables(scored: &Scored<'_>, out: &Path) -> Result<TestOutcome> {
+pub(super) fn write(scored: &Scored<'_>, out: &Path) -> Result<TestOutcome> {
     let Measured { name, test, .. } = scored.measured;
-    let at = |stem: &str, extension: &str| out.join(format!("{stem}{}.{extension}", suffix(name)));
-    let (shown, effects) = (scored.shown()?, effects::all(scored.measured));
+    let ([table, values], effects) = (scored.tables(), effects::all(scored.measured)?);
     let caption = format!("data: {}, {} patches", test.provenance, test.labels.len());
-    shown.write(&at("table", "md"))?;
-    shown.clone().captioned(&caption).write(&at("table", "tex"))?;
-    scored.values()?.captioned(caption).write(&at("table", "csv"))?;
-    effects::table(&effects, &test.provenance).write(&at("effects", "csv"))?;
-    Ok(TestOutcome { name, patches: test.labels.len(), table: shown, effects })
+    write_tables(out, &format!("table{}", suffix(name)), &table, values, &caption)?;
+    effects::table(&effects, &test.provenance).write(&out.join(format!("effects{}.csv", suffix(name))))?;
+    Ok(TestOutcome { name, patches: test.labels.len(), table, effects })
 }
 
 /// The learning curves: accuracy and cross-entropy by the size of the subset.
@@ -141,28 +78,28 @@ pub(super) fn curves(runs: u64, scored: &Scored<'_>) -> Result<Figure> {
         Some(_) => (Measure::DistributionalCrossEntropy, "Cross-entropy against votes, nats"),
         None => (Measure::CrossEntropy, "Cross-entropy, nats"),
     };
-    let panel = |(measure, title): (Measure, &str)| -> Result<BandPanel> {
+    let panel = |(measure, title): (Measure, &str)| {
         let name = |strategy: Strategy| format!("{} ({})", strategy.title(), strategy.code());
         let series = |strategy| BandSeries { name: name(strategy), points: Vec::new() };
         let mut series: Vec<BandSeries> = Strategy::CHOOSING.map(series).into();
         let mut level = None;
-        for (n, cell, _) in scored.rows() {
-            let summary = scored.summary(n, measure)?;
+        for ((cell, _), line) in scored.measured.cells.iter().zip(&scored.lines) {
+            let Some(summary) = line.summary(measure) else { continue };
             match Strategy::CHOOSING.iter().position(|strategy| *strategy == cell.strategy) {
                 Some(n) => series[n].points.push(summary.point(cell.share)),
                 None => level = Some((cell.strategy.title().to_owned(), summary.mean)),
             }
         }
-        Ok(BandPanel { title: title.to_owned(), series, level })
+        BandPanel { title: title.to_owned(), series, level }
     };
-    let panels = [panel((Measure::OverallAccuracy, "Overall accuracy"))?, panel(loss)?];
+    let panels = [panel((Measure::OverallAccuracy, "Overall accuracy")), panel(loss)];
     let place = if *name == TESTS[0] { "held-out part of the validation set" } else { "test set" };
     let caption = Caption::new(
         "Networks trained on a part of the patches",
         format!("{}, {place}, n = {}", test.provenance, test.labels.len()),
     );
     let band = format!("Bands: the mean of {runs} runs and one standard deviation to each side.");
-    figures::bands(&panels, "Patches learnt from, % of the training set", &band, &caption)
+    figures::bands(&panels, "Patches trained on, % of the training set", &band, &caption)
 }
 
 pub(super) fn readme(study: &UncertaintyStudy, outcome: &UncertaintyOutcome, from_elsewhere: bool) -> Readme {
@@ -208,7 +145,9 @@ pub(super) fn readme(study: &UncertaintyStudy, outcome: &UncertaintyOutcome, fro
         readme.figure("Learning curves", &format!("learning-curves{end}"));
         readme.text(
             "The first minus the second, with 95 % intervals from the variation between test patches (whole cities or \
-             regions, where known) and between runs (Student's t). One interval in twenty misses by chance.",
+             regions, where known) and between runs (Student's t), each for itself: one in twenty misses by \
+             chance. p: chance of such differences in accuracy and cross-entropy if there were none, with Holm's \
+             correction for all of this table.",
         );
         readme.table(&effects_table(&test.effects));
     }
@@ -220,8 +159,9 @@ pub(super) fn readme(study: &UncertaintyStudy, outcome: &UncertaintyOutcome, fro
 }
 
 fn effects_table(effects: &[Effect]) -> Table {
-    let mut table = Table::new(["size", "compared", "overall accuracy", "cross-entropy", "better"]);
-    let number = |Difference { value, interval }| match interval {
+    let mut table =
+        Table::new(["size", "compared", "overall accuracy", "cross-entropy", "better", "p (Holm)"]);
+    let number = |Difference { value, interval, .. }| match interval {
         Some(Interval { lower, upper, .. }) => format!("{value:+.3} ({lower:+.3} to {upper:+.3})"),
         None => format!("{value:+.3}"),
     };
@@ -232,6 +172,7 @@ fn effects_table(effects: &[Effect]) -> Table {
             number(effect.accuracy),
             number(effect.cross_entropy),
             better(effect),
+            [effect.accuracy, effect.cross_entropy].map(|of| of.corrected()).join(", "),
         ]);
     }
     table
@@ -287,15 +228,13 @@ mod tests {
             ],
             test: TestSet { labels, y: None, votes: None, groups: None, provenance },
         };
-        let scored = Scored::of(&measured).unwrap();
-        let text = scored.shown().unwrap().markdown();
+        let [shown, values] = Scored::of(&measured).unwrap().tables();
+        let text = shown.markdown();
         // Overall accuracies 0.5, 0.75 and 1: mean 0.75, sample deviation 0.25.
         assert!(text.contains("| 5 % | 7 | R | **0.750 ± 0.250** |"), "{text}");
         assert!(text.contains("| 5 % | 7 | UT | 0.500 ± 0.000 |"), "{text}");
         assert!(text.contains("| all | 7 | full | 1.000 ± 0.000 |"), "{text}");
-        assert!(scored.values().unwrap().csv().contains("5,7,R,3,OA,0.75,0.25\n"));
-        let latex = scored.shown().unwrap().latex();
-        assert!(latex.contains("5 \\% & 7 & R & \\textbf{0.750 $\\pm$ 0.250}"), "{latex}");
+        assert!(values.csv().contains("5,7,R,3,OA,0.75,0.25\n"));
 
         // A run of other samples is refused, not shown as a cell without a number.
         let positions = [0, 1, 2];

@@ -1,6 +1,5 @@
 //! The runs: networks trained on subsets, what each stores, and what all of them predict.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -8,12 +7,12 @@ use serde::Serialize;
 use super::UncertaintyStudy;
 use super::preparation::{EXTRACTOR, Extracted, UncertaintyData, read_distances};
 use crate::data::predictions;
-use crate::models::build;
-use crate::nn::{Labelled, Training};
 use crate::run::Run;
 use crate::studies::jobs::Steps;
-use crate::studies::sets::{TestSet, in_memory, read_predictions};
-use crate::studies::study::Place;
+use crate::studies::sets::{
+    Start, TestSet, read_positions, read_predictions, train_on_part, write_positions,
+};
+use crate::studies::study::StudyContext;
 use crate::uncertainty::{Percent, Ranking, Subset, Uncertainty};
 use crate::{Error, Labels, Probabilities, Progress, Result};
 
@@ -51,25 +50,22 @@ impl Strategy {
 
     /// The paper's abbreviation.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Random => "R",
-            Self::Uncertain => "UT",
-            Self::UncertainStratified => "UTS",
-            Self::Certain => "CT",
-            Self::CertainStratified => "CTS",
-            Self::Full => "full",
-        }
+        self.names()[0]
     }
 
     /// In words.
     pub fn title(self) -> &'static str {
+        self.names()[1]
+    }
+
+    fn names(self) -> [&'static str; 2] {
         match self {
-            Self::Random => "random",
-            Self::Uncertain => "most uncertain",
-            Self::UncertainStratified => "most uncertain, stratified",
-            Self::Certain => "most certain",
-            Self::CertainStratified => "most certain, stratified",
-            Self::Full => "all patches",
+            Self::Random => ["R", "random"],
+            Self::Uncertain => ["UT", "most uncertain"],
+            Self::UncertainStratified => ["UTS", "most uncertain, stratified"],
+            Self::Certain => ["CT", "most certain"],
+            Self::CertainStratified => ["CTS", "most certain, stratified"],
+            Self::Full => ["full", "all patches"],
         }
     }
 }
@@ -120,32 +116,31 @@ pub(super) fn one(
     study: &UncertaintyStudy,
     task: &Task,
     data: &UncertaintyData,
-    place: Place<'_>,
+    context: StudyContext<'_>,
     steps: &Steps<'_>,
 ) -> Result<()> {
     let (Task { cell, run }, train, config) = (*task, &data.train, &study.config);
-    let distances = read_distances(place.out)?;
+    let distances = read_distances(context.out)?;
     let (distant, patches) = (distances.values().len(), train.patches.len());
     if distant != patches {
         let problem = format!("{distant} distances of {patches} patches");
         let advice = "remove the folder, and repeat the study";
-        return Err(Error::file(&place.out.join(EXTRACTOR), problem, advice));
+        return Err(Error::file(&context.out.join(EXTRACTOR), problem, advice));
     }
     let subset = task.subset(&distances, &train.labels, study.equal_counts)?;
     let chosen = subset.positions();
-    let patches = in_memory(&train.patches.select(chosen)?)?;
     // An epoch repeats a small subset, so that it has no fewer steps than that of the largest one.
     let times = (study.largest_share() / cell.share).round().max(1.0) as usize;
-    let positions: Vec<usize> = (0..times).flat_map(|_| 0..chosen.len()).collect();
-    let (patches, y) = (patches.select(&positions)?, train.y.select(chosen).select(&positions));
-
-    let (imagery, classes) = (train.patches.imagery(), train.patches.classes());
     // The weights that the extractor started with.
-    let mut network = build(&config.model, imagery, classes, config.training.seed, place.device)?;
-    network.set_standardisation(Extracted::read(place.out)?.standardisation())?;
-    let training = Training { seed: config.training.seed + 1 + run, ..config.training.clone() };
-    let examples = Labelled { patches: &patches, labels: &y };
-    let history = network.fit(examples, Some(data.validation.labelled()), &training, &mut &*steps)?;
+    let first = config.training.seed;
+    let start = Start {
+        config,
+        seeds: [first, first + 1 + run],
+        standardisation: Extracted::read(context.out)?.standardisation(),
+        device: context.device,
+        steps,
+    };
+    let (network, history) = train_on_part(start, (train, chosen, times), &data.validation)?;
     let best = history.epochs.iter().find(|epoch| epoch.epoch == history.best_epoch);
     let note = format!(
         "{}, {} %, run {}: validation loss {:.3}",
@@ -154,11 +149,10 @@ pub(super) fn one(
         run + 1,
         best.and_then(|epoch| epoch.validation_loss).unwrap_or(f64::NAN)
     );
-    let lines: Vec<String> = chosen.iter().map(usize::to_string).collect();
-    Run::create(&place.out.join(task.folder()), |folder| {
+    Run::create(&context.out.join(task.folder()), |folder| {
         let at = folder.folder();
         folder.write_history(&history.epochs)?;
-        fs::write(at.join(SUBSET), format!("sample\n{}\n", lines.join("\n"))).map_err(Error::io(at))?;
+        write_positions(&at.join(SUBSET), chosen)?;
         for (name, set) in TESTS.into_iter().zip([&data.held_out, &data.testing]) {
             let predicted = network.predict(&set.patches)?;
             predictions::write(&at.join(format!("{name}.h5")), &predicted, &set.patches)?;
@@ -196,9 +190,7 @@ impl Measured {
             let folder = out.join(task.folder());
             let (predicted, _, set) = read_predictions(&folder.join(format!("{name}.h5")))?;
             test.get_or_insert(set);
-            let subset = folder.join(SUBSET);
-            let text = fs::read_to_string(&subset).map_err(Error::io(&subset))?;
-            Ok(RunPredictions { predicted, patches: text.lines().count().saturating_sub(1) })
+            Ok(RunPredictions { predicted, patches: read_positions(&folder.join(SUBSET))?.len() })
         };
         let mut of_cells = Vec::with_capacity(cells.len());
         progress.begin("predictions", cells.len() as u64);
