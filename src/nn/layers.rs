@@ -9,10 +9,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::initial::fill;
 use super::ops::{
-    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, PixelScores, Rows, Statistics, Vector,
-    Window, number,
+    Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, Onto, PixelScores, Rows, Statistics,
+    Vector, Window, number,
 };
-use super::tape::{Taped, fork};
+use super::tape::Taped;
 
 /// One forward pass: training (batch statistics, dropout), inference (moving averages, no dropout), or
 /// sampling (moving averages, dropout).
@@ -172,20 +172,11 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
 
     /// (B, H, W, inputs) → (B, H', W', outputs).
     pub(crate) fn forward(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Maps<E, D> {
-        self.run(x, None, pass)
+        self.forward_onto((x, None), pass)
     }
 
-    /// As [`forward`](Self::forward), with a shortcut added before the ReLU (He et al. 2016, Eq. 1).
-    pub(crate) fn forward_onto(
-        &self,
-        x: Maps<E, D>,
-        shortcut: Maps<E, D>,
-        pass: &mut Pass<E, D>,
-    ) -> Maps<E, D> {
-        self.run(x, Some(shortcut), pass)
-    }
-
-    fn run(&self, x: Maps<E, D>, shortcut: Option<Maps<E, D>>, pass: &mut Pass<E, D>) -> Maps<E, D> {
+    /// As [`forward`](Self::forward), with a shortcut, where there is one, added before the ReLU (He et al. 2016, Eq. 1).
+    pub(crate) fn forward_onto(&self, (x, shortcut): Onto<E, D>, pass: &mut Pass<E, D>) -> Maps<E, D> {
         let layer = ConvNorm {
             kind: self.kind,
             weight: &self.weight,
@@ -339,12 +330,6 @@ impl<E: Dtype, D: Backend<E>> PixelHead<E, D> {
         visitor.tensor(&format!("{}.weight", self.name), &mut self.weight);
         visitor.tensor(&format!("{}.bias", self.name), &mut self.bias);
     }
-}
-
-/// z σ(z) of a few rows.
-pub(crate) fn swish<E: Dtype, D: Backend<E>>(z: Rows<E, D>) -> Rows<E, D> {
-    let (z, again) = fork(z);
-    z * again.sigmoid()
 }
 
 /// Sets a share `rate` of the numbers to zero while training or sampling, and scales the others so that the

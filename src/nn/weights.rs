@@ -105,6 +105,9 @@ impl<D: Backend<f32>> Visitor<f32, D> for Reader {
 pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: &Weights) -> Result<()> {
     // Shapes alone: a second copy of a large network's numbers would be the peak of its training's memory.
     let present = Reader::of(module, false);
+    let refuse = |name: &str, problem: String| {
+        Err(Error::input(format!("weight '{name}'"), problem, "use weights of this architecture"))
+    };
     for (name, Weight { shape, .. }) in &present {
         let problem = match weights.get(name) {
             None => Some("is missing".to_owned()),
@@ -115,19 +118,11 @@ pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: 
             Some(_) => None,
         };
         if let Some(problem) = problem {
-            return Err(Error::input(
-                format!("weight '{name}'"),
-                problem,
-                "use weights of this architecture",
-            ));
+            return refuse(name, problem);
         }
     }
     if let Some((name, _)) = weights.iter().find(|(name, _)| !present.contains_key(*name)) {
-        return Err(Error::input(
-            format!("weight '{name}'"),
-            "the network has no such tensor",
-            "use weights of this architecture",
-        ));
+        return refuse(name, "the network has no such tensor".to_owned());
     }
     module.visit(&mut Writer(weights));
     Ok(())

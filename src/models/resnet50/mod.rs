@@ -186,7 +186,7 @@ impl<E: Dtype, D: Backend<E>> Block<E, D> {
             Some(layer) => layer.forward(shortcut, pass),
             None => shortcut,
         };
-        widen.forward_onto(x, shortcut, pass)
+        widen.forward_onto((x, Some(shortcut)), pass)
     }
 }
 

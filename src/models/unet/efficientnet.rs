@@ -106,10 +106,7 @@ impl<E: Dtype, D: Backend<E>> Block<E, D> {
         let z = pass.named("swish", swish(z));
         let z = self.excite.forward(z, pass); // (B, inside)
         let x = pass.named("sigmoid, times the maps", D::gate(x, z));
-        match shortcut {
-            Some(shortcut) => self.project.forward_onto(x, shortcut, pass),
-            None => self.project.forward(x, pass),
-        }
+        self.project.forward_onto((x, shortcut), pass)
     }
 
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {

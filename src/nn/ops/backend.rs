@@ -289,6 +289,12 @@ fn per_channel<E: Dtype, D: Backend<E>>(
     v.retaped::<AnyTape<E, D>>().broadcast_like::<_, Axes3<0, 1, 2>>(shape)
 }
 
+/// z σ(z).
+pub(crate) fn swish<S: Shape, E: Dtype, D: Backend<E>>(z: Taped<S, E, D>) -> Taped<S, E, D> {
+    let (z, again) = fork(z);
+    z * again.sigmoid()
+}
+
 /// What comes behind the batch norm.
 fn finish<E: Dtype, D: Backend<E>>(
     y: Maps<E, D>,
@@ -302,10 +308,7 @@ fn finish<E: Dtype, D: Backend<E>>(
     match activation {
         Activation::None => y,
         Activation::Relu => y.relu(),
-        Activation::Swish => {
-            let (y, again) = fork(y);
-            y * again.sigmoid()
-        }
+        Activation::Swish => swish(y),
     }
 }
 

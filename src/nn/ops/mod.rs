@@ -13,7 +13,7 @@ use dfdx::prelude::*;
 
 pub(crate) use super::kernels::geometry::{Padding, Window};
 use super::tape::Taped;
-pub(crate) use backend::{Backend, number};
+pub(crate) use backend::{Backend, number, swish};
 
 /// Maps: batch, rows, columns, channels (NHWC).
 pub(crate) type Maps<E, D> = Taped<(usize, usize, usize, usize), E, D>;

@@ -190,17 +190,27 @@ fn multiply(
         links: &links,
         orphans: &orphans,
         weights: Weights { values, inputs, outputs, backwards, scale },
-        source: source.as_ptr(),
+        source,
         source_image,
         sources,
         target: Shared(target.as_mut_ptr()),
         target_image,
         targets,
         bias: bias.as_deref(),
-        residual: finish.and_then(|finish| finish.residual).map(<[f32]>::as_ptr),
+        residual: finish.and_then(|finish| finish.residual),
         relu: finish.is_some_and(|finish| finish.relu),
     };
-    product.run_all(level, geometry.batch);
+    // Blocks of target channels and groups of images are divided among tasks.
+    let batch = geometry.batch;
+    let width = 2 * level.width();
+    let blocks = targets.div_ceil(width);
+    let groups = TASKS.div_ceil(blocks).clamp(1, batch.div_ceil(IMAGES).max(1));
+    let group = batch.div_ceil(groups).next_multiple_of(IMAGES).max(1);
+    (0..blocks * batch.div_ceil(group)).into_par_iter().for_each(|task| {
+        let (block, first) = (task % blocks, task / blocks * group);
+        let images = first..(first + group).min(batch);
+        level.run(ProductTask { product, images, channel: block * width });
+    });
 }
 
 /// What all tasks of a convolution share.
@@ -210,7 +220,7 @@ struct Product<'a> {
     /// Targets without a link: bias alone.
     orphans: &'a [usize],
     weights: Weights<'a>,
-    source: *const f32,
+    source: &'a [f32],
     source_image: usize,
     sources: usize,
     target: Shared,
@@ -218,32 +228,8 @@ struct Product<'a> {
     targets: usize,
     /// With room behind it; without, the sums are added to what is there.
     bias: Option<&'a [f32]>,
-    residual: Option<*const f32>,
+    residual: Option<&'a [f32]>,
     relu: bool,
-}
-
-// SAFETY: the pointers are to slices that outlive the tasks; the sources are only read.
-unsafe impl Send for Product<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for Product<'_> {}
-
-impl Product<'_> {
-    /// Divides blocks of target channels and groups of images among tasks.
-    fn run_all(self, level: Level, batch: usize) {
-        if batch == 0 {
-            return;
-        }
-        let width = 2 * level.width();
-        let blocks = self.targets.div_ceil(width);
-        let groups = TASKS.div_ceil(blocks).clamp(1, batch.div_ceil(IMAGES).max(1));
-        let group = batch.div_ceil(groups).next_multiple_of(IMAGES);
-        let groups = batch.div_ceil(group);
-        (0..blocks * groups).into_par_iter().for_each(|task| {
-            let (block, first) = (task % blocks, task / blocks * group);
-            let images = first..(first + group).min(batch);
-            level.run(ProductTask { product: self, images, channel: block * width });
-        });
-    }
 }
 
 /// A block of two vectors of target channels of some images.
@@ -333,7 +319,7 @@ impl ProductTask<'_> {
                 }
                 _ => Tile::load(out, target_image, left),
             };
-            let mut input = source.add(image * source_image + link.from * sources + start);
+            let mut input = source.as_ptr().add(image * source_image + link.from * sources + start);
             let mut weights = packed.as_ptr();
             for _ in 0..packed.len() / width {
                 sums.add(input, source_image, load_row(weights, width));
@@ -342,7 +328,7 @@ impl ProductTask<'_> {
             }
             if link.last {
                 if let Some(residual) = self.product.residual {
-                    sums.add_rows(residual.add(at), target_image, left, P);
+                    sums.add_rows(residual.as_ptr().add(at), target_image, left, P);
                 }
                 if self.product.relu {
                     sums.rectify();
