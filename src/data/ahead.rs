@@ -15,7 +15,7 @@ pub(super) struct Ahead<T> {
 }
 
 impl<T: Send + 'static> Ahead<T> {
-    /// Makes items until so many wait; one more is in the making or waits in the thread's hands. After
+    /// Makes items until `waiting` wait; one more is in the making or waits in the thread's hands. After
     /// an error there is nothing more.
     pub(super) fn of(waiting: usize, items: impl Iterator<Item = Result<T>> + Send + 'static) -> Self {
         let (sender, receiver) = sync_channel(waiting);
@@ -77,10 +77,10 @@ mod tests {
         let squares = (0..100).map(|n| Ok(n * n));
         assert!(Ahead::of(3, squares).map(Result::unwrap).eq((0..100).map(|n| n * n)));
         let broken =
-            (0..100).map(|n| if n == 4 { Err(Error::input("row 4", "bad", "mend it")) } else { Ok(n) });
+            (0..100).map(|n| if n == 4 { Err(Error::input("row 4", "bad", "fix it")) } else { Ok(n) });
         let mut items = Ahead::of(2, broken);
         assert!(items.by_ref().take(4).map(Result::unwrap).eq(0..4));
-        assert_eq!(items.next().unwrap().unwrap_err().to_string(), "row 4: bad; mend it");
+        assert_eq!(items.next().unwrap().unwrap_err().to_string(), "row 4: bad; fix it");
         assert!(items.next().is_none() && items.next().is_none());
     }
 

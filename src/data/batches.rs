@@ -25,7 +25,7 @@ const POOL_BYTES: usize = 256 << 20;
 /// Bytes of a file that the system's cache may be expected to hold.
 const CACHED: usize = 2 << 30;
 
-/// Shuffled batches that wait to be used: enough to bridge a step's whims, little beside a pool.
+/// Shuffled batches that wait to be used: enough for steps of uneven length, little compared with a pool.
 const BATCHES_AHEAD: usize = 2;
 
 /// Positions in the view, and the pixels there.
@@ -160,7 +160,7 @@ impl Iterator for Pools {
 }
 
 impl Shuffled {
-    /// With these blocks, as many as make a pool of so many patches.
+    /// With these blocks, as many as make a pool of `pool` patches.
     fn by_blocks(
         patches: Patches,
         batch: usize,

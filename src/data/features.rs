@@ -1,4 +1,4 @@
-//! Files of features: `features` [N, D] of any network, beside the labels, votes and groups of the
+//! Files of features: `features` [N, D] of any network, with the labels, votes and groups of the
 //! patches that they are of, where there are any.
 //!
 //! Attributes: `classes`, `model`, `provenance`. Features are read in passes of some rows at a time, so

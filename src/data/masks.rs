@@ -125,7 +125,7 @@ impl Masks {
         Ok((Labels::of_known(self.classes.clone(), indices), positions))
     }
 
-    /// Refuses masks of which so many pixels count, if that is none.
+    /// Refuses masks of which no pixel counts.
     pub(crate) fn check_some(&self, counted: usize, place: &str) -> Result<()> {
         if counted > 0 {
             return Ok(());

@@ -28,7 +28,7 @@ pub struct Summary {
     pub groups: Option<usize>,
     /// The names of the cities, where the groups have names.
     pub cities: Vec<String>,
-    /// What makes the file slow to read, and how to mend it.
+    /// What makes the file slow to read, and how to fix it.
     pub hostile_layout: Option<String>,
 }
 

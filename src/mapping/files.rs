@@ -144,7 +144,7 @@ pub(super) struct MapRows {
 }
 
 impl MapRows {
-    /// So many lines and columns; with probabilities, of so many classes.
+    /// Room for lines and columns; with probabilities, of `classes` classes.
     pub fn without_data(lines: usize, columns: usize, classes: Option<usize>) -> Self {
         let nothing = |columns: usize| Array2::from_elem((lines, columns), f32::NAN);
         let probabilities = classes.map(|classes| nothing(columns * classes));

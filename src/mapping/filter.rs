@@ -8,7 +8,7 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-/// The Gaussian is cut off at so many standard deviations.
+/// The Gaussian is cut off at this many standard deviations.
 const REACH: f64 = 3.0;
 
 /// The class map smoothed with a Gaussian whose standard deviation is `sigma` = [down, across] pixels; 0 is no data and

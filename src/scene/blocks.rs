@@ -1,7 +1,7 @@
-//! Tiles dealt to training, validation and testing by whole blocks of ground.
+//! Tiles assigned to training, validation and testing by whole blocks of ground.
 //!
-//! Neighbouring tiles show the same district and may overlap, so tiles dealt one by one measure memory. Here squares of
-//! several tiles are dealt whole, and no pixel is in two parts: a tile that reaches into blocks of two parts is in none.
+//! Neighbouring tiles show the same district and may overlap, so tiles assigned one by one measure memory. Here squares of
+//! several tiles are assigned whole, and no pixel is in two parts: a tile that reaches into blocks of two parts is in none.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// Deals that are drawn, of which the best is taken.
 const DEALS: usize = 500;
 
-/// How the tiles of a cut scene are dealt to the three parts.
+/// How the tiles of a cut scene are assigned to the three parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BlockSplit {
     /// Rows and columns of a block, in tiles side by side.
@@ -55,7 +55,7 @@ impl BlockSplit {
     /// The part of each tile that was kept, in the order of the patches; none for one that reaches into blocks of two
     /// parts.
     ///
-    /// Of 500 random deals the one is taken that comes nearest to the shares in the pixels of every class: the
+    /// Of 500 random assignments the one is taken that comes nearest to the shares in the pixels of every class: the
     /// smallest sum over parts and classes of |pixels of the class in the part − its share of all of them|, each class
     /// counting alike. Only positions and classes decide, never the pixels' values.
     ///

@@ -46,7 +46,7 @@ impl CloudFilter {
         format!("Cloud: scene classes {} on more than {} % of a patch.", self.classes(), 100.0 * self.most)
     }
 
-    /// Whether so many hidden pixels of so many are too many.
+    /// Whether too many of these pixels are hidden.
     pub(super) fn refuses(&self, hidden: usize, pixels: usize) -> bool {
         hidden as f64 > self.most * pixels as f64
     }

@@ -1,6 +1,6 @@
 //! Whether the outline of a polygon crosses itself.
 
-use super::burn::Vertex;
+use super::rasterise::Vertex;
 
 /// Whether two edges of these rings cross: each has the ends of the other on its two sides. Edges that only touch, or
 /// lie on each other, do not.

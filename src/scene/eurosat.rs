@@ -86,7 +86,7 @@ impl EuroSat {
     /// Finds the images: in folders named after the classes, here or in the one folder below (`EuroSAT/2750`).
     ///
     /// # Errors
-    /// A class without a folder, a folder without images, JPEGs beside GeoTIFFs (names the folder).
+    /// A class without a folder, a folder without images, JPEGs next to GeoTIFFs (names the folder).
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = holder(folder.as_ref())?;
         let mut images = Vec::new();

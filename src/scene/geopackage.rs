@@ -95,7 +95,7 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
     Ok(Layer { fields, records, shapes, crs })
 }
 
-/// Checks that all of the file lies in the file: what another program has still to write into it lies beside it, and would
+/// Checks that all of the file lies in the file: what another program has still to write into it lies next to it, and would
 /// not be read.
 fn check_journal(path: &Path) -> Result<()> {
     for ending in ["-wal", "-journal"] {
@@ -110,7 +110,7 @@ fn check_journal(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Opens a file of so many bytes so that nothing is written beside it, and what it asks for is bounded.
+/// Opens a file of `bytes` bytes so that nothing is written next to it, and what it asks for is bounded.
 fn open(path: &Path, bytes: u64) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -359,7 +359,7 @@ mod tests {
         assert!(error.contains("zones.gpkg: a program has not finished writing it"), "{error}");
     }
 
-    /// A polygon of one triangle, little- or big-endian, with so many coordinates besides x and y.
+    /// A polygon of one triangle, little- or big-endian, with `more` coordinates after x and y.
     fn triangle(little: bool, kind: u32, more: usize) -> Vec<u8> {
         let whole = |value: u32| if little { value.to_le_bytes() } else { value.to_be_bytes() };
         let real = |value: f64| if little { value.to_le_bytes() } else { value.to_be_bytes() };

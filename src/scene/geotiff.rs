@@ -44,7 +44,7 @@ const OTHER_COMPRESSIONS: [(u16, &str); 9] = [
     (50000, "ZSTD"),
     (50001, "WEBP"),
 ];
-/// What mends most of what cannot be read.
+/// What fixes most of what cannot be read.
 const MEND_COMPRESSION: &str = "convert it: gdal_translate -co COMPRESS=DEFLATE IN.tif OUT.tif";
 /// No compression method above packs more than this many bytes into one.
 const LARGEST_COMPRESSION_RATIO: u64 = 4096;
@@ -335,7 +335,7 @@ fn parse_no_data(path: &Path, text: &str) -> Result<Option<f64>> {
     })
 }
 
-/// The EPSG code of a unit of so many metres.
+/// The EPSG code of a unit of `metres` metres.
 pub(super) fn unit_of(metres: f64) -> Option<u16> {
     METRES.iter().find(|(_, known)| (known / metres - 1.0).abs() < 1e-9).map(|(code, _)| *code)
 }

@@ -1,4 +1,4 @@
-//! Labels brought to the grid of the bands: a raster as it is or reprojected, or polygons burnt in.
+//! Labels brought to the grid of the bands: a raster as it is or reprojected, or polygons rasterised.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -7,13 +7,13 @@ use std::path::Path;
 use ndarray::{Array2, Axis, Zip};
 
 use super::bands::{Scene, Shared};
-use super::burn;
 use super::codes::Codes;
 use super::crossing::crosses_itself;
 use super::crs::{Crs, Reprojection};
 use super::grid::Grid;
 use super::nearest::Nearest;
 use super::polygons::{Polygon, Polygons};
+use super::rasterise::{self, Vertex};
 use super::regions::{LabelRaster, Site};
 use super::report::{LabelReport, PolygonReport};
 use crate::{Classes, Error, Progress, Result};
@@ -94,7 +94,7 @@ impl Labelling {
     ) -> Result<LabelRaster> {
         let (path, bands) = (path.as_ref(), Shared::of_bands(dates)?);
         if Polygons::are_in(path) {
-            return self.burn(path, &bands);
+            return self.rasterise(path, &bands);
         }
         if let Some(field) = self.label_field.as_ref().or(self.group_field.as_ref()) {
             let problem = format!("a raster has no field '{field}'");
@@ -117,8 +117,8 @@ impl Labelling {
         Ok(labels)
     }
 
-    /// Burns polygons into the bands' grid.
-    fn burn(&self, path: &Path, bands: &Shared) -> Result<LabelRaster> {
+    /// Rasterises polygons on the bands' grid.
+    fn rasterise(&self, path: &Path, bands: &Shared) -> Result<LabelRaster> {
         let classes = self.codes.as_ref().map_or(&self.classes, Codes::classes);
         let mut polygons = Polygons::open(path, self)?;
         let crs = match &self.crs {
@@ -140,22 +140,22 @@ impl Labelling {
             let advice = "set its position: gdal_edit.py -a_srs EPSG:n -a_ullr LEFT TOP RIGHT BOTTOM FILE";
             return Err(Error::file(bands.path(), "it does not say where its pixels lie", advice));
         };
-        let in_pixels = |polygon: &Polygon| -> Result<Vec<Vec<burn::Vertex>>> {
+        let in_pixels = |polygon: &Polygon| -> Result<Vec<Vec<Vertex>>> {
             let place = |&point: &(f64, f64)| to_bands.point(point).map(|point| transform.pixel(point));
             let rings = polygon.rings.iter().map(|ring| ring.iter().map(place).collect()).collect();
-            let rings: Option<Vec<Vec<burn::Vertex>>> = rings;
+            let rings: Option<Vec<Vec<Vertex>>> = rings;
             rings.ok_or_else(|| {
                 let place = format!("{}, polygon {}", path.display(), polygon.number);
                 let problem = format!("a vertex has no place in {}", grid.crs);
                 Error::input(place, problem, "check the coordinates, or --label-crs")
             })
         };
-        let mut burnt = Burnt::of(&polygons, grid, self.all_touched, in_pixels)?;
-        burnt.report.group_field.clone_from(&self.group_field);
-        burnt.report.warn(path);
+        let mut rasterised = Rasterised::of(&polygons, grid, self.all_touched, in_pixels)?;
+        rasterised.report.group_field.clone_from(&self.group_field);
+        rasterised.report.warn(path);
         let mut report = LabelReport::new(path, &crs, crs != grid.crs);
-        report.polygons = Some(burnt.report.clone());
-        let labels = burnt.labels(&polygons, grid, classes);
+        report.polygons = Some(rasterised.report.clone());
+        let labels = rasterised.labels(&polygons, grid, classes);
         if labels.sites().is_empty() {
             let what = if self.all_touched { "a pixel" } else { "the centre of a pixel" };
             let problem = format!("no polygon covers {what} of {}", bands.path().display());
@@ -200,18 +200,18 @@ fn warp(labels: &LabelRaster, bands: &Shared, progress: &mut dyn Progress) -> Re
 }
 
 /// Polygons on the grid.
-struct Burnt {
+struct Rasterised {
     /// The place in the list of the last polygon that covers a pixel, plus one; 0 for none.
     owner: Array2<u32>,
     report: PolygonReport,
 }
 
-impl Burnt {
+impl Rasterised {
     fn of(
         polygons: &Polygons,
         grid: &Grid,
         all_touched: bool,
-        in_pixels: impl Fn(&Polygon) -> Result<Vec<Vec<burn::Vertex>>>,
+        in_pixels: impl Fn(&Polygon) -> Result<Vec<Vec<Vertex>>>,
     ) -> Result<Self> {
         let shape = (grid.rows, grid.columns);
         let (mut owners, mut disputed) = (Array2::zeros(shape), Array2::from_elem(shape, false));
@@ -234,9 +234,9 @@ impl Burnt {
                     *owner = id;
                 }
             };
-            burn::runs(&rings, grid.rows, grid.columns, &mut cover);
+            rasterise::runs(&rings, grid.rows, grid.columns, &mut cover);
             if all_touched {
-                burn::touched(&rings, grid.rows, grid.columns, &mut cover);
+                rasterise::touched(&rings, grid.rows, grid.columns, &mut cover);
             }
             if crosses_itself(&rings) {
                 report.crossing += 1;
@@ -271,8 +271,8 @@ impl Burnt {
 }
 
 /// Whether the rectangle around a polygon meets the raster.
-fn within(rings: &[Vec<burn::Vertex>], grid: &Grid) -> bool {
-    let meets = |place: fn(&burn::Vertex) -> f64, length: usize| {
+fn within(rings: &[Vec<Vertex>], grid: &Grid) -> bool {
+    let meets = |place: fn(&Vertex) -> f64, length: usize| {
         let values = || rings.iter().flatten().map(place);
         values().fold(f64::NEG_INFINITY, f64::max) > 0.0
             && values().fold(f64::INFINITY, f64::min) < length as f64

@@ -24,7 +24,7 @@
 //! | no data | GDAL's tag 42113, compared exactly; NaN |
 //! | position | scale and tie point, or matrix; pixels as areas or as points; projected, geographic |
 //!
-//! Not read, but named in the refusal with the `gdal_translate` command that mends the file: ZSTD, WebP,
+//! Not read, but named in the refusal with the `gdal_translate` command that converts the file: ZSTD, WebP,
 //! JPEG, LZMA, LERC and CCITT compression, pixels of 1, 2, 4 or 12 bits, complex pixels.
 //!
 //! # Which GeoTIFFs are written
@@ -41,9 +41,9 @@
 //! window are dropped and counted, and training windows that overlap a remaining validation window.
 //! No pixel is in two parts, and with a [`Distance`] the parts lie at least that far apart.
 //!
-//! To lose little to the buffer, one class at a time, chosen at random, is dealt anew 500 times
-//! (fewer times where that would look at more than 10⁹ pixels), and a new deal is kept if it is no
-//! worse: first in how often a part was dealt a class of which the buffer leaves it nothing, then in
+//! To lose little to the buffer, one class at a time, chosen at random, is assigned again 500 times
+//! (fewer times where that would look at more than 10⁹ pixels), and a new assignment is kept if it is no
+//! worse: first in how often a part was assigned a class of which the buffer leaves it nothing, then in
 //! how many windows are dropped. Only positions and classes decide, never the pixels' values. Parts
 //! of such a split lie further apart than those of a plain draw.
 //!
@@ -62,7 +62,6 @@
 mod area;
 mod bands;
 mod blocks;
-mod burn;
 mod clouds;
 mod codes;
 mod coverage;
@@ -82,6 +81,7 @@ mod parts;
 mod plan;
 mod polygons;
 mod radiometry;
+mod rasterise;
 mod regions;
 mod report;
 mod resampling;

@@ -165,7 +165,7 @@ impl SceneRows {
     }
 }
 
-/// The grid with pixels of about so many metres.
+/// The grid with pixels of about `wanted` metres.
 fn resampled(grid: &Grid, wanted: f64, path: &Path) -> Result<Grid> {
     let Some([across, down]) = grid.pixel_metres() else {
         let problem = "it does not say how large its pixels are on the ground";

@@ -1,7 +1,7 @@
 //! Training, validation and test regions, with a buffer between them.
 //!
 //! Neighbouring pixels look alike and their windows overlap, so pixels split at random measure
-//! memory, not skill. Here whole regions are dealt to the three parts, and a window that overlaps
+//! memory, not skill. Here whole regions are assigned to the three parts, and a window that overlaps
 //! one of a later part is dropped.
 
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ pub(super) struct Split {
     losses: (usize, usize),
 }
 
-/// Classes are dealt anew so many times in all,
+/// Classes are assigned again this many times in all,
 const DEALS: usize = 500;
 /// or fewer where that would look at more pixels than this.
 const MOST_PIXELS: usize = 1_000_000_000;
@@ -188,7 +188,7 @@ impl Ground {
     }
 }
 
-/// How often a part was dealt a class and has no window of it left.
+/// How often a part was assigned a class and has no window of it left.
 fn classes_lost(sites: &[Site], classes: usize, parts: &[Part], fates: &[WindowFate]) -> usize {
     let mut dealt = vec![[false; 3]; classes];
     let mut kept = vec![[false; 3]; classes];

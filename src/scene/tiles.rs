@@ -21,7 +21,7 @@ use super::scene_view::SceneView;
 use crate::data::{Masks, Patches};
 use crate::{Bands, Error, Progress, Result};
 
-/// A picture of a whole scene has at most so many pixels across or down.
+/// A picture of a whole scene has at most this many pixels across or down.
 const MOST_PIXELS: usize = 1200;
 
 /// How tiles lie, and what their pixels are.

@@ -1,4 +1,4 @@
-//! A synthetic So2Sat: made-up ground in the likeness of each zone, seen by made-up satellites.
+//! A synthetic So2Sat: synthetic ground in the likeness of each zone, seen by synthetic satellites.
 //!
 //! It lets everything run without the real data, and it is honest about what it is: each file says
 //! that it is synthetic, and results on it say nothing about real cities.

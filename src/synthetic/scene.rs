@@ -189,7 +189,7 @@ impl SyntheticScene {
         }
     }
 
-    /// A raster on its way, of every so many pixels.
+    /// A raster on its way, of every `every`-th pixel.
     fn raster<P: Pixel>(
         &self,
         folder: &Path,

@@ -1,4 +1,4 @@
-//! The plan of a made-up city: districts and their zones, a river, lakes, main roads. It is a rule for any
+//! The plan of a synthetic city: districts and their zones, a river, lakes, main roads. It is a rule for any
 //! place, so that each part of a scene can be drawn for itself.
 
 use std::f32::consts::PI;

@@ -1,4 +1,4 @@
-"""Random polygons with holes for tests/rasters/rasterising.rs, and what rasterio.features.rasterize makes of them.
+"""Random polygons with holes for tests/scene/rasterising.rs, and what rasterio.features.rasterize makes of them.
 
     pip install rasterio fiona shapely pyproj numpy
     python tests/vectors/make_polygons.py

@@ -1,4 +1,4 @@
-"""Known answers for tests/rasters/, from independent readers.
+"""Known answers for tests/scene/, from independent readers.
 
     pip install rasterio scipy numpy pyproj pyshp
     python tests/vectors/make_rasters.py ../shared/data > tests/vectors/rasters.json

@@ -1,4 +1,4 @@
-"""A small scene with clouds for tests/rasters/tiles.rs, and what NumPy and rasterio cut from it.
+"""A small scene with clouds for tests/scene/tiles.rs, and what NumPy and rasterio cut from it.
 
     pip install rasterio numpy
     python tests/vectors/make_tiles.py

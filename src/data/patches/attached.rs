@@ -281,7 +281,7 @@ impl Patches {
         matches!((of_file, &self.given.groups), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
     }
 
-    /// Where each patch lies, if the file or the one beside it says so (So2Sat, version 4).
+    /// Where each patch lies, if the file or the one next to it says so (So2Sat, version 4).
     ///
     /// # Errors
     /// Places that are not one a patch, or not numbers.

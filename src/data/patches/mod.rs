@@ -150,7 +150,7 @@ impl Patches {
         &self.provenance
     }
 
-    /// What makes the file slow to read, and how to mend it, in a line; none if nothing does.
+    /// What makes the file slow to read, and how to fix it, in a line; none if nothing does.
     pub fn hostile_layout(&self) -> Option<String> {
         self.source.file().and_then(SourceFile::hostile_layout)
     }

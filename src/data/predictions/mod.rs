@@ -53,7 +53,7 @@ pub enum Stated {
     Probabilities(Probabilities),
 }
 
-/// Reads predictions that have labels beside them: an HDF5 file as [`write()`] makes it, or a CSV with one
+/// Reads predictions that have labels with them: an HDF5 file as [`write()`] makes it, or a CSV with one
 /// of the headers
 ///
 /// | header | what can be computed |

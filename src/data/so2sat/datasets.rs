@@ -227,7 +227,7 @@ fn check_chunks(dataset: &Dataset) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// The attribute `classes`, else the usual list for so many columns, else the zones.
+/// The attribute `classes`, else the usual list for this many columns, else the zones.
 pub(crate) fn read_classes(file: &File, path: &Path, columns: Option<usize>) -> Result<Classes> {
     match name_list(file, path, "classes")? {
         Some(names) => Classes::named(names).map_err(|e| e.at(attribute(path, "classes"))),

@@ -14,7 +14,7 @@
 //! | `group` | N | the city or region of each patch |
 //! | `mask` | N × S × S | the class of each pixel: 1, 2, … in the order of `classes`, 0 = none |
 //!
-//! Version 4 of So2Sat has a second file beside each, `training_geo.h5` beside `training.h5`: `city` (N
+//! Version 4 of So2Sat has a second file next to each, `training_geo.h5` next to `training.h5`: `city` (N
 //! names) serves as `group` where there is none, `epsg` and `tfw` give each patch's
 //! [`Place`]. Other datasets do no harm; `lcz info` lists them.
 //!

@@ -1,4 +1,4 @@
-//! Where the patches lie: what version 4 of So2Sat adds in `training_geo.h5` beside `training.h5`.
+//! Where the patches lie: what version 4 of So2Sat adds in `training_geo.h5` next to `training.h5`.
 //!
 //! Its datasets: `city` (N names), `epsg` (N or N × 1, the code of the UTM zone) and `tfw` (N × 6, the
 //! lines of a world file). They may also lie in the file of the patches itself.
@@ -38,14 +38,14 @@ pub(super) struct Cities {
     pub(super) names: Vec<(i32, String)>,
 }
 
-/// The file of places beside a file of patches, if there is one: `training_geo.h5` beside `training.h5`.
+/// The file of places next to a file of patches, if there is one: `training_geo.h5` next to `training.h5`.
 pub(super) fn beside(path: &Path) -> Option<PathBuf> {
     let stem = path.file_stem()?.to_str()?;
     let beside = path.with_file_name(format!("{stem}_geo.h5"));
     beside.is_file().then_some(beside)
 }
 
-/// The file to look for a dataset in: the patches' own, else the one beside it.
+/// The file to look for a dataset in: the patches' own, else the one next to it.
 fn holder(path: &Path, dataset: &str) -> Result<Option<(PathBuf, File)>> {
     for path in [Some(path.to_owned()), beside(path)].into_iter().flatten() {
         let file = open_file(&path)?;

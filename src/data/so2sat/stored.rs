@@ -27,7 +27,7 @@ use super::chunk::FilteredChunks;
 /// Numbers that a thread reads and converts at once: they stay in its cache meanwhile.
 const AT_ONCE: usize = 1 << 14;
 
-/// Numbers of the rows that are decoded together, about: some for each thread, and few beside a pool.
+/// Numbers of the rows that are decoded together, about: some for each thread, and few compared with a pool.
 const GROUP: usize = 1 << 24;
 
 /// Bytes that the system is asked at once to read ahead.

@@ -18,10 +18,10 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Rows a chunk of labels, votes or groups.
 const TABLE_CHUNK: usize = 4096;
 
-/// Channels of the radar patches beside `sen2`.
+/// Channels of the radar patches next to `sen2`.
 const SENTINEL1_CHANNELS: usize = 8;
 
-/// What a file is to hold, beside its rows.
+/// What a file is to hold, besides its rows.
 #[derive(Debug, Clone)]
 pub struct Layout {
     /// Name of the image dataset: `sen2` for So2Sat's ten bands, `patches` for any sensor.
@@ -83,7 +83,7 @@ impl<'a> Rows<'a> {
 
 /// Writes one file, some rows at a time.
 ///
-/// The rows go to a hidden file beside the target, which takes its name when
+/// The rows go to a hidden file next to the target, which takes its name when
 /// [`finish`](Self::finish) has written everything to disk. Until then no file of that name is
 /// touched, and dropping the writer leaves nothing behind.
 ///

@@ -170,7 +170,7 @@ impl SourceFile {
         })
     }
 
-    /// Where each row lies, if the file or the one beside it says so.
+    /// Where each row lies, if the file or the one next to it says so.
     pub(in crate::data) fn places(&self) -> Result<Option<Vec<Place>>> {
         places::places(&self.path, self.rows, self.imagery.patch_size)
     }
@@ -187,7 +187,7 @@ impl SourceFile {
         }
     }
 
-    /// What makes the file slow to read, and how to mend it; none if nothing does.
+    /// What makes the file slow to read, and how to fix it; none if nothing does.
     pub(in crate::data) fn hostile_layout(&self) -> Option<String> {
         let Chunks::Hostile { rows, chunk } = self.chunks else { return None };
         let size = self.imagery.patch_size;
