@@ -162,15 +162,9 @@ impl EoPatch {
             ));
         }
         dates.iter().try_for_each(|&date| self.check(date))?;
-        let firsts = |length: usize| {
-            let mut firsts: Vec<usize> = (0..=length - patch_size).step_by(stride).collect();
-            if firsts.last().is_some_and(|last| last + patch_size < length) {
-                firsts.push(length - patch_size);
-            }
-            firsts
-        };
+        let [rows, columns] = [rows, columns].map(|length| covering(length, patch_size, stride));
         let corners: Vec<[usize; 2]> =
-            firsts(rows).iter().flat_map(|&row| firsts(columns).into_iter().map(move |c| [row, c])).collect();
+            rows.iter().flat_map(|&row| columns.iter().map(move |&column| [row, column])).collect();
         let count = dates.len() * corners.len();
         let mut images = Array4::zeros((count, patch_size, patch_size, BANDS.len()));
         let mut masks = Array3::zeros((count, patch_size, patch_size));
@@ -185,4 +179,13 @@ impl EoPatch {
         let provenance = format!("real: {}, Sentinel-2 L1C, dates {dates:?}", self.name());
         Ok((patches.with_provenance(&provenance), Masks::new(self.classes.clone(), masks)?))
     }
+}
+
+/// First pixels of tiles that cover a side: a stride apart, the last one at the end.
+pub(crate) fn covering(length: usize, size: usize, stride: usize) -> Vec<usize> {
+    let mut firsts: Vec<usize> = (0..=length - size).step_by(stride).collect();
+    if firsts.last().is_some_and(|last| last + size < length) {
+        firsts.push(length - size);
+    }
+    firsts
 }

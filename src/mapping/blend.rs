@@ -13,6 +13,7 @@ use std::ops::Range;
 use ndarray::{Array2, Array3, Array4, s};
 
 use crate::data::Patches;
+use crate::data::eopatch::covering;
 use crate::models::Classifier;
 use crate::scene::{SceneRows, SceneView};
 use crate::{Error, Imagery, Progress, Result};
@@ -21,46 +22,24 @@ use crate::{Error, Imagery, Progress, Result};
 const BATCH: usize = 32;
 
 /// What is segmented: pixels, some rows at a time.
-pub(crate) trait Ground {
+pub(crate) struct Ground<'a> {
     /// Rows and columns.
-    fn size(&self) -> [usize; 2];
-    /// What its pixels are, in tiles of this size.
-    fn imagery(&self, patch_size: usize) -> Imagery;
-    /// Some rows.
-    fn read(&self, rows: Range<usize>) -> Result<SceneRows>;
+    size: [usize; 2],
+    /// What its pixels are.
+    imagery: Imagery,
+    read: Box<dyn Fn(Range<usize>) -> Result<SceneRows> + 'a>,
 }
 
-impl Ground for SceneView<'_> {
-    fn size(&self) -> [usize; 2] {
-        [self.grid().rows, self.grid().columns]
+impl<'a> Ground<'a> {
+    pub(crate) fn scene(view: &'a SceneView<'_>) -> Self {
+        let size = [view.grid().rows, view.grid().columns];
+        Self { size, imagery: view.imagery(0), read: Box::new(|rows| view.read(rows)) }
     }
 
-    fn imagery(&self, patch_size: usize) -> Imagery {
-        SceneView::imagery(self, patch_size)
-    }
-
-    fn read(&self, rows: Range<usize>) -> Result<SceneRows> {
-        SceneView::read(self, rows)
-    }
-}
-
-/// An image in memory.
-pub(crate) struct InMemory<'a> {
-    pub image: &'a Array3<f32>,
-    pub imagery: Imagery,
-}
-
-impl Ground for InMemory<'_> {
-    fn size(&self) -> [usize; 2] {
-        [self.image.dim().0, self.image.dim().1]
-    }
-
-    fn imagery(&self, patch_size: usize) -> Imagery {
-        Imagery { patch_size, ..self.imagery.clone() }
-    }
-
-    fn read(&self, rows: Range<usize>) -> Result<SceneRows> {
-        Ok(SceneRows::of(self.image.slice(s![rows, .., ..]).to_owned()))
+    /// An image in memory.
+    pub(crate) fn image(image: &'a Array3<f32>, imagery: Imagery) -> Self {
+        let read = |rows| Ok(SceneRows::of(image.slice(s![rows, .., ..]).to_owned()));
+        Self { size: [image.dim().0, image.dim().1], imagery, read: Box::new(read) }
     }
 }
 
@@ -79,13 +58,13 @@ pub(crate) struct Blended {
 /// Segments all of the ground in tiles that lie `stride` pixels apart, from the top; `take` is handed all rows in order.
 pub(crate) fn blend(
     model: &dyn Classifier,
-    ground: &dyn Ground,
+    ground: &Ground<'_>,
     stride: usize,
     progress: &mut dyn Progress,
     take: &mut dyn FnMut(Blended) -> Result<()>,
 ) -> Result<()> {
     let size = model.imagery().patch_size;
-    let [rows, columns] = ground.size();
+    let [rows, columns] = ground.size;
     if stride == 0 || stride > size {
         let problem = format!("{stride} pixels from tile to tile of {size} x {size}");
         return Err(Error::input("stride", problem, "choose 1 or more, such as half a tile"));
@@ -100,7 +79,7 @@ pub(crate) fn blend(
     let mut total = Array2::<f64>::zeros((size, columns));
     progress.begin("mapping", (tops.len() * lefts.len()) as u64);
     for (n, &top) in tops.iter().enumerate() {
-        let SceneRows { pixels: strip, lacking } = ground.read(top..top + size)?;
+        let SceneRows { pixels: strip, lacking } = (ground.read)(top..top + size)?;
         let with_data = lacking.mapv(|lacking| !lacking);
         let seen = |left: &&usize| with_data.slice(s![.., **left..**left + size]).iter().any(|data| *data);
         let chosen: Vec<usize> = lefts.iter().filter(seen).copied().collect();
@@ -110,7 +89,13 @@ pub(crate) fn blend(
                 let place = format!("in row {top} of {rows} of the map; nothing is written");
                 return Err(Error::Interrupted { place });
             }
-            let patches = tiles(&strip, &with_data, batch, ground.imagery(size), model)?;
+            let patches = tiles(
+                &strip,
+                &with_data,
+                batch,
+                Imagery { patch_size: size, ..ground.imagery.clone() },
+                model,
+            )?;
             let p = model.predict(&patches)?;
             let p = p.view();
             for (k, &left) in batch.iter().enumerate() {
@@ -142,15 +127,6 @@ pub(crate) fn blend(
     }
     progress.end("");
     Ok(())
-}
-
-/// First pixels of tiles that cover a side: a stride apart, the last one at the end.
-fn covering(length: usize, size: usize, stride: usize) -> Vec<usize> {
-    let mut firsts: Vec<usize> = (0..=length - size).step_by(stride).collect();
-    if firsts.last().is_some_and(|last| last + size < length) {
-        firsts.push(length - size);
-    }
-    firsts
 }
 
 /// How much a pixel of a tile counts: 1 in its corners.
@@ -209,7 +185,7 @@ mod tests {
     }
 
     fn blended(model: &dyn Classifier, image: &Array3<f32>, stride: usize) -> (Array3<f64>, Array2<bool>) {
-        let ground = InMemory { image, imagery: model.imagery().clone() };
+        let ground = Ground::image(image, model.imagery().clone());
         let (rows, columns, _) = image.dim();
         let mut all = (Array3::zeros((rows, columns, 3)), Array2::from_elem((rows, columns), false));
         let mut next = 0;
@@ -277,7 +253,7 @@ mod tests {
     fn strides_that_leave_gaps_and_grounds_too_small_are_refused() {
         let (model, image) = (unet(8), image(16, 7));
         let refused = |stride: usize| {
-            let ground = InMemory { image: &image, imagery: model.imagery().clone() };
+            let ground = Ground::image(&image, model.imagery().clone());
             let error = blend(&*model, &ground, stride, &mut Silent, &mut |_| Ok(()));
             error.unwrap_err().to_string()
         };

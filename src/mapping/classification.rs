@@ -6,7 +6,7 @@ use std::time::Instant;
 use ndarray::{Array2, Array3, ArrayView1, s};
 
 use super::Traversal;
-use super::blend::blend;
+use super::blend::{Ground, blend};
 use super::files::{Files, MapRows};
 use super::report::ClassNumbers;
 use crate::data::Patches;
@@ -108,7 +108,7 @@ impl Classification {
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let colours = model.imagery().bands.true_colour();
-        blend(model, view, stride, progress, &mut |blended| {
+        blend(model, &Ground::scene(view), stride, progress, &mut |blended| {
             let lines = blended.first..blended.first + blended.p.dim().0;
             let mut rows = self.rows(&lines, table);
             for ((row, column), _) in blended.with_data.indexed_iter().filter(|(_, data)| **data) {

@@ -16,7 +16,7 @@ use super::{CoverTask, LandcoverStudy, NetworkScores, SCORES, Steps};
 use crate::data::eopatch::EoPatch;
 use crate::data::{Masks, Patches};
 use crate::figures::{Caption, Provenance, Source, segmentation_named};
-use crate::mapping::blend::{InMemory, blend};
+use crate::mapping::blend::{Ground, blend};
 use crate::models::unet::UnetSettings;
 use crate::models::{Device, Model};
 use crate::nn::{Keep, Schedule, Training};
@@ -167,7 +167,7 @@ fn whole(
 ) -> Result<Array3<f64>> {
     let image = ground.image(date)?;
     let size = model.imagery().patch_size;
-    let source = InMemory { image: &image, imagery: ground.imagery(size) };
+    let source = Ground::image(&image, ground.imagery(size));
     let [rows, columns] = ground.size();
     let mut p = Array3::zeros((rows, columns, model.classes().len()));
     blend(model, &source, size / 4, progress, &mut |part| {
