@@ -7,7 +7,7 @@ use dfdx::prelude::*;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::initial::fill;
+use super::fill::fill;
 use super::ops::{
     Activation, Backend, ConvNorm, DenseLayer, Kind, Maps, Matrix, Onto, PixelScores, Rows, Statistics,
     Vector, Window, number,

@@ -2,6 +2,7 @@
 //! `models/` only.
 
 mod augmentation;
+mod fill;
 pub(crate) mod inference;
 mod initial;
 mod kernels;

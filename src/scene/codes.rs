@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::polygons::Value;
+use super::layer::Value;
 use crate::files::{csv_rows, read_text};
 use crate::{Classes, Error, Result};
 

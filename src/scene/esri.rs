@@ -9,7 +9,7 @@ use shapefile::dbase::{self, FieldValue, encoding::UnicodeLossy};
 use shapefile::{Shape, ShapeReader, ShapeType};
 
 use super::crs::Crs;
-use super::polygons::{Layer, Ring, Value};
+use super::layer::{Layer, Ring, Value};
 use super::wkt;
 use crate::error::on_one_line;
 use crate::{Error, Result};

@@ -12,7 +12,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::crs::Crs;
-use super::polygons::{Layer, Ring, Value};
+use super::layer::{Layer, Ring, Value};
 use super::wkt;
 use crate::error::on_one_line;
 use crate::{Error, Result};

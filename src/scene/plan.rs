@@ -8,7 +8,7 @@ use super::cutting::{CutInto, Cutting};
 use super::grid::Grid;
 use super::parts::Part;
 use super::regions::LabelRaster;
-use super::report::{CutReport, DateReport, LabelledClass};
+use super::report::{CutReport, DateReport};
 use super::tile_plan::TilePlan;
 use super::tiles::{Overview, Tile};
 use super::windows::WindowPlan;
@@ -99,7 +99,7 @@ impl Cutting {
             stride,
             block,
             seed: self.seed,
-            classes: LabelledClass::of(labels),
+            classes: labels.labelled_classes(),
             dates: reports,
         };
         let plan = Plan { cutting: self, dates, labels, chosen, report };

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::codes::Codes;
 use super::crs::Crs;
-use super::labelling::Labelling;
+use super::layer::{Layer, Ring, Value};
 use super::{esri, geopackage};
 use crate::{Classes, Error, Result};
 
@@ -12,26 +13,66 @@ use crate::{Classes, Error, Result};
 const LABEL_FIELDS: &str = "value lcz lcz_class class class_id classes label code gridcode dn code_2018 code2018 \
     code_2012 code2012";
 
-/// A closed line of (x, y).
-pub(super) type Ring = Vec<(f64, f64)>;
-
-/// An attribute of a polygon.
-pub(super) enum Value {
-    Empty,
-    Number(f64),
-    Text(String),
+/// How labels are read: from a GeoTIFF, or from the polygons of a shapefile (a name that ends in .shp) or a
+/// GeoPackage (.gpkg).
+///
+/// # Polygons
+/// A pixel of the bands' finest grid gets the class of the polygon that its centre lies in (with `all_touched`, that
+/// touches it); inside is what the even-odd rule says, over all rings of a polygon together, so that a polygon that
+/// crosses itself is outside where it goes round twice; a warning says how many do. Where polygons overlap, the later
+/// one of the file counts; pixels where their classes differ are counted
+/// ([`PolygonReport::disputed_pixels`](super::PolygonReport::disputed_pixels)). Class 0 and an empty field are unlabelled and cover nothing.
+///
+/// # Other coordinate systems
+/// With `reproject`, a pixel of the bands' finest grid gets the class of the label pixel that its centre
+/// lies in (nearest neighbour), also where the systems are one but the grids do not fit; polygons are
+/// reprojected by their vertices, between which edges stay straight.
+///
+/// ```no_run
+/// use lcz::scene::{Labelling, Scene};
+/// use lcz::progress::Silent;
+///
+/// let dates = [Scene::open(["B4.tif", "B3.tif", "B2.tif"])?];
+/// let labelling = Labelling { group_field: Some("polygon_id".to_owned()), ..Labelling::default() };
+/// let labels = labelling.open("polygons.shp", &dates, &mut Silent)?;
+/// println!("{} labelled pixels, {:?}", labels.sites().len(), labels.report().polygons);
+/// # Ok::<(), lcz::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Labelling {
+    /// What the numbers 1, 2, … mean.
+    pub classes: Classes,
+    /// The polygons' field of classes: numbers, codes or names. If none is named, the first that is
+    /// called value, lcz, `lcz_class`, class, `class_id`, classes, label, code, gridcode or dn, in any case.
+    pub label_field: Option<String>,
+    /// The polygons' field that says what is not to be split, such as a polygon's number or a city.
+    pub group_field: Option<String>,
+    /// The coordinate system of the labels, in place of what the file says.
+    pub crs: Option<Crs>,
+    /// Whether labels on another coordinate system or grid are brought to that of the bands.
+    pub reproject: bool,
+    /// The layer of a GeoPackage; it need not be named where there is one only.
+    pub layer: Option<String>,
+    /// What the codes of the polygons' field of classes mean; `classes` are then the table's.
+    pub codes: Option<Codes>,
+    /// Whether polygons cover all pixels that they touch, rather than those whose centres lie inside.
+    pub all_touched: bool,
 }
 
-/// The polygons of a file.
-pub(super) struct Layer {
-    /// Names of the attributes.
-    pub fields: Vec<String>,
-    /// The attributes of each polygon, in the order of `fields`.
-    pub records: Vec<Vec<Value>>,
-    /// The rings of each polygon, outlines and holes alike; none for one without a shape.
-    pub shapes: Vec<Vec<Ring>>,
-    /// The coordinate system, or what is wrong with it.
-    pub crs: Result<Crs>,
+impl Default for Labelling {
+    /// The 17 zones, fields by their usual names, coordinates as the file says, nothing reprojected.
+    fn default() -> Self {
+        Self {
+            classes: Classes::lcz(),
+            label_field: None,
+            group_field: None,
+            crs: None,
+            reproject: false,
+            layer: None,
+            codes: None,
+            all_touched: false,
+        }
+    }
 }
 
 /// The labelled polygons of a file.

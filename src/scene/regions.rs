@@ -1,5 +1,6 @@
 //! Labelled pixels of a raster, and the regions that stay whole when they are split.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
@@ -9,7 +10,7 @@ use super::geotiff::GeoTiff;
 use super::geotiff_writer::GeoTiffWriter;
 use super::grid::{Grid, Window};
 use super::nearest::class_number;
-use super::report::LabelReport;
+use super::report::{LabelReport, LabelledClass};
 use crate::{Classes, Error, Result};
 
 /// A labelled pixel of a raster.
@@ -144,6 +145,25 @@ impl LabelRaster {
     /// Where the pixels lie.
     pub fn grid(&self) -> &Grid {
         &self.grid
+    }
+
+    /// The classes that it holds.
+    pub(super) fn labelled_classes(&self) -> Vec<LabelledClass> {
+        let classes = self.classes();
+        let mut pixels = vec![0; classes.len()];
+        let mut regions = BTreeSet::new();
+        for site in self.sites() {
+            pixels[site.class] += 1;
+            regions.insert((site.class, site.region));
+        }
+        let count = |index: usize| LabelledClass {
+            code: classes.code(index).to_owned(),
+            name: classes.name(index),
+            index,
+            pixels: pixels[index],
+            regions: regions.range((index, 0)..(index + 1, 0)).count(),
+        };
+        (0..classes.len()).map(count).filter(|class| class.pixels > 0).collect()
     }
 
     /// Where they come from.

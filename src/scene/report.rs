@@ -1,13 +1,11 @@
 //! What was cut, and what was left out for which reason.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::crs::Crs;
 use super::parts::Part;
-use super::regions::LabelRaster;
 use crate::Bands;
 
 /// What was cut, and what was left out for which reason: the text of `report.json`.
@@ -62,27 +60,6 @@ pub struct LabelledClass {
     pub pixels: usize,
     /// Regions: connected ones, or groups of polygons.
     pub regions: usize,
-}
-
-impl LabelledClass {
-    /// The classes that a raster holds.
-    pub(super) fn of(labels: &LabelRaster) -> Vec<Self> {
-        let classes = labels.classes();
-        let mut pixels = vec![0; classes.len()];
-        let mut regions = BTreeSet::new();
-        for site in labels.sites() {
-            pixels[site.class] += 1;
-            regions.insert((site.class, site.region));
-        }
-        let count = |index: usize| Self {
-            code: classes.code(index).to_owned(),
-            name: classes.name(index),
-            index,
-            pixels: pixels[index],
-            regions: regions.range((index, 0)..(index + 1, 0)).count(),
-        };
-        (0..classes.len()).map(count).filter(|class| class.pixels > 0).collect()
-    }
 }
 
 /// The candidates of one date: windows around labelled pixels, or tiles. Those left out and those of the three parts add

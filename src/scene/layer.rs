@@ -1,0 +1,26 @@
+//! The polygons of a file as they are stored, before a field says which class each has.
+
+use super::crs::Crs;
+use crate::Result;
+
+/// A closed line of (x, y).
+pub(super) type Ring = Vec<(f64, f64)>;
+
+/// An attribute of a polygon.
+pub(super) enum Value {
+    Empty,
+    Number(f64),
+    Text(String),
+}
+
+/// The polygons of a file.
+pub(super) struct Layer {
+    /// Names of the attributes.
+    pub fields: Vec<String>,
+    /// The attributes of each polygon, in the order of `fields`.
+    pub records: Vec<Vec<Value>>,
+    /// The rings of each polygon, outlines and holes alike; none for one without a shape.
+    pub shapes: Vec<Vec<Ring>>,
+    /// The coordinate system, or what is wrong with it.
+    pub crs: Result<Crs>,
+}
