@@ -194,6 +194,3 @@ impl TryFrom<StoredGaussian> for PixelGaussian {
 fn damaged(what: &str) -> Error {
     Error::input(what, "the stored numbers do not fit together", "fit it again")
 }
-
-#[cfg(test)]
-mod tests;

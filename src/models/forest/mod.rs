@@ -212,7 +212,7 @@ impl FeatureSet {
     }
 
     /// (n, S, S, C) → (n, F).
-    fn of(self, images: &Array4<f32>) -> Array2<f32> {
+    pub fn of(self, images: &Array4<f32>) -> Array2<f32> {
         let (n, height, width, bands) = images.dim();
         match self {
             Self::Pixels => {
@@ -273,6 +273,3 @@ fn importance(grown: &[Grown], features: usize) -> Vec<f64> {
     }
     sum
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,12 +1,15 @@
-use ndarray::Array2;
+//! Random forests compared with scikit-learn's, and what holds of each.
+
+use lcz::data::Patches;
+use lcz::models::Classifier;
+use lcz::models::forest::{FeatureRule, FeatureSet, ForestSettings, MaxFeatures, RandomForest};
+use lcz::progress::Silent;
+use lcz::{Bands, Classes, Imagery, Labels, Probabilities};
+use ndarray::{Array2, Array4};
 use serde_json::Value;
 
-use super::*;
-use crate::Bands;
-use crate::progress::Silent;
-
 fn oracle() -> Value {
-    serde_json::from_str(include_str!("../../../tests/vectors/forest.json")).unwrap()
+    serde_json::from_str(include_str!("vectors/forest.json")).unwrap()
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -36,7 +39,7 @@ fn grow(patches: &Patches, labels: &Labels, settings: &ForestSettings, seed: u64
     RandomForest::fit(patches, labels, settings, seed, &mut Silent).unwrap()
 }
 
-/// 60 patches of 4 × 4 pixels in 2 bands, made by hand: of the three classes, the mean of the second band
+/// 60 patches of 4 × 4 pixels in 2 bands: of the three classes, the mean of the second band
 /// tells 0 from the others, its spread 1 from 2.
 fn textured() -> (Patches, Labels) {
     let classes = Classes::named(["dark", "plain", "rough"]).unwrap();
@@ -135,7 +138,7 @@ fn one_seed_gives_one_forest_at_any_number_of_threads() {
     let forest = with(1, 5);
     assert_eq!(forest, with(2, 5));
     assert_eq!(forest, with(3, 5));
-    assert_ne!(forest.trees, with(1, 6).trees);
+    assert_ne!(forest, with(1, 6));
     assert_eq!(forest.predict(&patches).unwrap(), with(2, 5).predict(&patches).unwrap());
 }
 
