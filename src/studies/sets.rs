@@ -137,7 +137,9 @@ pub(super) fn in_memory(patches: &Patches) -> Result<Patches> {
 /// Writes positions of patches in their set, one per line.
 pub(super) fn write_positions(path: &Path, positions: &[usize]) -> Result<()> {
     let mut table = Table::new(["sample"]);
-    positions.iter().for_each(|&n| table.row([n]));
+    for &n in positions {
+        table.row([n]);
+    }
     table.write(path)
 }
 

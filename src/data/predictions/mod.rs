@@ -84,13 +84,10 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
     };
     let p = open("probabilities")?;
     let shape = p.shape();
-    let (samples, columns) = match shape[..] {
-        [samples, columns] | [samples, _, _, columns] => (samples, columns),
-        _ => {
-            let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
-            let advice = "its shape is to be samples x classes, or patches x rows x columns x classes";
-            return Err(Error::input(place(path, "probabilities"), problem, advice));
-        }
+    let ([samples, columns] | [samples, _, _, columns]) = shape[..] else {
+        let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
+        let advice = "its shape is to be samples x classes, or patches x rows x columns x classes";
+        return Err(Error::input(place(path, "probabilities"), problem, advice));
     };
     let classes = read_classes(&file, path, Some(columns))?;
     if samples == 0 {
