@@ -123,7 +123,7 @@ fn votes_of(path: &Path, classes: Classes, counts: Vec<f32>) -> Result<Votes> {
     }
     let counts = Array2::from_shape_vec((counts.len() / k, k), counts)
         .map_err(|e| Error::Internal { what: "reading votes", detail: e.to_string() })?;
-    Votes::new(classes, counts)
+    Votes::new(classes, counts).map_err(|e| e.within(path))
 }
 
 /// NumPy's format, versions 1 to 3: a magic string, a header that is a Python literal, the numbers. Read here since the
