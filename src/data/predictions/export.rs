@@ -59,8 +59,7 @@ fn write_csv(file: &File, stored: &Path, classes: &Classes, to: &Path) -> Result
     let columns = classes.codes().iter().map(|code| format!("p_{code}"));
     csv.write_record(labels.iter().map(|_| "label".to_owned()).chain(columns)).map_err(failed)?;
     for (n, p) in p.outer_iter().enumerate() {
-        let label =
-            labels.iter().map(|y| classes.code(first_largest(y.row(n).mapv(f64::from).view())).to_owned());
+        let label = labels.iter().map(|y| classes.code(first_largest(y.row(n))).to_owned());
         csv.write_record(label.chain(p.iter().map(f32::to_string))).map_err(failed)?;
     }
     csv.flush().map_err(Error::io(to))
