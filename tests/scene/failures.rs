@@ -214,8 +214,8 @@ fn every_bad_shapefile_is_told_on_one_line() {
     let kind = ["--label-field", "kind", "--label-crs", "EPSG:32632"];
     let cases: [(&str, &[&str], &str); 17] = [
         ("none.shp", &[], "none.shp: No such file"),
-        ("no_table.shp", &[], "no_table.shp: no_table.dbf is not beside it; a shapefile is three files"),
-        ("no_index.shp", &[], "no_index.shp: no_index.shx is not beside it; a shapefile is three files"),
+        ("no_table.shp", &[], "no_table.shp: no_table.dbf is not next to it; a shapefile is three files"),
+        ("no_index.shp", &[], "no_index.shp: no_index.shx is not next to it; a shapefile is three files"),
         ("words.shp", &[], "words.shp: not a shapefile; "),
         ("points.shp", &[], "points.shp: it holds shapes of type Point, not polygons; "),
         ("strange.shp", &[], "strange.prj: the coordinate system 'our garden' is not recognised; say which"),
