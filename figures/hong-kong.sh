@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The Hong Kong table of the README: three splits by region, three seeds, the baselines beside them.
+# The Hong Kong table of the README: three splits by region, three seeds, with the baselines.
 #
 #   figures/hong-kong.sh FOLDER OUT
 #
 # FOLDER holds hong_kong_lcz_GT.tif and landsat_8/DATE/DATE_B1.tif … (IEEE GRSS Data Fusion Contest 2017);
-# OUT gets a data set and a run a seed. Real Landsat-8 images, real labels.
+# OUT gets one data set and one run per seed. Real Landsat-8 images, real labels.
 set -euo pipefail
 [ $# = 2 ] || { echo "usage: $0 FOLDER OUT" >&2; exit 2; }
 folder=$1 out=$2
@@ -20,7 +20,7 @@ for seed in 1 2 3; do
   # Digital numbers to reflectance: DN · 2e-5 − 0.1.
   "$lcz" patches "${dates[@]}" --labels "$folder/hong_kong_lcz_GT.tif" \
     --size 16 --scale 2e-5 --offset -0.1 --split 60/15/25 --seed "$seed" --out "$out/data-$seed"
-  # Few, correlated places: little training, much against overfitting. Chosen by validation loss.
+  # Few, correlated regions: short training with strong regularisation, chosen by validation loss.
   "$lcz" train sen2lcz --data "$out/data-$seed" --run "$out/run-$seed" --seed "$seed" --epochs 4 \
     --set training.learning_rate=0.0005 --set training.label_smoothing=0.1 --set model.dropout=0.4 \
     --set training.augmentation=flips-and-turns
