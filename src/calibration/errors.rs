@@ -8,7 +8,7 @@ use crate::{LabelDistributions, Labels, Probabilities, Result};
 /// 2015; Guo et al. 2017, Eq. 3). The same as [`Reliability::expected_calibration_error`].
 ///
 /// # Errors
-/// No sample, no bin, or unlike lengths or class lists.
+/// No sample, no bin, or different lengths or class lists.
 pub fn expected_calibration_error(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<f64> {
     Reliability::binned(p, y, bins).map(|reliability| reliability.expected_calibration_error())
 }
@@ -16,7 +16,7 @@ pub fn expected_calibration_error(p: &Probabilities, y: &impl Target, bins: Bins
 /// `MCE = max_b |acc_b − conf_b|` over bins that hold samples (Guo et al. 2017, Eq. 5).
 ///
 /// # Errors
-/// No sample, no bin, or unlike lengths or class lists.
+/// No sample, no bin, or different lengths or class lists.
 pub fn maximum_calibration_error(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<f64> {
     Reliability::binned(p, y, bins).map(|reliability| reliability.maximum_calibration_error())
 }
@@ -25,7 +25,7 @@ pub fn maximum_calibration_error(p: &Probabilities, y: &impl Target, bins: Bins)
 /// agree with the prediction.
 ///
 /// # Errors
-/// No sample, no bin, or unlike lengths or class lists.
+/// No sample, no bin, or different lengths or class lists.
 pub fn distribution_calibration_error(p: &Probabilities, y: &LabelDistributions, bins: Bins) -> Result<f64> {
     expected_calibration_error(p, y, bins)
 }
@@ -35,7 +35,7 @@ pub fn distribution_calibration_error(p: &Probabilities, y: &LabelDistributions,
 /// (2019). K is the length of the class list: absent classes count, with their small probabilities.
 ///
 /// # Errors
-/// No sample, no bin, or unlike lengths or class lists.
+/// No sample, no bin, or different lengths or class lists.
 ///
 /// ```
 /// use lcz::calibration::{Bins, classwise_calibration_error};
@@ -56,7 +56,7 @@ pub fn classwise_calibration_error(p: &Probabilities, y: &impl Target, bins: Bin
 /// mean is the [classwise error](classwise_calibration_error). Shape: K.
 ///
 /// # Errors
-/// No sample, no bin, or unlike lengths or class lists.
+/// No sample, no bin, or different lengths or class lists.
 pub fn class_calibration_errors(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<Vec<f64>> {
     let error = |k| Reliability::of_class(p, y, k, bins).map(|class| class.expected_calibration_error());
     (0..p.classes().len()).map(error).collect()
@@ -67,7 +67,7 @@ pub fn class_calibration_errors(p: &Probabilities, y: &impl Target, bins: Bins) 
 /// which is the same but where N is no multiple of R or ties make ranges unequal.
 ///
 /// # Errors
-/// No sample, no range, or unlike lengths or class lists.
+/// No sample, no range, or different lengths or class lists.
 pub fn adaptive_calibration_error(p: &Probabilities, y: &impl Target, ranges: usize) -> Result<f64> {
     classwise_calibration_error(p, y, Bins::EqualMass(ranges))
 }
@@ -76,7 +76,7 @@ pub fn adaptive_calibration_error(p: &Probabilities, y: &impl Target, ranges: us
 /// mass.
 ///
 /// # Errors
-/// No sample, no bin, or unlike lengths or class lists.
+/// No sample, no bin, or different lengths or class lists.
 pub fn equal_mass_calibration_error(p: &Probabilities, y: &impl Target, bins: usize) -> Result<f64> {
     expected_calibration_error(p, y, Bins::EqualMass(bins))
 }
@@ -88,7 +88,7 @@ pub fn equal_mass_calibration_error(p: &Probabilities, y: &impl Target, bins: us
 /// of equal width in the evaluation, 25 after temperature scaling, K = 10.
 ///
 /// # Errors
-/// No sample, no bin, or unlike lengths or class lists.
+/// No sample, no bin, or different lengths or class lists.
 pub fn sce_as_in_ldl_paper(p: &Probabilities, y: &Labels, bins: usize) -> Result<f64> {
     check_samples((p.len(), p.classes()), (y.len(), y.classes()))?;
     let binning = Bins::EqualWidth(bins).cut(&p.confidence())?;

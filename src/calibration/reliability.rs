@@ -63,7 +63,7 @@ impl Reliability {
     /// (N, K) probabilities, N labels or (N, K) label distributions → B bins.
     ///
     /// # Errors
-    /// No sample, no bin, or unlike lengths or class lists.
+    /// No sample, no bin, or different lengths or class lists.
     ///
     /// ```
     /// use lcz::calibration::{Bins, Reliability};
@@ -89,7 +89,7 @@ impl Reliability {
     /// Of bare confidences and whether each prediction was right. Shape: N, N → B bins.
     ///
     /// # Errors
-    /// No sample, no bin, unlike lengths, or a confidence outside 0–1: names the row.
+    /// No sample, no bin, different lengths, or a confidence outside 0–1: names the row.
     pub fn of_pairs(confidence: &[f64], correct: &[bool], bins: Bins) -> Result<Self> {
         let accuracy: Vec<f64> = correct.iter().map(|&right| f64::from(u8::from(right))).collect();
         Self::of_accuracies(confidence, &accuracy, bins)?.with_curve(confidence, &accuracy)
@@ -99,7 +99,7 @@ impl Reliability {
     /// the class, the mean of `y_k`. Shape: (N, K), N labels or (N, K) label distributions → B bins.
     ///
     /// # Errors
-    /// No sample, no bin, no such class, or unlike lengths or class lists.
+    /// No sample, no bin, no such class, or different lengths or class lists.
     pub fn of_class(p: &Probabilities, y: &impl Target, k: usize, bins: Bins) -> Result<Self> {
         check_samples((p.len(), p.classes()), y.extent())?;
         if k >= p.classes().len() {

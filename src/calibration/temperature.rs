@@ -46,7 +46,7 @@ impl TemperatureFit {
     /// (N, K) logits, N labels or (N, K) label distributions → one T.
     ///
     /// # Errors
-    /// No sample, unlike lengths or class lists, or a logit of −∞ where y > 0: names the row.
+    /// No sample, different lengths or class lists, or a logit of −∞ where y > 0: names the row.
     ///
     /// ```
     /// use lcz::calibration::TemperatureFit;

@@ -42,7 +42,7 @@ impl VectorFit {
     /// (N, K) logits, N labels or (N, K) label distributions → K scales, K shifts.
     ///
     /// # Errors
-    /// No sample, unlike lengths or class lists, or a logit of −∞: names the row.
+    /// No sample, different lengths or class lists, or a logit of −∞: names the row.
     ///
     /// ```
     /// use lcz::calibration::VectorFit;

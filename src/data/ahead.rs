@@ -1,4 +1,4 @@
-//! Results that a thread of their own makes ahead of their use: the same ones, in the same order.
+//! Prefetching: a thread computes results before they are needed, in the same order.
 
 use std::panic;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -6,8 +6,8 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::{Error, Result};
 
-/// An iterator whose items are made ahead by a thread. Dropped early, it waits for the item in the
-/// making and for no other.
+/// An iterator whose items are prefetched by a thread. Dropped early, it waits for the item in
+/// progress and for no other.
 pub(super) struct Ahead<T> {
     items: Option<Receiver<Result<T>>>,
     thread: Option<JoinHandle<()>>,
@@ -15,14 +15,14 @@ pub(super) struct Ahead<T> {
 }
 
 impl<T: Send + 'static> Ahead<T> {
-    /// Makes items until `waiting` wait; one more is in the making or waits in the thread's hands. After
+    /// Makes items until `waiting` wait; one more is in progress or held by the thread. After
     /// an error there is nothing more.
     pub(super) fn of(waiting: usize, items: impl Iterator<Item = Result<T>> + Send + 'static) -> Self {
         let (sender, receiver) = sync_channel(waiting);
         let make = move || {
             for item in items {
                 let failed = item.is_err();
-                // The receiver is gone where nobody wants more.
+                // Sending fails once the receiver is dropped.
                 if sender.send(item).is_err() || failed {
                     return;
                 }

@@ -1,5 +1,5 @@
 //! Batches of patches, in order or shuffled, from sets that need not fit in memory; those of a file are
-//! read ahead while the ones before are worked on.
+//! prefetched while the previous ones are used.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -62,7 +62,7 @@ pub(super) fn shuffled(patches: Patches, batch: usize, seed: u64, skip: usize) -
     }
 }
 
-/// Batches of single rows, several of which are read at once: a thread then has one batch's memory to itself. It goes on
+/// Batches of single rows, several of which are read at once: each thread then has the memory of one batch. It continues
 /// after an error, as [`Ahead`] does not.
 struct SideBySide {
     shuffled: Shuffled,
@@ -114,7 +114,7 @@ struct Pools {
     /// Blocks yet to be read, in the order of reading.
     blocks: VecDeque<Range<usize>>,
     blocks_a_pool: usize,
-    /// Patches that are not wanted any more, from the start.
+    /// Patches to skip, from the start.
     skip: usize,
 }
 
@@ -186,7 +186,7 @@ impl Shuffled {
         let skip = skip.saturating_mul(batch);
         let pools =
             Pools { patches: patches.clone(), in_memory, single_rows, rng, blocks, blocks_a_pool, skip };
-        // The next pool is read while this one is handed out, and waits in the reader's hands.
+        // The next pool is prefetched while this one is used; the reader holds it.
         let pools: Box<dyn Iterator<Item = _> + Send> =
             if ahead { Box::new(Ahead::of(0, pools)) } else { Box::new(pools) };
         Self { patches, batch, pools, pool: Pool::default(), failed: false }

@@ -1,4 +1,4 @@
-//! A class for each pixel of each patch: what segmentation learns from and is scored by.
+//! A class for each pixel of each patch: the reference for segmentation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::{Classes, Error, Labels, Result};
 /// The classes of all pixels of some patches. Shape: (N, S, S), patch by patch as in
 /// [`Patches`](super::Patches).
 ///
-/// A pixel may have no class ([`IGNORED`](Self::IGNORED): background, cloud, no data): nothing is learnt
-/// from it, and no metric counts it.
+/// A pixel may have no class ([`IGNORED`](Self::IGNORED): background, cloud, no data): it is excluded
+/// from training and from all metrics.
 ///
 /// ```
 /// use lcz::{Classes, data::Masks};

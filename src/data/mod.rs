@@ -1,4 +1,4 @@
-//! Where patches, votes, features and predictions come from: So2Sat-format HDF5 files and tables. HDF5 is read and
+//! Readers and writers of patches, votes, features and predictions: So2Sat-format HDF5 files and tables. HDF5 is read and
 //! written here and in `checkpoint` only.
 
 mod ahead;

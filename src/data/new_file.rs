@@ -9,7 +9,7 @@ use super::so2sat::cause;
 use crate::files::Partial;
 use crate::{Error, Result};
 
-/// A file on its way. Its datasets are to be dropped before it: a file that is open cannot be removed everywhere.
+/// A file that is being written. Its datasets must be dropped before it: a file that is open cannot be removed everywhere.
 pub(super) struct NewFile {
     path: PathBuf,
     file: File,
@@ -33,7 +33,7 @@ impl NewFile {
         make(&self.file).map_err(|e| failed(&self.path, &e))
     }
 
-    /// Writes everything to disk; it lacks nothing but its name.
+    /// Writes everything to disk; only the final name is missing then.
     pub(super) fn complete(self) -> Result<Partial> {
         let Self { path, file, partial } = self;
         file.flush().and_then(|()| file.close()).map_err(|e| failed(&path, &e))?;

@@ -1,10 +1,10 @@
-//! What is given a class: patches, or pixels.
+//! The unit of classification: patches, or pixels.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What is given a class.
+/// The unit of classification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sample {

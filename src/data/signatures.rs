@@ -11,7 +11,7 @@ const BATCH: usize = 256;
 
 /// Mean and standard deviation of each band over all pixels of each class.
 ///
-/// The deviation is that of single pixels (divisor: their number), not of the mean: it says how far
+/// The deviation is that of single pixels (divisor: their number), not of the mean: it describes how far
 /// the pixels of a class lie apart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signatures {

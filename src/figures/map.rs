@@ -48,7 +48,7 @@ pub struct MapPicture<'a> {
 }
 
 /// Draws a map with its legend, a scale bar and an arrow to the north; next to it, where they are known, the true classes
-/// in the same colours, and where the colours are at hand, the ground as the eye would see it. One range serves all
+/// in the same colours, and where the colours are available, the ground as the eye would see it. One range serves all
 /// three colours, from the 2nd percentile of each on.
 ///
 /// The legend and the CSV give each class that the map or the truth holds with its share of the pixels that have a class.

@@ -1,9 +1,9 @@
 //! A whole scene segmented in overlapping tiles, without seams.
 //!
-//! A network knows least at the edge of a tile, where it sees only one side of what it judges. Each pixel's
+//! Predictions are least reliable at the edge of a tile, where the network sees only one side. Each pixel's
 //! probabilities are therefore the mean over all tiles that cover it, weighted by how far from the tile's edge the pixel
 //! lies there: `p(k) = Σ_t w_t p_t(k) / Σ_t w_t`, w a pyramid of `min(i + 1, S − i)` rows times as many columns. From
-//! pixel to pixel the weights change by little, and so does what they average: nothing jumps where a tile ends.
+//! pixel to pixel the weights change by little, and so do the averages: there is no jump where a tile ends.
 //!
 //! Of a tile that lacks data in some pixels, these are filled with the mean of the others, band by band, and have no
 //! class afterwards; a tile without any data is left out.
@@ -18,7 +18,7 @@ use crate::models::Classifier;
 use crate::scene::{SceneRows, SceneView};
 use crate::{Error, Imagery, Progress, Result};
 
-/// Tiles that a network is given together.
+/// Tiles per batch.
 const BATCH: usize = 32;
 
 /// What is segmented: pixels, some rows at a time.
@@ -55,7 +55,7 @@ pub(crate) struct Blended {
     pub seen: Array3<f32>,
 }
 
-/// Segments all of the ground in tiles that lie `stride` pixels apart, from the top; `take` is handed all rows in order.
+/// Segments all of the ground in tiles that lie `stride` pixels apart, from the top; `take` receives all rows in order.
 pub(crate) fn blend(
     model: &dyn Classifier,
     ground: &Ground<'_>,

@@ -18,9 +18,9 @@ use crate::{Error, Progress, Result};
 /// Windows that are classified together.
 const BATCH: usize = 1024;
 
-/// What came of all windows or tiles.
+/// The result of all windows or tiles.
 pub(super) struct Classification {
-    /// ClassNumbers of the classes, 0 for none.
+    /// Numbers of the classes, 0 for none.
     pub map: Array2<u8>,
     /// Red, green and blue of the scene at the map's pixels, where it has them.
     pub seen: Option<Array3<f32>>,
@@ -131,7 +131,7 @@ impl Classification {
         MapRows::without_data(lines.len(), self.map.dim().1, classes)
     }
 
-    /// Puts what a model says of a pixel of the map into its place; `first` is the first line of `rows`.
+    /// Stores a model's prediction for a pixel of the map; `first` is the first line of `rows`.
     fn put(
         &mut self,
         rows: &mut MapRows,

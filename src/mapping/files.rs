@@ -62,7 +62,7 @@ impl Names {
     }
 }
 
-/// The files on their way.
+/// The files that are being written.
 pub(super) struct Files {
     zones: GeoTiffWriter<u8>,
     filtered: GeoTiffWriter<u8>,
@@ -151,7 +151,7 @@ impl MapRows {
         Self { confidence: nothing(columns), entropy: nothing(columns), probabilities }
     }
 
-    /// Puts what a model says of a pixel, the highest probability and the entropy into their places.
+    /// Stores a pixel's prediction, its highest probability and its entropy.
     pub fn put(&mut self, place: [usize; 2], p: ArrayView1<'_, f64>, (highest, entropy): (f64, f64)) {
         self.confidence[place] = highest as f32;
         self.entropy[place] = entropy as f32;

@@ -2,8 +2,8 @@
 //!
 //! Demuzere et al. (2020), *Combining expert and crowd-sourced training data to map urban form and functions for the
 //! continental US*, Scientific Data 7: the map of each class (1 where a pixel is of it, else 0) is smoothed by a
-//! Gaussian, and a pixel takes the class that is then strongest there. They give classes widths of their own, which
-//! are not at hand here: one width serves all.
+//! Gaussian, and a pixel takes the class that is then strongest there. They use a width per class; these widths
+//! are not available, so that one width is used for all classes.
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn no_data_stay_and_weigh_nothing() {
-        // Four of class 5 beside a hole: without the hole's weight they win over three of class 6.
+        // Four of class 5 next to a hole: without the hole's weight they win over three of class 6.
         let map = array![[5, 0, 0, 0], [5, 6, 0, 0], [5, 6, 6, 0]];
         let filtered = gaussian(&map, [1.0, 1.0]);
         for (&before, &after) in map.iter().zip(&filtered) {

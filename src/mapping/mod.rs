@@ -1,4 +1,4 @@
-//! A model over a whole scene: the map of its classes, how sure it is of each, and how that compares with the truth.
+//! Maps of a whole scene: classes, confidence and entropy, and accuracy against a reference raster.
 
 pub(crate) mod blend;
 mod classification;
@@ -28,16 +28,16 @@ use report::ClassNumbers;
 pub use report::{ClassArea, MapClass, MapReport, MapScores};
 pub use seams::Seams;
 
-/// From one window to the next for a model of patches, and the width of the filter, as the LCZ Generator's maps have it.
+/// Default stride for a model of patches, and default width of the filter, as in the LCZ Generator.
 const ZONE: Distance = Distance::Metres(100.0);
 
 /// How a scene is mapped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
-    /// From one window to the next, on the ground or in pixels that the model sees. Where not given, 100 m for a model of
+    /// The stride, on the ground or in pixels that the model sees. Where not given, 100 m for a model of
     /// patches, and half a tile for one of pixels.
     pub stride: Option<Distance>,
-    /// Whether a scene of another ground sampling distance than the model was trained at is brought to that.
+    /// Whether a scene of another ground sampling distance than the model was trained at is resampled.
     pub resample: bool,
     /// What the values in the files mean.
     pub radiometry: Radiometry,
@@ -50,7 +50,7 @@ pub struct Mapping {
     pub probabilities: bool,
     /// Whether the run's temperature is ignored.
     pub unscaled: bool,
-    /// What the figure says about where the scene is from; if nothing, what the files say, or their names.
+    /// Provenance of the scene for the figure; if not given, that of the files, or their names.
     pub data: Option<String>,
     /// Where the model runs.
     pub device: Device,
@@ -73,7 +73,7 @@ impl Default for Mapping {
     }
 }
 
-/// Where a map goes, and what it is compared with.
+/// Output of a map, and its reference.
 #[derive(Debug, Clone, Default)]
 pub struct MapOutput<'a> {
     /// The GeoTIFF to write, next to which the other files lie; nothing is written without it.
@@ -115,7 +115,7 @@ pub struct SceneMap {
 /// that cover it, so that no seam shows.
 ///
 /// # Errors
-/// A name that is taken or does not end in .tif, bands that the model needs and the scene lacks, pixels unlike those that
+/// A name that is taken or does not end in .tif, bands that the model needs and the scene lacks, pixels of another kind than those that
 /// the model was trained on, a scene without a whole window, files that cannot be read or written. No GeoTIFF has
 /// its name before all files are written.
 pub fn map(
@@ -223,7 +223,7 @@ pub fn map_with(
     Ok(SceneMap { report, figure, numbers: classified.map })
 }
 
-/// A model at the temperature that was fitted to it.
+/// A model with its fitted temperature.
 struct Scaled {
     model: Box<dyn Classifier>,
     temperature: Option<StoredTemperature>,
@@ -255,7 +255,7 @@ impl Classifier for Scaled {
     }
 }
 
-/// How a model meets a scene.
+/// How a scene is presented to a model.
 enum Traversal<'a> {
     /// Window by window, each a pixel of the map.
     Windows(Windows<'a>),
@@ -282,7 +282,7 @@ impl<'a> Traversal<'a> {
         }
     }
 
-    /// Rows and columns from one window or tile to the next.
+    /// The stride in rows and columns.
     fn stride(&self) -> [usize; 2] {
         match self {
             Self::Windows(windows) => windows.stride(),

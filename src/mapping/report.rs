@@ -1,4 +1,4 @@
-//! What a map holds, and how it compares with the truth.
+//! Summary of a map, and its accuracy against a reference.
 
 use ndarray::Array2;
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub struct MapReport {
     pub seen_metres: Option<f64>,
     /// Metres on the ground a pixel of the scene, where it was resampled.
     pub resampled_from: Option<f64>,
-    /// From one window or tile to the next in pixels that the network saw, down and across.
+    /// The stride in pixels that the network saw, down and across.
     pub stride: [usize; 2],
     /// Windows or pixels that were classified.
     pub classified: usize,
@@ -146,7 +146,7 @@ pub struct MapScores {
     pub overall_accuracy: f64,
     /// OA_u: of pixels that are built (LCZ 1–10) in truth and map.
     pub built_accuracy: Option<f64>,
-    /// OA_bu: whether built and natural are told apart.
+    /// OA_bu: accuracy of built against natural.
     pub built_or_natural_accuracy: Option<f64>,
     /// κ.
     pub kappa: f64,

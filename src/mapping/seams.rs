@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-/// How often neighbouring pixels are of unlike classes where tiles end, and elsewhere: without seams the two are alike.
+/// How often neighbouring pixels differ in class where tiles end, and elsewhere: without seams the two are similar.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Seams {
     /// In a map of tiles side by side, at their edges.

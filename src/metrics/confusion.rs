@@ -108,7 +108,7 @@ impl ConfusionMatrix {
     /// Counts these samples (or pixels).
     ///
     /// # Errors
-    /// Unlike lengths or class lists.
+    /// Different lengths or class lists.
     pub fn of(reference: &Labels, predicted: &Labels) -> Result<Self> {
         let mut confusion = Self::empty(reference.classes().clone());
         confusion.add(reference, predicted)?;
@@ -140,7 +140,7 @@ impl ConfusionMatrix {
     /// Counts these samples too.
     ///
     /// # Errors
-    /// Unlike lengths or class lists; nothing is counted then.
+    /// Different lengths or class lists; nothing is counted then.
     pub fn add(&mut self, reference: &Labels, predicted: &Labels) -> Result<()> {
         check_alike((reference.len(), reference.classes()), (predicted.len(), predicted.classes()))?;
         check_alike((0, &self.classes), (0, reference.classes()))?;

@@ -39,7 +39,7 @@ impl DistributionDistances {
     /// Shape: (N, K) probabilities, N labels or (N, K) label distributions → six numbers.
     ///
     /// # Errors
-    /// No sample, or unlike lengths or class lists.
+    /// No sample, or different lengths or class lists.
     pub fn of(p: &Probabilities, y: &impl Target) -> Result<Self> {
         check_samples((p.len(), p.classes()), y.extent())?;
         let mut sums = [0.0; 6];

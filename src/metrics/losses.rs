@@ -81,7 +81,7 @@ impl Floor {
 /// labels' mean entropy.
 ///
 /// # Errors
-/// No sample, or unlike lengths or class lists.
+/// No sample, or different lengths or class lists.
 ///
 /// ```
 /// use lcz::metrics::{Floor, cross_entropy_loss};
@@ -103,7 +103,7 @@ pub fn cross_entropy_loss(p: &Probabilities, y: &impl Target, floor: Floor) -> R
 /// is +∞ where its y > 0.
 ///
 /// # Errors
-/// No sample, or unlike lengths or class lists.
+/// No sample, or different lengths or class lists.
 pub fn logits_cross_entropy_loss(z: &Logits, y: &impl Target) -> Result<f64> {
     check_samples((z.view().nrows(), z.classes()), y.extent())?;
     let mut sum = 0.0;
@@ -124,7 +124,7 @@ pub fn logits_cross_entropy_loss(z: &Logits, y: &impl Target) -> Result<f64> {
 /// cross-entropy less the labels' entropy, 0 where the prediction is the label.
 ///
 /// # Errors
-/// No sample, or unlike lengths or class lists.
+/// No sample, or different lengths or class lists.
 pub fn kl_divergence_loss(p: &Probabilities, y: &impl Target, floor: Floor) -> Result<f64> {
     mean_over_terms(p, y, |y, p| x_ln_y(y, y / floor.raise(p)))
 }
@@ -133,7 +133,7 @@ pub fn kl_divergence_loss(p: &Probabilities, y: &impl Target, floor: Floor) -> R
 /// Expressed in Terms of Probability*). Some texts halve it, or give the binary form.
 ///
 /// # Errors
-/// No sample, or unlike lengths or class lists.
+/// No sample, or different lengths or class lists.
 pub fn brier_loss(p: &Probabilities, y: &impl Target) -> Result<f64> {
     mean_over_terms(p, y, |y, p| (p - y).powi(2))
 }

@@ -75,7 +75,7 @@ impl Scores {
     /// samples' label distributions.
     ///
     /// # Errors
-    /// No sample, or unlike lengths or class lists.
+    /// No sample, or different lengths or class lists.
     ///
     /// ```
     /// use lcz::metrics::Scores;
@@ -126,7 +126,7 @@ impl VoteScores {
     /// Scores predictions against label distributions; clipped as in [`Scores`].
     ///
     /// # Errors
-    /// No sample, or unlike lengths or class lists.
+    /// No sample, or different lengths or class lists.
     pub fn of(predicted: &Probabilities, y: &LabelDistributions) -> Result<Self> {
         let cross_entropy = cross_entropy_loss(predicted, y, Floor::SCIKIT_LEARN)?;
         Ok(Self {

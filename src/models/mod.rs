@@ -52,7 +52,7 @@ pub trait Classifier: Shared {
     /// Class probabilities, a row per patch, or per pixel: patch by patch and line by line. Shape: (N, K) or (N S S, K).
     ///
     /// # Errors
-    /// Patches unlike those it was trained on, or that cannot be read.
+    /// Other patches than those it was trained on, or that cannot be read.
     fn predict(&self, patches: &Patches) -> Result<Probabilities>;
 
     /// What each of its members says, of which [`predict`](Self::predict) is the mean: the networks of an
@@ -205,7 +205,7 @@ macro_rules! described_as {
 }
 use described_as;
 
-/// Refuses patches unlike those that a model takes.
+/// Refuses patches of another kind than those that a model takes.
 fn check_imagery(model: &dyn Classifier, patches: &Patches) -> Result<()> {
     match model.imagery().mismatch(patches.imagery()) {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! How fast a network trains and classifies here, next to the best that the machine can do.
+//! How fast a network trains and classifies here, next to the machine's peak.
 //!
 //! Through the calls that a user makes (`fit` and `predict`), on patches of random numbers in memory: standardisation,
 //! shuffling and copies are included, reading is not.
@@ -20,10 +20,10 @@ use crate::nn::{Standardisation, Training};
 use crate::simd::{Level, peak};
 use crate::{Bands, Classes, Error, Imagery, Labels, Progress, Result};
 
-/// Batches of a training set: an epoch.
+/// Batches per epoch of the training set.
 const BATCHES: usize = 16;
 
-/// Samples of a round take so long, at least.
+/// Shortest duration of a round.
 const ROUND: Duration = Duration::from_millis(700);
 
 /// What is timed.
@@ -43,13 +43,13 @@ pub struct Measured {
     pub model: String,
     /// What was timed.
     pub mode: BenchMode,
-    /// Where.
+    /// The device.
     pub device: String,
     /// Samples a step or a call.
     pub batch: usize,
     /// Threads.
     pub threads: usize,
-    /// Numbers of the network.
+    /// Parameters of the network.
     pub parameters: usize,
     /// Floating-point operations of a forward pass of one sample, in millions: two for each
     /// multiplication of a convolution or a dense layer.
@@ -64,7 +64,7 @@ pub struct Measured {
     pub gflops: f64,
     /// What fused multiply-adds alone reach on as many threads, measured just before and after; the better.
     pub peak_gflops: f64,
-    /// The one in the other.
+    /// Share of the peak that was reached.
     pub share_of_peak: f64,
     /// The instruction set that was chosen.
     pub instructions: String,
@@ -78,7 +78,7 @@ pub struct Measured {
 /// where each pixel is given one), with as many threads as rayon has.
 ///
 /// # Errors
-/// Settings that cannot be; a batch or rounds of 0; a training that fails.
+/// Invalid settings; a batch or rounds of 0; a training that fails.
 pub fn bench(
     config: &Config,
     device: Device,
@@ -159,7 +159,7 @@ pub fn bench(
     })
 }
 
-/// Any targets.
+/// Arbitrary targets.
 fn targets(patches: &Patches, sample: Sample) -> Result<Targets> {
     let (classes, size) = (patches.classes().clone(), patches.imagery().patch_size);
     let k = classes.len();

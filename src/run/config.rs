@@ -1,4 +1,4 @@
-//! What a run is made of: the network, its training and its data, from a TOML file, the
+//! The configuration of a run: network, training and data, from a TOML file, the
 //! command line, or both.
 
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub struct Config {
     pub data: DataSettings,
 }
 
-/// Which data, and what of it.
+/// The data set, and the part of it that is used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataSettings {
@@ -35,7 +35,7 @@ pub struct DataSettings {
     pub path: PathBuf,
     /// The labels that the network is trained on.
     pub labels: LabelKind,
-    /// α of posterior labels; 1/K for K classes if not given, which weighs as one vote in all.
+    /// α of posterior labels; 1/K for K classes if not given, which has the weight of one vote in total.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
     /// The bands, in this order; all of them if not given.
@@ -121,7 +121,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The first setting that another configuration has otherwise, by its name; how many epochs there
+    /// The name of the first setting that differs in another configuration; how many epochs there
     /// are, how often checkpoints are written and where the data lie does not count.
     pub(super) fn difference(&self, other: &Self) -> Result<Option<String>> {
         let mut same = other.clone();
@@ -179,7 +179,7 @@ pub(super) fn to_toml(settings: &impl Serialize) -> Result<String> {
         .map_err(|e| Error::Internal { what: "writing TOML", detail: e.to_string() })
 }
 
-/// A table of settings as what it should be.
+/// A table of settings, deserialised.
 pub(super) fn of_table<T: DeserializeOwned>(table: Table, place: &str) -> Result<T> {
     table.try_into().map_err(|e: toml::de::Error| {
         let problem = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");

@@ -21,7 +21,7 @@ use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result};
 /// Bins of a reliability diagram, as the label distribution paper draws it.
 pub const DIAGRAM_BINS: usize = 20;
 
-/// Patches in the figure of what a model makes of pixels, at most.
+/// Most patches in the figure of a segmentation model's predictions.
 const SHOWN: usize = 6;
 
 /// Scores of a run and its baselines on one file.
@@ -29,9 +29,9 @@ const SHOWN: usize = 6;
 pub struct Evaluation {
     /// The file.
     pub data: String,
-    /// Where its patches are from, as it says.
+    /// Provenance of its patches, as the file states it.
     pub provenance: String,
-    /// What is given a class.
+    /// The unit of classification.
     pub sample: Sample,
     /// Patches; the samples are these, or their pixels that have a class.
     pub patches: usize,
@@ -39,15 +39,15 @@ pub struct Evaluation {
     pub baselines: Vec<ModelScores>,
     /// The run's model.
     pub network: ModelScores,
-    /// Its table of measures, with intervals and the human ceiling.
+    /// Its table of measures, with intervals and the estimated human performance.
     pub scorecard: Scorecard,
     /// The same after temperature scaling, where the run has a temperature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaled: Option<Scaled>,
-    /// What its members are unsure of and disagree about, where it is an ensemble.
+    /// Decomposition of the entropy over its members, where it is an ensemble.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<MembersSummary>,
-    /// The mean of several passes with dropout, where it was asked for.
+    /// The mean of several passes with dropout, where requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampled: Option<Sampled>,
     /// Its confusion matrix.
@@ -55,7 +55,7 @@ pub struct Evaluation {
     pub confusion: ConfusionMatrix,
 }
 
-/// What a run's temperature makes of its predictions.
+/// The evaluation after temperature scaling.
 #[derive(Debug, Clone, Serialize)]
 pub struct Scaled {
     /// The temperature, and where it is from.
@@ -79,7 +79,7 @@ impl MembersSummary {
     }
 }
 
-/// What Monte Carlo dropout makes of a network's predictions.
+/// The evaluation with Monte Carlo dropout.
 #[derive(Debug, Clone, Serialize)]
 pub struct Sampled {
     /// The passes.
@@ -105,7 +105,7 @@ pub struct ModelScores {
 /// without dropout.
 ///
 /// # Errors
-/// Data that is unusable, unlabelled, or unlike what the run was trained on; passes of what is no network or
+/// Data that is unusable, unlabelled, or of another kind than the training data; passes of a model that is no network or
 /// has no dropout.
 pub fn evaluate(
     run: &Run,
@@ -123,7 +123,7 @@ pub fn evaluate(
     Ok(assessment.evaluation)
 }
 
-/// An evaluation, and what its figures need besides.
+/// An evaluation, and further data for its figures.
 pub(crate) struct Assessment {
     evaluation: Evaluation,
     file: PathBuf,

@@ -28,7 +28,7 @@ pub struct FeatureReport {
 /// all.
 ///
 /// # Errors
-/// A run without a network, patches unlike those it was trained on, a file that exists or cannot be
+/// A run without a network, patches of another kind than those it was trained on, a file that exists or cannot be
 /// written.
 pub fn features(
     run: &Run,

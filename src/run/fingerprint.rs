@@ -1,4 +1,4 @@
-//! Whether a training is resumed on the data that it began with, without reading all of them.
+//! Checks that a training is resumed on the same data, without reading all of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ impl Fingerprint {
         self.patches
     }
 
-    /// What is not as it was, in a few words; none if all is.
+    /// The first difference, in a few words; none if there is none.
     pub(crate) fn change(&self, now: &Self) -> Option<String> {
         if self.patches != now.patches {
             return Some(format!("{} patches where it had {}", now.patches, self.patches));

@@ -288,7 +288,7 @@ impl Run {
         if path.exists() { Config::load(&path).map(Some) } else { Ok(None) }
     }
 
-    /// Which data the run was trained on, and what of it; an imported network does not say.
+    /// The data that the run was trained on; none for an imported network.
     ///
     /// # Errors
     /// A configuration that is there but cannot be read.

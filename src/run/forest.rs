@@ -55,7 +55,7 @@ impl ForestConfig {
     }
 }
 
-/// What a forest came to.
+/// Summary of a trained forest.
 #[derive(Debug, Clone, Serialize)]
 pub struct ForestOutcome {
     /// Patches it was grown on.

@@ -1,5 +1,5 @@
-//! One run: a configuration trains a network or a forest into a folder, and what it has learnt is evaluated,
-//! calibrated, timed and used.
+//! One run: a configuration trains a network or a forest into a folder, and the trained model is evaluated,
+//! calibrated, timed and applied.
 
 mod bench;
 mod config;

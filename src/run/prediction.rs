@@ -36,7 +36,7 @@ pub struct Prediction {
 pub struct PredictionReport {
     /// Patches, N.
     pub patches: usize,
-    /// What is given a class.
+    /// The unit of classification.
     pub sample: Sample,
     /// The codes of the classes.
     pub classes: Vec<String>,
@@ -60,10 +60,10 @@ pub struct PredictionReport {
 }
 
 /// Writes a run's class probabilities of a file: `probabilities` [N, K], or [N, S, S, K] where each pixel is given a class,
-/// with what is known of the patches. The new file appears whole or not at all.
+/// with the labels, votes, masks and groups of the patches. The new file appears whole or not at all.
 ///
 /// # Errors
-/// Patches unlike those that the run was trained on, passes of what is no network or has no dropout, a file that exists or
+/// Other patches than those that the run was trained on, passes of what is no network or has no dropout, a file that exists or
 /// cannot be written.
 pub fn predict(
     run: &Run,

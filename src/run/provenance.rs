@@ -1,4 +1,4 @@
-//! What the figures of a run say about where their numbers come from.
+//! Provenance of the figures of a run.
 
 use super::Run;
 use super::config::load_table;

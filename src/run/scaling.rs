@@ -44,12 +44,12 @@ impl Procedure {
 /// An ensemble has one temperature for the mean of its members, whose logits are ln p̄; so has a random forest, with a
 /// floor below its probabilities, some of which are 0.
 ///
-/// Without `labels`, the loss is that of the votes where the patches have votes, since calibration to the majority is
-/// a fiction where experts disagree; else that of the labels that the run was trained on.
+/// Without `labels`, the loss is that of the votes where the patches have votes, since calibration to the majority class
+/// is not meaningful where experts disagree; else that of the labels that the run was trained on.
 ///
 /// # Errors
-/// A run that another process is training; data that is unusable, unlabelled, or unlike
-/// what the run was trained on; a file that cannot be written.
+/// A run that another process is training; data that is unusable, unlabelled, or of another kind than
+/// the training data; a file that cannot be written.
 pub fn temp_scale(
     run: &Run,
     data: &Path,
@@ -93,7 +93,7 @@ pub fn temp_scale(
     Ok(fit)
 }
 
-/// What a temperature divides: a network's logits. Of an ensemble, which averages softmaxes, ln p̄: one T for the mean, not
+/// The logits that a temperature divides. Of an ensemble, which averages softmaxes, ln p̄: one T for the mean, not
 /// one for each member, since the mean is what is calibrated. Probabilities of 0, as a forest has them, are raised to
 /// the floor that is returned.
 fn logits(run: &Run, patches: Patches, device: Device) -> Result<(Samples, Logits, Option<f64>)> {

@@ -1,4 +1,4 @@
-//! What a model is trained and tested on: patches with labels, or with the classes of their pixels.
+//! Training and test sets: patches with labels, or with the classes of their pixels.
 
 use ndarray::{Array2, Axis, s};
 

@@ -21,7 +21,7 @@ use crate::{Error, LabelDistributions, Progress, Result};
 /// Validation patches read at once to check them.
 const CHECKED_AT_ONCE: usize = 256;
 
-/// What a training came to.
+/// Summary of a training.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
     /// The network.
@@ -46,7 +46,7 @@ pub struct Outcome {
     pub waiting: f64,
     /// Where it was resumed, if it was not begun.
     pub resumed: Option<Resumed>,
-    /// What its settings make useless, and what to do about it.
+    /// Warnings about settings without effect.
     pub warnings: Vec<String>,
     /// All epochs.
     #[serde(skip)]
@@ -64,7 +64,7 @@ pub struct Resumed {
     pub was_over: bool,
 }
 
-/// What may change when a training is resumed.
+/// Settings that may change when a training is resumed.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     /// Epochs in all. The learning rate of an epoch does not depend on how many there are, so that a
@@ -83,7 +83,7 @@ struct Notes {
 }
 
 impl DataSettings {
-    /// A data set with these bands, without these zones, to be split so.
+    /// A data set with these bands and this split, without these zones.
     ///
     /// # Errors
     /// A zone that does not exist.

@@ -1,4 +1,4 @@
-//! Votes summed up, and their figures.
+//! Summary of votes, and their figures.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::hash::checksum;
 use crate::metrics::VoteSummary;
 use crate::{Error, Result};
 
-/// Sums the votes of a file up and draws them into a folder, if there is one: `voting-entropy` (where classes are
+/// Summarises the votes of a file and draws them into a folder, if given: `voting-entropy` (where classes are
 /// zones) and `voting-confusion`. `data` is what the figures say of where the votes are from, for files that
 /// do not say it themselves.
 ///

@@ -1,4 +1,4 @@
-//! A box of longitudes and latitudes, and the pixels that it takes out of a raster.
+//! A box of longitudes and latitudes, and the window of a raster that it covers.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The bands of one date, brought to one grid.
+//! The bands of one date, resampled to one grid.
 
 use std::path::{Path, PathBuf};
 
@@ -62,7 +62,7 @@ impl Scene {
         self.scl.as_ref()
     }
 
-    /// These bands only, in this order; files that hold none of them are read no more.
+    /// These bands only, in this order; files without any of them are not read.
     ///
     /// # Errors
     /// A band that the scene does not have.
@@ -87,7 +87,7 @@ impl Scene {
         Ok(Self { files, channels, bands: bands.clone(), scl: self.scl })
     }
 
-    /// What the files say of themselves, the first that says something.
+    /// The description in the files (`ImageDescription`), from the first file that has one.
     pub fn description(&self) -> Option<&str> {
         self.files.iter().find_map(GeoTiff::description)
     }
@@ -206,14 +206,14 @@ impl Shared {
     }
 }
 
-/// The band that a file's name names.
+/// The band named in a file's name.
 fn band_name(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let parts = stem.split(['_', '-', '.', ' ']);
     parts.rev().find_map(as_band).unwrap_or_else(|| stem.into_owned())
 }
 
-/// `B02` → `B2`, `b8a` → `B8A`; `None` for what is no band.
+/// `B02` → `B2`, `b8a` → `B8A`; `None` for anything that is not a band name.
 fn as_band(part: &str) -> Option<String> {
     let part = part.to_ascii_uppercase();
     let rest = part.strip_prefix('B')?;

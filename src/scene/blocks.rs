@@ -1,6 +1,6 @@
 //! Tiles assigned to training, validation and testing by whole blocks of ground.
 //!
-//! Neighbouring tiles show the same district and may overlap, so tiles assigned one by one measure memory. Here squares of
+//! Neighbouring tiles show the same district and may overlap, so a split of single tiles overestimates accuracy. Here squares of
 //! several tiles are assigned whole, and no pixel is in two parts: a tile that reaches into blocks of two parts is in none.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::parts::{Part, Shares};
 use super::tiles::{CutScene, Fate};
 use crate::{Error, Result};
 
-/// Deals that are drawn, of which the best is taken.
+/// Random assignments, of which the best is taken.
 const DEALS: usize = 500;
 
 /// How the tiles of a cut scene are assigned to the three parts.
@@ -57,7 +57,7 @@ impl BlockSplit {
     ///
     /// Of 500 random assignments the one is taken that comes nearest to the shares in the pixels of every class: the
     /// smallest sum over parts and classes of |pixels of the class in the part − its share of all of them|, each class
-    /// counting alike. Only positions and classes decide, never the pixels' values.
+    /// counting equally. Only positions and classes decide, never the pixels' values.
     ///
     /// # Errors
     /// A block of no tile, or too few blocks with tiles for the parts.

@@ -1,4 +1,4 @@
-//! Clouds and their shadows, as Sentinel-2's scene classes (SCL band) tell them.
+//! Clouds and their shadows, from Sentinel-2's scene classes (SCL band).
 
 use ndarray::{Array2, Axis};
 
@@ -27,7 +27,7 @@ impl Default for CloudFilter {
     }
 }
 
-/// What the scene classes say of a pixel.
+/// Whether a pixel is clear or hidden, by the scene classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sky {
     Clear,
@@ -62,7 +62,7 @@ impl CloudFilter {
         Ok(())
     }
 
-    /// What the scene classes say of each pixel of a window of the finest grid.
+    /// The scene classes' verdict on each pixel of a window of the finest grid.
     pub(super) fn read(&self, scl: &GeoTiff, shared: &Shared, window: &Window) -> Result<Array2<Sky>> {
         scl.check_single("scene classes")?;
         let factor = shared.multiple(scl.path(), scl.grid())?;

@@ -3,10 +3,10 @@
 use super::rasterise::Vertex;
 
 /// Whether two edges of these rings cross: each has the ends of the other on its two sides. Edges that only touch, or
-/// lie on each other, do not.
+/// lie on each other, do not cross.
 ///
-/// Edges are met from top to bottom, and compared with those only that reach as far down: of a polygon as maps have
-/// them few are side by side.
+/// Edges are visited from top to bottom, and compared only with those that reach as far down: in usual polygons
+/// of maps, few lie side by side.
 pub(super) fn crosses_itself(rings: &[Vec<Vertex>]) -> bool {
     let mut edges: Vec<(Vertex, Vertex)> = Vec::new();
     for ring in rings {

@@ -1,8 +1,8 @@
-//! Coordinate systems: their names, and the way from one to another.
+//! Coordinate systems: their names, and transformations between them.
 //!
 //! Definitions are those of the EPSG registry as PROJ.4 strings (crate `crs-definitions`), computed by
-//! `proj4rs`, whose projections agree with PROJ's to a micrometre (a test). Between two datums the way
-//! leads over WGS 84 by the three or seven parameters of the definition, which is right to a few metres
+//! `proj4rs`, whose projections agree with PROJ's to a micrometre (a test). The path between two datums
+//! goes through WGS 84 by the three or seven parameters of the definition, which is right to a few metres
 //! at most, as it is in PROJ.4. A system whose datum needs a grid file, or names no parameters, is
 //! refused rather than taken for WGS 84.
 
@@ -126,11 +126,11 @@ impl FromStr for Crs {
     }
 }
 
-/// The way from the coordinates of one system to those of another; nothing to compute where both are one.
+/// Transforms coordinates of one system to another; does nothing where both are the same.
 pub(super) struct Reprojection(Option<(Proj, Proj)>);
 
 impl Reprojection {
-    /// Says in words why there is no way.
+    /// Describes why there is no transformation.
     pub fn between(from: &Crs, to: &Crs) -> std::result::Result<Self, String> {
         let known = |crs: &Crs| match crs.epsg() {
             Some(code) => definition(code).map_err(|problem| format!("EPSG:{code}: {problem}")),
@@ -155,7 +155,7 @@ impl Reprojection {
     }
 }
 
-/// The system of a code, or why it is of no use.
+/// The system of a code, or why it cannot be used.
 fn definition(code: u16) -> std::result::Result<Proj, String> {
     let text = crs_definitions::from_code(code).ok_or("the registry has no such coordinate system")?.proj4;
     let says = |what: &str| text.contains(what);

@@ -63,7 +63,7 @@ impl Default for Cutting {
 }
 
 impl Cutting {
-    /// Settings that cannot work, and dates that do not match.
+    /// Invalid settings, and dates that do not match.
     pub(super) fn check(&self, dates: &[Scene]) -> Result<()> {
         if dates.is_empty() {
             return Err(Error::input("bands", "no date", "give the bands of at least one"));

@@ -1,9 +1,9 @@
-//! EuroSAT: 27,000 images of 64 × 64 pixels of 10 m in ten classes of land use, a folder a class.
+//! EuroSAT: 27,000 images of 64 × 64 pixels of 10 m in ten classes of land use, one folder per class.
 //!
 //! Helber et al. (2019), *EuroSAT: A Novel Dataset and Deep Learning Benchmark for Land Use and Land Cover
-//! Classification*, IEEE JSTARS 12. It comes as JPEGs in true colour, which somebody has stretched for the eye, and as
+//! Classification*, IEEE JSTARS 12. It comes as JPEGs in true colour, contrast-stretched, and as
 //! GeoTIFFs of all 13 Sentinel-2 bands (top of atmosphere, reflectance × 10,000), of which B8A is the last. An image has 10 m
-//! a pixel in either, whatever the band's own distance.
+//! per pixel in either, whatever the band's original resolution.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -68,7 +68,7 @@ pub struct EuroSat {
     images: Vec<(PathBuf, usize)>,
 }
 
-/// Which images are for what: positions among all of them.
+/// The split: positions of the images of each part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EuroSatSplit {
     parts: [Vec<usize>; 3],
@@ -158,7 +158,7 @@ impl EuroSat {
         Imagery { patch_size: SIDE, bands, ground_sampling_distance: Some(10.0), unit: unit.to_owned() }
     }
 
-    /// Where the images are from: what the first of them says of itself if it says that it is synthetic, else EuroSAT.
+    /// Where the images are from: the description of the first image if it says that it is synthetic, else EuroSAT.
     ///
     /// # Errors
     /// A GeoTIFF that cannot be read.
@@ -174,7 +174,7 @@ impl EuroSat {
         Ok(synthetic.unwrap_or(real))
     }
 
-    /// So much of each class for each part, drawn from `seed`. Images of EuroSAT touch each other on the ground, so
+    /// A random split by these shares within each class, with this random seed. Images of EuroSAT touch each other on the ground, so
     /// that a test on such a split is easier than on another place.
     ///
     /// # Errors
@@ -238,7 +238,7 @@ impl EuroSat {
         Ok(EuroSatSplit { parts, words: format!("split given by {}", names.join(", ")) })
     }
 
-    /// Writes the parts as `training.h5`, `validation.h5` and `testing.h5` into a new folder, as everything else takes
+    /// Writes the parts as `training.h5`, `validation.h5` and `testing.h5` into a new folder, as all commands read
     /// them; the folder appears whole or not at all. `data` says where the images are from.
     ///
     /// # Errors

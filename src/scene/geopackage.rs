@@ -1,4 +1,4 @@
-//! Polygons and their attributes from a GeoPackage (OGC 12-128r18): an SQLite file with a table a layer.
+//! Polygons and their attributes from a GeoPackage (OGC 12-128r18): an SQLite file with one table per layer.
 //!
 //! An SQLite file may hold programs: views that never end, columns that are computed. Only tables are read here, and no more
 //! steps, rows and bytes than the file's length accounts for.
@@ -95,7 +95,7 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
     Ok(Layer { fields, records, shapes, crs })
 }
 
-/// Checks that all of the file lies in the file: what another program has still to write into it lies next to it, and would
+/// Checks that the file is complete: pages that another program has yet to write into it are in a file next to it, and would
 /// not be read.
 fn check_journal(path: &Path) -> Result<()> {
     for ending in ["-wal", "-journal"] {
@@ -110,7 +110,7 @@ fn check_journal(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Opens a file of `bytes` bytes so that nothing is written next to it, and what it asks for is bounded.
+/// Opens a file of `bytes` bytes so that nothing is written next to it, with limits on memory and steps.
 fn open(path: &Path, bytes: u64) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -179,7 +179,7 @@ fn layers(connection: &Connection) -> rusqlite::Result<Vec<Features>> {
     layers.collect()
 }
 
-/// A name as SQL has it.
+/// A name, quoted for SQL.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -303,7 +303,7 @@ impl Bytes<'_> {
 mod tests {
     use super::*;
 
-    /// The message on reading a GeoPackage of one layer, `zones`, that `change` has spoilt; its folder must stay as it is.
+    /// The message on reading a GeoPackage of one layer, `zones`, that `change` has damaged; its folder must stay as it is.
     fn told(change: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a file of zones?.gpkg");

@@ -44,7 +44,7 @@ const OTHER_COMPRESSIONS: [(u16, &str); 9] = [
     (50000, "ZSTD"),
     (50001, "WEBP"),
 ];
-/// What fixes most of what cannot be read.
+/// The command that converts most files that cannot be read.
 const MEND_COMPRESSION: &str = "convert it: gdal_translate -co COMPRESS=DEFLATE IN.tif OUT.tif";
 /// No compression method above packs more than this many bytes into one.
 const LARGEST_COMPRESSION_RATIO: u64 = 4096;
@@ -170,7 +170,7 @@ impl GeoTiff {
         Err(Error::file(&self.path, problem, "extract it: gdal_translate -b 1 IN.tif OUT.tif"))
     }
 
-    /// What the file says of itself (`ImageDescription`).
+    /// The file's description (`ImageDescription`).
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
@@ -266,7 +266,7 @@ fn bands_without_alpha(samples: usize, extra: &[u16]) -> Vec<usize> {
     if bands.is_empty() { (0..samples).collect() } else { bands }
 }
 
-/// Hands on every sample with its position in the chunk, as f32; no data as NaN.
+/// Passes on every sample with its position in the chunk, as f32; no data as NaN.
 fn each_sample(chunk: &DecodingResult, no_data: Option<f64>, mut take: impl FnMut(usize, f32)) {
     macro_rules! hand_on {
         ($samples:expr, $to_f64:expr, $no_data:expr) => {{
@@ -308,7 +308,7 @@ fn limits() -> Limits {
     limits
 }
 
-/// What a decoder's refusal means for the user.
+/// A decoder's error, in words for the user.
 fn unreadable(path: &Path, error: &TiffError) -> Error {
     use tiff::TiffFormatError::{TiffSignatureInvalid, TiffSignatureNotFound};
     match error {
@@ -405,10 +405,10 @@ fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<
     Ok((Some(Transform(transform)), crs))
 }
 
-/// What a header is read as saying, where the decoder would stumble over what it says: bytes and the
+/// Replacements for header fields that the decoder does not support: bytes and the
 /// place of the first.
 ///
-/// Samples are plain numbers ("black is zero"): a class raster with a colour table, or bands marked as red,
+/// Samples are plain numbers ("black is zero"): a class raster with a colour table, and bands marked as red,
 /// green and blue, hold the same numbers as any other; the decoder would refuse the one and invert a
 /// "white is zero" band.
 ///

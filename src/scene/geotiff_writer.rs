@@ -92,7 +92,7 @@ impl Pixel for f32 {
     }
 }
 
-/// A GeoTIFF on its way: lines are appended from the top, and [`finish`](Self::finish) gives the file its
+/// A GeoTIFF that is being written: lines are appended from the top, and [`finish`](Self::finish) gives the file its
 /// name. Dropped before, it leaves nothing.
 ///
 /// ```
@@ -168,14 +168,14 @@ impl<P: Pixel> GeoTiffWriter<P> {
         self
     }
 
-    /// What the file says of itself (`ImageDescription`).
+    /// The file's description (`ImageDescription`).
     #[must_use]
     pub fn describe(mut self, text: &str) -> Self {
         self.description = Some(text.to_owned());
         self
     }
 
-    /// Several bands, by their names: each pixel then has a sample of each, side by side. To be said
+    /// Several bands, by their names: each pixel then has a sample of each, side by side. Must be called
     /// before lines are appended.
     #[must_use]
     pub fn bands(mut self, names: &[&str]) -> Self {
@@ -252,15 +252,15 @@ impl<P: Pixel> GeoTiffWriter<P> {
         Error::Internal { what: "writing a GeoTIFF", detail: format!("{}: {detail}", self.path.display()) }
     }
 
-    /// Writes what is left and the tags, and gives the file its name.
+    /// Writes the remaining lines and the tags, and gives the file its name.
     ///
     /// # Errors
-    /// Lines are missing, a full disk, a file that has got that name by now.
+    /// Lines are missing, a full disk, a file of that name that exists by now.
     pub fn finish(self) -> Result<()> {
         self.complete()?.become_new()
     }
 
-    /// Writes what is left and the tags. The file has its name once the result takes it, so that several files can
+    /// Writes the remaining lines and the tags. The file has its name once the result takes it, so that several files can
     /// appear together.
     pub(crate) fn complete(mut self) -> Result<Partial> {
         self.write_strips(true)?;

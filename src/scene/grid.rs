@@ -56,12 +56,12 @@ pub struct Grid {
     pub columns: usize,
     /// Where the pixels lie; `None` if the file does not say.
     pub transform: Option<Transform>,
-    /// What the coordinates are.
+    /// The coordinate system.
     pub crs: Crs,
 }
 
 impl Grid {
-    /// Metres on the ground a pixel: the square root of the pixel's area.
+    /// Metres on the ground per pixel: the square root of the pixel's area.
     ///
     /// In a projected system this is the pixel size. For longitude and latitude it is taken at the
     /// latitude φ of the raster's centre on the WGS 84 ellipsoid: a radian of latitude is

@@ -1,4 +1,4 @@
-//! Labels brought to the grid of the bands: a raster as it is or reprojected, or polygons rasterised.
+//! Labels on the grid of the bands: a raster as it is or reprojected, or polygons rasterised.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -22,7 +22,7 @@ impl Labelling {
     /// Reads the labels for these bands.
     ///
     /// # Errors
-    /// A file that cannot be read, a field that is not there, a class that is none, coordinates of an
+    /// A file that cannot be read, a missing field, an unknown class, coordinates of an
     /// unknown system or (without `reproject`) of another than the bands', labels that all lie elsewhere.
     pub fn open(
         &self,

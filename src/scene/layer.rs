@@ -19,8 +19,8 @@ pub(super) struct Layer {
     pub fields: Vec<String>,
     /// The attributes of each polygon, in the order of `fields`.
     pub records: Vec<Vec<Value>>,
-    /// The rings of each polygon, outlines and holes alike; none for one without a shape.
+    /// The rings of each polygon, both outlines and holes; none for one without a shape.
     pub shapes: Vec<Vec<Ring>>,
-    /// The coordinate system, or what is wrong with it.
+    /// The coordinate system, or the reason why it cannot be used.
     pub crs: Result<Crs>,
 }

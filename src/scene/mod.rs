@@ -1,7 +1,7 @@
 //! Patches cut from GeoTIFF bands at labelled pixels, split by region; and GeoTIFFs written.
 //!
-//! Bands ([`Scene`], one a date) are GeoTIFFs on one grid, or on whole multiples of the finest. Labels
-//! ([`Labelling`]) are such a raster or the polygons of a shapefile. [`Cutting`] takes a window around
+//! Bands ([`Scene`], one per date) are GeoTIFFs on one grid, or on whole multiples of the finest. Labels
+//! ([`Labelling`]) are such a raster or polygons (shapefile, GeoPackage). [`Cutting`] takes a window around
 //! each labelled pixel and assigns whole connected regions (or groups of polygons) to training, validation
 //! and testing.
 //!

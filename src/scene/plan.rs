@@ -109,7 +109,7 @@ impl Cutting {
 }
 
 impl Plan<'_> {
-    /// What is cut and what is left out.
+    /// The number of patches cut and left out.
     pub fn report(&self) -> &CutReport {
         &self.report
     }

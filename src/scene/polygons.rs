@@ -45,7 +45,7 @@ pub struct Labelling {
     /// The polygons' field of classes: numbers, codes or names. If none is named, the first that is
     /// called value, lcz, `lcz_class`, class, `class_id`, classes, label, code, gridcode or dn, in any case.
     pub label_field: Option<String>,
-    /// The polygons' field that says what is not to be split, such as a polygon's number or a city.
+    /// The polygons' field of groups that are not split, such as a polygon's number or a city.
     pub group_field: Option<String>,
     /// The coordinate system of the labels, in place of what the file says.
     pub crs: Option<Crs>,
@@ -78,7 +78,7 @@ impl Default for Labelling {
 /// The labelled polygons of a file.
 pub(super) struct Polygons {
     pub path: PathBuf,
-    /// The coordinate system, or what is wrong with it.
+    /// The coordinate system, or the reason why it cannot be used.
     pub crs: Result<Crs>,
     /// The field that holds the classes.
     pub label_field: String,
@@ -98,7 +98,7 @@ pub(super) struct Polygon {
     pub class: usize,
     /// What is not to be split, where a field says so.
     pub group: Option<i32>,
-    /// Outlines and holes alike.
+    /// Both outlines and holes.
     pub rings: Vec<Ring>,
 }
 

@@ -1,4 +1,4 @@
-//! What the numbers in a scene's files mean.
+//! Conversion of the numbers in a scene's files to reflectance or another unit.
 
 use crate::{Error, Result};
 

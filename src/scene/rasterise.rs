@@ -1,8 +1,8 @@
 //! Which pixels a polygon covers: those whose centres lie inside it.
 //!
 //! Inside is what an odd number of edges lies left of (the even-odd rule), over all rings of a polygon
-//! together: holes, islands in holes and several parts need no telling apart, and where a ring crosses
-//! itself, what it goes round twice is outside. A centre exactly on an edge is inside if the inside is
+//! together: holes, islands in holes and several parts need no special treatment, and where a ring crosses
+//! itself, the area that it encloses twice is outside. A centre exactly on an edge is inside if the inside is
 //! left of it or below it, so polygons that share an edge share no pixel.
 
 use std::ops::Range;

@@ -1,5 +1,5 @@
-//! A scene as a model sees it: the part that counts, with its values as pixels, and on another ground sampling distance
-//! where asked for.
+//! A scene as a model sees it: the chosen window with converted values, resampled to another ground sampling distance
+//! where requested.
 
 use std::ops::Range;
 use std::path::Path;

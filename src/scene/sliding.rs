@@ -1,4 +1,4 @@
-//! Windows that slide over a scene, as a network that maps it meets them: some lines of the map at a time.
+//! Windows that slide over a scene, for mapping: some lines of the map at a time.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! Training, validation and test regions, with a buffer between them.
 //!
 //! Neighbouring pixels look alike and their windows overlap, so pixels split at random measure
-//! memory, not skill. Here whole regions are assigned to the three parts, and a window that overlaps
+//! memorisation, not accuracy on new places. Here whole regions are assigned to the three parts, and a window that overlaps
 //! one of a later part is dropped.
 
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ const DEALS: usize = 500;
 const MOST_PIXELS: usize = 1_000_000_000;
 
 impl Split {
-    /// Deals whole regions to the parts, class by class, and drops what overlaps: the rule is on the
+    /// Assigns whole regions to the parts, class by class, and drops what overlaps: the rule is on the
     /// module's page. Windows overlap if their centres lie within `reach` rows and `reach` columns.
     pub fn draw(sites: &[Site], classes: usize, shares: Shares, reach: usize, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);

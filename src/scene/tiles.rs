@@ -1,4 +1,4 @@
-//! Square tiles on a fixed grid over a scene, each with the class of every pixel: what segmentation learns from.
+//! Square tiles on a fixed grid over a scene, each with the class of every pixel: training data for segmentation.
 //!
 //! Tiles begin at the upper left corner of the scene, or of the box that is cut from it, and lie a stride apart. Each
 //! has one [`Fate`]: it is kept, or left out for the first reason of these that holds: a pixel without data, too many

@@ -1,11 +1,11 @@
-//! What the .prj file of a shapefile says: well-known text, of OGC (01-009, 18-010r7) or of Esri.
+//! The .prj file of a shapefile: well-known text, of OGC (01-009, 18-010r7) or of Esri.
 //!
 //! The crate `proj4wkt` (0.1) overflows the stack on deeply nested text, and drops the EPSG code that the text states, by
 //! which systems are compared here.
 
 use super::crs::Crs;
 
-/// `KEYWORD["name", …]`: the keyword, the first text in it, its numbers, and what is nested.
+/// `KEYWORD["name", …]`: the keyword, the first text in it, its numbers, and nested entries.
 #[derive(Debug, Default)]
 struct Node {
     keyword: String,

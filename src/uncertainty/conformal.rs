@@ -127,7 +127,7 @@ impl Conformal {
     /// (n, K) probabilities, n labels or (n, K) label distributions → one threshold.
     ///
     /// # Errors
-    /// No sample, unlike lengths or class lists, α outside 0–1, or a negative λ.
+    /// No sample, different lengths or class lists, α outside 0–1, or a negative λ.
     ///
     /// ```
     /// use lcz::uncertainty::{Conformal, ConformalSettings};
@@ -348,7 +348,7 @@ impl PredictionSets {
     /// they hold, `(1/N) Σ_n Σ_{k in set} y_nk`.
     ///
     /// # Errors
-    /// No sample, or unlike lengths or class lists.
+    /// No sample, or different lengths or class lists.
     pub fn coverage(&self, y: &impl Target) -> Result<f64> {
         check_samples((self.inside.nrows(), &self.classes), y.extent())?;
         let held = self.inside.indexed_iter().filter(|(_, inside)| **inside).map(|((n, k), _)| y.y(n, k));
@@ -359,7 +359,7 @@ impl PredictionSets {
     /// all may be 99 % of water and 60 % of a rare zone.
     ///
     /// # Errors
-    /// No sample, or unlike lengths or class lists.
+    /// No sample, or different lengths or class lists.
     pub fn by_class(&self, y: &Labels) -> Result<Vec<SetsOfClass>> {
         check_samples((self.inside.nrows(), &self.classes), (y.len(), y.classes()))?;
         let sizes = self.sizes();

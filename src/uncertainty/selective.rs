@@ -35,7 +35,7 @@ impl RiskCoverage {
     /// cross-entropy. Shape: N, N → a point for each distinct confidence.
     ///
     /// # Errors
-    /// No sample, unlike lengths, or a number that is NaN: names the row.
+    /// No sample, different lengths, or a number that is NaN: names the row.
     ///
     /// ```
     /// use lcz::uncertainty::RiskCoverage;

@@ -1,4 +1,4 @@
-//! What goes with the pixels of a view: labels, masks, votes, distributions, groups and places, attached or the file's
+//! Data attached to the pixels of a view: labels, masks, votes, distributions, groups and places, attached or the file's
 //! own.
 
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::data::Masks;
 use crate::data::so2sat::Place;
 use crate::{Classes, Error, LabelDistributions, Labels, Result, Votes};
 
-/// What was attached to the patches, by row of the source and in its columns; it goes before what a
-/// file says.
+/// Data attached to the patches, by row of the source and in its columns; they take precedence over those of the
+/// file.
 #[derive(Clone, Default)]
 pub(super) struct Given {
     pub(super) labels: Option<Arc<[usize]>>,
@@ -226,7 +226,7 @@ impl Patches {
     /// votes, else the distributions that the file holds itself (`y_distributional_urban` in the
     /// files of the label-distribution paper). Shape: (N, K).
     ///
-    /// One-hot labels are never passed off as distributions: ask for `labels()?.one_hot()`.
+    /// One-hot labels are never returned as distributions: use `labels()?.one_hot()`.
     ///
     /// # Errors
     /// Neither votes nor distributions, or rows that are neither (named).

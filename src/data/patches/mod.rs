@@ -1,7 +1,7 @@
-//! Labelled image patches, wherever they lie: the one form in which models see data.
+//! Labelled image patches in memory or in a file: the input of all models.
 //!
 //! A [`Patches`] is a view: some rows, some bands and some classes of an array in memory or of an
-//! HDF5 file. Views are cheap to make and to clone; pixels are read when they are asked for.
+//! HDF5 file. Views are cheap to make and to clone; pixels are read on demand.
 
 mod attached;
 mod reading;
@@ -17,7 +17,7 @@ use super::batches;
 use super::so2sat::SourceFile;
 use crate::{Bands, Classes, Error, Imagery, Result, Zone};
 
-/// A set of square image patches with what is known of them: labels, votes, groups.
+/// A set of square image patches, with labels, votes and groups where known.
 ///
 /// Pixels have the shape (N, S, S, C): patches, rows, columns, bands. Positions count from 0 in the
 /// order of the view; messages name rows of the file or the array behind it.
@@ -292,7 +292,7 @@ impl Patches {
         }
     }
 
-    /// Whether several threads that ask for pixels of a file are served at once.
+    /// Whether several threads can read pixels of a file in parallel.
     pub(super) fn read_in_parallel(&self) -> bool {
         self.source.file().is_some_and(SourceFile::reads_in_parallel)
     }

@@ -26,7 +26,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The format that a file's name says.
+    /// The format that a file's ending means.
     ///
     /// # Errors
     /// A name with another ending.

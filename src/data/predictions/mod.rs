@@ -22,12 +22,12 @@ pub use writer::PredictionWriter;
 /// What an HDF5 file starts with.
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// Predictions and what they are compared with.
+/// Predictions and their reference data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
-    /// What was predicted, as far as the file tells.
+    /// The predictions: classes, confidences or probabilities, whichever the file has.
     pub predicted: Stated,
-    /// One class a sample.
+    /// One class per sample.
     pub labels: Labels,
     /// The experts' votes.
     pub votes: Option<Votes>,
@@ -42,12 +42,12 @@ pub struct Predictions {
     pub temperature: Option<StoredTemperature>,
 }
 
-/// What a file tells of predictions.
+/// The predictions in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stated {
     /// The classes alone.
     Classes(Labels),
-    /// The classes, and how sure each is, from 0 to 1.
+    /// The classes, and the confidence of each, from 0 to 1.
     Confidences(Labels, Vec<f64>),
     /// All probabilities.
     Probabilities(Probabilities),

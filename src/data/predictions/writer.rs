@@ -14,10 +14,10 @@ use crate::files::check_free;
 use crate::predictions::StoredTemperature;
 use crate::{Classes, Error, Probabilities, Result};
 
-/// Writes `probabilities` [N, K], or [N, S, S, K] of pixels, with what is known of the patches: labels and votes (or label
+/// Writes `probabilities` [N, K], or [N, S, S, K] of pixels, with the data of the patches: labels and votes (or label
 /// distributions), or masks, if they are of the same classes; groups. The file appears whole or not at all.
 ///
-/// Its name says its format: `.h5`, or `.csv` (label and probabilities) or `.npz`, which are written when all predictions
+/// Its ending sets its format: `.h5`, or `.csv` (label and probabilities) or `.npz`, which are written when all predictions
 /// are there.
 pub struct PredictionWriter {
     format: Format,
@@ -149,7 +149,7 @@ fn write(dataset: &Dataset, first: usize, rows: ArrayD<f32>) -> hdf5::Result<()>
     write_rows(dataset, first, &rows.view())
 }
 
-/// What is known of the patches.
+/// Labels, votes, masks and groups of the patches.
 fn copy(file: &NewFile, classes: &Classes, sample: Sample, patches: &Patches) -> Result<()> {
     let put = |name: &str, table: ArrayViewD<'_, f32>| {
         file.put(|file| file.new_dataset_builder().with_data(table).create(name).map(drop))

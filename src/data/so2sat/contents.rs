@@ -1,4 +1,4 @@
-//! What lies in a data set: its files, and the datasets of a file.
+//! Contents of a data set: its files, and the datasets of a file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! HDF5 files, their datasets and attributes: opened and checked, or refused in one line.
 //!
-//! A file states the shapes of its datasets, and a damaged one states anything. So nothing is allocated before [`Numbers`]
-//! has compared what is stated with what is stored.
+//! The shapes that a damaged file states may be wrong. So nothing is allocated before [`Numbers`]
+//! has compared the stated with the stored size.
 
 use std::fs;
 use std::path::Path;
@@ -235,7 +235,7 @@ pub(crate) fn read_classes(file: &File, path: &Path, columns: Option<usize>) -> 
     }
 }
 
-/// What the attributes say of the images. Those of the file describe its main dataset; So2Sat's own
+/// The images as the attributes describe them. Those of the file describe its main dataset; So2Sat's own
 /// files have none and are known by the names of theirs.
 pub(super) fn read_imagery(
     file: &File,

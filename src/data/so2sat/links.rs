@@ -1,4 +1,4 @@
-//! Where the data of an HDF5 file lie: in the file itself, or by links in others.
+//! Location of the data of an HDF5 file: in the file itself, or in others through links.
 //!
 //! A file may name any other file of the machine as the place of its data, which would then be read and copied. So links lead
 //! no further than into the file's own folder, unless the user allows it.

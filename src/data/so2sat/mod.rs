@@ -16,7 +16,7 @@
 //!
 //! Version 4 of So2Sat has a second file next to each, `training_geo.h5` next to `training.h5`: `city` (N
 //! names) serves as `group` where there is none, `epsg` and `tfw` give each patch's
-//! [`Place`]. Other datasets do no harm; `lcz info` lists them.
+//! [`Place`]. Other datasets are ignored; `lcz info` lists them.
 //!
 //! Attributes of the file, all optional: `classes` and `bands` (arrays of strings, or one string with commas between
 //! the names),

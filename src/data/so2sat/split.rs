@@ -42,7 +42,7 @@ impl SplitBy {
 const SHARES: [f64; 3] = [0.64, 0.16, 0.20];
 
 /// Positions of training, validation and test: the largest group first, each to the part that lacks most
-/// of its share; the last groups fill what is empty. Only the sizes and numbers of the groups decide.
+/// of its share; the last groups fill the parts that are empty. Only the sizes and numbers of the groups decide.
 pub(super) fn by_group(groups: &[i32]) -> [Vec<usize>; 3] {
     let mut members = BTreeMap::<i32, Vec<usize>>::new();
     for (position, &group) in groups.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! Pixels straight from an HDF5 file, where they lie there plainly.
+//! Pixels read without the HDF5 library, where the file stores them in a simple layout.
 //!
-//! HDF5 decodes and converts in one thread at a time, whoever asks. IEEE's floats of 32 or 64 bits in the machine's order, in
-//! one piece or in chunks that are shuffled, deflated or both, are read here from their places by all threads.
-//! Whatever else there is (integers, other filters or none, chunks that were never written) is left to HDF5.
+//! The HDF5 library decodes and converts in one thread at a time. IEEE floats of 32 or 64 bits in native byte order, in
+//! one piece or in chunks that are shuffled, deflated or both, are read here by all threads.
+//! Everything else (integers, other filters or none, chunks that were never written) is read by the HDF5 library.
 //!
 //! The HDF Group, *HDF5 File Format Specification* 3.0; Deutsch & Gailly (1996), *ZLIB Compressed Data Format*, RFC 1950.
 
@@ -126,7 +126,7 @@ impl Stored {
             Layout::Chunks { shape, shuffled, deflated } => {
                 let numbers = shape.iter().product();
                 let decode = Decoding { numbers, width: self.width, shuffled, deflated };
-                // By groups of rows that end where chunks do: what is decoded is held once more while it is put in order.
+                // By groups of rows that end where chunks do: decoded numbers are held twice while they are put in order.
                 let a_group = (GROUP / self.row() / shape[0]).max(1) * shape[0];
                 let (mut rows, mut target) = (rows, target);
                 while !rows.is_empty() {

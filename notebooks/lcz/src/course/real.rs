@@ -1,4 +1,4 @@
-//! Real data of the lessons: patches and votes where they are at hand, and what the real votes come to, which
+//! Real data of the lessons: patches and votes where they are available, and what the real votes come to, which
 //! everybody has.
 
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ impl EvcxrDisplay for Shown {
     }
 }
 
-/// Draws real data where they are at hand, else says how to get them there.
+/// Draws real data where they are available, else says how to get them there.
 ///
 /// # Errors
 /// Those of `draw`.

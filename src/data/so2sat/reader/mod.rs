@@ -201,7 +201,7 @@ impl SourceFile {
         ))
     }
 
-    /// Whether several threads that ask for rows are served at once, at no cost of memory.
+    /// Whether several threads can read rows in parallel without extra memory.
     pub(in crate::data) fn reads_in_parallel(&self) -> bool {
         self.stored.is_some() && matches!(self.chunks, Chunks::Patches { .. })
     }

@@ -103,7 +103,7 @@ impl SourceFile {
         let Some(dataset) = &self.masks else {
             return Err(Error::file(&self.path, "no dataset 'mask'", "cut patches with --masks"));
         };
-        // As floats: HDF5 would clip what is no u8.
+        // As floats: HDF5 would clip values outside u8.
         let values: Array3<f32> = dataset.slice(s![rows.clone(), .., ..])?;
         let classes = self.classes.len().min(usize::from(u8::MAX));
         let is_class = |value: f32| (0.0..=classes as f32).contains(&value) && value.fract() == 0.0;
