@@ -1,4 +1,4 @@
-//! Bands, and what a patch is: its size, bands, ground sampling distance and unit.
+//! Bands and imagery: a patch's size, bands, ground sampling distance and unit.
 
 use std::fmt;
 
@@ -111,7 +111,7 @@ impl Bands {
         self.0.iter().map(|name| ten.position(name).map(|c| WAVELENGTHS[c])).collect()
     }
 
-    /// The channels to show as red, green and blue: B4, B3, B2 (Sentinel-2 and Landsat 8 alike).
+    /// The channels to show as red, green and blue: B4, B3, B2 (both Sentinel-2 and Landsat 8).
     pub fn true_colour(&self) -> Option<[usize; 3]> {
         Some([self.position("B4")?, self.position("B3")?, self.position("B2")?])
     }
@@ -132,7 +132,7 @@ impl fmt::Display for Bands {
     }
 }
 
-/// What a patch is. A model records this of its training data, and refuses what differs.
+/// The description of a patch. A model records this of its training data, and refuses what differs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Imagery {
     /// Rows and columns of a (square) patch, in pixels.

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::files::write_whole;
 use crate::{Error, Result};
 
-/// A share in per cent, with one decimal; what is there but would be none of them is `<0.1 %`.
+/// A share in per cent, with one decimal; a share above 0 that rounds to 0 is `<0.1 %`.
 ///
 /// ```
 /// use lcz::display::percent;

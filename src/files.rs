@@ -1,4 +1,4 @@
-//! Files and folders that appear whole or not at all: written under a hidden name beside the final
+//! Files and folders that appear whole or not at all: written under a hidden name next to the final
 //! one, brought to disk, then renamed, which is one step of the file system.
 
 use std::fs::{self, File, TryLockError};
@@ -63,7 +63,7 @@ pub(crate) fn csv_rows(text: &str, path: &Path) -> Result<Vec<(usize, StringReco
 
 /// Gives whole files their names, which nothing may have; the last is the set's main file, by which a set is known to be whole.
 ///
-/// A note beside them names all meanwhile. Of a set that a kill has cut short, [`clear_unfinished`] removes what there is.
+/// A note next to them names all meanwhile. Of a set that a kill has cut short, [`clear_unfinished`] removes the files that exist.
 pub(crate) fn publish(files: Vec<Partial>) -> Result<()> {
     let Some(main) = files.last() else { return Ok(()) };
     files.iter().try_for_each(|file| check_free(&file.target))?;

@@ -1,4 +1,4 @@
-//! What a model predicts of samples (or pixels): logits, probabilities, features.
+//! Predictions of a model for samples (or pixels): logits, probabilities, features.
 
 use std::fmt;
 
@@ -363,7 +363,7 @@ pub trait FeatureRows: Sync {
 /// comes out the same in memory, from a file and with any number of threads.
 pub(crate) const BLOCK: usize = 1024;
 
-/// Rows of so many columns to give at once: some 64 MiB, in whole blocks.
+/// Rows of this many columns per block: about 64 MiB, in whole blocks.
 pub(crate) fn rows_a_slab(width: usize) -> usize {
     ((64 << 20) / (4 * width.max(1))).next_multiple_of(BLOCK)
 }

@@ -11,9 +11,9 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bins {
-    /// So many bins of one width: the upper edges are 1/B, 2/B, … 1.
+    /// This many bins of equal width: the upper edges are 1/B, 2/B, … 1.
     EqualWidth(usize),
-    /// So many bins with the same number of samples, as nearly as N and ties allow: equal confidences
+    /// This many bins with the same number of samples, as nearly as N and ties allow: equal confidences
     /// stay together, in the bin of the first of them, and a bin that this empties is left out.
     EqualMass(usize),
 }
@@ -22,7 +22,7 @@ pub enum Bins {
 const MOST: usize = 10_000;
 
 impl Default for Bins {
-    /// Fifteen bins of one width, as in Guo et al. (2017).
+    /// Fifteen bins of equal width, as in Guo et al. (2017).
     fn default() -> Self {
         Self::EqualWidth(15)
     }
@@ -120,7 +120,7 @@ mod tests {
         // Two a bin would end at the 2nd, 4th and 6th: all of them 0.5, which stays together.
         assert_eq!(binning.edges, [0.0, 0.5, 1.0]);
         assert_eq!(binning.of, [0, 1, 0, 0, 0, 0, 1, 0]);
-        // All alike: one bin, whatever was asked for.
+        // All equal: one bin, whatever was requested.
         assert_eq!(Bins::EqualMass(15).cut(&[0.4; 9]).unwrap().edges, [0.0, 1.0]);
         assert_eq!(Bins::EqualMass(15).cut(&[0.0; 9]).unwrap().of, [0; 9]);
         assert_eq!(Bins::EqualMass(2).cut(&[0.0, 0.0, 1.0, 1.0]).unwrap().of, [0, 0, 1, 1]);

@@ -9,7 +9,7 @@ const MEMORY: usize = 20;
 const TOLERANCE: f64 = 1e-8;
 /// Converged where no step lowers the value by more than rounding, and no entry of the gradient is larger.
 const TOLERANCE_AT_REST: f64 = 3e-5;
-/// So many steps that do not lower the value by more than rounding: this is the minimum as far as doubles can tell.
+/// Steps without a decrease beyond rounding after which the minimum is reached in double precision.
 const STEPS_AT_REST: usize = 5;
 const MOST_STEPS: usize = 2000;
 

@@ -1,9 +1,9 @@
-//! Whether a prediction's probabilities mean what they say, and how to recalibrate them when they do not.
+//! Calibration of predicted probabilities, and recalibration.
 //!
-//! Of the samples that a calibrated classifier is 80 % sure of, 80 % are right. [`Reliability`] compares
+//! Of the samples that a calibrated classifier predicts with confidence 80 %, 80 % are right. [`Reliability`] compares
 //! the two in bins of confidence after Naeini et al. (2015), *Obtaining Well Calibrated Probabilities
 //! Using Bayesian Binning*, and Guo et al. (2017), *On Calibration of Modern Neural Networks*; the
-//! errors *a class* follow Kull et al. (2019), *Beyond Temperature Scaling*. [`TemperatureFit`] and
+//! errors *per class* follow Kull et al. (2019), *Beyond Temperature Scaling*. [`TemperatureFit`] and
 //! [`VectorScaling`] are the two simplest recalibrations of Guo et al.
 //!
 //! Everything takes [`Labels`](crate::Labels) (was the prediction right?) or

@@ -158,7 +158,7 @@ impl Reliability {
     }
 
     /// The plain mean of |acc_b − conf_b| over the bins that hold samples, 0–1: "ACE" after Neumann
-    /// et al. (2018), who count every bin alike.
+    /// et al. (2018), who weight all bins equally.
     pub fn average_calibration_error(&self) -> f64 {
         self.filled().map(|bin| bin.gap().abs()).sum::<f64>() / self.filled().count() as f64
     }

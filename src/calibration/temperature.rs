@@ -1,4 +1,4 @@
-//! Temperature scaling: one number that softens or sharpens every prediction (Guo et al. 2017, §4.2).
+//! Temperature scaling: one number that lowers or raises the confidence of every prediction (Guo et al. 2017, §4.2).
 
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
@@ -37,10 +37,10 @@ impl TemperatureFit {
     /// The temperature that minimises the cross-entropy
     /// `L(β) = (1/N) Σ_n [ln Σ_k exp(β z_nk) − β Σ_k y_nk z_nk]`, β = 1/T (Guo et al. 2017, Eq. 9, for
     /// soft labels too). L is convex in β, so its one minimum is where dL/dβ = 0, which Brent's method
-    /// finds in ln β ∈ \[−10, 10\] to rounding. Where all logits of each sample are alike, every
+    /// finds in ln β ∈ \[−10, 10\] to rounding. Where all logits of each sample are equal, every
     /// temperature is as good and T = 1 stays.
     ///
-    /// Fit it on validation data: on training data it is too cold.
+    /// Fit it on validation data: fitted on training data, T is too small.
     ///
     /// # Shape
     /// (N, K) logits, N labels or (N, K) label distributions → one T.
@@ -134,7 +134,7 @@ impl Loss {
         Ok(Self { z: centred, labelled })
     }
 
-    /// Whether each row's logits are all alike, so that β changes nothing.
+    /// Whether each row's logits are all equal, so that β changes nothing.
     fn is_flat(&self) -> bool {
         self.z.iter().all(|&z| z == 0.0)
     }

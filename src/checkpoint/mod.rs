@@ -236,7 +236,7 @@ fn network(header: &Header<'_>, device: Device) -> Result<Box<dyn Model>> {
     Ok(network)
 }
 
-/// All tensors of a file by name, which are to be of f32; or what is wrong with them.
+/// All tensors of a file by name, which must be f32; or the reason why they cannot be used.
 fn numbers(tensors: &SafeTensors<'_>) -> std::result::Result<BTreeMap<String, Weight>, String> {
     let read = |(name, view): (String, TensorView<'_>)| {
         if view.dtype() != Dtype::F32 {

@@ -1,4 +1,4 @@
-//! Features on a plane: t-SNE, which keeps neighbours together, and how far it can be trusted.
+//! Features on a plane: t-SNE, which keeps neighbours together, and its quality.
 //!
 //! van der Maaten & Hinton, *Visualizing Data using t-SNE*, JMLR 9, 2008; repulsion by a quad tree as in
 //! van der Maaten, *Accelerating t-SNE using Tree-Based Algorithms*, JMLR 15, 2014, but the tree is walked

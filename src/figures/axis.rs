@@ -6,7 +6,7 @@ pub(super) struct Axis {
     low: f64,
     high: f64,
     logarithmic: bool,
-    /// Each tick's value and what is written there.
+    /// Each tick's value and its label.
     pub ticks: Vec<(f64, String)>,
 }
 

@@ -1,4 +1,4 @@
-//! Series with bands: how a measure goes with a number, for several choices, and how far it scatters.
+//! Series with bands: a measure as a function of a number, for several choices, with its scatter.
 
 use super::axis::Axis;
 use super::colours::{BLUE, FAINT_INK, GREEN, INK, ORANGE, SKY, VERMILION};

@@ -11,7 +11,7 @@ use crate::{Classes, Error, Labels, Result};
 
 /// Height of a row, in points.
 const ROW: f64 = 12.0;
-/// Height of what is drawn in it.
+/// Height of the contents of a row.
 const BAR: f64 = 8.0;
 /// Space between panels.
 const GAP: f64 = 22.0;

@@ -10,7 +10,7 @@ use crate::{Bands, Error, Imagery, Result};
 /// The share of values that a stretch lets run into black, and as many into white.
 const CLIPPED: f64 = 0.02;
 
-/// Brightens what is dark, as screens and cameras do: a share of the range to the power 1/γ.
+/// Gamma correction of the brightness: a share of the range to the power 1/γ.
 const GAMMA: f32 = 1.4;
 
 /// Below this an intensity is as good as none: −50 dB.
@@ -19,7 +19,7 @@ const FAINTEST: f32 = 1e-5;
 /// What red, green and blue of a picture show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Composite {
-    /// Sentinel-2 and Landsat 8: B4, B3, B2, as the eye would see it.
+    /// Sentinel-2 and Landsat 8: B4, B3, B2, in natural colours.
     #[default]
     TrueColour,
     /// The same bands, each divided by its own largest value, as the course on So2Sat does it. That shifts
@@ -106,7 +106,7 @@ impl Composed {
         Ok(Self { pixels, names, words, as_asked: false, stretches, stretched })
     }
 
-    /// Patch `k` in colours; one band gives red, green and blue alike.
+    /// Patch `k` in colours; one band gives equal red, green and blue.
     pub(super) fn picture(&self, k: usize) -> Picture {
         let (_, rows, columns, bands) = self.pixels.dim();
         let mut pixels = Vec::with_capacity(rows * columns);
@@ -134,9 +134,9 @@ impl Composed {
 
 /// One stretch for all patches and one range for all bands, so that colours and brightness compare.
 ///
-/// The darkest a band gets is the air's own light, of which blue has most (Chavez 1988): black is each band's
-/// own 2nd percentile, or all would look as through blue glass. The range from there to white is that of the band
-/// that has most of it, the same for all.
+/// The darkest values of a band are path radiance, strongest in blue (dark-object subtraction, Chavez 1988): black is each band's
+/// own 2nd percentile, which removes a blue cast. The range from there to white is that of the band
+/// with the largest range, the same for all.
 fn joint(pixels: &Array4<f32>, names: &[String], imagery: &Imagery) -> (Vec<Stretch>, String) {
     let (stretches, range) = jointly(pixels);
     let blacks: Vec<String> =

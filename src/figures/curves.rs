@@ -21,7 +21,7 @@ const TRAINING: Marker = Marker::Round(BLUE);
 const VALIDATION: Marker = Marker::Square(ORANGE);
 const BEST: Marker = Marker::Dashed(FAINT_INK);
 
-/// How a network learnt: one entry per epoch in each list.
+/// The history of a training: one entry per epoch in each list.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Curves {
     /// Numbers of the epochs, rising.

@@ -62,7 +62,7 @@ pub(super) struct Picture {
     pub pixels: Vec<[u8; 3]>,
 }
 
-/// The parts of a figure on a page of so many points.
+/// The parts of a figure on a page with a size in points.
 #[derive(Debug, Clone)]
 pub(super) struct Drawing {
     width: f64,
@@ -96,7 +96,7 @@ impl Drawing {
         self.dashed_path(&[from, to], [2.5, 2.0], width, colour);
     }
 
-    /// A path of dashes and gaps of these lengths, which go on round its corners.
+    /// A path of dashes and gaps of these lengths, which continue around its corners.
     pub(super) fn dashed_path(
         &mut self,
         points: &[(f64, f64)],
@@ -390,7 +390,7 @@ pub(super) fn halved(fine: &[u8], width: u32) -> Vec<u8> {
     coarse
 }
 
-/// A PNG of so many pixels an inch.
+/// A PNG with this number of pixels per inch.
 pub(super) fn encode(
     rgb: &[u8],
     (width, height): (u32, u32),

@@ -1,4 +1,4 @@
-//! A finished figure, and what is written under it.
+//! A finished figure, and its caption.
 
 use std::fmt;
 use std::fs;
@@ -75,7 +75,7 @@ impl Figure {
         self.written(folder, stem)?.into_iter().try_for_each(Partial::replace)
     }
 
-    /// The three files, which lack nothing but their names, in a folder that is there.
+    /// The three files, complete but for their names, in a folder that is there.
     pub(crate) fn written(&self, folder: &Path, stem: &str) -> Result<Vec<Partial>> {
         let mut partials = Vec::with_capacity(3);
         for (extension, bytes) in

@@ -14,7 +14,7 @@ const STEP: f64 = 13.0;
 const BAR: f64 = 8.5;
 
 /// Draws the mean decrease in Gini impurity by band, in the order of the bands; a dashed line marks the
-/// share that each would have if all were alike, 1/C.
+/// share of each if all were equal, 1/C.
 ///
 /// The CSV has one line per band: `band,importance`.
 ///

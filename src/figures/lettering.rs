@@ -1,4 +1,4 @@
-//! Text of figures: one embedded font, measured and drawn alike in the PNG and the SVG.
+//! Text of figures: one embedded font, measured and drawn in the same way in the PNG and the SVG.
 //!
 //! plotters' own text drops the space before each letter and has another size in a PNG than in an
 //! SVG, so letters are set here; plotters places them.
@@ -16,7 +16,7 @@ use skrifa::{FontRef, MetadataProvider};
 
 use super::colours::Colour;
 
-/// Fonts that an SVG asks for: all but the last are as wide as the embedded one.
+/// Fonts that an SVG requests: all but the last are as wide as the embedded one.
 const FAMILY: &str = "Arimo, Liberation Sans, Arial, Helvetica, sans-serif";
 
 /// Height of capitals and digits, in ems.
@@ -160,7 +160,7 @@ fn rasterise(font: &FontRef<'static>, letter: char, scale: f32, at: Point) -> Op
     Some((corner, raster))
 }
 
-/// A lettering at so many pixels a point: what plotters needs to place and draw a text.
+/// A lettering at a number of pixels per point: what plotters needs to place and draw a text.
 pub(super) struct Scaled<'a> {
     pub lettering: &'a Lettering,
     pub pixels_per_point: f64,

@@ -1,4 +1,4 @@
-//! A map of classes, next to the true ones and what the satellite saw of the same ground.
+//! A map of classes, next to the true classes and the satellite image.
 
 use ndarray::{Array2, Array3};
 
@@ -25,7 +25,7 @@ const SCALE: f64 = 26.0;
 const LINE: f64 = 10.0;
 /// Classes of the legend side by side.
 const ACROSS: usize = 3;
-/// A picture in a file has at most so many pixels across or down; a page at 300 an inch shows about half.
+/// Most pixels of a picture in a file, across or down; a page at 300 per inch shows about half.
 const MOST_PIXELS: usize = 2048;
 
 /// What a map shows.
@@ -35,7 +35,7 @@ pub struct MapPicture<'a> {
     pub classes: &'a Classes,
     /// The class of each pixel; `None` is no data, and white.
     pub map: Array2<Option<usize>>,
-    /// The true class of each of these pixels, where somebody knows it.
+    /// The true class of each of these pixels, where known.
     pub truth: Option<Array2<Option<usize>>>,
     /// Red, green and blue of the same pixels, NaN where there are none. Shape: (rows, columns, 3).
     pub seen: Option<&'a Array3<f32>>,
@@ -48,7 +48,7 @@ pub struct MapPicture<'a> {
 }
 
 /// Draws a map with its legend, a scale bar and an arrow to the north; next to it, where they are known, the true classes
-/// in the same colours, and where the colours are available, the ground as the eye would see it. One range serves all
+/// in the same colours, and where the bands are available, the scene in true colour. One range serves all
 /// three colours, from the 2nd percentile of each on.
 ///
 /// The legend and the CSV give each class that the map or the truth holds with its share of the pixels that have a class.

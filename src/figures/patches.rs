@@ -25,7 +25,7 @@ const SCREEN_PIXEL: f64 = 72.0 / 150.0;
 /// Patches of a class side by side in a gallery, at most.
 const MOST_EACH: usize = 6;
 
-/// Draws patches of a set as the eye would see them, each under the name and colour of its class.
+/// Draws patches of a set in true colour, each under the name and colour of its class.
 ///
 /// `positions` are places in `patches`; they are drawn in their order, six a line. Red, green and blue
 /// are B4, B3 and B2 where the set has them, else its first three bands (or the first, in grey), which

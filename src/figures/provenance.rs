@@ -120,7 +120,7 @@ impl Provenance {
     }
 }
 
-/// What a figure's file says of itself.
+/// The record in a figure's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Where the numbers come from.
@@ -131,10 +131,10 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads what a figure's SVG, PNG or CSV says of itself.
+    /// Reads the record in a figure's SVG, PNG or CSV.
     ///
     /// # Errors
-    /// A file that cannot be read, of another kind, or that says nothing of itself.
+    /// A file that cannot be read, of another kind, or without a record.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).map_err(Error::io(path))?;
         let json = match path.extension().and_then(|extension| extension.to_str()) {

@@ -21,7 +21,7 @@ const SIDE: f64 = 84.0;
 const GAP: f64 = 6.0;
 /// Room for the columns' headings.
 const HEADING: f64 = 11.0;
-/// Room for what is said of each patch, left of its pictures.
+/// Width of the text on each patch, left of its pictures.
 const NAMES: f64 = 34.0;
 /// A line of the legend.
 const LINE: f64 = 10.5;

@@ -1,4 +1,4 @@
-//! How experts vote, fitted to their votes: what other experts would say of the same samples follows from it.
+//! A model of the votes of experts, fitted to votes: predicts the votes of other experts on the same samples.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Votes as a sample: ten experts stand for all experts, and another ten would have voted otherwise.
+//! Votes as a sample of the votes of all experts: votes of other panels, and posterior distributions.
 
 use ndarray::{Array2, ArrayView1};
 use rand::{Rng, SeedableRng};
@@ -8,7 +8,7 @@ use rand_distr::{Distribution, Gamma};
 use super::{LabelDistributions, Votes};
 use crate::{Error, Result};
 
-/// What the votes of another panel of experts are drawn from.
+/// The distribution that the votes of another panel of experts are sampled from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Opinion {
     /// The shares of the votes themselves: each new expert repeats one of the votes given. A unanimous

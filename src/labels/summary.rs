@@ -1,4 +1,4 @@
-//! What the votes of a whole data set look like: how often the experts are unsure, and of what.
+//! Summary of the votes of a data set: distribution of the voting entropy, and voting confusion.
 //!
 //! The bar plot of entropies and the voting confusion are figures of the label distribution paper ("Going
 //! beyond one-hot encoding in classification").
@@ -81,7 +81,7 @@ impl VotingConfusion {
     /// labels → (K, K), rows = majority.
     ///
     /// # Errors
-    /// Votes and labels of unlike numbers of samples, or of other classes.
+    /// Votes and labels of different numbers of samples, or of other classes.
     pub fn of(votes: &Votes, majority: &Labels) -> Result<Self> {
         if votes.counts.nrows() != majority.len() || votes.classes != majority.classes {
             let problem = format!(
@@ -107,7 +107,7 @@ impl VotingConfusion {
     /// From sums that were counted elsewhere: the votes, rows = majority, and the samples of each majority.
     ///
     /// # Errors
-    /// Another number of rows, columns or samples than classes, or votes that are no numbers from 0 on.
+    /// Another number of rows, columns or samples than classes, or votes that are not finite numbers of at least 0.
     pub fn from_sums(classes: Classes, votes: Array2<f64>, samples: Vec<usize>) -> Result<Self> {
         let k = classes.len();
         if votes.dim() != (k, k) || samples.len() != k || votes.iter().any(|v| !v.is_finite() || *v < 0.0) {

@@ -49,7 +49,7 @@ pub fn krippendorff_alpha_score(votes: &Votes) -> Result<f64> {
 /// overall shares p. 1 is unanimity, 0 chance; NaN where all votes go to one class.
 ///
 /// # Errors
-/// No sample, counts that are no whole numbers, or samples of unlike numbers of votes, or of fewer than
+/// No sample, counts that are not whole numbers, samples with different numbers of votes, or with fewer than
 /// two: names the row.
 ///
 /// ```

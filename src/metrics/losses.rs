@@ -45,7 +45,7 @@ mod sealed {
 
 /// The least probability that a logarithm is given: smaller ones, 0 above all, are raised to it.
 ///
-/// A prediction of exactly 0 for what then happens costs infinitely much. That is the honest value
+/// A prediction of exactly 0 for the true class costs infinitely much. That is the exact value
 /// ([`Floor::NONE`]), and it hides every other sample; with a floor ε such a sample costs −ln ε.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Floor(f64);

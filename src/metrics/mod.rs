@@ -1,4 +1,4 @@
-//! Scores of predictions against labels. No model in sight.
+//! Scores of predictions against labels; independent of models.
 //!
 //! `*_score` is better when higher, `*_loss` when lower. Count first, then score:
 //!
@@ -20,7 +20,7 @@
 //! ```
 //!
 //! **Classes that are absent.** A class list is wider than a test set more often than not (13 of the
-//! 17 zones occur in Hong Kong), and every average must say what it does then:
+//! 17 zones occur in Hong Kong). The averages treat absent classes as follows:
 //!
 //! | score | goes over |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Weighted accuracy: an error between similar zones weighs less than one between unlike ones.
+//! Weighted accuracy: an error between similar zones weighs less than one between dissimilar ones.
 
 use std::path::Path;
 
@@ -64,7 +64,7 @@ impl Similarity {
     /// of the classes' codes, an empty or any other cell before them, each row starts with its code too.
     ///
     /// # Errors
-    /// A file that cannot be read, a cell that is no number, other codes, or another size: names the line.
+    /// A file that cannot be read, a cell that is not a number, other codes, or another size: names the line.
     pub fn read_csv(path: &Path, classes: &Classes) -> Result<Self> {
         let rows = csv_rows(&read_text(path)?, path)?;
         let mut rows: Vec<(usize, Vec<&str>)> =

@@ -1,4 +1,4 @@
-//! What there is to say of a set of expert votes, gathered for a table or a JSON file.
+//! Summary of a set of expert votes, for a table or a JSON file.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub struct VoteSummary {
     pub votes_a_sample: [f64; 2],
     /// Share of samples on which all votes agree, 0-1.
     pub unanimous: f64,
-    /// Fleiss' kappa; none where samples have unlike numbers of votes, or one vote.
+    /// Fleiss' kappa; none where samples have different numbers of votes, or one vote.
     pub fleiss_kappa: Option<f64>,
     /// Krippendorff's alpha, which allows different numbers of votes; none without pairs of votes.
     pub krippendorff_alpha: Option<f64>,
@@ -27,7 +27,7 @@ pub struct VoteSummary {
     pub natural: Option<EntropyHistogram>,
     /// The samples of each class, by their majority.
     pub classes: Vec<ClassVotes>,
-    /// Who was voted for, by majority.
+    /// Votes per class, by majority class.
     #[serde(skip)]
     pub confusion: VotingConfusion,
 }
@@ -48,7 +48,7 @@ pub struct ClassVotes {
 }
 
 impl VoteSummary {
-    /// Sums votes up. The majority of a tied vote is the first of the tied classes.
+    /// Summarises votes. The majority of a tied vote is the first of the tied classes.
     ///
     /// # Shape
     /// (N, K) votes.

@@ -1,4 +1,4 @@
-//! All networks in one list. What each is stands in its own file: settings, layers, forward pass.
+//! The list of all networks. Each has its own file: settings, layers, forward pass.
 
 use dfdx::prelude::Cpu;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub enum Architecture {
     Unet(UnetSettings),
 }
 
-/// Evaluates an expression with the settings of whichever network it is.
+/// Evaluates an expression with the settings of the network, whichever it is.
 macro_rules! with_settings {
     ($architecture:expr, $settings:ident => $expression:expr) => {
         match $architecture {
@@ -39,7 +39,7 @@ macro_rules! with_settings {
 }
 pub(super) use with_settings;
 
-/// A blueprint's name, and what its network gives a class.
+/// A blueprint's name, and whether its network classifies patches or pixels.
 fn facts_of<B: Blueprint>(_: &B) -> (&'static str, Sample) {
     (B::NAME, B::SAMPLE)
 }
@@ -65,7 +65,7 @@ impl Architecture {
         Self::Unet(UnetSettings::default())
     }
 
-    /// What the networks are called, in the order in which they are listed.
+    /// The names of the networks, in the order of lists.
     pub const NAMES: [&str; 4] =
         [Sen2LczSettings::NAME, ResNet50Settings::NAME, MlpSettings::NAME, UnetSettings::NAME];
 
@@ -74,22 +74,22 @@ impl Architecture {
         serde_json::from_value(serde_json::json!({ "name": name })).ok()
     }
 
-    /// What it is called.
+    /// Its name.
     pub fn name(&self) -> &'static str {
         with_settings!(self, settings => facts_of(settings)).0
     }
 
-    /// What is given a class: each patch, or each pixel.
+    /// The unit of classification: each patch, or each pixel.
     pub fn sample(&self) -> Sample {
         with_settings!(self, settings => facts_of(settings)).1
     }
 
-    /// What it is trained with where nothing else is given.
+    /// The default settings of its training.
     pub fn training(&self) -> Training {
         with_settings!(self, settings => settings.training())
     }
 
-    /// Refuses settings that cannot be, or that do not fit patches of this size.
+    /// Refuses invalid settings, and settings that do not fit patches of this size.
     ///
     /// # Errors
     /// Names the setting.
@@ -97,7 +97,7 @@ impl Architecture {
         with_settings!(self, settings => settings.check(patch_size))
     }
 
-    /// Its layers and what else stands between patch and prediction, in the order of the forward pass. Found by such a
+    /// Its layers and other operations between patch and prediction, in the order of the forward pass. Found by a forward
     /// pass, of one patch through a network with any weights.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Architecture {
         })
     }
 
-    /// The layers of a network that exists.
+    /// The layers of a network that has been built.
     pub(super) fn layers_of_built(&self, imagery: &Imagery, classes: &Classes) -> Vec<Layer> {
         self.layers(imagery, classes).expect("a network that was built fits its patches")
     }
@@ -140,7 +140,7 @@ impl Architecture {
         Ok(())
     }
 
-    /// Refuses passes with dropout that would be none, or all equal.
+    /// Refuses zero passes, and passes of a network without dropout, which would all be equal.
     pub(super) fn check_passes(&self, imagery: &Imagery, classes: &Classes, passes: usize) -> Result<()> {
         if passes == 0 {
             return Err(Error::input("MC dropout", "0 passes", "choose 1 or more; 20 are usual"));

@@ -1,4 +1,4 @@
-//! What the settings of a network say of it: its name, and how to build it.
+//! The trait of a network's settings: its name, and how to build it.
 
 use dfdx::prelude::Dtype;
 use rand::SeedableRng;
@@ -8,23 +8,23 @@ use crate::data::Sample;
 use crate::nn::{Backend, Builder, Module, Training};
 use crate::{Classes, Imagery, Result};
 
-/// The settings of a network, which say how to build it.
+/// The settings of a network, from which it is built.
 pub(super) trait Blueprint {
-    /// What it is called in configurations and tables: its variant of `Architecture` in kebab case.
+    /// Its name in configurations and tables: its variant of `Architecture` in kebab case.
     const NAME: &'static str;
 
-    /// What is given a class.
+    /// The unit of classification.
     const SAMPLE: Sample = Sample::Patch;
 
     /// The network that they describe.
     type Module<E: Dtype, D: Backend<E>>: Module<E, D>;
 
-    /// What it is trained with where nothing else is given.
+    /// The default settings of its training.
     fn training(&self) -> Training {
         Training::default()
     }
 
-    /// Refuses settings that cannot be, or that do not fit patches of this size.
+    /// Refuses invalid settings, and settings that do not fit patches of this size.
     fn check(&self, patch_size: usize) -> Result<()>;
 
     /// The network with random weights, for settings that have been checked.

@@ -1,4 +1,4 @@
-//! What networks run on: the processor, or an NVIDIA GPU in a build with the feature `cuda`.
+//! The devices of networks: the processor, or an NVIDIA GPU in a build with the feature `cuda`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,10 +28,10 @@ pub enum Device {
     Cuda(usize),
 }
 
-/// What [`devices`] says of a device.
+/// Summary of a device, from [`devices`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceSummary {
-    /// What `--device` calls it.
+    /// Its name for `--device`.
     pub device: String,
     /// The instruction set of the processor's kernels, or the GPU's compute capability.
     pub kind: String,
@@ -125,7 +125,7 @@ mod gpu {
 
     pub(super) fn summary(number: usize) -> Result<DeviceSummary> {
         let read = || -> std::result::Result<_, DriverError> {
-            // The current device's memory is what the driver tells.
+            // The driver reports the memory of the current device.
             let device = CudaDevice::new(number)?;
             let major = device.attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
             let minor = device.attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;

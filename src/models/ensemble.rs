@@ -1,15 +1,15 @@
-//! Several predictions for one: deep ensembles and Monte Carlo dropout.
+//! Means of several predictions: deep ensembles and Monte Carlo dropout.
 //!
 //! Lakshminarayanan, Pritzel & Blundell (2017), *Simple and Scalable Predictive Uncertainty Estimation using
 //! Deep Ensembles*: networks that differ by their seed alone, whose probabilities are averaged. Gal &
-//! Ghahramani (2016), *Dropout as a Bayesian Approximation*: one network, asked several times with
+//! Ghahramani (2016), *Dropout as a Bayesian Approximation*: one network, evaluated several times with
 //! dropout on.
 
 use super::{Classifier, Model, Sample};
 use crate::data::Patches;
 use crate::{Classes, Error, Imagery, Probabilities, Result};
 
-/// Models of one kind, trained apart: p̄ = 1/M Σ_m p_m.
+/// Models of one kind, trained independently: p̄ = 1/M Σ_m p_m.
 pub struct Ensemble {
     name: String,
     members: Vec<Box<dyn Classifier>>,

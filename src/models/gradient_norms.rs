@@ -61,7 +61,7 @@ fn compare<B: Blueprint>(settings: &B, sides: [usize; 2]) {
     let (composed, of_composed) = loss_and_norms::<f64, B>(settings, sides);
     assert!((fused - composed).abs() < 1e-4 * composed, "{}: {fused}, not {composed}", B::NAME);
     for ((name, fused), (_, composed)) in of_fused.into_iter().zip(of_composed) {
-        // A convolution's bias shifts its mean equally: what is left are roundings.
+        // A convolution's bias shifts its mean equally: the rest is rounding.
         let is_nothing = name.ends_with("bias") && composed < 1e-10;
         let near = (fused - composed).abs() <= 0.01 * composed + 1e-6;
         assert!(is_nothing || near && composed > 0.0, "{}, {name}: {fused}, {composed}", B::NAME);

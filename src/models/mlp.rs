@@ -1,5 +1,5 @@
 //! A multilayer perceptron: the simplest network of the course "Remote Sensing Advanced Methods 2021, So2Sat
-//! LCZ42". Every pixel of every band is one number among many; where it lies is forgotten.
+//! LCZ42". Every pixel of every band is one input; its position is not used.
 //!
 //! Flatten, dense 128 with ReLU, dropout, dense: 1,313,041 parameters for patches of 32 × 32 × 10 and 17
 //! classes.
@@ -21,7 +21,7 @@ pub struct MlpSettings {
     pub dropout: f64,
 }
 
-/// Hidden units above which a setting is a typing error.
+/// Most hidden units; more is a typo.
 const LARGEST: usize = 1 << 14;
 
 impl Default for MlpSettings {
@@ -67,7 +67,7 @@ impl<E: Dtype, D: Backend<E>> Mlp<E, D> {
     /// The hidden layer: (B, S, S, C) → (B, hidden).
     fn hidden(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
         let (batch, rows, columns, bands) = *x.shape();
-        // Off the tape: patches are not learnt, so that nothing has to pass back through here.
+        // Off the tape: patches need no gradient.
         let (x, tape) = x.split_tape();
         let x = x.reshape_like(&(batch, rows * columns * bands)).put_tape(tape);
         self.hidden.forward(pass.named("flatten", x), pass)
@@ -75,7 +75,7 @@ impl<E: Dtype, D: Backend<E>> Mlp<E, D> {
 }
 
 impl<E: Dtype, D: Backend<E>> Module<E, D> for Mlp<E, D> {
-    /// A megabyte of So2Sat's patches: they stay in a core's second cache while all the weights pass by.
+    /// A megabyte of So2Sat's patches: they stay in a core's L2 cache while all weights are read.
     /// What Monte Carlo dropout draws depends on it.
     const PART: usize = 24;
 

@@ -32,19 +32,19 @@ pub use device::{Device, DeviceSummary, devices};
 pub use ensemble::{Ensemble, McDropout};
 pub use network::build;
 
-/// Anything that gives each sample, patch or pixel, a probability for each class. Threads may share it, but in a build for
+/// Anything that gives each sample, patch or pixel, a probability for each class. Threads may share it, except in a build for
 /// CUDA ([`Shared`]).
 pub trait Classifier: Shared {
-    /// What it is called in tables.
+    /// Its name in tables.
     fn name(&self) -> &str;
 
     /// The patches that it takes.
     fn imagery(&self) -> &Imagery;
 
-    /// The classes that it tells apart.
+    /// Its classes.
     fn classes(&self) -> &Classes;
 
-    /// What is given a class.
+    /// The unit of classification.
     fn sample(&self) -> Sample {
         Sample::Patch
     }
@@ -55,8 +55,8 @@ pub trait Classifier: Shared {
     /// Other patches than those it was trained on, or that cannot be read.
     fn predict(&self, patches: &Patches) -> Result<Probabilities>;
 
-    /// What each of its members says, of which [`predict`](Self::predict) is the mean: the networks of an
-    /// ensemble, the passes of dropout; any other model is its own only member. Shape of each: as that of `predict`.
+    /// The predictions of its members, whose mean is [`predict`](Self::predict): the networks of an
+    /// ensemble, the passes of dropout; any other model is its only member. Shape of each: as that of `predict`.
     ///
     /// # Errors
     /// As [`predict`](Self::predict).
@@ -70,10 +70,10 @@ pub trait Model: Classifier {
     /// Its kind and size.
     fn architecture(&self) -> &Architecture;
 
-    /// What is done to its input first; `None` before it is trained.
+    /// The standardisation of its input; `None` before it is trained.
     fn standardisation(&self) -> Option<&Standardisation>;
 
-    /// Sets what is done to its input, for weights that come with one.
+    /// Sets the standardisation of its input, for weights that come with one.
     ///
     /// # Errors
     /// Another number of bands, or a deviation that is not above 0.
@@ -105,22 +105,22 @@ pub trait Model: Classifier {
     /// No pass, a network without dropout, and as [`Classifier::predict`].
     fn mc_dropout(&self, patches: &Patches, passes: usize, seed: u64) -> Result<Vec<Probabilities>>;
 
-    /// What it makes of each patch as a whole: the penultimate layer, or of a U-Net the mean of the encoder's smallest
+    /// Features of each patch: the penultimate layer, or of a U-Net the mean of the encoder's smallest
     /// maps. Shape: (N, D).
     ///
     /// # Errors
     /// As [`Classifier::predict`].
     fn features(&self, patches: &Patches) -> Result<Features>;
 
-    /// How many numbers it has.
+    /// Its number of parameters.
     fn parameters(&self) -> ParameterCount {
         self.weights().count()
     }
 
-    /// All of them.
+    /// All parameters.
     fn weights(&self) -> Weights;
 
-    /// Replaces all of them, or none.
+    /// Replaces all parameters, or none.
     ///
     /// # Errors
     /// Weights of another architecture.
@@ -134,7 +134,7 @@ impl dyn Model + '_ {
     /// Patches come with a label distribution each ([`Labelled`](crate::Labelled)), or with a mask of the classes of their
     /// pixels ([`Masked`](crate::Masked)). The loss of a batch is the mean over its patches, or over its pixels that have a
     /// class, of −Σ_k w_k y_k ln p_k, w being the [`ClassWeights`](crate::ClassWeights); a batch without any has a loss of 0.
-    /// Augmentation turns, mirrors and crops a mask as its patch.
+    /// Augmentation rotates, mirrors and crops a mask in the same way as its patch.
     ///
     /// # Errors
     /// Unusable settings or data, labels where masks are needed or the other way round, a loss that is not finite or
@@ -167,7 +167,7 @@ impl dyn Model + '_ {
         self.fit_examples(of, start, observer)
     }
 
-    /// Its layers with the shape of what they give and their parameters, as Keras's `summary` shows them.
+    /// Its layers with their output shapes and parameters, as Keras's `summary` shows them.
     ///
     /// ```
     /// use lcz::{Classes, Imagery, models};
@@ -217,7 +217,7 @@ fn check_imagery(model: &dyn Classifier, patches: &Patches) -> Result<()> {
     }
 }
 
-/// Refuses labels that are not one a patch, and sets without a patch.
+/// Refuses sets without a patch, and labels that are not one per patch.
 fn check_labels(patches: &Patches, labels: &Labels) -> Result<()> {
     if patches.len() != labels.len() {
         let problem = format!("{} labels for {} patches", labels.len(), patches.len());

@@ -69,7 +69,7 @@ fn build_on<D: Backend<f32>>(
     })
 }
 
-/// A module with all that surrounds it.
+/// A module with its imagery, classes and standardisation.
 struct Trained<M, D> {
     architecture: Architecture,
     imagery: Imagery,

@@ -5,7 +5,7 @@ use crate::display::{Table, grouped};
 use crate::nn::{ParameterCount, Weights};
 use crate::{Classes, Imagery};
 
-/// The layers with the shape of what they give and their parameters, as Keras's `summary` shows them.
+/// The layers with their output shapes and parameters, as Keras's `summary` shows them.
 pub(super) fn table(
     architecture: &Architecture,
     imagery: &Imagery,

@@ -267,7 +267,7 @@ impl<E: Dtype, D: Backend<E>> Dense<E, D> {
         Self { relu: true, ..self }
     }
 
-    /// The same layer as a network's first: nothing before it is learnt.
+    /// The same layer as a network's first: its input needs no gradient.
     pub(crate) fn first(self) -> Self {
         Self { passes_back: false, ..self }
     }

@@ -1,4 +1,4 @@
-//! What training and inference need of a network, and how heads become log-probabilities.
+//! The trait of networks for training and inference, and the fusion of heads to log-probabilities.
 
 use dfdx::prelude::*;
 
@@ -19,7 +19,7 @@ pub(crate) trait Module<E: Dtype, D: Backend<E>>: Clone + Shared {
     /// ln p for each class: (B, S, S, C) → (B, K), or (B S S, K).
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D>;
 
-    /// What it makes of a patch as a whole, in inference: (B, S, S, C) → (B, features).
+    /// Features of a patch, in inference: (B, S, S, C) → (B, features).
     fn features(&self, x: Maps<E, D>) -> Rows<E, D>;
 
     /// Meets every tensor.

@@ -1,4 +1,4 @@
-//! A GPU whose memory does not hold a step: an error that says what to try, where dfdx panics.
+//! Turns dfdx's panic on a full GPU memory into an error that names the batch size to try.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -7,7 +7,7 @@ use crate::{Error, Result};
 /// What the driver's refusal is called, in the message that dfdx panics with.
 const REFUSED: &str = "OUT_OF_MEMORY";
 
-/// Trains, with steps of `batch_size` patches. What has been changed by a step that broke off is the caller's to put right.
+/// Trains, with steps of `batch_size` patches. The caller restores the state that an aborted step has changed.
 ///
 /// # Errors
 /// Those of `train`; a step that does not fit into the device's memory.

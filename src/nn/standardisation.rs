@@ -1,4 +1,4 @@
-//! What is done to a patch before a network sees it.
+//! Standardisation of a network's input, band by band.
 
 use ndarray::ArrayView4;
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,7 @@ use dfdx::prelude::*;
 /// recording tape it adds to it, merged with one that is off it is dropped.
 pub(crate) struct AnyTape<E, D: Storage<E>> {
     recording: Option<OwnedTape<E, D>>,
-    /// Whether its tensor is data, of which nobody asks the gradient.
+    /// Whether its tensor is data, which needs no gradient.
     is_of_data: bool,
 }
 

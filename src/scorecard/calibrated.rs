@@ -1,6 +1,6 @@
 //! What a calibrated classifier with the same predictions would show, for every error that noise alone raises.
 //!
-//! - Errors against labels, of independent samples: labels are drawn from the predicted probabilities
+//! - Errors against labels, of independent samples: labels are sampled from the predicted probabilities
 //!   (**consistency resampling**: Bröcker & Smith 2007, *Increasing the Reliability of Reliability Diagrams*;
 //!   Vaicenavicius et al. 2019, *Evaluating Model Calibration in Classification*).
 //! - Errors of samples in groups, and against vote shares: a calibrated classifier's gaps have mean 0 in each bin,
@@ -72,7 +72,7 @@ pub(super) struct Binned<'a> {
     class_cell: Vec<u32>,
     /// The group of each sample, counted from 0, and how many there are.
     unit: Option<(Vec<usize>, usize)>,
-    /// The sums of what is predicted, before any outcome.
+    /// The sums of the predictions, before any outcome.
     expected: Sums,
 }
 

@@ -1,12 +1,12 @@
 //! The evaluation table: each measure of a classifier, with an interval that is valid for it or none.
 //!
-//! - **Intervals** (`benches/coverage.rs` measures how often they hold the truth): Clopper–Pearson for shares of
+//! - **Intervals** (`benches/coverage.rs` measures their coverage): Clopper–Pearson for shares of
 //!   independent samples, the delta method for other smooth measures, cluster-robust t with groups
 //!   ([`metrics::Influence`](crate::metrics::Influence)).
-//! - **Calibration errors** grow with noise, and no bootstrap interval of theirs holds the truth. Next to their
+//! - **Calibration errors** grow with noise, and bootstrap intervals of them are not valid. Next to their
 //!   value stands what a calibrated classifier with the same predictions would show ([`IfCalibrated`]), and
 //!   next to the ECE the [debiased squared error](crate::calibration::DebiasedError) with an interval.
-//! - **Where experts disagree**, calibration to the majority of their votes is a fiction (Baan, Aziz, Plank &
+//! - **Where experts disagree**, calibration to the majority class is not meaningful (Baan, Aziz, Plank &
 //!   Fernández 2022, *Stop Measuring Calibration When Humans Disagree*): with votes, the measures against votes
 //!   come first.
 //! - **Estimated human performance** ([`Experts`]): what other experts would reach on the same samples.
@@ -66,7 +66,7 @@ measures! {
     TotalVariation = "DistCE",
     /// "EntCE" (Baan et al. 2022): mean `|H(p) − H(y)|`, in nats.
     EntropyCalibrationError = "EntCE",
-    /// Mean `H(p) − H(y)`, in nats: above 0 the classifier is less sure than the experts are of one mind.
+    /// Mean `H(p) − H(y)`, in nats: above 0 the classifier is less certain than the experts.
     EntropyBias = "EntCE, signed",
     /// Share of samples whose classes p ranks as the votes do; classes with equal votes may come in any order.
     RankingAgreement = "ranking agreement",

@@ -1,4 +1,4 @@
-//! Predictions next to what is known of the samples, and from both each measure with how much every sample moves
+//! Predictions with the labels and votes of the samples, and each measure with the influence of every sample on
 //! it (its influence function), from which its standard error follows.
 
 use ndarray::Array2;
@@ -14,7 +14,7 @@ use crate::uncertainty::RiskCoverage;
 use crate::{Classes, LabelDistributions, Labels, Result};
 
 /// Fewer reference samples of a class make its recall or F1 anything but normal: of independent samples, and of
-/// samples in so many groups.
+/// samples in this many groups.
 fn fewest_of_a_class(groups: usize) -> u64 {
     (3 * groups as u64).clamp(10, 60)
 }
@@ -181,7 +181,7 @@ impl<'a> Samples<'a> {
         Some((numbers, Bounded::Below))
     }
 
-    /// `θ = E[−l ln u]`, u the share of samples at least as sure, and its influence
+    /// `θ = E[−l ln u]`, u the share of samples with at least this confidence, and its influence
     /// `−l ln u − E[l' / u' ; no surer]`.
     fn aurc(&self, confidence: &[f64]) -> Result<Estimate> {
         let losses: Vec<f64> = self.right().iter().map(|right| 1.0 - right).collect();

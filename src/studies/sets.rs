@@ -15,7 +15,7 @@ use crate::run::Config;
 use crate::scorecard::Reference;
 use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, Votes};
 
-/// Patches of at most so many bytes are read once, for all runs.
+/// Patches of at most this many bytes are read once, for all runs.
 const KEPT_IN_MEMORY: usize = 1 << 30;
 
 /// A labelled set.
@@ -62,7 +62,7 @@ pub struct PatchSets {
 }
 
 impl PatchSets {
-    /// Opens the data of a study, or generates so many synthetic patches.
+    /// Opens the data of a study, or generates this number of synthetic patches.
     pub(super) fn open(
         config: &Config,
         context: StudyContext<'_>,

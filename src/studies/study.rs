@@ -1,5 +1,5 @@
-//! One study: a question asked of a grid of runs, and the table, figures and README that follow from what the runs
-//! have stored.
+//! One study: a grid of runs, and the table, figures and README computed from their stored
+//! results.
 //!
 //! A study defines its settings, its tasks, what one task stores, and what follows from all of it ([`Study`]). What
 //! all studies share is here: `study.json` with settings and fingerprints of the data, the grid with its jobs and
@@ -33,13 +33,13 @@ const OUTCOME: &str = "outcome.json";
 /// A study. Its own value holds its settings, which `study.json` keeps.
 ///
 /// # Errors
-/// What a method cannot do: settings that no study can have, data and stored files that cannot be read, a training
+/// Invalid settings, data and stored files that cannot be read, a training
 /// that fails, a file that cannot be written.
 #[allow(clippy::missing_errors_doc, reason = "they are those of the trait")]
 pub trait Study: Serialize + DeserializeOwned + Sync {
     /// Which study it is.
     const NAME: StudyName;
-    /// Settings that may change when a study is continued: more runs are added.
+    /// Settings that may grow when a study is resumed: more runs are added.
     const MAY_GROW: &'static [&'static str] = &[];
     /// The data that the tasks need.
     type Data: Sync;
@@ -51,7 +51,7 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
     /// Checks the settings.
     fn check(&self) -> Result<()>;
 
-    /// Opens the data; generates what is synthetic.
+    /// Opens the data, or generates synthetic data.
     fn open(&self, context: StudyContext<'_>, progress: &mut dyn Progress) -> Result<Self::Data>;
 
     /// Opens the data again that the study was done with.
@@ -90,7 +90,7 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
         usize::from(!out.join(self.folder(task)).exists())
     }
 
-    /// Does what is missing of a task, and reports each step.
+    /// Does the missing steps of a task, and reports each one.
     fn run(
         &self,
         task: &Self::Task,
@@ -102,7 +102,7 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
     /// Writes the tables and a README from what all tasks have stored, and returns what the study found.
     fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Self::Outcome>;
 
-    /// The figures of what is stored, by name.
+    /// The figures of the stored results, by name.
     fn figures(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Vec<(String, Figure)>>;
 
     /// Where the numbers of a figure come from.
@@ -144,7 +144,7 @@ impl StudyContext<'_> {
     }
 }
 
-/// What the folder of a study holds.
+/// The contents of a study's folder.
 #[derive(Debug)]
 pub struct StudyFolder<'a> {
     /// The data of the study.

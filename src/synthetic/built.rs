@@ -28,7 +28,7 @@ pub(super) struct Built {
     roofs: [(Material, f32); ROOFS],
     usual: Material,
     paving: Material,
-    /// Brightness of what is paved, and of what is bare.
+    /// Brightness of paved and of bare ground.
     worn: f32,
     tall_trees: f32,
     countryside: Option<Natural>,
@@ -59,7 +59,7 @@ impl Built {
             std::array::from_fn(|k| (k as Material, plan.roofs[k] * city.roofs[k]));
         // A district has a dominant roof; single houses differ.
         let usual = pick(&roofs, rng.gen_range(0f32..1.0));
-        // Walls that stand across the beam send it back: streets along the orbit or across it.
+        // Walls across the beam reflect it: streets along the orbit or across it.
         let off = (angle - ORBIT).rem_euclid(std::f32::consts::FRAC_PI_2);
         let off = off.min(std::f32::consts::FRAC_PI_2 - off);
         Self {
@@ -93,7 +93,7 @@ impl Built {
         ground.facing = self.facing;
         // Streets bend as the ground does.
         let (down, right) = (noise(&window, 170.0, self.key(1)), noise(&window, 170.0, self.key(2)));
-        // Where the open ground of a lot begins: only there is paved and planted what is not built on.
+        // Where the open ground of a lot begins: ground without buildings is paved and planted only there.
         let mut open = vec![self.countryside.is_none(); window.cells()];
         for (cell, place) in window.places().enumerate() {
             let (u, v) = self.axes.along(place);

@@ -82,7 +82,7 @@ impl Ground {
         }
     }
 
-    /// A band of some width across the image, bent by so much.
+    /// A band of some width across the image, with a given bend.
     fn band(&mut self, random: &mut ChaCha8Rng, cover: Cover, width: f32, bend: f32) {
         let (turn, middle) = (random.gen_range(0.0..std::f32::consts::PI), random.gen_range(24.0..40.0));
         let (phase, length) = (random.gen_range(0.0..6.0), random.gen_range(12.0..20.0));
@@ -171,7 +171,7 @@ pub struct SyntheticEuroSat {
 }
 
 impl SyntheticEuroSat {
-    /// What the files say of themselves.
+    /// The provenance that the files state.
     pub const PROVENANCE: &str = "synthetic (made up in the layout of EuroSAT)";
 
     /// Writes a GeoTIFF for each image, in a folder for each class, whole or not at all.

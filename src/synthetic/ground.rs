@@ -68,7 +68,7 @@ impl Ground {
         }
     }
 
-    /// A lone tree on so many of the squares of `metres` a side.
+    /// A lone tree on a share of the squares with sides of `metres`.
     pub(super) fn plant_singly(
         &mut self,
         metres: f32,

@@ -1,17 +1,17 @@
-//! A synthetic So2Sat: synthetic ground in the likeness of each zone, seen by synthetic satellites.
+//! A synthetic So2Sat: synthetic ground of each zone, imaged by synthetic satellites.
 //!
-//! It lets everything run without the real data, and it is honest about what it is: each file says
+//! It lets everything run without the real data; each file states
 //! that it is synthetic, and results on it say nothing about real cities.
 //!
 //! **How a patch comes about.** Its zone's fractions of buildings, paved and open ground and its building
 //! heights are drawn from the published ranges (Stewart & Oke 2012). Streets, blocks, lots and buildings,
 //! or woods, fields and shores are laid out on cells of 3.3 m, and shadows fall as the sun stands. Ten
 //! votes are drawn as experts vote on such a zone; where some dissent, the patch lies between the two zones,
-//! the more so the more dissent — but now and then votes have nothing to do with the ground. Some patches
+//! the more so the more dissent — but now and then votes are unrelated to the ground. Some patches
 //! have something else at their edge that nobody voted for. Materials reflect by hand-written spectra, which
 //! vary by city and day; haze, blur, the coarser 20 m bands, noise and rounding to 0.0001 make an
-//! image of it. The radar sees rough and smooth surfaces, walls, and now and then a corner that sends
-//! back thousands of times as much.
+//! image of it. The radar sees rough and smooth surfaces, walls, and now and then a corner reflector with
+//! thousands of times the mean backscatter.
 //!
 //! **What it is like.** Classes have So2Sat's proportions, and each split has at least one patch of each
 //! class if it has patches enough. As in So2Sat there are 42 cities to train on, and ten others, of which the
@@ -81,7 +81,7 @@ const SHARES: [usize; 3] = [60, 15, 25];
 const TRAINING_CITIES: u64 = 42;
 const OTHER_CITIES: u64 = 10;
 
-/// Zones that lie beside others often enough to be caught at the edge of a patch.
+/// Zones that lie next to others often enough to be caught at the edge of a patch.
 const SURROUNDINGS: [Zone; 8] = [
     Zone::OpenMidRise,
     Zone::OpenLowRise,
@@ -126,7 +126,7 @@ impl Default for Synthetic {
 }
 
 impl Synthetic {
-    /// What the files say of themselves.
+    /// The provenance that the files state.
     pub fn provenance(&self) -> String {
         format!("synthetic (lcz {}, seed {})", env!("CARGO_PKG_VERSION"), self.seed)
     }

@@ -79,7 +79,7 @@ fn returned(ground: &Ground, rng: &mut ChaCha8Rng) -> Vec<[f32; 2]> {
             let vv = corner(rng);
             let vh = DEPOLARISED * vv * (0.3 * normal(rng)).exp();
             add(&mut power[pixel], vh, vv);
-            // The radar's point response reaches the pixels beside it.
+            // The radar's point response reaches the neighbouring pixels.
             let beside = [pixel.wrapping_sub(1), pixel + 1, pixel.wrapping_sub(columns), pixel + columns];
             for (k, other) in beside.into_iter().enumerate() {
                 if other < power.len() && (k > 1 || other / columns == pixel / columns) {

@@ -60,7 +60,7 @@ mod scl {
 ///   (`LC_CODE`, `LC_NAME`).
 ///
 /// The satellite's swath ends in the scene's lower right corner: beyond, the bands and `SCL.tif` have no data,
-/// while zones and polygons go on.
+/// while zones and polygons continue.
 ///
 /// Coordinates are UTM zone 25 north (EPSG:32625), in the middle of the Atlantic.
 ///

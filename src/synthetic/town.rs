@@ -70,7 +70,7 @@ struct River {
 }
 
 impl Town {
-    /// A city on so many metres of ground, southward and eastward.
+    /// A city on this many metres of ground, southward and eastward.
     pub(super) fn draw(extent: (f32, f32), rng: &mut ChaCha8Rng) -> Self {
         let shorter = extent.0.min(extent.1);
         let radius = (0.40 * shorter).min(9000.0);
@@ -157,14 +157,14 @@ impl Town {
         };
         let mut hash = Hash::of(self.key ^ 0x41, district.line, district.column);
         let far = y.hypot(x) / self.radius * (1.0 + 0.13 * at(1100.0, 0x42));
-        // Works keep to one side of the town, beside the railway.
+        // Works lie on one side of the town, next to the railway.
         let aside = (y.atan2(x) - self.works).rem_euclid(2.0 * PI);
         let aside = aside.min(2.0 * PI - aside);
         if (0.5..1.05).contains(&far) && aside < 0.35 {
             return if hash.unit() < 0.55 { Zone::HeavyIndustry } else { Zone::LargeLowRise };
         }
         let mix = RINGS.iter().find(|(until, _)| far < *until).unwrap_or(&RINGS[5]).1;
-        // Like lies beside like: the choice is smooth noise rather than a die, but for a little.
+        // Neighbouring districts are similar: the choice is smooth noise with a small random part.
         let value = at(700.0, 0x43) + 0.35 * (hash.unit() - 0.5);
         let share = 1.0 / (1.0 + (-1.702 * value).exp());
         Zone::from_number(pick(mix, share)).unwrap_or(Zone::LowPlants)
@@ -255,7 +255,7 @@ fn site(key: u64, line: i64, column: i64) -> (f32, f32) {
     (at(line), at(column))
 }
 
-/// The districts whose centres lie in so many metres of ground, or near enough to have some of it.
+/// The districts whose centres lie in this area, in metres, or near enough to reach into it.
 pub(super) fn districts_of(extent: (f32, f32)) -> impl Iterator<Item = (i64, i64)> {
     let square = |metres: f32| (metres / SPACING).floor() as i64;
     let (lines, columns) =

@@ -21,7 +21,7 @@ pub(super) enum Layout {
     Slabs,
     /// Sheds, tanks and heaps.
     Works,
-    /// One on a lot, and only beside the streets; fields and meadows elsewhere.
+    /// One on a lot, and only along the streets; fields and meadows elsewhere.
     Countryside,
 }
 

@@ -105,7 +105,7 @@ impl Uncertainty {
     }
 
     /// By disagreement (BALD): H(p̄) − (1/M) Σ_m H(p_m) in nats, the mutual information of a sample's class and the
-    /// network's weights, of which each member is a draw. What every member is equally unsure of does not count.
+    /// network's weights, of which each member is a draw. Uncertainty that all members share does not count.
     ///
     /// # Errors
     /// No sample.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::metrics::{Target, check_samples};
 use crate::{Classes, Error, Labels, Probabilities, Result};
 
-/// How strange a class would be as the truth: the nonconformity score s(x, k). Ranks count from 1, by
+/// The nonconformity score s(x, k) of a class. Ranks count from 1, by
 /// falling probability; of equals the first class comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -355,7 +355,7 @@ impl PredictionSets {
         Ok(held.sum::<f64>() / self.inside.nrows() as f64)
     }
 
-    /// Coverage and size for the samples of each class, in the order of the classes. A promise of 90 % for
+    /// Coverage and size for the samples of each class, in the order of the classes. A coverage of 90 % for
     /// all may be 99 % of water and 60 % of a rare zone.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ pub struct Members {
 pub struct EntropyParts {
     /// `H(p̄)`, the entropy of the members' mean.
     pub total: Vec<f64>,
-    /// `(1/M) Σ_m H(p_m)`, the mean of the members' entropies: what each member is unsure of, however many
+    /// `(1/M) Σ_m H(p_m)`, the mean of the members' entropies: the uncertainty of each member, however many
     /// there are.
     pub aleatoric: Vec<f64>,
     /// `H(p̄) − (1/M) Σ_m H(p_m)`, what the members disagree about: the mutual information of prediction
@@ -30,9 +30,9 @@ pub struct EntropyParts {
 pub struct MeanEntropy {
     /// Mean of `H(p̄)`.
     pub total: f64,
-    /// Mean of what each member is unsure of.
+    /// Mean aleatoric part.
     pub aleatoric: f64,
-    /// Mean of what the members disagree about.
+    /// Mean epistemic part.
     pub epistemic: f64,
 }
 
@@ -52,7 +52,7 @@ impl Members {
     /// Members, each (N, K).
     ///
     /// # Errors
-    /// No member, or members of unlike samples or classes.
+    /// No member, or members of different samples or classes.
     pub fn new(members: Vec<Probabilities>) -> Result<Self> {
         let mean = Probabilities::mean_of(&members)?;
         Ok(Self { all: members, mean })

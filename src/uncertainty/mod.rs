@@ -1,6 +1,6 @@
-//! How sure a prediction is, and what that is worth: several members' disagreement, sets of classes
-//! that hold the truth as often as promised, the error of what is left when uncertain predictions are rejected,
-//! and which samples to learn from.
+//! Uncertainty of predictions and its evaluation: several members' disagreement, sets of classes
+//! that hold the truth as often as promised, the error after rejecting uncertain predictions (selective prediction),
+//! and the choice of training samples.
 //!
 //! [`Members`] are the predictions of an ensemble's networks, or of the passes of one network with dropout
 //! left on (Gal & Ghahramani 2016); the split of their entropy follows Depeweg et al. (2018),

@@ -44,7 +44,7 @@ pub struct Uncertainty {
 }
 
 impl Uncertainty {
-    /// By any measure, one number a sample.
+    /// By any measure, one number per sample.
     ///
     /// # Errors
     /// No sample, or a number that is NaN or infinite (names the row).

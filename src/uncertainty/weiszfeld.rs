@@ -49,7 +49,7 @@ pub struct MedianFit {
     pub converged: bool,
 }
 
-/// Within so many mean distances of a sample, that sample is tried as the median: towards a median that
+/// Within this many mean distances of a sample, that sample is tried as the median: towards a median that
 /// is a sample the iteration only creeps.
 const NEAR_A_SAMPLE: f64 = 0.02;
 /// Samples tried, at most.
@@ -68,12 +68,12 @@ struct State {
     done: bool,
     /// Length of the last step that Weiszfeld took.
     last_step: f64,
-    /// Where to go on if the sample now tried is not the median.
+    /// Where the iteration continues if the sample now tried is not the median.
     otherwise: Option<Vec<f64>>,
     tried: Vec<usize>,
 }
 
-/// What a pass finds of one class.
+/// The sums of one pass for one class.
 struct Found {
     /// Σ (x − c)/‖x − c‖ over the samples that are not at c.
     pull: Vec<f64>,
@@ -99,7 +99,7 @@ impl Weiszfeld {
         Ok(())
     }
 
-    /// Moves the centres, one a class that has samples, from where they are to the geometric medians.
+    /// Moves the centres, one per class that has samples, from where they are to the geometric medians.
     ///
     /// # Errors
     /// Settings out of range; rows that cannot be read.
@@ -177,7 +177,7 @@ impl State {
         let step = share * r / found.weight;
         let next =
             self.centre.iter().zip(&found.pull).map(|(c, pull)| c + share * pull / found.weight).collect();
-        // Steps shrink by a factor in the end; what is left is their geometric series.
+        // Steps shrink by a factor in the end; the rest is their geometric series.
         let rate = step / self.last_step;
         let left = if rate < 1.0 { step * rate / (1.0 - rate) } else { f64::INFINITY };
         let scale = self.fit.mean_distance;

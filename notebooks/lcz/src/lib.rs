@@ -1,5 +1,5 @@
-//! `lcz` as one shared library for the cells of a notebook, with what only the course needs: data that make
-//! themselves, checks of the exercises ([`course`]), and how values show themselves ([`show`]).
+//! `lcz` as one shared library for the cells of a notebook, with the parts that only the course needs: data that are
+//! generated on first use, checks of the exercises ([`course`]), and the display of values ([`show`]).
 
 pub mod course;
 pub mod show;

@@ -1,7 +1,7 @@
-//! How values show themselves below a notebook cell: a table of what matters in them, not all their numbers.
+//! Display of values below a notebook cell: a table of their main numbers, not of all.
 //!
 //! A notebook kernel (evcxr) calls `evcxr_display` on the value that a cell ends with, and reads what to
-//! show from stdout, between two marks. It keeps the last content of each kind: one figure a cell.
+//! show from stdout, between two marks. It keeps the last content of each kind: one figure per cell.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};

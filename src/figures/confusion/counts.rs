@@ -16,7 +16,7 @@ const BAR: f64 = 10.0 + COLOUR_BAR_WIDTH + 14.0 + MARGIN;
 /// How a count becomes a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CountScale {
-    /// C / max C: what is frequent is dark.
+    /// C / max C: frequent is dark.
     #[default]
     Linear,
     /// ln C / ln max C for C ≥ 1, from a light tint on: a confusion of a hundred pixels shows next to a million.

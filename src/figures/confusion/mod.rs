@@ -42,7 +42,7 @@ pub enum Cells {
 /// Draws a confusion matrix: rows are the reference, columns the prediction.
 ///
 /// A cell's colour is its share of its row, `100 C_ij / Σ_j C_ij` percent, on a scale from 0 to 100.
-/// Beside the names stand the samples per class, n. Cells of 0 stay empty; a row without a sample is grey.
+/// Next to the names are the samples per class, n. Cells of 0 stay empty; a row without a sample is grey.
 ///
 /// The CSV has one line per cell: `reference,predicted,count,row_percent`, the last empty in a row
 /// without a sample.

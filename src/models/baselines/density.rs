@@ -1,4 +1,4 @@
-//! A normal density a class: moments in one pass, shrunk covariances, and their logarithms.
+//! A normal density per class: moments in one pass, shrunk covariances, and their logarithms.
 
 use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
@@ -155,7 +155,7 @@ impl Density {
     }
 
     /// `ln π − ½ ln|Σ| − ½ (x − μ)ᵀ Σ⁻¹ (x − μ)`, which leaves out a term that all classes share.
-    /// `u` is room for one number a band.
+    /// `u` is a buffer of one number per band.
     pub(super) fn log(&self, pixel: &ArrayView1<'_, f32>, u: &mut [f64]) -> f64 {
         let mut log = self.prior.ln();
         for i in 0..u.len() {

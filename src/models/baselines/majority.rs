@@ -1,4 +1,4 @@
-//! The majority class: what can be said without looking.
+//! The majority class: the baseline that ignores the pixels.
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::data::Patches;
 use crate::models::{Classifier, check_labels, described_as};
 use crate::{Classes, Error, Imagery, Labels, Probabilities, Result};
 
-/// Says of every sample that it is of the most frequent training class.
+/// Predicts the most frequent training class for every sample.
 ///
 /// The probabilities are the training frequencies: no constant prediction has a lower cross-entropy
 /// on the training set.

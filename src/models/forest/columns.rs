@@ -1,4 +1,4 @@
-//! Training pixels as a forest grows on them: a column a feature, each value as its rank.
+//! Training data of a forest: one column per feature, each value as its rank.
 //!
 //! A split compares values of one feature only, so their order is all that growing needs: each value
 //! becomes a code, its place among the column's different values. Codes have 16 bits, which half the

@@ -75,7 +75,7 @@ impl Entry {
     }
 }
 
-/// A tree half grown, with room that its nodes share.
+/// A tree that is being grown, with buffers that its nodes share.
 struct Growing<'a> {
     columns: &'a Columns,
     settings: &'a ForestSettings,

@@ -80,9 +80,9 @@ pub struct OutOfBag {
 impl RandomForest {
     /// Grows a forest.
     ///
-    /// Memory at the peak: about 9 bytes a feature value, so 90 kB a So2Sat patch with
+    /// Memory at the peak: about 9 bytes per feature value, so 90 kB per So2Sat patch with
     /// [`FeatureSet::Pixels`] (measured: 0.19 GB for 2,100 patches), while columns of values give way to
-    /// columns of codes; then 2 bytes a value, and 4 for each different value of a feature. Files are read
+    /// columns of codes; then 2 bytes per value, and 4 for each different value of a feature. Files are read
     /// once, a few patches at a time.
     ///
     /// # Errors
@@ -254,7 +254,7 @@ fn out_of_bag(grown: &[Grown], labels: &Labels) -> Option<OutOfBag> {
     (patches > 0).then(|| OutOfBag { score: right as f64 / patches as f64, patches })
 }
 
-/// Mean decrease in impurity; a tree that is one leaf says nothing and is left out of the mean.
+/// Mean decrease in impurity; a tree of one leaf has no importance and is left out of the mean.
 fn importance(grown: &[Grown], features: usize) -> Vec<f64> {
     let mut sum = vec![0.0; features];
     for Grown { decreases, .. } in grown {

@@ -19,12 +19,12 @@ pub struct ForestSettings {
     pub max_depth: Option<usize>,
     /// Whether each tree gets patches drawn with replacement, or all of them.
     pub bootstrap: bool,
-    /// What a tree sees of a patch.
+    /// The features of a patch.
     pub features: FeatureSet,
 }
 
 impl Default for ForestSettings {
-    /// scikit-learn's: 100 full trees, √F features a node, bootstrap; on the pixels.
+    /// scikit-learn's: 100 full trees, √F features per node, bootstrap; on the pixels.
     fn default() -> Self {
         Self {
             trees: 100,
@@ -57,7 +57,7 @@ pub enum FeatureRule {
     All,
 }
 
-/// What a tree sees of a patch.
+/// The features of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeatureSet {
@@ -65,12 +65,12 @@ pub enum FeatureSet {
     #[default]
     Pixels,
     /// Mean and standard deviation of each band over the patch: 2 C features. Small and quick,
-    /// blind to what lies where.
+    /// without spatial information.
     Statistics,
 }
 
 impl ForestSettings {
-    /// Refuses what cannot be grown; the number of features drawn at a node out of `features`.
+    /// Refuses invalid settings; the number of features drawn at a node out of `features`.
     pub(super) fn check(&self, features: usize) -> Result<usize> {
         let refuse = |key: &str, problem: String, advice: &str| {
             Err(Error::input(format!("model.{key}"), problem, advice))

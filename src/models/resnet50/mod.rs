@@ -72,7 +72,7 @@ pub struct ResNet50Settings {
     pub head: usize,
 }
 
-/// Channels above which a setting is a typing error, not a network.
+/// Most channels; more is a typo.
 const LARGEST: usize = 512;
 
 impl Default for ResNet50Settings {

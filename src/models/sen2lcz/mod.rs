@@ -31,7 +31,7 @@ pub enum Fusion {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sen2LczSettings {
-    /// Layers: four times the convolutions a block, plus one.
+    /// Layers: four times the convolutions per block, plus one.
     pub depth: usize,
     /// Channels of the first block; each later block has twice as many.
     pub width: usize,
@@ -41,7 +41,7 @@ pub struct Sen2LczSettings {
     pub fusion: Fusion,
 }
 
-/// Layers and channels above which a setting is a typing error, not a network.
+/// Most layers and channels; more is a typo.
 const LARGEST: (usize, usize) = (401, 1024);
 
 impl Default for Sen2LczSettings {

@@ -1,6 +1,6 @@
 //! EfficientNet-B0 without its classifier: Tan & Le (2019), *EfficientNet: Rethinking Model Scaling for Convolutional
-//! Neural Networks*, Table 1, as in `keras.applications` but for stochastic depth, which it goes without; and the way
-//! up of `segmentation_models`.
+//! Neural Networks*, Table 1, as in `keras.applications` but without stochastic depth; and the decoder
+//! of `segmentation_models`.
 
 use dfdx::prelude::*;
 
@@ -16,7 +16,7 @@ pub(super) const HEAD: usize = 3;
 /// Channels before the first block and behind the last one.
 const ENDS: [usize; 2] = [32, 1280];
 
-/// Channels of the levels on the way up.
+/// Channels of the decoder's levels.
 const UP: [usize; 5] = [256, 128, 64, 32, 16];
 
 /// Blocks of one kind, one behind the other: the side of the depthwise convolution, how many blocks, their outputs, how
@@ -117,7 +117,7 @@ impl<E: Dtype, D: Backend<E>> Block<E, D> {
     }
 }
 
-/// The way down.
+/// The encoder.
 #[derive(Clone)]
 pub(super) struct EfficientNet<E: Dtype, D: Backend<E>> {
     stem: Convolution<E, D>,
@@ -125,7 +125,7 @@ pub(super) struct EfficientNet<E: Dtype, D: Backend<E>> {
     top: Convolution<E, D>,
 }
 
-/// The ways down and up.
+/// Encoder and decoder.
 pub(super) fn new<E: Dtype, D: Backend<E>>(
     build: &mut Builder<'_, E, D>,
     settings: &UnetSettings,

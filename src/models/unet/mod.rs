@@ -1,10 +1,10 @@
-//! U-Net: a class for each pixel. Maps are halved on the way down, doubled on the way up, and what was seen on the
-//! way down is concatenated with what comes up at each size.
+//! U-Net: a class for each pixel. Maps are halved on the way down, doubled on the way up, and the maps of the
+//! way down (the encoder) are concatenated with those on the way up (the decoder) at each size.
 //!
 //! Two of them. The plain one follows Ronneberger, Fischer & Brox (2015), *U-Net: Convolutional Networks for
 //! Biomedical Image Segmentation*, MICCAI: on each level two 3 × 3 convolutions with ReLU and a maximum of 2 × 2,
 //! twice the channels a level further down, transposed convolutions of 2 × 2 on the way up; with batch norm, and
-//! with `same` padding, so that the output is as large as the patch. The other one goes down by EfficientNet-B0
+//! with `same` padding, so that the output is as large as the patch. The other one has the encoder EfficientNet-B0
 //! ([`Encoder::EfficientnetB0`]).
 
 mod decoder;
@@ -24,11 +24,11 @@ use decoder::Decoder;
 use efficientnet::EfficientNet;
 use plain::Plain;
 
-/// What goes down.
+/// The encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encoder {
-    /// Two convolutions a level, as in the U-Net paper.
+    /// Two convolutions per level, as in the U-Net paper.
     Plain,
     /// EfficientNet-B0 (Tan & Le 2019, *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks*,
     /// ICML), with the decoder of the Keras package `segmentation_models`: each pixel four times, the maps of the
@@ -41,7 +41,7 @@ pub enum Encoder {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UnetSettings {
-    /// What goes down.
+    /// The encoder.
     pub encoder: Encoder,
     /// Width multiplier: the channels of every layer compared with the published network's, 1 for as many. (The plain encoder's first
     /// level has 64, the others are multiples of 8.)
@@ -51,7 +51,7 @@ pub struct UnetSettings {
     pub depth: usize,
 }
 
-/// Bounds beyond which a setting is a typing error, not a network.
+/// Largest values of the settings; more is a typo.
 const LARGEST: (f64, usize) = (4.0, 6);
 
 impl Default for UnetSettings {
@@ -80,7 +80,7 @@ impl Blueprint for UnetSettings {
     const SAMPLE: Sample = Sample::Pixel;
     type Module<E: Dtype, D: Backend<E>> = Unet<E, D>;
 
-    /// Fewer patches per step, since each has thousands of samples, and each turned and mirrored.
+    /// Fewer patches per step, since each has thousands of samples, and each rotated and mirrored.
     fn training(&self) -> Training {
         Training {
             epochs: 50,
@@ -139,7 +139,7 @@ pub(crate) struct Unet<E: Dtype, D: Backend<E>> {
     head: PixelHead<E, D>,
 }
 
-/// What goes down.
+/// The encoder.
 #[derive(Clone)]
 enum Down<E: Dtype, D: Backend<E>> {
     Plain(Plain<E, D>),
@@ -147,7 +147,7 @@ enum Down<E: Dtype, D: Backend<E>> {
 }
 
 impl<E: Dtype, D: Backend<E>> Unet<E, D> {
-    /// The smallest maps, and what was seen on the way to them.
+    /// The smallest maps, and the larger maps of the encoder.
     fn encoded(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> (Maps<E, D>, Vec<Maps<E, D>>) {
         match &self.down {
             Down::Plain(down) => down.forward(x, pass),

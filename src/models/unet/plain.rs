@@ -1,4 +1,4 @@
-//! The encoder of the U-Net paper, and the way up that belongs to it.
+//! The encoder of the U-Net paper, and its decoder.
 
 use dfdx::prelude::*;
 
@@ -12,10 +12,10 @@ const CHANNELS: f64 = 64.0;
 /// The side of the last convolution.
 pub(super) const HEAD: usize = 1;
 
-/// The maximum, and the transposed convolution that makes up for it.
+/// The side of the max pooling, and of the transposed convolution that reverses it.
 const HALF: Window = Window { kernel: 2, stride: 2, padding: Padding::Same };
 
-/// Two convolutions a level, the largest maps first; the last level is the bottom.
+/// Two convolutions per level, the largest maps first; the last level is the bottom.
 #[derive(Clone)]
 pub(super) struct Plain<E: Dtype, D: Backend<E>>(Vec<[Convolution<E, D>; 2]>);
 
@@ -24,7 +24,7 @@ fn channels(settings: &UnetSettings, level: usize) -> usize {
     ((CHANNELS * settings.width).round().max(1.0) as usize) << level
 }
 
-/// The ways down and up.
+/// Encoder and decoder.
 pub(super) fn new<E: Dtype, D: Backend<E>>(
     build: &mut Builder<'_, E, D>,
     settings: &UnetSettings,

@@ -5,12 +5,12 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// The width of a crop over its height is at least and at most so much.
+/// Bounds of the aspect ratio of a crop.
 const ASPECTS: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
 /// How often a crop is drawn that does not fit before the patch is left whole.
 const TRIES: usize = 10;
 
-/// What is kept of a square patch.
+/// The part of a square patch that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Crop {
     top: usize,

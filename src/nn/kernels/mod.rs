@@ -42,7 +42,7 @@ fn check_channels(maps: &[&[f32]], channels: &[&[f32]]) {
     assert!(count > 0 && len.is_multiple_of(count), "{len} numbers in pixels of {count} channels");
 }
 
-/// What becomes of a convolution's sums; without it they are added to what is there.
+/// What is done with a convolution's sums; if not given, they are added to the output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Finish<'a> {
     /// Added to each channel.

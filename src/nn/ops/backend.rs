@@ -120,7 +120,7 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
         (max, mean).concat_along(Axis::<3>)
     }
 
-    /// x · factors, number by number; the factors are not learnt.
+    /// x · factors, number by number; the factors get no gradient.
     fn times<S: Shape>(x: Taped<S, E, Self>, factors: Tensor<S, E, Self>) -> Taped<S, E, Self> {
         x * factors
     }

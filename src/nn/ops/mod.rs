@@ -85,7 +85,7 @@ pub(crate) struct DenseLayer<'a, E: Dtype, D: Device<E>> {
     pub(crate) bias: &'a Vector<E, D>,
     /// Whether max(0, ·) follows.
     pub(crate) relu: bool,
-    /// Whether something before the layer is learnt; else its input needs no gradient.
+    /// Whether the layer's input needs a gradient.
     pub(crate) passes_back: bool,
 }
 

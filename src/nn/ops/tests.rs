@@ -177,7 +177,7 @@ enum Pass {
 }
 
 impl Case {
-    /// The same of another kind, with what that asks for.
+    /// The same of another kind, with its arguments.
     fn of_kind(self, kind: Kind) -> Self {
         match kind {
             Kind::Full => self,
@@ -512,7 +512,7 @@ fn fused_sums_and_scores_of_pixels_are_the_composed_ones_with_the_gradient_of_fi
         let shape = if round < 4 { (2, 3, 2, 2) } else { (batch, height, width, channels) };
         let lens = [numbers(shape), case.0 * case.0 * shape.3 * case.1, case.1];
         let tensors = lens.map(|len| draw(&mut random, len));
-        // Of one class, ln p = 0 whatever the weights: what is left are roundings.
+        // Of one class, ln p = 0 whatever the weights: the rest is rounding.
         compare!(tensors, 1e-5, scored(shape, case));
         if round < 4 {
             compare_differences!(tensors, scored(shape, case));

@@ -261,7 +261,7 @@ pub struct History {
     /// In order.
     pub epochs: Vec<EpochRecord>,
     /// The epoch whose weights were kept: the one with the lowest validation loss, or the last one
-    /// where there is no validation set or [`Keep::Last`] asks for it.
+    /// where there is no validation set or with [`Keep::Last`].
     pub best_epoch: usize,
 }
 
@@ -594,7 +594,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
 struct Staged<D: Backend<f32>> {
     patches: usize,
     x: Maps<f32, D>,
-    /// What is to be learnt, a row a sample, and the same with the classes' weights.
+    /// The targets, one row per sample, and the same with the classes' weights.
     y: Array2<f64>,
     weighted: Matrix<f32, D>,
     /// Draws the dropout.

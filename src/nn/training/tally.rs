@@ -1,4 +1,4 @@
-//! What training counts of the samples that it meets.
+//! Losses and accuracy that training counts over its samples.
 
 use ndarray::{ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;

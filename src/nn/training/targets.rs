@@ -71,7 +71,7 @@ impl Examples<'_> {
         }
     }
 
-    /// Refuses targets that are not those of the patches, and sets from which nothing can be learnt.
+    /// Refuses targets that are not those of the patches, and sets without a target.
     fn check(&self) -> Result<()> {
         let patches = self.patches;
         let refuse = |problem: String, advice: &str| Err(Error::input(patches.name(), problem, advice));

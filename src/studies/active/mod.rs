@@ -76,7 +76,7 @@ impl ActiveStudy {
         strategies
     }
 
-    /// Labelled patches after so many rounds.
+    /// Labelled patches after a number of rounds.
     fn labelled(&self, round: usize) -> usize {
         self.start + round * self.budget
     }

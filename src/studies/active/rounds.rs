@@ -77,7 +77,7 @@ impl Task {
         self.folder().join(format!("round-{round}"))
     }
 
-    /// Rounds of training, for so many rounds of labelling.
+    /// Rounds of training, for a number of rounds of labelling.
     pub(super) fn rounds(self, labelling: usize) -> usize {
         if self.acquisition.is_some() { labelling + 1 } else { 1 }
     }
@@ -194,7 +194,7 @@ pub(super) struct Curve {
 }
 
 impl Curve {
-    /// Of so many seeds and rounds of labelling.
+    /// Of a number of seeds and rounds of labelling.
     pub fn read(
         acquisition: Option<Acquisition>,
         (seeds, labelling): (u64, usize),

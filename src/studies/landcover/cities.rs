@@ -30,7 +30,7 @@ const CODES: &str = "code,class
 32000,herbaceous and open land
 33000,herbaceous and open land
 ";
-/// Every so many training pixels are taken for the baseline of single pixels.
+/// One in this many training pixels is used for the baseline of single pixels.
 const EVERY: usize = 5;
 
 /// A city, cut.

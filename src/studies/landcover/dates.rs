@@ -121,7 +121,7 @@ pub(super) fn collect(
     Ok(all)
 }
 
-/// The figure of all dates: the largest square of the ground, with what the networks say of it.
+/// The figure of all dates: the largest square of the ground, with the networks' predictions.
 fn draw(ground: &EoPatch, dates: &[usize], predicted: &[Array3<f64>], out: &Path) -> Result<()> {
     let side = ground.size()[0].min(ground.size()[1]);
     let square = s![..side, ..side, ..];
@@ -158,7 +158,7 @@ fn western(ground: &EoPatch, dates: &[usize], size: usize) -> Result<(Patches, M
     Ok((patches.select(&first)?, masks.select(&first)?))
 }
 
-/// What a network says of a whole date. Shape: (rows, columns, K).
+/// A network's prediction for a whole date. Shape: (rows, columns, K).
 fn whole(
     model: &dyn Model,
     ground: &EoPatch,

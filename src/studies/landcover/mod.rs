@@ -100,7 +100,7 @@ impl LandcoverStudy {
         }
     }
 
-    /// The same with so many passes over the training patches of a city, at most.
+    /// The same with at most this number of passes over the training patches of a city.
     #[must_use]
     pub fn with_epochs(self, epochs: usize) -> Self {
         let schedule = Schedule::Cosine { epochs, floor: 0.0 };
@@ -141,7 +141,7 @@ pub struct CityCounts {
 /// What the study found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LandcoverOutcome {
-    /// What the scenes say of themselves.
+    /// The provenance of the scenes.
     pub provenance: String,
     /// Tiles and patches of the cities.
     pub cities: Vec<CityCounts>,

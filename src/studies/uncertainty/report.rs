@@ -207,7 +207,7 @@ mod tests {
     use crate::{Classes, Labels, Probabilities};
     use ndarray::Array2;
 
-    /// Four samples of two classes, so many of them right.
+    /// Four samples of two classes, with this number of them right.
     fn run(right: usize) -> RunPredictions {
         let p = Array2::from_shape_fn((4, 2), |(n, k)| if (k == n % 2) == (n < right) { 0.75 } else { 0.25 });
         let predicted = Probabilities::new(Classes::named(["a", "b"]).unwrap(), p).unwrap();

@@ -1,4 +1,4 @@
-//! The scene of the lesson on segmentation: a synthetic city that makes itself, with its polygons and its clouds.
+//! The scene of the lesson on segmentation: a synthetic city, generated on first use, with its polygons and its clouds.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Maps of the last lesson: a synthetic city that makes itself, and a real scene where it is available.
+//! Maps of the last lesson: a synthetic city, generated on first use, and a real scene where it is available.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What the course's notebooks use: a data set that makes itself, real data where there are some,
+//! Data and checks of the course's notebooks: a data set that is generated on first use, real data where available,
 //! and checks of the exercises that answer `correct` or give a hint.
 
 mod checks;

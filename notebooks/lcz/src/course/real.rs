@@ -1,5 +1,5 @@
-//! Real data of the lessons: patches and votes where they are available, and what the real votes come to, which
-//! everybody has.
+//! Real data of the lessons: patches and votes where they are available, and the statistics of the real votes, which
+//! are in the repository.
 
 use std::path::{Path, PathBuf};
 
@@ -71,7 +71,7 @@ pub fn with_real<T>(data: Option<T>, draw: impl FnOnce(&T) -> Result<Figure>) ->
 pub struct PublishedVotes {
     /// Which zones experts take for others.
     pub confusion: VotingConfusion,
-    /// How unsure they are of patches whose majority is a built zone.
+    /// Voting entropy of patches whose majority is a built zone.
     pub urban: EntropyHistogram,
     /// Of the others.
     pub natural: EntropyHistogram,

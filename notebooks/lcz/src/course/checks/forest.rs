@@ -3,7 +3,7 @@
 use super::Verdict;
 use crate::metrics::ConfusionMatrix;
 
-/// The Gini impurity `1 − Σ_k (n_k / n)²` of so many samples of each class.
+/// The Gini impurity `1 − Σ_k (n_k / n)²` of these numbers of samples per class.
 pub fn check_gini(answer: impl Fn(&[f64]) -> f64) -> Verdict {
     let nodes: [(&[f64], f64); 4] =
         [(&[5.0, 5.0], 0.5), (&[10.0, 0.0], 0.0), (&[2.0, 2.0, 4.0], 0.625), (&[1.0, 1.0, 1.0, 1.0], 0.75)];

@@ -28,7 +28,7 @@ pub fn check_weiszfeld_step(answer: impl Fn(&[f64], f64) -> f64) -> Verdict {
     Verdict::of(right, "repeated, it ends where the pulls of all points, each of length 1, cancel", hint)
 }
 
-/// How many samples of each class a stratified subset of so many per cent has, before rounding.
+/// How many samples of each class a stratified subset of q per cent has, before rounding.
 pub fn check_strata(answer: impl Fn(&[f64], f64) -> Vec<f64>) -> Verdict {
     let cases: [(&[f64], f64); 2] = [(&[100.0, 50.0, 10.0], 20.0), (&[400.0, 0.0, 30.0], 5.0)];
     let all = |wanted: &dyn Fn(f64, f64, usize, f64) -> f64| {

@@ -1,5 +1,5 @@
-//! Checks of the exercises: each takes an answer and says `correct`, or gives a hint to the mistake that it
-//! looks like. A check works the right answer out for itself.
+//! Checks of the exercises: each takes an answer and prints `correct`, or a hint to the mistake that it
+//! looks like. A check computes the right answer itself.
 
 mod data;
 mod distributions;
