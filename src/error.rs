@@ -14,7 +14,7 @@ pub enum Error {
     /// `data/training.h5: no dataset 'sen2' (found: sen1, label); see README, "Your own data"`.
     #[error("{place}: {problem}; {advice}")]
     Input {
-        /// What a program can go by.
+        /// The kind, for programs.
         kind: InputKind,
         /// The file, dataset and row, or the setting.
         place: String,
@@ -70,7 +70,7 @@ impl fmt::Debug for Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputKind {
-    /// A band that is asked for and not there: its name.
+    /// A requested band that does not exist: its name.
     MissingBand(String),
     /// A file or folder that exists where one is to be written.
     Exists,

@@ -1,5 +1,5 @@
 //! Files and folders that appear whole or not at all: written under a hidden name next to the final
-//! one, brought to disk, then renamed, which is one step of the file system.
+//! one, flushed to disk, then renamed, which is one step of the file system.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use csv::StringRecord;
 use crate::error::{InputKind, PARTIAL};
 use crate::{Error, Result};
 
-/// Writes a file that others meet whole or not at all; one of that name is replaced.
+/// Writes a file that appears whole or not at all; one of that name is replaced.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = Partial::file(path)?;
     File::create(partial.path()).and_then(|mut file| file.write_all(bytes)).map_err(Error::io(path))?;

@@ -2,9 +2,9 @@
 //!
 //! A Local Climate Zone (LCZ) is one of seventeen kinds of surface, built and natural, that describe a city's
 //! climate ([`Zone`]). This crate trains small networks to classify satellite patches in the So2Sat LCZ42 format,
-//! learns from the votes of several experts where there are votes, and compares every result with simple baselines.
+//! trains on the votes of several experts where available, and compares every result with simple baselines.
 //!
-//! Data flow one way: [`data::Patches`] → [`Labels`], [`Votes`], [`LabelDistributions`] →
+//! Data flow: [`data::Patches`] → [`Labels`], [`Votes`], [`LabelDistributions`] →
 //! [`models::Model`] → [`Logits`], [`Probabilities`] → [`metrics`] → [`figures`].
 //!
 //! | Task | Item |

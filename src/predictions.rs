@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::labels::{check_distributions, first_largest, rows_of_samples, x_ln_y};
 use crate::{Classes, Error, Labels, Result};
 
-/// A softmax temperature, T > 0. Above 1 it softens a prediction, below 1 it sharpens it.
+/// A softmax temperature, T > 0. Above 1 it lowers the confidence of a prediction, below 1 it raises it.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Temperature(f64);
@@ -100,7 +100,7 @@ pub struct Logits {
 }
 
 impl Logits {
-    /// Logits, one row a sample.
+    /// Logits, one row per sample.
     ///
     /// # Errors
     /// A width that is not K, or a row with NaN or +∞, or with −∞ alone.
@@ -195,7 +195,7 @@ impl Probabilities {
         Self { classes, p }
     }
 
-    /// p̄ = 1/M Σ_m p_m, the mean of what several members say of the same samples.
+    /// p̄ = 1/M Σ_m p_m, the mean of several members' predictions for the same samples.
     ///
     /// # Shape
     /// M times (N, K) → (N, K).
@@ -326,7 +326,7 @@ rows_of_samples!(Probabilities, p);
 pub struct Features(Array2<f32>);
 
 impl Features {
-    /// Feature vectors, one row a sample.
+    /// Feature vectors, one row per sample.
     pub fn new(h: Array2<f32>) -> Self {
         Self(if h.is_standard_layout() { h } else { h.as_standard_layout().into_owned() })
     }
@@ -337,7 +337,7 @@ impl Features {
     }
 }
 
-/// Feature vectors that are met in passes: in memory ([`Features`]) or in a file
+/// Feature vectors that are read in passes: in memory ([`Features`]) or in a file
 /// ([`FeatureFile`](crate::data::features::FeatureFile)), which need not fit into memory.
 pub trait FeatureRows: Sync {
     /// For messages: the file, or `features in memory`.

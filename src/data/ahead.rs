@@ -58,7 +58,7 @@ impl<T> Drop for Ahead<T> {
     fn drop(&mut self) {
         self.items = None;
         // Waits, so that no thread reads a file while the process ends. A panic there was not met here,
-        // and concerns an item that nobody wanted.
+        // and concerns an unused item.
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

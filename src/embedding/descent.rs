@@ -35,7 +35,7 @@ pub(super) fn gradient(p: &Affinities, y: &[[f32; 2]], exaggeration: f32, theta:
     gradient
 }
 
-/// η, the one asked for or max(N/exaggeration/4, 50) (Belkina et al. 2019, and scikit-learn).
+/// η, the given one or max(N/exaggeration/4, 50) (Belkina et al. 2019, and scikit-learn).
 fn step_length(settings: &TSne, samples: usize) -> f64 {
     settings.learning_rate.unwrap_or_else(|| (samples as f64 / settings.exaggeration / 4.0).max(50.0))
 }

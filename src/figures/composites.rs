@@ -40,7 +40,7 @@ pub(super) struct Composed {
     pub names: Vec<String>,
     /// What is shown, in words: `true colour (B4, B3, B2)`.
     pub words: String,
-    /// Whether it is what was asked for; else the bands do not allow it.
+    /// Whether it is the requested composite; else the bands do not allow it.
     pub as_asked: bool,
     /// One per colour.
     stretches: Vec<Stretch>,

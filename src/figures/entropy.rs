@@ -12,7 +12,7 @@ use crate::labels::{ENTROPY_CUTS, EntropyHistogram};
 use crate::{Error, Result};
 
 const HEIGHT: f64 = 120.0;
-/// The bars of one bin take so much of its width.
+/// The share of a bin's width that its bars take.
 const FILLED: f64 = 0.82;
 const COLOURS: [Colour; 2] = [BLUE, ORANGE];
 

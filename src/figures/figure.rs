@@ -89,7 +89,7 @@ impl Figure {
         Ok(partials)
     }
 
-    /// Whether a PNG has this figure's size and pixels, whatever it says of itself.
+    /// Whether a PNG has this figure's size and pixels; its record is not compared.
     pub(crate) fn has_pixels_of(&self, png: &[u8]) -> bool {
         let pixels = |png: &[u8]| {
             let mut reader = png::Decoder::new(png).read_info().ok()?;

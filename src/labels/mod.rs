@@ -101,7 +101,7 @@ pub struct Votes {
 }
 
 impl Votes {
-    /// Vote counts, one row a sample.
+    /// Vote counts, one row per sample.
     ///
     /// # Errors
     /// A row without a vote, a negative or non-finite count, or a width that is not K; names the row.

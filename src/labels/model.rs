@@ -249,7 +249,7 @@ pub(crate) struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
-    /// How often each class is the majority of a new panel on sample n, in so many panels of so many experts
+    /// How often each class is the majority of a new panel on sample n, in `panels` panels of `experts` experts
     /// (a tie is drawn at random): votes from the posterior predictive distribution, by Pólya's urn.
     pub fn majorities(
         &self,

@@ -104,7 +104,7 @@ pub struct SceneMap {
 ///
 /// `OUT.tif` gets the classes (the zones' numbers 1–17 with their colours, or those of other classes from 1 on; 0 = no
 /// data), `OUT-filtered.tif` the same smoothed by a Gaussian, `OUT-confidence.tif` the highest probability,
-/// `OUT-entropy.tif` the entropy of the probabilities in nats, `OUT-probabilities.tif` all of them if asked for (no
+/// `OUT-entropy.tif` the entropy of the probabilities in nats, `OUT-probabilities.tif` all of them if requested (no
 /// data: NaN), and `OUT.png`, `OUT.svg` and `OUT.csv` the map as a figure.
 ///
 /// A model of patches classifies windows around the points of a grid, one by one: near its edges a network with padded

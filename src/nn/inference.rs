@@ -42,7 +42,7 @@ pub(crate) struct Inference<'a, D, M> {
 }
 
 impl<D: Backend<f32>, M: Module<f32, D>> Inference<'_, D, M> {
-    /// Runs `forward` on every part of every batch, each with its number in the whole set; `take` is handed what it
+    /// Runs `forward` on every part of every batch, each with its number in the whole set; `take` receives what it
     /// gives, in order, with the patches that it is of. `between` is called before each batch. Both may end it.
     pub(super) fn by_parts<T: Send>(
         &self,
@@ -98,7 +98,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Inference<'_, D, M> {
         all.0.ok_or_else(|| Error::input(self.patches.name(), "no patches", "give at least one row"))
     }
 
-    /// What becomes of ln p of every row of a few patches at a time, in order, with the patches' positions. `finish`
+    /// Processes ln p of every row of a few patches at a time, in order, with the patches' positions. `finish`
     /// runs where the network does, on several parts at once.
     pub(crate) fn each_log_probabilities<T: Send>(
         &self,

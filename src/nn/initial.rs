@@ -63,13 +63,13 @@ impl Initial {
     }
 }
 
-/// Makes layers with random first weights, in the order in which they are asked for: another order gives other weights.
+/// Makes layers with random first weights, in the order of the calls: another order gives other weights.
 pub(crate) struct Builder<'a, E, D> {
     device: &'a D,
     random: &'a mut ChaCha8Rng,
-    /// What the network takes.
+    /// The input of the network.
     pub(crate) imagery: &'a Imagery,
-    /// How many classes it tells apart.
+    /// Its number of classes.
     pub(crate) classes: usize,
     numbers: PhantomData<E>,
 }

@@ -1,4 +1,4 @@
-//! A network's numbers off its device: read out, put back, counted.
+//! A network's parameters in host memory: read, set, counted.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ impl Weights {
     }
 }
 
-/// How many numbers a network has.
+/// The number of a network's parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParameterCount {
     /// All, moving averages included, as Keras counts.

@@ -379,7 +379,7 @@ impl Run {
             curves.validation_loss.push(row.validation_loss);
             curves.validation_accuracy.push(row.validation_accuracy);
         }
-        // The first of equals, as training keeps it; without validation, or where it was asked for, the last epoch.
+        // The first of equals, as training keeps it; without validation, or if requested, the last epoch.
         let loss = |n: &usize| curves.validation_loss[*n].unwrap_or(f64::INFINITY);
         let best = (0..curves.epochs.len()).min_by(|a, b| loss(a).total_cmp(&loss(b)));
         let validated = curves.validation_loss.iter().any(Option::is_some);

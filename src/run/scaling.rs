@@ -94,7 +94,7 @@ pub fn temp_scale(
 }
 
 /// The logits that a temperature divides. Of an ensemble, which averages softmaxes, ln p̄: one T for the mean, not
-/// one for each member, since the mean is what is calibrated. Probabilities of 0, as a forest has them, are raised to
+/// one for each member, since the mean is calibrated. Probabilities of 0, as a forest has them, are raised to
 /// the floor that is returned.
 fn logits(run: &Run, patches: Patches, device: Device) -> Result<(Samples, Logits, Option<f64>)> {
     let forest = run.is_forest()?;

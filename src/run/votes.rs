@@ -11,7 +11,7 @@ use crate::metrics::VoteSummary;
 use crate::{Error, Result};
 
 /// Summarises the votes of a file and draws them into a folder, if given: `voting-entropy` (where classes are
-/// zones) and `voting-confusion`. `data` is what the figures say of where the votes are from, for files that
+/// zones) and `voting-confusion`. `data` is the provenance of the votes for the figures, for files that
 /// do not say it themselves.
 ///
 /// # Errors

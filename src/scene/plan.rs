@@ -198,7 +198,7 @@ impl Plan<'_> {
         Layout::new("patches", imagery, self.labels.classes().clone(), &self.provenance())
     }
 
-    /// One line, short enough for a figure: what the scene says of itself, the labels, and how they were split. The files
+    /// One line, short enough for a figure: the provenance of the scene, the labels, and how they were split. The files
     /// of each date are in `report.json`.
     fn provenance(&self) -> String {
         let report = &self.report;

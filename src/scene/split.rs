@@ -1,6 +1,6 @@
 //! Training, validation and test regions, with a buffer between them.
 //!
-//! Neighbouring pixels look alike and their windows overlap, so pixels split at random measure
+//! Neighbouring pixels are similar and their windows overlap, so a random split of pixels measures
 //! memorisation, not accuracy on new places. Here whole regions are assigned to the three parts, and a window that overlaps
 //! one of a later part is dropped.
 

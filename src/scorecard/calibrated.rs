@@ -6,8 +6,8 @@
 //! - Errors of samples in groups, and against vote shares: a calibrated classifier's gaps have mean 0 in each bin,
 //!   so the signs of whole groups (or samples) are drawn at random (the **wild cluster bootstrap**: Cameron,
 //!   Gelbach & Miller 2008).
-//! - Distances to vote shares: as many votes as a sample has are drawn from its predicted distribution, which is
-//!   the noise floor of so few votes.
+//! - Distances to vote shares: as many votes as a sample has are sampled from its predicted distribution, which gives
+//!   the noise floor of few votes.
 //!
 //! Round r draws from stream r of the seed, so that any number of threads gives the same bits.
 
@@ -28,7 +28,7 @@ use crate::{Progress, Result, Votes};
 pub struct IfCalibrated {
     /// Mean over rounds.
     pub mean: f64,
-    /// 95 % of the rounds lie below.
+    /// The 95 % quantile of the rounds.
     pub upper: f64,
     /// The share of rounds, the data among them, that show at least as much: small where the classifier is not
     /// calibrated.
@@ -41,7 +41,7 @@ pub(super) const FEWEST_GROUPS: usize = 10;
 /// Rounds of votes: their mean over N samples is normal, so that its mean and deviation are enough.
 const VOTE_ROUNDS: usize = 100;
 
-/// Apart from each other, so that a round of one kind says nothing of a round of another.
+/// Separate streams, so that rounds of different kinds are independent.
 const SIGNS: u64 = 1 << 32;
 const VOTES: u64 = 2 << 32;
 
@@ -335,7 +335,7 @@ pub(super) const DISTANCES: [Measure; 4] = [
 ];
 
 /// What the distances would be if the votes were drawn from the predicted distributions: the noise floor of
-/// so many votes. `values` are the measured ones.
+/// this number of votes. `values` are the measured ones.
 pub(super) fn votes_if_drawn(
     samples: &Samples<'_>,
     votes: &Votes,

@@ -1,5 +1,5 @@
-//! The convention card: the same predictions under the rules of different papers and libraries, since a number in a
-//! table can only be compared with another one of the same rule.
+//! Conventions: the same predictions under the rules of different papers and libraries, since a number in a
+//! table can only be compared with one of the same rule.
 
 use serde::Serialize;
 

@@ -16,12 +16,12 @@ use crate::{Result, Votes};
 const BLOCK: usize = 256;
 const STREAM: u64 = 3 << 32;
 
-/// What is known of the experts.
+/// Statistics of the experts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Experts {
     /// Votes per sample of the new panels: the median of the votes given.
     pub panel: usize,
-    /// Mean concentration of the fitted [`VoteModel`]: small where experts are either sure or not.
+    /// Mean concentration of the fitted [`VoteModel`]: small where samples are either clear or ambiguous.
     pub concentration: f64,
     /// How often one expert agrees with the majority of the others; ties count by their share.
     pub leave_one_out: Estimated,
@@ -68,7 +68,7 @@ impl Panels {
         Ok(Self { experts, counts })
     }
 
-    /// What the panels reach: the measure of their summed confusion. It has no interval: the error of the vote model,
+    /// The performance of the panels: the measure of their summed confusion. It has no interval: the error of the vote model,
     /// up to 0.04 in OA with 3 votes (`benches/coverage.rs`), is larger than that of the sample.
     pub fn estimate(&self, measure: Measure, samples: &Samples<'_>) -> Option<f64> {
         let mut confusion = Array2::<u64>::zeros((samples.classes.len(), samples.classes.len()));

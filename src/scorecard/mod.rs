@@ -35,7 +35,7 @@ use calibrated::{BINNED, Binned, DISTANCES, FEWEST_GROUPS};
 use experts::Panels;
 use samples::Samples;
 
-/// The measures: what each is, and a heading of a few letters.
+/// The measures: description and short heading of each.
 macro_rules! measures {
     ($($(#[$doc:meta])* $name:ident = $heading:literal,)*) => {
         /// A measure of the table, in its order.
@@ -110,7 +110,7 @@ measures! {
     SceAsInLdlPaper = "SCE (LDL paper)",
     /// AURC: the mean error rate of keeping the most certain 1, 2, … N predictions (Geifman et al. 2019).
     AreaUnderRiskCoverage = "AURC",
-    /// Share of conformal sets (LAC, 90 % promised) that hold the truth; halves of the samples or of whole groups are
+    /// Share of conformal sets (LAC, nominal coverage 90 %) that contain the true class; halves of the samples or of whole groups are
     /// calibrated on each other.
     ConformalCoverage = "coverage at 90 %",
     /// Mean number of classes in these sets.
@@ -118,7 +118,7 @@ measures! {
 }
 
 impl Measure {
-    /// Whether more is better.
+    /// Whether higher is better.
     pub fn is_score(self) -> bool {
         matches!(
             self,
@@ -137,7 +137,7 @@ impl Measure {
     }
 }
 
-/// What is known of a classifier's predictions.
+/// The available predictions of a classifier.
 #[derive(Debug, Clone, Copy)]
 pub enum Predicted<'a> {
     /// The classes alone: OA, AA, kappa.
@@ -149,7 +149,7 @@ pub enum Predicted<'a> {
     Probabilities(&'a Probabilities),
 }
 
-/// What predictions are compared with.
+/// The reference of predictions.
 #[derive(Debug, Clone, Copy)]
 pub struct Reference<'a> {
     labels: &'a Labels,
@@ -193,14 +193,14 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// How the table is made.
+/// Settings of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ScorecardSettings {
     /// Bins of equal width of the calibration errors.
     pub bins: usize,
     /// Bins of equal width of the label distribution paper's SCE.
     pub sce_bins: usize,
-    /// Rounds of what a calibrated classifier would show; 0 for none.
+    /// Resampling rounds for `if_calibrated`; 0 for none.
     pub rounds: usize,
     /// Confidence level of the intervals.
     pub level: f64,
@@ -228,9 +228,9 @@ pub struct Scorecard {
     pub groups: Option<usize>,
     /// How it was made.
     pub settings: ScorecardSettings,
-    /// What a reader must know to trust the numbers.
+    /// Warnings about the numbers.
     pub warnings: Vec<String>,
-    /// What is known of the experts; none without votes.
+    /// Statistics of the experts; none without votes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub experts: Option<Experts>,
     /// A row for each measure that these predictions and labels allow.

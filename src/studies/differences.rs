@@ -11,7 +11,7 @@ const LEVEL: f64 = 0.95;
 pub struct Difference {
     /// The first minus the second.
     pub value: f64,
-    /// Its 95 % interval; none where the variation is not known.
+    /// Its 95 % interval; none where the variance is not known.
     pub interval: Option<Interval>,
     /// The two-sided p-value of no difference.
     pub p: Option<f64>,

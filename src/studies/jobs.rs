@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::{Error, Progress, Result};
 
-/// How often it is asked whether the user wants the work to stop.
+/// Interval of the checks for an interruption by the user.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// What a task reports its steps to. As a [`Progress`] it says nothing, and tells work within a task when to stop.
+/// Receives the steps of a task. As a [`Progress`] it is silent, and tells work within a task when to stop.
 pub struct Steps<'a> {
     report: Sender<Result<String>>,
     stop: &'a AtomicBool,
@@ -19,7 +19,7 @@ pub struct Steps<'a> {
 impl Steps<'_> {
     /// One more step is done.
     pub(super) fn done(&self, note: String) {
-        // A receiver that has hung up has an error already.
+        // If the receiver is gone, an error has been reported already.
         let _ = self.report.send(Ok(note));
     }
 }

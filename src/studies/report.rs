@@ -1,4 +1,4 @@
-//! What the reports of all studies are written with: scores and their means over runs, the README.
+//! The reports of all studies: scores and their means over runs, the README.
 
 use std::path::Path;
 

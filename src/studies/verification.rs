@@ -28,7 +28,7 @@ pub struct Verification {
 /// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
-    /// Whether it is as it should be.
+    /// Whether it agrees.
     pub agrees: bool,
     /// What was found, in one line.
     pub finding: String,
@@ -169,7 +169,7 @@ fn caption(csv: &str) -> Caption {
     Caption::new(line("# title: "), line("# data: "))
 }
 
-/// The run of a figure: where it is said to be, else around the figure, else where it was.
+/// The run of a figure: the given one, else around the figure, else where it was.
 fn find_run(figure: &Path, given: Option<&Path>, recorded: &str) -> Result<Run> {
     if let Some(given) = given {
         return Run::open(given);
@@ -182,7 +182,7 @@ fn find_run(figure: &Path, given: Option<&Path>, recorded: &str) -> Result<Run> 
     })
 }
 
-/// The folder of a figure's study: where it is said to be, else that of the figure.
+/// The folder of a figure's study: the given one, else that of the figure.
 fn find_study(figure: &Path, given: Option<&Path>) -> Result<PathBuf> {
     let folder = given.or(figure.parent()).unwrap_or(Path::new("")).to_owned();
     if study::is_study(&folder) {
@@ -193,7 +193,7 @@ fn find_study(figure: &Path, given: Option<&Path>) -> Result<PathBuf> {
     Err(Error::file(figure, problem, "say with --run where its study is, or do it again"))
 }
 
-/// Whether the numbers of two CSVs agree, and what to say of it.
+/// Whether the numbers of two CSVs agree, and a line on it.
 fn compare(csv: &str, again: &str) -> (bool, String) {
     let (old, new): (Vec<&str>, Vec<&str>) = (number_lines(csv).collect(), number_lines(again).collect());
     if old == new {

@@ -137,7 +137,7 @@ impl Built {
         let edge = u.past.min(v.past).min(u.room - u.past).min(v.room - v.past);
         let stands = match plan.layout {
             Layout::Courtyards => {
-                // The ring that covers so much of the block, and back buildings in some courts.
+                // The ring that covers the planned share of the block, and back buildings in some courts.
                 let (p, q) = (u.room + v.room, u.room * v.room);
                 let depth = 0.25 * (p - (p * p - 4.0 * self.cover * 0.92 * q).max(0.0).sqrt());
                 edge < depth || (lot.unit() < 0.12 && (0.2..0.8).contains(&a) && (0.2..0.8).contains(&b))

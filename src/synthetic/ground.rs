@@ -142,7 +142,7 @@ pub(super) struct Lines {
     pub(super) uneven: f32,
     /// Metres.
     pub(super) width: f32,
-    /// One in so many is `wide` times as wide.
+    /// One in `main` lines is `wide` times as wide.
     pub(super) main: i64,
     pub(super) wide: f32,
     pub(super) key: u64,

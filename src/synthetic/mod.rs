@@ -3,7 +3,7 @@
 //! It lets everything run without the real data; each file states
 //! that it is synthetic, and results on it say nothing about real cities.
 //!
-//! **How a patch comes about.** Its zone's fractions of buildings, paved and open ground and its building
+//! **How a patch is made.** Its zone's fractions of buildings, paved and open ground and its building
 //! heights are drawn from the published ranges (Stewart & Oke 2012). Streets, blocks, lots and buildings,
 //! or woods, fields and shores are laid out on cells of 3.3 m, and shadows fall as the sun stands. Ten
 //! votes are drawn as experts vote on such a zone; where some dissent, the patch lies between the two zones,
@@ -13,7 +13,7 @@
 //! image of it. The radar sees rough and smooth surfaces, walls, and now and then a corner reflector with
 //! thousands of times the mean backscatter.
 //!
-//! **What it is like.** Classes have So2Sat's proportions, and each split has at least one patch of each
+//! **Statistics.** Classes have So2Sat's proportions, and each split has at least one patch of each
 //! class if it has patches enough. As in So2Sat there are 42 cities to train on, and ten others, of which the
 //! western halves are for validation and the eastern ones for testing. Means and standard deviations
 //! of the bands are near the real ones; the shares of the votes and their entropies are those of the
@@ -201,7 +201,7 @@ impl Synthetic {
     }
 }
 
-/// Ends if the user asked for it. Files without a final name are removed.
+/// Ends if the user has interrupted it. Files without a final name are removed.
 fn check_interruption(progress: &dyn Progress) -> Result<()> {
     if progress.interrupted() {
         return Err(Error::Interrupted { place: "before all was written; no file is left".to_owned() });

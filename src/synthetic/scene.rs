@@ -27,7 +27,7 @@ const MARGIN: usize = 20;
 const LEAST: usize = 64;
 /// Metres a pixel.
 const PIXEL: f64 = 10.0;
-/// UTM zone 25 north, in the middle of the Atlantic: nobody takes it for a place.
+/// UTM zone 25 north, in the middle of the Atlantic: nobody takes it for a real place.
 const EPSG: u16 = 32625;
 const CORNER: (f64, f64) = (500_000.0, 5_300_000.0);
 
@@ -114,7 +114,7 @@ struct Tile {
 }
 
 impl SyntheticScene {
-    /// What the files say of themselves.
+    /// The provenance that the files state.
     pub fn provenance(&self) -> String {
         Synthetic { patches: 0, seed: self.seed }.provenance()
     }

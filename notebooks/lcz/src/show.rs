@@ -28,7 +28,7 @@ pub trait EvcxrDisplay {
 pub(crate) fn show(contents: &[(&str, &str)]) {
     let mut out = io::stdout().lock();
     for (kind, content) in contents {
-        // A notebook that closed its pipe has nobody to tell.
+        // A notebook that closed its pipe cannot be told.
         let _ = writeln!(out, "EVCXR_BEGIN_CONTENT {kind}\n{}\nEVCXR_END_CONTENT", content.trim_end());
     }
     let _ = out.flush();

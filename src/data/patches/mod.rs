@@ -248,7 +248,7 @@ impl Patches {
         batches::shuffled(self.clone(), batch, seed, skip)
     }
 
-    /// Consecutive positions that are cheap to read together, at least so many: they end where a chunk
+    /// Consecutive positions that are cheap to read together, at least `at_least` of them: they end where a chunk
     /// of the file ends, so that no chunk is decoded twice.
     pub(super) fn blocks(&self, at_least: usize) -> Vec<Range<usize>> {
         let chunk = self.rows_a_chunk().unwrap_or(1);

@@ -125,7 +125,7 @@ impl Patches {
 }
 
 /// Whether no number is NaN or infinite: those have all exponent bits set, and adding one to the
-/// exponent then carries into the sign. Compiles to vector instructions, unlike a search.
+/// exponent then carries into the sign. Compiles to vector instructions, which a search does not.
 fn all_finite(values: &[f32]) -> bool {
     const EXPONENT: u32 = 0x7f80_0000;
     const ONE: u32 = 0x0080_0000;

@@ -62,7 +62,7 @@ pub(crate) const SPLITS: [&str; 3] = ["training.h5", "validation.h5", "testing.h
 
 /// A data set: one HDF5 file, or a folder of `training.h5`, `validation.h5` and `testing.h5`.
 ///
-/// Each file is opened once; rows are read when they are asked for, so that a file may be far larger
+/// Each file is opened once; rows are read on demand, so that a file may be far larger
 /// than memory.
 ///
 /// ```no_run

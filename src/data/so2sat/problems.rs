@@ -1,4 +1,4 @@
-//! What is said of an HDF5 file that cannot be read: which file, which dataset, what HDF5 found.
+//! Errors on HDF5 files that cannot be read: file, dataset, HDF5's message.
 
 use std::path::Path;
 

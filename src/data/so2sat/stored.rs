@@ -306,7 +306,7 @@ impl Decoding {
         2 * self.numbers * self.width + 1024
     }
 
-    /// The numbers' bytes, of what is `stored`; none if that is not what it says.
+    /// The numbers' bytes, decoded from `stored`; none if they do not fit the layout.
     fn bytes<'a>(self, buffers: &'a mut Buffers, decompressor: &mut Decompressor) -> Option<&'a [u8]> {
         let Buffers { stored, inflated, ordered } = buffers;
         let size = self.numbers * self.width;

@@ -136,7 +136,7 @@ fn reference_type() -> Option<hid_t> {
     })
 }
 
-/// The heaps of a file: collections of objects, each at an address, read when they are first asked for.
+/// The heaps of a file: collections of objects, each at an address, read on first use.
 struct Heap {
     file: fs::File,
     bytes: u64,

@@ -172,7 +172,7 @@ struct Layout {
 const GAP: f64 = 10.0;
 
 impl Layout {
-    /// Of matrices side by side whose rows are the same, with so much room right of them.
+    /// Of matrices side by side with the same rows; `right` is the space right of them, in points.
     fn of(matrices: &[&ConfusionMatrix], cells: Cells, right: f64) -> Self {
         let classes = matrices[0].classes();
         let k = classes.len();

@@ -1,4 +1,4 @@
-//! Patches seen from other sides: a roof or a field is the same zone mirrored or turned, and most of it is, too.
+//! Augmentation: patches rotated, mirrored and cropped at random; the class stays the same.
 
 mod crops;
 
@@ -10,28 +10,28 @@ use serde::{Deserialize, Serialize};
 
 use crops::Crop;
 
-/// What is done to each training patch in each epoch.
+/// The augmentation of each training patch in each epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Augmentation {
     /// Nothing.
     #[default]
     None,
-    /// One of the eight ways to lay a square: turned by 0°, 90°, 180° or 270°, mirrored or not.
+    /// One of the eight orientations of a square: rotated by 0°, 90°, 180° or 270°, mirrored or not.
     FlipsAndTurns,
 }
 
-/// What is seen of each patch of a batch, and how it lies.
+/// Crop and orientation of each patch of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Views {
-    /// Which part; empty where all are seen whole.
+    /// The crops; empty without crops.
     crops: Vec<Crop>,
-    /// Which of the eight ways to lay a square; empty where all lie as they are.
+    /// Which of the eight orientations; empty without rotations.
     ways: Vec<u8>,
 }
 
 impl Views {
-    /// How each of `count` patches of a size is to be seen this time; `smallest` is the least share of a patch that a
+    /// Draws crop and orientation of `count` patches of a size; `smallest` is the least share of a patch that a
     /// crop keeps, 1 for no crops.
     pub(super) fn draw(
         augmentation: Augmentation,
@@ -39,7 +39,7 @@ impl Views {
         (count, size): (usize, usize),
         random: &mut ChaCha8Rng,
     ) -> Self {
-        // The ways first: they are the same with crops and without.
+        // The orientations first: they are the same with and without crops.
         let ways = match augmentation {
             Augmentation::None => Vec::new(),
             Augmentation::FlipsAndTurns => (0..count).map(|_| random.gen_range(0..8)).collect(),
@@ -48,7 +48,7 @@ impl Views {
         Self { crops: (0..cropped).map(|_| Crop::draw(smallest, size, random)).collect(), ways }
     }
 
-    /// The patches as the network is to see them. Shape: (N, S, S, C), S × S squares.
+    /// The augmented patches. Shape: (N, S, S, C), S × S squares.
     pub(super) fn apply(&self, images: &mut Array4<f32>) {
         if self.crops.is_empty() && self.ways.is_empty() {
             return;

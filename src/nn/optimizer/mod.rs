@@ -1,4 +1,4 @@
-//! Optimisers and learning-rate schedules. The moments are the crate's own, a pair a tensor.
+//! Optimisers and learning-rate schedules. The moments are the crate's own, one pair per tensor.
 
 use std::collections::BTreeMap;
 

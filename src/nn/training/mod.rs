@@ -38,9 +38,9 @@ pub use state::TrainingState;
 use tally::{Tally, counts};
 pub use targets::Examples;
 
-/// A batch's mean cross-entropy from which no training comes back, in nats: the labels' classes have
+/// A batch's mean cross-entropy from which no training recovers, in nats: the labels' classes have
 /// probabilities of e^−10000. Batch norm keeps the loss finite at any learning rate, so that waiting
-/// for NaN may mean waiting for ever.
+/// for NaN may take for ever.
 const DIVERGED: f64 = 1e4;
 
 /// How a network is trained.
@@ -55,7 +55,7 @@ pub struct Training {
     pub optimizer: Optimizer,
     /// The learning rate of the first epoch.
     pub learning_rate: f64,
-    /// How it falls.
+    /// The schedule of the learning rate.
     pub schedule: Schedule,
     /// Epochs without a better validation loss before training stops; 0 never stops early.
     pub patience: usize,
@@ -70,7 +70,7 @@ pub struct Training {
     /// learning rate · λ off every weight of a convolution or a dense layer; biases and batch norm's
     /// parameters stay. 0 for none.
     pub weight_decay: f64,
-    /// The largest norm that the gradient of all parameters together may have; a longer one is shortened to
+    /// The largest norm that the gradient of all parameters together may have; a larger one is scaled to
     /// it (Pascanu, Mikolov & Bengio 2013). 0 for no bound.
     pub clip_norm: f64,
     /// How much the classes count.
@@ -133,7 +133,7 @@ impl Training {
         Self { epochs, schedule, ..self }
     }
 
-    /// What the schedule does to the last epochs, if they have a learning rate of 0.
+    /// A warning, if the schedule gives the last epochs a learning rate of 0.
     pub(crate) fn warning(&self) -> Option<String> {
         let first = (1..=self.epochs).find(|&epoch| self.schedule.factor(epoch) <= 0.0)?;
         let epochs = self.epochs;
@@ -222,18 +222,18 @@ pub struct Masked<'a> {
     pub masks: &'a Masks,
 }
 
-/// What a network is trained on, and how.
+/// Training set, validation set and settings of a training.
 #[derive(Debug, Clone, Copy)]
 pub struct Fit<'a> {
-    /// What its weights follow.
+    /// The training set.
     pub train: Examples<'a>,
-    /// What says which epoch is the best.
+    /// The validation set, by which the best epoch is chosen.
     pub validation: Option<Examples<'a>>,
     /// The settings.
     pub training: &'a Training,
 }
 
-/// What is known of an epoch when it ends. In segmentation its samples are the pixels that have a class.
+/// The record of an epoch. In segmentation its samples are the pixels that have a class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Counted from 1.
@@ -317,7 +317,7 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     let TrainingState { position, weights: first, moments, best } = start;
     let before = weights::read(module);
     weights::write(module, &first)?;
-    // What has been handed on is not held while the network trains.
+    // Batches that have been passed on are not held while the network trains.
     drop(first);
     let done = (position.steps, position.warmed);
     let optimizer = OptimizerState::restored(training.optimizer, device, done, &moments, &before);
@@ -404,7 +404,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         Ok(History { epochs, best_epoch })
     }
 
-    /// What the epochs that are left take if each takes as long as those so far, in words.
+    /// The remaining time, if each epoch takes as long as those so far, in words.
     fn time_left(&self, record: &EpochRecord) -> String {
         let epochs = &self.position.epochs;
         let left = self.training.epochs.saturating_sub(record.epoch);
@@ -431,7 +431,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         }
     }
 
-    /// What is left of an epoch: batches, then the validation set.
+    /// The rest of an epoch: batches, then the validation set.
     fn epoch(&mut self, of: Fit<'_>, observer: &mut dyn Observer) -> Result<EpochRecord> {
         let since = Instant::now();
         let epoch = self.position.epoch();
@@ -526,7 +526,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         Ok(())
     }
 
-    /// Where the training is asked to stop, hands its state over and ends it with an error.
+    /// If the training is interrupted, passes its state to the observer and returns an error.
     fn stop_if_interrupted(&self, since: Instant, observer: &mut dyn Observer) -> Result<()> {
         if !observer.progress().interrupted() {
             return Ok(());
@@ -536,7 +536,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         Err(Error::Interrupted { place: format!("in epoch {epoch} after batch {batch}") })
     }
 
-    /// Brings a batch to where the network is.
+    /// Moves a batch to the network's device.
     fn stage(
         &self,
         [epoch, batch]: [usize; 2],
@@ -544,7 +544,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         positions: &[usize],
         mut images: Array4<f32>,
     ) -> Staged<D> {
-        // Each step draws from a stream of its own, so that training can start again anywhere.
+        // Each step draws from a stream of its own, so that training can be resumed at any step.
         let mut random = ChaCha8Rng::seed_from_u64(self.training.seed);
         random.set_stream(((epoch as u64) << 32) | (batch as u64 + 1));
         let Training { augmentation, crops, label_smoothing, .. } = *self.training;
@@ -590,7 +590,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     }
 }
 
-/// A batch where the network is.
+/// A batch on the network's device.
 struct Staged<D: Backend<f32>> {
     patches: usize,
     x: Maps<f32, D>,

@@ -6,7 +6,7 @@ use super::tally::Tally;
 use super::{EpochRecord, Training};
 use crate::nn::Weights;
 
-/// A training between two steps. The order of the patches, what is done to them and dropout are drawn
+/// A training between two steps. The order of the patches, their augmentation and dropout are drawn
 /// again each step from the seed, the epoch and the batch: no random number generator has to be kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingState {
@@ -19,16 +19,16 @@ pub struct TrainingState {
     pub(crate) best: Option<Weights>,
 }
 
-/// How far a training has come.
+/// The progress of a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// The epochs behind it.
     pub(crate) epochs: Vec<EpochRecord>,
     /// The best of them.
     pub(crate) best_epoch: Option<usize>,
-    /// Steps done in the epoch that runs.
+    /// Steps done in the current epoch.
     pub(crate) batch: usize,
-    /// What they came to.
+    /// Their losses and accuracy.
     pub(super) tally: Tally,
     /// Seconds spent in this epoch.
     pub(super) seconds: f64,
@@ -56,7 +56,7 @@ impl TrainingState {
         Self { position, weights, moments: [Weights::default(), Weights::default()], best: None }
     }
 
-    /// The epoch that runs, counted from 1, and the steps done in it.
+    /// The current epoch, counted from 1, and the steps done in it.
     pub fn position(&self) -> (usize, usize) {
         (self.position.epoch(), self.position.batch)
     }
@@ -73,7 +73,7 @@ impl TrainingState {
 }
 
 impl Position {
-    /// The epoch that runs, counted from 1.
+    /// The current epoch, counted from 1.
     pub(super) fn epoch(&self) -> usize {
         self.epochs.len() + 1
     }

@@ -17,9 +17,9 @@ pub struct Examples<'a> {
 
 #[derive(Debug, Clone, Copy)]
 enum Targets<'a> {
-    /// One row a patch.
+    /// One row per patch.
     Patches(&'a LabelDistributions),
-    /// One row a pixel: patch by patch, line by line.
+    /// One row per pixel: patch by patch, line by line.
     Pixels(&'a Masks),
 }
 
@@ -61,7 +61,7 @@ impl Examples<'_> {
         Err(Error::input(self.patches.name(), problem, advice))
     }
 
-    /// What tells these targets from others: all their numbers, as bytes.
+    /// The fingerprint of these targets: all their numbers, as bytes.
     pub(crate) fn bytes(&self) -> Box<dyn Iterator<Item = u8> + '_> {
         match self.targets {
             Targets::Patches(labels) => {
@@ -116,7 +116,7 @@ impl Examples<'_> {
         let classes = self.classes().len();
         let uniform = epsilon / classes as f64;
         match self.targets {
-            // A patch is of its class however it lies, and a part of it, too.
+            // Orientation and crops do not change the class of a patch.
             Targets::Patches(labels) => {
                 labels.view().select(Axis(0), positions).mapv_into(|y| (1.0 - epsilon) * y + uniform)
             }

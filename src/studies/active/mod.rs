@@ -2,7 +2,7 @@
 //! from its first weights; accuracy against the number of labels for each acquisition strategy, with random sampling
 //! as baseline.
 //!
-//! The labels are known, and hidden until they are asked for. A task of the grid is a curve: one acquisition strategy
+//! The labels are known, and hidden until they are requested. A task of the grid is a curve: one acquisition strategy
 //! with one random seed. The curves of a seed begin with the same random patches and the same weights. Each round is
 //! written under a hidden name and renamed when it is complete.
 

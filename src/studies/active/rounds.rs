@@ -30,7 +30,7 @@ const PREDICTIONS: &str = "testing.h5";
 
 /// The data of a study.
 pub struct ActiveData {
-    /// The training set, whose labels are asked for.
+    /// The training set, whose labels are requested round by round.
     pub pool: LabelledSet,
     /// Chooses the epoch.
     pub validation: LabelledSet,

@@ -141,7 +141,7 @@ pub(super) fn examples((patches, masks): (Patches, Masks)) -> ExampleSet {
     ExampleSet { patches, targets: Targets::Masks(masks) }
 }
 
-/// Scores on some tests of what a class alone, and a pixel without its surroundings, come to.
+/// Scores of the baselines, the majority class and single pixels, on some tests.
 pub(super) fn baselines(
     (patches, masks): (&Patches, &Masks),
     tests: &[Test],

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::{ClassSet, ConfusionMatrix};
 use crate::{Classes, Result};
 
-/// What a network was tested on, and what came of it.
+/// A test of a network, and its scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CoverScores {
-    /// What it was tested on, in a few words.
+    /// The test set, in a few words.
     pub test: String,
     /// Pixels with a class, by their class (lines) and the predicted one (columns).
     pub counts: Vec<Vec<u64>>,

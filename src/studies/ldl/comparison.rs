@@ -1,4 +1,4 @@
-//! Whether one kind of labels beats another: differences with intervals, from the variation between test patches
+//! Comparison of two kinds of labels: differences with intervals, from the variation between test patches
 //! (whole groups of them where there are groups) and between seeds, the same for both.
 
 use serde::Serialize;

@@ -51,7 +51,7 @@ impl LdlStudy {
         Ok(Self { config, patches: 6000, seeds: 5, passes: 20 })
     }
 
-    /// A small one, to see everything work.
+    /// A small study, for the quick mode.
     ///
     /// # Errors
     /// As [`full`](Self::full).
@@ -126,7 +126,7 @@ impl Study for LdlStudy {
 
     fn open(&self, context: StudyContext<'_>, progress: &mut dyn Progress) -> Result<PatchSets> {
         let sets = PatchSets::open(&self.config, context, self.patches, progress)?;
-        // Before hours of training on one-hot labels alone.
+        // Checked before hours of training on one-hot labels alone.
         sets.training.patches.distributions()?;
         Ok(sets)
     }

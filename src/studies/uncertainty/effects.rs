@@ -1,4 +1,4 @@
-//! Whether one choice of patches beats another: differences at each size, with intervals from the variation between test
+//! Comparison of choices of patches: differences at each size, with intervals from the variation between test
 //! patches (whole groups of them where there are groups) and runs.
 
 use serde::Serialize;

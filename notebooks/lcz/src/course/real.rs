@@ -66,7 +66,7 @@ pub fn with_real<T>(data: Option<T>, draw: impl FnOnce(&T) -> Result<Figure>) ->
     data.map_or(Ok(Shown::Note(note)), |data| draw(&data).map(Shown::Figure))
 }
 
-/// What eleven votes on each of 162,369 real European patches come to (So2Sat LCZ42, without LCZ 7).
+/// Statistics of eleven votes on each of 162,369 real European patches (So2Sat LCZ42, without LCZ 7).
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublishedVotes {
     /// Which zones experts take for others.

@@ -67,7 +67,7 @@ enum Chunks {
 }
 
 impl SourceFile {
-    /// Opens a file and checks what is in it; `dataset` names the images, if it is not to be found.
+    /// Opens a file and checks its contents; `dataset` names the images; without it they are found by name.
     pub(in crate::data) fn open(path: &Path, dataset: Option<&str>) -> Result<Self> {
         let file = open_file(path)?;
         let found = file.member_names().map_err(|e| unreadable(path, &e))?;

@@ -1,4 +1,4 @@
-//! What a file says of its patches besides their pixels: labels, votes, distributions.
+//! The tables of a file next to its pixels: labels, votes, distributions.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -154,7 +154,7 @@ pub(crate) fn add_input_gradient(level: Level, geometry: Geometry, gy: &[f32], w
     multiply(level, geometry, true, gy, (w, None), None, gx);
 }
 
-/// The target's sums over all links, from the input to the output or backwards; finished, or added to what is there.
+/// The target's sums over all links, from the input to the output or backwards; finished, or added to the output.
 fn multiply(
     level: Level,
     geometry: Geometry,

@@ -30,7 +30,7 @@ pub use trust::{check_rank, check_temperature, check_worst_gap};
 pub use votes::{check_distribution, check_lowest_loss, check_most_divided};
 pub use welcome::{check_column_mean, check_share_above};
 
-/// What a check says of an answer.
+/// The verdict of a check on an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The answer is right; the text says what to take from it.
