@@ -25,7 +25,7 @@ pub(crate) use training::{load_training, save_training};
 /// The key of a [`Description`] among a file's metadata.
 const KEY: &str = "lcz";
 
-/// All that is needed to use a file's tensors.
+/// The description needed to use a file's tensors.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Description {
     architecture: Architecture,
@@ -47,7 +47,7 @@ pub fn save(network: &dyn Model, path: &Path) -> Result<()> {
 }
 
 impl Description {
-    /// All of a network but its weights.
+    /// The description of a network, without its weights.
     pub fn of(network: &dyn Model) -> Self {
         Self {
             architecture: network.architecture().clone(),
@@ -71,7 +71,7 @@ impl Description {
         )
     }
 
-    /// What is done to the network's input first.
+    /// The standardisation of the network's input.
     pub(crate) fn standardisation(&self) -> Option<&Standardisation> {
         self.standardisation.as_ref()
     }
@@ -171,7 +171,7 @@ pub fn store_temperature(path: &Path, temperature: &StoredTemperature) -> Result
     })
 }
 
-/// A file of ours, taken apart.
+/// The parts of a file that lcz has written.
 struct Header<'a> {
     path: &'a Path,
     description: String,

@@ -1,4 +1,4 @@
-//! What was cut, and what was left out for which reason.
+//! Report of the patches cut, and of those left out by reason.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::crs::Crs;
 use super::parts::Part;
 use crate::Bands;
 
-/// What was cut, and what was left out for which reason: the text of `report.json`.
+/// Report of the patches cut, and of those left out by reason: the text of `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CutReport {
     /// Where the labels come from.

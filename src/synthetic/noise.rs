@@ -1,13 +1,13 @@
 //! Random numbers that belong to a place, and smooth noise made of them: whichever window of the ground
 //! is laid out, and in whatever order, a place looks the same.
 
-/// Metres a side of a cell of the ground: three cells a pixel of 10 m.
+/// Side of a cell of the ground in metres: three cells per pixel of 10 m.
 pub(super) const METRES: f32 = 10.0 / CELLS_A_PIXEL as f32;
 /// Cells of the ground along a pixel.
 pub(super) const CELLS_A_PIXEL: usize = 3;
 
 /// A rectangle of cells; line and column 0 are where the world's coordinates begin. With a stride only
-/// every so manieth cell is looked at, from `top` and `left` on.
+/// every `stride`-th cell is used, from `top` and `left` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) top: i64,

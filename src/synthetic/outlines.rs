@@ -77,7 +77,7 @@ pub(super) fn trace(mask: &[bool], columns: usize) -> Vec<Vec<(usize, usize)>> {
     rings
 }
 
-/// Land cover in the classes of Urban Atlas, as far as a zone tells it.
+/// Land cover in the classes of Urban Atlas, as far as it follows from a zone.
 fn land_cover(zone: Zone) -> (u32, &'static str) {
     match zone {
         Zone::CompactHighRise | Zone::CompactMidRise | Zone::CompactLowRise | Zone::LightweightLowRise => {

@@ -1,5 +1,5 @@
-//! How the radar sees the ground: rough surfaces scatter, water mirrors the beam away, walls send it back,
-//! and every now and then a corner sends back thousands of times as much.
+//! How the radar sees the ground: rough surfaces scatter, water mirrors the beam away, walls reflect it,
+//! and now and then a corner reflector returns thousands of times as much.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;

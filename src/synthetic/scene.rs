@@ -1,4 +1,4 @@
-//! A whole synthetic scene: a city as GeoTIFFs, with the rasters and polygons that maps are checked by.
+//! A whole synthetic scene: a city as GeoTIFFs, with reference rasters and polygons.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ const TILE: usize = 128;
 const MARGIN: usize = 20;
 /// Fewer pixels than this are no city.
 const LEAST: usize = 64;
-/// Metres a pixel.
+/// Metres per pixel.
 const PIXEL: f64 = 10.0;
 /// UTM zone 25 north, in the middle of the Atlantic: nobody takes it for a real place.
 const EPSG: u16 = 32625;
@@ -50,7 +50,7 @@ mod scl {
 /// A synthetic scene to be written: a city with its river, parks, works, fields and woods.
 ///
 /// The folder holds
-/// - `B2.tif` … `B12.tif`: top-of-atmosphere reflectance times 10,000 (0 = no data), one band a file, B2 B3 B4
+/// - `B2.tif` … `B12.tif`: top-of-atmosphere reflectance times 10,000 (0 = no data), one band per file, B2 B3 B4
 ///   B8 in pixels of 10 m, the others in pixels of 20 m;
 /// - `LCZ.tif`: the zone of each pixel of 10 m, 1–17 (0 = none);
 /// - `SCL.tif`: scene classes of each pixel of 20 m as in Sentinel-2's level 2A: clouds 8 and 9, thin ones 10, cloud
@@ -92,7 +92,7 @@ impl Default for SyntheticScene {
     }
 }
 
-/// What the parts of a scene share.
+/// Data that the parts of a scene share.
 struct World {
     town: Town,
     city: City,
@@ -189,7 +189,7 @@ impl SyntheticScene {
         }
     }
 
-    /// A raster on its way, of every `every`-th pixel.
+    /// A raster that is being written, of every `every`-th pixel.
     fn raster<P: Pixel>(
         &self,
         folder: &Path,

@@ -12,7 +12,7 @@ use crate::Zone;
 
 /// Experts who vote on a patch.
 const EXPERTS: usize = 10;
-/// How often votes have nothing to do with the ground: experts who know a place from elsewhere, or err.
+/// How often votes are unrelated to the ground: experts who know a place from elsewhere, or err.
 const UNFOUNDED: f64 = 0.15;
 
 /// Per cent of the patches of LCZ 1 to 17 on which 0, 1, … 7 of ten votes go to other zones. The release leaves LCZ 7

@@ -1,4 +1,4 @@
-//! What each built zone is made of: the published ranges, and a form for its streets and buildings.
+//! The parameters of each built zone: the published ranges, and a form for its streets and buildings.
 //!
 //! Fractions and heights: Stewart & Oke (2012), *Local Climate Zones for Urban Temperature Studies*,
 //! Table 3. Layouts, block sizes, roofs and vegetation are our own reading of its pictures.

@@ -1,6 +1,6 @@
 //! Products of matrices for dense layers: y += a · b, with a and y in any layout of rows.
 //!
-//! A tile of y is held in registers while the inner side runs; the strip of b that it takes stays in the second cache
+//! A tile of y is held in registers while the inner side runs; the strip of b that it takes stays in the L2 cache
 //! for the tiles below it, if the inner side is a thousand or so.
 
 use super::tile::{Tile, in_steps, load_row};

@@ -2,7 +2,7 @@
 
 use super::volume;
 
-/// What a window sees beyond the edge of the maps.
+/// The padding of a window beyond the edge of the maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Padding {
     /// Keras's `same`: ⌈size / stride⌉ outputs; where the zeros are an odd number, the one left over
@@ -19,7 +19,7 @@ pub(crate) enum Padding {
 pub(crate) struct Window {
     /// Its side.
     pub(crate) kernel: usize,
-    /// Pixels from one place to the next.
+    /// The stride, in pixels.
     pub(crate) stride: usize,
     pub(crate) padding: Padding,
 }

@@ -1,11 +1,11 @@
-//! Memory that is freed in one step and wanted in the next, and vectors that are written where they are made.
+//! Memory that is freed in one step and needed in the next, and vectors that are filled in parallel.
 
 use std::mem::MaybeUninit;
 use std::ptr;
 
 use rayon::prelude::*;
 
-/// A vector of `len` numbers, in parts of `part` that are filled side by side: `fill` is handed the part's place and the
+/// A vector of `len` numbers, in parts of `part` that are filled side by side: `fill` receives the part's place and the
 /// part, full of zeros.
 ///
 /// # Panics
@@ -14,7 +14,7 @@ pub(crate) fn filled(len: usize, part: usize, fill: impl Fn(usize, &mut [f32]) +
     filled_with(len, part, || (), |(), place, part| fill(place, part))
 }
 
-/// As [`filled`]; `fill` is first handed what `begin` gives a thread.
+/// As [`filled`]; `fill` first receives the value that `begin` returns for the thread.
 ///
 /// `vec![0.0; len]` has one thread write all of it before the others write it again; here each part is zeroed by the
 /// thread that fills it, while it lies in that core's cache.

@@ -88,7 +88,7 @@ unsafe impl Kernel for AddMaxMeanGradient<'_> {
 }
 
 /// The maximum under each place of a window; what lies outside the image does not count. `places` are the
-/// pixels under each place, one a tap (see [`Window::pixels`]).
+/// pixels under each place, one per tap (see [`Window::pixels`]).
 pub(crate) fn max(places: &[Option<usize>], window: Window, channels: usize, image: &[f32], out: &mut [f32]) {
     let taps = window.kernel * window.kernel;
     for (pixels, out) in places.chunks_exact(taps).zip(out.chunks_exact_mut(channels)) {
@@ -127,7 +127,7 @@ pub(crate) fn add_max_gradient(
     }
 }
 
-/// The mean over all pixels, a channel.
+/// The mean over all pixels, per channel.
 pub(crate) fn mean(image: &[f32], out: &mut [f32]) {
     let channels = out.len();
     out.fill(0.0);

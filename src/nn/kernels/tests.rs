@@ -1,4 +1,4 @@
-//! What the kernels do with NaN, with ties and with slices of other lengths. That they compute what they should, at every
+//! The kernels on NaN, on ties and on slices of other lengths. That they compute what they should, at every
 //! level, is tested where the operations made of them are compared with the composed ones.
 
 use super::conv::{Packed, convolve};

@@ -2,7 +2,7 @@
 
 use super::{Kernel, Lanes};
 
-/// A step's rule with its factors worked out, so that one loop serves the whole family.
+/// A step's rule with its factors computed, so that one loop serves the whole family.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Step {
     /// m ← m + (1 − β₁)(g − m), v ← v + (1 − β₂)(g² − v),
@@ -32,7 +32,7 @@ pub(crate) enum Step {
     },
 }
 
-/// What is done to parameters and gradient before a step.
+/// Weight decay and gradient clipping before a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Before {
     /// The share of the parameters that weight decay leaves.

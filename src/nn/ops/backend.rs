@@ -225,7 +225,7 @@ fn gathered<E: Dtype, D: Backend<E>>(
 
 /// x ∗ w: (B, H, W, C) → (B, H', W', O). Cross-correlation, as all networks compute.
 ///
-/// The pixels under the window are gathered into one row an output pixel, and the rows are multiplied
+/// The pixels under the window are gathered into one row per output pixel, and the rows are multiplied
 /// with the weights.
 fn conv2d<E: Dtype, D: Backend<E>>(x: Maps<E, D>, weight: &Matrix<E, D>, window: Window) -> Maps<E, D> {
     let (batch, height, width, inputs) = *x.shape();

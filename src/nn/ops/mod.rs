@@ -19,11 +19,11 @@ pub(crate) use backend::{Backend, number, swish};
 pub(crate) type Maps<E, D> = Taped<(usize, usize, usize, usize), E, D>;
 /// Maps, and a residual of the output's shape.
 pub(crate) type Onto<E, D> = (Maps<E, D>, Option<Maps<E, D>>);
-/// One row a sample.
+/// One row per sample.
 pub(crate) type Rows<E, D> = Taped<(usize, usize), E, D>;
 /// A matrix of weights.
 pub(crate) type Matrix<E, D> = Tensor<(usize, usize), E, D>;
-/// One number a channel.
+/// One number per channel.
 pub(crate) type Vector<E, D> = Tensor<(usize,), E, D>;
 
 /// Which channels a convolution connects, and in which direction.
@@ -38,7 +38,7 @@ pub(crate) enum Kind {
     Transposed,
 }
 
-/// What comes last.
+/// The activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Activation {
     /// Nothing.

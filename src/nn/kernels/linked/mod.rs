@@ -23,7 +23,7 @@ mod weight_gradient;
 pub(crate) use weight_gradient::add_weight_gradient;
 
 /// Channels of the source whose weights are packed at once: with two vectors of channels of the
-/// target they stay in the first-level cache.
+/// target they stay in the L1 cache.
 const CHUNK: usize = 128;
 
 /// Tasks that a convolution is divided into, about: enough for a laptop's cores to share evenly.
@@ -32,7 +32,7 @@ const TASKS: usize = 16;
 /// Images that a task has at least, so that packing the weights costs little compared with using them.
 const IMAGES: usize = 8;
 
-/// What links need of the geometry.
+/// The part of the geometry that links need.
 impl Geometry {
     /// The same convolution, of single pixels where no pixel has a neighbour in it.
     fn flattened(self) -> Self {
@@ -213,7 +213,7 @@ fn multiply(
     });
 }
 
-/// What all tasks of a convolution share.
+/// The data that all tasks of a convolution share.
 #[derive(Clone, Copy)]
 struct Product<'a> {
     links: &'a [Vec<Link>],

@@ -389,7 +389,7 @@ impl Backend<f32> for Cpu {
     }
 
     /// Whole networks in parallel rather than the images of one layer: what a part makes stays in its
-    /// core's cache, and nobody waits between layers. A build for CUDA takes one part after the other.
+    /// core's cache, and no thread waits between layers. A build for CUDA takes one part after the other.
     fn in_parts<T: Send>(
         images: ArrayView4<'_, f32>,
         size: usize,
@@ -466,7 +466,7 @@ fn of<S: Shape>(x: &Tensor<S, f32, Cpu>) -> Of {
 
 /// Puts `y` on the tape as an operation on tensors.
 ///
-/// `run` is handed the output's gradient, which nothing else reads, and those of the tensors in the order
+/// `run` receives the output's gradient, which nothing else reads, and those of the tensors in the order
 /// of `inputs`, to which it *adds*. The buffers are moved out of the tape's store and back, not copied; the
 /// output's gradient is freed. A tensor that is an input twice has two of them, which are added up in the end.
 fn record<S: Shape>(
