@@ -426,7 +426,7 @@ fn a_map_against_itself_is_all_right() {
     let (lcz_tif, out) = (text(&place.join("scene/LCZ.tif")), text(&place.join("third.tif")));
     let told =
         done(&["map", &run, "--bands", &bands, "--scale", "1e-4", "--labels", &lcz_tif, "--out", &out]);
-    for words in ["compared with the truth", "filtered map", "OA_bu", "mapped share"] {
+    for words in ["compared with the reference", "filtered map", "OA_bu", "mapped share"] {
         assert!(told.contains(words), "{told}");
     }
     // It has a class where the map has no data, too: that is no pixel that the accuracy is of.

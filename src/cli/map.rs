@@ -130,7 +130,7 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
         "\n{} pixels have a true class, {} of them none on the map",
         map.pixels, map.without_class
     ))?;
-    let mut table = Table::new(["compared with the truth", "OA", "OA_u", "OA_bu", "kappa", "macro F1"]);
+    let mut table = Table::new(["compared with the reference", "OA", "OA_u", "OA_bu", "kappa", "macro F1"]);
     for (name, scores) in [("map", map), ("filtered map", filtered)] {
         table.row(row(name, scores));
     }

@@ -36,7 +36,7 @@ pub fn band_importance(bands: &Bands, importance: &[f64], caption: &Caption) -> 
     let right = COLUMN_WIDTH - MARGIN - number.width("0.000") - 5.0;
     let height = STEP * bands.len() as f64;
 
-    let frame = Frame::new(caption, "Dashed: all bands alike.", COLUMN_WIDTH.max(left + 80.0));
+    let frame = Frame::new(caption, "Dashed: equal importance of all bands.", COLUMN_WIDTH.max(left + 80.0));
     let mut drawing = frame.around(height + 24.0);
     let area = Area { x: left, y: frame.above(), width: (right - left).max(60.0), height };
     let alike = 1.0 / bands.len() as f64;

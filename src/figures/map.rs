@@ -164,7 +164,7 @@ impl Shares {
             let Some(map) = map else { continue };
             if map.dim() != picture.map.dim() {
                 let problem = format!("{:?} pixels of truth on {:?}", map.dim(), picture.map.dim());
-                return Err(Error::input("map", problem, "bring the truth to the map's pixels"));
+                return Err(Error::input("map", problem, "resample the reference to the map's pixels"));
             }
             for class in map.iter().copied().flatten() {
                 let Some(count) = counts.get_mut(class) else {

@@ -8,7 +8,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;
 
-use super::check_alike;
+use super::check_same_samples;
 use crate::display::{Table, grouped};
 use crate::{Classes, Error, Labels, Result, Zone};
 
@@ -142,8 +142,8 @@ impl ConfusionMatrix {
     /// # Errors
     /// Different lengths or class lists; nothing is counted then.
     pub fn add(&mut self, reference: &Labels, predicted: &Labels) -> Result<()> {
-        check_alike((reference.len(), reference.classes()), (predicted.len(), predicted.classes()))?;
-        check_alike((0, &self.classes), (0, reference.classes()))?;
+        check_same_samples((reference.len(), reference.classes()), (predicted.len(), predicted.classes()))?;
+        check_same_samples((0, &self.classes), (0, reference.classes()))?;
         for (&truth, &guess) in reference.indices().iter().zip(predicted.indices()) {
             self.counts[[truth, guess]] += 1;
         }

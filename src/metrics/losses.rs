@@ -2,7 +2,7 @@
 //!
 //! N samples, K classes, y a label, p a prediction, natural logarithms, 0 · ln 0 = 0.
 
-use super::check_alike;
+use super::check_same_samples;
 use crate::labels::x_ln_y;
 use crate::{Classes, Error, LabelDistributions, Labels, Logits, Probabilities, Result};
 
@@ -147,7 +147,7 @@ fn mean_over_terms(p: &Probabilities, y: &impl Target, term: impl Fn(f64, f64) -
 
 /// Labels and predictions must be of the same samples, one at least, over the same classes.
 pub(crate) fn check_samples(predictions: (usize, &Classes), labels: (usize, &Classes)) -> Result<()> {
-    check_alike(labels, predictions)?;
+    check_same_samples(labels, predictions)?;
     if labels.0 == 0 {
         return Err(Error::input("scores", "no sample", "give at least one label and its prediction"));
     }

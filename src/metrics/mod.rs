@@ -60,7 +60,7 @@ pub use votes::{ClassVotes, VoteSummary};
 use crate::{Classes, Error, Result};
 
 /// Labels and predictions must be of the same samples, over the same classes.
-fn check_alike(labels: (usize, &Classes), predictions: (usize, &Classes)) -> Result<()> {
+fn check_same_samples(labels: (usize, &Classes), predictions: (usize, &Classes)) -> Result<()> {
     let advice = "give labels and predictions of the same samples";
     if labels.0 != predictions.0 {
         let problem = format!("{} labels, {} predictions", labels.0, predictions.0);

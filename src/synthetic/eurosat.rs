@@ -172,7 +172,7 @@ pub struct SyntheticEuroSat {
 
 impl SyntheticEuroSat {
     /// The provenance that the files state.
-    pub const PROVENANCE: &str = "synthetic (made up in the layout of EuroSAT)";
+    pub const PROVENANCE: &str = "synthetic (in the layout of EuroSAT)";
 
     /// Writes a GeoTIFF for each image, in a folder for each class, whole or not at all.
     ///

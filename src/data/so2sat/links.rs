@@ -32,7 +32,7 @@ pub(super) fn check_way(group: &Group, path: &Path, name: &str) -> Result<()> {
         let target = folder(path).join(target);
         if !target.is_file() {
             let problem = format!("it is a link to {}, which is not there", target.display());
-            return Err(Error::input(place(path, name), problem, "copy that file beside this one"));
+            return Err(Error::input(place(path, name), problem, "copy that file next to this one"));
         }
         check_inside(path, name, &target)?;
     }
@@ -66,7 +66,7 @@ fn check_inside(path: &Path, name: &str, target: &Path) -> Result<()> {
     Err(Error::input(
         place(path, name),
         problem,
-        format!("copy that file beside this one, or set {FOLLOW}=1"),
+        format!("copy that file next to this one, or set {FOLLOW}=1"),
     ))
 }
 

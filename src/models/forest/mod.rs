@@ -211,7 +211,10 @@ impl FeatureSet {
         }
     }
 
-    /// (n, S, S, C) → (n, F).
+    /// The features of images. Shape: (n, S, S, C) → (n, F).
+    ///
+    /// # Panics
+    /// Never: the numbers are those of the array.
     pub fn of(self, images: &Array4<f32>) -> Array2<f32> {
         let (n, height, width, bands) = images.dim();
         match self {

@@ -22,7 +22,7 @@ pub fn check_smoothing(answer: impl Fn(&[f64], f64) -> Vec<f64>) -> Verdict {
         "(1 - epsilon) * y + epsilon / K, with K = y.len() as f64"
     };
     let right = all(&|y, e, k| (1.0 - e) * y + e / k);
-    Verdict::of(right, "every patch is softened alike; votes soften only those that are unclear", hint)
+    Verdict::of(right, "every patch is softened equally; votes soften only those that are unclear", hint)
 }
 
 /// The cross-entropy of a prediction against a label distribution, `−Σ_k y_k ln p_k`, with 0 · ln 0 = 0.
