@@ -146,7 +146,7 @@ fn a_confusion_matrix_names_its_classes_and_writes_its_numbers() {
     }
     assert!(counts.contains(&"352,366".to_owned()));
     assert!(counts.contains(&"Three classes & <more>".to_owned()));
-    assert!(counts.contains(&"Data: made up, n = 1,000".to_owned()));
+    assert!(counts.contains(&"Data: synthetic, n = 1,000".to_owned()));
     assert!(counts.contains(&"n = 378,354".to_owned()));
     // Row A: 1070 of its total.
     let total = confusion.reference_totals()[10];

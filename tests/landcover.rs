@@ -131,7 +131,7 @@ fn a_scene_is_cut_trained_on_and_mapped() {
     );
     refused(
         &without(&format!("{BANDS} --scale 1e-4 --labels city/LCZ.tif")),
-        "city/LCZ.tif: 14 at row 0, column 0 is none of the 3 classes",
+        "city/LCZ.tif: label 14 at row 0, column 0 is none of the 3 classes",
     );
     refused(&without(BANDS), "the model does not fit: pixels in digital number, not reflectance");
     refused(

@@ -126,7 +126,7 @@ fn the_table_holds_what_the_predictions_allow() {
     ];
     assert_eq!(measures(&confidences), [&of_classes[..], &calibration[..]].concat());
     let all = of(Predicted::Probabilities(&p));
-    assert_eq!(all.rows.len(), 16, "all but those against votes");
+    assert_eq!(all.rows.len(), 18, "all but those against votes");
     for row in &confidences.rows {
         assert_eq!(row.value.to_bits(), value(&all, row.measure).to_bits(), "{:?}", row.measure);
         assert!(row.votes_interval.is_none() && row.experts.is_none());

@@ -52,7 +52,7 @@ fn votes_are_summed_up_drawn_and_verified() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(at("votes.csv"), "X1,X2,X17,Freq\n8,2,0,3\n0,0,10,5\n").unwrap();
-    let output = lcz(&["votes", &at("votes.csv"), "--provenance", "made up", "--figures", &at("figures")]);
+    let output = lcz(&["votes", &at("votes.csv"), "--provenance", "synthetic", "--figures", &at("figures")]);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && printed.contains("8 samples of 10 votes"), "{printed}");
     assert!(printed.contains("1:80 2:20") && printed.contains("unanimous 62.5 %"), "{printed}");

@@ -266,7 +266,10 @@ mod tests {
     fn commands(text: &str) -> Vec<String> {
         let text = text.replace("\\\n", " ");
         let lines = text.lines().map(str::trim).filter(|line| line.starts_with("lcz "));
-        let bare = |line: &str| line.split(" #").next().unwrap_or_default().to_owned();
+        let bare = |line: &str| {
+            let command = line.split(" #").next().unwrap_or_default();
+            command.split(" > ").next().unwrap_or_default().to_owned()
+        };
         let whole = lines
             .map(bare)
             .filter(|line| !["…", "$", "cuda", "COMMAND"].iter().any(|gap| line.contains(gap)));
