@@ -257,7 +257,8 @@ impl Begun {
         }
         let mut network = sets.network(&config, device)?;
         if let Some(standardisation) = description.standardisation() {
-            network.set_standardisation(standardisation.clone())?;
+            let at = run.checkpoint_file();
+            network.set_standardisation(standardisation.clone()).map_err(|e| e.within(&at))?;
         }
         run.write_config(&config)?;
         notes.config = config;
