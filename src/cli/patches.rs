@@ -1,6 +1,6 @@
 //! `lcz patches`: cut patches from GeoTIFF bands, with a class each or a class per pixel.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use lcz::figures::{self, Caption, Provenance, Source, TilesPicture};
@@ -103,13 +103,16 @@ impl Patches {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let (cutting, dates, out) = (self.cutting()?, self.dates()?, &self.out.out);
         let labels = self.labels.open(&dates, &mut cx.progress)?;
-        let plan = cutting.cut(&dates, &labels, out, &mut cx.progress)?;
-        for (k, date) in dates.iter().enumerate() {
-            if let Some(figure) = figure(&plan, &cutting, date, &labels, k)? {
-                let name = if k == 0 { "scene".to_owned() } else { format!("scene-{}", k + 1) };
-                figure.save(out, &name)?;
+        let mut draw = |plan: &Plan<'_>, folder: &Path| {
+            for (k, date) in dates.iter().enumerate() {
+                if let Some(figure) = figure(plan, &cutting, date, &labels, k)? {
+                    let name = if k == 0 { "scene".to_owned() } else { format!("scene-{}", k + 1) };
+                    figure.save(folder, &name)?;
+                }
             }
-        }
+            Ok(())
+        };
+        let plan = cutting.cut_with(&dates, &labels, out, &mut draw, &mut cx.progress)?;
         let report = plan.report();
         if cx.json {
             return output::json(report);

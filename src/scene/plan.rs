@@ -54,9 +54,25 @@ impl Cutting {
         folder: &Path,
         progress: &mut dyn Progress,
     ) -> Result<Plan<'a>> {
+        self.cut_with(dates, labels, folder, &mut |_, _| Ok(()), progress)
+    }
+
+    /// As [`cut`](Self::cut), with further files: `more` writes them into the folder that it is given, which gets its
+    /// final name afterwards.
+    ///
+    /// # Errors
+    /// As [`cut`](Self::cut), and those of `more`.
+    pub fn cut_with<'a>(
+        &'a self,
+        dates: &'a [Scene],
+        labels: &'a LabelRaster,
+        folder: &Path,
+        more: &mut dyn FnMut(&Plan<'_>, &Path) -> Result<()>,
+        progress: &mut dyn Progress,
+    ) -> Result<Plan<'a>> {
         check_free(folder)?;
         let plan = self.plan(dates, labels, progress)?;
-        plan.write(folder, progress)?;
+        plan.write(folder, more, progress)?;
         Ok(plan)
     }
 
@@ -156,11 +172,16 @@ impl Plan<'_> {
         ))
     }
 
-    /// Writes the folder under a temporary name, then gives it its own.
+    /// Writes the folder under a temporary name, with the files that `more` writes into it, then gives it its own.
     ///
     /// # Errors
-    /// A folder that exists or cannot be written, or a file that can no longer be read.
-    pub fn write(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
+    /// A folder that exists or cannot be written, a file that can no longer be read, and those of `more`.
+    pub fn write(
+        &self,
+        folder: &Path,
+        more: &mut dyn FnMut(&Self, &Path) -> Result<()>,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
         check_free(folder)?;
         let report = serde_json::to_string_pretty(&self.report)
             .map_err(|error| Error::Internal { what: "writing the report", detail: error.to_string() })?;
@@ -185,6 +206,7 @@ impl Plan<'_> {
         }
         let path = partial.path().join(REPORT);
         fs::write(&path, report + "\n").map_err(Error::io(&path))?;
+        more(self, partial.path())?;
         partial.become_new()
     }
 

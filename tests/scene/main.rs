@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lcz::Classes;
 use lcz::data::so2sat::So2Sat;
 use lcz::progress::Silent;
-use lcz::scene::{Cutting, GeoTiff, LabelRaster, Part, Radiometry, Scene, Shares, Window};
+use lcz::scene::{Cutting, GeoTiff, LabelRaster, Part, Plan, Radiometry, Scene, Shares, Window};
 use serde_json::Value;
 use tempfile::TempDir;
 use tiff::encoder::{TiffEncoder, colortype};
@@ -217,9 +217,19 @@ fn the_window_of_a_pixel_begins_half_a_patch_above_and_left_of_it() {
         let out = folder.path().join(format!("out{patch_size}"));
         {
             let _writing = writing();
-            plan.write(&out, &mut Silent).unwrap();
+            let mut fail = |_: &Plan<'_>, folder: &Path| {
+                fs::read(folder.join("missing")).map(drop).map_err(lcz::Error::io(folder))
+            };
+            let cannot = plan.write(&out, &mut fail, &mut Silent);
+            assert!(cannot.is_err() && !out.exists(), "a figure that cannot be drawn leaves no folder");
+            let mut more = |_: &Plan<'_>, folder: &Path| {
+                assert!(!out.exists(), "further files are written before the folder has its name");
+                fs::write(folder.join("scene.csv"), "rows").map_err(lcz::Error::io(folder))
+            };
+            plan.write(&out, &mut more, &mut Silent).unwrap();
         }
         assert!(out.join("training.h5").exists() && !out.join("testing.h5").exists());
+        assert!(out.join("scene.csv").exists());
 
         let patches = So2Sat::open(out.join("training.h5")).unwrap().patches().unwrap();
         assert_eq!(patches.imagery().bands.names(), ["B2"]);
@@ -453,7 +463,7 @@ fn patches_of_hong_kong_hold_the_reflectances_and_regions_of_their_places() {
     let plan = cutting.plan(&dates, &labels, &mut Silent).unwrap();
     {
         let _writing = writing();
-        plan.write(&out, &mut Silent).unwrap();
+        plan.write(&out, &mut |_, _| Ok(()), &mut Silent).unwrap();
     }
     let (train, validation, test) = So2Sat::open(&out).unwrap().splits().unwrap();
     for (part, patches) in Part::ALL.into_iter().zip([&train, &validation, &test]) {
