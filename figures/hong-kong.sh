@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Hong Kong table of the README: three splits by region, three seeds, with the baselines.
+# The Hong Kong table of figures/README.md: three splits by region, three seeds, with the baselines.
 #
 #   figures/hong-kong.sh FOLDER OUT
 #

@@ -11,7 +11,7 @@ pub enum Error {
     /// A file, dataset, row or setting that cannot be used as it is.
     ///
     /// Displays as `place: problem; advice`, for example
-    /// `data/training.h5: no dataset 'sen2' (found: sen1, label); see README, "Your own data"`.
+    /// `data/training.h5: no dataset 'sen2' (found: sen1, label); see docs/file-formats.md, "Patches"`.
     #[error("{place}: {problem}; {advice}")]
     Input {
         /// The kind, for programs.

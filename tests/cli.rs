@@ -186,7 +186,7 @@ fn a_file_that_is_being_written_is_called_locked() {
 fn a_file_without_images_says_what_it_has() {
     let sample = Sample::new();
     let path = sample.write_with(|file| add(file, "label", &sample.labels));
-    info_refuses(&path, &["no dataset 'sen2'", "found: label", "README"]);
+    info_refuses(&path, &["no dataset 'sen2'", "found: label", "docs/file-formats.md"]);
 }
 
 #[test]
@@ -776,4 +776,55 @@ fn a_synthetic_scene_appears_whole_and_its_size_is_checked() {
     );
     assert!(city.join("B2.tif").exists() && city.join("districts.shp").exists());
     is_one_error(&scene("64x70"), &["city", "exists"]);
+}
+
+/// The commands of a page that can run anywhere: blocks marked as real data, cluster or GPU, and tasks of `./course`, are left
+/// out; sizes are those of a test.
+fn script_of(page: &str) -> String {
+    let small = [
+        ("--epochs 20", "--epochs 1"),
+        ("--epochs 25", "--epochs 2"),
+        ("--epochs 50", "--epochs 1"),
+        ("--epochs 5", "--epochs 1"),
+        ("--patches 2000", "--patches 1000"),
+        ("--quick", "--quick --patches 60 --epochs 1 --seeds 2 --width 1"),
+    ];
+    let mut script = String::new();
+    for block in page.split("```bash\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        if ["# real data", "# cluster", "# GPU"].iter().any(|mark| block.starts_with(mark)) {
+            continue;
+        }
+        let block = small.iter().fold(block.to_owned(), |text, (full, test)| text.replace(full, test));
+        let here = |line: &&str| !line.starts_with("git ") && !line.starts_with("./course");
+        script.extend(block.lines().filter(here).flat_map(|line| [line, "\n"]));
+    }
+    script
+}
+
+#[test]
+fn the_commands_of_the_readme_and_the_how_to_run_one_after_the_other() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let before = [
+        (
+            "README.md",
+            "lcz synth data/course --patches 1000 --seed 1\nlcz train sen2lcz --data data/course --run runs/course --epochs 1",
+        ),
+        ("docs/how-to.md", ""),
+    ];
+    for (name, before) in before {
+        let page = std::fs::read_to_string(root.join(name)).unwrap();
+        let script = script_of(&page);
+        assert!(script.matches("lcz ").count() >= 7, "{script}");
+        let folder = TempDir::new().unwrap();
+        let script =
+            format!("set -eux\nlcz() {{ '{}' -q \"$@\"; }}\n{before}\n{script}", env!("CARGO_BIN_EXE_lcz"));
+        let mut command = Command::new("bash");
+        command.args(["-c", &script]).current_dir(folder.path()).stdin(Stdio::null());
+        let child = {
+            let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+    }
 }

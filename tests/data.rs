@@ -1072,7 +1072,7 @@ fn datasets_that_are_missing_or_of_another_shape_are_refused() {
     let labels = Labels::new(Classes::lcz(), vec![3; 4]).unwrap().one_hot().view().mapv(|y| y as f32);
     let on_opening = |make: &dyn Fn(&hdf5::File)| message(make, |_| Ok(()));
     let error = on_opening(&|file| put(file, "label", &labels));
-    assert!(error.starts_with(": no dataset 'sen2' (found: label); see README"), "{error}");
+    assert!(error.starts_with(": no dataset 'sen2' (found: label); see docs/file-formats.md"), "{error}");
     let error = on_opening(&|file| put(file, "sen2", &labels));
     assert!(error.starts_with(", dataset 'sen2': rank 2 (shape 4 x 17); "), "{error}");
     let error = on_opening(&|file| put(file, "sen2", &Array4::ones((4, 8, 6, 3))));

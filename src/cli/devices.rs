@@ -36,7 +36,7 @@ impl Devices {
             })?;
         }
         if cfg!(not(feature = "cuda")) {
-            output::line("GPUs need another build of lcz: see README, \"On a GPU\"")?;
+            output::line("GPUs need another build of lcz: see docs/how-to.md, \"On a GPU\"")?;
         } else if found.len() == 1 {
             output::line("the driver shows no GPU; does nvidia-smi?")?;
         }

@@ -99,7 +99,7 @@ impl FromStr for Device {
         let advice = if cfg!(feature = "cuda") {
             "use auto, cpu, cuda or cuda:1; `lcz devices` lists them"
         } else if text.starts_with("cuda") {
-            "use cpu, or a build for CUDA: see README, \"On a GPU\""
+            "use cpu, or a build for CUDA: see docs/how-to.md, \"On a GPU\""
         } else {
             "use auto or cpu"
         };

@@ -47,7 +47,7 @@ pub(crate) fn open_file(path: &Path) -> Result<File> {
         } else if e.contains_minor(MinorErrorCode::Truncated) {
             ("the HDF5 file is cut short", "copy it again: its size must be that of the original")
         } else if e.contains_minor(MinorErrorCode::NotHdf5) {
-            ("not an HDF5 file", "give a So2Sat-format .h5 file; see README, \"Your own data\"")
+            ("not an HDF5 file", "give a So2Sat-format .h5 file; see docs/file-formats.md, \"Patches\"")
         } else if cause(&e).contains("unable to lock file") {
             // A program that writes the file holds the lock; some network file systems refuse it always.
             ("the file is locked", "wait for the program that writes it, or set HDF5_USE_FILE_LOCKING=FALSE")
@@ -61,7 +61,7 @@ pub(crate) fn open_file(path: &Path) -> Result<File> {
 pub(super) fn no_dataset(path: &Path, wanted: &str, found: &[String]) -> Error {
     let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
     let problem = format!("no dataset {wanted} (found: {found})");
-    Error::file(path, problem, "see README, \"Your own data\"")
+    Error::file(path, problem, "see docs/file-formats.md, \"Patches\"")
 }
 
 /// Opens a dataset whose stated size its file can hold.
@@ -71,7 +71,7 @@ pub(super) fn open_dataset(group: &Group, path: &Path, name: &str) -> Result<Dat
     let dataset = match group.dataset(name) {
         Ok(dataset) => dataset,
         Err(_) if group.group(name).is_ok() => {
-            return refuse("a group, not a dataset".to_owned(), "see README, \"Your own data\"");
+            return refuse("a group, not a dataset".to_owned(), "see docs/file-formats.md, \"Patches\"");
         }
         Err(e) => return Err(unreadable_at(path, name, &e)),
     };
