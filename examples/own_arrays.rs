@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("T = {:.2}, {:.2} classes per set", fit.temperature.value(), conformal.sets(&p)?.mean_size());
 
     let folder = std::env::temp_dir();
-    checkpoint::save(&*network, &folder.join("lcz-own-arrays.safetensors"))?;
+    checkpoint::save(&*network, folder.join("lcz-own-arrays.safetensors"))?;
     std::fs::write(folder.join("lcz-own-arrays-conformal.json"), serde_json::to_string(&conformal)?)?;
     Ok(())
 }

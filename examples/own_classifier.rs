@@ -43,7 +43,7 @@ impl Classifier for WaterOrNot {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("lcz-own-classifier-{}", std::process::id()));
-    Synthetic { patches: 340, seed: 1 }.write(&folder.join("patches"), &mut Silent)?;
+    Synthetic { patches: 340, seed: 1 }.write(folder.join("patches"), &mut Silent)?;
     let (_, _, test) = So2Sat::open(folder.join("patches"))?.splits()?;
     let model = WaterOrNot { imagery: test.imagery().clone(), classes: test.classes().clone() };
     let scores = Scores::of(&model.predict(&test)?, &test.labels()?, None)?;

@@ -126,7 +126,8 @@ impl Error {
     }
 
     /// An input file that cannot be used. See [`Error::Input`].
-    pub fn file(path: &Path, problem: impl Into<String>, advice: impl Into<String>) -> Self {
+    pub fn file(path: impl AsRef<Path>, problem: impl Into<String>, advice: impl Into<String>) -> Self {
+        let path = path.as_ref();
         Self::input(path.display().to_string(), problem, advice)
     }
 
@@ -162,7 +163,8 @@ impl Error {
     /// let error = std::fs::read(path).map_err(lcz::Error::io(path)).unwrap_err();
     /// assert!(error.to_string().starts_with("no/such/file: "));
     /// ```
-    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref();
         let path = match path.to_str() {
             Some(text) => with_final_names(text.to_owned()).into(),
             None => path.to_owned(),

@@ -18,6 +18,33 @@ pub trait Progress {
     }
 }
 
+/// The methods of a [`Progress`] that passes them on to another.
+macro_rules! pass_progress_on {
+    ($self:ident => $other:expr) => {
+        fn begin(&mut $self, stage: &str, steps: u64) {
+            $other.begin(stage, steps);
+        }
+        fn advance(&mut $self, steps: u64, note: &str) {
+            $other.advance(steps, note);
+        }
+        fn end(&mut $self, summary: &str) {
+            $other.end(summary);
+        }
+        fn interrupted(&$self) -> bool {
+            $other.interrupted()
+        }
+    };
+}
+pub(crate) use pass_progress_on;
+
+impl<P: Progress + ?Sized> Progress for &mut P {
+    pass_progress_on!(self => (**self));
+}
+
+impl<P: Progress + ?Sized> Progress for Box<P> {
+    pass_progress_on!(self => (**self));
+}
+
 /// Reports nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;

@@ -317,12 +317,12 @@ fn rows_that_would_spoil_a_file_are_refused() {
     writer.finish().unwrap();
     assert_eq!(open(&path).len(), 2);
 
-    let nothing = Writer::create(&folder.path().join("none.h5"), &layout).unwrap().finish().unwrap_err();
+    let nothing = Writer::create(folder.path().join("none.h5"), &layout).unwrap().finish().unwrap_err();
     assert!(nothing.to_string().contains("no rows were written"), "{nothing}");
     let nowhere = Writer::create(Path::new("no/such/folder/a.h5"), &layout).err().unwrap().to_string();
     assert!(nowhere.starts_with("no/such/folder/a.h5: "), "{nowhere}");
     let layout = Layout { classes: Classes::named(["a\0b", "c"]).unwrap(), ..layout };
-    assert!(Writer::create(&folder.path().join("a.h5"), &layout).is_err());
+    assert!(Writer::create(folder.path().join("a.h5"), &layout).is_err());
 }
 
 #[test]
@@ -638,7 +638,7 @@ fn what_is_written_has_texts_of_fixed_length_only() {
     let path = folder.path().join("fixed.h5");
     write(&path, 20, None);
     let mut features =
-        lcz::data::features::FeatureWriter::create(&folder.path().join("f.h5"), "mlp", &open(&path)).unwrap();
+        lcz::data::features::FeatureWriter::create(folder.path().join("f.h5"), "mlp", &open(&path)).unwrap();
     features.append(&lcz::Features::new(Array2::ones((20, 2)))).unwrap();
     features.finish().unwrap();
     for name in ["fixed.h5", "f.h5"] {

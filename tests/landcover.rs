@@ -22,7 +22,7 @@ const CODES: &str = "code,class\n11100,built\n11210,built\n11220,built\n11240,bu
 fn city(clouds: f32) -> TempDir {
     let folder = TempDir::new().unwrap();
     let scene = SyntheticScene { rows: 256, columns: 320, seed: 5, clouds };
-    scene.write(&folder.path().join("city"), &mut Silent).unwrap();
+    scene.write(folder.path().join("city"), &mut Silent).unwrap();
     std::fs::write(folder.path().join("codes.csv"), CODES).unwrap();
     folder
 }
@@ -118,7 +118,7 @@ fn a_scene_is_cut_trained_on_and_mapped() {
     done(folder, &format!("{boxed} {BANDS} --scale 1e-4 --out part.tif"));
     let (part, _) = values(&folder.join("part.tif"));
     assert!(part.grid().rows < map.grid().rows || part.grid().columns < map.grid().columns);
-    assert_eq!(Run::open(&folder.join("run")).unwrap().classifier(Device::Cpu).unwrap().classes().len(), 3);
+    assert_eq!(Run::open(folder.join("run")).unwrap().classifier(Device::Cpu).unwrap().classes().len(), 3);
 
     let without = |more: &str| lcz(folder, &format!("map run {more} --out x.tif"));
     refused(

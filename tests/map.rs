@@ -65,8 +65,8 @@ fn place() -> &'static Path {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         let scene = SyntheticScene { rows: 110, columns: 150, seed: 3, clouds: 0.1 };
-        scene.write(&folder.join("scene"), &mut Silent).unwrap();
-        Run::create(&folder.join("run"), |run| {
+        scene.write(folder.join("scene"), &mut Silent).unwrap();
+        Run::create(folder.join("run"), |run| {
             let sen2lcz = models::Architecture::Sen2lcz(models::sen2lcz::Sen2LczSettings {
                 depth: 5,
                 width: 4,

@@ -57,8 +57,7 @@ fn keras_weights_give_their_reference_outputs_on_real_patches() {
         ("sen2lcz_17_keras.hdf5", "probabilities_17", 793_348),
         ("sen2lcz_10_onehot_keras.hdf5", "probabilities_10_onehot", 790_856),
     ] {
-        let network =
-            checkpoint::import_keras(&folder.join(weights), Fusion::Softmaxes, Device::Cpu).unwrap();
+        let network = checkpoint::import_keras(folder.join(weights), Fusion::Softmaxes, Device::Cpu).unwrap();
         assert_eq!(network.parameters().total, total);
         let worst = largest_difference(&*network, &patches, &reference(&patches, outputs));
         println!("{weights}: largest difference {worst:.2e} over 72 patches");
@@ -70,7 +69,7 @@ fn keras_weights_give_their_reference_outputs_on_real_patches() {
 fn a_saved_network_predicts_the_same_bits_when_loaded() {
     let Some(folder) = real_data("sen2lcz") else { return };
     let network =
-        checkpoint::import_keras(&folder.join("sen2lcz_17_keras.hdf5"), Fusion::Logits, Device::Cpu).unwrap();
+        checkpoint::import_keras(folder.join("sen2lcz_17_keras.hdf5"), Fusion::Logits, Device::Cpu).unwrap();
     let patches = So2Sat::open(folder.join("reference_patches.h5")).unwrap().patches().unwrap();
     let patches = patches.select(&[3, 1, 70]).unwrap();
     let place = tempfile::tempdir().unwrap();

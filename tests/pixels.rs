@@ -126,7 +126,7 @@ fn a_run_of_pixels_is_one_like_any_other() {
     let evaluation = place.json("evaluate run --data data --bootstrap 50");
     let test = So2Sat::open(place.path("data/testing.h5")).unwrap().patches().unwrap();
     let (labels, positions) = test.masks().unwrap().labels().unwrap();
-    let network = Run::open(&place.path("run")).unwrap().network(Device::Cpu).unwrap();
+    let network = Run::open(place.path("run")).unwrap().network(Device::Cpu).unwrap();
     let p = network.predict(&test).unwrap().select(&positions);
     let confusion = ConfusionMatrix::of(&labels, &p.predicted()).unwrap();
     let scores = &evaluation["network"]["scores"];
@@ -214,7 +214,7 @@ fn an_ensemble_of_pixels_is_evaluated_scaled_and_predicts() {
     let p: Array4<f32> = file.dataset("probabilities").unwrap().read().unwrap();
     assert!(p.lanes(ndarray::Axis(3)).into_iter().all(|p| (p.sum() - 1.0).abs() < 1e-5));
     // A pixel's row is where the pixel is.
-    let run = Run::open(&place.path("five")).unwrap();
+    let run = Run::open(place.path("five")).unwrap();
     let test = So2Sat::open(place.path("data/testing.h5")).unwrap().patches().unwrap();
     let expected = run.classifier(Device::Cpu).unwrap().predict(&test).unwrap();
     let expected = run.temperature().unwrap().unwrap().scale(&expected).unwrap();

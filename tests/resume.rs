@@ -49,7 +49,7 @@ impl Place {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         for (part, rows) in [("training", 90), ("validation", 30), ("testing", 10)] {
             let layout = Layout::new("sen2", imagery.clone(), Classes::lcz(), "noise, for a test");
-            let mut writer = Writer::create(&folder.join(format!("{part}.h5")), &layout).unwrap();
+            let mut writer = Writer::create(folder.join(format!("{part}.h5")), &layout).unwrap();
             let labels: Vec<usize> = (0..rows).map(|_| random.gen_range(0..17)).collect();
             let images = Array4::from_shape_fn((rows, 8, 8, 3), |(n, ..)| {
                 labels[n] as f32 / 17.0 + random.gen_range(-0.5..0.5)
@@ -181,7 +181,7 @@ fn a_training_killed_at_twenty_moments_ends_with_the_bits_of_one_left_alone() {
             // Whatever there is, is whole.
             let run = place.path(&name);
             if run.join("model.safetensors").exists() {
-                lcz::checkpoint::load(&run.join("model.safetensors"), Device::Cpu).unwrap();
+                lcz::checkpoint::load(run.join("model.safetensors"), Device::Cpu).unwrap();
             }
             assert!(!run.exists() || run.join("checkpoint.safetensors").exists());
         }

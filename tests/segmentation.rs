@@ -9,8 +9,8 @@ use lcz::models::unet::{Encoder, UnetSettings};
 use lcz::models::{Architecture, Classifier, Device, Ensemble, Model, Sample, build};
 use lcz::progress::Silent;
 use lcz::{
-    Augmentation, Bands, ClassWeights, Classes, EpochRecord, Imagery, Labelled, Labels, Masked, Observer,
-    Optimizer, Progress, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
+    Augmentation, Bands, ClassWeights, Classes, Imagery, Labelled, Labels, Masked, Observer, Optimizer,
+    Progress, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
 };
 use ndarray::{Array2, Array3, Array4};
 use rand::{Rng, SeedableRng};
@@ -218,17 +218,11 @@ fn textures_are_told_apart_pixel_by_pixel_and_scored_by_the_metrics_of_patches()
 
 /// Keeps the state after each step, and stops where it is told to.
 #[derive(Default)]
-struct Keep(Vec<TrainingState>, Silent);
+struct Keep(Vec<TrainingState>);
+
+impl Progress for Keep {}
 
 impl Observer for Keep {
-    fn progress(&mut self) -> &mut dyn Progress {
-        &mut self.1
-    }
-
-    fn epoch(&mut self, _: &EpochRecord, _: Option<&Weights>) -> lcz::Result<()> {
-        Ok(())
-    }
-
     fn wants_checkpoint(&mut self, _: bool) -> bool {
         true
     }

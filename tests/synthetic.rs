@@ -199,7 +199,7 @@ fn a_seed_gives_the_same_scene_byte_for_byte_with_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, scene: SyntheticScene, threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| scene.write(&folder.path().join(name), &mut Silent)).unwrap();
+        pool.install(|| scene.write(folder.path().join(name), &mut Silent)).unwrap();
         files(&folder.path().join(name))
     };
     let once = write("once", SCENE, 1);

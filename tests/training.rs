@@ -241,13 +241,11 @@ fn a_diverging_training_says_so_in_one_line_and_leaves_the_network_as_it_was() {
 
 /// Keeps every epoch's record and the weights that were best when it ended.
 #[derive(Default)]
-struct Diary(Vec<(EpochRecord, Option<Weights>)>, Silent);
+struct Diary(Vec<(EpochRecord, Option<Weights>)>);
+
+impl Progress for Diary {}
 
 impl Observer for Diary {
-    fn progress(&mut self) -> &mut dyn Progress {
-        &mut self.1
-    }
-
     fn epoch(&mut self, record: &EpochRecord, best: Option<&Weights>) -> Result<()> {
         self.0.push((record.clone(), best.cloned()));
         Ok(())
@@ -312,11 +310,9 @@ fn a_training_that_is_to_keep_the_last_epoch_ends_with_its_weights() {
 
 #[test]
 fn an_observer_s_error_stops_the_training() {
-    struct Full(Silent);
+    struct Full;
+    impl Progress for Full {}
     impl Observer for Full {
-        fn progress(&mut self) -> &mut dyn Progress {
-            &mut self.0
-        }
         fn epoch(&mut self, record: &EpochRecord, _: Option<&Weights>) -> Result<()> {
             assert_eq!(record.epoch, 1, "went on after an error");
             Err(lcz::Error::input("run/history.csv", "no space left", "free some"))
@@ -325,8 +321,7 @@ fn an_observer_s_error_stops_the_training() {
     let (patches, labels) = landscapes(1, 12, 8, 3);
     let labels = labels.one_hot();
     let train = Labelled { patches: &patches, labels: &labels };
-    let error =
-        network(8, 3, small(), 1).fit(train, None, &constant(5, 4, 0.01), &mut Full(Silent)).unwrap_err();
+    let error = network(8, 3, small(), 1).fit(train, None, &constant(5, 4, 0.01), &mut Full).unwrap_err();
     assert_eq!(error.to_string(), "run/history.csv: no space left; free some");
 }
 
@@ -351,22 +346,16 @@ impl Progress for Interruption {
     }
 }
 
-/// Keeps what [`Interruption`] keeps; a type of its own, as any `Progress` is an observer already.
-struct Interrupted(Interruption);
-
-impl Observer for Interrupted {
-    fn progress(&mut self) -> &mut dyn Progress {
-        &mut self.0
-    }
+impl Observer for Interruption {
     fn epoch(&mut self, record: &EpochRecord, _: Option<&Weights>) -> Result<()> {
-        self.0.records.push(record.clone());
+        self.records.push(record.clone());
         Ok(())
     }
     fn wants_checkpoint(&mut self, epoch_ended: bool) -> bool {
         epoch_ended
     }
     fn checkpoint(&mut self, state: &TrainingState) -> Result<()> {
-        self.0.states.push(state.clone());
+        self.states.push(state.clone());
         Ok(())
     }
 }
@@ -406,18 +395,18 @@ fn a_training_that_goes_on_from_any_step_ends_with_the_same_bits() {
             network
         };
         let mut alone = make(1);
-        let mut watch = Interrupted(Interruption::at(0));
+        let mut watch = Interruption::at(0);
         let history = alone.fit(train, validation, &training, &mut watch).unwrap();
-        let asked = watch.0.asked.get();
+        let asked = watch.asked.get();
         assert!(asked >= 15, "{asked}");
         for at in 1..=asked {
             let mut begun = make(1);
             let before = begun.weights();
-            let mut watch = Interrupted(Interruption::at(at));
+            let mut watch = Interruption::at(at);
             let error = begun.fit(train, validation, &training, &mut watch).unwrap_err();
             assert!(matches!(error, lcz::Error::Interrupted { .. }), "{error}");
             assert_eq!(begun.weights(), before);
-            let state = watch.0.states.pop().unwrap();
+            let state = watch.states.pop().unwrap();
             // Another process: other weights until the state is taken up.
             let mut resumed = make(99);
             let rest = resumed.fit_from(state, train, validation, &training, &mut Silent).unwrap();
@@ -432,12 +421,12 @@ fn a_state_of_another_network_is_refused_and_leaves_the_network_as_it_was() {
     let (patches, labels) = landscapes(1, 40, 8, 3);
     let labels = labels.one_hot();
     let train = Labelled { patches: &patches, labels: &labels };
-    let mut watch = Interrupted(Interruption::at(2));
+    let mut watch = Interruption::at(2);
     let mut wide = network(8, 3, Sen2LczSettings { width: 8, ..small() }, 1);
     wide.fit(train, None, &constant(2, 16, 0.01), &mut watch).unwrap_err();
     let mut narrow = network(8, 3, small(), 1);
     let before = narrow.weights();
-    let state = watch.0.states.pop().unwrap();
+    let state = watch.states.pop().unwrap();
     let error = narrow.fit_from(state, train, None, &constant(2, 16, 0.01), &mut Silent).unwrap_err();
     assert!(error.to_string().contains("use weights of this architecture"), "{error}");
     assert_eq!(narrow.weights(), before);

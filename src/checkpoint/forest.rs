@@ -38,7 +38,8 @@ enum Architecture {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn save_forest(forest: &RandomForest, path: &Path) -> Result<()> {
+pub fn save_forest(forest: &RandomForest, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
     let description = Description {
         architecture: Architecture::Forest(forest.settings.clone()),
         imagery: forest.imagery.clone(),
@@ -82,7 +83,8 @@ pub fn save_forest(forest: &RandomForest, path: &Path) -> Result<()> {
 /// # Errors
 /// A missing or truncated file, one that lcz did not write or that holds a network, or numbers that do not
 /// fit together.
-pub fn load_forest(path: &Path) -> Result<RandomForest> {
+pub fn load_forest(path: impl AsRef<Path>) -> Result<RandomForest> {
+    let path = path.as_ref();
     Header::read(path, parse)
 }
 

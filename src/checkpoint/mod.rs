@@ -42,7 +42,8 @@ pub struct Description {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn save(network: &dyn Model, path: &Path) -> Result<()> {
+pub fn save(network: &dyn Model, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
     Description::of(network).save(&network.weights(), path)
 }
 
@@ -63,7 +64,8 @@ impl Description {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn save(&self, weights: &Weights, path: &Path) -> Result<()> {
+    pub fn save(&self, weights: &Weights, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
         write_weights(
             path,
             weights.iter().map(|(name, weight)| (name.clone(), weight)),
@@ -116,7 +118,8 @@ fn write_views<'a>(
 /// # Errors
 /// A missing or truncated file, one that lcz did not write or that holds a forest, or tensors that do not
 /// fit.
-pub fn load(path: &Path, device: Device) -> Result<Box<dyn Model>> {
+pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Box<dyn Model>> {
+    let path = path.as_ref();
     Header::read(path, |header| network(header, device))
 }
 
@@ -124,7 +127,8 @@ pub fn load(path: &Path, device: Device) -> Result<Box<dyn Model>> {
 ///
 /// # Errors
 /// As [`load`] and [`load_forest`].
-pub fn load_classifier(path: &Path, device: Device) -> Result<Box<dyn Classifier>> {
+pub fn load_classifier(path: impl AsRef<Path>, device: Device) -> Result<Box<dyn Classifier>> {
+    let path = path.as_ref();
     Header::read(path, |header| {
         if header.architecture()? == forest::NAME {
             return Ok(Box::new(forest::parse(header)?) as Box<dyn Classifier>);
@@ -149,20 +153,21 @@ pub(crate) fn architecture(path: &Path) -> Result<toml::Table> {
 ///
 /// # Errors
 /// As [`load`].
-pub fn temperature(path: &Path) -> Result<Option<StoredTemperature>> {
+pub fn temperature(path: impl AsRef<Path>) -> Result<Option<StoredTemperature>> {
     #[derive(Deserialize)]
     struct Scaled {
         #[serde(default)]
         temperature: Option<StoredTemperature>,
     }
-    Header::read(path, |header| header.description::<Scaled>().map(|scaled| scaled.temperature))
+    Header::read(path.as_ref(), |header| header.description::<Scaled>().map(|scaled| scaled.temperature))
 }
 
 /// Puts a temperature into a model's file, in place of one that is there; the weights stay as they are.
 ///
 /// # Errors
 /// As [`load`]; the file cannot be written.
-pub fn store_temperature(path: &Path, temperature: &StoredTemperature) -> Result<()> {
+pub fn store_temperature(path: impl AsRef<Path>, temperature: &StoredTemperature) -> Result<()> {
+    let path = path.as_ref();
     Header::read(path, |header| {
         let mut description: serde_json::Map<String, serde_json::Value> = header.description()?;
         let temperature = serde_json::to_value(temperature).map_err(unwritten)?;

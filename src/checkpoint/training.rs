@@ -82,22 +82,17 @@ mod tests {
     use crate::data::Patches;
     use crate::models::sen2lcz::Sen2LczSettings;
     use crate::models::{Architecture, Device, build};
-    use crate::nn::{EpochRecord, Labelled, Observer, Standardisation, Training, Weight};
-    use crate::progress::Silent;
+    use crate::nn::{Labelled, Observer, Standardisation, Training, Weight};
     use crate::{Bands, Classes, Imagery, Labels, Progress};
     use ndarray::Array4;
 
     /// Keeps the state after each step.
     #[derive(Default)]
-    struct Keep(Vec<TrainingState>, Silent);
+    struct Keep(Vec<TrainingState>);
+
+    impl Progress for Keep {}
 
     impl Observer for Keep {
-        fn progress(&mut self) -> &mut dyn Progress {
-            &mut self.1
-        }
-        fn epoch(&mut self, _: &EpochRecord, _: Option<&Weights>) -> Result<()> {
-            Ok(())
-        }
         fn wants_checkpoint(&mut self, _: bool) -> bool {
             true
         }

@@ -320,7 +320,7 @@ impl LabelOptions {
             None => None,
             Some("urban-atlas") => Some(Codes::urban_atlas()),
             Some("urban-atlas-groups") => Some(Codes::urban_atlas_groups()),
-            Some(path) => Some(Codes::read(path.as_ref())?),
+            Some(path) => Some(Codes::read(path)?),
         };
         anyhow::ensure!(
             codes.is_none() || self.classes.classes.is_none(),

@@ -33,7 +33,8 @@ impl FeatureWriter {
     ///
     /// # Errors
     /// A file that exists or cannot be written; labels or votes that cannot be read.
-    pub fn create(path: &Path, model: &str, patches: &Patches) -> Result<Self> {
+    pub fn create(path: impl AsRef<Path>, model: &str, patches: &Patches) -> Result<Self> {
+        let path = path.as_ref();
         check_free(path)?;
         let labels = if patches.has_labels() { Some(patches.labels()?.one_hot()) } else { None };
         let votes = if patches.has_votes() { Some(patches.votes()?) } else { None };
@@ -122,7 +123,8 @@ impl FeatureFile {
     ///
     /// # Errors
     /// Not an HDF5 file, no such dataset, or one that is not [N, D].
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
         let advice = "give a file that `lcz features` has written";
         let file = open_file(path)?;
         if !file.link_exists(FEATURES) {

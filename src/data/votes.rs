@@ -35,7 +35,8 @@ const MOST_COUNTS: u64 = 40_000_000;
 /// assert_eq!(votes.counts(), ndarray::array![[9.0, 1.0], [9.0, 1.0], [0.0, 10.0]]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn read_votes(path: &Path) -> Result<Votes> {
+pub fn read_votes(path: impl AsRef<Path>) -> Result<Votes> {
+    let path = path.as_ref();
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("csv") => {
             let text = read_text(path)?;

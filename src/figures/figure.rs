@@ -66,7 +66,8 @@ impl Figure {
     ///
     /// # Errors
     /// A stem that is not a plain file name; a folder or file that cannot be written.
-    pub fn save(&self, folder: &Path, stem: &str) -> Result<()> {
+    pub fn save(&self, folder: impl AsRef<Path>, stem: &str) -> Result<()> {
+        let folder = folder.as_ref();
         if stem.is_empty() || stem.starts_with('.') || stem.contains(['/', '\\', '\0']) {
             let problem = "not a plain file name";
             return Err(Error::input(format!("figure '{stem}'"), problem, "use letters, digits, - and _"));

@@ -135,7 +135,8 @@ impl Record {
     ///
     /// # Errors
     /// A file that cannot be read, of another kind, or without a record.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
         let bytes = fs::read(path).map_err(Error::io(path))?;
         let json = match path.extension().and_then(|extension| extension.to_str()) {
             Some("svg") => text(&bytes).and_then(of_svg),
@@ -248,7 +249,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         figure.save(folder.path(), "x").unwrap();
         for extension in ["svg", "png", "csv"] {
-            let record = Record::read(&folder.path().join(format!("x.{extension}"))).unwrap();
+            let record = Record::read(folder.path().join(format!("x.{extension}"))).unwrap();
             assert_eq!(record.provenance, provenance, "{extension}");
             assert_eq!(record.numbers, numbers_checksum(figure.csv()), "{extension}");
         }
@@ -279,7 +280,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         figure().save(folder.path(), "x").unwrap();
         for extension in ["svg", "png", "csv"] {
-            let error = Record::read(&folder.path().join(format!("x.{extension}"))).unwrap_err().to_string();
+            let error = Record::read(folder.path().join(format!("x.{extension}"))).unwrap_err().to_string();
             assert!(error.contains("no provenance in it") && !error.contains('\n'), "{error}");
         }
     }

@@ -122,10 +122,11 @@ pub fn map(
     run: &Run,
     scene: Scene,
     mapping: &Mapping,
-    out: &Path,
+    out: impl AsRef<Path>,
     truth: Option<&Path>,
     progress: &mut dyn Progress,
 ) -> Result<SceneMap> {
+    let out = out.as_ref();
     let temperature = run.temperature()?.filter(|_| !mapping.unscaled);
     // Before the model is loaded.
     Names::of(out, mapping.probabilities, false)?;

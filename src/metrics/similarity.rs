@@ -65,7 +65,8 @@ impl Similarity {
     ///
     /// # Errors
     /// A file that cannot be read, a cell that is not a number, other codes, or another size: names the line.
-    pub fn read_csv(path: &Path, classes: &Classes) -> Result<Self> {
+    pub fn read_csv(path: impl AsRef<Path>, classes: &Classes) -> Result<Self> {
+        let path = path.as_ref();
         let rows = csv_rows(&read_text(path)?, path)?;
         let mut rows: Vec<(usize, Vec<&str>)> =
             rows.iter().map(|(line, cells)| (*line, cells.iter().collect())).collect();

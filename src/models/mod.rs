@@ -144,7 +144,7 @@ impl dyn Model + '_ {
         train: E,
         validation: Option<E>,
         training: &Training,
-        observer: &mut dyn Observer,
+        observer: &mut (impl Observer + ?Sized),
     ) -> Result<History> {
         self.fit_from(TrainingState::start(self.weights()), train, validation, training, observer)
     }
@@ -161,10 +161,10 @@ impl dyn Model + '_ {
         train: E,
         validation: Option<E>,
         training: &Training,
-        observer: &mut dyn Observer,
+        observer: &mut (impl Observer + ?Sized),
     ) -> Result<History> {
         let of = Fit { train: train.into(), validation: validation.map(Into::into), training };
-        self.fit_examples(of, start, observer)
+        self.fit_examples(of, start, &mut &mut *observer)
     }
 
     /// Its layers with their output shapes and parameters, as Keras's `summary` shows them.

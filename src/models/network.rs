@@ -180,7 +180,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
         self.architecture.check_batches(train, of.training.batch_size)?;
         let input = match &self.standardisation {
             Some(input) => input.clone(),
-            None => Standardisation::of(train, observer.progress())?,
+            None => Standardisation::of(train, observer)?,
         };
         let history = fit(&mut self.module, &self.device, &input, of, start, observer)?;
         self.standardisation = Some(input);

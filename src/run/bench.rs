@@ -186,6 +186,8 @@ impl FirstStep {
     }
 }
 
+impl crate::Observer for &FirstStep {}
+
 impl Progress for &FirstStep {
     fn begin(&mut self, _: &str, _: u64) {}
     fn advance(&mut self, steps: u64, _: &str) {

@@ -17,10 +17,11 @@ use crate::{Error, Progress, Result, files, write_whole};
 pub fn train_ensemble(
     config: &Config,
     members: usize,
-    folder: &Path,
+    folder: impl AsRef<Path>,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Vec<Outcome>> {
+    let folder = folder.as_ref();
     let ensemble = Members::new(members)?;
     Run::create(folder, |run| {
         run.write_config(config)?;
@@ -46,11 +47,12 @@ pub fn train_ensemble(
 /// # Errors
 /// As [`resume`] and [`train`](super::train()).
 pub fn resume_ensemble(
-    folder: &Path,
+    folder: impl AsRef<Path>,
     changes: &Changes,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Option<Vec<Outcome>>> {
+    let folder = folder.as_ref();
     let Some(ensemble) = Members::read(folder)? else { return Ok(None) };
     let _lock = files::lock(folder)?;
     let mut config = Config::load(&folder.join("config.toml"))?;

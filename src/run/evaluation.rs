@@ -109,16 +109,17 @@ pub struct ModelScores {
 /// has no dropout.
 pub fn evaluate(
     run: &Run,
-    data: &Path,
+    data: impl AsRef<Path>,
     settings: ScorecardSettings,
     passes: Option<usize>,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Evaluation> {
+    let data = data.as_ref();
     let assessment = Assessment::of(run, data, (settings, passes), device, progress)?;
     run.add_metrics(&assessment.evaluation.data, &assessment.evaluation)?;
     for (stem, figure) in assessment.figures(run)? {
-        figure.save(&run.figures(), &stem)?;
+        figure.save(run.figures(), &stem)?;
     }
     Ok(assessment.evaluation)
 }

@@ -32,11 +32,13 @@ pub struct FeatureReport {
 /// written.
 pub fn features(
     run: &Run,
-    data: &Path,
-    out: &Path,
+    data: impl AsRef<Path>,
+    out: impl AsRef<Path>,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<FeatureReport> {
+    let data = data.as_ref();
+    let out = out.as_ref();
     crate::files::check_free(out)?;
     let network = run.network(device)?;
     let patches = So2Sat::open(data)?.bands(&network.imagery().bands).patches()?;

@@ -72,7 +72,8 @@ impl Run {
     ///
     /// # Errors
     /// It exists.
-    pub fn check_free(folder: &Path) -> Result<()> {
+    pub fn check_free(folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
         if folder.symlink_metadata().is_ok() {
             return Err(Error::file(folder, "the run folder exists", "choose another, or remove it"));
         }
@@ -83,7 +84,8 @@ impl Run {
     ///
     /// # Errors
     /// It exists, or cannot be made; `fill`'s errors.
-    pub fn create(folder: &Path, fill: impl FnOnce(&Self) -> Result<()>) -> Result<Self> {
+    pub fn create(folder: impl AsRef<Path>, fill: impl FnOnce(&Self) -> Result<()>) -> Result<Self> {
+        let folder = folder.as_ref();
         Self::check_free(folder)?;
         let partial = Partial::folder(folder)?;
         fill(&Self { folder: partial.path().to_owned() })?;
@@ -118,7 +120,8 @@ impl Run {
     ///
     /// # Errors
     /// There is none, or none yet: the first epoch has not ended.
-    pub fn open(folder: &Path) -> Result<Self> {
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
         let run = Self::at(folder)?;
         if run.ensemble()?.is_some() {
             return Ok(run);
@@ -178,7 +181,7 @@ impl Run {
             return Err(Error::file(&self.folder, problem, advice));
         }
         self.check_model()?;
-        checkpoint::load(&self.model_file(), device)
+        checkpoint::load(self.model_file(), device)
     }
 
     /// The model, whatever it is.
@@ -192,7 +195,7 @@ impl Run {
             return Ok(Box::new(Ensemble::new(members.collect::<Result<_>>()?)?));
         }
         self.check_model()?;
-        checkpoint::load_classifier(&self.model_file(), device)
+        checkpoint::load_classifier(self.model_file(), device)
     }
 
     /// Refuses a model that is not the one that `config.toml` names: data would be chosen for another one.
@@ -238,7 +241,7 @@ impl Run {
     pub fn temperature(&self) -> Result<Option<StoredTemperature>> {
         match Members::read(&self.folder)? {
             Some(members) => Ok(members.temperature),
-            None => checkpoint::temperature(&self.model_file()),
+            None => checkpoint::temperature(self.model_file()),
         }
     }
 
@@ -249,7 +252,7 @@ impl Run {
     pub(super) fn store_temperature(&self, temperature: StoredTemperature) -> Result<()> {
         match Members::read(&self.folder)? {
             Some(members) => Members { temperature: Some(temperature), ..members }.write(&self.folder),
-            None => checkpoint::store_temperature(&self.model_file(), &temperature),
+            None => checkpoint::store_temperature(self.model_file(), &temperature),
         }
     }
 
@@ -276,7 +279,7 @@ impl Run {
     /// # Errors
     /// The file cannot be written.
     pub fn keep(&self, network: &dyn Model) -> Result<()> {
-        checkpoint::save(network, &self.model_file())
+        checkpoint::save(network, self.model_file())
     }
 
     /// The configuration that the run's network was trained with; an imported network has none.

@@ -87,9 +87,10 @@ pub struct BandImportance {
 /// A folder that exists, unusable data or settings, or labels that are votes.
 pub fn train_forest(
     config: &ForestConfig,
-    folder: &Path,
+    folder: impl AsRef<Path>,
     progress: &mut dyn Progress,
 ) -> Result<ForestOutcome> {
+    let folder = folder.as_ref();
     Run::check_free(folder)?;
     if config.data.labels != LabelKind::OneHot {
         let advice = "leave out --target, or train a network";
@@ -116,8 +117,8 @@ pub fn train_forest(
     Run::create(folder, |run| {
         run.write_config(config)?;
         run.write_baselines(&baselines)?;
-        checkpoint::save_forest(&forest, &run.model_file())?;
-        figure.save(&run.figures(), "band-importance")
+        checkpoint::save_forest(&forest, run.model_file())?;
+        figure.save(run.figures(), "band-importance")
     })?;
     Ok(ForestOutcome {
         training_patches: train.len(),

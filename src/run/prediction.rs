@@ -67,11 +67,13 @@ pub struct PredictionReport {
 /// cannot be written.
 pub fn predict(
     run: &Run,
-    data: &Path,
-    out: &Path,
+    data: impl AsRef<Path>,
+    out: impl AsRef<Path>,
     how: Prediction,
     progress: &mut dyn Progress,
 ) -> Result<PredictionReport> {
+    let data = data.as_ref();
+    let out = out.as_ref();
     check_free(out)?;
     let model = match how.passes {
         Some(passes) => run.mc_dropout(passes, how.seed, how.device)?,

@@ -52,12 +52,13 @@ impl Procedure {
 /// the training data; a file that cannot be written.
 pub fn temp_scale(
     run: &Run,
-    data: &Path,
+    data: impl AsRef<Path>,
     labels: Option<LabelKind>,
     procedure: Procedure,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<TemperatureFit> {
+    let data = data.as_ref();
     let _lock = files::lock(run.folder())?;
     let file = file_of(data, "validation.h5")?;
     let patches = run.held_out(&file, HeldOut::Validation)?;

@@ -16,6 +16,7 @@ use crate::figures::{self, Caption, Source};
 use crate::files;
 use crate::models::{Device, Model};
 use crate::nn::{EpochRecord, History, Observer, Standardisation, TrainingState, Weights};
+use crate::progress::pass_progress_on;
 use crate::{Error, LabelDistributions, Progress, Result};
 
 /// Validation patches read at once to check them.
@@ -124,7 +125,13 @@ impl DataSettings {
 /// # Errors
 /// A folder that exists, unusable data or settings, a loss that is not finite, or
 /// [`Error::Interrupted`].
-pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn Progress) -> Result<Outcome> {
+pub fn train(
+    config: &Config,
+    folder: impl AsRef<Path>,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    let folder = folder.as_ref();
     Run::check_free(folder)?;
     let sets = TrainingSets::open(&config.data, config.model.sample())?;
     begin(config, &sets, folder, device, progress)
@@ -138,10 +145,11 @@ pub fn train(config: &Config, folder: &Path, device: Device, progress: &mut dyn 
 pub fn train_on(
     sets: &TrainingSets,
     config: &Config,
-    folder: &Path,
+    folder: impl AsRef<Path>,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
+    let folder = folder.as_ref();
     if !folder.exists() {
         return begin(config, sets, folder, device, progress);
     }
@@ -193,11 +201,12 @@ fn begin(
 /// No checkpoint, a run that another process is training, settings or data that are not those it began with, and as
 /// [`train`].
 pub fn resume(
-    folder: &Path,
+    folder: impl AsRef<Path>,
     changes: &Changes,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
+    let folder = folder.as_ref();
     let _lock = files::lock(folder)?;
     let (run, begun) = Begun::read(folder)?;
     let Some(mut config) = run.config()? else {
@@ -230,7 +239,7 @@ impl Begun {
         let Some(key) = self.notes.config.difference(config)? else { return Ok(()) };
         let problem = format!("{key} is not what the run began with");
         let advice = "set it back, or train again with --config";
-        Err(Error::file(&folder.join("config.toml"), problem, advice))
+        Err(Error::file(folder.join("config.toml"), problem, advice))
     }
 
     /// Trains on, on sets that must be those that it began with.
@@ -299,7 +308,7 @@ fn go_on(
     let source = Source::Training { run: run.folder().display().to_string() };
     figures::learning_curves(&run.curves()?, &caption)?
         .with_provenance(&run.provenance(train, source)?)
-        .save(&run.figures(), "learning-curves")?;
+        .save(run.figures(), "learning-curves")?;
     Ok(Outcome {
         model: config.model.name().to_owned(),
         training_patches: train.len(),
@@ -340,16 +349,16 @@ impl<'a> Recorder<'a> {
     }
 }
 
-impl Observer for Recorder<'_> {
-    fn progress(&mut self) -> &mut dyn Progress {
-        self.progress
-    }
+impl Progress for Recorder<'_> {
+    pass_progress_on!(self => self.progress);
+}
 
+impl Observer for Recorder<'_> {
     fn epoch(&mut self, record: &EpochRecord, best: Option<&Weights>) -> Result<()> {
         self.epochs.push(record.clone());
         self.run.write_history(&self.epochs)?;
         match best {
-            Some(weights) => self.description.save(weights, &self.run.model_file()),
+            Some(weights) => self.description.save(weights, self.run.model_file()),
             None => Ok(()),
         }
     }

@@ -16,7 +16,12 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// A file without votes, or a folder that cannot be written.
-pub fn sum_up_votes(file: &Path, data: Option<&str>, folder: Option<&Path>) -> Result<VoteSummary> {
+pub fn sum_up_votes(
+    file: impl AsRef<Path>,
+    data: Option<&str>,
+    folder: Option<&Path>,
+) -> Result<VoteSummary> {
+    let file = file.as_ref();
     let summary = VoteSummary::of(&read_votes(file)?)?;
     if let Some(folder) = folder {
         for (stem, figure) in vote_figures(file, data, &summary)? {

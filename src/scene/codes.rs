@@ -69,7 +69,8 @@ impl Codes {
     ///
     /// # Errors
     /// A file that cannot be read, a line that is no pair, a code given twice, no class (names the line).
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
         let (mut names, mut table): (Vec<String>, _) = (Vec::new(), BTreeMap::new());
         for (number, fields) in csv_rows(&read_text(path)?, path)? {
             if number == 1 && &fields[0] == "code" {

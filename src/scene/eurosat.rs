@@ -209,7 +209,8 @@ impl EuroSat {
     ///
     /// # Errors
     /// A list that cannot be read or names nothing, a name that is no image or in a list already (names the line).
-    pub fn given_split(&self, lists: [&Path; 3]) -> Result<EuroSatSplit> {
+    pub fn given_split(&self, lists: [impl AsRef<Path>; 3]) -> Result<EuroSatSplit> {
+        let lists = lists.each_ref().map(AsRef::as_ref);
         let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let places: BTreeMap<String, usize> =
             self.images.iter().enumerate().map(|(k, (path, _))| (stem(path), k)).collect();
@@ -246,10 +247,11 @@ impl EuroSat {
     pub fn write(
         &self,
         split: &EuroSatSplit,
-        folder: &Path,
+        folder: impl AsRef<Path>,
         data: &str,
         progress: &mut dyn Progress,
     ) -> Result<()> {
+        let folder = folder.as_ref();
         check_free(folder)?;
         let partial = Partial::folder(folder)?;
         let provenance = format!("{data}; {}", split.words);
@@ -259,7 +261,7 @@ impl EuroSat {
             if positions.is_empty() {
                 continue;
             }
-            let mut writer = Writer::create(&partial.path().join(format!("{part}.h5")), &layout)?;
+            let mut writer = Writer::create(partial.path().join(format!("{part}.h5")), &layout)?;
             for batch in positions.chunks(BATCH) {
                 let images = self.images(batch)?;
                 let labels: Vec<usize> = batch.iter().map(|&k| self.images[k].1).collect();

@@ -178,10 +178,11 @@ impl Plan<'_> {
     /// A folder that exists or cannot be written, a file that can no longer be read, and those of `more`.
     pub fn write(
         &self,
-        folder: &Path,
+        folder: impl AsRef<Path>,
         more: &mut dyn FnMut(&Self, &Path) -> Result<()>,
         progress: &mut dyn Progress,
     ) -> Result<()> {
+        let folder = folder.as_ref();
         check_free(folder)?;
         let report = serde_json::to_string_pretty(&self.report)
             .map_err(|error| Error::Internal { what: "writing the report", detail: error.to_string() })?;

@@ -24,6 +24,8 @@ impl Steps<'_> {
     }
 }
 
+impl crate::Observer for &Steps<'_> {}
+
 impl Progress for &Steps<'_> {
     fn interrupted(&self) -> bool {
         self.stop.load(Ordering::Relaxed)

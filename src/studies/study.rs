@@ -60,7 +60,7 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
         let data = self.open(*context, progress)?;
         match inputs.change(&self.inputs(&data)?) {
             Some(problem) => {
-                Err(Error::file(&context.out.join(STUDY), problem, "give the study's with --data"))
+                Err(Error::file(context.out.join(STUDY), problem, "give the study's with --data"))
             }
             None => Ok(data),
         }
@@ -266,7 +266,7 @@ impl Identity {
     fn settings<S: Study>(&self, out: &Path) -> Result<S> {
         S::deserialize(&self.settings).map_err(|e| {
             let problem = format!("its settings cannot be read ({e})");
-            Error::file(&out.join(STUDY), problem, "give another --out to repeat the study")
+            Error::file(out.join(STUDY), problem, "give another --out to repeat the study")
         })
     }
 
@@ -283,7 +283,7 @@ impl Identity {
         };
         let Some(how) = difference("", &fixed(&self.settings), &fixed(now)) else { return Ok(()) };
         let problem = format!("a study of other settings ({how})");
-        Err(Error::file(&out.join(STUDY), problem, "give another --out, or the settings of before"))
+        Err(Error::file(out.join(STUDY), problem, "give another --out, or the settings of before"))
     }
 }
 
@@ -372,7 +372,7 @@ pub fn collect<S: Study>(context: StudyContext<'_>, progress: &mut dyn Progress)
     if let Some(first) = missing.first() {
         let problem = format!("{} of {} runs are missing, this one first", missing.len(), tasks.len());
         let advice = "do the missing runs: the same command without --collect";
-        return Err(Error::file(&context.out.join(study.folder(first)), problem, advice));
+        return Err(Error::file(context.out.join(study.folder(first)), problem, advice));
     }
     let outcome = study.collect(&at, progress)?;
     write_json(&context.out.join(OUTCOME), &outcome)?;

@@ -54,12 +54,13 @@ impl Verification {
 /// # Errors
 /// A figure without provenance or without its CSV; a run, a study's predictions or data that are not there.
 pub fn verify(
-    figure: &Path,
+    figure: impl AsRef<Path>,
     run: Option<&Path>,
     data: Option<&Path>,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<Verification> {
+    let figure = figure.as_ref();
     let record = Record::read(figure)?;
     let mut verification = Verification { checks: Vec::new() };
 

@@ -178,7 +178,8 @@ impl SyntheticEuroSat {
     ///
     /// # Errors
     /// A folder that exists or may not be written, a full disk.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub fn write(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
         let partial = Partial::folder(folder)?;
         let classes = EuroSat::classes();
         let grid = Grid { rows: SIDE, columns: SIDE, transform: None, crs: Crs::Unknown };

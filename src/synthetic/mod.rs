@@ -137,7 +137,8 @@ impl Synthetic {
     /// # Errors
     /// Fewer than 10 or more than 10,000,000 patches, a file that exists, a folder that may not be written, a full disk, or
     /// [`Error::Interrupted`].
-    pub fn write(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
+    pub fn write(&self, folder: impl AsRef<Path>, progress: &mut dyn Progress) -> Result<()> {
+        let folder = folder.as_ref();
         if !(10..=MOST).contains(&self.patches) {
             let problem = format!("{} patches", self.patches);
             return Err(Error::input("synthetic data", problem, format!("ask for 10 to {MOST}")));
@@ -147,7 +148,7 @@ impl Synthetic {
         clear_unfinished(&folder.join(SPLITS[SPLITS.len() - 1]));
         let mut writers = Vec::with_capacity(SPLITS.len());
         for name in SPLITS {
-            writers.push(Writer::create(&folder.join(name), &layout)?);
+            writers.push(Writer::create(folder.join(name), &layout)?);
         }
         progress.begin("synthetic patches", self.patches as u64);
         for (split, writer) in writers.iter_mut().enumerate() {

@@ -125,7 +125,8 @@ impl SyntheticScene {
     /// # Errors
     /// Odd or too few pixels, a cloud cover that is no share, a folder that exists or may not be written,
     /// a full disk, or [`Error::Interrupted`].
-    pub fn write(&self, folder: &Path, progress: &mut dyn Progress) -> Result<()> {
+    pub fn write(&self, folder: impl AsRef<Path>, progress: &mut dyn Progress) -> Result<()> {
+        let folder = folder.as_ref();
         self.check()?;
         check_free(folder)?;
         let partial = Partial::folder(folder)?;

@@ -24,7 +24,8 @@ use crate::{Bands, Classes, Error, Imagery, Result};
 ///
 /// # Errors
 /// A missing file, one that is not a Keras weight file, or tensors that are of neither network.
-pub fn import_keras(path: &Path, fusion: Fusion, device: Device) -> Result<Box<dyn Model>> {
+pub fn import_keras(path: impl AsRef<Path>, fusion: Fusion, device: Device) -> Result<Box<dyn Model>> {
+    let path = path.as_ref();
     let layers = Layers::read(path)?;
     let bands = layers.convolutions.first().map_or(0, Kernel::inputs);
     let classes = layers.dense.last().map_or(0, Kernel::outputs);

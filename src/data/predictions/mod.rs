@@ -65,7 +65,8 @@ pub enum Stated {
 /// # Errors
 /// Another header, a line of another width, a label that is no class, a number that is no probability,
 /// rows that do not sum to 1, no sample: names the file and the line or row.
-pub fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions> {
+pub fn read(path: impl AsRef<Path>, classes: Option<&Classes>) -> Result<Predictions> {
+    let path = path.as_ref();
     let mut start = Vec::new();
     let opened = std::fs::File::open(path).map_err(Error::io(path))?;
     opened.take(HDF5.len() as u64).read_to_end(&mut start).map_err(Error::io(path))?;
@@ -188,7 +189,8 @@ pub(crate) fn labels_fit(classes: &Classes, patches: &Patches) -> bool {
 ///
 /// # Errors
 /// A file that exists or cannot be written, or predictions of other patches.
-pub fn write(path: &Path, predicted: &Probabilities, patches: &Patches) -> Result<()> {
+pub fn write(path: impl AsRef<Path>, predicted: &Probabilities, patches: &Patches) -> Result<()> {
+    let path = path.as_ref();
     write_at(path, predicted, None, patches)
 }
 

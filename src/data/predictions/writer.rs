@@ -35,7 +35,13 @@ impl PredictionWriter {
     ///
     /// # Errors
     /// A file that exists, has a name of no known format or cannot be written; labels, votes or masks that cannot be read.
-    pub fn create(path: &Path, classes: &Classes, sample: Sample, patches: &Patches) -> Result<Self> {
+    pub fn create(
+        path: impl AsRef<Path>,
+        classes: &Classes,
+        sample: Sample,
+        patches: &Patches,
+    ) -> Result<Self> {
+        let path = path.as_ref();
         check_free(path)?;
         let format = Format::of(path)?;
         if (format, sample) == (Format::Csv, Sample::Pixel) {

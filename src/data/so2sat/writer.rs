@@ -116,7 +116,8 @@ impl Writer {
     /// # Errors
     /// A file that exists (unless the layout says to overwrite it), a folder that does not or may not
     /// be written, a name with a NUL character, a compression that is not on offer.
-    pub fn create(path: &Path, layout: &Layout) -> Result<Self> {
+    pub fn create(path: impl AsRef<Path>, layout: &Layout) -> Result<Self> {
+        let path = path.as_ref();
         check_layout(path, layout)?;
         if !layout.overwrite {
             check_free(path)?;

@@ -30,6 +30,7 @@ use super::standardisation::Standardisation;
 use super::tape::{AnyTape, backward};
 use super::weights::{self, MovingAverages, Weights};
 use crate::data::{Masks, Patches};
+use crate::progress::{Lines, Silent};
 use crate::{Error, LabelDistributions, Progress, Result};
 
 pub use class_weights::ClassWeights;
@@ -265,16 +266,27 @@ pub struct History {
     pub best_epoch: usize,
 }
 
-/// Follows a training: its progress, and each epoch's end.
-pub trait Observer {
-    /// Where progress is reported.
-    fn progress(&mut self) -> &mut dyn Progress;
-
+/// Follows a training: its progress, and each epoch's end. Without methods of its own it keeps nothing.
+///
+/// ```
+/// use lcz::{EpochRecord, Observer, Progress, Result, Weights};
+/// struct Losses(Vec<f64>);
+/// impl Progress for Losses {}
+/// impl Observer for Losses {
+///     fn epoch(&mut self, record: &EpochRecord, _: Option<&Weights>) -> Result<()> {
+///         self.0.push(record.training_loss);
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Observer: Progress {
     /// An epoch has ended; `best` holds the weights if they are the best so far.
     ///
     /// # Errors
     /// Any error stops the training.
-    fn epoch(&mut self, record: &EpochRecord, best: Option<&Weights>) -> Result<()>;
+    fn epoch(&mut self, _record: &EpochRecord, _best: Option<&Weights>) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether the training's state is wanted now, after a step or at the end of an epoch (after
     /// [`epoch`](Self::epoch)).
@@ -291,14 +303,21 @@ pub trait Observer {
     }
 }
 
-/// Any [`Progress`] follows a training, and keeps nothing of it.
-impl<P: Progress> Observer for P {
-    fn progress(&mut self) -> &mut dyn Progress {
-        self
+impl Observer for Silent {}
+impl Observer for Lines {}
+impl Observer for dyn Progress + '_ {}
+
+impl<O: Observer + ?Sized> Observer for &mut O {
+    fn epoch(&mut self, record: &EpochRecord, best: Option<&Weights>) -> Result<()> {
+        (**self).epoch(record, best)
     }
 
-    fn epoch(&mut self, _: &EpochRecord, _: Option<&Weights>) -> Result<()> {
-        Ok(())
+    fn wants_checkpoint(&mut self, epoch_ended: bool) -> bool {
+        (**self).wants_checkpoint(epoch_ended)
+    }
+
+    fn checkpoint(&mut self, state: &TrainingState) -> Result<()> {
+        (**self).checkpoint(state)
     }
 }
 
@@ -367,7 +386,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         while !self.position.is_over(self.training) {
             let record = self.epoch(of, observer)?;
             let left = self.time_left(&record);
-            observer.progress().end(&format!("{}{left}", summary(&record, of.train.patches.len())));
+            observer.end(&format!("{}{left}", summary(&record, of.train.patches.len())));
             tracing::info!(
                 "epoch {}: {:.1} % of the time waiting for patches",
                 record.epoch,
@@ -488,9 +507,9 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         observer: &mut dyn Observer,
     ) -> Result<()> {
         let stage = format!("epoch {epoch}/{}", self.training.epochs);
-        observer.progress().begin(&stage, train.patches.len() as u64);
+        observer.begin(&stage, train.patches.len() as u64);
         let done = (self.position.batch * self.training.batch_size).min(train.patches.len());
-        observer.progress().advance(done as u64, "");
+        observer.advance(done as u64, "");
         // Another order each epoch, from the seed alone.
         let order = self.training.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(epoch as u64);
         let mut batches = train.patches.shuffled_from(self.training.batch_size, order, self.position.batch);
@@ -516,7 +535,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
             }
             self.position.tally.merge(&of_batch);
             let note = format!("loss {:.4}", self.position.tally.mean_loss());
-            observer.progress().advance(patches as u64, &note);
+            observer.advance(patches as u64, &note);
             self.stop_if_interrupted(since, observer)?;
             if observer.wants_checkpoint(false) {
                 observer.checkpoint(&self.state(since))?;
@@ -528,7 +547,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
 
     /// If the training is interrupted, passes its state to the observer and returns an error.
     fn stop_if_interrupted(&self, since: Instant, observer: &mut dyn Observer) -> Result<()> {
-        if !observer.progress().interrupted() {
+        if !observer.interrupted() {
             return Ok(());
         }
         observer.checkpoint(&self.state(since))?;

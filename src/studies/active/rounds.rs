@@ -128,7 +128,7 @@ pub(super) fn one(
     Run::create(&folder, |run| {
         write_positions(&run.folder().join(LABELLED), &labelled)?;
         write_positions(&run.folder().join(ASKED), &asked)?;
-        predictions::write(&run.folder().join(PREDICTIONS), &predicted, &data.testing.patches)
+        predictions::write(run.folder().join(PREDICTIONS), &predicted, &data.testing.patches)
     })?;
     let name = task.acquisition.map_or("all labelled", Acquisition::title);
     steps.done(format!("{name}, {} labels, seed {}: accuracy {accuracy:.3}", labelled.len(), task.seed));

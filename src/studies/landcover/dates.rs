@@ -100,7 +100,7 @@ pub(super) fn collect(
             let missing = || Error::file(&path, "no scores", "remove it, and repeat the study");
             tests.into_iter().next().ok_or_else(missing)
         };
-        let model = Run::open(&folder(false))?.network(context.device)?;
+        let model = Run::open(folder(false))?.network(context.device)?;
         predicted.push(whole(&*model, ground, date, progress)?);
         let (patches, masks) = ground.patches(&others(ground, date), study.patch_size, STRIDE)?;
         let single = (format!("date {date}"), as_pixels(ground, date)?);

@@ -59,7 +59,7 @@ pub(super) fn of_cities(
     )?;
 
     let load = |network| {
-        Run::open(&out.join(study.folder(&CoverTask::City { city: 0, network })))?.network(context.device)
+        Run::open(out.join(study.folder(&CoverTask::City { city: 0, network })))?.network(context.device)
     };
     for (n, network) in study.networks.iter().enumerate() {
         let testing = city.of_part(Part::Testing);

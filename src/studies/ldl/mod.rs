@@ -226,7 +226,7 @@ impl LdlStudy {
         let (mut on_test, mut on_validation) = (Vec::new(), Vec::new());
         for seed in self.random_seeds() {
             let network =
-                Run::open(&context.out.join(self.folder(&(variant, seed))))?.network(context.device)?;
+                Run::open(context.out.join(self.folder(&(variant, seed))))?.network(context.device)?;
             let (z, z_validation) = logits(&*network, data)?;
             on_test.push(z.softmax(Temperature::ONE));
             on_validation.push(z_validation.softmax(Temperature::ONE));

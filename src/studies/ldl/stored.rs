@@ -97,7 +97,7 @@ impl Stored {
                 scaled.push(p);
                 let (problem, advice) = ("no attribute 'temperature'", "remove it, and repeat the study");
                 temperatures
-                    .push(temperature.ok_or_else(|| Error::file(&at(seed, "scaled"), problem, advice))?);
+                    .push(temperature.ok_or_else(|| Error::file(at(seed, "scaled"), problem, advice))?);
             }
             variants.push(VariantPredictions {
                 plain: of_seeds("single", &mut test)?,

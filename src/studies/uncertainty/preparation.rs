@@ -11,7 +11,7 @@ use crate::display::{Table, cells};
 use crate::files::{csv_rows, read_text};
 use crate::hash::checksum;
 use crate::models::build;
-use crate::nn::{EpochRecord, Observer, Standardisation, Weights};
+use crate::nn::Standardisation;
 use crate::run::{Config, Run, write_json};
 use crate::studies::sets::{LabelledSet, PatchSets, in_memory};
 use crate::studies::study::{Inputs, StudyContext, read_json};
@@ -84,19 +84,6 @@ impl Extracted {
     }
 }
 
-/// Reports a training's progress, and keeps nothing of it.
-struct Reporter<'a>(&'a mut dyn Progress);
-
-impl Observer for Reporter<'_> {
-    fn progress(&mut self) -> &mut dyn Progress {
-        self.0
-    }
-
-    fn epoch(&mut self, _: &EpochRecord, _: Option<&Weights>) -> Result<()> {
-        Ok(())
-    }
-}
-
 /// The checksum of the weights of a run.
 pub(super) fn weights_checksum(run: &Path) -> Result<String> {
     let path = Run::open(run)?.model_file();
@@ -121,7 +108,7 @@ pub(super) fn extract(
         network.set_standardisation(standardisation.clone())?;
         let validation = Some(validation.labelled());
         let training = &config.training;
-        let history = network.fit(train.labelled(), validation, training, &mut Reporter(&mut *progress))?;
+        let history = network.fit(train.labelled(), validation, training, progress)?;
         (network, Some(history))
     };
     let features = network.features(&train.patches)?;
@@ -140,7 +127,7 @@ pub(super) fn extract(
         let class = train.labels.classes().name(train.labels.indices()[n]);
         table.row(cells![n, class, *distance, entropy[n]]);
     }
-    Run::create(&context.out.join(EXTRACTOR), |run| {
+    Run::create(context.out.join(EXTRACTOR), |run| {
         run.keep(&*network)?;
         if let Some(history) = &history {
             run.write_config(config)?;

@@ -125,7 +125,7 @@ pub(super) fn one(
     if distant != patches {
         let problem = format!("{distant} distances of {patches} patches");
         let advice = "remove the folder, and repeat the study";
-        return Err(Error::file(&context.out.join(EXTRACTOR), problem, advice));
+        return Err(Error::file(context.out.join(EXTRACTOR), problem, advice));
     }
     let subset = task.subset(&distances, &train.labels, study.equal_counts)?;
     let chosen = subset.positions();
@@ -149,13 +149,13 @@ pub(super) fn one(
         run + 1,
         best.and_then(|epoch| epoch.validation_loss).unwrap_or(f64::NAN)
     );
-    Run::create(&context.out.join(task.folder()), |folder| {
+    Run::create(context.out.join(task.folder()), |folder| {
         let at = folder.folder();
         folder.write_history(&history.epochs)?;
         write_positions(&at.join(SUBSET), chosen)?;
         for (name, set) in TESTS.into_iter().zip([&data.held_out, &data.testing]) {
             let predicted = network.predict(&set.patches)?;
-            predictions::write(&at.join(format!("{name}.h5")), &predicted, &set.patches)?;
+            predictions::write(at.join(format!("{name}.h5")), &predicted, &set.patches)?;
         }
         Ok(())
     })?;
