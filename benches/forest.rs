@@ -24,6 +24,7 @@ fn main() -> Result<(), lcz::Error> {
     let n = all.len().min(PATCHES);
     let labels = all.select(&(0..n).collect::<Vec<_>>())?.labels()?;
     let patches = Patches::in_memory(all.imagery().clone(), all.classes().clone(), all.images(0..n)?)?;
+    let patches = patches.with_labels(&labels)?;
     let settings = ForestSettings::default();
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
@@ -31,7 +32,7 @@ fn main() -> Result<(), lcz::Error> {
         let mut score = 0.0;
         for _ in 0..ROUNDS {
             let started = Instant::now();
-            let forest = pool.install(|| RandomForest::fit(&patches, &labels, &settings, 0, &mut Silent))?;
+            let forest = pool.install(|| RandomForest::fit(&patches, &settings, &mut Silent))?;
             best = best.min(started.elapsed().as_secs_f64());
             score = forest.out_of_bag().map_or(f64::NAN, |it| it.score);
         }

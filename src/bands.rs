@@ -147,7 +147,36 @@ pub struct Imagery {
 }
 
 impl Imagery {
-    /// So2Sat's Sentinel-2 patches: 32 × 32 pixels of 10 m, ten bands of reflectance.
+    /// Square patches of these bands, of unknown ground sampling distance; the unit is `not stated`.
+    ///
+    /// # Errors
+    /// As [`Bands::named`].
+    ///
+    /// ```
+    /// use lcz::Imagery;
+    /// let imagery = Imagery::new(16, ["blue", "green", "red", "nir"])?.metres(10.0).unit("reflectance");
+    /// assert_eq!(imagery.ground_sampling_distance, Some(10.0));
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn new<S: Into<String>>(patch_size: usize, bands: impl IntoIterator<Item = S>) -> Result<Self> {
+        let (bands, unit) = (Bands::named(bands)?, "not stated".to_owned());
+        Ok(Self { patch_size, bands, ground_sampling_distance: None, unit })
+    }
+
+    /// The same with pixels of this many metres on the ground.
+    #[must_use]
+    pub fn metres(self, metres: f64) -> Self {
+        Self { ground_sampling_distance: Some(metres), ..self }
+    }
+
+    /// The same with pixels in this unit.
+    #[must_use]
+    pub fn unit(self, unit: &str) -> Self {
+        Self { unit: unit.to_owned(), ..self }
+    }
+
+    /// So2Sat's Sentinel-2 patches: 32 × 32 pixels of 10 m, ten bands of reflectance. `..Imagery::so2sat()` states 10 m and
+    /// reflectance of other patches too: [`new`](Self::new) states neither.
     pub fn so2sat() -> Self {
         Self {
             patch_size: 32,

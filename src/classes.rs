@@ -250,6 +250,20 @@ impl Classes {
         self.0.iter().position(|code| code == zone.code())
     }
 
+    /// The column of a class by its code or name, in any case; of a zone also by its number (`17` is G).
+    ///
+    /// ```
+    /// let classes = lcz::Classes::lcz();
+    /// assert_eq!(classes.find("g"), Some(16));
+    /// assert_eq!(classes.find("dense trees"), Some(10));
+    /// assert_eq!(lcz::Classes::named(["roof", "road"])?.find("road"), Some(1));
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn find(&self, class: &str) -> Option<usize> {
+        let own = self.0.iter().position(|code| code.eq_ignore_ascii_case(class));
+        own.or_else(|| class.parse().ok().and_then(|zone| self.position(zone)))
+    }
+
     /// The zone of column `k`, if that class is a zone.
     pub fn zone(&self, k: usize) -> Option<Zone> {
         let code = self.0.get(k)?;

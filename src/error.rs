@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 pub enum Error {
     /// A file, dataset, row or setting that cannot be used as it is.
     ///
+    /// Rows of arrays and HDF5 datasets, samples and patches count from 0, as in Rust and h5py; lines of text files from 1, as
+    /// in an editor.
+    ///
     /// Displays as `place: problem; advice`, for example
     /// `data/training.h5: no dataset 'sen2' (found: sen1, label); see docs/file-formats.md, "Patches"`.
     #[error("{place}: {problem}; {advice}")]

@@ -152,7 +152,7 @@ impl Drop for NewFolders {
 impl Partial {
     /// An empty file, to be filled.
     pub(crate) fn file(target: &Path) -> Result<Self> {
-        let partial = Self::beside(target, None)?;
+        let partial = Self::next_to(target, None)?;
         // Made here, so that the operating system's own reason is told if it cannot be.
         File::create(&partial.path).map_err(Error::io(target))?;
         Ok(partial)
@@ -161,12 +161,12 @@ impl Partial {
     /// An empty folder, to be filled; the folders above it are made where they are missing.
     pub(crate) fn folder(target: &Path) -> Result<Self> {
         let above = NewFolders::make(parent(target))?;
-        let partial = Self::beside(target, Some(above))?;
+        let partial = Self::next_to(target, Some(above))?;
         fs::create_dir(&partial.path).map_err(Error::io(target))?;
         Ok(partial)
     }
 
-    fn beside(target: &Path, above: Option<NewFolders>) -> Result<Self> {
+    fn next_to(target: &Path, above: Option<NewFolders>) -> Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let Some(name) = target.file_name() else {
             return Err(Error::file(target, "not the name of a file or folder", "give one"));

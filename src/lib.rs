@@ -12,11 +12,13 @@
 //! | patches from arrays; from So2Sat files | [`data::Patches::in_memory`]; [`data::So2Sat::open`] |
 //! | patches from GeoTIFFs and reference labels | [`scene`] |
 //! | votes, label distributions, their entropy | [`Votes`], [`LabelDistributions`] |
-//! | train, predict, store a network | [`models::build`], [`models::Model`], [`checkpoint`] |
+//! | train, predict, store a network | [`models::Architecture::build_for`], [`models::Model`], [`checkpoint`] |
 //! | a random forest; baselines | [`models::forest`]; [`models::baselines`] |
 //! | a classifier of your own | implement [`models::Classifier`] |
-//! | accuracy, kappa, losses with intervals | [`scorecard::Scorecard`], [`metrics`] |
-//! | temperature scaling, reliability | [`calibration`] |
+//! | accuracy, kappa, losses; with intervals | [`models::Classifier::evaluate`], [`metrics`]; [`scorecard::Scorecard`] |
+//! | score a file of predictions | [`data::predictions::read`], [`run::score`] |
+//! | temperature scaling, reliability | [`models::Calibrated`], [`calibration`] |
+//! | figures as SVG, PNG and CSV | [`figures`] |
 //! | ensembles, dropout, prediction sets, uncertainty | [`models::Ensemble`], [`uncertainty`] |
 //! | map a scene | [`mapping::map_with`] |
 //! | everything from one configuration, as the command `lcz` does it | [`run`] |
@@ -26,29 +28,23 @@
 //! and no SQLite and no TIFF are built. The feature `cuda` runs networks on an NVIDIA GPU. Complete programs are in `examples/`.
 //!
 //! ```
-//! use lcz::data::Patches;
-//! use lcz::metrics::Scores;
-//! use lcz::models::{self, Architecture, Classifier, Device};
 //! use lcz::ndarray::Array4;
-//! use lcz::progress::Silent;
-//! use lcz::{Bands, Classes, Imagery, Labelled, Labels, Training};
+//! use lcz::prelude::*;
 //!
 //! fn main() -> lcz::Result<()> {
 //!     // 32 patches of 8 × 8 pixels in two bands: water is dark, sand is bright.
 //!     let classes = Classes::named(["water", "sand"])?;
-//!     let imagery = Imagery { patch_size: 8, bands: Bands::named(["red", "green"])?, ..Imagery::so2sat() };
+//!     let imagery = Imagery::new(8, ["red", "green"])?.metres(10.0).unit("reflectance");
 //!     let images = Array4::from_shape_fn((32, 8, 8, 2), |(n, r, c, _)| (n % 2) as f32 + 0.01 * (r * c) as f32);
 //!     let labels = Labels::new(classes.clone(), (0..32).map(|n| n % 2).collect())?;
-//!     let patches = Patches::in_memory(imagery.clone(), classes.clone(), images)?.with_labels(&labels)?;
+//!     let patches = Patches::in_memory(imagery, classes, images)?.with_labels(&labels)?;
 //!
-//!     let mut network = models::build(&Architecture::sen2lcz(), &imagery, &classes, 0, Device::Cpu)?;
-//!     let y = labels.one_hot();
-//!     let train = Labelled { patches: &patches, labels: &y };
+//!     let mut network = Architecture::sen2lcz().build_for(&patches, 0)?;
 //!     let training = Training { epochs: 3, batch_size: 8, ..Training::default() };
-//!     network.fit(train, None, &training, &mut Silent)?;
+//!     network.fit(&patches, None, &training, &mut Silent)?;
 //!
-//!     let scores = Scores::of(&network.predict(&patches)?, &labels, None)?;
-//!     assert!(scores.overall_accuracy > 0.9);
+//!     let scores = network.evaluate(&patches)?; // on the training patches: too good
+//!     assert!(scores.overall_accuracy > 0.9, "{scores}");
 //!     Ok(())
 //! }
 //! ```
@@ -94,8 +90,8 @@ pub use labels::{LabelDistributions, Labels, Votes};
 /// The arrays of every signature, under the version that this crate uses.
 pub use ndarray;
 pub use nn::{
-    Augmentation, ClassWeights, EpochRecord, Examples, Fit, History, Keep, Labelled, Masked, Observer,
-    Optimizer, ParameterCount, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
+    Augmentation, ClassWeights, EpochRecord, Examples, Fit, History, IntoExamples, Keep, Labelled, Masked,
+    Observer, Optimizer, ParameterCount, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
 };
 pub use predictions::{FeatureRows, Features, Logits, Probabilities, Temperature};
 pub use progress::Progress;

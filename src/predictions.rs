@@ -107,7 +107,7 @@ impl Logits {
     pub fn new(classes: Classes, z: Array2<f64>) -> Result<Self> {
         if z.ncols() != classes.len() {
             let problem = format!("{} columns for {} classes", z.ncols(), classes.len());
-            return Err(Error::input("logits", problem, "give one column a class"));
+            return Err(Error::input("logits", problem, "give one column per class"));
         }
         let bad = |row: ndarray::ArrayView1<'_, f64>| {
             row.iter().any(|z| z.is_nan() || *z == f64::INFINITY) || row.iter().all(|z| !z.is_finite())
@@ -318,8 +318,8 @@ impl Probabilities {
     }
 }
 
-rows_of_samples!(Logits, z);
-rows_of_samples!(Probabilities, p);
+rows_of_samples!(Logits, z: f64);
+rows_of_samples!(Probabilities, p: f64);
 
 /// The penultimate layer's output h(x). Shape: (N, D).
 #[derive(Debug, Clone, PartialEq)]

@@ -21,7 +21,7 @@ pub use crate::models::mlp::MlpSettings;
 pub use crate::models::resnet50::ResNet50Settings;
 pub use crate::models::sen2lcz::Sen2LczSettings;
 pub use crate::models::unet::UnetSettings;
-pub use crate::models::{self, Architecture, Classifier, Device, Ensemble, McDropout, Model};
+pub use crate::models::{self, Architecture, Calibrated, Classifier, Device, Ensemble, McDropout, Model};
 pub use crate::nn::{Augmentation, ClassWeights, History, Keep, Labelled, Masked, Training};
 pub use crate::predictions::{Features, Logits, Probabilities, Temperature};
 pub use crate::progress::{Lines, Progress, Silent};

@@ -17,7 +17,7 @@ fn near(got: &[f64], wanted: &[f64]) {
 }
 
 #[test]
-fn entropy_and_margin_have_their_known_answers_and_do_not_order_alike() {
+fn entropy_and_margin_have_their_known_answers_and_order_differently() {
     let p = probabilities(array![[0.5, 0.5, 0.0], [0.4, 0.3, 0.3], [1.0, 0.0, 0.0]]);
     let entropy = Uncertainty::of_predictions(&p).unwrap();
     near(entropy.values(), &[2f64.ln(), -(0.4 * 0.4f64.ln() + 0.6 * 0.3f64.ln()), 0.0]);

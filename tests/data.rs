@@ -168,7 +168,7 @@ fn where_there_are_distributions_alone_the_largest_share_is_the_label() {
 }
 
 #[test]
-fn choices_of_ten_experts_beside_the_label_are_counted() {
+fn choices_of_ten_experts_next_to_the_label_are_counted() {
     let votes = open(&frozen("data_choices.h5")).votes().unwrap();
     let counted = |row: usize, k: usize| votes.counts()[[row, k]];
     assert_eq!([1, 2, 4].map(|k| counted(0, k) as usize), [7, 2, 1]);
@@ -188,7 +188,7 @@ fn choices_of_ten_experts_beside_the_label_are_counted() {
 }
 
 #[test]
-fn cities_and_places_of_version_4_are_read_from_the_file_beside() {
+fn cities_and_places_of_version_4_are_read_from_the_file_next_to_it() {
     let patches = open(&frozen("data_v4.h5"));
     // Places in the list of So2Sat's 52 cities; one that is not there comes after them.
     assert_eq!(patches.groups().unwrap(), [28, 52, 28, 51]);

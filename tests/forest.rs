@@ -36,7 +36,8 @@ fn labels(of: &Value, classes: &Classes) -> Labels {
 }
 
 fn grow(patches: &Patches, labels: &Labels, settings: &ForestSettings, seed: u64) -> RandomForest {
-    RandomForest::fit(patches, labels, settings, seed, &mut Silent).unwrap()
+    let settings = ForestSettings { seed, ..settings.clone() };
+    RandomForest::fit(&patches.clone().with_labels(labels).unwrap(), &settings, &mut Silent).unwrap()
 }
 
 /// 60 patches of 4 × 4 pixels in 2 bands: of the three classes, the mean of the second band
@@ -163,7 +164,7 @@ fn mean_and_spread_of_each_band_are_features() {
 }
 
 #[test]
-fn patches_alike_but_for_their_labels_share_a_leaf() {
+fn patches_that_differ_only_in_their_labels_share_a_leaf() {
     let classes = Classes::named(["a", "b"]).unwrap();
     let imagery = Imagery { patch_size: 1, bands: Bands::of_count(3), ..Imagery::so2sat() };
     let patches = Patches::in_memory(imagery, classes.clone(), Array4::zeros((4, 1, 1, 3))).unwrap();
@@ -178,7 +179,8 @@ fn patches_alike_but_for_their_labels_share_a_leaf() {
 fn what_cannot_be_grown_or_predicted_is_refused_in_one_line() {
     let (patches, labels) = textured();
     let refused = |settings: ForestSettings, wanted: &str| {
-        let error = RandomForest::fit(&patches, &labels, &settings, 0, &mut Silent).unwrap_err().to_string();
+        let patches = patches.clone().with_labels(&labels).unwrap();
+        let error = RandomForest::fit(&patches, &settings, &mut Silent).unwrap_err().to_string();
         assert!(error.contains(wanted) && !error.contains('\n'), "{error}");
     };
     let default = ForestSettings::default;
@@ -187,8 +189,8 @@ fn what_cannot_be_grown_or_predicted_is_refused_in_one_line() {
     refused(ForestSettings { max_depth: Some(0), ..default() }, "model.max_depth");
     refused(ForestSettings { max_features: MaxFeatures::Count(33), ..default() }, "33 of 32 features");
     refused(ForestSettings { max_features: MaxFeatures::Count(0), ..default() }, "0 of 32 features");
-    let fewer = Labels::new(labels.classes().clone(), vec![0; 3]).unwrap();
-    assert!(RandomForest::fit(&patches, &fewer, &default(), 0, &mut Silent).is_err());
+    let error = RandomForest::fit(&patches, &default(), &mut Silent).unwrap_err().to_string();
+    assert!(error.contains("no labels"), "{error}");
     let forest = grow(&patches, &labels, &ForestSettings { trees: 2, min_leaf: 40, ..default() }, 0);
     assert_eq!(forest.nodes(), 2);
     let one = patches.bands(&Bands::named(["b"]).unwrap()).unwrap();

@@ -143,7 +143,7 @@ fn a_file_that_is_no_resnet_50_after_all_is_refused_in_one_line() {
     }
     let refused = |layers: &[(String, Vec<Tensor>)], expected: &str| {
         write(&file, "course", layers);
-        let error = import(&file).err().expect(expected).to_string();
+        let error = import(&file).expect_err(expected).to_string();
         assert!(
             error.contains(expected) && error.contains("weights.h5") && error.lines().count() == 1,
             "{error}"

@@ -135,7 +135,7 @@ fn passes_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn an_ensemble_says_the_mean_of_its_members_and_takes_only_members_alike() {
+fn an_ensemble_says_the_mean_of_its_members_and_takes_only_members_of_one_kind() {
     let settings = Sen2LczSettings { depth: 5, width: 2, ..Sen2LczSettings::default() };
     let member = |seed| -> Box<dyn Classifier> { network(settings.clone(), seed) };
     let patches = patches(5);

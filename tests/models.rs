@@ -74,7 +74,7 @@ fn a_saved_network_predicts_the_same_bits_when_loaded() {
     let patches = patches.select(&[3, 1, 70]).unwrap();
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("model.safetensors");
-    checkpoint::save(&*network, &file).unwrap();
+    network.save(&file).unwrap();
     let loaded = checkpoint::load(&file, Device::Cpu).unwrap();
     assert_eq!(loaded.weights(), network.weights());
     assert_eq!(loaded.logits(&patches).unwrap(), network.logits(&patches).unwrap());

@@ -282,7 +282,7 @@ fn a_network_read_back_is_the_one_that_was_written() {
     for encoder in [Encoder::Plain, Encoder::EfficientnetB0] {
         let mut network = data.network(&small(encoder), 1);
         network.fit(data.masked(), None, &training(1), &mut Silent).unwrap();
-        checkpoint::save(&*network, &path).unwrap();
+        network.save(&path).unwrap();
         let read = checkpoint::load(&path, Device::Cpu).unwrap();
         assert_eq!((read.architecture(), read.classes()), (network.architecture(), network.classes()));
         assert_eq!((read.imagery(), read.standardisation()), (network.imagery(), network.standardisation()));

@@ -9,6 +9,16 @@ use crate::{LabelDistributions, Labels, Probabilities, Result};
 ///
 /// # Errors
 /// No sample, no bin, or different lengths or class lists.
+///
+/// ```
+/// use lcz::calibration::{Bins, expected_calibration_error};
+/// use lcz::{Classes, Labels, Probabilities};
+/// let classes = Classes::named(["forest", "river"])?;
+/// let p = Probabilities::new(classes.clone(), ndarray::array![[0.75, 0.25], [0.75, 0.25]])?;
+/// let y = Labels::new(classes, vec![0, 1])?; // half are right at a confidence of 3/4
+/// assert_eq!(expected_calibration_error(&p, &y, Bins::default())?, 0.25);
+/// # Ok::<(), lcz::Error>(())
+/// ```
 pub fn expected_calibration_error(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<f64> {
     Reliability::binned(p, y, bins).map(|reliability| reliability.expected_calibration_error())
 }

@@ -33,52 +33,56 @@ enum Architecture {
     Forest(ForestSettings),
 }
 
-/// Writes a forest as safetensors: its trees, settings, seed, imagery, classes and the provenance of its
-/// training patches. The file appears whole or not at all.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn save_forest(forest: &RandomForest, path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
-    let description = Description {
-        architecture: Architecture::Forest(forest.settings.clone()),
-        imagery: forest.imagery.clone(),
-        classes: forest.classes.clone(),
-        seed: forest.seed,
-        provenance: forest.provenance.clone(),
-        out_of_bag: forest.out_of_bag,
-        crate_version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let nodes = || forest.trees.iter().flat_map(|tree| &tree.nodes);
-    let counts = || forest.trees.iter().flat_map(|tree| &tree.counts);
-    // Feature, threshold, right branch or first count, end of the counts.
-    let numbers = |node: &Node| match *node {
-        Node::Split { feature, threshold, right } => (feature, threshold, right, 0),
-        Node::Leaf { first, end } => (LEAF, 0.0, first, end),
-    };
-    let u32s =
-        |numbers: &mut dyn Iterator<Item = u32>| -> Vec<u8> { numbers.flat_map(u32::to_le_bytes).collect() };
-    let thresholds = nodes().flat_map(|node| numbers(node).1.to_le_bytes()).collect();
-    let tensors = [
-        ("tree.nodes", Dtype::U32, u32s(&mut forest.trees.iter().map(|tree| tree.nodes.len() as u32))),
-        ("tree.counts", Dtype::U32, u32s(&mut forest.trees.iter().map(|tree| tree.counts.len() as u32))),
-        ("node.feature", Dtype::U32, u32s(&mut nodes().map(|node| numbers(node).0))),
-        ("node.threshold", Dtype::F32, thresholds),
-        ("node.right_or_first_count", Dtype::U32, u32s(&mut nodes().map(|node| numbers(node).2))),
-        ("node.end_of_counts", Dtype::U32, u32s(&mut nodes().map(|node| numbers(node).3))),
-        ("count.class", Dtype::U32, u32s(&mut counts().map(|&(class, _)| u32::from(class)))),
-        ("count.weight", Dtype::U32, u32s(&mut counts().map(|&(_, weight)| weight))),
-        ("importance", Dtype::F64, forest.importance.iter().flat_map(|x| x.to_le_bytes()).collect()),
-    ];
-    let mut views = Vec::with_capacity(tensors.len());
-    for (name, dtype, bytes) in &tensors {
-        let width = if *dtype == Dtype::F64 { 8 } else { 4 };
-        views.push((*name, TensorView::new(*dtype, vec![bytes.len() / width], bytes).map_err(unwritten)?));
+impl RandomForest {
+    /// Writes the forest as safetensors: its trees, settings, seed, imagery, classes and the provenance of its
+    /// training patches. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let description = Description {
+            architecture: Architecture::Forest(self.settings.clone()),
+            imagery: self.imagery.clone(),
+            classes: self.classes.clone(),
+            seed: self.settings.seed,
+            provenance: self.provenance.clone(),
+            out_of_bag: self.out_of_bag,
+            crate_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let nodes = || self.trees.iter().flat_map(|tree| &tree.nodes);
+        let counts = || self.trees.iter().flat_map(|tree| &tree.counts);
+        // Feature, threshold, right branch or first count, end of the counts.
+        let numbers = |node: &Node| match *node {
+            Node::Split { feature, threshold, right } => (feature, threshold, right, 0),
+            Node::Leaf { first, end } => (LEAF, 0.0, first, end),
+        };
+        let u32s = |numbers: &mut dyn Iterator<Item = u32>| -> Vec<u8> {
+            numbers.flat_map(u32::to_le_bytes).collect()
+        };
+        let thresholds = nodes().flat_map(|node| numbers(node).1.to_le_bytes()).collect();
+        let tensors = [
+            ("tree.nodes", Dtype::U32, u32s(&mut self.trees.iter().map(|tree| tree.nodes.len() as u32))),
+            ("tree.counts", Dtype::U32, u32s(&mut self.trees.iter().map(|tree| tree.counts.len() as u32))),
+            ("node.feature", Dtype::U32, u32s(&mut nodes().map(|node| numbers(node).0))),
+            ("node.threshold", Dtype::F32, thresholds),
+            ("node.right_or_first_count", Dtype::U32, u32s(&mut nodes().map(|node| numbers(node).2))),
+            ("node.end_of_counts", Dtype::U32, u32s(&mut nodes().map(|node| numbers(node).3))),
+            ("count.class", Dtype::U32, u32s(&mut counts().map(|&(class, _)| u32::from(class)))),
+            ("count.weight", Dtype::U32, u32s(&mut counts().map(|&(_, weight)| weight))),
+            ("importance", Dtype::F64, self.importance.iter().flat_map(|x| x.to_le_bytes()).collect()),
+        ];
+        let mut views = Vec::with_capacity(tensors.len());
+        for (name, dtype, bytes) in &tensors {
+            let width = if *dtype == Dtype::F64 { 8 } else { 4 };
+            views
+                .push((*name, TensorView::new(*dtype, vec![bytes.len() / width], bytes).map_err(unwritten)?));
+        }
+        write_views(path, views, [(KEY, to_json(&description)?)])
     }
-    write_views(path, views, [(KEY, to_json(&description)?)])
 }
 
-/// Reads a forest that [`save_forest`] has written.
+/// Reads a forest that [`RandomForest::save`] has written.
 ///
 /// # Errors
 /// A missing or truncated file, one that lcz did not write or that holds a network, or numbers that do not
@@ -142,7 +146,8 @@ pub(super) fn parse(header: &Header<'_>) -> Result<RandomForest> {
         }
         trees.push(tree);
     }
-    Ok(RandomForest { imagery, classes, settings, seed, provenance, trees, out_of_bag, importance })
+    let settings = ForestSettings { seed, ..settings };
+    Ok(RandomForest { imagery, classes, settings, provenance, trees, out_of_bag, importance })
 }
 
 /// The numbers of a tensor, if it is there and of this type.
@@ -173,8 +178,8 @@ mod tests {
         let images = ndarray::Array4::from_shape_fn((40, 2, 2, 3), pixel);
         let patches = Patches::in_memory(imagery, classes.clone(), images).unwrap().with_provenance("a test");
         let labels = Labels::new(classes, (0..40).map(|n| n * n % 3).collect()).unwrap();
-        let settings = ForestSettings { trees: 4, ..ForestSettings::default() };
-        RandomForest::fit(&patches, &labels, &settings, 9, &mut Silent).unwrap()
+        let settings = ForestSettings { trees: 4, seed: 9, ..ForestSettings::default() };
+        RandomForest::fit(&patches.with_labels(&labels).unwrap(), &settings, &mut Silent).unwrap()
     }
 
     #[test]
@@ -182,7 +187,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("model.safetensors");
         let forest = forest();
-        save_forest(&forest, &path).unwrap();
+        forest.save(&path).unwrap();
         assert_eq!(load_forest(&path).unwrap(), forest);
         assert_eq!(crate::checkpoint::load_classifier(&path, Device::Cpu).unwrap().name(), "random forest");
     }
@@ -191,12 +196,12 @@ mod tests {
     fn a_forest_is_no_network_and_a_network_no_forest() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("model.safetensors");
-        save_forest(&forest(), &path).unwrap();
+        forest().save(&path).unwrap();
         let error = crate::checkpoint::load(&path, Device::Cpu).err().unwrap().to_string();
         assert!(error.contains("a random forest"), "{error}");
         let network =
             build(&Architecture::sen2lcz(), &Imagery::so2sat(), &Classes::lcz(), 0, Device::Cpu).unwrap();
-        crate::checkpoint::save(&*network, &path).unwrap();
+        network.save(&path).unwrap();
         let error = load_forest(&path).unwrap_err().to_string();
         assert!(error.contains("a sen2lcz, not a forest"), "{error}");
         assert_eq!(crate::checkpoint::load_classifier(&path, Device::Cpu).unwrap().name(), "sen2lcz");
@@ -212,7 +217,7 @@ mod tests {
         let refused = |spoil: &dyn Fn(&mut RandomForest)| {
             let mut forest = sound.clone();
             spoil(&mut forest);
-            save_forest(&forest, &path).unwrap();
+            forest.save(&path).unwrap();
             let error = load_forest(&path).unwrap_err().to_string();
             assert!(error.contains("do not fit together") && !error.contains('\n'), "{error}");
         };
@@ -228,7 +233,7 @@ mod tests {
         refused(&|f| f.trees.truncate(3));
         refused(&|f| f.importance.truncate(5));
 
-        save_forest(&sound, &path).unwrap();
+        sound.save(&path).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for length in [0, 7, 200, whole.len() / 2, whole.len() - 1] {
             std::fs::write(&path, &whole[..length]).unwrap();

@@ -13,12 +13,12 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::models::{Architecture, Classifier, Device, Model, build};
+use crate::models::{Architecture, Calibrated, Classifier, Device, Model, build};
 use crate::nn::{Standardisation, Weight, Weights};
 use crate::{Classes, Error, Imagery, Result};
 
 pub use crate::predictions::StoredTemperature;
-pub use forest::{load_forest, save_forest};
+pub use forest::load_forest;
 pub use keras::import_keras;
 pub(crate) use training::{load_training, save_training};
 
@@ -37,14 +37,15 @@ pub struct Description {
     crate_version: String,
 }
 
-/// Writes a network as safetensors: its tensors, architecture, imagery, classes and
-/// standardisation. The file appears whole or not at all.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn save(network: &dyn Model, path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
-    Description::of(network).save(&network.weights(), path)
+impl dyn Model + '_ {
+    /// Writes the network as safetensors: its tensors, architecture, imagery, classes and standardisation. The file appears
+    /// whole or not at all; [`load`] reads it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        Description::of(self).save(&self.weights(), path)
+    }
 }
 
 impl Description {
@@ -60,7 +61,7 @@ impl Description {
         }
     }
 
-    /// As [`save`](fn@save), with the weights of any epoch.
+    /// Writes a network's file with the weights of any epoch.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -113,7 +114,15 @@ fn write_views<'a>(
     crate::write_whole(path, &file)
 }
 
-/// Reads a network that [`save`] has written.
+/// Reads a network that its `save` has written, without the [`temperature`] that the file may hold.
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// let network = lcz::checkpoint::load("model.safetensors", lcz::models::Device::Cpu)?;
+/// println!("{} parameters, {}", network.parameters().total, network.classes());
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// A missing or truncated file, one that lcz did not write or that holds a forest, or tensors that do not
@@ -123,12 +132,23 @@ pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Box<dyn Model>> {
     Header::read(path, |header| network(header, device))
 }
 
-/// Reads a network or a forest.
+/// Reads a network or a forest; with the temperature that the file holds, if one was fitted, it is [`Calibrated`].
 ///
 /// # Errors
 /// As [`load`] and [`load_forest`].
 pub fn load_classifier(path: impl AsRef<Path>, device: Device) -> Result<Box<dyn Classifier>> {
     let path = path.as_ref();
+    let classifier = load_uncalibrated(path, device)?;
+    match temperature(path)? {
+        None => Ok(classifier),
+        Some(temperature) => {
+            Ok(Box::new(Calibrated::new(classifier, temperature).map_err(|e| e.within(path))?))
+        }
+    }
+}
+
+/// As [`load_classifier`], without the temperature.
+pub(crate) fn load_uncalibrated(path: &Path, device: Device) -> Result<Box<dyn Classifier>> {
     Header::read(path, |header| {
         if header.architecture()? == forest::NAME {
             return Ok(Box::new(forest::parse(header)?) as Box<dyn Classifier>);

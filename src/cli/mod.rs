@@ -115,12 +115,12 @@ const TEMPLATE: &str = "{about-with-newline}\n{usage-heading} {usage}\n\n{before
 /// The version, with the commit and the features that it is built from.
 fn version() -> String {
     let commit = option_env!("LCZ_REVISION").unwrap_or("unknown");
-    let features: Vec<&str> =
-        [("cuda", cfg!(feature = "cuda")), ("hdf5-static", cfg!(feature = "hdf5-static"))]
-            .into_iter()
-            .filter_map(|(name, built)| built.then_some(name))
-            .collect();
-    let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
+    let mut features = "cli, scene".to_owned(); // The command is built with both only.
+    for (name, built) in
+        [(", cuda", cfg!(feature = "cuda")), (", hdf5-static", cfg!(feature = "hdf5-static"))]
+    {
+        features += if built { name } else { "" };
+    }
     format!("{} (commit {commit}; features: {features})", env!("CARGO_PKG_VERSION"))
 }
 

@@ -20,6 +20,7 @@ use crate::{Classes, Error, FeatureRows, Features, Labels, Result, Votes};
 const FEATURES: &str = "features";
 
 /// Writes a file of features, a batch at a time; it appears whole or not at all.
+#[derive(Debug)]
 pub struct FeatureWriter {
     rows: usize,
     written: usize,

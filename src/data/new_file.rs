@@ -10,6 +10,7 @@ use crate::files::Partial;
 use crate::{Error, Result};
 
 /// A file that is being written. Its datasets must be dropped before it: a file that is open cannot be removed everywhere.
+#[derive(Debug)]
 pub(super) struct NewFile {
     path: PathBuf,
     file: File,

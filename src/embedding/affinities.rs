@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_at_one_place_share_alike() {
+    fn samples_at_one_place_share_equally() {
         let found = Bandwidth::find([0.0; 9].into_iter(), 3.0);
         assert!((found.share(0.0) - 1.0 / 9.0).abs() < 1e-12);
         // Four at the least distance are more than a perplexity of 2: the others get nothing.

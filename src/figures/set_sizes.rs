@@ -1,4 +1,4 @@
-//! How large conformal prediction sets are, and how often they hold the truth: a row per class.
+//! How large conformal prediction sets are, and how often they contain the true class: a row per class.
 
 use super::axis::Axis;
 use super::colours::{BLUE, FAINT_INK, INK};
@@ -15,7 +15,7 @@ const STEP: f64 = 11.0;
 const BAR: f64 = 7.5;
 
 /// Draws the mean size of the sets of each class that has samples, with its number of samples, and the share
-/// of its sets that hold the truth next to the `promised` one. As wide as a column, 89 mm.
+/// of its sets that contain the true class next to the `promised` one. As wide as a column, 89 mm.
 ///
 /// The CSV has one line per class: `class,samples,mean_size,coverage`.
 ///
@@ -46,8 +46,10 @@ pub fn set_sizes(
     let area_width = (COLUMN_WIDTH - left - MARGIN - coverage - 6.0).max(60.0);
     let height = STEP * rows.len() as f64;
 
-    let notes =
-        format!("Covers: sets that hold the truth; {:.0} % are promised over all classes.", 100.0 * promised);
+    let notes = format!(
+        "Coverage: sets that contain the true class; {:.0} % are promised over all classes.",
+        100.0 * promised
+    );
     let frame = Frame::new(caption, &notes, COLUMN_WIDTH);
     let mut drawing = frame.around(10.0 + height + 24.0);
     let area = Area { x: left, y: frame.above() + 10.0, width: area_width, height };

@@ -25,6 +25,7 @@ const ACROSS: usize = 3;
 const DOTS: usize = 700;
 
 /// What a cut scene shows.
+#[derive(Debug)]
 pub struct TilesPicture<'a> {
     /// The scene and its classes in few pixels.
     pub overview: &'a Overview,

@@ -30,11 +30,32 @@ impl Labels {
     pub fn new(classes: Classes, indices: Vec<usize>) -> Result<Self> {
         if let Some(row) = indices.iter().position(|&k| k >= classes.len()) {
             return Err(Error::input(
-                format!("row {row}"),
+                format!("labels, row {row}"),
                 format!("class index {} of {} classes", indices[row], classes.len()),
                 "correct the label",
             ));
         }
+        Ok(Self { classes, indices })
+    }
+
+    /// Labels by the code or the name of each class.
+    ///
+    /// # Errors
+    /// A code that is not in the list: names the row.
+    ///
+    /// ```
+    /// use lcz::{Classes, Labels};
+    /// assert_eq!(Labels::from_codes(Classes::lcz(), ["A", "water", "2"])?.indices(), [10, 16, 1]);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn from_codes<S: AsRef<str>>(classes: Classes, codes: impl IntoIterator<Item = S>) -> Result<Self> {
+        let class = |(row, code): (usize, S)| {
+            classes.find(code.as_ref()).ok_or_else(|| {
+                let problem = format!("class '{}', not one of {classes}", code.as_ref());
+                Error::input(format!("labels, row {row}"), problem, "correct the label")
+            })
+        };
+        let indices = codes.into_iter().enumerate().map(class).collect::<Result<_>>()?;
         Ok(Self { classes, indices })
     }
 
@@ -216,7 +237,7 @@ impl LabelDistributions {
 
     /// Voting entropy H = −Σ_k y_k ln y_k, in nats. Shape: N.
     pub fn entropy(&self) -> Vec<f64> {
-        self.y.outer_iter().map(|row| -row.iter().map(|&y| x_ln_y(y, y)).sum::<f64>()).collect()
+        self.y.outer_iter().map(|row| 0.0 - row.iter().map(|&y| x_ln_y(y, y)).sum::<f64>()).collect()
     }
 
     /// Label smoothing towards the uniform distribution: (1 − ε) y + ε / K.
@@ -234,11 +255,16 @@ impl LabelDistributions {
 
 /// What all rows of samples have in common: the class list, their number, and a choice of them.
 macro_rules! rows_of_samples {
-    ($name:ident, $rows:ident) => {
+    ($name:ident, $rows:ident: $number:ty) => {
         impl $name {
             /// What the columns mean.
             pub fn classes(&self) -> &Classes {
                 &self.classes
+            }
+
+            /// The numbers alone. Shape: (N, K).
+            pub fn into_array(self) -> Array2<$number> {
+                self.$rows
             }
 
             /// Number of samples, N.
@@ -263,8 +289,8 @@ macro_rules! rows_of_samples {
     };
 }
 pub(crate) use rows_of_samples;
-rows_of_samples!(Votes, counts);
-rows_of_samples!(LabelDistributions, y);
+rows_of_samples!(Votes, counts: f32);
+rows_of_samples!(LabelDistributions, y: f64);
 
 /// x ln y with 0 · ln 0 = 0: the term of every entropy and cross-entropy.
 pub(crate) fn x_ln_y(x: f64, y: f64) -> f64 {
@@ -335,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn smoothing_moves_mass_to_every_class_alike() {
+    fn smoothing_moves_mass_to_every_class_equally() {
         let y = Labels::new(three(), vec![1]).unwrap().one_hot().smoothed(0.3).unwrap();
         for (got, wanted) in y.view().iter().zip([0.1, 0.8, 0.1]) {
             assert!((got - wanted).abs() < 1e-12);

@@ -1,4 +1,19 @@
 //! Maps of a whole scene: classes, confidence and entropy, and accuracy against a reference raster.
+//!
+//! ```no_run
+//! use lcz::mapping::{self, MapOutput, Mapping};
+//! use lcz::scene::{Radiometry, Scene};
+//! use lcz::{checkpoint, models::Device, progress::Silent};
+//! # fn main() -> lcz::Result<()> {
+//! let model = checkpoint::load_classifier("model.safetensors", Device::Cpu)?;
+//! let bands = model.imagery().bands.names().iter().map(|band| format!("city/{band}.tif"));
+//! let radiometry = Radiometry { scale: 1e-4, unit: "reflectance".to_owned(), ..Radiometry::default() };
+//! let mapping = Mapping { radiometry, ..Mapping::default() };
+//! let map = mapping::map_with(&*model, Scene::open(bands)?, &mapping, &MapOutput::default(), &mut Silent)?;
+//! map.figure.save("figures", "map")?;
+//! # Ok(())
+//! # }
+//! ```
 
 pub(crate) mod blend;
 mod classification;
@@ -11,16 +26,15 @@ use std::path::Path;
 
 use ndarray::Array2;
 
-use crate::data::{Patches, Sample};
+use crate::data::Sample;
 use crate::display::percent;
 use crate::error::InputKind;
 use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
 use crate::files::publish;
-use crate::models::{Classifier, Device};
-use crate::predictions::StoredTemperature;
+use crate::models::{Calibrated, Classifier, Device};
 use crate::run::Run;
 use crate::scene::{Distance, GeoBox, GeoTiff, Grid, Radiometry, Scene, SceneView, Windows, classes_on};
-use crate::{Bands, Classes, Error, Imagery, Probabilities, Progress, Result};
+use crate::{Bands, Error, Progress, Result};
 
 use classification::Classification;
 use files::{Files, Names};
@@ -91,6 +105,7 @@ pub struct MapOutput<'a> {
 }
 
 /// A map.
+#[derive(Debug)]
 pub struct SceneMap {
     /// What it holds.
     pub report: MapReport,
@@ -130,10 +145,14 @@ pub fn map(
     let temperature = run.temperature()?.filter(|_| !mapping.unscaled);
     // Before the model is loaded.
     Names::of(out, mapping.probabilities, false)?;
-    let model = Scaled { model: run.classifier(mapping.device)?, temperature };
+    let model = run.classifier(mapping.device)?;
+    let model = match temperature {
+        Some(temperature) => Box::new(Calibrated::new(model, temperature)?) as Box<dyn Classifier>,
+        None => model,
+    };
     let (seed, configuration) = run.settings()?;
     let output = MapOutput { out: Some(out), truth, seed, configuration, ..MapOutput::default() };
-    map_with(&model, scene, mapping, &output, progress)
+    map_with(&*model, scene, mapping, &output, progress)
 }
 
 /// Maps a scene with a model in memory; see [`map()`].
@@ -222,38 +241,6 @@ pub fn map_with(
         publish(files)?;
     }
     Ok(SceneMap { report, figure, numbers: classified.map })
-}
-
-/// A model with its fitted temperature.
-struct Scaled {
-    model: Box<dyn Classifier>,
-    temperature: Option<StoredTemperature>,
-}
-
-impl Classifier for Scaled {
-    fn name(&self) -> &str {
-        self.model.name()
-    }
-
-    fn imagery(&self) -> &Imagery {
-        self.model.imagery()
-    }
-
-    fn classes(&self) -> &Classes {
-        self.model.classes()
-    }
-
-    fn sample(&self) -> Sample {
-        self.model.sample()
-    }
-
-    fn predict(&self, patches: &Patches) -> Result<Probabilities> {
-        let p = self.model.predict(patches)?;
-        match &self.temperature {
-            Some(temperature) => temperature.scale(&p),
-            None => Ok(p),
-        }
-    }
 }
 
 /// How a scene is presented to a model.

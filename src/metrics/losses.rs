@@ -95,7 +95,8 @@ impl Floor {
 /// # Ok::<(), lcz::Error>(())
 /// ```
 pub fn cross_entropy_loss(p: &Probabilities, y: &impl Target, floor: Floor) -> Result<f64> {
-    mean_over_terms(p, y, |y, p| -x_ln_y(y, floor.raise(p)))
+    // `0 − …`, not `−…`: a certain and correct prediction costs 0 nats, not −0.
+    mean_over_terms(p, y, |y, p| 0.0 - x_ln_y(y, floor.raise(p)))
 }
 
 /// Cross-entropy of logits z, by way of the log-softmax: `(1/N) Σ_n [ln Σ_j exp z_nj − Σ_k y_nk z_nk]`,

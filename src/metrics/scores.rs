@@ -1,5 +1,7 @@
 //! The headline numbers of an evaluation, gathered for a table or a JSON file.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::{
@@ -70,6 +72,15 @@ pub struct VoteScores {
     pub entropy: f64,
 }
 
+impl fmt::Display for Scores {
+    /// One line: `OA 0.850, AA 0.720, kappa 0.810, cross-entropy 0.440 nats (N = 200)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { overall_accuracy, average_accuracy, kappa, cross_entropy, samples, .. } = self;
+        write!(f, "OA {overall_accuracy:.3}, AA {average_accuracy:.3}, kappa {kappa:.3}, ")?;
+        write!(f, "cross-entropy {cross_entropy:.3} nats (N = {samples})")
+    }
+}
+
 impl Scores {
     /// Scores predictions against one class per sample and, where there are any, against the same
     /// samples' label distributions.
@@ -86,6 +97,7 @@ impl Scores {
     /// let labels = Labels::new(classes.clone(), vec![0, 1])?;
     /// let votes = Votes::new(classes, ndarray::array![[8.0, 2.0], [5.0, 5.0]])?;
     /// let scores = Scores::of(&p, &labels, Some(&votes.distributions()))?;
+    /// assert_eq!(scores.to_string(), "OA 0.500, AA 0.500, kappa 0.000, cross-entropy 0.458 nats (N = 2)");
     /// assert_eq!(scores.overall_accuracy, 0.5); // a tie goes to the first class
     /// assert!(scores.votes.is_some_and(|votes| votes.kl_divergence.abs() < 1e-12));
     /// # Ok::<(), lcz::Error>(())

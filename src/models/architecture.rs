@@ -8,6 +8,7 @@ use super::mlp::MlpSettings;
 use super::resnet50::ResNet50Settings;
 use super::sen2lcz::Sen2LczSettings;
 use super::unet::UnetSettings;
+use super::{Device, Model, build};
 use crate::data::{Patches, Sample};
 use crate::nn::{Layer, Training, layers_of};
 use crate::{Classes, Error, Imagery, Result};
@@ -15,6 +16,7 @@ use crate::{Classes, Error, Imagery, Result};
 /// The kind of a network and its size, as a configuration file gives it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "name")]
+#[non_exhaustive]
 pub enum Architecture {
     /// See [`sen2lcz`](super::sen2lcz).
     Sen2lcz(Sen2LczSettings),
@@ -63,6 +65,22 @@ impl Architecture {
     /// The U-Net with the encoder EfficientNet-B0.
     pub fn unet() -> Self {
         Self::Unet(UnetSettings::default())
+    }
+
+    /// A network of this kind for such patches and their classes, on the processor, with random weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// As [`build`](super::build).
+    ///
+    /// ```
+    /// use lcz::{Classes, Imagery, data::Patches, models::Architecture};
+    /// let images = ndarray::Array4::zeros((1, 32, 32, 10));
+    /// let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images)?;
+    /// assert_eq!(Architecture::sen2lcz().build_for(&patches, 0)?.parameters().total, 793_348);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn build_for(&self, patches: &Patches, seed: u64) -> Result<Box<dyn Model>> {
+        build(self, patches.imagery(), patches.classes(), seed, Device::Cpu)
     }
 
     /// The names of the networks, in the order of lists.

@@ -19,6 +19,7 @@ use crate::{Error, Result};
 /// # Ok::<(), lcz::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Device {
     /// The processor.
     #[default]

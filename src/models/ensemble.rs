@@ -10,6 +10,23 @@ use crate::data::Patches;
 use crate::{Classes, Error, Imagery, Probabilities, Result};
 
 /// Models of one kind, trained independently: p̄ = 1/M Σ_m p_m.
+///
+/// ```no_run
+/// # fn of(train: &lcz::data::Patches, test: &lcz::data::Patches) -> lcz::Result<()> {
+/// use lcz::models::{Architecture, Classifier, Ensemble};
+/// use lcz::{Training, progress::Silent, uncertainty::Members};
+/// let mut members: Vec<Box<dyn Classifier>> = Vec::new();
+/// for seed in 0..5 {
+///     let mut network = Architecture::sen2lcz().build_for(train, seed)?;
+///     network.fit(train, None, &Training { epochs: 20, seed, ..Training::default() }, &mut Silent)?;
+///     members.push(network);
+/// }
+/// let entropy = Members::new(Ensemble::new(members)?.members(test)?)?.entropy().mean();
+/// println!("epistemic {:.3} of {:.3} nats", entropy.epistemic, entropy.total);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
 pub struct Ensemble {
     name: String,
     members: Vec<Box<dyn Classifier>>,
@@ -78,6 +95,17 @@ impl Classifier for Ensemble {
 }
 
 /// A network whose prediction is the mean of several passes with dropout.
+///
+/// ```no_run
+/// # fn of(test: &lcz::data::Patches) -> lcz::Result<()> {
+/// use lcz::models::{Classifier, Device, McDropout};
+/// let network = lcz::checkpoint::load("model.safetensors", Device::Cpu)?;
+/// let p = McDropout::new(network, 20, 0)?.predict(test)?;
+/// println!("mean confidence {:.3}", p.mean_confidence());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
 pub struct McDropout {
     name: String,
     network: Box<dyn Model>,

@@ -6,6 +6,7 @@
 mod architecture;
 pub mod baselines;
 mod blueprint;
+mod calibrated;
 mod device;
 mod ensemble;
 pub mod forest;
@@ -18,22 +19,46 @@ pub mod sen2lcz;
 mod summary;
 pub mod unet;
 
+use std::fmt;
+
 use crate::data::Patches;
 use crate::display::Table;
+use crate::metrics::Scores;
 use crate::nn::{
-    Examples, Fit, History, Observer, ParameterCount, Standardisation, Training, TrainingState, Weights,
+    Fit, History, IntoExamples, Observer, ParameterCount, Standardisation, Training, TrainingState, Weights,
 };
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
 pub use crate::data::Sample;
 pub use crate::nn::{Shared, keep_memory};
 pub use architecture::Architecture;
+pub use calibrated::Calibrated;
+pub(crate) use calibrated::FLOOR;
 pub use device::{Device, DeviceSummary, devices};
 pub use ensemble::{Ensemble, McDropout};
 pub use network::build;
 
 /// Anything that gives each sample, patch or pixel, a probability for each class. Threads may share it, except in a build for
 /// CUDA ([`Shared`]).
+///
+/// ```
+/// use lcz::models::Classifier;
+/// use lcz::prelude::*;
+///
+/// /// Calls all patches the first class.
+/// struct First(Imagery, Classes);
+///
+/// impl Classifier for First {
+///     fn name(&self) -> &str { "first" }
+///     fn imagery(&self) -> &Imagery { &self.0 }
+///     fn classes(&self) -> &Classes { &self.1 }
+///     fn predict(&self, patches: &Patches) -> lcz::Result<Probabilities> {
+///         let k = self.1.len();
+///         let p = ndarray::Array2::from_shape_fn((patches.len(), k), |(_, class)| f64::from(u8::from(class == 0)));
+///         Probabilities::new(self.1.clone(), p)
+///     }
+/// }
+/// ```
 pub trait Classifier: Shared {
     /// Its name in tables.
     fn name(&self) -> &str;
@@ -62,6 +87,21 @@ pub trait Classifier: Shared {
     /// As [`predict`](Self::predict).
     fn members(&self, patches: &Patches) -> Result<Vec<Probabilities>> {
         Ok(vec![self.predict(patches)?])
+    }
+
+    /// Its scores against the labels (or the majority) of these patches, and against their votes; of a classifier of pixels
+    /// against the masks. With intervals: [`Scorecard`](crate::scorecard::Scorecard).
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict); patches without labels, votes or masks.
+    fn evaluate(&self, patches: &Patches) -> Result<Scores> {
+        let p = self.predict(patches)?;
+        if self.sample() == Sample::Pixel {
+            let (labels, positions) = patches.masks()?.labels()?;
+            return Scores::of(&p.select(&positions), &labels, None);
+        }
+        let y = patches.has_distributions().then(|| patches.distributions()).transpose()?;
+        Scores::of(&p, &patches.labels_or_majority()?, y.as_ref())
     }
 }
 
@@ -127,19 +167,45 @@ pub trait Model: Classifier {
     fn set_weights(&mut self, weights: &Weights) -> Result<()>;
 }
 
+/// Its name.
+impl fmt::Debug for dyn Classifier + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Its architecture.
+impl fmt::Debug for dyn Model + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.architecture().fmt(f)
+    }
+}
+
 impl dyn Model + '_ {
     /// Trains it, from the weights it has, and keeps those of the best epoch. A network without a
     /// standardisation takes that of the training set first. After an error it is as it was before.
     ///
-    /// Patches come with a label distribution each ([`Labelled`](crate::Labelled)), or with a mask of the classes of their
-    /// pixels ([`Masked`](crate::Masked)). The loss of a batch is the mean over its patches, or over its pixels that have a
+    /// `&Patches` are trained on with their vote shares, or their labels where they have no votes; a network of pixels with
+    /// their masks. [`Labelled`](crate::Labelled) and [`Masked`](crate::Masked) give other targets. The loss of a batch is the mean over its patches, or over its pixels that have a
     /// class, of −Σ_k w_k y_k ln p_k, w being the [`ClassWeights`](crate::ClassWeights); a batch without any has a loss of 0.
     /// Augmentation rotates, mirrors and crops a mask in the same way as its patch.
+    ///
+    /// ```no_run
+    /// # fn of(train: &lcz::data::Patches, validation: &lcz::data::Patches) -> lcz::Result<()> {
+    /// use lcz::{Training, models::Architecture, progress::Lines};
+    /// let mut network = Architecture::sen2lcz().build_for(train, 0)?;
+    /// let training = Training { epochs: 20, ..Training::default() };
+    /// let history = network.fit(train, Some(validation), &training, &mut Lines::on_stderr())?;
+    /// println!("best epoch {} of {}", history.best_epoch, history.epochs.len());
+    /// network.save("model.safetensors")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Unusable settings or data, labels where masks are needed or the other way round, a loss that is not finite or
     /// beyond return, or an observer's error.
-    pub fn fit<'a, E: Into<Examples<'a>>>(
+    pub fn fit<'a, E: IntoExamples<'a>>(
         &mut self,
         train: E,
         validation: Option<E>,
@@ -155,7 +221,7 @@ impl dyn Model + '_ {
     ///
     /// # Errors
     /// As [`fit`](#method.fit); a state of another network.
-    pub fn fit_from<'a, E: Into<Examples<'a>>>(
+    pub fn fit_from<'a, E: IntoExamples<'a>>(
         &mut self,
         start: TrainingState,
         train: E,
@@ -163,7 +229,9 @@ impl dyn Model + '_ {
         training: &Training,
         observer: &mut (impl Observer + ?Sized),
     ) -> Result<History> {
-        let of = Fit { train: train.into(), validation: validation.map(Into::into), training };
+        let train = train.into_examples(self.sample())?;
+        let validation = validation.map(|set| set.into_examples(self.sample())).transpose()?;
+        let of = Fit { train, validation, training };
         self.fit_examples(of, start, &mut &mut *observer)
     }
 

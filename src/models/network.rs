@@ -84,7 +84,14 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trained<M, D> {
     /// an import says so.
     fn through<T>(&self, patches: &Patches, run: impl FnOnce(Inference<'_, D, M>) -> Result<T>) -> Result<T> {
         check_imagery(self, patches)?;
-        let identity = || Standardisation::identity(self.imagery.bands.len());
+        let identity = || {
+            tracing::warn!(
+                "{}: no standardisation, as of a network that was not trained; its predictions on {} mean little",
+                self.name(),
+                patches.name()
+            );
+            Standardisation::identity(self.imagery.bands.len())
+        };
         let standardisation = &self.standardisation.clone().unwrap_or_else(identity);
         run(Inference { module: &self.module, device: &self.device, standardisation, patches })
     }
@@ -166,7 +173,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
         observer: &mut dyn Observer,
     ) -> Result<History> {
         let train = of.train.patches;
-        for set in [Some(of.train), of.validation].into_iter().flatten() {
+        for set in std::iter::once(&of.train).chain(&of.validation) {
             check_imagery(self, set.patches)?;
             if set.classes() != &self.classes {
                 return Err(Error::input(

@@ -28,8 +28,8 @@ pub use standardisation::Standardisation;
 pub(crate) use tape::fork;
 pub(crate) use training::Position;
 pub use training::{
-    ClassWeights, EpochRecord, Examples, Fit, History, Keep, Labelled, Masked, Observer, Training,
-    TrainingState,
+    ClassWeights, EpochRecord, Examples, Fit, History, IntoExamples, Keep, Labelled, Masked, Observer,
+    Training, TrainingState,
 };
 pub use weights::{ParameterCount, Weight, Weights};
 #[cfg(test)]

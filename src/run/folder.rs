@@ -184,7 +184,7 @@ impl Run {
         checkpoint::load(self.model_file(), device)
     }
 
-    /// The model, whatever it is.
+    /// The model, whatever it is, without its [`temperature`](Self::temperature).
     ///
     /// # Errors
     /// The file, or one of the members' of an ensemble, cannot be read or holds another model than `config.toml` says; the
@@ -195,7 +195,7 @@ impl Run {
             return Ok(Box::new(Ensemble::new(members.collect::<Result<_>>()?)?));
         }
         self.check_model()?;
-        checkpoint::load_classifier(self.model_file(), device)
+        checkpoint::load_uncalibrated(&self.model_file(), device)
     }
 
     /// Refuses a model that is not the one that `config.toml` names: data would be chosen for another one.
@@ -212,7 +212,7 @@ impl Run {
         keys.sort_by_key(|key| *key != "name");
         for key in keys {
             if let (Some(named), Some(built)) = (named.get(key), built.get(key))
-                && !alike(named, built)
+                && !same_setting(named, built)
             {
                 let problem =
                     format!("model.{key} = {named}, but model.safetensors in the same folder has {built}");
@@ -279,7 +279,7 @@ impl Run {
     /// # Errors
     /// The file cannot be written.
     pub fn keep(&self, network: &dyn Model) -> Result<()> {
-        checkpoint::save(network, self.model_file())
+        network.save(self.model_file())
     }
 
     /// The configuration that the run's network was trained with; an imported network has none.
@@ -433,7 +433,7 @@ impl Run {
 }
 
 /// Whether two settings mean the same: 0 is 0.0.
-fn alike(a: &Value, b: &Value) -> bool {
+fn same_setting(a: &Value, b: &Value) -> bool {
     let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
     match (number(a), number(b)) {
         (Some(a), Some(b)) => a.partial_cmp(&b).is_some_and(Ordering::is_eq),

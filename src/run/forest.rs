@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::config::{self, DataSettings, LabelKind};
 use super::folder::{Baselines, Run};
 use super::sets::{ExampleSet, Targets, check_labelled};
-use crate::checkpoint;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption};
 use crate::models::Classifier;
@@ -106,7 +105,8 @@ pub fn train_forest(
     let labels = train.labels()?;
     let set = ExampleSet { patches: train.clone(), targets: Targets::Labels(labels.one_hot()) };
     let baselines = Baselines::fit(&set, progress)?;
-    let forest = RandomForest::fit(&train, &labels, settings, config.training.seed, progress)?;
+    let settings = &ForestSettings { seed: config.training.seed, ..settings.clone() };
+    let forest = RandomForest::fit(&train, settings, progress)?;
 
     let caption = Caption::new(
         format!("Importance of the bands, {}", forest.name()),
@@ -117,7 +117,7 @@ pub fn train_forest(
     Run::create(folder, |run| {
         run.write_config(config)?;
         run.write_baselines(&baselines)?;
-        checkpoint::save_forest(&forest, run.model_file())?;
+        forest.save(run.model_file())?;
         figure.save(run.figures(), "band-importance")
     })?;
     Ok(ForestOutcome {

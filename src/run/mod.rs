@@ -1,5 +1,23 @@
 //! One run: a configuration trains a network or a forest into a folder, and the trained model is evaluated,
 //! calibrated, timed and applied.
+//!
+//! ```no_run
+//! use lcz::models::Device;
+//! use lcz::progress::Lines;
+//! use lcz::run::{self, Config, Run};
+//! use lcz::scorecard::ScorecardSettings;
+//! # fn main() -> lcz::Result<()> {
+//! let progress = &mut Lines::on_stderr();
+//! let settings = ["data.path='data'", "training.epochs=20"].map(str::to_owned);
+//! let config = Config::read(None, "sen2lcz", &settings)?;
+//! run::train(&config, "runs/first", Device::Cpu, progress)?;
+//! let run = Run::open("runs/first")?;
+//! let settings = ScorecardSettings::default();
+//! let evaluation = run::evaluate(&run, "data", settings, None, Device::Cpu, progress)?;
+//! println!("{} patches of {}", evaluation.patches, evaluation.data);
+//! # Ok(())
+//! # }
+//! ```
 
 mod bench;
 mod config;

@@ -10,12 +10,9 @@ use super::{LabelKind, Run, file_of};
 use crate::calibration::TemperatureFit;
 use crate::data::Patches;
 use crate::files;
-use crate::models::{Device, Sample};
+use crate::models::{Device, FLOOR, Sample};
 use crate::predictions::StoredTemperature;
 use crate::{Logits, Progress, Result};
-
-/// The least probability of a forest before its logarithm: half of what one of 500 trees gives alone.
-const FLOOR: f64 = 0.001;
 
 /// How a temperature is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::Array2;
 
 /// `sums[[r, c]]` = how many pixels above row r and left of column c are marked.
+#[derive(Debug)]
 pub(super) struct Coverage {
     sums: Array2<u32>,
 }

@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_that_is_computed_or_endless_is_refused_and_nothing_is_written_beside_the_file() {
+    fn a_layer_that_is_computed_or_endless_is_refused_and_nothing_is_written_next_to_the_file() {
         assert_eq!(told(""), "1 polygons");
         assert_eq!(told("PRAGMA journal_mode = WAL; CREATE TABLE other(n)"), "1 polygons");
         let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)";

@@ -45,7 +45,7 @@ const OTHER_COMPRESSIONS: [(u16, &str); 9] = [
     (50001, "WEBP"),
 ];
 /// The command that converts most files that cannot be read.
-const MEND_COMPRESSION: &str = "convert it: gdal_translate -co COMPRESS=DEFLATE IN.tif OUT.tif";
+const CONVERT: &str = "convert it: gdal_translate -co COMPRESS=DEFLATE IN.tif OUT.tif";
 /// No compression method above packs more than this many bytes into one.
 const LARGEST_COMPRESSION_RATIO: u64 = 4096;
 
@@ -69,6 +69,14 @@ pub struct GeoTiff {
 impl GeoTiff {
     /// Reads the header.
     ///
+    /// ```no_run
+    /// use lcz::scene::{GeoTiff, Window};
+    /// let tiff = GeoTiff::open("B4.tif")?;
+    /// let pixels = tiff.read(&Window { rows: 0..100, columns: 0..100 }, None)?; // (bands, 100, 100)
+    /// println!("{} bands; the first pixel is {}", tiff.bands(), pixels[[0, 0, 0]]);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// A missing file, one that is no TIFF, or one in an encoding that is not supported; names the
     /// file.
@@ -83,7 +91,7 @@ impl GeoTiff {
             let name = OTHER_COMPRESSIONS.iter().find(|(code, _)| *code == compression);
             let name = name.map_or_else(|| format!("method {compression}"), |(_, name)| (*name).to_owned());
             let problem = format!("compression {name} is not supported");
-            return Err(Error::file(path, problem, MEND_COMPRESSION));
+            return Err(Error::file(path, problem, CONVERT));
         }
         let bits = decoder.find_tag_unsigned_vec(Tag::BitsPerSample).map_err(refuse)?.unwrap_or(vec![1u16]);
         let bits = bits.first().copied().unwrap_or(1);
@@ -318,7 +326,7 @@ fn unreadable(path: &Path, error: &TiffError) -> Error {
         TiffError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             Error::file(path, "the file ends early", "get it again: the copy is incomplete")
         }
-        TiffError::UnsupportedError(error) => Error::file(path, format!("{error}"), MEND_COMPRESSION),
+        TiffError::UnsupportedError(error) => Error::file(path, format!("{error}"), CONVERT),
         error => Error::file(path, format!("{error}"), "the file is damaged: get it again"),
     }
 }

@@ -112,6 +112,7 @@ impl Pixel for f32 {
 /// assert_eq!(GeoTiff::open(&path)?.no_data(), Some(0.0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug)]
 pub struct GeoTiffWriter<P: Pixel> {
     partial: Partial,
     path: PathBuf,

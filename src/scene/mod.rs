@@ -54,7 +54,7 @@
 //! let dates = [Scene::open(["2013_B4.tif", "2013_B3.tif", "2013_B2.tif"])?];
 //! let labels = Labelling::default().open("polygons.shp", &dates, &mut Silent)?;
 //! let cutting = Cutting { patch_size: 16, ..Cutting::default() };
-//! let plan = cutting.cut(&dates, &labels, "patches".as_ref(), &mut Silent)?;
+//! let plan = cutting.cut(&dates, &labels, "patches", &mut Silent)?;
 //! println!("{} labelled pixels", plan.report().labelled_pixels());
 //! # Ok::<(), lcz::Error>(())
 //! ```

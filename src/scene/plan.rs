@@ -22,6 +22,7 @@ const TEST_SITES: &str = "testing.tif";
 const REPORT: &str = "report.json";
 
 /// Which patches are cut, from which dates, for which part: see [`Cutting::plan`].
+#[derive(Debug)]
 pub struct Plan<'a> {
     cutting: &'a Cutting,
     dates: &'a [Scene],
@@ -30,6 +31,7 @@ pub struct Plan<'a> {
     report: CutReport,
 }
 
+#[derive(Debug)]
 enum Chosen<'a> {
     Windows(WindowPlan<'a>),
     Tiles(TilePlan<'a>),
@@ -51,10 +53,10 @@ impl Cutting {
         &'a self,
         dates: &'a [Scene],
         labels: &'a LabelRaster,
-        folder: &Path,
+        folder: impl AsRef<Path>,
         progress: &mut dyn Progress,
     ) -> Result<Plan<'a>> {
-        self.cut_with(dates, labels, folder, &mut |_, _| Ok(()), progress)
+        self.cut_with(dates, labels, folder.as_ref(), &mut |_, _| Ok(()), progress)
     }
 
     /// As [`cut`](Self::cut), with further files: `more` writes them into the folder that it is given, which gets its

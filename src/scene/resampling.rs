@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 /// For each pixel of the new axis, from which old one on, with which weights.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Resampling {
     taps: Vec<(usize, Vec<f32>)>,
 }

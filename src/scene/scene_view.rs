@@ -15,10 +15,10 @@ use super::resampling::Resampling;
 use crate::{Error, Imagery, Result};
 
 /// Ground sampling distances that differ by less than this share count as one, as they do for a model.
-const ALIKE: f64 = 0.05;
+const TOLERANCE: f64 = 0.05;
 
 /// A scene as a model sees it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct SceneView<'a> {
     scene: &'a Scene,
     radiometry: &'a Radiometry,
@@ -32,6 +32,7 @@ pub struct SceneView<'a> {
 }
 
 /// Some rows of a view.
+#[derive(Debug)]
 pub struct SceneRows {
     /// Pixels; of no use where data are lacking. Shape: (rows, columns, bands).
     pub pixels: Array3<f32>,
@@ -172,7 +173,7 @@ fn resampled(grid: &Grid, wanted: f64, path: &Path) -> Result<Grid> {
         let advice = "set it with gdal_edit.py -a_srs and -a_ullr, or take them as they are: --resample none";
         return Err(Error::file(path, problem, advice));
     };
-    let differs = |given: f64| (given / wanted - 1.0).abs() > ALIKE;
+    let differs = |given: f64| (given / wanted - 1.0).abs() > TOLERANCE;
     if !differs(across) && !differs(down) {
         return Ok(grid.clone());
     }

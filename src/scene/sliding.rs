@@ -17,6 +17,7 @@ const STRIP_BYTES: usize = 512 << 20;
 
 /// The windows of a scene: the window in line r and column c of the map takes the pixels from row
 /// r · stride and column c · stride on.
+#[derive(Debug)]
 pub struct Windows<'a> {
     view: &'a SceneView<'a>,
     size: usize,
@@ -101,6 +102,7 @@ impl<'a> Windows<'a> {
 }
 
 /// What the windows of some lines of the map cover.
+#[derive(Debug)]
 pub struct Strip<'a> {
     windows: &'a Windows<'a>,
     lines: Range<usize>,

@@ -17,6 +17,7 @@ use crate::{Error, Progress, Result};
 
 /// Which tiles are cut, from which dates, for which part. Pixels are read twice, some rows at a time: to judge the tiles,
 /// and to write those that are kept.
+#[derive(Debug)]
 pub(super) struct TilePlan<'a> {
     cutting: &'a Cutting,
     tiling: Tiling,

@@ -82,6 +82,7 @@ pub struct Tile {
 }
 
 /// The tiles of a scene: see [`Tiling::over`].
+#[derive(Debug)]
 pub struct TileGrid<'a> {
     tiling: &'a Tiling,
     view: SceneView<'a>,
@@ -91,6 +92,7 @@ pub struct TileGrid<'a> {
 pub(super) type TileRow = Vec<(Tile, Option<Array2<u8>>)>;
 
 /// A scene cut into tiles, in memory.
+#[derive(Debug)]
 pub struct CutScene {
     /// All tiles, row by row.
     pub tiles: Vec<Tile>,
@@ -101,6 +103,7 @@ pub struct CutScene {
 }
 
 /// A whole scene in few enough pixels for a picture: every `step`-th one.
+#[derive(Debug)]
 pub struct Overview {
     /// From one pixel to the next, in pixels of the scene.
     pub step: usize,

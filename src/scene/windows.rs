@@ -21,6 +21,7 @@ use crate::{Error, Progress, Result};
 const BATCH: usize = 256;
 
 /// Which windows are cut, from which dates, for which part.
+#[derive(Debug)]
 pub(super) struct WindowPlan<'a> {
     cutting: &'a Cutting,
     dates: &'a [Scene],
@@ -33,6 +34,7 @@ pub(super) struct WindowPlan<'a> {
 }
 
 /// How sites of the label raster lie on the finest grid.
+#[derive(Debug)]
 struct Frame {
     shared: Shared,
     /// Pixels of the finest grid in one of the label raster, in each direction.

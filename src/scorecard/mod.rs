@@ -20,6 +20,8 @@ mod experts;
 mod samples;
 mod sets;
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 
 pub use crate::metrics::{Interval, IntervalMethod};
@@ -41,6 +43,7 @@ macro_rules! measures {
         /// A measure of the table, in its order.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
         #[serde(rename_all = "kebab-case")]
+        #[non_exhaustive]
         pub enum Measure {
             $($(#[$doc])* $name,)*
         }
@@ -115,6 +118,13 @@ measures! {
     ConformalCoverage = "coverage at 90 %",
     /// Mean number of classes in these sets.
     ConformalSize = "set size at 90 %",
+}
+
+impl fmt::Display for Measure {
+    /// The heading of a few letters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.short_name())
+    }
 }
 
 impl Measure {
@@ -414,6 +424,18 @@ impl Scorecard {
     /// The row of a measure; None where these predictions do not allow it.
     pub fn row(&self, measure: Measure) -> Option<&ScorecardRow> {
         self.rows.iter().find(|row| row.measure == measure)
+    }
+}
+
+impl fmt::Display for Scorecard {
+    /// A line per measure: name, value, interval.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for ScorecardRow { measure, value, interval, .. } in &self.rows {
+            let interval =
+                interval.map_or_else(String::new, |i| format!("  [{:.4}, {:.4}]", i.lower, i.upper));
+            writeln!(f, "{measure:<20} {value:>8.4}{interval}")?;
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Conformal sets of the scored samples: how often they hold the truth, and how large they are.
+//! Conformal sets of the scored samples: how often they contain the true class, and how large they are.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;

@@ -11,6 +11,7 @@ use crate::{Error, Progress, Result};
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Receives the steps of a task. As a [`Progress`] it is silent, and tells work within a task when to stop.
+#[derive(Debug)]
 pub struct Steps<'a> {
     report: Sender<Result<String>>,
     stop: &'a AtomicBool,

@@ -19,6 +19,7 @@ use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, 
 const KEPT_IN_MEMORY: usize = 1 << 30;
 
 /// A labelled set.
+#[derive(Debug)]
 pub struct LabelledSet {
     /// The patches.
     pub patches: Patches,
@@ -48,6 +49,7 @@ impl LabelledSet {
 }
 
 /// The data of a study of patches.
+#[derive(Debug)]
 pub struct PatchSets {
     /// Where they are.
     pub path: PathBuf,

@@ -19,6 +19,7 @@ use crate::{Error, Features, Labels, Probabilities, Result};
 /// How samples to label are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Acquisition {
     /// Random sampling: the baseline.
     Random,

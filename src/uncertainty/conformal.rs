@@ -1,10 +1,11 @@
-//! Conformal prediction sets: as many classes as it takes to hold the true one in a share 1 − α of cases.
+//! Conformal prediction sets: as many classes as it takes to contain the true one in a share 1 − α of cases.
 //!
 //! The guarantee `P(Y ∈ C(X)) ≥ 1 − α` needs calibration data that are exchangeable with the test data: patches of
 //! other cities break it, and so do neighbouring patches of one polygon. It is a mean over classes and groups:
 //! [`Coverage::EachClass`] holds it within each class, [`GroupConformal`] within each group.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use rand::{Rng, SeedableRng};
@@ -18,6 +19,7 @@ use crate::{Classes, Error, Labels, Probabilities, Result};
 /// falling probability; of equals the first class comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum SetScore {
     /// Least ambiguous set-valued classifier (Sadinle, Lei & Wasserman 2019): `−ln p_k`, which orders classes as
     /// their `1 − p_k` and keeps probabilities below 1e-16 apart. The smallest sets; hard samples may get none.
@@ -176,6 +178,33 @@ impl Conformal {
         Ok(Self { settings, threshold, thresholds, classes: p.classes().clone() })
     }
 
+    /// Writes it as JSON. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let json = serde_json::to_vec_pretty(self)
+            .map_err(|e| Error::Internal { what: "writing conformal thresholds", detail: e.to_string() })?;
+        crate::write_whole(path.as_ref(), &json)
+    }
+
+    /// Reads what [`save`](Self::save) has written.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds something else.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let json = std::fs::read(path).map_err(Error::io(path))?;
+        let unread =
+            |e: serde_json::Error| Error::file(path, e.to_string(), "give a file of Conformal::save");
+        let read: Self = serde_json::from_slice(&json).map_err(unread)?;
+        if read.thresholds.len() == read.classes.len() {
+            return Ok(read);
+        }
+        let problem = format!("{} thresholds for {} classes", read.thresholds.len(), read.classes.len());
+        Err(Error::file(path, problem, "give a file of Conformal::save"))
+    }
+
     /// The sets of other samples. Shape: (N, K) probabilities → N sets.
     ///
     /// # Errors
@@ -317,7 +346,7 @@ pub struct SetsOfClass {
     pub class: String,
     /// Samples of the class.
     pub samples: usize,
-    /// Share of their sets that hold the class; NaN (`null` in JSON) of no sample.
+    /// Share of their sets that contain the class; NaN (`null` in JSON) of no sample.
     pub coverage: f64,
     /// Mean size of their sets; NaN (`null` in JSON) of no sample.
     pub mean_size: f64,
@@ -334,6 +363,29 @@ impl PredictionSets {
         self.inside.view()
     }
 
+    /// Number of sets, N.
+    pub fn len(&self) -> usize {
+        self.inside.nrows()
+    }
+
+    /// Whether there is no set.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether class k is in the set of sample n.
+    ///
+    /// # Panics
+    /// Beyond the last sample or class.
+    pub fn contains(&self, n: usize, k: usize) -> bool {
+        self.inside[[n, k]]
+    }
+
+    /// The classes of each set, as columns of [`classes`](Self::classes).
+    pub fn iter(&self) -> impl Iterator<Item = Vec<usize>> + '_ {
+        self.inside.outer_iter().map(|set| (0..set.len()).filter(|&k| set[k]).collect())
+    }
+
     /// Classes in each set. Shape: N.
     pub fn sizes(&self) -> Vec<usize> {
         self.inside.outer_iter().map(|set| set.iter().filter(|inside| **inside).count()).collect()
@@ -344,8 +396,8 @@ impl PredictionSets {
         self.sizes().iter().sum::<usize>() as f64 / self.inside.nrows() as f64
     }
 
-    /// Share of the sets that hold the truth; with label distributions, the mean share of the votes that
-    /// they hold, `(1/N) Σ_n Σ_{k in set} y_nk`.
+    /// Share of the sets that contain the true class; with label distributions, the mean share of the votes that
+    /// they contain, `(1/N) Σ_n Σ_{k in set} y_nk`.
     ///
     /// # Errors
     /// No sample, or different lengths or class lists.

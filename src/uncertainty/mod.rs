@@ -1,5 +1,5 @@
 //! Uncertainty of predictions and its evaluation: several members' disagreement, sets of classes
-//! that hold the truth as often as promised, the error after rejecting uncertain predictions (selective prediction),
+//! that contain the true class as often as promised, the error after rejecting uncertain predictions (selective prediction),
 //! and the choice of training samples.
 //!
 //! [`Members`] are the predictions of an ensemble's networks, or of the passes of one network with dropout

@@ -59,7 +59,7 @@ fn hong_kong_from_polygons_is_hong_kong_from_the_raster() {
 }
 
 #[test]
-fn polygons_are_burnt_in_as_rasterio_burns_them() {
+fn polygons_are_rasterised_as_rasterio_rasterises_them() {
     let labels = open(&Labelling::default(), "polygons.shp").unwrap();
     assert_eq!(numbers(&labels), known()["burnt"]);
     let report = labels.report().clone();
@@ -104,7 +104,7 @@ fn groups_are_named_by_a_field_and_stay_whole() {
     assert!(plan.is_err_and(|error| error.to_string().contains("no testing patch is left")));
     let all = Cutting { shares: Shares::new(100.0, 0.0, 0.0).unwrap(), ..cutting };
     let _writing = super::writing();
-    all.cut(&dates, &labels, &folder.path().join("out"), &mut Silent).unwrap();
+    all.cut(&dates, &labels, folder.path().join("out"), &mut Silent).unwrap();
     let patches = So2Sat::open(folder.path().join("out/training.h5")).unwrap().patches().unwrap();
     let (classes, groups) = (patches.labels().unwrap(), patches.groups().unwrap());
     for (class, group) in classes.indices().iter().zip(groups) {

@@ -91,7 +91,7 @@ fn every_encoding_is_read_as_gdal_reads_it() {
 }
 
 #[test]
-fn an_encoding_that_is_not_read_is_named_with_the_command_that_mends_it() {
+fn an_encoding_that_is_not_read_is_named_with_the_command_that_converts_it() {
     let known = known();
     let refused = known["unsupported"].as_object().unwrap();
     assert_eq!(refused.len(), 8);

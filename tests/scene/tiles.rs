@@ -221,7 +221,7 @@ fn refused(tiling: &Tiling, scene: &Scene, sky: Option<(&Path, f64)>) -> String 
     let filter = CloudFilter { most: sky.map_or(0.15, |sky| sky.1), ..CloudFilter::default() };
     let scl = sky.map(|(path, _)| GeoTiff::open(path).unwrap());
     let error = tiling.cut(scene, &labels(), scl.as_ref().map(|scl| (scl, &filter)), &mut Silent);
-    let message = error.err().expect("it is refused").to_string();
+    let message = error.expect_err("it is refused").to_string();
     assert!(!message.contains('\n'), "{message}");
     message
 }

@@ -253,6 +253,15 @@ impl Patches {
         LabelDistributions::new(self.classes.clone(), y)
     }
 
+    /// What a network is trained on: the [`distributions`](Self::distributions) where there are any, else the
+    /// [`labels`](Self::labels), one-hot. Shape: (N, K).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn targets(&self) -> Result<LabelDistributions> {
+        if self.has_distributions() { self.distributions() } else { Ok(self.labels()?.one_hot()) }
+    }
+
     /// The class of each patch: its label, or where there are no labels the class of the largest share
     /// of its distribution, the first of equals.
     ///

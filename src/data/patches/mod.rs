@@ -311,6 +311,38 @@ impl Patches {
         Ok(Self { rows, ..self.clone() })
     }
 
+    /// Consecutive parts that begin at the first patch and at these positions: one part more than positions.
+    ///
+    /// # Errors
+    /// Positions that do not rise, or that leave a part empty.
+    ///
+    /// ```
+    /// use lcz::{Classes, Imagery, data::Patches};
+    /// let images = ndarray::Array4::zeros((10, 32, 32, 10));
+    /// let [train, test] = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images)?.split_at([7])?;
+    /// assert_eq!((train.len(), test.len()), (7, 3));
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn split_at<const AT: usize, const PARTS: usize>(
+        &self,
+        positions: [usize; AT],
+    ) -> Result<[Self; PARTS]> {
+        const { assert!(PARTS == AT + 1, "there is one part more than positions") };
+        let mut parts = Vec::with_capacity(PARTS);
+        let mut start = 0;
+        for end in positions.into_iter().chain([self.len()]) {
+            if end <= start || end > self.len() {
+                let problem = format!("a part from {start} to {end} of {} patches", self.len());
+                return Err(Error::input(self.name(), problem, "give rising positions within the set"));
+            }
+            parts.push(self.select(&(start..end).collect::<Vec<_>>())?);
+            start = end;
+        }
+        parts
+            .try_into()
+            .map_err(|_| Error::Internal { what: "splitting patches", detail: "a part too many".to_owned() })
+    }
+
     /// The same patches, some at a time, with their positions.
     pub(crate) fn parts(&self, size: usize) -> impl Iterator<Item = (Range<usize>, Self)> {
         (0..self.len()).step_by(size).map(move |start| {

@@ -62,6 +62,14 @@ pub enum Stated {
 /// | `true_label,pred_label,confidence` | and the calibration of the predicted class; any class names |
 /// | `label,p_1,…,p_K` | everything that needs no votes; the columns name the classes |
 ///
+/// ```no_run
+/// use lcz::{data::predictions, scorecard::ScorecardSettings};
+/// let read = predictions::read("predictions.csv", None)?;
+/// let card = lcz::run::score(&read, ScorecardSettings::default(), &mut lcz::progress::Silent)?;
+/// println!("{} samples\n{card}", read.labels.len());
+/// # Ok::<(), lcz::Error>(())
+/// ```
+///
 /// # Errors
 /// Another header, a line of another width, a label that is no class, a number that is no probability,
 /// rows that do not sum to 1, no sample: names the file and the line or row.

@@ -19,6 +19,7 @@ use crate::{Classes, Error, Probabilities, Result};
 ///
 /// Its ending sets its format: `.h5`, or `.csv` (label and probabilities) or `.npz`, which are written when all predictions
 /// are there.
+#[derive(Debug)]
 pub struct PredictionWriter {
     format: Format,
     /// N, or N, S and S.

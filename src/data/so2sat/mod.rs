@@ -71,7 +71,7 @@ pub(crate) const SPLITS: [&str; 3] = ["training.h5", "validation.h5", "testing.h
 /// let (train, validation, test) = so2sat.splits()?;
 /// # Ok::<(), lcz::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct So2Sat {
     path: PathBuf,
     files: Files,
@@ -80,7 +80,7 @@ pub struct So2Sat {
     split_by: SplitBy,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 enum Files {
     One(Arc<SourceFile>),
     Folder([Option<Arc<SourceFile>>; 3]),
@@ -175,8 +175,8 @@ impl So2Sat {
                     let advice = "add what is missing, or open one file and split it";
                     return Err(Error::file(&self.path, problem, advice));
                 };
-                check_alike(training, validation)?;
-                check_alike(training, test)?;
+                check_same_kind(training, validation)?;
+                check_same_kind(training, test)?;
                 Ok((self.view(training)?, self.view(validation)?, self.view(test)?))
             }
             Files::One(file) => {
@@ -257,7 +257,7 @@ impl So2Sat {
 }
 
 /// Refuses to train on one kind of patch and test on another.
-fn check_alike(training: &SourceFile, other: &SourceFile) -> Result<()> {
+fn check_same_kind(training: &SourceFile, other: &SourceFile) -> Result<()> {
     let advice = "the three files are to hold the same kind of patches";
     if let Some(problem) = training.imagery.mismatch(&other.imagery) {
         return Err(Error::input(other.name(), format!("{problem} as in {}", training.name()), advice));

@@ -39,7 +39,7 @@ pub(super) struct Cities {
 }
 
 /// The file of places next to a file of patches, if there is one: `training_geo.h5` next to `training.h5`.
-pub(super) fn beside(path: &Path) -> Option<PathBuf> {
+pub(super) fn next_to(path: &Path) -> Option<PathBuf> {
     let stem = path.file_stem()?.to_str()?;
     let beside = path.with_file_name(format!("{stem}_geo.h5"));
     beside.is_file().then_some(beside)
@@ -47,7 +47,7 @@ pub(super) fn beside(path: &Path) -> Option<PathBuf> {
 
 /// The file to look for a dataset in: the patches' own, else the one next to it.
 fn holder(path: &Path, dataset: &str) -> Result<Option<(PathBuf, File)>> {
-    for path in [Some(path.to_owned()), beside(path)].into_iter().flatten() {
+    for path in [Some(path.to_owned()), next_to(path)].into_iter().flatten() {
         let file = open_file(&path)?;
         if file.link_exists(dataset) {
             return Ok(Some((path, file)));

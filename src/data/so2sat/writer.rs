@@ -101,6 +101,7 @@ impl<'a> Rows<'a> {
 /// assert_eq!(So2Sat::open(&path)?.patches()?.len(), 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug)]
 pub struct Writer {
     layout: Layout,
     rows: usize,

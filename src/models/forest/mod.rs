@@ -16,7 +16,7 @@ use self::columns::Columns;
 use self::grow::Grown;
 pub use self::settings::{FeatureRule, FeatureSet, ForestSettings, MaxFeatures};
 pub(crate) use self::tree::{Node, Tree};
-use super::{Classifier, check_imagery, check_labels, described_as};
+use super::{Classifier, check_imagery, described_as};
 use crate::data::Patches;
 use crate::progress::Progress;
 use crate::{Classes, Error, Imagery, Labels, Probabilities, Result};
@@ -48,8 +48,9 @@ const TREES_A_REPORT: usize = 10;
 /// let images = ndarray::Array4::from_shape_vec((6, 1, 1, 2), pixels).unwrap();
 /// let patches = Patches::in_memory(imagery, classes.clone(), images)?;
 /// let labels = Labels::new(classes, vec![0, 0, 0, 1, 1, 1])?;
+/// let patches = patches.with_labels(&labels)?;
 ///
-/// let forest = RandomForest::fit(&patches, &labels, &ForestSettings::default(), 0, &mut Silent)?;
+/// let forest = RandomForest::fit(&patches, &ForestSettings::default(), &mut Silent)?;
 /// assert_eq!(forest.predict(&patches)?.predicted(), labels);
 /// let importance = forest.importance_by_band();
 /// assert!(importance[1] > importance[0]);
@@ -60,7 +61,6 @@ pub struct RandomForest {
     pub(crate) imagery: Imagery,
     pub(crate) classes: Classes,
     pub(crate) settings: ForestSettings,
-    pub(crate) seed: u64,
     /// Where the training patches are from.
     pub(crate) provenance: String,
     pub(crate) trees: Vec<Tree>,
@@ -78,7 +78,8 @@ pub struct OutOfBag {
 }
 
 impl RandomForest {
-    /// Grows a forest.
+    /// Grows a forest on the [labels](Patches::labels_or_majority) of the patches; without labels on the majority of their
+    /// votes.
     ///
     /// Memory at the peak: about 9 bytes per feature value, so 90 kB per So2Sat patch with
     /// [`FeatureSet::Pixels`] (measured: 0.19 GB for 2,100 patches), while columns of values give way to
@@ -86,16 +87,10 @@ impl RandomForest {
     /// once, a few patches at a time.
     ///
     /// # Errors
-    /// Another number of labels than patches, settings that do not fit, patches that cannot be read
+    /// Patches without labels and votes, settings that do not fit, patches that cannot be read
     /// (a NaN names its row), or too little memory.
-    pub fn fit(
-        patches: &Patches,
-        labels: &Labels,
-        settings: &ForestSettings,
-        seed: u64,
-        progress: &mut dyn Progress,
-    ) -> Result<Self> {
-        check_labels(patches, labels)?;
+    pub fn fit(patches: &Patches, settings: &ForestSettings, progress: &mut dyn Progress) -> Result<Self> {
+        let labels = &patches.labels_or_majority()?;
         let imagery = patches.imagery().clone();
         let features = settings.features.count(&imagery);
         let drawn = settings.check(features)?;
@@ -113,8 +108,9 @@ impl RandomForest {
         while grown.len() < settings.trees {
             let first = grown.len();
             let last = settings.trees.min(first + TREES_A_REPORT * threads);
-            let one =
-                |tree: usize| grow::tree(&columns, &y, classes.len(), settings, drawn, (seed, tree as u64));
+            let one = |tree: usize| {
+                grow::tree(&columns, &y, classes.len(), settings, drawn, (settings.seed, tree as u64))
+            };
             grown.par_extend((first..last).into_par_iter().with_max_len(1).map(one));
             progress.advance((last - first) as u64, "");
         }
@@ -127,7 +123,6 @@ impl RandomForest {
             imagery,
             classes: classes.clone(),
             settings: settings.clone(),
-            seed,
             provenance: patches.provenance().to_owned(),
             trees,
             out_of_bag,

@@ -21,10 +21,14 @@ pub struct ForestSettings {
     pub bootstrap: bool,
     /// The features of a patch.
     pub features: FeatureSet,
+    /// Random seed of the bootstrap samples and of the features drawn. A file of settings does not hold it: a run's is
+    /// `training.seed`.
+    #[serde(skip)]
+    pub seed: u64,
 }
 
 impl Default for ForestSettings {
-    /// scikit-learn's: 100 full trees, √F features per node, bootstrap; on the pixels.
+    /// scikit-learn's: 100 full trees, √F features per node, bootstrap; on the pixels. Seed 0.
     fn default() -> Self {
         Self {
             trees: 100,
@@ -33,6 +37,7 @@ impl Default for ForestSettings {
             max_depth: None,
             bootstrap: true,
             features: FeatureSet::Pixels,
+            seed: 0,
         }
     }
 }

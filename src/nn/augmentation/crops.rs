@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn crops_are_stretched_as_torchvision_stretches_them_and_masks_alike() {
+    fn crops_are_stretched_as_torchvision_stretches_them_and_masks_too() {
         let vectors = vectors();
         let size = vectors["size"].as_u64().unwrap() as usize;
         let image = numbers(&vectors["image"]).into_iter().map(|x| x as f32).collect();

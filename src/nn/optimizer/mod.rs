@@ -15,6 +15,7 @@ use crate::{Error, Result};
 /// An optimiser's rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Optimizer {
     /// Adam with Nesterov's look-ahead and a warming momentum (Dozat 2016): β = 0.9, 0.999,
     /// ε = 1e-7, μ_t = β₁ (1 − 0.5 · 0.96^(0.004 t)), as in the Keras that trained LCZ_LDL.
@@ -29,6 +30,7 @@ pub enum Optimizer {
 /// How the learning rate falls over the epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "kind")]
+#[non_exhaustive]
 pub enum Schedule {
     /// Not at all.
     Constant,

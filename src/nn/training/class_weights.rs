@@ -13,7 +13,7 @@ use crate::{Error, Result};
 pub enum ClassWeights {
     /// All classes count equally, each patch once.
     #[default]
-    None,
+    Uniform,
     /// w_k = N / (K n_k), with n_k the labels' mass on class k (how many patches or pixels it has) and K the
     /// classes that have any: rare classes count as much as frequent ones (scikit-learn's `balanced`).
     Balanced,
@@ -34,7 +34,7 @@ impl TryFrom<Given> for ClassWeights {
 
     fn try_from(given: Given) -> std::result::Result<Self, String> {
         match given {
-            Given::Word(word) if word == "none" => Ok(Self::None),
+            Given::Word(word) if word == "none" => Ok(Self::Uniform),
             Given::Word(word) if word == "balanced" => Ok(Self::Balanced),
             Given::Numbers(weights) if weights.iter().all(|w| w.is_finite() && *w > 0.0) => {
                 Ok(Self::Each(weights))
@@ -48,7 +48,7 @@ impl TryFrom<Given> for ClassWeights {
 impl From<ClassWeights> for Given {
     fn from(weights: ClassWeights) -> Self {
         match weights {
-            ClassWeights::None => Self::Word("none".to_owned()),
+            ClassWeights::Uniform => Self::Word("none".to_owned()),
             ClassWeights::Balanced => Self::Word("balanced".to_owned()),
             ClassWeights::Each(weights) => Self::Numbers(weights),
         }
@@ -60,10 +60,10 @@ impl ClassWeights {
     ///
     /// # Errors
     /// Another number of factors than of classes.
-    pub(super) fn of(&self, examples: Examples<'_>) -> Result<Option<Vec<f64>>> {
+    pub(super) fn of(&self, examples: &Examples<'_>) -> Result<Option<Vec<f64>>> {
         let classes = examples.classes().len();
         match self {
-            Self::None => Ok(None),
+            Self::Uniform => Ok(None),
             Self::Each(weights) if weights.len() == classes => Ok(Some(weights.clone())),
             Self::Each(weights) => Err(Error::input(
                 "training.class_weights",
@@ -104,14 +104,14 @@ mod tests {
         let (two, none) = (patches(2, 2), Masks::IGNORED);
         let masks = Masks::new(classes, array![[[0, none], [1, 0]], [[3, 1], [none, 0]]]).unwrap();
         let pixels = Examples::from(Masked { patches: &two, masks: &masks });
-        for examples in [examples, pixels] {
+        for examples in [&examples, &pixels] {
             let weights = ClassWeights::Balanced.of(examples).unwrap().unwrap();
             for (got, expected) in weights.iter().zip([2.0 / 3.0, 1.0, 1.0, 2.0]) {
                 assert!((got - expected).abs() < 1e-12, "{weights:?}");
             }
-            assert_eq!(ClassWeights::None.of(examples).unwrap(), None);
+            assert_eq!(ClassWeights::Uniform.of(examples).unwrap(), None);
         }
-        let error = ClassWeights::Each(vec![1.0; 3]).of(examples).unwrap_err().to_string();
+        let error = ClassWeights::Each(vec![1.0; 3]).of(&examples).unwrap_err().to_string();
         assert!(error.contains("3 numbers for 4 classes"), "{error}");
     }
 
@@ -121,7 +121,7 @@ mod tests {
         struct Holder {
             w: ClassWeights,
         }
-        for w in [ClassWeights::None, ClassWeights::Balanced, ClassWeights::Each(vec![0.5, 2.0])] {
+        for w in [ClassWeights::Uniform, ClassWeights::Balanced, ClassWeights::Each(vec![0.5, 2.0])] {
             let text = toml::to_string(&Holder { w: w.clone() }).unwrap();
             assert_eq!(toml::from_str::<Holder>(&text).unwrap().w, w, "{text}");
         }

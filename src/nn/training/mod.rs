@@ -8,6 +8,8 @@
 //! those of an uninterrupted training.
 
 mod class_weights;
+mod observer;
+mod settings;
 mod state;
 mod tally;
 mod targets;
@@ -19,191 +21,31 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::augmentation::{Augmentation, Views};
+use super::augmentation::Views;
 use super::inference::{Inference, array, maps};
 use super::layers::Pass;
 use super::module::{Module, cross_entropy};
 use super::ops::{Backend, Maps, Matrix};
-use super::optimizer::{Optimizer, OptimizerState, Schedule, gradient_norm};
+use super::optimizer::{OptimizerState, gradient_norm};
 use super::out_of_memory::within_memory;
 use super::standardisation::Standardisation;
 use super::tape::{AnyTape, backward};
 use super::weights::{self, MovingAverages, Weights};
 use crate::data::{Masks, Patches};
-use crate::progress::{Lines, Silent};
-use crate::{Error, LabelDistributions, Progress, Result};
+use crate::{Error, LabelDistributions, Result};
 
 pub use class_weights::ClassWeights;
+pub use observer::Observer;
+pub use settings::{Keep, Training};
 pub(crate) use state::Position;
 pub use state::TrainingState;
 use tally::{Tally, counts};
-pub use targets::Examples;
+pub use targets::{Examples, IntoExamples};
 
 /// A batch's mean cross-entropy from which no training recovers, in nats: the labels' classes have
 /// probabilities of e^−10000. Batch norm keeps the loss finite at any learning rate, so that waiting
 /// for NaN may take for ever.
 const DIVERGED: f64 = 1e4;
-
-/// How a network is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Training {
-    /// Passes over the training set, at most.
-    pub epochs: usize,
-    /// Patches a step.
-    pub batch_size: usize,
-    /// The optimiser's rule.
-    pub optimizer: Optimizer,
-    /// The learning rate of the first epoch.
-    pub learning_rate: f64,
-    /// The schedule of the learning rate.
-    pub schedule: Schedule,
-    /// Epochs without a better validation loss before training stops; 0 never stops early.
-    pub patience: usize,
-    /// Which epoch's weights are kept.
-    pub keep: Keep,
-    /// Share that batch norm's moving averages keep at each step. Keras's default of 0.99 needs some
-    /// 500 steps to forget where it started: a shorter training tests near chance with it.
-    pub batch_norm_momentum: f64,
-    /// ε of label smoothing, (1 − ε) y + ε / K; 0 leaves the labels.
-    pub label_smoothing: f64,
-    /// λ of decoupled weight decay (Loshchilov & Hutter 2019): each step first takes the share
-    /// learning rate · λ off every weight of a convolution or a dense layer; biases and batch norm's
-    /// parameters stay. 0 for none.
-    pub weight_decay: f64,
-    /// The largest norm that the gradient of all parameters together may have; a larger one is scaled to
-    /// it (Pascanu, Mikolov & Bengio 2013). 0 for no bound.
-    pub clip_norm: f64,
-    /// How much the classes count.
-    pub class_weights: ClassWeights,
-    /// How each patch is changed at random before each step.
-    pub augmentation: Augmentation,
-    /// Random resized crops (Szegedy et al. 2015): of each patch, a part that is drawn in each epoch is seen, stretched to the patch's
-    /// size. Its share of the area is uniform between this, above 0, and 1, its width over its height log-uniform between
-    /// 3/4 and 4/3, as in torchvision's `RandomResizedCrop`; a mask is cropped as its patch. 1 for none.
-    pub crops: f64,
-    /// Random seed of the first weights, the order of the patches and dropout.
-    pub seed: u64,
-    /// Seconds after which a checkpoint is written in the middle of an epoch; 0 after each step. One
-    /// is written at the end of each epoch in any case, and where training is interrupted.
-    pub checkpoint_seconds: f64,
-}
-
-/// Which epoch's weights a training ends with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Keep {
-    /// Those of the lowest validation loss, as LCZ_LDL does; of the last epoch where nothing validates.
-    #[default]
-    Best,
-    /// Those of the last epoch, mostly overconfident.
-    Last,
-}
-
-impl Default for Training {
-    fn default() -> Self {
-        Self {
-            epochs: 300,
-            batch_size: 64,
-            optimizer: Optimizer::Nadam,
-            learning_rate: 0.002,
-            schedule: Schedule::Step { every: 5, factor: 0.5 },
-            patience: 20,
-            keep: Keep::Best,
-            batch_norm_momentum: 0.9,
-            label_smoothing: 0.0,
-            weight_decay: 0.0,
-            clip_norm: 0.0,
-            class_weights: ClassWeights::None,
-            augmentation: Augmentation::None,
-            crops: 1.0,
-            seed: 0,
-            checkpoint_seconds: 300.0,
-        }
-    }
-}
-
-impl Training {
-    /// The same with N epochs, over which a cosine falls.
-    #[must_use]
-    pub fn lasting(self, epochs: usize) -> Self {
-        let schedule = match self.schedule {
-            Schedule::Cosine { floor, .. } => Schedule::Cosine { epochs, floor },
-            other => other,
-        };
-        Self { epochs, schedule, ..self }
-    }
-
-    /// A warning, if the schedule gives the last epochs a learning rate of 0.
-    pub(crate) fn warning(&self) -> Option<String> {
-        let first = (1..=self.epochs).find(|&epoch| self.schedule.factor(epoch) <= 0.0)?;
-        let epochs = self.epochs;
-        Some(format!(
-            "the learning rate is 0 from epoch {first} to {epochs}: the cosine has ended, and nothing more is learnt; \
-             train again with training.schedule={{kind=\"cosine\", epochs={epochs}}}, or with a floor above 0"
-        ))
-    }
-
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// A setting outside its range: names it.
-    pub fn check(&self) -> Result<()> {
-        let decays = self.weight_decay >= 0.0 && self.weight_decay * self.learning_rate < 1.0;
-        let settings = [
-            ("epochs", self.epochs as f64, self.epochs > 0, "choose at least 1"),
-            ("batch_size", self.batch_size as f64, self.batch_size > 0, "choose at least 1 (64 is usual)"),
-            (
-                "learning_rate",
-                self.learning_rate,
-                self.learning_rate.is_finite() && self.learning_rate > 0.0,
-                "choose a number above 0",
-            ),
-            (
-                "batch_norm_momentum",
-                self.batch_norm_momentum,
-                (0.0..1.0).contains(&self.batch_norm_momentum),
-                "choose 0 to below 1",
-            ),
-            (
-                "label_smoothing",
-                self.label_smoothing,
-                (0.0..=1.0).contains(&self.label_smoothing),
-                "choose 0 to 1",
-            ),
-            (
-                "weight_decay",
-                self.weight_decay,
-                self.weight_decay.is_finite() && decays,
-                "choose 0 (none) or more, below 1 / learning_rate (1e-4 to 0.05 is usual)",
-            ),
-            (
-                "clip_norm",
-                self.clip_norm,
-                self.clip_norm.is_finite() && self.clip_norm >= 0.0,
-                "choose 0 (no bound) or more",
-            ),
-            (
-                "crops",
-                self.crops,
-                self.crops > 0.0 && self.crops <= 1.0,
-                "choose above 0 to 1: the smallest share of a patch that a crop keeps (0.25, say), 1 for no crops",
-            ),
-            (
-                "checkpoint_seconds",
-                self.checkpoint_seconds,
-                self.checkpoint_seconds >= 0.0,
-                "choose 0 or more, inf for epochs only",
-            ),
-        ];
-        for (name, value, usable, advice) in settings {
-            if !usable {
-                return Err(Error::input(format!("training.{name}"), value.to_string(), advice));
-            }
-        }
-        self.schedule.check()
-    }
-}
 
 /// Patches and their labels, row by row.
 #[derive(Debug, Clone, Copy)]
@@ -224,7 +66,7 @@ pub struct Masked<'a> {
 }
 
 /// Training set, validation set and settings of a training.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Fit<'a> {
     /// The training set.
     pub train: Examples<'a>,
@@ -266,61 +108,6 @@ pub struct History {
     pub best_epoch: usize,
 }
 
-/// Follows a training: its progress, and each epoch's end. Without methods of its own it keeps nothing.
-///
-/// ```
-/// use lcz::{EpochRecord, Observer, Progress, Result, Weights};
-/// struct Losses(Vec<f64>);
-/// impl Progress for Losses {}
-/// impl Observer for Losses {
-///     fn epoch(&mut self, record: &EpochRecord, _: Option<&Weights>) -> Result<()> {
-///         self.0.push(record.training_loss);
-///         Ok(())
-///     }
-/// }
-/// ```
-pub trait Observer: Progress {
-    /// An epoch has ended; `best` holds the weights if they are the best so far.
-    ///
-    /// # Errors
-    /// Any error stops the training.
-    fn epoch(&mut self, _record: &EpochRecord, _best: Option<&Weights>) -> Result<()> {
-        Ok(())
-    }
-
-    /// Whether the training's state is wanted now, after a step or at the end of an epoch (after
-    /// [`epoch`](Self::epoch)).
-    fn wants_checkpoint(&mut self, _epoch_ended: bool) -> bool {
-        false
-    }
-
-    /// The training's state: as wanted, and where [`Progress::interrupted`] ends it.
-    ///
-    /// # Errors
-    /// Any error stops the training.
-    fn checkpoint(&mut self, _state: &TrainingState) -> Result<()> {
-        Ok(())
-    }
-}
-
-impl Observer for Silent {}
-impl Observer for Lines {}
-impl Observer for dyn Progress + '_ {}
-
-impl<O: Observer + ?Sized> Observer for &mut O {
-    fn epoch(&mut self, record: &EpochRecord, best: Option<&Weights>) -> Result<()> {
-        (**self).epoch(record, best)
-    }
-
-    fn wants_checkpoint(&mut self, epoch_ended: bool) -> bool {
-        (**self).wants_checkpoint(epoch_ended)
-    }
-
-    fn checkpoint(&mut self, state: &TrainingState) -> Result<()> {
-        (**self).checkpoint(state)
-    }
-}
-
 /// Trains a module from a state on; it ends with the best epoch's weights, or after an error with those
 /// it had.
 pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
@@ -342,10 +129,10 @@ pub(crate) fn fit<D: Backend<f32>, M: Module<f32, D>>(
     let optimizer = OptimizerState::restored(training.optimizer, device, done, &moments, &before);
     drop(moments);
     let history = optimizer.and_then(|optimizer| {
-        let class_weights = training.class_weights.of(of.train)?;
+        let class_weights = training.class_weights.of(&of.train)?;
         let trainer =
             Trainer { module, device, standardisation, training, class_weights, optimizer, position, best };
-        within_memory(training.batch_size, || trainer.run(of, observer))
+        within_memory(training.batch_size, || trainer.run(&of, observer))
     });
     if history.is_err() {
         weights::write(module, &before)?;
@@ -382,7 +169,7 @@ struct Trainer<'a, D: Backend<f32>, M> {
 
 impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     /// The loop over epochs.
-    fn run(mut self, of: Fit<'_>, observer: &mut dyn Observer) -> Result<History> {
+    fn run(mut self, of: &Fit<'_>, observer: &mut dyn Observer) -> Result<History> {
         while !self.position.is_over(self.training) {
             let record = self.epoch(of, observer)?;
             let left = self.time_left(&record);
@@ -451,12 +238,12 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     }
 
     /// The rest of an epoch: batches, then the validation set.
-    fn epoch(&mut self, of: Fit<'_>, observer: &mut dyn Observer) -> Result<EpochRecord> {
+    fn epoch(&mut self, of: &Fit<'_>, observer: &mut dyn Observer) -> Result<EpochRecord> {
         let since = Instant::now();
         let epoch = self.position.epoch();
         let learning_rate = self.training.learning_rate * self.training.schedule.factor(epoch);
-        self.pass(epoch, learning_rate, of.train, since, observer)?;
-        let validated = of.validation.map(|set| self.validate(set, since, observer)).transpose()?;
+        self.pass(epoch, learning_rate, &of.train, since, observer)?;
+        let validated = of.validation.as_ref().map(|set| self.validate(set, since, observer)).transpose()?;
         let trained = &self.position.tally;
         let record = EpochRecord {
             epoch,
@@ -476,7 +263,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         }
     }
 
-    fn validate(&self, set: Examples<'_>, since: Instant, observer: &mut dyn Observer) -> Result<Tally> {
+    fn validate(&self, set: &Examples<'_>, since: Instant, observer: &mut dyn Observer) -> Result<Tally> {
         let (mut tally, as_they_are) = (Tally::default(), Views::default());
         let inference = Inference {
             module: &*self.module,
@@ -502,7 +289,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         &mut self,
         epoch: usize,
         learning_rate: f64,
-        train: Examples<'_>,
+        train: &Examples<'_>,
         since: Instant,
         observer: &mut dyn Observer,
     ) -> Result<()> {
@@ -559,7 +346,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
     fn stage(
         &self,
         [epoch, batch]: [usize; 2],
-        train: Examples<'_>,
+        train: &Examples<'_>,
         positions: &[usize],
         mut images: Array4<f32>,
     ) -> Staged<D> {

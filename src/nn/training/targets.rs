@@ -1,5 +1,7 @@
 //! The targets of a training: a distribution for each patch, or a class for each pixel.
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
@@ -8,37 +10,64 @@ use crate::data::{Masks, Patches, Sample};
 use crate::nn::augmentation::Views;
 use crate::{Classes, Error, LabelDistributions, Result};
 
-/// Patches and their targets: made of [`Labelled`] or [`Masked`].
-#[derive(Debug, Clone, Copy)]
+/// Patches and their targets: made of [`Labelled`], [`Masked`] or patches that have them ([`IntoExamples`]).
+#[derive(Debug, Clone)]
 pub struct Examples<'a> {
     pub(crate) patches: &'a Patches,
     targets: Targets<'a>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Targets<'a> {
     /// One row per patch.
-    Patches(&'a LabelDistributions),
+    Patches(Cow<'a, LabelDistributions>),
     /// One row per pixel: patch by patch, line by line.
-    Pixels(&'a Masks),
+    Pixels(Cow<'a, Masks>),
 }
 
 impl<'a> From<Labelled<'a>> for Examples<'a> {
     fn from(Labelled { patches, labels }: Labelled<'a>) -> Self {
-        Self { patches, targets: Targets::Patches(labels) }
+        Self { patches, targets: Targets::Patches(Cow::Borrowed(labels)) }
     }
 }
 
 impl<'a> From<Masked<'a>> for Examples<'a> {
     fn from(Masked { patches, masks }: Masked<'a>) -> Self {
-        Self { patches, targets: Targets::Pixels(masks) }
+        Self { patches, targets: Targets::Pixels(Cow::Borrowed(masks)) }
+    }
+}
+
+/// What a network is trained on: [`Labelled`], [`Masked`], or patches with the targets that they have.
+pub trait IntoExamples<'a> {
+    /// The examples of a network that classifies such samples.
+    ///
+    /// # Errors
+    /// Patches without targets, or whose targets cannot be read.
+    fn into_examples(self, sample: Sample) -> Result<Examples<'a>>;
+}
+
+impl<'a, T: Into<Examples<'a>>> IntoExamples<'a> for T {
+    fn into_examples(self, _: Sample) -> Result<Examples<'a>> {
+        Ok(self.into())
+    }
+}
+
+/// For a network of patches their vote shares or distributions, without these their labels (one-hot); for a network of
+/// pixels their masks.
+impl<'a> IntoExamples<'a> for &'a Patches {
+    fn into_examples(self, sample: Sample) -> Result<Examples<'a>> {
+        let targets = match sample {
+            Sample::Patch => Targets::Patches(Cow::Owned(self.targets()?)),
+            Sample::Pixel => Targets::Pixels(Cow::Owned(self.masks()?)),
+        };
+        Ok(Examples { patches: self, targets })
     }
 }
 
 impl Examples<'_> {
     /// The classes of the targets.
     pub(crate) fn classes(&self) -> &Classes {
-        match self.targets {
+        match &self.targets {
             Targets::Patches(labels) => labels.classes(),
             Targets::Pixels(masks) => masks.classes(),
         }
@@ -63,7 +92,7 @@ impl Examples<'_> {
 
     /// The fingerprint of these targets: all their numbers, as bytes.
     pub(crate) fn bytes(&self) -> Box<dyn Iterator<Item = u8> + '_> {
-        match self.targets {
+        match &self.targets {
             Targets::Patches(labels) => {
                 Box::new(labels.view().into_iter().flat_map(|y| y.to_bits().to_le_bytes()))
             }
@@ -75,7 +104,7 @@ impl Examples<'_> {
     fn check(&self) -> Result<()> {
         let patches = self.patches;
         let refuse = |problem: String, advice: &str| Err(Error::input(patches.name(), problem, advice));
-        match self.targets {
+        match &self.targets {
             Targets::Patches(labels) if patches.len() != labels.len() || patches.is_empty() => refuse(
                 format!("{} patches and {} labels", patches.len(), labels.len()),
                 "give each patch a label, and at least one",
@@ -98,7 +127,7 @@ impl Examples<'_> {
 
     /// How much each class has of all samples: patches, or pixels that have a class.
     pub(super) fn masses(&self) -> (usize, Vec<f64>) {
-        match self.targets {
+        match &self.targets {
             Targets::Patches(labels) => {
                 let masses = labels.view().columns().into_iter().map(|y| y.sum()).collect();
                 (labels.len(), masses)
@@ -115,7 +144,7 @@ impl Examples<'_> {
     pub(super) fn rows(&self, positions: &[usize], views: &Views, epsilon: f64) -> Array2<f64> {
         let classes = self.classes().len();
         let uniform = epsilon / classes as f64;
-        match self.targets {
+        match &self.targets {
             // Orientation and crops do not change the class of a patch.
             Targets::Patches(labels) => {
                 labels.view().select(Axis(0), positions).mapv_into(|y| (1.0 - epsilon) * y + uniform)

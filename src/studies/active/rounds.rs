@@ -29,6 +29,7 @@ const ASKED: &str = "asked.csv";
 const PREDICTIONS: &str = "testing.h5";
 
 /// The data of a study.
+#[derive(Debug)]
 pub struct ActiveData {
     /// The training set, whose labels are requested round by round.
     pub pool: LabelledSet,

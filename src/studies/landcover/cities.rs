@@ -34,6 +34,7 @@ const CODES: &str = "code,class
 const EVERY: usize = 5;
 
 /// A city, cut.
+#[derive(Debug)]
 pub(super) struct City {
     pub name: String,
     pub scene: Scene,

@@ -175,6 +175,7 @@ pub enum CoverTask {
 }
 
 /// The data of the study.
+#[derive(Debug)]
 pub struct CoverData {
     /// The synthetic cities.
     cities: Vec<City>,

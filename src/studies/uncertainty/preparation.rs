@@ -24,6 +24,7 @@ const DISTANCES: &str = "distances.csv";
 const EXTRACTED: &str = "extracted.json";
 
 /// The data of a study.
+#[derive(Debug)]
 pub struct UncertaintyData {
     /// The study's, with the path of the data.
     config: Config,

@@ -2,6 +2,7 @@
 
 mod tables;
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,12 @@ enum Chunks {
     /// reading one patch decodes many: rows are read by blocks of whole chunks, one chunk after the
     /// other, and the last block is kept if only a part of it was wanted.
     Hostile { rows: usize, chunk: [usize; 4] },
+}
+
+impl fmt::Debug for SourceFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows of {}", self.rows, self.name())
+    }
 }
 
 impl SourceFile {
