@@ -6,7 +6,7 @@ use lcz::mapping::{self, MapOutput, Mapping};
 use lcz::models::Classifier;
 use lcz::ndarray::Array2;
 use lcz::prelude::*;
-use lcz::scene::{Radiometry, Scene};
+use lcz::scene::Scene;
 use lcz::synthetic::SyntheticScene;
 use lcz::{Classes, Imagery, Zone};
 
@@ -52,10 +52,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let city = folder.join("city");
     SyntheticScene { rows: 96, columns: 128, ..SyntheticScene::default() }.write(&city, &mut Silent)?;
     let bands = model.imagery.bands.names().iter().map(|band| city.join(format!("{band}.tif")));
-    let mapping = Mapping {
-        radiometry: Radiometry { scale: 1e-4, unit: model.imagery.unit.clone(), ..Radiometry::default() },
-        ..Mapping::default()
-    };
+    // Scale, offset and unit are those that the files state.
+    let mapping = Mapping::default();
     let truth = city.join("LCZ.tif");
     let output = MapOutput { truth: Some(&truth), ..MapOutput::default() };
     let map = mapping::map_with(&model, Scene::open(bands)?, &mapping, &output, &mut Silent)?;

@@ -72,6 +72,7 @@ mod nn;
 pub mod predictions;
 pub mod prelude;
 pub mod progress;
+mod provenance;
 pub mod run;
 #[cfg(feature = "scene")]
 pub mod scene;

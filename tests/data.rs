@@ -82,7 +82,7 @@ fn a_file_as_so2sat_has_them_is_read_as_f32() {
     assert_eq!((patches.len(), patches.imagery().patch_size), (6, 4));
     assert_eq!(patches.imagery().bands, Bands::sentinel2());
     assert_eq!(patches.imagery().unit, "reflectance");
-    assert_eq!(patches.provenance(), "not stated");
+    assert_eq!(patches.provenance(), "unknown source");
     assert_eq!(*patches.classes(), Classes::lcz());
     assert_eq!(patches.labels().unwrap().indices(), [0, 16, 5, 16, 10, 2]);
     assert!(!patches.has_votes() && patches.groups().is_none());

@@ -45,7 +45,11 @@ for name, expected in EXPECTED.items():
             assert raster.nodata == -2147483648
         if name == "f32":
             assert np.isnan(raster.nodata)
+        if name == "u16":
+            assert (raster.scales, raster.offsets) == ((0.0001,), (-0.1,)), (raster.scales, raster.offsets)
+            assert raster.descriptions == ("B8A",) and raster.units == ("reflectance",) and raster.nodata == 0
         if name == "bands":
+            assert raster.scales == (0.5,) * 3 and raster.offsets == (273.15,) * 3 and raster.units == ("K",) * 3
             assert raster.descriptions == ("LCZ 1", "LCZ A & B", "<entropy>"), raster.descriptions
 
 print(f"rasterio {rasterio.__version__} read back {len(EXPECTED)} GeoTIFFs in {folder}")

@@ -136,8 +136,6 @@ fn each_window_has_the_probabilities_that_predict_gives_it() {
         &run,
         "--bands",
         &bands(place),
-        "--scale",
-        "1e-4",
         "--stride",
         "7px",
         "--probabilities",
@@ -329,11 +327,14 @@ fn pixels_of_another_size_are_brought_to_those_of_the_model() {
     for (a, b) in wanted.1.iter().zip(&given.1) {
         assert!((a - b).abs() < 1e-5, "{a} {b}");
     }
-    // As it is, the model is told that its pixels are of another size, which it refuses.
+    // As it is, it is mapped at its own pixels: windows of 8 pixels of 50 m, two pixels apart.
     let inputs = ["B1", "B2"].map(|band| text(&folder.join(format!("fine/{band}.tif")))).join(",");
-    let out = text(&folder.join("no.tif"));
-    let message = refused(&["map", &run, "--bands", &inputs, "--resample", "none", "--out", &out]);
-    assert!(message.contains("pixels of 50 m, not 100 m"), "{message}");
+    let out = text(&folder.join("own.tif"));
+    let output = lcz(&["map", &run, "--bands", &inputs, "--resample", "none", "--out", &out]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && told.contains("pixels of 50 m, not 100 m: mapped at"), "{told}");
+    let map = raster(Path::new(&out)).0;
+    assert_eq!((map.rows, map.columns), ((60 - 8) / 2 + 1, (70 - 8) / 2 + 1));
 }
 
 /// Writes a raster cell by cell.
@@ -455,7 +456,7 @@ fn what_cannot_be_mapped_is_told_in_one_line_and_leaves_nothing() {
     let one_fewer = all.split_once(',').unwrap().1;
     let message = told(one_fewer, &scaled);
     assert!(message.contains("band 'B12' is missing: the model takes B2 B3"), "{message}");
-    let message = told(&all, &[]);
+    let message = told(&all, &["--unit", "digital number"]);
     assert!(message.contains("pixels in digital number, not reflectance; say how values"), "{message}");
     let message = told(&all, &["--scale", "1e-4", "--stride", "0px"]);
     assert!(message.contains("stride: 0 pixels; give 100m"), "{message}");

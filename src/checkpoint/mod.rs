@@ -169,6 +169,21 @@ pub(crate) fn architecture(path: &Path) -> Result<toml::Table> {
     Header::read(path, |header| header.description::<Built>().map(|built| built.architecture))
 }
 
+/// What a model was trained on: its imagery, and the mean and the standard deviation of each band where it stores them.
+///
+/// # Errors
+/// The file cannot be read, or is not a model of ours.
+pub(crate) fn trained_on(path: &Path) -> Result<(Imagery, Option<Standardisation>)> {
+    #[derive(Deserialize)]
+    struct Trained {
+        imagery: Imagery,
+        standardisation: Option<Standardisation>,
+    }
+    Header::read(path, |header| {
+        header.description().map(|Trained { imagery, standardisation }| (imagery, standardisation))
+    })
+}
+
 /// The temperature that a model's file holds, if one was fitted.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use lcz::models::Sample;
 use lcz::run;
 use lcz::run::MembersSummary;
 
-use super::options::{Context, Measures, MonteCarloDropout, RunAndData};
+use super::options::{Context, IgnoreRadiometry, Measures, MonteCarloDropout, Provenance, RunAndData};
 use super::output::{self, Table, number};
 use super::scorecard;
 
@@ -35,11 +35,19 @@ pub struct Evaluate {
 
     #[command(flatten)]
     dropout: MonteCarloDropout,
+
+    #[command(flatten)]
+    guard: IgnoreRadiometry,
+
+    #[command(flatten)]
+    provenance: Provenance,
 }
 
 impl Evaluate {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let (run, data) = self.on.open()?;
+        let run = run.with_provenance(self.provenance.provenance);
+        self.guard.check(&data, "testing.h5", Some(&run))?;
         let (settings, passes) = (self.measures.get(), self.dropout.mc_dropout);
         let evaluation = run::evaluate(&run, &data, settings, passes, cx.device, &mut cx.progress)?;
         if cx.json {

@@ -6,11 +6,11 @@ use clap::Args;
 use lcz::data::so2sat::{self, So2Sat};
 use lcz::data::{BandStatistics, ClassCount, Patches, Summary};
 use lcz::display::percent;
-use lcz::figures::{self, Caption, Composite, Provenance, Source};
+use lcz::figures::{self, Caption, Composite, Source};
 use lcz::{Bands, Progress};
 use serde::Serialize;
 
-use super::options::{Context, FigureFolder};
+use super::options::{Context, FigureFolder, Provenance};
 use super::output::{self, Table};
 
 /// Describe a data set
@@ -37,6 +37,9 @@ pub struct Info {
 
     #[command(flatten)]
     figures: FigureFolder,
+
+    #[command(flatten)]
+    provenance: Provenance,
 }
 
 /// What is told of one file.
@@ -93,7 +96,7 @@ impl Info {
             Some(dataset) => So2Sat::open_as(file, dataset)?,
             None => So2Sat::open(file)?,
         };
-        let patches = data.patches()?;
+        let patches = data.described(self.provenance.provenance.as_deref()).patches()?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Report {
             summary: Summary::of(&patches)?,
@@ -113,7 +116,7 @@ fn gallery(patches: &Patches) -> lcz::Result<figures::Figure> {
     let data = patches.provenance();
     let caption = Caption::new("Patches of each class", format!("{data}, n = {}", patches.len()));
     let figure = figures::gallery(patches, 5, composite, &caption)?;
-    Ok(figure.with_provenance(&Provenance::of(data, Source::Other)))
+    Ok(figure.with_provenance(&figures::Provenance::of(data, Source::Other)))
 }
 
 impl Report {
@@ -123,7 +126,9 @@ impl Report {
         output::line(&self.summary.name)?;
         output::line(format!(
             "  patches     {} of {1} x {1} pixels ({pixel}, {2})",
-            self.summary.patches, imagery.patch_size, imagery.unit
+            self.summary.patches,
+            imagery.patch_size,
+            if self.summary.unit_assumed { "unit not stated, reflectance assumed" } else { &imagery.unit }
         ))?;
         output::line(format!("  bands       {}", imagery.bands))?;
         if !self.summary.has_labels() {

@@ -6,7 +6,9 @@ use lcz::mapping;
 use lcz::mapping::{MapReport, MapScores, Mapping};
 use lcz::run::Run;
 
-use super::options::{Context, Labels, Output, Provenance, RunFolder, SceneOptions, Stride, Unscaled};
+use super::options::{
+    Context, IgnoreRadiometry, Labels, Output, Provenance, RunFolder, SceneOptions, Stride, Unscaled,
+};
 use super::output::{self, Table, number};
 
 /// Map a whole scene with a trained model
@@ -67,6 +69,9 @@ pub struct Map {
     unscaled: Unscaled,
 
     #[command(flatten)]
+    guard: IgnoreRadiometry,
+
+    #[command(flatten)]
     provenance: Provenance,
 }
 
@@ -82,6 +87,7 @@ impl Map {
             sigma: self.sigma.as_deref().map(str::parse).transpose()?,
             probabilities: self.probabilities,
             unscaled: self.unscaled.unscaled,
+            ignore_radiometry: self.guard.ignore_radiometry,
             data: self.provenance.provenance,
             device: cx.device,
         };
@@ -106,6 +112,9 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
     ))?;
     if let (Some(from), Some(to)) = (report.resampled_from, report.seen_metres) {
         output::line(format!("scene resampled from {from:.2} to {to:.2} m"))?;
+    }
+    if let Some(conversion) = &report.conversion {
+        output::line(conversion)?;
     }
     let what = match report.sample {
         Sample::Patch => "windows",

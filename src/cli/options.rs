@@ -1,10 +1,11 @@
 //! The options that verbs share: one name, one help text and one default in all of them.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{ArgAction, Args};
+use lcz::data::{So2Sat, check_reflectance};
 use lcz::models::Device;
 use lcz::run::{LabelKind, Run};
 use lcz::scene::{Codes, GeoBox, LabelRaster, Labelling, Radiometry, Scene};
@@ -92,6 +93,10 @@ single! {
     #[arg(long)]
     Unscaled { unscaled: bool }
 
+    /// Accept values that cannot be reflectance: digital numbers, a wrong scale or offset
+    #[arg(long)]
+    IgnoreRadiometry { ignore_radiometry: bool }
+
     /// Provenance of the data, as figures state it [default: from the files]
     #[arg(long, value_name = "TEXT")]
     Provenance { provenance: Option<String> }
@@ -117,6 +122,26 @@ single! {
 impl Seed {
     pub fn get(&self) -> u64 {
         self.seed.unwrap_or_default()
+    }
+}
+
+impl IgnoreRadiometry {
+    /// Refuses patches whose values cannot be reflectance: of a file, or of this file in a folder. Where they cannot be opened,
+    /// the verb says why.
+    pub fn check(&self, data: &Path, file: &str, run: Option<&Run>) -> lcz::Result<()> {
+        let data = if data.is_dir() { data.join(file) } else { data.to_owned() };
+        let (trained, set) = (run.map(Run::trained_on), So2Sat::open(data));
+        if self.ignore_radiometry || trained.as_ref().is_some_and(Result::is_err) {
+            return Ok(());
+        }
+        let (bands, trained) = match trained.transpose()? {
+            Some((imagery, trained)) => (Some(imagery.bands), trained),
+            None => (None, None),
+        };
+        match set.and_then(|set| bands.iter().fold(set, So2Sat::bands).patches()) {
+            Ok(patches) => check_reflectance(&patches, trained.as_ref()),
+            Err(_) => Ok(()),
+        }
     }
 }
 
@@ -218,19 +243,20 @@ pub struct SceneOptions {
     #[arg(long, value_name = "A.tif,...", required = true)]
     pub bands: Vec<String>,
 
-    /// Names of the bands, separated by commas [default: from the file names]
+    /// Names of the bands, separated by commas [default: from the files]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     band_names: Option<Vec<String>>,
 
-    /// Scale: a pixel is SCALE times the value in the file, plus OFFSET [default: 1]
+    /// Scale: a pixel is SCALE times the value in the file, plus OFFSET [default: from the file, else 1]
     #[arg(long, allow_negative_numbers = true)]
     scale: Option<f64>,
 
-    /// Offset of the pixels; of Landsat 8, -0.1 with a scale of 2e-5 [default: 0]
+    /// Offset: -0.1 for Sentinel-2 since 25 January 2022 (scale 1e-4) and Landsat 8 (scale 2e-5) [default: from the file,
+    /// else 0]
     #[arg(long, allow_negative_numbers = true)]
     offset: Option<f64>,
 
-    /// Unit of the pixels [default: reflectance with --scale or --offset, else digital number]
+    /// Unit of the pixels [default: from the file, else reflectance with a scale or an offset, else digital number]
     #[arg(long)]
     unit: Option<String>,
 
@@ -256,15 +282,7 @@ impl SceneOptions {
 
     /// What the values in the files mean.
     pub fn radiometry(&self) -> Radiometry {
-        let default = Radiometry::default();
-        let scaled = self.scale.is_some() || self.offset.is_some();
-        let unit = if scaled { "reflectance".to_owned() } else { default.unit };
-        Radiometry {
-            scale: self.scale.unwrap_or(default.scale),
-            offset: self.offset.unwrap_or(default.offset),
-            unit: self.unit.clone().unwrap_or(unit),
-            no_data: self.nodata,
-        }
+        Radiometry { scale: self.scale, offset: self.offset, unit: self.unit.clone(), no_data: self.nodata }
     }
 
     /// The part of the scene that counts.

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use lcz::figures::{self, Caption, Provenance, Source, TilesPicture};
+use lcz::figures::{self, Caption, Source, TilesPicture};
 use lcz::scene::{CloudFilter, CutInto, CutReport, Cutting, GeoTiff, LabelRaster, Part, Plan, Scene};
 
-use super::options::{Context, LabelOptions, Output, SceneOptions, Split, Stride};
+use super::options::{Context, LabelOptions, Output, Provenance, SceneOptions, Split, Stride};
 use super::output::{self, Table};
 
 /// Cut patches from GeoTIFF bands
@@ -96,6 +96,9 @@ pub struct Patches {
     /// Number of tiles along a block of ground
     #[arg(long, value_name = "TILES", default_value_t = 3, requires = "masks")]
     block: usize,
+
+    #[command(flatten)]
+    provenance: Provenance,
 }
 
 impl Patches {
@@ -142,6 +145,7 @@ impl Patches {
             shares: self.split.split.as_deref().unwrap_or("60/15/25").parse()?,
             seed: self.split.seed.get(),
             into,
+            provenance: self.provenance.provenance.clone(),
         })
     }
 
@@ -172,7 +176,7 @@ fn figure(
     k: usize,
 ) -> lcz::Result<Option<figures::Figure>> {
     let Some((tiles, overview)) = plan.tiles(k)? else { return Ok(None) };
-    let data = date.provenance();
+    let data = plan.provenance();
     let picture = TilesPicture {
         overview: &overview,
         classes: labels.classes(),
@@ -181,7 +185,8 @@ fn figure(
         clouds: date.scene_classes().map_or_else(String::new, |_| cutting.clouds.sentence()),
     };
     let figure = figures::cut_scene(&picture, &Caption::new("How the scene was cut", data.clone()))?;
-    let provenance = Provenance { seed: Some(cutting.seed), ..Provenance::of(data, Source::Other) };
+    let provenance =
+        figures::Provenance { seed: Some(cutting.seed), ..figures::Provenance::of(data, Source::Other) };
     Ok(Some(figure.with_provenance(&provenance)))
 }
 
@@ -189,13 +194,18 @@ fn figure(
 fn print(report: &CutReport) -> anyhow::Result<()> {
     let distance = report.ground_sampling_distance.map(|metres| format!(", {metres:.2} m a pixel"));
     output::line(format!(
-        "{0} x {0} pixels{1}, {2} bands ({3}), {4}\n",
+        "{0} x {0} pixels{1}, {2} bands ({3}), {4}",
         report.patch_size,
         distance.unwrap_or_default(),
         report.bands.len(),
         report.bands,
         report.unit
     ))?;
+    let mut conversions: Vec<&String> =
+        report.dates.iter().filter_map(|date| date.conversion.as_ref()).collect();
+    conversions.dedup();
+    conversions.iter().try_for_each(output::line)?;
+    output::line("")?;
     if let Some(polygons) = &report.labels.polygons {
         output::line(format!(
             "{} polygons with a class in {} ({} without, {} outside, {} between the pixels' centres)\n",

@@ -5,7 +5,9 @@ use lcz::run;
 use lcz::run::Prediction;
 use lcz::uncertainty::MeanEntropy;
 
-use super::options::{Context, MonteCarloDropout, Output, RunAndData, Seed, Unscaled};
+use super::options::{
+    Context, IgnoreRadiometry, MonteCarloDropout, Output, Provenance, RunAndData, Seed, Unscaled,
+};
 use super::output;
 
 /// Predict class probabilities of patches or pixels
@@ -47,11 +49,19 @@ pub struct Predict {
 
     #[command(flatten)]
     seed: Seed,
+
+    #[command(flatten)]
+    guard: IgnoreRadiometry,
+
+    #[command(flatten)]
+    provenance: Provenance,
 }
 
 impl Predict {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let ((run, data), out) = (self.on.open()?, self.out.out);
+        let run = run.with_provenance(self.provenance.provenance);
+        self.guard.check(&data, "testing.h5", Some(&run))?;
         let how = Prediction {
             unscaled: self.unscaled.unscaled,
             passes: self.dropout.mc_dropout,

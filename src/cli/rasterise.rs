@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lcz::scene::Scene;
 use serde_json::json;
 
-use super::options::{Context, LabelOptions, Output};
+use super::options::{Context, LabelOptions, Output, Provenance};
 use super::output;
 
 /// Rasterise polygons on the grid of a GeoTIFF
@@ -32,11 +32,15 @@ pub struct Rasterise {
 
     #[command(flatten)]
     out: Output,
+
+    #[command(flatten)]
+    provenance: Provenance,
 }
 
 impl Rasterise {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let labels = self.labels.open(&[Scene::open([&self.like])?], &mut cx.progress)?;
+        let labels = labels.with_provenance(self.provenance.provenance.as_deref());
         labels.write(&self.out.out)?;
         let (pixels, classes) = (labels.sites().len(), labels.classes());
         let count = |k| labels.sites().iter().filter(|site| site.class == k).count();

@@ -8,7 +8,7 @@ use lcz::run;
 use lcz::run::{Changes, Config, DataSettings, ForestConfig, Outcome};
 use lcz::{Error, Progress};
 
-use super::options::{Context, Data, Epochs, Seed, Settings, Target};
+use super::options::{Context, Data, Epochs, IgnoreRadiometry, Provenance, Seed, Settings, Target};
 use super::output::{self, Table};
 
 /// All settings, as help shows them.
@@ -103,7 +103,7 @@ pub struct Train {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["config", "target", "keep", "seed", "augment", "ensemble", "batch_size", "learning_rate", "set"]
+        conflicts_with_all = ["config", "target", "keep", "seed", "augment", "ensemble", "batch_size", "learning_rate", "set", "provenance"]
     )]
     resume: Option<PathBuf>,
 
@@ -134,6 +134,12 @@ pub struct Train {
 
     #[command(flatten)]
     settings: Settings,
+
+    #[command(flatten)]
+    guard: IgnoreRadiometry,
+
+    #[command(flatten)]
+    provenance: Provenance,
 }
 
 impl Train {
@@ -160,6 +166,7 @@ impl Train {
         let choose = |data: &mut DataSettings| {
             data.path = self.data.data.unwrap_or_else(|| data.path.clone());
             data.labels = self.target.get().unwrap_or(data.labels);
+            data.provenance = self.provenance.provenance.or_else(|| data.provenance.take());
             anyhow::ensure!(!data.path.as_os_str().is_empty(), "--data: no data; give a folder or a file");
             Ok(())
         };
@@ -170,10 +177,12 @@ impl Train {
             anyhow::ensure!(cpu, "--device {device}: a forest grows on the processor; say cpu");
             let mut config = ForestConfig::read(config, &settings)?;
             choose(&mut config.data)?;
+            self.guard.check(&config.data.path, "training.h5", None)?;
             return forest(&config, &folder, json, progress);
         }
         let mut config = Config::read(config, &model, &settings)?;
         choose(&mut config.data)?;
+        self.guard.check(&config.data.path, "training.h5", None)?;
         if let Some(members) = self.ensemble {
             return ensemble(run::train_ensemble(&config, members, &folder, device, progress), &folder, json);
         }

@@ -9,6 +9,7 @@ use ndarray::{Array2, Array3, Array4, s};
 
 use super::so2sat::{Numbers, open_file, product};
 use super::{Masks, Patches};
+use crate::provenance::UNKNOWN;
 use crate::{Bands, Classes, Error, Imagery, Result};
 
 const IMAGES: &str = "sen2_l1c";
@@ -176,7 +177,8 @@ impl EoPatch {
             masks.slice_mut(s![n, .., ..]).assign(&self.cover.slice(s![down, across]));
         }
         let patches = Patches::in_memory(self.imagery(patch_size), self.classes.clone(), images)?;
-        let provenance = format!("real: {}, Sentinel-2 L1C, dates {dates:?}", self.name());
+        let provenance =
+            format!("{UNKNOWN}: {} in the layout of eo-learn's sample, dates {dates:?}", self.name());
         Ok((patches.with_provenance(&provenance), Masks::new(self.classes.clone(), masks)?))
     }
 }

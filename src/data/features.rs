@@ -143,7 +143,8 @@ impl FeatureFile {
         };
         let classes = read_classes(&file, path, columns)?;
         let stated = |name: &str| {
-            text_attribute(&file, path, name).map(|text| text.unwrap_or_else(|| "not stated".to_owned()))
+            text_attribute(&file, path, name)
+                .map(|text| text.unwrap_or_else(|| crate::provenance::UNKNOWN.to_owned()))
         };
         let (provenance, model) = (stated("provenance")?, stated("model")?);
         Ok(Self { path: path.to_owned(), file, features, extent: (rows, width), classes, provenance, model })

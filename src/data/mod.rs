@@ -9,6 +9,7 @@ mod masks;
 mod new_file;
 mod patches;
 pub mod predictions;
+pub(crate) mod reflectance;
 mod sample;
 mod signatures;
 pub mod so2sat;
@@ -18,6 +19,7 @@ mod votes;
 
 pub use masks::Masks;
 pub use patches::Patches;
+pub use reflectance::check_reflectance;
 pub use sample::Sample;
 pub use signatures::Signatures;
 pub use so2sat::So2Sat;

@@ -16,6 +16,8 @@ pub struct Summary {
     pub patches: usize,
     /// What a patch is.
     pub imagery: Imagery,
+    /// Whether the file does not state its unit, so that reflectance is assumed.
+    pub unit_assumed: bool,
     /// Where the pixels come from, in the words of the file.
     pub provenance: String,
     /// The classes, each with its patches where there are labels, its pixels where there are masks.
@@ -74,6 +76,7 @@ impl Summary {
             name: patches.name(),
             patches: patches.len(),
             imagery: patches.imagery().clone(),
+            unit_assumed: patches.assumes_unit(),
             provenance: patches.provenance().to_owned(),
             classes: (0..classes.len()).map(class).collect(),
             unlabelled_pixels: masks.map(|masks| masks.ignored() as f64 / masks.view().len() as f64),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Figure;
 use super::drawing::escaped;
 use crate::hash::checksum;
-use crate::{Error, Result};
+use crate::{Error, Result, provenance};
 
 /// What a CSV's provenance line begins with.
 const CSV_LINE: &str = "# provenance: ";
@@ -110,7 +110,7 @@ impl Provenance {
         Self {
             software: concat!("lcz ", env!("CARGO_PKG_VERSION")).to_owned(),
             revision: option_env!("LCZ_REVISION").map(str::to_owned),
-            synthetic: data.starts_with("synthetic"),
+            synthetic: provenance::synthetic(&data).is_some(),
             data,
             data_checksum: None,
             seed: None,

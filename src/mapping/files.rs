@@ -74,23 +74,26 @@ pub(super) struct Files {
 impl Files {
     pub fn create(names: &Names, grid: &Grid, table: &ClassNumbers, data: &str) -> Result<Self> {
         let colours = table.colours();
-        let of_classes = |what: &str, about: &str| {
-            let writer = GeoTiffWriter::<u8>::create(names.raster(what), grid)?;
+        let of_classes = |what: &str, band: &str, about: &str| {
+            let writer = GeoTiffWriter::<u8>::create(names.raster(what), grid)?.bands(&[band]);
             Ok::<_, Error>(writer.no_data(0).colours(&colours).describe(&format!("{about}; {data}")))
         };
-        let of_numbers = |what: &str, about: &str| {
-            let writer = GeoTiffWriter::<f32>::create(names.raster(what), grid)?;
+        let of_numbers = |what: &str, bands: &[&str], about: &str| {
+            let writer = GeoTiffWriter::<f32>::create(names.raster(what), grid)?.bands(bands);
             Ok::<_, Error>(writer.no_data(f32::NAN).describe(&format!("{about}; {data}")))
         };
         let numbers = table.legend();
         let codes: Vec<&str> = table.classes().codes().iter().map(String::as_str).collect();
-        let probabilities =
-            || Ok::<_, Error>(of_numbers("-probabilities", "class probabilities")?.bands(&codes));
+        let probabilities = || of_numbers("-probabilities", &codes, "class probabilities");
         Ok(Self {
-            zones: of_classes("", &numbers)?,
-            filtered: of_classes("-filtered", &format!("{numbers}, smoothed by a Gaussian"))?,
-            confidence: of_numbers("-confidence", "highest class probability")?,
-            entropy: of_numbers("-entropy", "entropy of the class probabilities in nats")?,
+            zones: of_classes("", "class", &numbers)?,
+            filtered: of_classes(
+                "-filtered",
+                "class filtered",
+                &format!("{numbers}, smoothed by a Gaussian"),
+            )?,
+            confidence: of_numbers("-confidence", &["confidence"], "highest class probability")?,
+            entropy: of_numbers("-entropy", &["entropy"], "entropy of the class probabilities in nats")?,
             probabilities: names.probabilities.then(probabilities).transpose()?,
         })
     }

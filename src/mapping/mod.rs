@@ -2,13 +2,12 @@
 //!
 //! ```no_run
 //! use lcz::mapping::{self, MapOutput, Mapping};
-//! use lcz::scene::{Radiometry, Scene};
+//! use lcz::scene::Scene;
 //! use lcz::{checkpoint, models::Device, progress::Silent};
 //! # fn main() -> lcz::Result<()> {
 //! let model = checkpoint::load_classifier("model.safetensors", Device::Cpu)?;
 //! let bands = model.imagery().bands.names().iter().map(|band| format!("city/{band}.tif"));
-//! let radiometry = Radiometry { scale: 1e-4, unit: "reflectance".to_owned(), ..Radiometry::default() };
-//! let mapping = Mapping { radiometry, ..Mapping::default() };
+//! let mapping = Mapping::default();
 //! let map = mapping::map_with(&*model, Scene::open(bands)?, &mapping, &MapOutput::default(), &mut Silent)?;
 //! map.figure.save("figures", "map")?;
 //! # Ok(())
@@ -26,7 +25,7 @@ use std::path::Path;
 
 use ndarray::Array2;
 
-use crate::data::Sample;
+use crate::data::{BandStatistics, Sample};
 use crate::display::percent;
 use crate::error::InputKind;
 use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
@@ -34,7 +33,7 @@ use crate::files::publish;
 use crate::models::{Calibrated, Classifier, Device};
 use crate::run::Run;
 use crate::scene::{Distance, GeoBox, GeoTiff, Grid, Radiometry, Scene, SceneView, Windows, classes_on};
-use crate::{Bands, Error, Progress, Result};
+use crate::{Bands, Error, Imagery, Progress, Result, provenance};
 
 use classification::Classification;
 use files::{Files, Names};
@@ -47,6 +46,7 @@ const ZONE: Distance = Distance::Metres(100.0);
 
 /// How a scene is mapped.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Mapping {
     /// The stride, on the ground or in pixels that the model sees. Where not given, 100 m for a model of
     /// patches, and half a tile for one of pixels.
@@ -64,14 +64,16 @@ pub struct Mapping {
     pub probabilities: bool,
     /// Whether the run's temperature is ignored.
     pub unscaled: bool,
-    /// Provenance of the scene for the figure; if not given, that of the files, or their names.
+    /// Whether the scene is mapped even if its values cannot be reflectance.
+    pub ignore_radiometry: bool,
+    /// Provenance of the scene, if its files do not state it.
     pub data: Option<String>,
     /// Where the model runs.
     pub device: Device,
 }
 
 impl Default for Mapping {
-    /// The files' own numbers, and everything else as is usual for the model.
+    /// The radiometry that the files state, and everything else as is usual for the model.
     fn default() -> Self {
         Self {
             stride: None,
@@ -81,6 +83,7 @@ impl Default for Mapping {
             sigma: None,
             probabilities: false,
             unscaled: false,
+            ignore_radiometry: false,
             data: None,
             device: Device::Cpu,
         }
@@ -98,6 +101,8 @@ pub struct MapOutput<'a> {
     pub truth: Option<&'a Path>,
     /// The figure's title, instead of one that names the model.
     pub title: Option<&'a str>,
+    /// Mean and standard deviation of each band that the model was trained on.
+    pub trained: Option<BandStatistics>,
     /// The random seed of the model.
     pub seed: Option<u64>,
     /// The configuration of the model.
@@ -151,7 +156,8 @@ pub fn map(
         None => model,
     };
     let (seed, configuration) = run.settings()?;
-    let output = MapOutput { out: Some(out), truth, seed, configuration, ..MapOutput::default() };
+    let (_, trained) = run.trained_on()?;
+    let output = MapOutput { out: Some(out), truth, trained, seed, configuration, ..MapOutput::default() };
     map_with(&*model, scene, mapping, &output, progress)
 }
 
@@ -172,11 +178,16 @@ pub fn map_with(
     let scene = named_as(scene, &imagery.bands)?;
     let place = scene.files()[0].path();
     let distance = imagery.ground_sampling_distance.filter(|_| mapping.resample);
+    scene.check_radiometry(&mapping.radiometry)?;
     let view = SceneView::of(&scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
+    let view = if mapping.resample { view } else { at_own_pixels(view, imagery) };
     if let Some(difference) = imagery.mismatch(&view.imagery(imagery.patch_size)) {
         let problem = format!("the model does not fit: {difference}");
         let advice = "say how values become the model's unit with --scale, --offset and --unit, or train on such pixels";
         return Err(Error::file(place, problem, advice));
+    }
+    if !mapping.ignore_radiometry {
+        view.check_reflectance(output.trained.as_ref())?;
     }
     let traversal = Traversal::of(model, &view, mapping.stride)?;
     let grid = traversal.map();
@@ -186,7 +197,7 @@ pub fn map_with(
     };
     let sigma = in_pixels(mapping.sigma.unwrap_or(usual), grid)?;
     let table = ClassNumbers::of(model.classes())?;
-    let data = mapping.data.clone().unwrap_or_else(|| scene.provenance());
+    let data = provenance::given(scene.provenance(), mapping.data.as_deref());
 
     let files = names.as_ref().map(|names| Files::create(names, grid, &table, &data)).transpose()?;
     let mut classified = Classification::of(model, &traversal, &table, files, progress)?;
@@ -221,6 +232,7 @@ pub fn map_with(
         seen_size: [view.grid().rows, view.grid().columns],
         seen_metres: view.grid().ground_sampling_distance(),
         resampled_from: view.source().ground_sampling_distance().filter(|_| resampled),
+        conversion: scene.conversion(&mapping.radiometry)?,
         stride: traversal.stride(),
         classified: classified.classified,
         without_data: total - classified.classified,
@@ -277,6 +289,18 @@ impl<'a> Traversal<'a> {
             Self::Tiles { stride, .. } => [*stride; 2],
         }
     }
+}
+
+/// A scene that is not resampled; warns where its pixels are not as large as those that the model was trained on.
+fn at_own_pixels<'a>(view: SceneView<'a>, model: &Imagery) -> SceneView<'a> {
+    let given = view.imagery(model.patch_size);
+    let view = view.of_any_size();
+    let same_otherwise = model.mismatch(&view.imagery(model.patch_size)).is_none();
+    if let Some(difference) = model.mismatch(&given).filter(|_| same_otherwise) {
+        let place = view.scene().files()[0].path().display();
+        tracing::warn!("{place}: {difference}: mapped at the scene's own pixels");
+    }
+    view
 }
 
 /// The bands that a model takes, by name.

@@ -24,6 +24,8 @@ pub struct MapReport {
     pub seen_metres: Option<f64>,
     /// Metres on the ground a pixel of the scene, where it was resampled.
     pub resampled_from: Option<f64>,
+    /// How values became pixels, in words; none where the pixels are the values.
+    pub conversion: Option<String>,
     /// The stride in pixels that the network saw, down and across.
     pub stride: [usize; 2],
     /// Windows or pixels that were classified.

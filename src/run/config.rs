@@ -45,6 +45,9 @@ pub struct DataSettings {
     pub without: Vec<String>,
     /// What a single file is split by.
     pub split: SplitBy,
+    /// Provenance of the data, where the files do not state it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<String>,
 }
 
 /// The labels of patches: one class per patch, or how the experts voted.

@@ -41,7 +41,7 @@ pub fn features(
     let out = out.as_ref();
     crate::files::check_free(out)?;
     let network = run.network(device)?;
-    let patches = So2Sat::open(data)?.bands(&network.imagery().bands).patches()?;
+    let patches = run.described(So2Sat::open(data)?).bands(&network.imagery().bands).patches()?;
     let mut writer = FeatureWriter::create(out, network.name(), &patches)?;
     progress.begin("features", patches.len() as u64);
     let mut width = 0;

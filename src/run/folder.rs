@@ -14,19 +14,22 @@ use super::members::{Members, member};
 use super::provenance::data_checksum;
 use super::sets::ExampleSet;
 use crate::checkpoint::{self, StoredTemperature};
-use crate::data::Patches;
+use crate::data::reflectance::so2sat_statistics;
 use crate::data::so2sat::So2Sat;
+use crate::data::{BandStatistics, Patches};
 use crate::figures::Curves;
 use crate::files::Partial;
 use crate::models::baselines::{MajorityClass, PixelGaussian};
 use crate::models::{Classifier, Device, Ensemble, McDropout, Model};
-use crate::nn::{EpochRecord, Keep};
-use crate::{Error, Progress, Result, write_whole};
+use crate::nn::{EpochRecord, Keep, Standardisation};
+use crate::{Error, Imagery, Progress, Result, write_whole};
 
 /// A run's folder and the names in it.
 #[derive(Debug, Clone)]
 pub struct Run {
     folder: PathBuf,
+    /// Provenance of the data that it is used on, where their files do not state it.
+    provenance: Option<String>,
 }
 
 /// The baselines of a run, fitted to its training set.
@@ -88,9 +91,9 @@ impl Run {
         let folder = folder.as_ref();
         Self::check_free(folder)?;
         let partial = Partial::folder(folder)?;
-        fill(&Self { folder: partial.path().to_owned() })?;
+        fill(&Self { folder: partial.path().to_owned(), provenance: None })?;
         partial.become_new()?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), provenance: None })
     }
 
     /// A folder that is not one of a U-Net's as lcz made them before a run was the same for all models.
@@ -100,7 +103,7 @@ impl Run {
             let advice = "cut the scene with `lcz patches --masks`, and train with `lcz train unet`";
             return Err(Error::file(folder, problem, advice));
         }
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), provenance: None })
     }
 
     /// Opens the folder of a run whose training is to be resumed.
@@ -182,6 +185,26 @@ impl Run {
         }
         self.check_model()?;
         checkpoint::load(self.model_file(), device)
+    }
+
+    /// What its model was trained on: the imagery, and the mean and the standard deviation of each band where known. An
+    /// imported network takes reflectance as it is, and was trained on So2Sat.
+    ///
+    /// # Errors
+    /// A model that cannot be read.
+    pub fn trained_on(&self) -> Result<(Imagery, Option<BandStatistics>)> {
+        if let Some(member) = self.ensemble()?.and_then(|members| members.into_iter().next()) {
+            return member.trained_on();
+        }
+        let (imagery, standardisation) = checkpoint::trained_on(&self.model_file())?;
+        let statistics = standardisation.and_then(|Standardisation { mean, deviation }| {
+            let identity = Standardisation::identity(mean.len());
+            if (&mean, &deviation) == (&identity.mean, &identity.deviation) {
+                return so2sat_statistics(&imagery);
+            }
+            Some(BandStatistics { mean, standard_deviation: deviation })
+        });
+        Ok((imagery, statistics))
     }
 
     /// The model, whatever it is, without its [`temperature`](Self::temperature).
@@ -305,10 +328,24 @@ impl Run {
     /// # Errors
     /// A configuration that cannot be read.
     pub fn as_trained(&self, so2sat: So2Sat) -> Result<So2Sat> {
-        match self.data()? {
-            Some(data) => data.choose(so2sat),
-            None => Ok(so2sat),
+        let Some(mut data) = self.data()? else { return Ok(self.described(so2sat)) };
+        // What was said of the training data holds for them alone.
+        if self.provenance.is_some() || !so2sat.path().starts_with(&data.path) {
+            data.provenance.clone_from(&self.provenance);
         }
+        data.choose(so2sat)
+    }
+
+    /// The same run, whose results state this provenance of the data where their files do not.
+    #[must_use]
+    pub fn with_provenance(mut self, provenance: Option<String>) -> Self {
+        self.provenance = provenance;
+        self
+    }
+
+    /// A data set with the provenance that is given for it.
+    pub(super) fn described(&self, so2sat: So2Sat) -> So2Sat {
+        so2sat.described(self.provenance.as_deref())
     }
 
     /// The labelled patches of a file, with the bands and without the zones that the run was trained with. Of the one
@@ -459,7 +496,7 @@ mod tests {
         let history = format!("{columns}\n1,2,0.5,1.5,0.5\n2,1,0.6,1.2,0.6\n3,0.5,0.7,1.9,0.5\n");
         for (setting, kept) in [("training.keep=best", 2), ("training.keep=last", 3)] {
             let place = tempfile::tempdir().unwrap();
-            let run = Run { folder: place.path().to_owned() };
+            let run = Run { folder: place.path().to_owned(), provenance: None };
             fs::write(place.path().join("history.csv"), &history).unwrap();
             run.write_config(&Config::read(None, "mlp", &[setting.to_owned()]).unwrap()).unwrap();
             let curves = run.curves().unwrap();

@@ -79,7 +79,7 @@ pub fn predict(
         Some(passes) => run.mc_dropout(passes, how.seed, how.device)?,
         None => run.classifier(how.device)?,
     };
-    let patches = So2Sat::open(data)?.bands(&model.imagery().bands).patches()?;
+    let patches = run.described(So2Sat::open(data)?).bands(&model.imagery().bands).patches()?;
     let stored = run.temperature()?;
     let (temperature, ignored) =
         if how.unscaled || how.passes.is_some() { (None, stored) } else { (stored, None) };

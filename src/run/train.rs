@@ -89,7 +89,7 @@ impl DataSettings {
     /// # Errors
     /// A zone that does not exist.
     pub(crate) fn choose(&self, so2sat: So2Sat) -> Result<So2Sat> {
-        let mut so2sat = so2sat.split_by(self.split);
+        let mut so2sat = so2sat.split_by(self.split).described(self.provenance.as_deref());
         if let Some(bands) = &self.bands {
             so2sat = so2sat.bands(bands);
         }

@@ -8,7 +8,7 @@ use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption, Figure, Provenance, Source};
 use crate::hash::checksum;
 use crate::metrics::VoteSummary;
-use crate::{Error, Result};
+use crate::{Error, Result, provenance};
 
 /// Summarises the votes of a file and draws them into a folder, if given: `voting-entropy` (where classes are
 /// zones) and `voting-confusion`. `data` is the provenance of the votes for the figures, for files that
@@ -39,11 +39,12 @@ pub(crate) fn vote_figures(
 ) -> Result<Vec<(&'static str, Figure)>> {
     let plain = matches!(file.extension().and_then(|extension| extension.to_str()), Some("csv" | "npy"));
     let name = || file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let data = match data {
-        Some(data) => data.to_owned(),
-        None if plain => name(),
-        None => So2Sat::open(file)?.patches()?.provenance().to_owned(),
+    let stated = if plain {
+        format!("{}: {}", provenance::UNKNOWN, name())
+    } else {
+        So2Sat::open(file)?.patches()?.provenance().to_owned()
     };
+    let data = provenance::given(stated, data);
     let bytes = if plain { Some(fs::read(file).map_err(Error::io(file))?) } else { None };
     let provenance = Provenance {
         data_checksum: bytes.map(checksum),

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use super::band_tags::BandTags;
 use super::geotiff::GeoTiff;
 use super::grid::{Grid, Window};
+use crate::provenance::{self, UNKNOWN};
 use crate::{Bands, Error, Result};
 
 /// The bands of one place on one date: GeoTIFFs of one or more bands each.
@@ -23,23 +25,31 @@ impl Scene {
     /// Opens the files; their order is that of the channels.
     ///
     /// A file of one band is named after the last part of its name that looks like a band
-    /// (`LC8…_B10.tif` → B10, `B02_10m.tif` → B2, `S2A_…_B8A.tif` → B8A), else after the whole name;
-    /// bands that share a file are `NAME 1`, `NAME 2`, ….
+    /// (`LC8…_B10.tif` → B10, `B02_10m.tif` → B2, `S2A_…_B8A.tif` → B8A), else after the band's description if that
+    /// names a band, else after the whole name. Bands that share a file have the names of their descriptions (`B02` → B2),
+    /// and where there is none `band 1`, `band 2`, … by their place in the scene.
     ///
     /// # Errors
     /// No file, one that cannot be read, or two bands of one name.
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
         let files = paths.into_iter().map(GeoTiff::open).collect::<Result<Vec<_>>>()?;
-        let names = files.iter().flat_map(|file| {
-            let name = band_name(file.path());
-            let numbered = |k: usize| if file.bands() == 1 { name.clone() } else { format!("{name} {k}") };
-            (1..=file.bands()).map(numbered).collect::<Vec<_>>()
-        });
-        let bands = Bands::named(names.collect::<Vec<_>>())?;
+        let mut names = Vec::new();
+        for file in &files {
+            let stated = stated_names(file);
+            match &stated[..] {
+                [of_tags] => names.push(name_of_single(file.path(), of_tags.as_deref())),
+                _ => names.extend(
+                    (names.len() + 1..)
+                        .zip(stated)
+                        .map(|(k, name)| name.unwrap_or_else(|| format!("band {k}"))),
+                ),
+            }
+        }
+        let bands = Bands::named(names)?;
         Ok(Self { files, channels: (0..bands.len()).collect(), bands, scl: None })
     }
 
-    /// The same bands under these names.
+    /// The same bands under these names. Warns where they exchange bands that the files name.
     ///
     /// # Errors
     /// Another number of names than of bands.
@@ -47,6 +57,22 @@ impl Scene {
         if bands.len() != self.bands.len() {
             let problem = format!("{} names for {} bands ({})", bands.len(), self.bands.len(), self.bands);
             return Err(Error::input("band names", problem, "give a name a band, in order"));
+        }
+        // A file's `red` may well be called B4, but not its B2, and not if another is called `red`.
+        let contradicts = |(channel, (given, stated)): &(usize, (&String, &String))| {
+            let both_are_bands = as_band(given).is_some() && as_band(stated).is_some();
+            let is_another = self.bands.position(given).is_some_and(|other| other != *channel);
+            self.bands.position(given) != Some(*channel) && (both_are_bands || is_another)
+        };
+        let names = bands.names().iter().zip(self.bands.names());
+        if let Some((channel, (given, stated))) = names.enumerate().find(contradicts)
+            && let Some((path, _)) = self.tags().nth(channel)
+        {
+            tracing::warn!(
+                "{}: the file names a band '{stated}', but --band-names calls it '{given}'; leave out --band-names unless the \
+                 file is wrong",
+                path.display()
+            );
         }
         Ok(Self { bands, ..self })
     }
@@ -99,17 +125,24 @@ impl Scene {
         self.files.iter().map(name).collect()
     }
 
-    /// Where the scene is from, as its files say, else their names.
+    /// Where the scene is from: synthetic if one of its files says so, real if all do, else of unknown source.
     pub fn provenance(&self) -> String {
-        if let Some(text) = self.description() {
-            // The generator's bands begin with their own names; a synthetic scene is called one first of all.
-            let synthetic = text.find("synthetic").map(|start| &text[start..]);
-            return synthetic.unwrap_or(text).to_owned();
-        }
-        match self.file_names().as_slice() {
-            [first, .., last] => format!("{first} … {last}"),
-            names => names.concat(),
-        }
+        self.stated_provenance().unwrap_or_else(|| match self.file_names().as_slice() {
+            [first, .., last] => format!("{UNKNOWN}: {first} … {last}"),
+            names => format!("{UNKNOWN}: {}", names.concat()),
+        })
+    }
+
+    /// The provenance that its files state together, if they do.
+    pub(super) fn stated_provenance(&self) -> Option<String> {
+        provenance::inherited(&self.files.iter().map(GeoTiff::description).collect::<Vec<_>>())
+    }
+
+    /// The file of each channel, and what it states about that band.
+    pub(super) fn tags(&self) -> impl Iterator<Item = (&Path, &BandTags)> + Clone {
+        let all: Vec<_> =
+            self.files.iter().flat_map(|file| file.tags().iter().map(|tags| (file.path(), tags))).collect();
+        self.channels.iter().map(move |&band| all[band])
     }
 
     /// The names, in the order of the channels.
@@ -206,11 +239,33 @@ impl Shared {
     }
 }
 
-/// The band named in a file's name.
-fn band_name(path: &Path) -> String {
+/// The names of a file's bands, as its tags state them: `B02` and `B2, central wavelength 490 nm` are B2; texts in which
+/// several bands would get one name are names as they are.
+fn stated_names(file: &GeoTiff) -> Vec<Option<String>> {
+    let texts = || file.tags().iter().map(|tags| tags.name.clone());
+    let bands: Vec<_> = texts().map(|text| text.map(|text| band_in(&text).unwrap_or(text))).collect();
+    let twice = bands.iter().enumerate().any(|(k, name)| name.is_some() && bands[..k].contains(name));
+    if twice { texts().collect() } else { bands }
+}
+
+/// The name of the one band of a file.
+fn name_of_single(path: &Path, stated: Option<&str>) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let parts = stem.split(['_', '-', '.', ' ']);
-    parts.rev().find_map(as_band).unwrap_or_else(|| stem.into_owned())
+    let stated = stated.filter(|name| as_band(name).is_some());
+    match (band_in(&stem), stated) {
+        (Some(name), Some(stated)) if name != stated => {
+            tracing::warn!("{}: band {name} by its name, but its description says {stated}", path.display());
+            name
+        }
+        (Some(name), _) => name,
+        (None, Some(stated)) => stated.to_owned(),
+        (None, None) => stem.into_owned(),
+    }
+}
+
+/// The last part of a text that is a band's name.
+fn band_in(text: &str) -> Option<String> {
+    text.split(['_', '-', '.', ' ', ',', '(', ')']).rev().find_map(as_band)
 }
 
 /// `B02` → `B2`, `b8a` → `B8A`; `None` for anything that is not a band name.
@@ -228,12 +283,14 @@ mod tests {
 
     #[test]
     fn a_band_is_named_after_its_file() {
-        let named = |path: &str| band_name(Path::new(path));
+        let named = |path: &str| name_of_single(Path::new(path), None);
         assert_eq!(named("landsat/LC81220442013333LGN00_B10.tif"), "B10");
         assert_eq!(named("aquileia/B02.tif"), "B2");
         assert_eq!(named("T32TMT_20190416T101031_B8A_20m.jp2.tif"), "B8A");
         assert_eq!(named("S2A_MSIL2A_20170617T113321_36_85_B01.tif"), "B1");
         assert_eq!(named("elevation.tif"), "elevation");
         assert_eq!(named("Bremen_B.tif"), "Bremen_B");
+        assert_eq!(name_of_single(Path::new("export-0001.tif"), Some("B8A")), "B8A");
+        assert_eq!(name_of_single(Path::new("elevation.tif"), Some("metres")), "elevation");
     }
 }

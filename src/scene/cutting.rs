@@ -25,6 +25,8 @@ pub struct Cutting {
     pub seed: u64,
     /// What is cut.
     pub into: CutInto,
+    /// Provenance of the scenes and labels; if not given, what their files state.
+    pub provenance: Option<String>,
 }
 
 /// What is cut from a scene.
@@ -48,7 +50,7 @@ pub enum CutInto {
 }
 
 impl Default for Cutting {
-    /// Windows of 32 × 32 pixels of the files' own numbers, split 60/15/25 with seed 0.
+    /// Windows of 32 × 32 pixels with the radiometry that the files state, split 60/15/25 with seed 0.
     fn default() -> Self {
         Self {
             patch_size: 32,
@@ -58,6 +60,7 @@ impl Default for Cutting {
             shares: Shares::default(),
             seed: 0,
             into: CutInto::Windows { buffer: Distance::default() },
+            provenance: None,
         }
     }
 }
@@ -71,7 +74,7 @@ impl Cutting {
         if self.patch_size == 0 {
             return Err(Error::input("patch size", "0 pixels", "choose 1 or more, such as 32"));
         }
-        self.radiometry.check()?;
+        dates.iter().try_for_each(|date| date.check_radiometry(&self.radiometry))?;
         self.clouds.check()?;
         for (k, date) in dates.iter().enumerate().skip(1) {
             if date.bands() != dates[0].bands() {

@@ -25,6 +25,7 @@ use super::parts::{Part, Shares};
 use crate::data::so2sat::{Layout, Rows, Writer};
 use crate::error::on_one_line;
 use crate::files::{Partial, check_free, read_text};
+use crate::provenance::{self, UNKNOWN};
 use crate::{Bands, Classes, Error, Imagery, Progress, Result};
 
 /// The classes, in the order of their folders' names.
@@ -43,7 +44,7 @@ const CLASSES: [(&str, &str); 10] = [
 /// The bands of the GeoTIFFs, in their order.
 pub(crate) const BANDS: [&str; 13] =
     ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B8A"];
-/// Reflectance is a GeoTIFF's value over this.
+/// Reflectance is a GeoTIFF's integer over this, unless the file states a scale.
 const QUANTIFICATION: f32 = 10_000.0;
 /// Rows and columns of an image.
 pub(crate) const SIDE: usize = 64;
@@ -158,20 +159,23 @@ impl EuroSat {
         Imagery { patch_size: SIDE, bands, ground_sampling_distance: Some(10.0), unit: unit.to_owned() }
     }
 
-    /// Where the images are from: the description of the first image if it says that it is synthetic, else EuroSAT.
+    /// Where the images are from, as the descriptions of the first image of each class state it; a folder that is laid out as
+    /// EuroSAT's need not be EuroSAT.
     ///
     /// # Errors
     /// A GeoTIFF that cannot be read.
     pub fn provenance(&self) -> Result<String> {
-        let real = "real: EuroSAT (Helber et al. 2019)".to_owned();
-        let Some((path, _)) = self.images.first().filter(|_| self.kind == ImageKind::AllBands) else {
-            return Ok(real);
-        };
-        let raster = GeoTiff::open(path)?;
-        // A band's own name may come first.
-        let synthetic =
-            raster.description().and_then(|text| Some(text[text.find("synthetic")?..].to_owned()));
-        Ok(synthetic.unwrap_or(real))
+        let mut stated = Vec::new();
+        if self.kind == ImageKind::AllBands {
+            // One of each class: 27,000 files take a while to open.
+            for class in 0..CLASSES.len() {
+                let first = self.images.iter().find(|(_, of)| *of == class);
+                let raster = first.map(|(path, _)| GeoTiff::open(path)).transpose()?;
+                stated.push(raster.and_then(|raster| raster.description().map(str::to_owned)));
+            }
+        }
+        let stated = provenance::inherited(&stated.iter().map(Option::as_deref).collect::<Vec<_>>());
+        Ok(stated.unwrap_or_else(|| format!("{UNKNOWN}: images in the layout of EuroSAT")))
     }
 
     /// A random split by these shares within each class, with this random seed. Images of EuroSAT touch each other on the ground, so
@@ -368,6 +372,14 @@ fn geotiff(path: &Path) -> Result<Array3<f32>> {
         let problem = format!("{} bands, not {}", raster.bands(), BANDS.len());
         return Err(Error::file(path, problem, "give EuroSAT's images of all bands, or its JPEGs"));
     }
-    let pixels = raster.read(&Window::whole(raster.grid()), None)?;
-    Ok(pixels.permuted_axes([1, 2, 0]).mapv(|value| value / QUANTIFICATION))
+    let mut pixels = raster.read(&Window::whole(raster.grid()), None)?;
+    for (mut band, tags) in pixels.outer_iter_mut().zip(raster.tags()) {
+        if tags.converts() {
+            let scaling = tags.scaling();
+            band.mapv_inplace(|value| scaling.pixel(value));
+        } else if raster.is_integer() {
+            band.mapv_inplace(|value| value / QUANTIFICATION);
+        }
+    }
+    Ok(pixels.permuted_axes([1, 2, 0]))
 }

@@ -95,6 +95,17 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
     Ok(Layer { fields, records, shapes, crs })
 }
 
+/// What the file says about its layers (`gpkg_contents.description`); none if that is nothing, or not text.
+pub(super) fn description(path: &Path) -> Option<String> {
+    let bytes = std::fs::metadata(path).ok()?.len();
+    let connection = open(path, bytes).ok()?;
+    let mut statement = connection.prepare("SELECT description FROM gpkg_contents").ok()?;
+    let texts = statement.query_map([], |row| row.get::<_, Option<String>>(0)).ok()?;
+    let texts: Vec<String> =
+        texts.filter_map(|text| text.ok().flatten()).filter(|text| !text.is_empty()).collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
 /// Checks that the file is complete: pages that another program has yet to write into it are in a file next to it, and would
 /// not be read.
 fn check_journal(path: &Path) -> Result<()> {

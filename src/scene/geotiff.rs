@@ -1,19 +1,23 @@
 //! GeoTIFF files: bands on a grid, and which pixels hold no data.
 //!
 //! Strips or tiles, chunky or planar; 8 to 64 bits, integer or float; uncompressed, LZW, deflate
-//! (both tags) or `PackBits`. Georeference: GeoTIFF 1.1 (OGC 19-008r4); no-data: GDAL's tag 42113.
+//! (both tags) or `PackBits`. Georeference: GeoTIFF 1.1 (OGC 19-008r4); no-data: GDAL's tag 42113; names, scale and offset of
+//! bands: GDAL's tag 42112.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
+use tiff::decoder::ifd::Value;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{ByteOrder, Tag};
 use tiff::{TiffError, TiffResult};
 
+use super::band_tags::BandTags;
 use super::crs::Crs;
 use super::grid::{Grid, Transform, Window};
+use crate::error::on_one_line;
 use crate::{Error, Result};
 
 /// GeoTIFF keys that say what the coordinates are (OGC 19-008r4, annex B).
@@ -28,6 +32,8 @@ const GEOGRAPHIC_CITATION: u16 = 2049;
 const CITATION: u16 = 1026;
 /// Where keys have their text: `GeoAsciiParams`.
 const ASCII_PARAMETERS: u16 = 34737;
+/// GDAL's own words, as XML.
+pub(super) const GDAL_METADATA: u16 = 42112;
 /// Metres in a unit, by EPSG code of the unit: metre, foot, US survey foot, kilometre.
 const METRES: [(u16, f64); 4] = [(9001, 1.0), (9002, 0.3048), (9003, 1200.0 / 3937.0), (9036, 1000.0)];
 /// Compression methods that can be read: none, LZW, deflate, deflate under its older number, `PackBits`.
@@ -59,7 +65,10 @@ pub struct GeoTiff {
     /// Those that are bands, in order.
     bands: Vec<usize>,
     planar: bool,
+    integer: bool,
     no_data: Option<f64>,
+    /// What the file states about each band.
+    tags: Vec<BandTags>,
     description: Option<String>,
     retouches: Retouches,
     /// Bytes of each strip or tile; 0 where GDAL left an empty one out.
@@ -130,6 +139,7 @@ impl GeoTiff {
         let description = decoder.find_tag(Tag::ImageDescription).map_err(refuse)?;
         // Words in an odd encoding are no reason to refuse pixels.
         let description = description.and_then(|value| value.into_string().ok());
+        let tags = band_tags(&mut decoder, path, samples.into(), &bands);
         let (transform, crs) = georeference(&mut decoder).map_err(refuse)?;
         if transform.is_some_and(|transform| !transform.is_invertible()) {
             let advice = "set the position again: gdal_edit.py -a_ullr LEFT TOP RIGHT BOTTOM FILE";
@@ -147,7 +157,9 @@ impl GeoTiff {
             samples: samples.into(),
             bands,
             planar,
+            integer: !formats.contains(&3),
             no_data,
+            tags,
             description: description.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
             retouches,
             chunk_bytes,
@@ -167,6 +179,16 @@ impl GeoTiff {
     /// How many bands: samples a pixel, without those that are marked as opacity (alpha).
     pub fn bands(&self) -> usize {
         self.bands.len()
+    }
+
+    /// Whether the pixels are integers.
+    pub fn is_integer(&self) -> bool {
+        self.integer
+    }
+
+    /// What the file states about each band: name, scale, offset, unit (GDAL's tag 42112).
+    pub fn tags(&self) -> &[BandTags] {
+        &self.tags
     }
 
     /// Refuses a file of several bands where one of these is expected.
@@ -272,6 +294,32 @@ fn bands_without_alpha(samples: usize, extra: &[u16]) -> Vec<usize> {
     };
     let bands: Vec<usize> = (0..samples).filter(|&sample| !opacity(sample)).collect();
     if bands.is_empty() { (0..samples).collect() } else { bands }
+}
+
+/// What the file states about its bands. Tags that cannot be read are named, and those pixels are plain numbers.
+fn band_tags<R: Read + Seek>(
+    decoder: &mut Decoder<R>,
+    path: &Path,
+    samples: usize,
+    bands: &[usize],
+) -> Vec<BandTags> {
+    let text = decoder
+        .find_tag(Tag::Unknown(GDAL_METADATA))
+        .and_then(|value| value.map(Value::into_string).transpose());
+    let tags = match text {
+        Ok(None) => return vec![BandTags::default(); bands.len()],
+        Ok(Some(xml)) => BandTags::parse(&xml, samples),
+        Err(error) => Err(error.to_string()),
+    };
+    let tags = tags.unwrap_or_else(|error| {
+        let error = on_one_line(&error);
+        tracing::warn!(
+            "{}: GDAL's metadata cannot be read ({error}): no scale, offset or band name is taken from it",
+            path.display()
+        );
+        vec![BandTags::default(); samples]
+    });
+    bands.iter().map(|&sample| tags[sample].clone()).collect()
 }
 
 /// Passes on every sample with its position in the chunk, as f32; no data as NaN.
@@ -392,7 +440,7 @@ fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<
         _ => Crs::Unknown,
     };
     let numbers = |decoder: &mut Decoder<R>, tag| -> TiffResult<Vec<f64>> {
-        decoder.find_tag(tag)?.map_or(Ok(Vec::new()), tiff::decoder::ifd::Value::into_f64_vec)
+        decoder.find_tag(tag)?.map_or(Ok(Vec::new()), Value::into_f64_vec)
     };
     let matrix = numbers(decoder, Tag::ModelTransformationTag)?;
     let scale = numbers(decoder, Tag::ModelPixelScaleTag)?;

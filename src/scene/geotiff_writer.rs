@@ -2,12 +2,12 @@
 //!
 //! TIFF 6.0 and BigTIFF; strips compressed by deflate after a predictor, 2 for integers and 3 for floats
 //! (Adobe's TIFF technical notes 2 and 3); GeoTIFF 1.1 (OGC 19-008r4) says where the pixels lie, GDAL's
-//! tags 42112 and 42113 what the bands are called and which value means no data. The `tiff` crate writes the directory,
+//! tags 42112 and 42113 what the bands are called, what their values mean and which one means no data. The `tiff` crate writes the directory,
 //! before the strips: how long it is follows from their number. It has no predictor for floats and writes an image by
 //! one thread, so the strips are made here.
 
 use std::borrow::Cow;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufWriter, Cursor, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -18,8 +18,11 @@ use tiff::encoder::{DeflateLevel, DirectoryEncoder, TiffEncoder, TiffKind, TiffV
 use tiff::tags::{Tag, Type};
 use tiff::{TiffError, TiffResult};
 
+use super::band_tags::BandTags;
 use super::crs::Crs;
+use super::geotiff::GDAL_METADATA;
 use super::grid::{Grid, Transform};
+use super::radiometry::Scaling;
 use crate::files::{Partial, check_free};
 use crate::{Error, Result};
 
@@ -121,6 +124,8 @@ pub struct GeoTiffWriter<P: Pixel> {
     big: bool,
     grid: Grid,
     band_names: Vec<String>,
+    /// Scale and offset of the values, and the unit that they give.
+    scaling: Option<(Scaling, String)>,
     no_data: Option<P>,
     description: Option<String>,
     colours: Option<Vec<u16>>,
@@ -153,6 +158,7 @@ impl<P: Pixel> GeoTiffWriter<P> {
             big: false,
             grid: grid.clone(),
             band_names: vec![String::new()],
+            scaling: None,
             no_data: None,
             description: None,
             colours: None,
@@ -176,11 +182,18 @@ impl<P: Pixel> GeoTiffWriter<P> {
         self
     }
 
-    /// Several bands, by their names: each pixel then has a sample of each, side by side. Must be called
+    /// Bands, by their names: each pixel has a sample of each, side by side. Must be called
     /// before lines are appended.
     #[must_use]
     pub fn bands(mut self, names: &[&str]) -> Self {
         self.band_names = names.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
+    /// What the values mean: `scale` · value + `offset` in this unit, for all bands.
+    #[must_use]
+    pub fn scaled(mut self, scaling: Scaling, unit: &str) -> Self {
+        self.scaling = Some((scaling, unit.to_owned()));
         self
     }
 
@@ -324,8 +337,9 @@ impl<P: Pixel> GeoTiffWriter<P> {
         if let Some(value) = self.no_data {
             tags.write_tag(Tag::GdalNodata, Text(&value.to_string().to_lowercase()))?;
         }
-        if self.band_names.iter().any(|name| !name.is_empty()) {
-            tags.write_tag(Tag::Unknown(GDAL_METADATA), Text(&metadata(&self.band_names)))?;
+        let stated = BandTags::write(&self.band_names, self.scaling.as_ref());
+        if !stated.is_empty() {
+            tags.write_tag(Tag::Unknown(GDAL_METADATA), Text(&stated))?;
         }
         tags.finish()
     }
@@ -344,8 +358,6 @@ impl GeoTiffWriter<u8> {
     }
 }
 
-/// GDAL's own words, as XML.
-const GDAL_METADATA: u16 = 42112;
 /// Where keys have their text.
 const ASCII_PARAMETERS: u16 = 34737;
 
@@ -402,21 +414,6 @@ fn write_system<W: Write + Seek, K: TiffKind>(
     keys.insert(0, [1, 1, 1, keys.len() as u16]);
     tags.write_tag(Tag::GeoKeyDirectoryTag, keys.as_flattened())?;
     text.map_or(Ok(()), |text| tags.write_tag(Tag::GeoAsciiParamsTag, Text(&text)))
-}
-
-/// The names of bands as GDAL reads them.
-fn metadata(names: &[String]) -> String {
-    let mut xml = "<GDALMetadata>\n".to_owned();
-    for (band, name) in names.iter().enumerate() {
-        // GDAL undoes the escapes of XML twice.
-        let name = name.replace('&', "&amp;amp;").replace('<', "&amp;lt;").replace('>', "&amp;gt;");
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            xml,
-            "  <Item name=\"DESCRIPTION\" sample=\"{band}\" role=\"description\">{name}</Item>"
-        );
-    }
-    xml + "</GDALMetadata>\n"
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl Labelling {
             labels = labels.with_crs(crs.clone());
         }
         if self.reproject && bands.grid().multiple(labels.grid()).is_err() {
-            let report = LabelReport::new(path, &labels.grid().crs, true);
+            let report = LabelReport { reprojected: true, ..labels.report().clone() };
             labels = warp(&labels, &bands, progress)?.described(report);
         }
         Ok(labels)
@@ -92,6 +92,7 @@ impl Labelling {
         rasterised.report.group_field.clone_from(&self.group_field);
         rasterised.report.warn(path);
         let mut report = LabelReport::new(path, &crs, crs != grid.crs);
+        report.provenance.clone_from(&polygons.provenance);
         report.polygons = Some(rasterised.report.clone());
         let labels = rasterised.labels(&polygons, grid, classes);
         if labels.sites().is_empty() {

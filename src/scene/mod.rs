@@ -22,6 +22,7 @@
 //! | bytes | little-endian and big-endian, classic and BigTIFF |
 //! | samples | colour table and "white is zero" as plain numbers; opacity (alpha) is ignored |
 //! | no data | GDAL's tag 42113, compared exactly; NaN |
+//! | radiometry | scale, offset, unit and name of each band: GDAL's tag 42112 |
 //! | position | scale and tie point, or matrix; pixels as areas or as points; projected, geographic |
 //!
 //! Not read, but named in the refusal with the `gdal_translate` command that converts the file: ZSTD, WebP,
@@ -29,8 +30,8 @@
 //!
 //! # Which GeoTIFFs are written
 //! [`GeoTiffWriter`]: strips of deflate with a predictor, classic or, from four gigabytes on, BigTIFF; 8, 16
-//! and 32 bits, with position, coordinate system, no-data value, colour table and names of bands. Rasterio reads
-//! them back (`tests/geotiffs_read_back.py`).
+//! and 32 bits, with position, coordinate system, no-data value, colour table, names of bands, scale, offset and unit. Rasterio
+//! reads them back (`tests/geotiffs_read_back.py`).
 //!
 //! # How regions are split
 //! Within a class, regions come in random (seeded) order, and each goes to the part that lacks most
@@ -60,6 +61,7 @@
 //! ```
 
 mod area;
+mod band_tags;
 mod bands;
 mod blocks;
 mod clouds;
@@ -95,6 +97,7 @@ mod windows;
 mod wkt;
 
 pub use area::GeoBox;
+pub use band_tags::BandTags;
 pub use bands::Scene;
 pub use blocks::BlockSplit;
 pub use clouds::CloudFilter;
@@ -110,7 +113,7 @@ pub use nearest::classes_on;
 pub use parts::{Part, Shares};
 pub use plan::Plan;
 pub use polygons::Labelling;
-pub use radiometry::Radiometry;
+pub use radiometry::{Radiometry, Scaling};
 pub use regions::{LabelRaster, Site};
 pub use report::{CutReport, DateReport, LabelReport, LabelledClass, PartReport, PolygonReport};
 pub use scene_view::{SceneRows, SceneView};

@@ -14,6 +14,7 @@ use super::tiles::{Overview, Tile};
 use super::windows::WindowPlan;
 use crate::data::so2sat::{Layout, Writer};
 use crate::files::{Partial, check_free};
+use crate::provenance::{self, UNKNOWN};
 use crate::{Error, Imagery, Progress, Result};
 
 /// The raster next to the patches that shows where testing's are.
@@ -109,9 +110,7 @@ impl Cutting {
             patch_size: self.patch_size,
             bands: dates[0].bands().clone(),
             ground_sampling_distance: grid.ground_sampling_distance(),
-            unit: self.radiometry.unit.clone(),
-            scale: self.radiometry.scale,
-            offset: self.radiometry.offset,
+            unit: dates[0].unit(&self.radiometry),
             split: self.shares.to_string(),
             buffer,
             stride,
@@ -223,18 +222,25 @@ impl Plan<'_> {
         Layout::new("patches", imagery, self.labels.classes().clone(), &self.provenance())
     }
 
-    /// One line, short enough for a figure: the provenance of the scene, the labels, and how they were split. The files
+    /// One line, short enough for a figure: the provenance of bands and labels, the file of the labels, and how they were split. The files
     /// of each date are in `report.json`.
-    fn provenance(&self) -> String {
+    pub fn provenance(&self) -> String {
         let report = &self.report;
         let dates = match report.dates.len() {
             1 => "1 date".to_owned(),
             dates => format!("{dates} dates"),
         };
-        let scene =
-            self.dates[0].description().map(|_| self.dates[0].provenance() + "; ").unwrap_or_default();
+        let stated: Vec<Option<String>> = self
+            .dates
+            .iter()
+            .map(Scene::stated_provenance)
+            .chain([report.labels.provenance.clone()])
+            .collect();
+        let stated = provenance::inherited(&stated.iter().map(Option::as_deref).collect::<Vec<_>>());
+        let source = stated.unwrap_or_else(|| UNKNOWN.to_owned());
+        let source = provenance::given(source, self.cutting.provenance.as_deref());
         format!(
-            "{scene}{}, {} bands, {dates}; split {} by {}, seed {}",
+            "{source}; {}, {} bands, {dates}; split {} by {}, seed {}",
             report.labels.file,
             report.bands.len(),
             report.split,

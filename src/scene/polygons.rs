@@ -7,7 +7,7 @@ use super::codes::Codes;
 use super::crs::Crs;
 use super::layer::{Layer, Ring, Value};
 use super::{esri, geopackage};
-use crate::{Classes, Error, Result};
+use crate::{Classes, Error, Result, provenance};
 
 /// Names that a field of classes goes by, the likeliest first, in any case.
 const LABEL_FIELDS: &str = "value lcz lcz_class class class_id classes label code gridcode dn code_2018 code2018 \
@@ -88,6 +88,8 @@ pub(super) struct Polygons {
     pub unlabelled: usize,
     /// The names of the groups 1, 2, … if they are not numbers.
     pub group_names: Vec<String>,
+    /// Where they come from, as the file states it.
+    pub provenance: Option<String>,
 }
 
 /// A polygon with a class.
@@ -111,6 +113,7 @@ impl Polygons {
     /// Reads the polygons and the two fields.
     pub fn open(path: &Path, labelling: &Labelling) -> Result<Self> {
         let layer = read_layer(path, labelling.layer.as_deref())?;
+        let provenance = stated_provenance(path, &layer);
         let fields = &layer.fields;
         let label_field = find_label_field(path, fields, labelling.label_field.as_deref())?;
         let group_field =
@@ -166,7 +169,15 @@ impl Polygons {
         for (polygon, group) in labelled.iter_mut().zip(numbers) {
             polygon.group = Some(group);
         }
-        Ok(Self { path: path.to_owned(), crs: layer.crs, label_field, labelled, unlabelled, group_names })
+        Ok(Self {
+            path: path.to_owned(),
+            crs: layer.crs,
+            label_field,
+            labelled,
+            unlabelled,
+            group_names,
+            provenance,
+        })
     }
 }
 
@@ -250,6 +261,17 @@ fn read_layer(path: &Path, layer: Option<&str>) -> Result<Layer> {
         return Err(Error::file(path, problem, "layers are a GeoPackage's: leave --layer out"));
     }
     esri::read(path)
+}
+
+/// Synthetic, if a text in a field `SOURCE` says so; else what a GeoPackage describes itself as.
+fn stated_provenance(path: &Path, layer: &Layer) -> Option<String> {
+    let source = layer.fields.iter().position(|field| field.eq_ignore_ascii_case("source"));
+    let texts = layer.records.iter().filter_map(|record| match source.and_then(|place| record.get(place)) {
+        Some(Value::Text(text)) => provenance::synthetic(text),
+        _ => None,
+    });
+    let described = || has_ending(path, "gpkg").then(|| geopackage::description(path)).flatten();
+    texts.map(str::to_owned).next().or_else(described)
 }
 
 fn has_ending(path: &Path, wanted: &str) -> bool {

@@ -11,6 +11,7 @@ use super::geotiff_writer::GeoTiffWriter;
 use super::grid::{Grid, Window};
 use super::nearest::class_number;
 use super::report::{LabelReport, LabelledClass};
+use crate::provenance::{self, UNKNOWN};
 use crate::{Classes, Error, Result};
 
 /// A labelled pixel of a raster.
@@ -58,7 +59,8 @@ impl LabelRaster {
         for ((_, row, column), &value) in values.indexed_iter() {
             numbers[[row, column]] = class_number(value, classes, source.path(), [row, column])?;
         }
-        let labels = Self::of_connected(source.path(), source.grid(), classes, &numbers);
+        let mut labels = Self::of_connected(source.path(), source.grid(), classes, &numbers);
+        labels.report.provenance = source.description().map(str::to_owned);
         if labels.sites.is_empty() {
             let advice = "give a raster with a class number at each labelled pixel";
             return Err(Error::file(source.path(), "no pixel is labelled", advice));
@@ -93,7 +95,7 @@ impl LabelRaster {
 
     /// The same labels, in these coordinates.
     pub(super) fn with_crs(mut self, crs: Crs) -> Self {
-        self.report = LabelReport::new(&self.path, &crs, false);
+        self.report.crs = crs.to_string();
         self.grid.crs = crs;
         self
     }
@@ -103,12 +105,22 @@ impl LabelRaster {
         Self { report, ..self }
     }
 
+    /// The same labels with this provenance, unless they are stated to be synthetic.
+    #[must_use]
+    pub fn with_provenance(mut self, given: Option<&str>) -> Self {
+        let stated = self.report.provenance.take().unwrap_or_else(|| UNKNOWN.to_owned());
+        self.report.provenance = Some(provenance::given(stated, given));
+        self
+    }
+
     /// Writes a raster of the classes' numbers 1, 2, … with their colours; 0 is unlabelled.
     ///
     /// # Errors
     /// A name that is taken, more than 255 classes, a full disk.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.write_some(path.as_ref(), self.sites.iter(), &self.report.file)
+        let stated = self.report.provenance.as_deref().unwrap_or(UNKNOWN);
+        let about = format!("{}; {}", provenance::synthetic(stated).unwrap_or(stated), self.report.file);
+        self.write_some(path.as_ref(), self.sites.iter(), &about)
     }
 
     /// As [`write`](Self::write), of these pixels only; `about` says what they are.
@@ -131,8 +143,11 @@ impl LabelRaster {
             number => self.classes.colour(usize::from(number) - 1),
         };
         let colours: Vec<[u8; 3]> = (0..=last).map(colour).collect();
-        let mut writer =
-            GeoTiffWriter::create(path, &self.grid)?.no_data(0).colours(&colours).describe(about);
+        let mut writer = GeoTiffWriter::create(path, &self.grid)?
+            .bands(&["class"])
+            .no_data(0)
+            .colours(&colours)
+            .describe(about);
         numbers.outer_iter().try_for_each(|line| writer.append(&line.to_vec()))?;
         writer.finish()
     }

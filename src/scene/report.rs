@@ -4,9 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::bands::Scene;
 use super::crs::Crs;
 use super::parts::Part;
-use crate::Bands;
+use super::radiometry::{Radiometry, Scaling};
+use crate::{Bands, Result};
 
 /// Report of the patches cut, and of those left out by reason: the text of `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,10 +29,6 @@ pub struct CutReport {
     pub ground_sampling_distance: Option<f64>,
     /// The unit of the pixels.
     pub unit: String,
-    /// A value in the files is multiplied by this,
-    pub scale: f64,
-    /// and this is added.
-    pub offset: f64,
     /// The percentages of training/validation/testing that were aimed at.
     pub split: String,
     /// Without masks: pixels of the finest band that lie at least between windows of different parts.
@@ -64,10 +62,14 @@ pub struct LabelledClass {
 
 /// The candidates of one date: windows around labelled pixels, or tiles. Those left out and those of the three parts add
 /// up to all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct DateReport {
     /// The date's files.
     pub files: Vec<String>,
+    /// How the values of each band became pixels.
+    pub scaling: Vec<Scaling>,
+    /// The same in words; none where the pixels are the values.
+    pub conversion: Option<String>,
     /// Windows left out because they leave the scene or the box.
     pub at_border: usize,
     /// Windows or tiles left out because they hold a pixel without data.
@@ -101,9 +103,17 @@ pub struct PartReport {
 
 impl DateReport {
     /// Nothing counted yet.
-    pub(super) fn new(files: Vec<String>, classes: usize) -> Self {
+    pub(super) fn new(date: &Scene, radiometry: &Radiometry, classes: usize) -> Result<Self> {
         let part = || PartReport { classes: vec![0; classes], ..PartReport::default() };
-        Self { files, training: part(), validation: part(), testing: part(), ..Self::default() }
+        Ok(Self {
+            files: date.file_names(),
+            scaling: date.scaling(radiometry)?,
+            conversion: date.conversion(radiometry)?,
+            training: part(),
+            validation: part(),
+            testing: part(),
+            ..Self::default()
+        })
     }
 
     /// The patches of one part.
@@ -156,6 +166,8 @@ pub struct LabelReport {
     pub crs: String,
     /// Whether it was reprojected to the grid of the bands.
     pub reprojected: bool,
+    /// Its provenance, where it states one.
+    pub provenance: Option<String>,
     /// For polygons: which fields, and what they cover.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub polygons: Option<PolygonReport>,
@@ -190,7 +202,7 @@ pub struct PolygonReport {
 impl LabelReport {
     pub(super) fn new(path: &Path, crs: &Crs, reprojected: bool) -> Self {
         let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Self { file, crs: crs.to_string(), reprojected, polygons: None }
+        Self { file, crs: crs.to_string(), reprojected, provenance: None, polygons: None }
     }
 }
 

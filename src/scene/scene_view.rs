@@ -10,23 +10,32 @@ use rayon::prelude::*;
 use super::area::GeoBox;
 use super::bands::{Scene, Shared};
 use super::grid::{Grid, Transform, Window};
-use super::radiometry::Radiometry;
+use super::radiometry::{Radiometry, Scaling};
 use super::resampling::Resampling;
+use crate::data::BandStatistics;
+use crate::data::reflectance::{Origin, PixelSample, REFLECTANCE};
 use crate::{Error, Imagery, Result};
 
 /// Ground sampling distances that differ by less than this share count as one, as they do for a model.
 const TOLERANCE: f64 = 0.05;
+
+/// Rows and columns of the squares that are looked at before anything is computed.
+const SAMPLED: usize = 64;
 
 /// A scene as a model sees it.
 #[derive(Debug, Clone)]
 pub struct SceneView<'a> {
     scene: &'a Scene,
     radiometry: &'a Radiometry,
+    /// Of each band.
+    scaling: Vec<Scaling>,
     shared: Shared,
     /// The part of the finest grid that counts.
     window: Window,
     source: Grid,
     grid: Grid,
+    /// Metres per pixel, as a model is told.
+    told: Option<f64>,
     rows: Resampling,
     columns: Resampling,
 }
@@ -53,7 +62,7 @@ impl<'a> SceneView<'a> {
         area: Option<&GeoBox>,
         ground_sampling_distance: Option<f64>,
     ) -> Result<Self> {
-        radiometry.check()?;
+        let scaling = scene.scaling(radiometry)?;
         let shared = Shared::of_bands(std::slice::from_ref(scene))?;
         let whole = shared.grid();
         let window = match area {
@@ -73,12 +82,18 @@ impl<'a> SceneView<'a> {
         };
         let rows = Resampling::new(source.rows, grid.rows);
         let columns = Resampling::new(source.columns, grid.columns);
-        Ok(Self { scene, radiometry, shared, window, source, grid, rows, columns })
+        let told = grid.ground_sampling_distance();
+        Ok(Self { scene, radiometry, scaling, shared, window, source, grid, told, rows, columns })
+    }
+
+    /// The same view, whose pixels a model takes whatever their size.
+    pub(crate) fn of_any_size(self) -> Self {
+        Self { told: None, ..self }
     }
 
     /// The same view of other bands of the scene.
-    pub(super) fn with_scene<'b>(&'b self, scene: &'b Scene) -> SceneView<'b> {
-        SceneView { scene, ..self.clone() }
+    pub(super) fn with_scene<'b>(&'b self, scene: &'b Scene) -> Result<SceneView<'b>> {
+        Ok(SceneView { scene, scaling: scene.scaling(self.radiometry)?, ..self.clone() })
     }
 
     /// The grid of the pixels.
@@ -116,8 +131,8 @@ impl<'a> SceneView<'a> {
         Imagery {
             patch_size,
             bands: self.scene.bands().clone(),
-            ground_sampling_distance: self.grid.ground_sampling_distance(),
-            unit: self.radiometry.unit.clone(),
+            ground_sampling_distance: self.told,
+            unit: self.scene.unit(self.radiometry),
         }
     }
 
@@ -139,12 +154,53 @@ impl<'a> SceneView<'a> {
             for (c, band) in bands.iter().enumerate() {
                 let values = self.line(band, rows.start + k, sources.start);
                 for ((value, pixel), lacking) in values.zip(line.column_mut(c)).zip(&mut lacking) {
-                    *pixel = self.radiometry.pixel(value);
+                    *pixel = self.scaling[c].pixel(value);
                     *lacking |= !pixel.is_finite();
                 }
             }
         });
         Ok(SceneRows { pixels, lacking })
+    }
+
+    /// Refuses a scene in reflectance whose values cannot be reflectance. Other units are not checked. Looks at the pixels of
+    /// 16 squares of 64 × 64, evenly spread.
+    ///
+    /// `trained` describes what a model was trained on: a band whose mean is
+    /// more than two deviations away is a warning.
+    ///
+    /// # Errors
+    /// Digital numbers, values scaled twice, an offset of −0.1 that is not applied or applied twice: says the numbers and
+    /// what to do. A file that cannot be read.
+    pub fn check_reflectance(&self, trained: Option<&BandStatistics>) -> Result<()> {
+        if self.scene.unit(self.radiometry) != REFLECTANCE {
+            return Ok(());
+        }
+        self.sample()?.guard(&self.path().display().to_string(), Origin::Scene, trained)
+    }
+
+    /// Pixels of 4 × 4 squares, evenly spread, before resampling.
+    fn sample(&self) -> Result<PixelSample> {
+        let bands = self.scene.bands();
+        let mut values = vec![Vec::new(); bands.len()];
+        let places = |range: &Range<usize>| {
+            let (first, side) = (range.start, SAMPLED.min(range.len()));
+            let room = range.len() - side;
+            let mut starts: Vec<usize> = (0..4).map(|k| first + k * room / 3).collect();
+            starts.dedup();
+            starts.into_iter().map(move |start| start..start + side).collect::<Vec<_>>()
+        };
+        for rows in places(&self.window.rows) {
+            for columns in places(&self.window.columns) {
+                let window = Window { rows: rows.clone(), columns };
+                let squares = self.scene.read(&self.shared, &window, self.radiometry.no_data)?;
+                for ((values, square), scaling) in values.iter_mut().zip(&squares).zip(&self.scaling) {
+                    values.extend(
+                        square.iter().filter(|value| value.is_finite()).map(|&value| scaling.pixel(value)),
+                    );
+                }
+            }
+        }
+        Ok(PixelSample::new(bands.clone(), values))
     }
 
     /// The values of a row, before scale and offset; `first` is the first row of `band`.

@@ -78,7 +78,7 @@ impl<'a> TilePlan<'a> {
         let mut reports = Vec::with_capacity(dates.len());
         let mut each = kept.iter().zip(&assigned);
         for (date, tiles) in dates.iter().zip(&tiles) {
-            let mut report = DateReport::new(date.file_names(), names);
+            let mut report = DateReport::new(date, &cutting.radiometry, names)?;
             let count = |fate: Fate| tiles.iter().filter(|tile| tile.fate == fate).count();
             report.without_data = count(Fate::NoData);
             report.cloudy = count(Fate::Cloud);

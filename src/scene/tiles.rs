@@ -19,6 +19,7 @@ use super::radiometry::Radiometry;
 use super::regions::LabelRaster;
 use super::scene_view::SceneView;
 use crate::data::{Masks, Patches};
+use crate::provenance::{self, UNKNOWN};
 use crate::{Bands, Error, Progress, Result};
 
 /// A picture of a whole scene has at most this many pixels across or down.
@@ -38,9 +39,9 @@ pub struct Tiling {
 }
 
 impl Default for Tiling {
-    /// 64 × 64 pixels side by side, of Sentinel-2's reflectance times 10,000.
+    /// 64 × 64 pixels side by side, with the radiometry that the files state.
     fn default() -> Self {
-        Self { patch_size: 64, stride: 64, radiometry: Radiometry::sentinel2(), area: None }
+        Self { patch_size: 64, stride: 64, radiometry: Radiometry::default(), area: None }
     }
 }
 
@@ -202,7 +203,9 @@ impl TileGrid<'_> {
             .map_err(shaped)?;
         let masks = Array3::from_shape_vec((kept, size, size), masks).map_err(shaped)?;
         let patches = Patches::in_memory(self.view.imagery(size), labels.classes().clone(), images)?;
-        let patches = patches.with_provenance(self.view.scene().description().unwrap_or("not stated"));
+        let scene = self.view.scene().stated_provenance();
+        let stated = provenance::inherited(&[scene.as_deref(), labels.report().provenance.as_deref()]);
+        let patches = patches.with_provenance(stated.as_deref().unwrap_or(UNKNOWN));
         Ok(CutScene { tiles, patches, masks: Masks::new(labels.classes().clone(), masks)? })
     }
 
@@ -285,7 +288,7 @@ impl TileGrid<'_> {
         let scene = self.view.scene();
         let colours = if scene.bands().true_colour().is_some() {
             let visible = scene.clone().only(&Bands::named(["B4", "B3", "B2"])?)?;
-            let visible = self.view.with_scene(&visible);
+            let visible = self.view.with_scene(&visible)?;
             let mut colours = Array3::zeros((size.0, size.1, 3));
             // As many lines as make whole steps.
             let lines = 256_usize.div_ceil(step) * step;

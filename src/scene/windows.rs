@@ -11,6 +11,7 @@ use super::cutting::Cutting;
 use super::distance::Distance;
 use super::grid::{Grid, Window};
 use super::parts::Part;
+use super::radiometry::Scaling;
 use super::regions::{LabelRaster, Site};
 use super::report::DateReport;
 use super::split::{Split, WindowFate};
@@ -91,7 +92,7 @@ impl<'a> WindowPlan<'a> {
         let mut reports = Vec::with_capacity(dates.len());
         let mut kept = vec![Vec::new(); dates.len()];
         for ((date, seen), kept) in dates.iter().zip(&seen).zip(&mut kept) {
-            let mut report = DateReport::new(date.file_names(), labels.classes().len());
+            let mut report = DateReport::new(date, &cutting.radiometry, labels.classes().len())?;
             let count = |wanted: Seen| seen.iter().filter(|&&of| of == wanted).count();
             report.at_border = at_border.len();
             (report.without_data, report.cloudy) = (count(Seen::NoData), count(Seen::Cloud));
@@ -137,13 +138,14 @@ impl<'a> WindowPlan<'a> {
             let sites: Vec<Site> = kept.iter().map(|(site, _)| *site).collect();
             let Some(extent) = self.frame.extent(&sites) else { continue };
             let bands = date.read(&self.frame.shared, &extent, self.cutting.radiometry.no_data)?;
+            let scaling = date.scaling(&self.cutting.radiometry)?;
             for (part, writer) in &mut *writers {
                 let of_part: Vec<Site> =
                     kept.iter().filter(|(_, of)| of == part).map(|(site, _)| *site).collect();
                 for sites in of_part.chunks(BATCH) {
                     let labels: Vec<usize> = sites.iter().map(|site| site.class).collect();
                     let groups: Vec<i32> = sites.iter().map(|site| self.labels.group(site)).collect();
-                    let images = self.images(sites, &bands, &extent);
+                    let images = self.images(sites, &bands, &scaling, &extent);
                     writer.append(Rows {
                         labels: Some(&labels),
                         groups: Some(&groups),
@@ -158,14 +160,20 @@ impl<'a> WindowPlan<'a> {
     }
 
     /// Cuts the windows of these sites. Shape: (sites, N, N, bands).
-    fn images(&self, sites: &[Site], bands: &[Array2<f32>], extent: &Window) -> Array4<f32> {
+    fn images(
+        &self,
+        sites: &[Site],
+        bands: &[Array2<f32>],
+        scaling: &[Scaling],
+        extent: &Window,
+    ) -> Array4<f32> {
         let n = self.frame.size;
         let mut images = Array4::zeros((sites.len(), n, n, bands.len()));
         for (site, mut image) in sites.iter().zip(images.outer_iter_mut()) {
             let Some([rows, columns]) = self.frame.within(site, extent) else { continue };
             for ((row, column, band), pixel) in image.indexed_iter_mut() {
                 let value = bands[band][[rows.start + row, columns.start + column]];
-                *pixel = self.cutting.radiometry.pixel(value);
+                *pixel = scaling[band].pixel(value);
             }
         }
         images

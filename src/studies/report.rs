@@ -132,7 +132,7 @@ impl Readme {
     /// With a title, and a warning where the data are synthetic.
     pub fn new(title: &str, provenance: &str) -> Self {
         let mut readme = Self(format!("# {title}\n"));
-        if provenance.starts_with("synthetic") {
+        if crate::provenance::synthetic(provenance).is_some() {
             readme.text(
                 "**The data are synthetic**: the numbers show that the study runs, not how real cities come out.",
             );

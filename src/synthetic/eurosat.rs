@@ -7,6 +7,7 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::scene::SCALING;
 use crate::files::Partial;
 use crate::scene::eurosat::{BANDS, EuroSat, SIDE};
 use crate::scene::{Crs, GeoTiffWriter, Grid};
@@ -192,8 +193,8 @@ impl SyntheticEuroSat {
                 random.set_stream((class * 100_000 + k) as u64);
                 let values = Ground::of(class, &mut random).seen(&mut random);
                 let path = of_class.join(format!("{name}_{k}.tif"));
-                let mut writer =
-                    GeoTiffWriter::<u16>::create(&path, &grid)?.bands(&BANDS).describe(Self::PROVENANCE);
+                let writer = GeoTiffWriter::<u16>::create(&path, &grid)?.bands(&BANDS);
+                let mut writer = writer.scaled(SCALING, "reflectance").describe(Self::PROVENANCE);
                 writer.append(&values)?;
                 writer.finish()?;
             }

@@ -16,7 +16,7 @@ use super::outlines::{self, Outline};
 use super::sensor::{self, COARSE, Light};
 use super::town::{self, District, REACH, Town, Way};
 use crate::files::{Partial, check_free};
-use crate::scene::{Crs, GeoTiffWriter, Grid, Pixel, Transform};
+use crate::scene::{Crs, GeoTiffWriter, Grid, Pixel, Scaling, Transform};
 use crate::{Bands, Error, Progress, Result, Zone};
 
 /// Pixels along the tiles that are drawn at a time; and beyond them, so that what stands there throws its
@@ -30,6 +30,9 @@ const PIXEL: f64 = 10.0;
 /// UTM zone 25 north, in the middle of the Atlantic: nobody takes it for a real place.
 const EPSG: u16 = 32625;
 const CORNER: (f64, f64) = (500_000.0, 5_300_000.0);
+
+/// Reflectance is stored times 10,000.
+pub(super) const SCALING: Scaling = Scaling { scale: 1e-4, offset: 0.0 };
 
 /// Where the satellite's swath ends in the scene: shares of its columns and of its lines, from the lower
 /// right corner.
@@ -208,13 +211,15 @@ impl SyntheticScene {
         let mut bands = Vec::with_capacity(BANDS);
         for (c, name) in names.names().iter().enumerate() {
             let about = format!("{name}, reflectance = value / 10000, {says}");
-            bands.push(self.raster::<u16>(folder, name, if COARSE[c] { 2 } else { 1 }, &about)?.no_data(0));
+            let band = self.raster::<u16>(folder, name, if COARSE[c] { 2 } else { 1 }, &about)?;
+            bands.push(band.bands(&[name]).scaled(SCALING, "reflectance").no_data(0));
         }
         let about = format!("Local Climate Zone 1-17, {says}");
         let colours: Vec<[u8; 3]> = std::iter::once([0; 3]).chain(Zone::all().map(Zone::colour)).collect();
-        let mut zones = self.raster::<u8>(folder, "LCZ", 1, &about)?.no_data(0).colours(&colours);
+        let mut zones =
+            self.raster::<u8>(folder, "LCZ", 1, &about)?.bands(&["LCZ"]).no_data(0).colours(&colours);
         let about = format!("scene classes of Sentinel-2, {says}");
-        let mut classes = self.raster::<u8>(folder, "SCL", 2, &about)?.no_data(scl::NO_DATA);
+        let mut classes = self.raster::<u8>(folder, "SCL", 2, &about)?.bands(&["SCL"]).no_data(scl::NO_DATA);
 
         for top in (0..self.rows).step_by(TILE) {
             let rows = TILE.min(self.rows - top);

@@ -112,7 +112,11 @@ fn every_bad_input_is_told_on_one_line_and_leaves_nothing_behind() {
         ("B2.tif", &["--size", "0"], "patch size: 0 pixels; "),
         ("B2.tif", &["--size", "51"], "patch size: 51 x 51 pixels in a scene of 50 x 60; "),
         ("B2.tif", &["--split", "60/15/20"], "split 60/15/20: the shares sum to 95, not 100; "),
-        ("B2.tif", &["--scale", "0"], "scale 0, offset 0: they would make every pixel equal or infinite; "),
+        (
+            "B2.tif",
+            &["--scale", "0"],
+            "B2.tif: scale 0, offset 0: they would make every pixel equal or infinite; ",
+        ),
         ("B2.tif", &["--nodata", "1"], "labels.tif: no training patch is left"),
         ("B2.tif", &["--band-names", "B2,B3"], "band names: 2 names for 1 bands (B2); "),
         ("B2.tif", &["--bands", "B3.tif"], "date 2: bands B3, where date 1 has B2; "),

@@ -6,6 +6,8 @@
 
 mod failures;
 mod labelling;
+mod provenance;
+mod radiometry;
 mod rasterising;
 mod tiles;
 mod writing;
@@ -209,7 +211,7 @@ fn the_window_of_a_pixel_begins_half_a_patch_above_and_left_of_it() {
         let cutting = Cutting {
             patch_size,
             shares,
-            radiometry: Radiometry { scale: 0.5, offset: -3.0, ..Radiometry::default() },
+            radiometry: Radiometry { scale: Some(0.5), offset: Some(-3.0), ..Radiometry::default() },
             ..Cutting::default()
         };
         let plan = cutting.plan(&scene, &labels, &mut Silent).unwrap();
@@ -454,7 +456,7 @@ fn patches_of_hong_kong_hold_the_reflectances_and_regions_of_their_places() {
     let (dates, labels) = hong_kong(&data);
     let cutting = Cutting {
         patch_size: 16,
-        radiometry: Radiometry { scale: 2e-5, offset: -0.1, unit: "reflectance".to_owned(), no_data: None },
+        radiometry: Radiometry { scale: Some(2e-5), offset: Some(-0.1), ..Radiometry::default() },
         seed: 1,
         ..Cutting::default()
     };
@@ -476,7 +478,7 @@ fn patches_of_hong_kong_hold_the_reflectances_and_regions_of_their_places() {
     assert_eq!(validation.classes(), &Classes::lcz());
     assert_eq!(
         validation.provenance(),
-        "hong_kong_lcz_GT.tif, 7 bands, 4 dates; split 60/15/25 by region, seed 1"
+        "unknown source; hong_kong_lcz_GT.tif, 7 bands, 4 dates; split 60/15/25 by region, seed 1"
     );
 
     // Row by row of the validation file: each pixel is that of the raster, and so are class and region.

@@ -51,7 +51,8 @@ fn sums(cut: &CutScene) -> (f64, u64, u64) {
 #[track_caller]
 fn assert_cut_as(known: &Value, area: Option<GeoBox>) {
     let number = |name: &str| known[name].as_u64().unwrap() as usize;
-    let tiling = Tiling { patch_size: number("size"), stride: number("stride"), area, ..Tiling::default() };
+    let (patch_size, stride) = (number("size"), number("stride"));
+    let tiling = Tiling { patch_size, stride, radiometry: Radiometry::sentinel2(), area };
     let filter = CloudFilter { most: known["most"].as_f64().unwrap(), ..CloudFilter::default() };
     let scl = GeoTiff::open(file("SCL")).unwrap();
     let sky = known["sky"].as_bool().unwrap().then_some((&scl, &filter));
@@ -101,13 +102,14 @@ fn a_box_takes_the_pixels_that_rasterio_takes() {
 fn the_files_of_a_cut_hold_what_is_cut_in_memory_split_by_blocks() {
     let scl = GeoTiff::open(file("SCL")).unwrap();
     let (labels, clouds) = (labels(), CloudFilter { most: 0.3, ..CloudFilter::default() });
-    let tiling = Tiling { patch_size: 10, stride: 8, ..Tiling::default() };
+    let radiometry = Radiometry::sentinel2();
+    let tiling = Tiling { patch_size: 10, stride: 8, radiometry: radiometry.clone(), ..Tiling::default() };
     let whole = tiling.cut(&scene(), &labels, Some((&scl, &clouds)), &mut Silent).unwrap();
     let parts = BlockSplit { side: 2, seed: 3, ..BlockSplit::default() }.deal(&whole).unwrap();
 
     let cutting = Cutting {
         patch_size: 10,
-        radiometry: Radiometry::sentinel2(),
+        radiometry,
         clouds,
         seed: 3,
         into: CutInto::Tiles { stride: 8, block: 2 },

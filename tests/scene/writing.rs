@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use lcz::scene::{Crs, GeoTiff, GeoTiffWriter, Grid, Pixel, Transform, Window};
+use lcz::scene::{Crs, GeoTiff, GeoTiffWriter, Grid, Pixel, Scaling, Transform, Window};
 
 fn write<P: Pixel>(mut writer: GeoTiffWriter<P>, bands: i32, value: impl Fn(i32, i32, i32) -> P) {
     // Some lines at a time, which need not be whole strips.
@@ -47,12 +47,15 @@ fn geotiffs_of_every_kind_read_back() {
     let colours = [[0; 3], [0x91, 6, 0x13], [0xD9, 8, 0x1C]];
     let zones = GeoTiffWriter::create(path("u8"), &utm).unwrap().no_data(0);
     write(zones.describe("zones, synthetic").colours(&colours), 1, zone);
-    write(GeoTiffWriter::create(path("u16"), &utm).unwrap(), 1, steps);
+    let reflectance = Scaling { scale: 1e-4, offset: -0.1 };
+    let band = GeoTiffWriter::create(path("u16"), &utm).unwrap().bands(&["B8A"]).no_data(0);
+    write(band.scaled(reflectance, "reflectance"), 1, steps);
     write(GeoTiffWriter::create(path("i16"), &utm).unwrap(), 1, signed);
     write(GeoTiffWriter::create(path("i32"), &utm).unwrap().no_data(i32::MIN), 1, large);
     write(GeoTiffWriter::create(path("f32"), &utm).unwrap().no_data(f32::NAN), 1, real);
     let names = ["LCZ 1", "LCZ A & B", "<entropy>"];
-    write(GeoTiffWriter::create(path("bands"), &utm).unwrap().bands(&names), 3, real);
+    let bands = GeoTiffWriter::create(path("bands"), &utm).unwrap().bands(&names);
+    write(bands.scaled(Scaling { scale: 0.5, offset: 273.15 }, "K"), 3, real);
     write(GeoTiffWriter::create(path("turned"), &turned).unwrap(), 1, zone);
     write(GeoTiffWriter::create(path("degrees"), &degrees).unwrap(), 1, steps);
     write(GeoTiffWriter::create(path("bare"), &bare).unwrap(), 1, signed);
@@ -66,6 +69,14 @@ fn geotiffs_of_every_kind_read_back() {
             assert!(pixel.to_bits() == expected.to_bits(), "{name}: {pixel} in row {row}, column {column}");
         }
     };
+    let stated = |name: &str| {
+        let tags = GeoTiff::open(path(name)).unwrap().tags().to_vec();
+        tags.into_iter().map(|tags| (tags.name, tags.scale.zip(tags.offset), tags.unit)).collect::<Vec<_>>()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(stated("u16"), [(text("B8A"), Some((1e-4, -0.1)), text("reflectance"))]);
+    assert_eq!(stated("bands")[1], (text("LCZ A & B"), Some((0.5, 273.15)), text("K")));
+    assert_eq!(stated("u8"), [(None, None, None)]);
     check("u8", &utm, 1, &|r, c, b| f32::from(zone(r, c, b)));
     check("u16", &utm, 1, &|r, c, b| f32::from(steps(r, c, b)));
     check("i16", &utm, 1, &|r, c, b| f32::from(signed(r, c, b)));

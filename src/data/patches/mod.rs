@@ -15,6 +15,7 @@ use ndarray::{Array4, ArrayView4, s};
 use self::attached::Given;
 use super::batches;
 use super::so2sat::SourceFile;
+use crate::provenance::UNKNOWN;
 use crate::{Bands, Classes, Error, Imagery, Result, Zone};
 
 /// A set of square image patches, with labels, votes and groups where known.
@@ -81,11 +82,21 @@ impl Patches {
                 "let the imagery describe the array",
             ));
         }
-        let patches = Self::over(Source::Memory(images), n, imagery, classes, "not stated");
+        let patches = Self::over(Source::Memory(images), n, imagery, classes, UNKNOWN);
         if let Source::Memory(images) = &*patches.source {
             patches.check_finite(images, |n| n)?;
         }
         Ok(patches)
+    }
+
+    /// Whether a file holds integers and does not state their unit, so that reflectance is assumed for its name's sake.
+    pub(crate) fn assumes_reflectance_of_integers(&self) -> bool {
+        matches!(&*self.source, Source::File(file) if file.unit_assumed && file.is_integer())
+    }
+
+    /// Whether a file does not state the unit of its pixels, so that it is assumed.
+    pub fn assumes_unit(&self) -> bool {
+        matches!(&*self.source, Source::File(file) if file.unit_assumed)
     }
 
     /// Every row of a file.
@@ -145,7 +156,7 @@ impl Patches {
         }
     }
 
-    /// Where the data come from, as the file states it; `not stated` where it does not.
+    /// Where the data come from, as the file states it; `unknown source` where it does not.
     pub fn provenance(&self) -> &str {
         &self.provenance
     }

@@ -59,7 +59,7 @@ impl<'a> Lines<'a> {
     }
 
     fn stated(predicted: Stated, labels: Labels) -> Predictions {
-        let provenance = "the file does not say of what".to_owned();
+        let provenance = crate::provenance::UNKNOWN.to_owned();
         Predictions {
             predicted,
             labels,

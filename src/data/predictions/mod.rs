@@ -113,8 +113,8 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
         let advice = "write labels and votes of the same samples and classes";
         Err(Error::file(path, problem, advice))
     };
-    let provenance = text_attribute(&file, path, "provenance")?
-        .unwrap_or_else(|| "the file does not say of what".to_owned());
+    let provenance =
+        text_attribute(&file, path, "provenance")?.unwrap_or_else(|| crate::provenance::UNKNOWN.to_owned());
     let temperature = read_temperature(&file, path)?;
     let groups =
         if file.link_exists("group") { Some(fitting("group", &[samples])?.values::<i32>()?) } else { None };

@@ -55,7 +55,7 @@ pub(crate) use text::{texts, write_names, write_text};
 pub use writer::{Layout, Rows, Writer};
 
 use super::Patches;
-use crate::{Bands, Error, Result, Zone};
+use crate::{Bands, Error, Result, Zone, provenance};
 
 /// The three files of a data set, in the order training, validation, test.
 pub(crate) const SPLITS: [&str; 3] = ["training.h5", "validation.h5", "testing.h5"];
@@ -78,6 +78,8 @@ pub struct So2Sat {
     bands: Option<Bands>,
     left_out: Vec<Zone>,
     split_by: SplitBy,
+    /// Where the data are from, for files that do not state it.
+    provenance: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -125,7 +127,13 @@ impl So2Sat {
             bands: None,
             left_out: Vec::new(),
             split_by: SplitBy::default(),
+            provenance: None,
         })
+    }
+
+    /// The file or folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Only these bands, in this order. A band that is not there is an error when patches are asked
@@ -133,6 +141,13 @@ impl So2Sat {
     #[must_use]
     pub fn bands(mut self, bands: &Bands) -> Self {
         self.bands = Some(bands.clone());
+        self
+    }
+
+    /// Where the data are from, in place of what the files state; patches that are said to be synthetic stay so.
+    #[must_use]
+    pub fn described(mut self, provenance: Option<&str>) -> Self {
+        self.provenance = provenance.map(str::to_owned);
         self
     }
 
@@ -251,6 +266,10 @@ impl So2Sat {
         }
         for &zone in &self.left_out {
             patches = patches.without(zone)?;
+        }
+        if let Some(given) = &self.provenance {
+            let stated = provenance::given(patches.provenance().to_owned(), Some(given));
+            patches = patches.with_provenance(&stated);
         }
         Ok(patches)
     }

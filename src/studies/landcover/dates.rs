@@ -20,6 +20,7 @@ use crate::mapping::blend::{Ground, blend};
 use crate::models::unet::UnetSettings;
 use crate::models::{Device, Model};
 use crate::nn::{Keep, Schedule, Training};
+use crate::provenance::UNKNOWN;
 use crate::run::{Run, TrainingSets};
 use crate::studies::study::{Study, StudyContext, read_json};
 use crate::{Classes, Error, Probabilities, Progress, Result};
@@ -47,7 +48,7 @@ pub struct DateScores {
 /// Where the real sample is from.
 pub(super) fn provenance(sample: &EoPatch) -> String {
     let (file, dates) = (sample.name(), sample.dates());
-    format!("real: {file} (eo-learn's sample of Slovenia), Sentinel-2 L1C, {dates} dates of one place")
+    format!("{UNKNOWN}: {file} in the layout of eo-learn's sample, {dates} dates of one place")
 }
 
 /// Trains a network on all dates but one, and tests it on that one: on all ground, or on the eastern ground a network

@@ -217,7 +217,7 @@ fn map_section(readme: &mut Readme, outcome: &LandcoverOutcome) {
 }
 
 fn date_section(readme: &mut Readme, study: &LandcoverStudy, outcome: &LandcoverOutcome) {
-    readme.section("Real ground on several dates");
+    readme.section("One place on several dates");
     readme.text(format!(
         "eo-learn's sample of Slovenia: 101 × 100 pixels of 10 m, Sentinel-2 L1C (13 bands), five dates, one land-cover map; \
          0 is no data and not counted. A network is trained on all dates but one ({} epochs, the last one's weights) and \

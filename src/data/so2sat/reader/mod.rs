@@ -17,6 +17,7 @@ use super::datasets::{
 use super::places::{self, Place};
 use super::stored::Stored;
 use crate::display::printable;
+use crate::provenance::UNKNOWN;
 use crate::{Classes, Error, Imagery, Result};
 
 /// One-hot labels: So2Sat's name, and that of the label-distribution paper.
@@ -48,6 +49,8 @@ pub(in crate::data) struct SourceFile {
     pub(in crate::data) imagery: Imagery,
     pub(in crate::data) classes: Classes,
     pub(in crate::data) provenance: String,
+    /// Whether the file does not state that its pixels are reflectance.
+    pub(in crate::data) unit_assumed: bool,
     /// Class of each row, once read and checked.
     label_table: OnceLock<Arc<[usize]>>,
     /// The block of rows read last in part, where chunks are hostile.
@@ -150,9 +153,9 @@ impl SourceFile {
             ));
         }
         let imagery = read_imagery(&file, path, &dataset, height, channels)?;
+        let unit_assumed = file.attr("unit").is_err() && imagery.unit == "reflectance";
         let provenance = text_attribute(&file, path, "provenance")?;
-        let provenance =
-            provenance.map_or("not stated".to_owned(), |text| printable(&text, LONGEST).into_owned());
+        let provenance = provenance.map_or(UNKNOWN.to_owned(), |text| printable(&text, LONGEST).into_owned());
         let chunks = Chunks::of(images.dataset(), &shape);
         let stored = Stored::of(images.dataset());
         Ok(Self {
@@ -169,12 +172,20 @@ impl SourceFile {
             groups: groups.map(Into::into),
             cities,
             imagery,
+            unit_assumed,
             classes,
             provenance,
             label_table: OnceLock::new(),
             last_block: Mutex::new(None),
             told: Once::new(),
         })
+    }
+
+    /// Whether the pixels are stored as integers.
+    pub(in crate::data) fn is_integer(&self) -> bool {
+        use hdf5::types::TypeDescriptor::{Integer, Unsigned};
+        let stored = self.images.dataset().dtype().and_then(|kind| kind.to_descriptor());
+        matches!(stored, Ok(Integer(_) | Unsigned(_)))
     }
 
     /// Where each row lies, if the file or the one next to it says so.
