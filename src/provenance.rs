@@ -11,7 +11,8 @@ pub(crate) fn synthetic(text: &str) -> Option<&str> {
     if is_real(text) { None } else { text.find("synthetic").map(|start| &text[start..]) }
 }
 
-fn is_real(text: &str) -> bool {
+/// Whether a text states that data are real.
+pub(crate) fn is_real(text: &str) -> bool {
     text.starts_with("real:")
 }
 

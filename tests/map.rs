@@ -16,7 +16,7 @@ use lcz::data::so2sat::{Layout, Rows, Writer};
 use lcz::models::{self, Device};
 use lcz::progress::Silent;
 use lcz::run::Run;
-use lcz::scene::{Crs, GeoTiff, GeoTiffWriter, Grid, Pixel, Transform, Window, classes_on};
+use lcz::scene::{Crs, GeoTiff, GeoTiffWriter, Grid, Pixel, Product, Raster, Transform, Window, classes_on};
 use lcz::synthetic::SyntheticScene;
 use lcz::{Bands, Classes, Imagery};
 use ndarray::{Array3, Array4};
@@ -516,4 +516,221 @@ fn the_lcz_generators_own_map_is_read_with_its_missing_pixels() {
     assert_eq!(Some(missing as u64), known["missing"].as_u64());
     let sum: f64 = numbers.iter().map(|&number| f64::from(number)).sum();
     assert_eq!(Some(sum), known["sum"].as_f64());
+}
+
+/// Probabilities of a map. Shape: (K, lines, columns).
+fn probabilities(folder: &Path, name: &str) -> Array3<f32> {
+    raster(&folder.join(format!("{name}-probabilities.tif"))).1
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn dates_are_averaged_and_clouds_leave_a_window_to_the_other_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let imagery = Imagery { bands: Bands::named(["B5", "B2", "B3"]).unwrap(), ..Imagery::so2sat() };
+    Run::create(at("run"), |run| {
+        let settings = models::sen2lcz::Sen2LczSettings { depth: 5, width: 4, ..Default::default() };
+        let sen2lcz = models::Architecture::Sen2lcz(settings);
+        run.keep(&*models::build(&sen2lcz, &imagery, &Classes::lcz(), 7, Device::Cpu)?)
+    })
+    .unwrap();
+    // The same place brighter, with a clear sky (no class 9 or 3 counts as cloud below: the scene classes are its own).
+    let name = "S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419.SAFE";
+    let first = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/product").join(name);
+    let second = at("second.SAFE");
+    copy(&first, &second);
+    let xml = second.join("MTD_MSIL2A.xml");
+    let brighter = fs::read_to_string(&xml).unwrap().replace(">10000<", ">8000<");
+    fs::write(&xml, brighter).unwrap();
+    let granule = "GRANULE/L2A_T33NZA_A036000_20220706T085611";
+    let classes = "IMG_DATA/R20m/T33NZA_20220706T085611_SCL_20m.jp2";
+    fs::remove_file(second.join(granule).join(classes)).unwrap();
+    let clear = at("clear.tif");
+    let grid = Grid {
+        transform: Some(Transform([499_980.0, 20.0, 0.0, 1_200_000.0, 0.0, -20.0])),
+        ..utm(60, 60, 20.0)
+    };
+    let grid = Grid { crs: Crs::from_epsg(32633).unwrap(), ..grid };
+    write::<u8>((clear.clone(), grid.clone()), 0, |_, _| 4);
+    // The vector's scene classes: clouds in rows 0 to 9, shadow in the left half of rows 10 to 19, none in the last.
+    let clouded = at("clouded.tif");
+    let class = |row: i32, column: i32| match (row, column) {
+        (0..10, _) => 9,
+        (10..20, 0..30) => 3,
+        (59, _) => 0,
+        _ => 4,
+    };
+    write::<u8>((clouded.clone(), grid), 0, class);
+    let mapped = |out: &str, more: &[&str]| -> Value {
+        let (run, file) = (text(&at("run")), text(&at(out).with_extension("tif")));
+        let fixed = ["map", &run, "--stride", "8px", "--probabilities", "--json", "--out", &file];
+        serde_json::from_str(&done(&[&fixed[..], more].concat())).unwrap()
+    };
+    let (first, second) = (text(&first), text(&second));
+    let report = mapped("first", &["--scene", &first]);
+    // The saturated pixel, and the last row: 12 × 12 windows, of which 1 + 12 have none of their data.
+    assert_eq!((&report["classified"], &report["dates"][0]["without_data"]), (&131.into(), &13.into()));
+    let [clear, clouded] = [text(&clear), text(&clouded)];
+    mapped("second", &["--scene", &second, "--scl", &clear]);
+    mapped("both", &["--scene", &first, "--scene", &second, "--scl", &clouded, "--scl", &clear]);
+    let report = mapped(
+        "masked",
+        &["--scene", &first, "--scene", &second, "--scl", &clouded, "--scl", &clear, "--mask-clouds"],
+    );
+    let alone = mapped("alone", &["--scene", &first, "--mask-clouds"]);
+    let names = ["first", "second", "both", "masked", "alone"];
+    let [one, two, both, masked, alone_p] = names.map(|name| probabilities(folder.path(), name));
+    let mut under = 0;
+    for row in 0..11 {
+        for column in 0..12 {
+            if (row, column) == (0, 0) {
+                continue;
+            }
+            // Pixels of 10 m under clouds: rows 0 to 19, and rows 20 to 39 in columns 0 to 59.
+            let hidden = (0..32 * 32).filter(|at| {
+                let (y, x) = (8 * row + at / 32, 8 * column + at % 32);
+                y < 20 || (y < 40 && x < 60)
+            });
+            let is_hidden = hidden.count() as f64 > 0.15 * 1024.0;
+            under += usize::from(is_hidden);
+            for k in 0..17 {
+                let at = [k, row, column];
+                let mean = f32::midpoint(one[at], two[at]);
+                assert!(
+                    (both[at] - mean).abs() < 1e-6,
+                    "{at:?}: {} and {}, not {}",
+                    one[at],
+                    two[at],
+                    both[at]
+                );
+                let wanted = if is_hidden { two[at] } else { mean };
+                assert!((masked[at] - wanted).abs() < 1e-6, "{at:?}");
+                assert!(if is_hidden { alone_p[at].is_nan() } else { alone_p[at] == one[at] }, "{at:?}");
+            }
+        }
+    }
+    assert!(under > 20, "{under}");
+    assert_eq!(report["dates"][0]["under_clouds"], under);
+    assert_eq!(report["dates"][1]["under_clouds"], 0);
+    assert_eq!((&report["classified"], &alone["classified"]), (&131.into(), &(131 - under).into()));
+    let message = refused(&[
+        "map",
+        &text(&at("run")),
+        "--scene",
+        &first,
+        "--scene",
+        &second,
+        "--mask-clouds",
+        "--out",
+        &text(&at("x.tif")),
+    ]);
+    assert!(
+        message.contains("R20m/T33NZA_20220706T085611_SCL_20m.jp2: this part of the product is missing"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_real_product_maps_as_its_reflectances_are_predicted() {
+    let Some(data) = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from) else {
+        eprintln!("skipped: no real data (set LCZ_REAL_DATA)");
+        return;
+    };
+    let name = "S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419.SAFE";
+    let product = data.join("sentinel2").join(name);
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&folder.path().join(name));
+    let keras = text(&data.join("sen2lcz/sen2lcz_17_keras.hdf5"));
+    done(&["import", &keras, "--run", &at("run")]);
+    // Windows 1 km apart, of the values as they are; coarser pixels by nearest neighbour.
+    let scene = Product::open(&product).unwrap().scene().unwrap().only(&Bands::sentinel2()).unwrap();
+    let read = |file: &Raster| file.read(&Window::whole(file.grid()), None).unwrap();
+    let bands: Vec<Array3<f32>> = scene.files().iter().map(read).collect();
+    let places: Vec<[usize; 2]> = (0..11).flat_map(|r| (0..11).map(move |c| [r, c])).collect();
+    let images = |offset: f64| {
+        Array4::from_shape_fn((places.len(), 32, 32, 10), |(n, y, x, band)| {
+            let factor = 1068 / bands[band].dim().1;
+            let [row, column] = [100 * places[n][0] + y, 100 * places[n][1] + x].map(|at| at / factor);
+            ((f64::from(bands[band][[0, row, column]]) + offset) / 10_000.0) as f32
+        })
+    };
+    let predicted = |name: &str, offset: f64| {
+        windows_file(&folder.path().join(name), &images(offset));
+        let out = at(&format!("predicted-{name}"));
+        done(&["predict", &at("run"), "--data", &at(name), "--out", &out, "--ignore-radiometry"]);
+        let predicted = predictions::read(Path::new(&out), None).unwrap();
+        let Stated::Probabilities(p) = predicted.predicted else { panic!() };
+        p
+    };
+    let assert_mapped = |out: &str, wanted: &lcz::Probabilities| {
+        let mapped = probabilities(folder.path(), out);
+        assert_eq!(mapped.dim(), (17, 11, 11));
+        for (&[row, column], p) in places.iter().zip(wanted.view().outer_iter()) {
+            for (k, &wanted) in p.iter().enumerate() {
+                let given = f64::from(mapped[[k, row, column]]);
+                assert!(
+                    (given - wanted).abs() < 1e-5,
+                    "{out}, class {k} at {row}, {column}: {given}, not {wanted}"
+                );
+            }
+        }
+    };
+    let map = |scene: &str, out: &str, more: &[&str]| {
+        let file = at(&format!("{out}.tif"));
+        let run = at("run");
+        let fixed = ["map", &run, "--scene", scene, "--stride", "100px", "--probabilities", "--out", &file];
+        lcz(&[&fixed[..], more].concat())
+    };
+    let right = predicted("right.h5", -1000.0);
+    assert!(map(&text(&product), "folder", &[]).status.success());
+    assert_mapped("folder", &right);
+
+    let mut zip = zip::ZipWriter::new(fs::File::create(at("product.zip")).unwrap());
+    let mut folders = vec![product.clone()];
+    while let Some(inner) = folders.pop() {
+        for path in fs::read_dir(inner).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let within = path.strip_prefix(product.parent().unwrap()).unwrap();
+            let deflated = zip::CompressionMethod::Deflated;
+            let options = zip::write::SimpleFileOptions::default().compression_method(deflated);
+            zip.start_file(within.to_str().unwrap(), options).unwrap();
+            std::io::Write::write_all(&mut zip, &fs::read(&path).unwrap()).unwrap();
+        }
+    }
+    zip.finish().unwrap();
+    assert!(map(&at("product.zip"), "zip", &[]).status.success());
+    assert!(probabilities(folder.path(), "zip") == probabilities(folder.path(), "folder"));
+
+    // Without the offsets of the XML nothing looks wrong but the pixels.
+    let without = folder.path().join("without.SAFE");
+    copy(&product, &without);
+    let xml = fs::read_to_string(product.join("MTD_MSIL2A.xml")).unwrap();
+    let (head, rest) = xml.split_once("<BOA_ADD_OFFSET_VALUES_LIST>").unwrap();
+    let tail = rest.split_once("</BOA_ADD_OFFSET_VALUES_LIST>").unwrap().1;
+    fs::remove_file(without.join("MTD_MSIL2A.xml")).unwrap();
+    fs::write(without.join("MTD_MSIL2A.xml"), head.to_owned() + tail).unwrap();
+    let stopped = map(&text(&without), "stopped", &[]);
+    let message = String::from_utf8(stopped.stderr).unwrap();
+    assert!(
+        !stopped.status.success() && message.contains("an offset of -0.1 that is not applied"),
+        "{message}"
+    );
+    assert!(map(&text(&without), "ignored", &["--ignore-radiometry"]).status.success());
+    assert_mapped("ignored", &predicted("wrong.h5", 0.0));
 }

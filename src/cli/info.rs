@@ -1,4 +1,4 @@
-//! `lcz info`: what a data set holds, before anything is trained on it.
+//! `lcz info`: what a data set or a Sentinel-2 product holds, before anything is trained on it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,24 +7,28 @@ use lcz::data::so2sat::{self, So2Sat};
 use lcz::data::{BandStatistics, ClassCount, Patches, Summary};
 use lcz::display::percent;
 use lcz::figures::{self, Caption, Composite, Source};
+use lcz::scene::{CloudFilter, Product, ProductShares};
 use lcz::{Bands, Progress};
 use serde::Serialize;
 
 use super::options::{Context, FigureFolder, Provenance};
 use super::output::{self, Table};
 
-/// Describe a data set
+/// Describe a data set or a Sentinel-2 product
 ///
 /// Labels, masks and votes are read and checked; all pixels only with --statistics. --figures draws five patches of
 /// each class as FILE-gallery or FILE-NAME-gallery: in true colour, radar in false colour.
+///
+/// Of a Sentinel-2 product (.SAFE folder or zip, L1C or L2A) the XML is read, and the scene classes of L2A.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lcz info data/training.h5
   lcz info data --statistics
+  lcz info S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_....SAFE
   lcz info data/training.h5 --dataset sen1 --figures figures
   lcz info data/testing.h5 --json | jq '.files[0].patches'")]
 pub struct Info {
-    /// HDF5 file, or folder of a data set
+    /// HDF5 file, folder of a data set, or Sentinel-2 product
     file: PathBuf,
 
     /// Mean and standard deviation of each band, from all pixels
@@ -60,6 +64,9 @@ struct Report {
 
 impl Info {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        if Product::is_at(&self.file) {
+            return describe(&Product::open(&self.file)?, cx);
+        }
         let files = so2sat::files(&self.file)?;
         let reports =
             files.iter().map(|file| self.report(file, &mut cx.progress)).collect::<lcz::Result<Vec<_>>>()?;
@@ -106,6 +113,54 @@ impl Info {
             stem,
         })
     }
+}
+
+/// A product, and the shares of no data and of clouds where scene classes tell them.
+#[derive(Serialize)]
+struct ProductReport<'a> {
+    #[serde(flatten)]
+    product: &'a Product,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shares: Option<ProductShares>,
+}
+
+fn describe(product: &Product, cx: &Context) -> anyhow::Result<()> {
+    let clouds = CloudFilter::default();
+    let shares = product.shares(&clouds)?;
+    if cx.json {
+        return output::json(&ProductReport { product, shares });
+    }
+    output::line(&product.name)?;
+    output::line(format!("  satellite   {}", product.satellite))?;
+    output::line(format!("  level       {}, processing baseline {}", product.level, product.baseline))?;
+    output::line(format!("  tile        {}, {}", product.tile, product.crs))?;
+    output::line(format!("  date        {}", product.date))?;
+    output::line(format!("  no data     {}; saturated {}", product.no_data, product.saturated))?;
+    if let Some(share) = product.cloud_percent {
+        output::line(format!("  clouds      {share:.1} % of the tile, as the XML states"))?;
+    }
+    if let Some(shares) = shares {
+        output::line(format!(
+            "  classes     {} without data; of the rest {} clouds or their shadows",
+            percent(shares.no_data),
+            percent(shares.clouds)
+        ))?;
+    }
+    output::line(format!("  provenance  {}\n", product.provenance()))?;
+    let mut table = Table::new(["band", "metres", "size", "scale", "offset", "image"]);
+    for band in &product.bands {
+        let [rows, columns] = band.size;
+        let file = if band.present { band.file.clone() } else { format!("missing: {}", band.file) };
+        table.row([
+            band.name.clone(),
+            band.metres.to_string(),
+            format!("{rows} x {columns}"),
+            band.scale.to_string(),
+            band.offset.to_string(),
+            file,
+        ]);
+    }
+    Ok(table.print()?)
 }
 
 /// Five patches per class.

@@ -7,7 +7,8 @@ use lcz::mapping::{MapReport, MapScores, Mapping};
 use lcz::run::Run;
 
 use super::options::{
-    Context, IgnoreRadiometry, Labels, Output, Provenance, RunFolder, SceneOptions, Stride, Unscaled,
+    CloudOptions, Context, IgnoreRadiometry, Labels, Output, Provenance, RunFolder, SceneOptions, Stride,
+    Unscaled,
 };
 use super::output::{self, Table, number};
 
@@ -16,6 +17,11 @@ use super::output::{self, Table, number};
 /// A model of patches classifies the window around each point of a grid, 100 m apart; a window with a pixel without data
 /// in any band has no class. A model of pixels (a U-Net) classifies every pixel: tiles overlap, and a pixel's probabilities
 /// are their weighted mean, so that no seam shows.
+///
+/// --scene takes a Sentinel-2 product as downloaded, L1C or L2A: scale, offset and no data are those of its XML. Several
+/// products of one tile are seasons: the map is of the mean of their probabilities. Where scene classes are known (an L2A
+/// product, or --scl), the share under clouds is reported, and --mask-clouds leaves it without a class; of several dates
+/// those with a clear sky count.
 ///
 /// OUT.tif gets the classes (1-17 with the zones' colours, or 1, 2, ... for other classes; 0 = no data). Next to it:
 /// OUT-filtered.tif, the same smoothed by a Gaussian of one width for all classes; OUT-confidence.tif and OUT-entropy.tif,
@@ -28,10 +34,14 @@ use super::output::{self, Table, number};
 #[command(
     mut_arg("bands", |bands| bands.num_args(1..)),
     after_help = "Examples:
-  lcz map runs/first --bands city/B*.tif --scale 1e-4 --out city.tif
-  lcz map runs/first --bands city/B*.tif --scale 1e-4 --stride 10px \\
+  lcz map runs/first --scene S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_....SAFE \\
+      --out city.tif
+  lcz map runs/first --scene spring.SAFE --scene summer.zip --mask-clouds \\
+      --out city.tif
+  lcz map runs/first --bands city/B*.tif --out city.tif
+  lcz map runs/first --bands city/B*.tif --stride 10px \\
       --probabilities --out city.tif
-  lcz map runs/cover --bands city/B*.tif --scale 1e-4 \\
+  lcz map runs/cover --bands city/B*.tif \\
       --bbox=8.6,53.0,9.0,53.2 --out cover.tif
   lcz map runs/landsat --bands B1.tif,B2.tif,B3.tif --scale 2e-5 \\
       --offset -0.1 --labels lcz.tif --out hongkong.tif"
@@ -63,6 +73,9 @@ pub struct Map {
     probabilities: bool,
 
     #[command(flatten)]
+    clouds: CloudOptions,
+
+    #[command(flatten)]
     labels: Labels,
 
     #[command(flatten)]
@@ -78,12 +91,14 @@ pub struct Map {
 impl Map {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let (run, out) = (Run::open(&self.run.run)?, &self.out.out);
-        let scene = self.scene.open(&self.scene.bands)?;
+        let dates = self.scene.seasons(&self.clouds)?;
         let mapping = Mapping {
             stride: self.stride.stride.as_deref().map(str::parse).transpose()?,
             resample: self.resample == "auto",
             radiometry: self.scene.radiometry(),
             area: self.scene.area()?,
+            clouds: self.clouds.filter(),
+            mask_clouds: self.clouds.mask_clouds,
             sigma: self.sigma.as_deref().map(str::parse).transpose()?,
             probabilities: self.probabilities,
             unscaled: self.unscaled.unscaled,
@@ -92,7 +107,7 @@ impl Map {
             device: cx.device,
         };
         let labels = self.labels.labels.as_deref();
-        let report = mapping::map(&run, scene, &mapping, out, labels, &mut cx.progress)?.report;
+        let report = mapping::map(&run, dates, &mapping, out, labels, &mut cx.progress)?.report;
         if cx.json {
             return output::json(&report);
         }
@@ -120,14 +135,16 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
         Sample::Patch => "windows",
         Sample::Pixel => "pixels",
     };
+    let without = if report.clouds_masked { "without data or under clouds" } else { "without data" };
     output::line(format!(
-        "{} {what} classified, {} without data; {:.1} s, {:.0} {what}/s; mean confidence {:.3}\n",
+        "{} {what} classified, {} {without}; {:.1} s, {:.0} {what}/s; mean confidence {:.3}\n",
         report.classified,
         report.without_data,
         report.seconds,
         report.classified_per_second,
         report.mean_confidence
     ))?;
+    print_dates(report, what)?;
     let mut table = Table::new(["class", "pixels", "share", "km²"]);
     for class in &report.classes {
         let area = number(class.square_kilometres, 2);
@@ -155,6 +172,33 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
         ]);
     }
     Ok(table.print()?)
+}
+
+/// What each date left out, and what clouds hide.
+fn print_dates(report: &MapReport, what: &str) -> anyhow::Result<()> {
+    let clouds_known = report.dates.iter().any(|date| date.under_clouds.is_some());
+    if report.dates.len() < 2 && !clouds_known {
+        return Ok(());
+    }
+    let total = report.size[0] * report.size[1];
+    let mut table = Table::new(["date", "without data", "under clouds"]);
+    for date in &report.dates {
+        let share = |count: usize| percent(count as f64 / total as f64);
+        let clouds = date.under_clouds.map_or_else(|| "unknown".to_owned(), share);
+        table.row([date.scene.clone(), share(date.without_data), clouds]);
+    }
+    table.print()?;
+    if clouds_known {
+        let most = match report.sample {
+            Sample::Patch => format!("more than {} % of the window", 100.0 * report.max_cloud),
+            Sample::Pixel => "the pixel".to_owned(),
+        };
+        let then =
+            if report.clouds_masked { "these {what} do not count" } else { "--mask-clouds leaves them out" };
+        let then = then.replace("{what}", what);
+        output::line(format!("under clouds: clouds or their shadows hide {most}; {then}"))?;
+    }
+    output::line("")
 }
 
 fn row(name: &str, scores: &MapScores) -> [String; 6] {

@@ -106,7 +106,7 @@ const WORKFLOW: &str = "Workflow:
   lcz train sen2lcz --data data --run runs/first --epochs 20
   lcz evaluate runs/first                # scores, intervals and figures
   lcz temp-scale runs/first              # recalibrate its probabilities
-  lcz map runs/first --bands city/B*.tif --scale 1e-4 --out map.tif
+  lcz map runs/first --scene S2A_MSIL2A_20220706T085611_....SAFE --out map.tif
 ";
 
 const TEMPLATE: &str = "{about-with-newline}\n{usage-heading} {usage}\n\n{before-help}\

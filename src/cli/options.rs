@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 use lcz::data::{So2Sat, check_reflectance};
 use lcz::models::Device;
 use lcz::run::{LabelKind, Run};
-use lcz::scene::{Codes, GeoBox, LabelRaster, Labelling, Radiometry, Scene};
+use lcz::scene::{CloudFilter, Codes, GeoBox, GeoTiff, LabelRaster, Labelling, Product, Radiometry, Scene};
 use lcz::scorecard::ScorecardSettings;
 use lcz::{Bands, Classes, Progress};
 
@@ -240,10 +240,14 @@ impl Measures {
 #[derive(Debug, Args)]
 pub struct SceneOptions {
     /// GeoTIFFs of the bands, separated by commas
-    #[arg(long, value_name = "A.tif,...", required = true)]
+    #[arg(long, value_name = "A.tif,...", required_unless_present = "scene")]
     pub bands: Vec<String>,
 
-    /// Names of the bands, separated by commas [default: from the files]
+    /// Sentinel-2 product as downloaded: .SAFE folder or zip, L1C or L2A; repeated for each further date
+    #[arg(long, value_name = "PATH", conflicts_with = "bands")]
+    pub scene: Vec<PathBuf>,
+
+    /// Names of the bands, separated by commas; of a product, the bands to take [default: from the files]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     band_names: Option<Vec<String>>,
 
@@ -285,9 +289,95 @@ impl SceneOptions {
         Radiometry { scale: self.scale, offset: self.offset, unit: self.unit.clone(), no_data: self.nodata }
     }
 
+    /// The products given, and their bands: those of --band-names, else `bands`, else all.
+    fn products(&self, bands: Option<&Bands>) -> lcz::Result<Vec<Scene>> {
+        let named = self.band_names.clone().map(Bands::named).transpose()?;
+        let scene = |path: &PathBuf| {
+            let scene = Product::open(path)?.scene()?;
+            match named.as_ref().or(bands) {
+                Some(bands) => scene.only(bands),
+                None => Ok(scene),
+            }
+        };
+        self.scene.iter().map(scene).collect()
+    }
+
+    /// A scene for each product, of which these bands are taken unless others are named, or for each of --bands; with
+    /// the scene classes.
+    pub fn dates(&self, bands: Option<&Bands>, clouds: &CloudOptions) -> anyhow::Result<Vec<Scene>> {
+        let mut dates = self.products(bands)?;
+        for files in &self.bands {
+            dates.push(self.open([files])?);
+        }
+        clouds.with_classes(dates)
+    }
+
+    /// As [`dates`](Self::dates), but all --bands are of one date.
+    pub fn seasons(&self, clouds: &CloudOptions) -> anyhow::Result<Vec<Scene>> {
+        let mut dates = self.products(None)?;
+        if dates.is_empty() {
+            dates.push(self.open(&self.bands)?);
+        }
+        clouds.with_classes(dates)
+    }
+
     /// The part of the scene that counts.
     pub fn area(&self) -> lcz::Result<Option<GeoBox>> {
         self.bbox.as_deref().map(str::parse).transpose()
+    }
+}
+
+/// Which pixels clouds hide.
+#[derive(Debug, Args)]
+pub struct CloudOptions {
+    /// Sentinel-2's scene classes, which show clouds; once for each date [default: those of an L2A product]
+    #[arg(long, value_name = "SCL.tif")]
+    scl: Vec<PathBuf>,
+
+    /// Leave out what lies under clouds; `patches` does so wherever there are scene classes
+    #[arg(long)]
+    pub mask_clouds: bool,
+
+    /// Largest share of a patch under clouds and their shadows, in percent [default: 15]
+    #[arg(long, value_name = "PERCENT")]
+    max_cloud: Option<f64>,
+
+    /// Scene classes that count as cloud: 3 cloud shadow, 8 and 9 clouds, 10 thin cirrus [default: 3,8,9,10]
+    #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
+    cloud_classes: Option<Vec<u8>>,
+}
+
+impl CloudOptions {
+    /// What counts as cloud.
+    pub fn filter(&self) -> CloudFilter {
+        let default = CloudFilter::default();
+        CloudFilter {
+            hidden: self.cloud_classes.clone().unwrap_or(default.hidden),
+            most: self.max_cloud.map_or(default.most, |percent| percent / 100.0),
+        }
+    }
+
+    /// The dates with their scene classes.
+    fn with_classes(&self, mut dates: Vec<Scene>) -> anyhow::Result<Vec<Scene>> {
+        let (classes, count) = (self.scl.len(), dates.len());
+        anyhow::ensure!(
+            classes == 0 || classes == count,
+            "--scl: {classes} files of scene classes for {count} dates; give one for each"
+        );
+        for (date, scl) in dates.iter_mut().zip(&self.scl) {
+            *date = date.clone().with_scene_classes(GeoTiff::open(scl)?);
+        }
+        let asked = [
+            ("--mask-clouds", self.mask_clouds),
+            ("--max-cloud", self.max_cloud.is_some()),
+            ("--cloud-classes", self.cloud_classes.is_some()),
+        ];
+        if let Some((option, _)) = asked.iter().find(|(_, given)| *given)
+            && let Some(date) = dates.iter().find(|date| date.scene_classes().is_none())
+        {
+            anyhow::bail!("{option}: {} has no scene classes; give them with --scl", date.file_names()[0]);
+        }
+        Ok(dates)
     }
 }
 

@@ -1,15 +1,16 @@
-//! `lcz patches`: cut patches from GeoTIFF bands, with a class each or a class per pixel.
+//! `lcz patches`: cut patches from GeoTIFF bands or Sentinel-2 products, with a class each or a class per pixel.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
+use lcz::Bands;
 use lcz::figures::{self, Caption, Source, TilesPicture};
-use lcz::scene::{CloudFilter, CutInto, CutReport, Cutting, GeoTiff, LabelRaster, Part, Plan, Scene};
+use lcz::scene::{CutInto, CutReport, Cutting, LabelRaster, Part, Plan, Scene};
 
-use super::options::{Context, LabelOptions, Output, Provenance, SceneOptions, Split, Stride};
+use super::options::{CloudOptions, Context, LabelOptions, Output, Provenance, SceneOptions, Split, Stride};
 use super::output::{self, Table};
 
-/// Cut patches from GeoTIFF bands
+/// Cut patches from GeoTIFF bands or Sentinel-2 products
 ///
 /// Each labelled pixel gives a patch of SIZE x SIZE pixels around it (for an even SIZE the pixel is
 /// the one below and right of the middle). Whole connected regions of one class go to training,
@@ -22,10 +23,14 @@ use super::output::{self, Table};
 /// go to training, validation or testing as a whole and become `group`. Tiles without any label are left out. OUT
 /// then gets scene.png, scene.svg and scene.csv, how the scene was cut, instead of testing.tif.
 ///
-/// Patches that hold a pixel without data are left out, and with --scl those with too much cloud and shadow.
+/// --scene takes Sentinel-2 products as downloaded, L1C or L2A: scale, offset, no data and date are those of their XML.
+/// Their bands are So2Sat's ten, those of 10 and 20 m; --band-names takes others, such as B1,B2,B9.
+///
+/// Patches that hold a pixel without data are left out, and, where scene classes are known (--scl, or an L2A product),
+/// those with too much cloud and shadow.
 ///
 /// Bands share one grid; coarser ones may be whole multiples of the finest (Sentinel-2's 20 m and
-/// 60 m bands next to its 10 m ones) and are upsampled by nearest neighbour. --bands is repeated for each further date.
+/// 60 m bands next to its 10 m ones) and are upsampled by nearest neighbour. --bands and --scene are repeated for each further date.
 ///
 /// Labels are a raster, or the polygons of a shapefile or a GeoPackage: a pixel has the class of the polygon
 /// that contains its centre (of the later one where several do). Labels on another coordinate system than the
@@ -35,6 +40,8 @@ use super::output::{self, Table};
     mut_arg("labels", |labels| labels.required(true)),
     mut_arg("stride", |stride| stride.requires("masks")),
     after_help = "Examples:
+  lcz patches --scene S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_....SAFE \\
+      --labels lcz.tif --reproject --size 32 --out patches
   lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels lcz.tif --size 32 \\
       --out patches
   lcz patches --bands 2013_B4.tif,2013_B5.tif --bands 2014_B4.tif,2014_B5.tif \\
@@ -45,7 +52,7 @@ use super::output::{self, Table};
       --size 32 --out patches
   lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels atlas.gpkg \\
       --codes urban-atlas-groups --reproject --masks --size 64 --scl SCL.tif \\
-      --max-cloud 15 --bbox=8.6,53.0,9.0,53.2 --scale 1e-4 --out data"
+      --max-cloud 15 --bbox=8.6,53.0,9.0,53.2 --scale 1e-4 --offset -0.1 --out data"
 )]
 pub struct Patches {
     #[command(flatten)]
@@ -65,23 +72,8 @@ pub struct Patches {
     #[command(flatten)]
     out: Output,
 
-    /// Sentinel-2's scene classes, which show clouds; once for each date
-    #[arg(long, value_name = "SCL.tif")]
-    scl: Vec<PathBuf>,
-
-    /// Largest share of a patch under clouds and their shadows, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 15.0, requires = "scl")]
-    max_cloud: f64,
-
-    /// Scene classes that count as cloud: 3 cloud shadow, 8 and 9 clouds, 10 thin cirrus
-    #[arg(
-        long,
-        value_name = "CLASS,...",
-        value_delimiter = ',',
-        default_value = "3,8,9,10",
-        requires = "scl"
-    )]
-    cloud_classes: Vec<u8>,
+    #[command(flatten)]
+    clouds: CloudOptions,
 
     #[command(flatten)]
     split: Split,
@@ -104,7 +96,9 @@ pub struct Patches {
 impl Patches {
     /// Cuts, writes, and prints what became of the labelled pixels.
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
-        let (cutting, dates, out) = (self.cutting()?, self.dates()?, &self.out.out);
+        let bands = Bands::sentinel2();
+        let dates = self.scene.dates(Some(&bands), &self.clouds)?;
+        let (cutting, out) = (self.cutting()?, &self.out.out);
         let labels = self.labels.open(&dates, &mut cx.progress)?;
         let mut draw = |plan: &Plan<'_>, folder: &Path| {
             for (k, date) in dates.iter().enumerate() {
@@ -141,29 +135,12 @@ impl Patches {
             patch_size: self.size,
             radiometry: self.scene.radiometry(),
             area: self.scene.area()?,
-            clouds: CloudFilter { hidden: self.cloud_classes.clone(), most: self.max_cloud / 100.0 },
+            clouds: self.clouds.filter(),
             shares: self.split.split.as_deref().unwrap_or("60/15/25").parse()?,
             seed: self.split.seed.get(),
             into,
             provenance: self.provenance.provenance.clone(),
         })
-    }
-
-    fn dates(&self) -> anyhow::Result<Vec<Scene>> {
-        let (classes, dates) = (self.scl.len(), self.scene.bands.len());
-        anyhow::ensure!(
-            classes == 0 || classes == dates,
-            "--scl: {classes} files of scene classes for {dates} dates; give one for each --bands"
-        );
-        let mut dates = Vec::new();
-        for (k, files) in self.scene.bands.iter().enumerate() {
-            let date = self.scene.open([files])?;
-            dates.push(match self.scl.get(k) {
-                Some(scl) => date.with_scene_classes(GeoTiff::open(scl)?),
-                None => date,
-            });
-        }
-        Ok(dates)
     }
 }
 

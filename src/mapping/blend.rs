@@ -5,6 +5,8 @@
 //! lies there: `p(k) = Σ_t w_t p_t(k) / Σ_t w_t`, w a pyramid of `min(i + 1, S − i)` rows times as many columns. From
 //! pixel to pixel the weights change by little, and so do the averages: there is no jump where a tile ends.
 //!
+//! Of several dates a pixel has the mean over all tiles of all dates on which it has data.
+//!
 //! Of a tile that lacks data in some pixels, these are filled with the mean of the others, band by band, and have no
 //! class afterwards; a tile without any data is left out.
 
@@ -28,18 +30,20 @@ pub(crate) struct Ground<'a> {
     /// What its pixels are.
     imagery: Imagery,
     read: Box<dyn Fn(Range<usize>) -> Result<SceneRows> + 'a>,
+    /// Whether pixels under clouds count as pixels without data.
+    masked: bool,
 }
 
 impl<'a> Ground<'a> {
-    pub(crate) fn scene(view: &'a SceneView<'_>) -> Self {
+    pub(crate) fn scene(view: &'a SceneView<'_>, masked: bool) -> Self {
         let size = [view.grid().rows, view.grid().columns];
-        Self { size, imagery: view.imagery(0), read: Box::new(|rows| view.read(rows)) }
+        Self { size, imagery: view.imagery(0), read: Box::new(|rows| view.read(rows)), masked }
     }
 
     /// An image in memory.
     pub(crate) fn image(image: &'a Array3<f32>, imagery: Imagery) -> Self {
         let read = |rows| Ok(SceneRows::of(image.slice(s![rows, .., ..]).to_owned()));
-        Self { size: [image.dim().0, image.dim().1], imagery, read: Box::new(read) }
+        Self { size: [image.dim().0, image.dim().1], imagery, read: Box::new(read), masked: false }
     }
 }
 
@@ -51,20 +55,23 @@ pub(crate) struct Blended {
     pub p: Array3<f64>,
     /// Where there are data.
     pub with_data: Array2<bool>,
-    /// The pixels that were segmented. Shape: (rows, columns, bands).
+    /// The pixels that were segmented, of the first date that has data. Shape: (rows, columns, bands).
     pub seen: Array3<f32>,
+    /// Of each date, pixels without data, and of the others those under clouds where it is known.
+    pub left_out: Vec<(usize, Option<usize>)>,
 }
 
-/// Segments all of the ground in tiles that lie `stride` pixels apart, from the top; `take` receives all rows in order.
+/// Segments all of the ground, on one or more dates, in tiles that lie `stride` pixels apart, from the top; `take` receives
+/// all rows in order.
 pub(crate) fn blend(
     model: &dyn Classifier,
-    ground: &Ground<'_>,
+    dates: &[Ground<'_>],
     stride: usize,
     progress: &mut dyn Progress,
     take: &mut dyn FnMut(Blended) -> Result<()>,
 ) -> Result<()> {
     let size = model.imagery().patch_size;
-    let [rows, columns] = ground.size;
+    let [rows, columns] = dates[0].size;
     if stride == 0 || stride > size {
         let problem = format!("{stride} pixels from tile to tile of {size} x {size}");
         return Err(Error::input("stride", problem, "choose 1 or more, such as half a tile"));
@@ -75,40 +82,58 @@ pub(crate) fn blend(
     }
     let [tops, lefts] = [rows, columns].map(|length| covering(length, size, stride));
     let (weights, classes) = (pyramid(size), model.classes().len());
+    let ground_bands = dates[0].imagery.bands.len();
     let mut sums = Array3::<f64>::zeros((size, columns, classes));
     let mut total = Array2::<f64>::zeros((size, columns));
-    progress.begin("mapping", (tops.len() * lefts.len()) as u64);
+    progress.begin("mapping", (tops.len() * lefts.len() * dates.len()) as u64);
     for (n, &top) in tops.iter().enumerate() {
-        let SceneRows { pixels: strip, lacking } = (ground.read)(top..top + size)?;
-        let with_data = lacking.mapv(|lacking| !lacking);
-        let seen = |left: &&usize| with_data.slice(s![.., **left..**left + size]).iter().any(|data| *data);
-        let chosen: Vec<usize> = lefts.iter().filter(seen).copied().collect();
-        progress.advance((lefts.len() - chosen.len()) as u64, "");
-        for batch in chosen.chunks(BATCH) {
-            if progress.interrupted() {
-                let place = format!("in row {top} of {rows} of the map; nothing is written");
-                return Err(Error::Interrupted { place });
-            }
-            let patches = tiles(
-                &strip,
-                &with_data,
-                batch,
-                Imagery { patch_size: size, ..ground.imagery.clone() },
-                model,
-            )?;
-            let p = model.predict(&patches)?;
-            let p = p.view();
-            for (k, &left) in batch.iter().enumerate() {
-                for ((row, column), &weight) in weights.indexed_iter() {
-                    let of_pixel = p.row((k * size + row) * size + column);
-                    sums.slice_mut(s![row, left + column, ..]).scaled_add(weight, &of_pixel);
-                    total[[row, left + column]] += weight;
-                }
-            }
-            progress.advance(batch.len() as u64, "");
-        }
         // Rows that no further tile reaches are done.
         let done = tops.get(n + 1).map_or(size, |next| next - top);
+        let mut of_any = Array2::from_elem((size, columns), false);
+        let mut seen = Array3::from_elem((size, columns, ground_bands), f32::NAN);
+        let mut left_out = Vec::new();
+        for ground in dates {
+            let SceneRows { pixels: strip, lacking, hidden } = (ground.read)(top..top + size)?;
+            let in_done = |marks: &dyn Fn([usize; 2]) -> bool| {
+                (0..done * columns).filter(|at| marks([at / columns, at % columns])).count()
+            };
+            let under = hidden.as_ref().map(|hidden| in_done(&|at| hidden[at] && !lacking[at]));
+            left_out.push((in_done(&|at| lacking[at]), under));
+            let mut with_data = lacking.mapv(|lacking| !lacking);
+            if let Some(hidden) = hidden.filter(|_| ground.masked) {
+                with_data.zip_mut_with(&hidden, |data, hidden| *data &= !hidden);
+            }
+            let any = |left: &&usize| with_data.slice(s![.., **left..**left + size]).iter().any(|data| *data);
+            let chosen: Vec<usize> = lefts.iter().filter(any).copied().collect();
+            progress.advance((lefts.len() - chosen.len()) as u64, "");
+            for batch in chosen.chunks(BATCH) {
+                if progress.interrupted() {
+                    let place = format!("in row {top} of {rows} of the map; nothing is written");
+                    return Err(Error::Interrupted { place });
+                }
+                let imagery = Imagery { patch_size: size, ..ground.imagery.clone() };
+                let patches = tiles(&strip, &with_data, batch, imagery, model)?;
+                let p = model.predict(&patches)?;
+                let p = p.view();
+                for (k, &left) in batch.iter().enumerate() {
+                    for ((row, column), &weight) in weights.indexed_iter() {
+                        if !with_data[[row, left + column]] {
+                            continue;
+                        }
+                        let of_pixel = p.row((k * size + row) * size + column);
+                        sums.slice_mut(s![row, left + column, ..]).scaled_add(weight, &of_pixel);
+                        total[[row, left + column]] += weight;
+                    }
+                }
+                progress.advance(batch.len() as u64, "");
+            }
+            for ((row, column), data) in with_data.indexed_iter() {
+                if *data && !of_any[[row, column]] {
+                    of_any[[row, column]] = true;
+                    seen.slice_mut(s![row, column, ..]).assign(&strip.slice(s![row, column, ..]));
+                }
+            }
+        }
         let mut p = sums.slice(s![..done, .., ..]).to_owned();
         for (mut of_pixel, &total) in p.rows_mut().into_iter().zip(total.slice(s![..done, ..])) {
             if total > 0.0 {
@@ -116,8 +141,8 @@ pub(crate) fn blend(
             }
         }
         let (with_data, seen) =
-            (with_data.slice(s![..done, ..]).to_owned(), strip.slice(s![..done, .., ..]).to_owned());
-        take(Blended { first: top, p, with_data, seen })?;
+            (of_any.slice(s![..done, ..]).to_owned(), seen.slice(s![..done, .., ..]).to_owned());
+        take(Blended { first: top, p, with_data, seen, left_out })?;
         let (rest, rest_total) =
             (sums.slice(s![done.., .., ..]).to_owned(), total.slice(s![done.., ..]).to_owned());
         sums.fill(0.0);
@@ -189,7 +214,7 @@ mod tests {
         let (rows, columns, _) = image.dim();
         let mut all = (Array3::zeros((rows, columns, 3)), Array2::from_elem((rows, columns), false));
         let mut next = 0;
-        blend(model, &ground, stride, &mut Silent, &mut |part| {
+        blend(model, &[ground], stride, &mut Silent, &mut |part| {
             assert_eq!(part.first, next, "rows come in order");
             next += part.p.dim().0;
             all.0.slice_mut(s![part.first..next, .., ..]).assign(&part.p);
@@ -254,7 +279,7 @@ mod tests {
         let (model, image) = (unet(8), image(16, 7));
         let refused = |stride: usize| {
             let ground = Ground::image(&image, model.imagery().clone());
-            let error = blend(&*model, &ground, stride, &mut Silent, &mut |_| Ok(()));
+            let error = blend(&*model, &[ground], stride, &mut Silent, &mut |_| Ok(()));
             error.unwrap_err().to_string()
         };
         assert!(refused(0).contains("0 pixels from tile to tile of 8 x 8"));

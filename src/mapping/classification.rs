@@ -8,11 +8,11 @@ use ndarray::{Array2, Array3, ArrayView1, s};
 use super::Traversal;
 use super::blend::{Ground, blend};
 use super::files::{Files, MapRows};
-use super::report::ClassNumbers;
+use super::report::{ClassNumbers, MapDate};
 use crate::data::Patches;
 use crate::labels::{first_largest, x_ln_y};
 use crate::models::Classifier;
-use crate::scene::{SceneView, Windows};
+use crate::scene::{CloudFilter, SceneView, Windows};
 use crate::{Error, Progress, Result};
 
 /// Windows that are classified together.
@@ -29,7 +29,16 @@ pub(super) struct Classification {
     /// Sum of the highest probabilities.
     pub confidence: f64,
     pub seconds: f64,
+    /// What each date left out.
+    pub dates: Vec<MapDate>,
     pub files: Option<Files>,
+}
+
+/// What counts as cloud, and whether it leaves a window or a pixel without a class.
+#[derive(Clone, Copy)]
+pub(super) struct Clouds<'a> {
+    pub filter: &'a CloudFilter,
+    pub masked: bool,
 }
 
 impl Classification {
@@ -37,6 +46,7 @@ impl Classification {
     pub fn of(
         model: &dyn Classifier,
         traversal: &Traversal<'_>,
+        (clouds, dates): (Clouds<'_>, Vec<MapDate>),
         table: &ClassNumbers,
         files: Option<Files>,
         progress: &mut dyn Progress,
@@ -49,12 +59,15 @@ impl Classification {
             classified: 0,
             confidence: 0.0,
             seconds: 0.0,
+            dates,
             files,
         };
         let began = Instant::now();
         match traversal {
-            Traversal::Windows(windows) => classified.windows(model, windows, table, progress)?,
-            Traversal::Tiles { view, stride } => classified.tiles(model, view, *stride, table, progress)?,
+            Traversal::Windows(dates) => classified.windows(model, dates, clouds, table, progress)?,
+            Traversal::Tiles { dates, stride } => {
+                classified.tiles(model, (*dates, *stride), clouds, table, progress)?;
+            }
         }
         classified.seconds = began.elapsed().as_secs_f64();
         Ok(classified)
@@ -63,35 +76,65 @@ impl Classification {
     fn windows(
         &mut self,
         model: &dyn Classifier,
-        windows: &Windows<'_>,
+        dates: &[Windows<'_>],
+        clouds: Clouds<'_>,
         table: &ClassNumbers,
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let size = self.map.dim();
-        progress.begin("mapping", self.map.len() as u64);
-        for lines in windows.strips(self.files.as_ref().map_or(0, |files| files.bytes_a_pixel(table))) {
-            let strip = windows.read(lines.clone())?;
-            let mut rows = self.rows(&lines, table);
-            let with_data = strip.windows_with_data();
-            progress.advance((lines.len() * size.1 - with_data.len()) as u64, "");
-            for batch in with_data.chunks(BATCH) {
-                if progress.interrupted() {
-                    let place =
-                        format!("in line {} of {} of the map; nothing is written", lines.start + 1, size.0);
-                    return Err(Error::Interrupted { place });
+        let classes = table.classes().len();
+        let colours = model.imagery().bands.true_colour();
+        progress.begin("mapping", (self.map.len() * dates.len()) as u64);
+        let extra = self.files.as_ref().map_or(0, |files| files.bytes_a_pixel(table));
+        for lines in dates[0].strips(extra + (classes + 1) * size_of::<f64>()) {
+            // Sums over the dates, and how many of them see a window.
+            let mut sums = Array3::<f64>::zeros((lines.len(), size.1, classes));
+            let mut seen_on = Array2::<f64>::zeros((lines.len(), size.1));
+            for (windows, date) in dates.iter().zip(&mut self.dates) {
+                let strip = windows.read(lines.clone())?;
+                let mut chosen = strip.windows_with_data();
+                date.without_data += lines.len() * size.1 - chosen.len();
+                if let Some(under) = &mut date.under_clouds {
+                    let clouded = |window: &[usize; 2]| strip.hidden(*window) > Some(clouds.filter.most);
+                    *under += chosen.iter().filter(|window| clouded(window)).count();
+                    chosen.retain(|window| !clouds.masked || !clouded(window));
                 }
-                let images = strip.images(batch);
-                let patches = Patches::in_memory(windows.imagery(), model.classes().clone(), images)?;
-                let p = model.predict(&patches)?;
-                for (&place, p) in batch.iter().zip(p.view().outer_iter()) {
-                    self.put(&mut rows, (place, lines.start), p, table);
+                progress.advance((lines.len() * size.1 - chosen.len()) as u64, "");
+                for batch in chosen.chunks(BATCH) {
+                    if progress.interrupted() {
+                        let place = format!(
+                            "in line {} of {} of the map; nothing is written",
+                            lines.start + 1,
+                            size.0
+                        );
+                        return Err(Error::Interrupted { place });
+                    }
+                    let images = strip.images(batch);
+                    let patches = Patches::in_memory(windows.imagery(), model.classes().clone(), images)?;
+                    let p = model.predict(&patches)?;
+                    for (&[line, column], p) in batch.iter().zip(p.view().outer_iter()) {
+                        let mut sum = sums.slice_mut(s![line - lines.start, column, ..]);
+                        sum += &p;
+                        seen_on[[line - lines.start, column]] += 1.0;
+                    }
+                    progress.advance(batch.len() as u64, "");
                 }
-                progress.advance(batch.len() as u64, "");
+                if let (Some(seen), Some(colours)) = (&mut self.seen, colours) {
+                    for (c, band) in colours.into_iter().enumerate() {
+                        let mut seen = seen.slice_mut(s![lines.clone(), .., c]);
+                        seen.zip_mut_with(&strip.means(band), |seen, mean| {
+                            if seen.is_nan() {
+                                *seen = *mean;
+                            }
+                        });
+                    }
+                }
             }
-            if let (Some(seen), Some(colours)) = (&mut self.seen, model.imagery().bands.true_colour()) {
-                for (c, band) in colours.into_iter().enumerate() {
-                    seen.slice_mut(s![lines.clone(), .., c]).assign(&strip.means(band));
-                }
+            let mut rows = self.rows(&lines, table);
+            for ((line, column), &count) in seen_on.indexed_iter().filter(|(_, count)| **count > 0.0) {
+                let mut p = sums.slice_mut(s![line, column, ..]);
+                p /= count;
+                self.put(&mut rows, ([lines.start + line, column], lines.start), p.view(), table);
             }
             self.append(lines, &rows)?;
         }
@@ -102,15 +145,20 @@ impl Classification {
     fn tiles(
         &mut self,
         model: &dyn Classifier,
-        view: &SceneView<'_>,
-        stride: usize,
+        (dates, stride): (&[SceneView<'_>], usize),
+        clouds: Clouds<'_>,
         table: &ClassNumbers,
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let colours = model.imagery().bands.true_colour();
-        blend(model, &Ground::scene(view), stride, progress, &mut |blended| {
+        let dates: Vec<_> = dates.iter().map(|view| Ground::scene(view, clouds.masked)).collect();
+        blend(model, &dates, stride, progress, &mut |blended| {
             let lines = blended.first..blended.first + blended.p.dim().0;
             let mut rows = self.rows(&lines, table);
+            for (date, (without_data, under)) in self.dates.iter_mut().zip(&blended.left_out) {
+                date.without_data += without_data;
+                date.under_clouds = date.under_clouds.zip(*under).map(|(sum, under)| sum + under);
+            }
             for ((row, column), _) in blended.with_data.indexed_iter().filter(|(_, data)| **data) {
                 let p = blended.p.slice(s![row, column, ..]);
                 self.put(&mut rows, ([lines.start + row, column], lines.start), p, table);

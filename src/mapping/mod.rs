@@ -32,13 +32,15 @@ use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
 use crate::files::publish;
 use crate::models::{Calibrated, Classifier, Device};
 use crate::run::Run;
-use crate::scene::{Distance, GeoBox, GeoTiff, Grid, Radiometry, Scene, SceneView, Windows, classes_on};
+use crate::scene::{
+    CloudFilter, Distance, GeoBox, GeoTiff, Grid, Radiometry, Scene, SceneView, Windows, classes_on,
+};
 use crate::{Bands, Error, Imagery, Progress, Result, provenance};
 
-use classification::Classification;
+use classification::{Classification, Clouds};
 use files::{Files, Names};
 use report::ClassNumbers;
-pub use report::{ClassArea, MapClass, MapReport, MapScores};
+pub use report::{ClassArea, MapClass, MapDate, MapReport, MapScores};
 pub use seams::Seams;
 
 /// Default stride for a model of patches, and default width of the filter, as in the LCZ Generator.
@@ -57,6 +59,10 @@ pub struct Mapping {
     pub radiometry: Radiometry,
     /// The part of the scene that is mapped; all of it if `None`.
     pub area: Option<GeoBox>,
+    /// What counts as cloud, on dates with scene classes. A window is under clouds if they hide more than `most` of it.
+    pub clouds: CloudFilter,
+    /// Whether windows or pixels under clouds get no class, or of several dates that of the others.
+    pub mask_clouds: bool,
     /// Standard deviation of the Gaussian that the filtered map is smoothed with. Where not given, 100 m for a model of
     /// patches, and a pixel for one of pixels.
     pub sigma: Option<Distance>,
@@ -80,6 +86,8 @@ impl Default for Mapping {
             resample: true,
             radiometry: Radiometry::default(),
             area: None,
+            clouds: CloudFilter::default(),
+            mask_clouds: false,
             sigma: None,
             probabilities: false,
             unscaled: false,
@@ -120,7 +128,7 @@ pub struct SceneMap {
     pub numbers: Array2<u8>,
 }
 
-/// Maps a scene with the model of a run.
+/// Maps a scene with the model of a run; several scenes are dates of one place, whose probabilities are averaged.
 ///
 /// `OUT.tif` gets the classes (the zones' numbers 1–17 with their colours, or those of other classes from 1 on; 0 = no
 /// data), `OUT-filtered.tif` the same smoothed by a Gaussian, `OUT-confidence.tif` the highest probability,
@@ -131,6 +139,9 @@ pub struct SceneMap {
 /// convolutions sees the padding, so that what overlapping windows share is not the same in each, and computing it once
 /// would change the result. A window with a pixel without data in any band has no class.
 ///
+/// Of several dates a window has the mean of the probabilities on those on which it has data (and, with `mask_clouds`, a
+/// clear sky): `p(k) = Σ_d p_d(k) / D`.
+///
 /// A model of pixels is given overlapping tiles, and a pixel's probabilities are the weighted mean over the tiles
 /// that cover it, so that no seam shows.
 ///
@@ -140,7 +151,7 @@ pub struct SceneMap {
 /// its name before all files are written.
 pub fn map(
     run: &Run,
-    scene: Scene,
+    dates: impl Into<Vec<Scene>>,
     mapping: &Mapping,
     out: impl AsRef<Path>,
     truth: Option<&Path>,
@@ -158,7 +169,7 @@ pub fn map(
     let (seed, configuration) = run.settings()?;
     let (_, trained) = run.trained_on()?;
     let output = MapOutput { out: Some(out), truth, trained, seed, configuration, ..MapOutput::default() };
-    map_with(&*model, scene, mapping, &output, progress)
+    map_with(&*model, dates, mapping, &output, progress)
 }
 
 /// Maps a scene with a model in memory; see [`map()`].
@@ -167,7 +178,7 @@ pub fn map(
 /// As there.
 pub fn map_with(
     model: &dyn Classifier,
-    scene: Scene,
+    dates: impl Into<Vec<Scene>>,
     mapping: &Mapping,
     output: &MapOutput<'_>,
     progress: &mut dyn Progress,
@@ -175,21 +186,35 @@ pub fn map_with(
     let names = output.out.map(|out| Names::of(out, mapping.probabilities, output.replace)).transpose()?;
     let truth = output.truth.map(GeoTiff::open).transpose()?;
     let imagery = model.imagery();
-    let scene = named_as(scene, &imagery.bands)?;
+    mapping.clouds.check()?;
+    let dates = dates.into().into_iter().map(|scene| named_as(scene, &imagery.bands));
+    let dates = dates.collect::<Result<Vec<_>>>()?;
+    let Some(scene) = dates.first() else {
+        return Err(Error::input("scene", "none is given", "give one, such as a Sentinel-2 product"));
+    };
     let place = scene.files()[0].path();
     let distance = imagery.ground_sampling_distance.filter(|_| mapping.resample);
-    scene.check_radiometry(&mapping.radiometry)?;
-    let view = SceneView::of(&scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
-    let view = if mapping.resample { view } else { at_own_pixels(view, imagery) };
-    if let Some(difference) = imagery.mismatch(&view.imagery(imagery.patch_size)) {
-        let problem = format!("the model does not fit: {difference}");
-        let advice = "say how values become the model's unit with --scale, --offset and --unit, or train on such pixels";
-        return Err(Error::file(place, problem, advice));
+    let mut views = Vec::with_capacity(dates.len());
+    for scene in &dates {
+        let place = scene.files()[0].path();
+        scene.check_radiometry(&mapping.radiometry)?;
+        let view = SceneView::of(scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
+        let view = if mapping.resample { view } else { at_own_pixels(view, imagery) };
+        if let Some(difference) = imagery.mismatch(&view.imagery(imagery.patch_size)) {
+            let problem = format!("the model does not fit: {difference}");
+            let advice = "say how values become the model's unit with --scale, --offset and --unit, or train on such pixels";
+            return Err(Error::file(place, problem, advice));
+        }
+        if !mapping.ignore_radiometry {
+            view.check_reflectance(output.trained.as_ref())?;
+        }
+        views.push(view.with_clouds(&mapping.clouds));
     }
-    if !mapping.ignore_radiometry {
-        view.check_reflectance(output.trained.as_ref())?;
+    let view = &views[0];
+    for other in &views[1..] {
+        same_ground(view, other)?;
     }
-    let traversal = Traversal::of(model, &view, mapping.stride)?;
+    let traversal = Traversal::of(model, &views, mapping.stride)?;
     let grid = traversal.map();
     let usual = match model.sample() {
         Sample::Patch => ZONE,
@@ -197,15 +222,26 @@ pub fn map_with(
     };
     let sigma = in_pixels(mapping.sigma.unwrap_or(usual), grid)?;
     let table = ClassNumbers::of(model.classes())?;
-    let data = provenance::given(scene.provenance(), mapping.data.as_deref());
+    let data = provenance::given(provenance_of(&dates), mapping.data.as_deref());
 
     let files = names.as_ref().map(|names| Files::create(names, grid, &table, &data)).transpose()?;
-    let mut classified = Classification::of(model, &traversal, &table, files, progress)?;
+    let clouds = Clouds { filter: &mapping.clouds, masked: mapping.mask_clouds };
+    let told = dates.iter().map(|date| MapDate {
+        scene: date.file_names()[0].clone(),
+        without_data: 0,
+        under_clouds: date.scene_classes().map(|_| 0),
+    });
+    let told = (clouds, told.collect());
+    let mut classified = Classification::of(model, &traversal, told, &table, files, progress)?;
     let total = classified.map.len();
     if classified.classified == 0 {
+        let (clouded, clear) =
+            if mapping.mask_clouds { (" or lies under clouds", " and a clear sky") } else { ("", "") };
         let problem = match traversal {
-            Traversal::Windows(_) => format!("each of its {total} windows holds a pixel without data"),
-            Traversal::Tiles { .. } => format!("none of its {total} pixels has data"),
+            Traversal::Windows(_) => {
+                format!("each of its {total} windows holds a pixel without data{clouded}")
+            }
+            Traversal::Tiles { .. } => format!("none of its {total} pixels has data{clear}"),
         };
         let advice = "give a clearer date, or say which value means no data with --nodata";
         return Err(Error::file(place, problem, advice));
@@ -232,8 +268,11 @@ pub fn map_with(
         seen_size: [view.grid().rows, view.grid().columns],
         seen_metres: view.grid().ground_sampling_distance(),
         resampled_from: view.source().ground_sampling_distance().filter(|_| resampled),
-        conversion: scene.conversion(&mapping.radiometry)?,
+        conversion: conversion(&dates, &mapping.radiometry)?,
         stride: traversal.stride(),
+        dates: classified.dates.clone(),
+        max_cloud: mapping.clouds.most,
+        clouds_masked: mapping.mask_clouds,
         classified: classified.classified,
         without_data: total - classified.classified,
         seconds: classified.seconds,
@@ -257,35 +296,36 @@ pub fn map_with(
 
 /// How a scene is presented to a model.
 enum Traversal<'a> {
-    /// Window by window, each a pixel of the map.
-    Windows(Windows<'a>),
+    /// Window by window, each a pixel of the map; of each date.
+    Windows(Vec<Windows<'a>>),
     /// Tiles that overlap, pixel by pixel.
-    Tiles { view: &'a SceneView<'a>, stride: usize },
+    Tiles { dates: &'a [SceneView<'a>], stride: usize },
 }
 
 impl<'a> Traversal<'a> {
-    fn of(model: &dyn Classifier, view: &'a SceneView<'a>, stride: Option<Distance>) -> Result<Self> {
+    fn of(model: &dyn Classifier, dates: &'a [SceneView<'a>], stride: Option<Distance>) -> Result<Self> {
         let size = model.imagery().patch_size;
         if model.sample() == Sample::Patch {
-            return Windows::over(view, size, stride.unwrap_or(ZONE)).map(Self::Windows);
+            let windows = dates.iter().map(|view| Windows::over(view, size, stride.unwrap_or(ZONE)));
+            return windows.collect::<Result<Vec<_>>>().map(Self::Windows);
         }
         let stride = stride.unwrap_or(Distance::Pixels((size / 2).max(1)));
-        let [down, _] = stride.on(view.grid(), "stride", "give it in pixels: --stride 32px")?;
-        Ok(Self::Tiles { view, stride: down.round() as usize })
+        let [down, _] = stride.on(dates[0].grid(), "stride", "give it in pixels: --stride 32px")?;
+        Ok(Self::Tiles { dates, stride: down.round() as usize })
     }
 
     /// The grid of the map.
     fn map(&self) -> &Grid {
         match self {
-            Self::Windows(windows) => windows.map(),
-            Self::Tiles { view, .. } => view.grid(),
+            Self::Windows(windows) => windows[0].map(),
+            Self::Tiles { dates, .. } => dates[0].grid(),
         }
     }
 
     /// The stride in rows and columns.
     fn stride(&self) -> [usize; 2] {
         match self {
-            Self::Windows(windows) => windows.stride(),
+            Self::Windows(windows) => windows[0].stride(),
             Self::Tiles { stride, .. } => [*stride; 2],
         }
     }
@@ -301,6 +341,56 @@ fn at_own_pixels<'a>(view: SceneView<'a>, model: &Imagery) -> SceneView<'a> {
         tracing::warn!("{place}: {difference}: mapped at the scene's own pixels");
     }
     view
+}
+
+/// Where the dates are from.
+fn provenance_of(dates: &[Scene]) -> String {
+    let stated: Vec<String> = dates.iter().map(Scene::provenance).collect();
+    let together = provenance::inherited(&stated.iter().map(|text| Some(text.as_str())).collect::<Vec<_>>());
+    // One that is not known to be real goes first: a text names its kind first.
+    let unknown = stated.iter().find(|text| !provenance::is_real(text)).cloned();
+    match together.filter(|text| provenance::synthetic(text).is_some()) {
+        Some(synthetic) => synthetic,
+        None => each_once(unknown.into_iter().chain(stated)),
+    }
+}
+
+/// How values became pixels on the dates; `None` where they are the values.
+fn conversion(dates: &[Scene], radiometry: &Radiometry) -> Result<Option<String>> {
+    let texts = dates.iter().filter_map(|date| date.conversion(radiometry).transpose());
+    let texts = texts.collect::<Result<Vec<_>>>()?;
+    Ok((!texts.is_empty()).then(|| each_once(texts.into_iter())))
+}
+
+/// Different texts, each once.
+fn each_once(texts: impl Iterator<Item = String>) -> String {
+    let mut different: Vec<String> = Vec::new();
+    for text in texts {
+        if !different.contains(&text) {
+            different.push(text);
+        }
+    }
+    different.join("; ")
+}
+
+/// Dates of a map must show the same pixels.
+fn same_ground(first: &SceneView<'_>, other: &SceneView<'_>) -> Result<()> {
+    first
+        .grid()
+        .multiple(other.grid())
+        .and_then(|factor| match factor {
+            1 => Ok(()),
+            _ => Err(format!("pixels {factor} times as large")),
+        })
+        .map_err(|difference| {
+            let [first, other] = [first, other].map(|view| view.scene().files()[0].path());
+            let problem = format!("not the pixels of {}: {difference}", first.display());
+            Error::file(
+                other,
+                problem,
+                "map dates of one tile together, or bring them to one grid: gdalwarp -te and -tr",
+            )
+        })
 }
 
 /// The bands that a model takes, by name.
@@ -347,10 +437,14 @@ fn figure(
     if let (Some(from), Some(to)) = (report.resampled_from, report.seen_metres) {
         notes.push(format!("the scene was resampled from {from:.1} to {to:.1} m"));
     }
+    if report.dates.len() > 1 {
+        notes.push(format!("mean of {} dates", report.dates.len()));
+    }
     if report.without_data > 0 {
         let missing = percent(report.without_data as f64 / classified.map.len() as f64);
         let of = if report.sample == Sample::Patch { " of the windows" } else { "" };
-        notes.push(format!("white: no data ({missing}{of})"));
+        let clouds = if report.clouds_masked { " or clouds" } else { "" };
+        notes.push(format!("white: no data{clouds} ({missing}{of})"));
     }
     if let Some(truth) = &report.truth {
         notes.push(format!(

@@ -28,6 +28,12 @@ pub struct MapReport {
     pub conversion: Option<String>,
     /// The stride in pixels that the network saw, down and across.
     pub stride: [usize; 2],
+    /// What each date left out.
+    pub dates: Vec<MapDate>,
+    /// Largest share of a window under clouds and their shadows, of those that count as clear.
+    pub max_cloud: f64,
+    /// Whether what clouds hide has no class.
+    pub clouds_masked: bool,
     /// Windows or pixels that were classified.
     pub classified: usize,
     /// Windows with a pixel without data, or pixels without data, which have no class.
@@ -77,6 +83,18 @@ impl ClassArea {
         };
         (1..=u8::MAX).map(one).filter(|class| class.pixels > 0).collect()
     }
+}
+
+/// A date of a map, and what it left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MapDate {
+    /// The scene: its files, or the product.
+    pub scene: String,
+    /// Windows or pixels without data.
+    pub without_data: usize,
+    /// Of the others, windows under more than `max_cloud` of clouds and their shadows, or pixels under them; none where
+    /// the date has no scene classes.
+    pub under_clouds: Option<usize>,
 }
 
 /// Which number of the GeoTIFF a class has: a zone 1–17, whichever of them the model knows; any other class its

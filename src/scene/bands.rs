@@ -8,17 +8,27 @@ use rayon::prelude::*;
 use super::band_tags::BandTags;
 use super::geotiff::GeoTiff;
 use super::grid::{Grid, Window};
+use super::raster::Raster;
 use crate::provenance::{self, UNKNOWN};
 use crate::{Bands, Error, Result};
 
-/// The bands of one place on one date: GeoTIFFs of one or more bands each.
+/// The bands of one place on one date: GeoTIFFs of one or more bands each, or a [product](super::Product).
 #[derive(Debug, Clone)]
 pub struct Scene {
-    files: Vec<GeoTiff>,
+    files: Vec<Raster>,
     /// Which bands of the files the channels are, counted over all files.
     channels: Vec<usize>,
     bands: Bands,
-    scl: Option<GeoTiff>,
+    scl: Option<Raster>,
+    /// A product's name.
+    product: Option<String>,
+}
+
+impl From<Scene> for Vec<Scene> {
+    /// One date.
+    fn from(scene: Scene) -> Self {
+        vec![scene]
+    }
 }
 
 impl Scene {
@@ -32,7 +42,8 @@ impl Scene {
     /// # Errors
     /// No file, one that cannot be read, or two bands of one name.
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
-        let files = paths.into_iter().map(GeoTiff::open).collect::<Result<Vec<_>>>()?;
+        let files = paths.into_iter().map(|path| GeoTiff::open(path).map(Raster::from));
+        let files = files.collect::<Result<Vec<_>>>()?;
         let mut names = Vec::new();
         for file in &files {
             let stated = stated_names(file);
@@ -46,7 +57,12 @@ impl Scene {
             }
         }
         let bands = Bands::named(names)?;
-        Ok(Self { files, channels: (0..bands.len()).collect(), bands, scl: None })
+        Ok(Self { files, channels: (0..bands.len()).collect(), bands, scl: None, product: None })
+    }
+
+    /// The bands of a product of this name.
+    pub(super) fn of_product(files: Vec<Raster>, bands: Bands, scl: Option<Raster>, product: String) -> Self {
+        Self { channels: (0..files.len()).collect(), files, bands, scl, product: Some(product) }
     }
 
     /// The same bands under these names. Warns where they exchange bands that the files name.
@@ -79,12 +95,12 @@ impl Scene {
 
     /// The same bands with Sentinel-2's scene classes (SCL band) of the same date, which say where clouds are.
     #[must_use]
-    pub fn with_scene_classes(self, scene_classes: GeoTiff) -> Self {
-        Self { scl: Some(scene_classes), ..self }
+    pub fn with_scene_classes(self, scene_classes: impl Into<Raster>) -> Self {
+        Self { scl: Some(scene_classes.into()), ..self }
     }
 
-    /// Sentinel-2's scene classes, if given.
-    pub fn scene_classes(&self) -> Option<&GeoTiff> {
+    /// Sentinel-2's scene classes, if given or part of a product.
+    pub fn scene_classes(&self) -> Option<&Raster> {
         self.scl.as_ref()
     }
 
@@ -92,11 +108,11 @@ impl Scene {
     ///
     /// # Errors
     /// A band that the scene does not have.
-    pub fn only(self, bands: &Bands) -> Result<Self> {
+    pub fn only(mut self, bands: &Bands) -> Result<Self> {
         let wanted: Vec<usize> = self.bands.positions(bands)?.into_iter().map(|k| self.channels[k]).collect();
         let (mut files, mut before, mut kept) = (Vec::new(), 0, 0);
         let mut channels = vec![0; wanted.len()];
-        for file in self.files {
+        for file in std::mem::take(&mut self.files) {
             let held = before..before + file.bands();
             before = held.end;
             if !wanted.iter().any(|band| held.contains(band)) {
@@ -110,18 +126,20 @@ impl Scene {
             kept += held.len();
             files.push(file);
         }
-        Ok(Self { files, channels, bands: bands.clone(), scl: self.scl })
+        Ok(Self { files, channels, bands: bands.clone(), ..self })
     }
 
-    /// The description in the files (`ImageDescription`), from the first file that has one.
+    /// The description in the files (`ImageDescription`), from the first file that has one; of a product, its provenance.
     pub fn description(&self) -> Option<&str> {
-        self.files.iter().find_map(GeoTiff::description)
+        self.files.iter().find_map(Raster::description)
     }
 
-    /// The files' names without their folders.
+    /// The files' names without their folders; of a product, its name.
     pub fn file_names(&self) -> Vec<String> {
-        let name =
-            |file: &GeoTiff| file.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(name) = &self.product {
+            return vec![name.clone()];
+        }
+        let name = |file: &Raster| file.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.files.iter().map(name).collect()
     }
 
@@ -135,7 +153,7 @@ impl Scene {
 
     /// The provenance that its files state together, if they do.
     pub(super) fn stated_provenance(&self) -> Option<String> {
-        provenance::inherited(&self.files.iter().map(GeoTiff::description).collect::<Vec<_>>())
+        provenance::inherited(&self.files.iter().map(Raster::description).collect::<Vec<_>>())
     }
 
     /// The file of each channel, and what it states about that band.
@@ -151,7 +169,7 @@ impl Scene {
     }
 
     /// The files, in their order.
-    pub fn files(&self) -> &[GeoTiff] {
+    pub fn files(&self) -> &[Raster] {
         &self.files
     }
 
@@ -169,7 +187,7 @@ impl Scene {
         window: &Window,
         no_data: Option<f64>,
     ) -> Result<Vec<Array2<f32>>> {
-        let bands_of = |file: &GeoTiff| -> Result<Vec<Array2<f32>>> {
+        let bands_of = |file: &Raster| -> Result<Vec<Array2<f32>>> {
             let factor = grid.multiple(file.path(), file.grid())?;
             let coarse = window.coarser(factor);
             let pixels = file.read(&coarse, no_data.or(file.no_data()))?;
@@ -241,7 +259,7 @@ impl Shared {
 
 /// The names of a file's bands, as its tags state them: `B02` and `B2, central wavelength 490 nm` are B2; texts in which
 /// several bands would get one name are names as they are.
-fn stated_names(file: &GeoTiff) -> Vec<Option<String>> {
+fn stated_names(file: &Raster) -> Vec<Option<String>> {
     let texts = || file.tags().iter().map(|tags| tags.name.clone());
     let bands: Vec<_> = texts().map(|text| text.map(|text| band_in(&text).unwrap_or(text))).collect();
     let twice = bands.iter().enumerate().any(|(k, name)| name.is_some() && bands[..k].contains(name));

@@ -3,8 +3,8 @@
 use ndarray::{Array2, Axis};
 
 use super::bands::Shared;
-use super::geotiff::GeoTiff;
 use super::grid::Window;
+use super::raster::Raster;
 use crate::{Error, Result};
 
 /// The last of Sentinel-2's scene classes.
@@ -51,7 +51,8 @@ impl CloudFilter {
         hidden as f64 > self.most * pixels as f64
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    /// Refuses shares that are none, and numbers that are no scene classes.
+    pub(crate) fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.most) {
             let problem = format!("{} % of a patch", 100.0 * self.most);
             return Err(Error::input("max cloud", problem, "choose 0 to 100 %, such as 15"));
@@ -63,7 +64,7 @@ impl CloudFilter {
     }
 
     /// The scene classes' verdict on each pixel of a window of the finest grid.
-    pub(super) fn read(&self, scl: &GeoTiff, shared: &Shared, window: &Window) -> Result<Array2<Sky>> {
+    pub(super) fn read(&self, scl: &Raster, shared: &Shared, window: &Window) -> Result<Array2<Sky>> {
         scl.check_single("scene classes")?;
         let factor = shared.multiple(scl.path(), scl.grid())?;
         let coarse = window.coarser(factor);

@@ -368,9 +368,11 @@ fn limits() -> Limits {
 fn unreadable(path: &Path, error: &TiffError) -> Error {
     use tiff::TiffFormatError::{TiffSignatureInvalid, TiffSignatureNotFound};
     match error {
-        TiffError::FormatError(TiffSignatureInvalid | TiffSignatureNotFound) => {
-            Error::file(path, "not a TIFF file", "give a GeoTIFF")
-        }
+        TiffError::FormatError(TiffSignatureInvalid | TiffSignatureNotFound) => Error::file(
+            path,
+            "not a TIFF file",
+            "give a GeoTIFF, or of a Sentinel-2 product the folder: --scene",
+        ),
         TiffError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             Error::file(path, "the file ends early", "get it again: the copy is incomplete")
         }

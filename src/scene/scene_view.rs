@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::area::GeoBox;
 use super::bands::{Scene, Shared};
+use super::clouds::{CloudFilter, Sky};
 use super::grid::{Grid, Transform, Window};
 use super::radiometry::{Radiometry, Scaling};
 use super::resampling::Resampling;
@@ -38,6 +39,8 @@ pub struct SceneView<'a> {
     told: Option<f64>,
     rows: Resampling,
     columns: Resampling,
+    /// What counts as cloud, where clouds are looked for.
+    clouds: Option<&'a CloudFilter>,
 }
 
 /// Some rows of a view.
@@ -47,6 +50,9 @@ pub struct SceneRows {
     pub pixels: Array3<f32>,
     /// Whether a band has no data. Shape: (rows, columns).
     pub lacking: Array2<bool>,
+    /// Whether a cloud or its shadow hides the ground, where the view [looks for them](SceneView::with_clouds).
+    /// Shape: (rows, columns).
+    pub hidden: Option<Array2<bool>>,
 }
 
 impl<'a> SceneView<'a> {
@@ -83,7 +89,19 @@ impl<'a> SceneView<'a> {
         let rows = Resampling::new(source.rows, grid.rows);
         let columns = Resampling::new(source.columns, grid.columns);
         let told = grid.ground_sampling_distance();
-        Ok(Self { scene, radiometry, scaling, shared, window, source, grid, told, rows, columns })
+        Ok(Self {
+            scene,
+            radiometry,
+            scaling,
+            shared,
+            window,
+            source,
+            grid,
+            told,
+            rows,
+            columns,
+            clouds: None,
+        })
     }
 
     /// The same view, whose pixels a model takes whatever their size.
@@ -94,6 +112,12 @@ impl<'a> SceneView<'a> {
     /// The same view of other bands of the scene.
     pub(super) fn with_scene<'b>(&'b self, scene: &'b Scene) -> Result<SceneView<'b>> {
         Ok(SceneView { scene, scaling: scene.scaling(self.radiometry)?, ..self.clone() })
+    }
+
+    /// The same view, which also tells where clouds hide the ground, if the scene has scene classes.
+    #[must_use]
+    pub fn with_clouds(self, filter: &'a CloudFilter) -> Self {
+        Self { clouds: self.scene.scene_classes().map(|_| filter), ..self }
     }
 
     /// The grid of the pixels.
@@ -159,7 +183,22 @@ impl<'a> SceneView<'a> {
                 }
             }
         });
-        Ok(SceneRows { pixels, lacking })
+        let hidden = self.hidden(rows, &window)?;
+        Ok(SceneRows { pixels, lacking, hidden })
+    }
+
+    /// Which pixels of these rows clouds hide; each has the scene class at its centre. `window` covers the rows.
+    fn hidden(&self, rows: Range<usize>, window: &Window) -> Result<Option<Array2<bool>>> {
+        let (Some(filter), Some(classes)) = (self.clouds, self.scene.scene_classes()) else {
+            return Ok(None);
+        };
+        let sky = filter.read(classes, &self.shared, window)?;
+        let centre = |k: usize, of: usize, from: usize| (2 * k + 1) * from / (2 * of);
+        let first = window.rows.start - self.window.rows.start;
+        Ok(Some(Array2::from_shape_fn((rows.len(), self.grid.columns), |(row, column)| {
+            let row = centre(rows.start + row, self.grid.rows, self.source.rows) - first;
+            sky[[row, centre(column, self.grid.columns, self.source.columns)]] == Sky::Hidden
+        })))
     }
 
     /// Refuses a scene in reflectance whose values cannot be reflectance. Other units are not checked. Looks at the pixels of
@@ -218,7 +257,7 @@ impl SceneRows {
     /// Rows in memory: not finite where data are lacking.
     pub fn of(pixels: Array3<f32>) -> Self {
         let lacking = pixels.map_axis(Axis(2), |bands| bands.iter().any(|value| !value.is_finite()));
-        Self { pixels, lacking }
+        Self { pixels, lacking, hidden: None }
     }
 }
 

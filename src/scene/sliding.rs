@@ -96,8 +96,10 @@ impl<'a> Windows<'a> {
         let rows = lines.start * self.stride[0]..(lines.end - 1) * self.stride[0] + self.size;
         let rows = self.view.read(rows)?;
         let (height, width) = rows.lacking.dim();
-        let missing = Coverage::of(height, width, |row, column| rows.lacking[[row, column]]);
-        Ok(Strip { windows: self, lines, rows, missing })
+        let marked = |marks: &Array2<bool>| Coverage::of(height, width, |row, column| marks[[row, column]]);
+        let missing = marked(&rows.lacking);
+        let hidden = rows.hidden.as_ref().map(marked);
+        Ok(Strip { windows: self, lines, rows, missing, hidden })
     }
 }
 
@@ -108,6 +110,7 @@ pub struct Strip<'a> {
     lines: Range<usize>,
     rows: SceneRows,
     missing: Coverage,
+    hidden: Option<Coverage>,
 }
 
 impl Strip<'_> {
@@ -120,6 +123,13 @@ impl Strip<'_> {
             !self.missing.any(row..row + size, column..column + size)
         })
         .collect()
+    }
+
+    /// The share of a window that clouds hide; `None` where the view does not look for clouds.
+    pub fn hidden(&self, window: [usize; 2]) -> Option<f64> {
+        let (size, [row, column]) = (self.windows.size, self.corner(window));
+        let count = self.hidden.as_ref()?.count(row..row + size, column..column + size);
+        Some(count as f64 / (size * size) as f64)
     }
 
     /// The pixels of these windows. Shape: (n, N, N, bands).

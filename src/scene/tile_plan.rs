@@ -6,9 +6,9 @@ use super::bands::Scene;
 use super::blocks::{BlockSplit, KeptTile, class_counts};
 use super::clouds::CloudFilter;
 use super::cutting::Cutting;
-use super::geotiff::GeoTiff;
 use super::grid::Grid;
 use super::parts::Part;
+use super::raster::Raster;
 use super::regions::LabelRaster;
 use super::report::DateReport;
 use super::tiles::{Fate, Overview, Tile, TileGrid, Tiling, nothing_left};
@@ -151,7 +151,7 @@ impl<'a> TilePlan<'a> {
 }
 
 /// The scene classes of a date and what of them counts as cloud.
-fn sky<'a>(cutting: &'a Cutting, date: &'a Scene) -> Option<(&'a GeoTiff, &'a CloudFilter)> {
+fn sky<'a>(cutting: &'a Cutting, date: &'a Scene) -> Option<(&'a Raster, &'a CloudFilter)> {
     date.scene_classes().map(|scl| (scl, &cutting.clouds))
 }
 

@@ -13,9 +13,9 @@ use rayon::prelude::*;
 use super::area::GeoBox;
 use super::bands::Scene;
 use super::clouds::{CloudFilter, Sky};
-use super::geotiff::GeoTiff;
 use super::grid::{Grid, Window};
 use super::radiometry::Radiometry;
+use super::raster::Raster;
 use super::regions::LabelRaster;
 use super::scene_view::SceneView;
 use crate::data::{Masks, Patches};
@@ -149,7 +149,7 @@ impl Tiling {
         &self,
         scene: &Scene,
         labels: &LabelRaster,
-        sky: Option<(&GeoTiff, &CloudFilter)>,
+        sky: Option<(&Raster, &CloudFilter)>,
         progress: &mut dyn Progress,
     ) -> Result<CutScene> {
         self.over(scene)?.cut(labels, sky, progress)
@@ -177,7 +177,7 @@ impl TileGrid<'_> {
     fn cut(
         &self,
         labels: &LabelRaster,
-        sky: Option<(&GeoTiff, &CloudFilter)>,
+        sky: Option<(&Raster, &CloudFilter)>,
         progress: &mut dyn Progress,
     ) -> Result<CutScene> {
         let size = self.tiling.patch_size;
@@ -221,7 +221,7 @@ impl TileGrid<'_> {
         &self,
         doing: &str,
         classes: &Array2<u8>,
-        sky: Option<(&GeoTiff, &CloudFilter)>,
+        sky: Option<(&Raster, &CloudFilter)>,
         progress: &mut dyn Progress,
         take: &mut dyn FnMut(&Array3<f32>, TileRow) -> Result<()>,
     ) -> Result<()> {

@@ -6,6 +6,7 @@
 
 mod failures;
 mod labelling;
+mod product;
 mod provenance;
 mod radiometry;
 mod rasterising;

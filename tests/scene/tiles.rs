@@ -8,7 +8,7 @@ use lcz::data::{Masks, So2Sat};
 use lcz::progress::Silent;
 use lcz::scene::{
     BlockSplit, CloudFilter, Crs, CutInto, CutScene, Cutting, Fate, GeoBox, GeoTiff, GeoTiffWriter, Grid,
-    LabelRaster, Labelling, Part, Radiometry, Scene, Shares, Tiling, Transform,
+    LabelRaster, Labelling, Part, Radiometry, Raster, Scene, Shares, Tiling, Transform,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -54,7 +54,7 @@ fn assert_cut_as(known: &Value, area: Option<GeoBox>) {
     let (patch_size, stride) = (number("size"), number("stride"));
     let tiling = Tiling { patch_size, stride, radiometry: Radiometry::sentinel2(), area };
     let filter = CloudFilter { most: known["most"].as_f64().unwrap(), ..CloudFilter::default() };
-    let scl = GeoTiff::open(file("SCL")).unwrap();
+    let scl = Raster::from(GeoTiff::open(file("SCL")).unwrap());
     let sky = known["sky"].as_bool().unwrap().then_some((&scl, &filter));
     let cut = tiling.cut(&scene(), &labels(), sky, &mut Silent).unwrap();
     let wanted = known["tiles"].as_array().unwrap();
@@ -100,7 +100,7 @@ fn a_box_takes_the_pixels_that_rasterio_takes() {
 
 #[test]
 fn the_files_of_a_cut_hold_what_is_cut_in_memory_split_by_blocks() {
-    let scl = GeoTiff::open(file("SCL")).unwrap();
+    let scl = Raster::from(GeoTiff::open(file("SCL")).unwrap());
     let (labels, clouds) = (labels(), CloudFilter { most: 0.3, ..CloudFilter::default() });
     let radiometry = Radiometry::sentinel2();
     let tiling = Tiling { patch_size: 10, stride: 8, radiometry: radiometry.clone(), ..Tiling::default() };
@@ -221,7 +221,7 @@ fn an_overview_has_the_scenes_colours_and_classes() {
 #[track_caller]
 fn refused(tiling: &Tiling, scene: &Scene, sky: Option<(&Path, f64)>) -> String {
     let filter = CloudFilter { most: sky.map_or(0.15, |sky| sky.1), ..CloudFilter::default() };
-    let scl = sky.map(|(path, _)| GeoTiff::open(path).unwrap());
+    let scl = sky.map(|(path, _)| Raster::from(GeoTiff::open(path).unwrap()));
     let error = tiling.cut(scene, &labels(), scl.as_ref().map(|scl| (scl, &filter)), &mut Silent);
     let message = error.expect_err("it is refused").to_string();
     assert!(!message.contains('\n'), "{message}");
@@ -262,7 +262,7 @@ fn a_scene_that_gives_no_patch_says_why() {
             .cut(
                 &scene,
                 &labels(),
-                Some((&GeoTiff::open(all_clear).unwrap(), &CloudFilter::default())),
+                Some((&GeoTiff::open(all_clear).unwrap().into(), &CloudFilter::default())),
                 &mut Silent
             )
             .is_ok()

@@ -11,7 +11,8 @@ use crate::models::baselines::{MajorityClass, PixelGaussian, single_pixels};
 use crate::models::{Classifier, Device};
 use crate::run::{ExampleSet, Targets, TrainingSets};
 use crate::scene::{
-    BlockSplit, CloudFilter, Codes, CutScene, Fate, GeoTiff, LabelRaster, Labelling, Part, Scene, Tiling,
+    BlockSplit, CloudFilter, Codes, CutScene, Fate, GeoTiff, LabelRaster, Labelling, Part, Raster, Scene,
+    Tiling,
 };
 use crate::synthetic::SyntheticScene;
 use crate::{Bands, Error, Probabilities, Progress, Result, write_whole};
@@ -69,7 +70,7 @@ impl City {
         let labels = labelling.open(at.join("districts.shp"), std::slice::from_ref(&scene), progress)?;
         let tiling = Tiling { patch_size: study.patch_size, stride: study.patch_size, ..Tiling::default() };
         let filter = CloudFilter::default();
-        let scl = GeoTiff::open(at.join("SCL.tif"))?;
+        let scl = Raster::from(GeoTiff::open(at.join("SCL.tif"))?);
         let mut cut = tiling.cut(&scene, &labels, Some((&scl, &filter)), progress)?;
         let provenance = maker.provenance();
         cut.patches = cut.patches.with_provenance(&provenance);

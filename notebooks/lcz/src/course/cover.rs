@@ -7,7 +7,7 @@ use crate::figures::{self, Caption, Figure, TilesPicture};
 use crate::mapping::{self, MapOutput, Mapping};
 use crate::models::Model;
 use crate::progress::{Lines, Silent};
-use crate::scene::{CloudFilter, Codes, CutScene, GeoTiff, LabelRaster, Labelling, Scene, Tiling};
+use crate::scene::{CloudFilter, Codes, CutScene, GeoTiff, LabelRaster, Labelling, Raster, Scene, Tiling};
 use crate::synthetic::SyntheticScene;
 use crate::{Bands, Error, Result};
 
@@ -37,7 +37,7 @@ pub struct CoverScene {
     /// The land cover of the polygons, on the grid of the bands.
     pub labels: LabelRaster,
     /// Sentinel-2's scene classes.
-    pub scl: GeoTiff,
+    pub scl: Raster,
     /// Where it is from.
     pub provenance: String,
 }
@@ -64,7 +64,7 @@ pub fn cover_scene() -> Result<CoverScene> {
         ..Labelling::default()
     };
     let labels = labelling.open(folder.join("districts.shp"), std::slice::from_ref(&scene), &mut Silent)?;
-    let scl = GeoTiff::open(folder.join("SCL.tif"))?;
+    let scl = GeoTiff::open(folder.join("SCL.tif"))?.into();
     Ok(CoverScene { scene, labels, scl, provenance: maker.provenance() })
 }
 

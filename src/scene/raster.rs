@@ -1,0 +1,98 @@
+//! A file of bands: a GeoTIFF, or a JPEG 2000 image of a Sentinel-2 product.
+
+use std::path::Path;
+
+use ndarray::Array3;
+
+use super::band_tags::BandTags;
+use super::geotiff::GeoTiff;
+use super::grid::{Grid, Window};
+use super::jpeg2000::Jpeg2000;
+use crate::Result;
+
+/// A file of one or more bands on one grid.
+#[derive(Debug, Clone)]
+pub enum Raster {
+    /// A GeoTIFF.
+    GeoTiff(GeoTiff),
+    /// A band of a Sentinel-2 product.
+    Jpeg2000(Jpeg2000),
+}
+
+impl From<GeoTiff> for Raster {
+    fn from(file: GeoTiff) -> Self {
+        Self::GeoTiff(file)
+    }
+}
+
+impl Raster {
+    /// The file; in an archive, the archive and the name in it.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::GeoTiff(file) => file.path(),
+            Self::Jpeg2000(file) => file.path(),
+        }
+    }
+
+    /// Where its pixels lie.
+    pub fn grid(&self) -> &Grid {
+        match self {
+            Self::GeoTiff(file) => file.grid(),
+            Self::Jpeg2000(file) => file.grid(),
+        }
+    }
+
+    /// How many bands.
+    pub fn bands(&self) -> usize {
+        match self {
+            Self::GeoTiff(file) => file.bands(),
+            Self::Jpeg2000(_) => 1,
+        }
+    }
+
+    /// The value that means no data, if the file names one.
+    pub fn no_data(&self) -> Option<f64> {
+        match self {
+            Self::GeoTiff(file) => file.no_data(),
+            Self::Jpeg2000(file) => file.no_data(),
+        }
+    }
+
+    /// What the file states about each band.
+    pub fn tags(&self) -> &[BandTags] {
+        match self {
+            Self::GeoTiff(file) => file.tags(),
+            Self::Jpeg2000(file) => file.tags(),
+        }
+    }
+
+    /// The file's description, if it has one.
+    pub fn description(&self) -> Option<&str> {
+        match self {
+            Self::GeoTiff(file) => file.description(),
+            Self::Jpeg2000(file) => file.description(),
+        }
+    }
+
+    /// The pixels of a window; those that equal `no_data` become NaN, as do a product's saturated ones.
+    ///
+    /// # Shape
+    /// (bands, rows, columns) of the window.
+    ///
+    /// # Errors
+    /// A window that leaves the raster, a file that is damaged or ends early.
+    pub fn read(&self, window: &Window, no_data: Option<f64>) -> Result<Array3<f32>> {
+        match self {
+            Self::GeoTiff(file) => file.read(window, no_data),
+            Self::Jpeg2000(file) => file.read(window, no_data),
+        }
+    }
+
+    /// Refuses a file of several bands where one of these is expected.
+    pub(super) fn check_single(&self, of: &str) -> Result<()> {
+        match self {
+            Self::GeoTiff(file) => file.check_single(of),
+            Self::Jpeg2000(_) => Ok(()),
+        }
+    }
+}
