@@ -17,18 +17,20 @@ use lcz::models::sen2lcz::Fusion;
 use lcz::progress::Silent;
 use lcz::run::{Config, ForestConfig};
 use lcz::scene::{
-    Codes, Crs, GeoTiff, GeoTiffWriter, Grid, LabelRaster, Labelling, Scene, Transform, Window,
+    Codes, Crs, GeoTiff, GeoTiffWriter, Grid, LabelRaster, Labelling, Product, Scene, Transform, Window,
 };
 
 /// A target: bytes, and the place of files in memory.
 pub type Target = fn(&[u8], &Path);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("wkt", wkt),
     ("geopackage", geopackage),
     ("shapefile", shapefile),
     ("geotiff", geotiff),
+    ("jpeg2000", jpeg2000),
+    ("product", product),
     ("csv", csv),
     ("npy", npy),
     ("safetensors", safetensors),
@@ -128,6 +130,41 @@ fn geotiff(bytes: &[u8], folder: &Path) {
         check(raster.read(&Window::whole(raster.grid()), None), &path);
         check(LabelRaster::open(&path, &Classes::lcz()), &path);
     }
+}
+
+/// The XML of the product in `tests/vectors`, of which one band is put.
+const PRODUCT: [&[u8]; 2] = [
+    include_bytes!(
+        "../tests/vectors/product/S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419.SAFE/MTD_MSIL2A.xml"
+    ),
+    include_bytes!(
+        "../tests/vectors/product/S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419.SAFE/GRANULE/L2A_T33NZA_A036000_20220706T085611/MTD_TL.xml"
+    ),
+];
+
+fn put_product(folder: &Path, [main, tile]: [&[u8]; 2], image: &[u8]) {
+    let granule = folder.join("GRANULE/L2A_T33NZA_A036000_20220706T085611");
+    fs::create_dir_all(granule.join("IMG_DATA/R20m")).expect("a folder can be made");
+    put(folder, "MTD_MSIL2A.xml", main);
+    put(&granule, "MTD_TL.xml", tile);
+    put(&granule.join("IMG_DATA/R20m"), "T33NZA_20220706T085611_B05_20m.jp2", image);
+}
+
+/// A band of a product.
+fn jpeg2000(bytes: &[u8], folder: &Path) {
+    put_product(folder, PRODUCT, bytes);
+    let scene = Product::open(folder).and_then(|product| product.scene()).expect("the XML is whole");
+    let file = scene.files().last().expect("it has bands");
+    check(file.read(&Window::whole(file.grid()), None), &folder.join("GRANULE"));
+}
+
+/// The XML of a product (first byte even) or of its tile.
+fn product(bytes: &[u8], folder: &Path) {
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    let mut xml = PRODUCT;
+    xml[usize::from(kind % 2)] = bytes;
+    put_product(folder, xml, &[]);
+    check(Product::open(folder), &folder.join("GRANULE"));
 }
 
 /// The first byte chooses what the table is of.
