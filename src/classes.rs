@@ -250,18 +250,67 @@ impl Classes {
         self.0.iter().position(|code| code == zone.code())
     }
 
-    /// The column of a class by its code or name, in any case; of a zone also by its number (`17` is G).
+    /// The column that a number in a raster or a field of polygons means: 1 is the first, 2 the second, …; 101–107 are the
+    /// natural zones A–G, as GeoClimate and w2w number them, where the list has these and fewer than 101 classes.
     ///
     /// ```
-    /// let classes = lcz::Classes::lcz();
-    /// assert_eq!(classes.find("g"), Some(16));
-    /// assert_eq!(classes.find("dense trees"), Some(10));
-    /// assert_eq!(lcz::Classes::named(["roof", "road"])?.find("road"), Some(1));
-    /// # Ok::<(), lcz::Error>(())
+    /// use lcz::Classes;
+    /// assert_eq!(Classes::lcz().of_number(101.0), Classes::lcz().of_number(11.0));
+    /// assert_eq!(Classes::lcz().of_number(18.0), None);
     /// ```
-    pub fn find(&self, class: &str) -> Option<usize> {
-        let own = self.0.iter().position(|code| code.eq_ignore_ascii_case(class));
-        own.or_else(|| class.parse().ok().and_then(|zone| self.position(zone)))
+    pub fn of_number(&self, number: f64) -> Option<usize> {
+        if self.is_natural_code(number) {
+            return self.position(Zone::from_number(number as usize - 90)?);
+        }
+        let counted = number.fract() == 0.0 && (1.0..=self.len() as f64).contains(&number);
+        counted.then(|| number as usize - 1)
+    }
+
+    /// Whether a number is one of 101–107, which stand for the natural zones A–G.
+    pub(crate) fn is_natural_code(&self, number: f64) -> bool {
+        number.fract() == 0.0 && (101.0..=107.0).contains(&number) && self.len() <= 100
+    }
+
+    /// The column of a class by its code, its name or its number, in any case; a zone also as `LCZ D`, `lcz_04`, `104` or
+    /// `6. Open low-rise`.
+    ///
+    /// ```
+    /// use lcz::Classes;
+    /// for text in ["D", "14", "104", "LCZ D", "lcz_d", "low plants", "LCZ D (Low plants)"] {
+    ///     assert_eq!(Classes::lcz().find(text), Some(13), "{text}");
+    /// }
+    /// assert_eq!(Classes::lcz().find("Polygon 14"), None);
+    /// ```
+    pub fn find(&self, text: &str) -> Option<usize> {
+        let text = text.trim();
+        let by_code = |text: &str| {
+            let same = |k: &usize| self.0[*k] == text;
+            let alike = |k: &usize| self.0[*k].eq_ignore_ascii_case(text);
+            (0..self.len()).find(same).or_else(|| (0..self.len()).find(alike))
+        };
+        let by_number = |text: &str| {
+            let number: f64 = text.parse().ok()?;
+            by_code(&number.to_string()).or_else(|| self.of_number(number))
+        };
+        let bare = match text.get(..3) {
+            Some(lcz) if lcz.eq_ignore_ascii_case("lcz") => text[3..].trim_start_matches([' ', '_', '-']),
+            _ => text,
+        };
+        // A code and, after it, the name that belongs to it.
+        let letters = |text: &str| -> String {
+            text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+        };
+        let with_name = || {
+            let (code, name) = bare.split_once(|c: char| !c.is_ascii_alphanumeric())?;
+            let k = by_code(code).or_else(|| by_number(code))?;
+            (letters(name) == letters(self.zone(k)?.name())).then_some(k)
+        };
+        let by_name = || {
+            let name = letters(text);
+            (0..self.len()).find(|&k| self.zone(k).is_some_and(|zone| letters(zone.name()) == name))
+        };
+        let found = by_code(text).or_else(|| by_number(text));
+        found.or_else(|| by_code(bare)).or_else(|| by_number(bare)).or_else(by_name).or_else(with_name)
     }
 
     /// The zone of column `k`, if that class is a zone.

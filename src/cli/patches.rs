@@ -184,14 +184,7 @@ fn print(report: &CutReport) -> anyhow::Result<()> {
     conversions.iter().try_for_each(output::line)?;
     output::line("")?;
     if let Some(polygons) = &report.labels.polygons {
-        output::line(format!(
-            "{} polygons with a class in {} ({} without, {} outside, {} between the pixels' centres)\n",
-            polygons.labelled,
-            polygons.label_field,
-            polygons.unlabelled,
-            polygons.outside,
-            polygons.between_centres
-        ))?;
+        output::line(format!("{polygons}\n"))?;
     }
     let heading = if report.masks { "pixels of class" } else { "patches of class" };
     let mut classes = Table::new([heading, "labelled", "regions", "training", "validation", "testing"]);

@@ -48,6 +48,9 @@ impl Rasterise {
             let counts: Vec<usize> = (0..classes.len()).map(count).collect();
             return output::json(&json!({ "pixels": pixels, "classes": classes.codes(), "counts": counts }));
         }
+        if let Some(polygons) = &labels.report().polygons {
+            output::line(polygons.to_string())?;
+        }
         output::line(format!("{}: {pixels} pixels with a class", self.out.out.display()))?;
         for k in 0..classes.len() {
             if count(k) > 0 {

@@ -9,7 +9,7 @@ use shapefile::dbase::{self, FieldValue, encoding::UnicodeLossy};
 use shapefile::{Shape, ShapeReader, ShapeType};
 
 use super::crs::Crs;
-use super::layer::{Layer, Ring, Value};
+use super::layer::{Layer, Ring, Value, not_polygons};
 use super::wkt;
 use crate::error::on_one_line;
 use crate::{Error, Result};
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
     }
     let values = |record: &dbase::Record| fields.iter().map(|field| attribute(record, field)).collect();
     let records = records.iter().map(values).collect();
-    Ok(Layer { fields, records, shapes, crs: crs(path) })
+    Ok(Layer { fields, records, shapes, crs: crs(path), is_kml: false })
 }
 
 /// The rings of each record; none for one without a shape.
@@ -49,8 +49,13 @@ fn read_shapes(path: &Path) -> Result<Vec<Vec<Ring>>> {
     let mut reader = ShapeReader::with_shx(BufReader::new(file), BufReader::new(index)).map_err(broken)?;
     let kind = reader.header().shape_type;
     if !matches!(kind, ShapeType::Polygon | ShapeType::PolygonM | ShapeType::PolygonZ) {
-        let problem = format!("it holds shapes of type {kind}, not polygons");
-        return Err(Error::file(path, problem, "give the file of the polygons"));
+        let (problem, advice) = not_polygons(match kind {
+            ShapeType::Point | ShapeType::PointM | ShapeType::PointZ => "points",
+            ShapeType::Multipoint | ShapeType::MultipointM | ShapeType::MultipointZ => "points",
+            ShapeType::Polyline | ShapeType::PolylineM | ShapeType::PolylineZ => "lines",
+            _ => "other shapes",
+        });
+        return Err(Error::file(path, problem, advice));
     }
     let mut shapes = Vec::new();
     for shape in reader.iter_shapes() {
@@ -106,9 +111,7 @@ fn attribute(record: &dbase::Record, field: &str) -> Value {
         ) => Value::Number(*number),
         Some(FieldValue::Float(Some(number))) => Value::Number(f64::from(*number)),
         Some(FieldValue::Integer(number)) => Value::Number(f64::from(*number)),
-        Some(FieldValue::Character(Some(text)) | FieldValue::Memo(text)) if !text.trim().is_empty() => {
-            Value::Text(text.trim().to_owned())
-        }
+        Some(FieldValue::Character(Some(text)) | FieldValue::Memo(text)) => Value::text(text),
         Some(FieldValue::Logical(Some(yes))) => Value::Text(yes.to_string()),
         Some(FieldValue::Date(Some(date))) => Value::Text(date.to_string()),
         _ => Value::Empty,

@@ -12,7 +12,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::crs::Crs;
-use super::layer::{Layer, Ring, Value};
+use super::layer::{Layer, Ring, Value, not_polygons};
 use super::wkt;
 use crate::error::on_one_line;
 use crate::{Error, Result};
@@ -81,18 +81,17 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
         let rings = match value {
             ValueRef::Null => Ok(Vec::new()),
             ValueRef::Blob(blob) => polygons(blob),
-            _ => Err("its geometry is no blob".to_owned()),
+            _ => Err("its geometry is no blob".into()),
         };
-        shapes.push(rings.map_err(|problem| {
-            let place = format!("{}, polygon {number}", path.display());
-            Error::input(place, problem, "give polygons: ogr2ogr -nlt CONVERT_TO_LINEAR NEW.gpkg OLD.gpkg")
+        shapes.push(rings.map_err(|Odd(problem, advice)| {
+            Error::input(format!("{}, polygon {number}", path.display()), problem, advice)
         })?);
         let record: rusqlite::Result<Vec<Value>> =
             (0..columns.len()).filter(|k| *k != place).map(|k| row.get_ref(k).map(attribute)).collect();
         records.push(record.map_err(broken)?);
     }
     let crs = crs(path, &connection, *system);
-    Ok(Layer { fields, records, shapes, crs })
+    Ok(Layer { fields, records, shapes, crs, is_kml: false })
 }
 
 /// What the file says about its layers (`gpkg_contents.description`); none if that is nothing, or not text.
@@ -199,10 +198,7 @@ fn attribute(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Integer(number) => Value::Number(number as f64),
         ValueRef::Real(number) => Value::Number(number),
-        ValueRef::Text(text) => match String::from_utf8_lossy(text).trim() {
-            "" => Value::Empty,
-            text => Value::Text(text.to_owned()),
-        },
+        ValueRef::Text(text) => Value::text(&String::from_utf8_lossy(text)),
         ValueRef::Null | ValueRef::Blob(_) => Value::Empty,
     }
 }
@@ -230,17 +226,27 @@ fn crs(path: &Path, connection: &Connection, system: i64) -> Result<Crs> {
 /// Bytes of the rectangle in a geometry's header, by the kind that its flags tell.
 const ENVELOPES: [usize; 5] = [0, 32, 48, 48, 64];
 
+/// What is wrong with a geometry, and what to do.
+#[derive(Debug, PartialEq)]
+struct Odd(String, &'static str);
+
+impl<T: Into<String>> From<T> for Odd {
+    fn from(problem: T) -> Self {
+        Self(problem.into(), "write it again: ogr2ogr NEW.gpkg OLD.gpkg")
+    }
+}
+
 /// The rings of a geometry: of a polygon or of several.
-fn polygons(blob: &[u8]) -> std::result::Result<Vec<Ring>, String> {
-    let short = || "its geometry ends early".to_owned();
+fn polygons(blob: &[u8]) -> std::result::Result<Vec<Ring>, Odd> {
+    let short = || Odd::from("its geometry ends early");
     let header = blob.get(..8).ok_or_else(short)?;
     if &header[..2] != b"GP" {
-        return Err("its geometry is not a GeoPackage's".to_owned());
+        return Err("its geometry is not a GeoPackage's".into());
     }
     let flags = header[3];
     let envelope = ENVELOPES.get(usize::from(flags >> 1 & 7)).ok_or("its geometry has an odd header")?;
     if flags & 0b10_0000 != 0 {
-        return Err("its geometry is of a kind of its own".to_owned());
+        return Err("its geometry is of a kind of its own".into());
     }
     if flags & 0b1_0000 != 0 {
         return Ok(Vec::new());
@@ -258,23 +264,23 @@ struct Bytes<'a> {
 }
 
 impl Bytes<'_> {
-    fn take<const N: usize>(&mut self) -> std::result::Result<[u8; N], String> {
+    fn take<const N: usize>(&mut self) -> std::result::Result<[u8; N], Odd> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or("its geometry ends early")?;
         self.rest = rest;
         Ok(*taken)
     }
 
-    fn whole(&mut self) -> std::result::Result<u32, String> {
+    fn whole(&mut self) -> std::result::Result<u32, Odd> {
         let bytes = self.take()?;
         Ok(if self.little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
     }
 
-    fn real(&mut self) -> std::result::Result<f64, String> {
+    fn real(&mut self) -> std::result::Result<f64, Odd> {
         let bytes = self.take()?;
         Ok(if self.little { f64::from_le_bytes(bytes) } else { f64::from_be_bytes(bytes) })
     }
 
-    fn geometry(&mut self, rings: &mut Vec<Ring>, depth: u32) -> std::result::Result<(), String> {
+    fn geometry(&mut self, rings: &mut Vec<Ring>, depth: u32) -> std::result::Result<(), Odd> {
         self.little = self.take::<1>()?[0] == 1;
         let kind = self.whole()?;
         // Thousands tell which of z and m follow x and y.
@@ -282,7 +288,7 @@ impl Bytes<'_> {
             0 => 0,
             1 | 2 => 1,
             3 => 2,
-            _ => return Err(format!("its geometry is of kind {kind}, not a polygon")),
+            _ => return Err(format!("its geometry is of the unknown kind {kind}").into()),
         };
         match kind % 1000 {
             3 => {
@@ -299,13 +305,21 @@ impl Bytes<'_> {
                 }
                 Ok(())
             }
-            6 if depth == 0 => {
+            // Several polygons, or what GDAL makes of a KML's MultiGeometry: a collection.
+            6 | 7 if depth < 4 => {
                 for _ in 0..self.whole()? {
                     self.geometry(rings, depth + 1)?;
                 }
                 Ok(())
             }
-            kind => Err(format!("its geometry is of kind {kind}, not a polygon")),
+            kind => {
+                let (problem, advice) = not_polygons(match kind {
+                    1 | 4 => "points",
+                    2 | 5 => "lines",
+                    _ => "curves or surfaces",
+                });
+                Err(Odd(problem, advice))
+            }
         }
     }
 }
@@ -410,8 +424,10 @@ mod tests {
             assert!(polygons(&whole[..end]).is_err(), "{end} bytes");
         }
         let point = [1, 1, 0, 0, 0, 0, 0];
-        assert_eq!(polygons(&blob(1, 0, &point)), Err("its geometry is of kind 1, not a polygon".to_owned()));
+        let Err(Odd(problem, advice)) = polygons(&blob(1, 0, &point)) else { panic!("a point has no ground") };
+        assert_eq!(problem, "it holds points, not polygons");
+        assert!(advice.contains("draw areas"), "{advice}");
         assert!(polygons(&blob(0b1011, 0, &[])).is_err());
-        assert!(polygons(b"XX000000").unwrap_err().contains("not a GeoPackage's"));
+        assert!(polygons(b"XX000000").unwrap_err().0.contains("not a GeoPackage's"));
     }
 }

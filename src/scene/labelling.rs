@@ -36,7 +36,7 @@ impl Labelling {
         }
         if let Some(field) = self.label_field.as_ref().or(self.group_field.as_ref()) {
             let problem = format!("a raster has no field '{field}'");
-            let advice = "fields are for polygons: give a shapefile (.shp) or a GeoPackage (.gpkg)";
+            let advice = "fields are for polygons: give a .shp, .gpkg, .kml or .geojson";
             return Err(Error::file(path, problem, advice));
         }
         if self.layer.is_some() || self.codes.is_some() || self.all_touched {
@@ -159,6 +159,7 @@ impl Rasterised {
             group_names: polygons.group_names.clone(),
             labelled: polygons.labelled.len(),
             unlabelled: polygons.unlabelled,
+            first_unlabelled: polygons.first_unlabelled,
             ..PolygonReport::default()
         };
         for (id, polygon) in (1u32..).zip(&polygons.labelled) {

@@ -7,10 +7,21 @@ use crate::Result;
 pub(super) type Ring = Vec<(f64, f64)>;
 
 /// An attribute of a polygon.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Empty,
     Number(f64),
     Text(String),
+}
+
+impl Value {
+    /// A text without the spaces around it.
+    pub fn text(text: &str) -> Self {
+        match text.trim() {
+            "" => Self::Empty,
+            text => Self::Text(text.to_owned()),
+        }
+    }
 }
 
 /// The polygons of a file.
@@ -23,4 +34,20 @@ pub(super) struct Layer {
     pub shapes: Vec<Vec<Ring>>,
     /// The coordinate system, or the reason why it cannot be used.
     pub crs: Result<Crs>,
+    /// Whether folders and names say the classes, as in a KML (fields [`FOLDERS`] and [`NAME`]).
+    pub is_kml: bool,
+}
+
+/// The fields of a KML: the names of the folders around a placemark, from the outermost on, and its own.
+pub(super) const FOLDERS: &str = "FolderPath";
+pub(super) const NAME: &str = "Name";
+
+/// Says of geometries that cover no ground what they are, and what to do.
+pub(super) fn not_polygons(kind: &str) -> (String, &'static str) {
+    let advice = match kind {
+        "points" => "draw areas, or give the points an extent (QGIS: Vector > Geoprocessing Tools > Buffer)",
+        "lines" => "draw areas, or close the lines (QGIS: Vector > Geometry Tools > Lines to Polygons)",
+        _ => "give polygons: ogr2ogr -nlt CONVERT_TO_LINEAR NEW.gpkg OLD.gpkg",
+    };
+    (format!("it holds {kind}, not polygons"), advice)
 }

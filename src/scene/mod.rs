@@ -1,7 +1,7 @@
 //! Patches cut from GeoTIFF bands at labelled pixels, split by region; and GeoTIFFs written.
 //!
 //! Bands ([`Scene`], one per date) are GeoTIFFs on one grid, or on whole multiples of the finest. Labels
-//! ([`Labelling`]) are such a raster or polygons (shapefile, GeoPackage). [`Cutting`] takes a window around
+//! ([`Labelling`]) are such a raster or polygons (shapefile, GeoPackage, KML, GeoJSON). [`Cutting`] takes a window around
 //! each labelled pixel and assigns whole connected regions (or groups of polygons) to training, validation
 //! and testing.
 //!
@@ -73,11 +73,13 @@ mod cutting;
 mod distance;
 mod esri;
 pub mod eurosat;
+mod geojson;
 mod geopackage;
 mod geotiff;
 mod geotiff_writer;
 mod grid;
 mod jpeg2000;
+mod kml;
 mod labelling;
 mod layer;
 mod nearest;
@@ -98,6 +100,7 @@ mod tile_plan;
 mod tiles;
 mod windows;
 mod wkt;
+mod xml;
 
 pub use area::GeoBox;
 pub use band_tags::BandTags;

@@ -1,20 +1,28 @@
-//! Polygons with classes, from a shapefile or a GeoPackage.
+//! Polygons with classes, from a shapefile, a GeoPackage, a KML or a GeoJSON.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::codes::Codes;
 use super::crs::Crs;
-use super::layer::{Layer, Ring, Value};
-use super::{esri, geopackage};
+use super::layer::{FOLDERS, Layer, NAME, Ring, Value};
+use super::{esri, geojson, geopackage, kml};
 use crate::{Classes, Error, Result, provenance};
 
-/// Names that a field of classes goes by, the likeliest first, in any case.
-const LABEL_FIELDS: &str = "value lcz lcz_class class class_id classes label code gridcode dn code_2018 code2018 \
-    code_2012 code2012";
+/// Names that a field of classes goes by, the likeliest first, in any case; the last two are those of a KML.
+const LABEL_FIELDS: &str = "lcz lcz_class lcz_primary lcz_primar value class class_id classes label code gridcode dn \
+    code_2018 code2018 code_2012 code2012 folderpath name";
+/// The endings of files of polygons.
+const ENDINGS: [&str; 6] = ["shp", "gpkg", "kml", "kmz", "geojson", "json"];
 
-/// How labels are read: from a GeoTIFF, or from the polygons of a shapefile (a name that ends in .shp) or a
-/// GeoPackage (.gpkg).
+/// How labels are read: from a GeoTIFF, or from the polygons of a shapefile (a name that ends in .shp), a GeoPackage
+/// (.gpkg), a KML (.kml, .kmz) or a GeoJSON (.geojson, .json).
+///
+/// # Classes of polygons
+/// A field says them: a number, a code or a name ([`Classes::find`]), for the zones also 101–107 for A–G; or a path whose
+/// end is one, such as `Document/lcz1`. In a KML, folders and placemarks are called like their classes, as in the WUDAPT
+/// template; the innermost folder that is called like one counts before the placemark's own name, and a folder or
+/// placemark "ROI" is no class.
 ///
 /// # Polygons
 /// A pixel of the bands' finest grid gets the class of the polygon that its centre lies in (with `all_touched`, that
@@ -38,12 +46,13 @@ const LABEL_FIELDS: &str = "value lcz lcz_class class class_id classes label cod
 /// println!("{} labelled pixels, {:?}", labels.sites().len(), labels.report().polygons);
 /// # Ok::<(), lcz::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Labelling {
     /// What the numbers 1, 2, … mean.
     pub classes: Classes,
-    /// The polygons' field of classes: numbers, codes or names. If none is named, the first that is
-    /// called value, lcz, `lcz_class`, class, `class_id`, classes, label, code, gridcode or dn, in any case.
+    /// The polygons' field of classes. If none is named, the first with a class in it that is called lcz, `lcz_class`,
+    /// `lcz_primary`, value, class, `class_id`, classes, label, code, gridcode, dn, folderpath or name, in any case; a
+    /// warning says where others fit too and differ.
     pub label_field: Option<String>,
     /// The polygons' field of groups that are not split, such as a polygon's number or a city.
     pub group_field: Option<String>,
@@ -84,8 +93,10 @@ pub(super) struct Polygons {
     pub label_field: String,
     /// In the order of the file.
     pub labelled: Vec<Polygon>,
-    /// How many polygons say 0 or nothing.
+    /// How many polygons say 0 or nothing, or have no shape.
     pub unlabelled: usize,
+    /// The first of them, by its place in the file, counted from 1.
+    pub first_unlabelled: Option<usize>,
     /// The names of the groups 1, 2, … if they are not numbers.
     pub group_names: Vec<String>,
     /// Where they come from, as the file states it.
@@ -107,7 +118,7 @@ pub(super) struct Polygon {
 impl Polygons {
     /// Whether a file holds polygons, by the ending of its name.
     pub fn are_in(path: &Path) -> bool {
-        has_ending(path, "shp") || has_ending(path, "gpkg")
+        ENDINGS.iter().any(|ending| has_ending(path, ending))
     }
 
     /// Reads the polygons and the two fields.
@@ -115,25 +126,37 @@ impl Polygons {
         let layer = read_layer(path, labelling.layer.as_deref())?;
         let provenance = stated_provenance(path, &layer);
         let fields = &layer.fields;
-        let label_field = find_label_field(path, fields, labelling.label_field.as_deref())?;
+        let label_places = find_label_fields(path, &layer, labelling)?;
+        let label_field = label_places.iter().map(|&place| &*fields[place]).collect::<Vec<_>>().join(" or ");
         let group_field =
             labelling.group_field.as_ref().map(|name| find_field(path, fields, name)).transpose()?;
-        let place = |name: &String| fields.iter().position(|field| field == name).unwrap_or(0);
-        let (label_place, group_place) = (place(&label_field), group_field.as_ref().map(place));
+        let is_kml = layer.is_kml;
 
-        let (mut labelled, mut groups, mut unlabelled) = (Vec::new(), Vec::new(), 0);
+        let (mut labelled, mut groups) = (Vec::new(), Vec::new());
+        let (mut unlabelled, mut first_unlabelled, mut natural) = (0, None, false);
         for (number, (rings, mut record)) in (1..).zip(layer.shapes.into_iter().zip(layer.records)) {
             let refuse = |problem: String, advice: &str| {
                 Err(Error::input(format!("{}, polygon {number}", path.display()), problem, advice))
             };
-            let class = match &labelling.codes {
-                Some(codes) => codes.class_of(&record[label_place]),
-                None => class_of(&record[label_place], &labelling.classes),
-            };
+            let mut class = Ok(None);
+            for &place in &label_places {
+                class = labelling.class_of(&record[place]);
+                natural |= labelling.is_natural_code(&record[place]);
+                if matches!(class, Ok(Some(_))) {
+                    break;
+                }
+            }
             let class = match class {
                 Ok(Some(class)) if !rings.is_empty() => class,
+                // In Google Earth's folders anything may lie, not training areas alone.
+                Err(_) if is_kml && labelling.label_field.is_none() => {
+                    unlabelled += 1;
+                    first_unlabelled.get_or_insert(number);
+                    continue;
+                }
                 Ok(_) => {
                     unlabelled += 1;
+                    first_unlabelled.get_or_insert(number);
                     continue;
                 }
                 Err(shown) if labelling.codes.is_some() => {
@@ -151,10 +174,10 @@ impl Polygons {
             if rings.iter().flatten().any(|(x, y)| !x.is_finite() || !y.is_finite()) {
                 return refuse("a vertex is not a number".to_owned(), "draw the polygon again");
             }
-            if let (Some(field), Some(place)) = (&group_field, group_place) {
+            if let Some(place) = group_field {
                 match record.swap_remove(place) {
                     Value::Empty => {
-                        return refuse(format!("{field} is empty"), "give each polygon its group");
+                        return refuse(format!("{} is empty", fields[place]), "give each polygon its group");
                     }
                     value => groups.push(value),
                 }
@@ -162,39 +185,63 @@ impl Polygons {
             labelled.push(Polygon { number, class, group: None, rings });
         }
         if labelled.is_empty() {
-            let problem = format!("{label_field} is 0 or empty in all {unlabelled} polygons");
+            let problem = format!("{label_field} says no class in any of {unlabelled} polygons");
             return Err(Error::file(path, problem, "give polygons a class, or name another field"));
+        }
+        if natural {
+            tracing::warn!("{}: 101-107 in {label_field} are read as LCZ A-G", path.display());
         }
         let (numbers, group_names) = number_groups(groups);
         for (polygon, group) in labelled.iter_mut().zip(numbers) {
             polygon.group = Some(group);
         }
-        Ok(Self {
-            path: path.to_owned(),
-            crs: layer.crs,
-            label_field,
-            labelled,
-            unlabelled,
-            group_names,
-            provenance,
-        })
+        let (path, crs) = (path.to_owned(), layer.crs);
+        Ok(Self { path, crs, label_field, labelled, unlabelled, first_unlabelled, group_names, provenance })
     }
 }
 
-fn find_label_field(path: &Path, fields: &[String], wanted: Option<&str>) -> Result<String> {
-    if let Some(name) = wanted {
-        return find_field(path, fields, name);
+/// The places of the fields that say the classes: of a KML the folders and the names, else one.
+fn find_label_fields(path: &Path, layer: &Layer, labelling: &Labelling) -> Result<Vec<usize>> {
+    let fields = &layer.fields;
+    if let Some(name) = labelling.label_field.as_deref() {
+        return Ok(vec![find_field(path, fields, name)?]);
     }
-    let usual = LABEL_FIELDS.split(' ').find_map(|name| fields.iter().find(|f| f.eq_ignore_ascii_case(name)));
-    usual.cloned().ok_or_else(|| {
+    let usual = LABEL_FIELDS.split(' ').filter_map(|name| place_of(fields, name));
+    let usual: Vec<usize> = usual.collect();
+    let class = |record: &[Value], place: usize| labelling.class_of(&record[place]).ok().flatten();
+    let fits = |place: &&usize| layer.records.iter().any(|record| class(record, **place).is_some());
+    let fitting: Vec<usize> = usual.iter().filter(fits).copied().collect();
+    let Some(&first) = fitting.first().or(usual.first()) else {
         let problem = format!("no field is called like a class ({})", found(fields));
-        Error::file(path, problem, "say which holds the classes: --label-field NAME")
-    })
+        return Err(Error::file(path, problem, "say which holds the classes: --label-field NAME"));
+    };
+    let differs = |record: &&Vec<Value>, place: usize| {
+        class(record, place).is_some_and(|other| class(record, first).is_some_and(|class| class != other))
+    };
+    for &other in fitting.iter().filter(|&&place| place != first) {
+        let differing = layer.records.iter().filter(|record| differs(record, other)).count();
+        if differing > 0 {
+            tracing::warn!(
+                "{}: classes are read from {}; {} differs in {differing} polygons (choose one with --label-field)",
+                path.display(),
+                fields[first],
+                fields[other]
+            );
+        }
+    }
+    let both = [FOLDERS, NAME].map(|name| place_of(fields, name));
+    match both {
+        [Some(folders), Some(name)] if layer.is_kml && (first == folders || first == name) => Ok(vec![folders, name]),
+        _ => Ok(vec![first]),
+    }
 }
 
-fn find_field(path: &Path, fields: &[String], name: &str) -> Result<String> {
-    let field = fields.iter().find(|field| field.eq_ignore_ascii_case(name)).cloned();
-    field.ok_or_else(|| {
+fn place_of(fields: &[String], name: &str) -> Option<usize> {
+    fields.iter().position(|field| field.eq_ignore_ascii_case(name))
+}
+
+fn find_field(path: &Path, fields: &[String], name: &str) -> Result<usize> {
+    place_of(fields, name).ok_or_else(|| {
         Error::file(path, format!("no field '{name}' ({})", found(fields)), "name one of these")
     })
 }
@@ -203,28 +250,37 @@ fn found(fields: &[String]) -> String {
     format!("found: {}", if fields.is_empty() { "none".to_owned() } else { fields.join(", ") })
 }
 
+impl Labelling {
+    /// The class that an attribute means, none for 0 and nothing; if it means no class, what it is.
+    fn class_of(&self, value: &Value) -> std::result::Result<Option<usize>, String> {
+        match (&self.codes, value) {
+            (Some(codes), value) => codes.class_of(value),
+            (None, value) => class_of(value, &self.classes),
+        }
+    }
+
+    /// Whether an attribute is one of 101–107, the natural zones.
+    fn is_natural_code(&self, value: &Value) -> bool {
+        let number = match value {
+            Value::Number(number) => *number,
+            Value::Text(text) => text.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(0.0),
+            Value::Empty => 0.0,
+        };
+        self.codes.is_none() && self.classes.is_natural_code(number)
+    }
+}
+
 /// The class that an attribute means, none for 0 and nothing; if it means no class, what it is.
 fn class_of(value: &Value, classes: &Classes) -> std::result::Result<Option<usize>, String> {
-    let numbered = |number: f64| {
-        let class = number >= 0.0 && number <= classes.len() as f64 && number.fract() == 0.0;
-        class.then(|| (number as usize).checked_sub(1))
-    };
     match value {
         Value::Empty => Ok(None),
-        Value::Number(number) => numbered(*number).ok_or_else(|| number.to_string()),
+        Value::Number(0.0) => Ok(None),
+        Value::Number(number) => classes.of_number(*number).map(Some).ok_or_else(|| number.to_string()),
+        Value::Text(text) if text.parse() == Ok(0.0) => Ok(None),
         Value::Text(text) => {
-            if let Ok(number) = text.parse() {
-                return numbered(number).ok_or_else(|| format!("'{text}'"));
-            }
-            let upper = text.to_ascii_uppercase();
-            let bare = upper.strip_prefix("LCZ").unwrap_or(&upper).trim_start_matches([' ', '_', '-']);
-            let is = |k: usize| {
-                let code = classes.code(k);
-                code.eq_ignore_ascii_case(text)
-                    || code.eq_ignore_ascii_case(bare)
-                    || classes.name(k).eq_ignore_ascii_case(text)
-            };
-            (0..classes.len()).find(|&k| is(k)).map(Some).ok_or_else(|| format!("'{text}'"))
+            // The innermost folder of a path.
+            let part = || text.rsplit('/').find_map(|part| classes.find(part));
+            classes.find(text).or_else(part).map(Some).ok_or_else(|| format!("'{text}'"))
         }
     }
 }
@@ -251,14 +307,20 @@ fn number_groups(groups: Vec<Value>) -> (Vec<i32>, Vec<String>) {
     (texts.iter().map(place).collect(), names)
 }
 
-/// Reads a shapefile, or a layer of a GeoPackage.
+/// Reads the polygons of a file by the ending of its name.
 fn read_layer(path: &Path, layer: Option<&str>) -> Result<Layer> {
     if has_ending(path, "gpkg") {
         return geopackage::read(path, layer);
     }
     if let Some(layer) = layer {
-        let problem = format!("a shapefile has no layer '{layer}'");
+        let problem = format!("no layer '{layer}': it is not a GeoPackage");
         return Err(Error::file(path, problem, "layers are a GeoPackage's: leave --layer out"));
+    }
+    if has_ending(path, "kml") || has_ending(path, "kmz") {
+        return kml::read(path);
+    }
+    if has_ending(path, "geojson") || has_ending(path, "json") {
+        return geojson::read(path);
     }
     esri::read(path)
 }

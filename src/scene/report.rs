@@ -1,5 +1,6 @@
 //! Report of the patches cut, and of those left out by reason.
 
+use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -187,6 +188,8 @@ pub struct PolygonReport {
     pub labelled: usize,
     /// Polygons of class 0, without class or without shape.
     pub unlabelled: usize,
+    /// The first of them, by its place in the file, counted from 1.
+    pub first_unlabelled: Option<usize>,
     /// Polygons with a class that lie outside the bands.
     pub outside: usize,
     /// Polygons with a class that lie between the centres of pixels and so cover none.
@@ -206,10 +209,28 @@ impl LabelReport {
     }
 }
 
+impl fmt::Display for PolygonReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { label_field, labelled, unlabelled, outside, between_centres, .. } = self;
+        write!(
+            f,
+            "{labelled} polygons with a class in {label_field} ({unlabelled} without, {outside} outside, \
+             {between_centres} between the pixels' centres)"
+        )
+    }
+}
+
 impl PolygonReport {
     /// Logs what a user should know of.
     pub(super) fn warn(&self, path: &Path) {
         let path = path.display();
+        if let Some(first) = self.first_unlabelled {
+            tracing::warn!(
+                "{path}: {} of {} polygons have no class or no shape, first polygon {first}: they cover nothing",
+                self.unlabelled,
+                self.labelled + self.unlabelled
+            );
+        }
         if self.disputed_pixels > 0 {
             tracing::warn!(
                 "{path}: polygons of different classes overlap in {} pixels: the later one counts",

@@ -1,0 +1,197 @@
+//! Polygons and their attributes from GeoJSON (RFC 7946; with a member `crs` also the 2008 specification).
+
+use std::path::Path;
+
+use serde_json::{Map, Value as Json};
+
+use super::crs::Crs;
+use super::layer::{Layer, Ring, Value, not_polygons};
+use crate::error::on_one_line;
+use crate::files::read_bytes;
+use crate::{Error, Result};
+
+/// Bytes of a file at most: in memory, numbers take some ten times as many.
+const LONGEST: usize = 64 << 20;
+
+/// Reads the polygons of a feature collection, a feature or a geometry. Coordinates are longitude and latitude (WGS 84),
+/// unless a member `crs` says otherwise.
+pub(super) fn read(path: &Path) -> Result<Layer> {
+    let bytes = read_bytes(path)?;
+    if bytes.len() > LONGEST {
+        let problem = format!("more than {LONGEST} bytes of GeoJSON");
+        return Err(Error::file(path, problem, "convert it: ogr2ogr NEW.gpkg OLD.geojson"));
+    }
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let json: Json = serde_json::from_slice(text).map_err(|error| {
+        let problem = format!("it is not JSON ({})", on_one_line(&error.to_string()));
+        Error::file(path, problem, "save it again with the program that made it")
+    })?;
+    let kind = kind_of(&json);
+    let features = match (kind, json.get("features").and_then(Json::as_array)) {
+        ("FeatureCollection", Some(features)) => features.as_slice(),
+        ("Topology" | "FeatureCollection" | "", _) => {
+            let problem = format!("its type is '{kind}', without features");
+            return Err(Error::file(path, problem, "give a GeoJSON FeatureCollection of polygons"));
+        }
+        _ => std::slice::from_ref(&json),
+    };
+    let none = Map::new();
+    let properties =
+        |feature: &'_ Json| feature.get("properties").and_then(Json::as_object).cloned().unwrap_or(none.clone());
+    let mut fields: Vec<String> = Vec::new();
+    let (mut shapes, mut records) = (Vec::new(), Vec::new());
+    for (number, feature) in (1..).zip(features) {
+        let properties = properties(feature);
+        for field in properties.keys() {
+            if !fields.contains(field) {
+                fields.push(field.clone());
+            }
+        }
+        records.push(properties);
+        let geometry = if kind_of(feature) == "Feature" { feature.get("geometry") } else { Some(feature) };
+        let mut rings = Vec::new();
+        if let Some(geometry) = geometry.filter(|geometry| !geometry.is_null()) {
+            polygons(geometry, &mut rings).map_err(|(problem, advice)| {
+                Error::input(format!("{}, polygon {number}", path.display()), problem, advice)
+            })?;
+        }
+        shapes.push(rings);
+    }
+    let value = |record: &Map<String, Json>, field: &String| record.get(field).map_or(Value::Empty, attribute);
+    let records: Vec<Vec<Value>> =
+        records.iter().map(|record| fields.iter().map(|field| value(record, field)).collect()).collect();
+    let crs = crs(path, &json, &shapes);
+    Ok(Layer { fields, records, shapes, crs, is_kml: false })
+}
+
+fn kind_of(json: &Json) -> &str {
+    json.get("type").and_then(Json::as_str).unwrap_or_default()
+}
+
+fn attribute(value: &Json) -> Value {
+    match value {
+        Json::Number(number) => number.as_f64().map_or(Value::Empty, Value::Number),
+        Json::String(text) => Value::text(text),
+        Json::Bool(yes) => Value::Text(yes.to_string()),
+        Json::Null | Json::Array(_) | Json::Object(_) => Value::Empty,
+    }
+}
+
+/// The system that the member `crs` names, else WGS 84; x is east in either.
+fn crs(path: &Path, json: &Json, shapes: &[Vec<Ring>]) -> Result<Crs> {
+    let advice = "say which it is: --label-crs EPSG:n";
+    let said = json.get("crs").filter(|crs| !crs.is_null());
+    let Some(said) = said else {
+        let beyond = shapes.iter().flatten().flatten().find(|(x, y)| x.abs() > 360.0 || y.abs() > 90.0);
+        if let Some((x, y)) = beyond {
+            let problem = format!("({x}, {y}) is not in degrees, and no member 'crs' names another system");
+            return Err(Error::file(path, problem, advice));
+        }
+        return Crs::from_epsg(4326);
+    };
+    let name = said.pointer("/properties/name").and_then(Json::as_str).unwrap_or_default();
+    if name.ends_with("CRS84") {
+        return Crs::from_epsg(4326);
+    }
+    let code = name.to_ascii_uppercase().contains("EPSG").then(|| name.rsplit([':', '/']).next()).flatten();
+    match code.and_then(|code| code.parse().ok()) {
+        Some(code) => Crs::from_epsg(code).map_err(|error| error.within(path)),
+        None => {
+            let problem = format!("the coordinate system '{name}' is not recognised");
+            Err(Error::file(path, problem, advice))
+        }
+    }
+}
+
+type Refusal = (String, &'static str);
+
+/// Adds the rings of a geometry: of a polygon, of several, or of a collection of these.
+fn polygons(geometry: &Json, rings: &mut Vec<Ring>) -> std::result::Result<(), Refusal> {
+    let list = |json: &Json, name: &str| -> std::result::Result<Vec<Json>, Refusal> {
+        let list = json.get(name).and_then(Json::as_array).cloned();
+        list.ok_or_else(|| (format!("its geometry has no list '{name}'"), "draw the polygon again"))
+    };
+    match kind_of(geometry) {
+        "Polygon" => rings_of(&list(geometry, "coordinates")?, rings),
+        "MultiPolygon" => list(geometry, "coordinates")?.iter().try_for_each(|polygon| {
+            rings_of(polygon.as_array().map_or(&[][..], Vec::as_slice), rings)
+        }),
+        "GeometryCollection" => {
+            list(geometry, "geometries")?.iter().try_for_each(|geometry| polygons(geometry, rings))
+        }
+        "Point" | "MultiPoint" => Err(not_polygons("points")),
+        "LineString" | "MultiLineString" => Err(not_polygons("lines")),
+        kind => Err((format!("its geometry is of type '{kind}'"), "give polygons")),
+    }
+}
+
+fn rings_of(coordinates: &[Json], rings: &mut Vec<Ring>) -> std::result::Result<(), Refusal> {
+    let place = |vertex: &Json| Some((vertex.get(0)?.as_f64()?, vertex.get(1)?.as_f64()?));
+    for ring in coordinates {
+        let ring = ring.as_array().and_then(|ring| ring.iter().map(place).collect());
+        rings.push(ring.ok_or(("a vertex is not [x, y]".to_owned(), "draw the polygon again"))?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Layer> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.geojson");
+        std::fs::write(&path, text).unwrap();
+        read(&path)
+    }
+
+    const SQUARE: &str = r#"{"type":"Polygon","coordinates":[[[0,0],[2,0,7.5],[2,2],[0,2],[0,0]],[[1,1],[1,1.5],[1.5,1],[1,1]]]}"#;
+
+    #[test]
+    fn features_of_every_shape_are_read_with_their_attributes() {
+        let many = SQUARE.replace("\"Polygon\",\"coordinates\":[", "\"MultiPolygon\",\"coordinates\":[[").replace("]]]}", "]]]]}");
+        let text = format!(
+            r#"{{"type":"FeatureCollection","features":[
+            {{"type":"Feature","properties":{{"LCZ":6,"by":" me "}},"geometry":{SQUARE}}},
+            {{"type":"Feature","properties":{{"LCZ":"A"}},"geometry":{many}}},
+            {{"type":"Feature","properties":null,"geometry":null}},
+            {{"type":"Feature","properties":{{"LCZ":null}},"geometry":{{"type":"GeometryCollection","geometries":[{SQUARE},{SQUARE}]}}}}]}}"#
+        );
+        let layer = read_text(&text).unwrap();
+        assert_eq!(layer.fields, ["LCZ", "by"]);
+        assert_eq!(layer.records[0], [Value::Number(6.0), Value::Text("me".to_owned())]);
+        assert_eq!(layer.records[1], [Value::Text("A".to_owned()), Value::Empty]);
+        assert_eq!(layer.shapes.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 0, 4]);
+        assert_eq!(layer.shapes[0][0][1], (2.0, 0.0));
+        assert_eq!(layer.crs.unwrap().epsg(), Some(4326));
+        assert_eq!(read_text(SQUARE).unwrap().shapes.len(), 1, "a bare geometry");
+    }
+
+    #[test]
+    fn another_coordinate_system_is_the_one_that_the_file_names() {
+        let with = |name: &str| {
+            read_text(&SQUARE.replace(
+                "{\"type\"",
+                &format!(r#"{{"crs":{{"type":"name","properties":{{"name":"{name}"}}}},"type""#),
+            ))
+            .unwrap()
+            .crs
+        };
+        assert_eq!(with("urn:ogc:def:crs:EPSG::32625").unwrap().epsg(), Some(32625));
+        assert_eq!(with("EPSG:3035").unwrap().epsg(), Some(3035));
+        assert_eq!(with("urn:ogc:def:crs:OGC:1.3:CRS84").unwrap().epsg(), Some(4326));
+        assert!(with("town grid").unwrap_err().to_string().contains("'town grid' is not recognised"));
+        let metres = read_text(&SQUARE.replace("2,2", "500000,5300000")).unwrap().crs.unwrap_err().to_string();
+        assert!(metres.contains("(500000, 5300000) is not in degrees") && metres.contains("--label-crs"), "{metres}");
+    }
+
+    #[test]
+    fn what_is_no_polygon_is_refused_in_words() {
+        let told = |text: &str| read_text(text).err().unwrap().to_string();
+        assert!(told(r#"{"type":"Point","coordinates":[1,2]}"#).contains("polygon 1: it holds points"));
+        assert!(told(r#"{"type":"Topology","objects":{}}"#).contains("its type is 'Topology'"));
+        assert!(told("{").contains("it is not JSON"));
+        assert!(told(&"[".repeat(100_000)).contains("it is not JSON"));
+        assert!(told(&SQUARE.replace("2,2", "\"2\",2")).contains("a vertex is not [x, y]"));
+    }
+}
