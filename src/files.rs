@@ -40,13 +40,45 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     text.map_err(|_| Error::file(path, "not a text in UTF-8", "check that it is the right file"))
 }
 
-/// The records of a CSV, each with its line; without empty lines and comments, fields without the spaces around them.
+/// What separates the fields of a table, by its first line: a comma, unless there are only semicolons or tabs outside quotes.
+fn separator(text: &str) -> u8 {
+    let first =
+        text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default();
+    let outside: String = first.split('"').step_by(2).collect();
+    let only = |separator: char| outside.contains(separator) && !outside.contains(',');
+    if only(';') {
+        b';'
+    } else if only('\t') {
+        b'\t'
+    } else {
+        b','
+    }
+}
+
+/// A number with a decimal comma, as spreadsheets write it between semicolons; any other field as it is.
+fn with_decimal_point(field: &str) -> String {
+    let other = field.replacen(',', ".", 1);
+    let is_number = field.contains(',') && field.chars().all(|c| c.is_ascii_digit() || ",+-eE".contains(c));
+    if is_number && other.parse::<f64>().is_ok() { other } else { field.to_owned() }
+}
+
+/// The records of a CSV (RFC 4180), each with its line; without empty lines and comments, fields without the spaces around
+/// them. Semicolons (with decimal commas) and tabs are read too, and Excel's first line `sep=`.
 pub(crate) fn csv_rows(text: &str, path: &Path) -> Result<Vec<(usize, StringRecord)>> {
     // Excel's mark of UTF-8 is no part of the first name.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let separator = match text.strip_prefix("sep=").map(str::as_bytes) {
+        Some([separator @ (b';' | b'\t' | b','), ..]) => *separator,
+        _ => separator(text),
+    };
     let is_skipped = |line: &&str| line.trim().is_empty() || line.starts_with('#');
     let mut reader = csv::ReaderBuilder::new();
-    let reader = reader.has_headers(false).flexible(true).trim(csv::Trim::All).comment(Some(b'#'));
+    let reader = reader
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .delimiter(separator);
     let mut rows = Vec::new();
     for record in reader.from_reader(text.as_bytes()).into_records() {
         let record =
@@ -54,7 +86,11 @@ pub(crate) fn csv_rows(text: &str, path: &Path) -> Result<Vec<(usize, StringReco
         // The parser's position is before what it has skipped.
         let (line, byte) = record.position().map_or((0, 0), |at| (at.line() as usize, at.byte() as usize));
         let skipped = text[byte..].lines().take_while(is_skipped).count();
-        if record.iter().any(|field| !field.is_empty()) {
+        if record.iter().any(|field| !field.is_empty())
+            && !(rows.is_empty() && text[byte..].starts_with("sep="))
+        {
+            let record =
+                if separator == b',' { record } else { record.iter().map(with_decimal_point).collect() };
             rows.push((line + skipped, record));
         }
     }

@@ -27,6 +27,13 @@ impl From<Temperature> for f64 {
     }
 }
 
+/// With four decimals, a small one as 4.5e-5.
+impl fmt::Display for Temperature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 1e-3 { write!(f, "{:.1e}", self.0) } else { write!(f, "{:.4}", self.0) }
+    }
+}
+
 impl Temperature {
     /// T = 1: the prediction as the model gives it.
     pub const ONE: Self = Self(1.0);
@@ -85,7 +92,8 @@ impl StoredTemperature {
 impl fmt::Display for StoredTemperature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { temperature, procedure, data, patches, .. } = self;
-        write!(f, "T = {temperature:.4} ({procedure} fit to {patches} patches of {data})")
+        let temperature = Temperature(*temperature);
+        write!(f, "T = {temperature} ({procedure} fit to {patches} patches of {data})")
     }
 }
 

@@ -7,8 +7,8 @@ use lcz::mapping::{MapReport, MapScores, Mapping};
 use lcz::run::Run;
 
 use super::options::{
-    CloudOptions, Context, IgnoreRadiometry, Labels, Output, Provenance, RunFolder, SceneOptions, Stride,
-    Unscaled,
+    CloudOptions, Context, IgnoreRadiometry, LabelOptions, Output, Provenance, RunFolder, SceneOptions,
+    Stride, Unscaled,
 };
 use super::output::{self, Table, number};
 
@@ -29,7 +29,7 @@ use super::output::{self, Table, number};
 ///
 /// The model's bands are taken by name, in any order, with commas or spaces between the files. A scene whose pixels are
 /// larger or smaller than those that the model was trained on is resampled first. --labels compares the map with the
-/// classes of a GeoTIFF (0, -999 and its no-data value: unknown); `lcz rasterise` makes one of polygons.
+/// classes of a GeoTIFF (0, -999 and its no-data value: unknown) or of polygons, in any coordinate system.
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("bands", |bands| bands.num_args(1..)),
@@ -76,7 +76,7 @@ pub struct Map {
     clouds: CloudOptions,
 
     #[command(flatten)]
-    labels: Labels,
+    labels: LabelOptions,
 
     #[command(flatten)]
     unscaled: Unscaled,
@@ -105,8 +105,9 @@ impl Map {
             ignore_radiometry: self.guard.ignore_radiometry,
             data: self.provenance.provenance,
             device: cx.device,
+            labelling: self.labels.labelling()?,
         };
-        let labels = self.labels.labels.as_deref();
+        let labels = self.labels.file();
         let report = mapping::map(&run, dates, &mapping, out, labels, &mut cx.progress)?.report;
         if cx.json {
             return output::json(&report);
@@ -152,6 +153,9 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
     }
     table.print()?;
     let (Some(map), Some(filtered)) = (&report.truth, &report.filtered_truth) else { return Ok(()) };
+    if let Some(polygons) = report.labels.as_ref().and_then(|labels| labels.polygons.as_ref()) {
+        output::line(format!("\n{polygons}"))?;
+    }
     output::line(format!(
         "\n{} pixels have a true class, {} of them none on the map",
         map.pixels, map.without_class

@@ -101,7 +101,7 @@ single! {
     #[arg(long, value_name = "TEXT")]
     Provenance { provenance: Option<String> }
 
-    /// Reference classes: a GeoTIFF (1-17: LCZ 1-10, A-G; 0: none), shapefile or GeoPackage
+    /// Reference classes: a GeoTIFF (1-17: LCZ 1-10, A-G; 0: none), shapefile, GeoPackage, KML, KMZ or GeoJSON
     #[arg(long, alias = "truth", value_name = "FILE")]
     Labels { labels: Option<PathBuf> }
 
@@ -381,7 +381,7 @@ impl CloudOptions {
     }
 }
 
-/// Reference classes, and how they are brought to the bands.
+/// Reference classes, and how they are read.
 #[derive(Debug, Args)]
 pub struct LabelOptions {
     #[command(flatten)]
@@ -391,7 +391,8 @@ pub struct LabelOptions {
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
 
-    /// Field of the polygons' classes: numbers, codes or names [default: VALUE, LCZ, class, ...]
+    /// Field of the polygons' classes: numbers, codes, names, or a path that ends in one [default: LCZ, VALUE, class, ...; of
+    /// a KML the folders' and placemarks' names]
     #[arg(long, value_name = "FIELD")]
     label_field: Option<String>,
 
@@ -400,11 +401,6 @@ pub struct LabelOptions {
     #[arg(long, value_name = "TABLE.csv")]
     codes: Option<String>,
 
-    /// Field of the polygons that stay in one part of the split and become `group` [default: none, split by
-    /// connected regions]
-    #[arg(long, value_name = "FIELD")]
-    group_field: Option<String>,
-
     /// Rasterise polygons to all pixels that they touch, not only those whose centres they contain
     #[arg(long)]
     all_touched: bool,
@@ -412,6 +408,43 @@ pub struct LabelOptions {
     /// Coordinate system of the labels [default: from the file]
     #[arg(long, value_name = "EPSG:n")]
     label_crs: Option<String>,
+}
+
+impl LabelOptions {
+    /// The file, where one is named.
+    pub fn file(&self) -> Option<&Path> {
+        self.labels.labels.as_deref()
+    }
+
+    /// How it is read.
+    pub fn labelling(&self) -> anyhow::Result<Labelling> {
+        let codes = match self.codes.as_deref() {
+            None => None,
+            Some("urban-atlas") => Some(Codes::urban_atlas()),
+            Some("urban-atlas-groups") => Some(Codes::urban_atlas_groups()),
+            Some(path) => Some(Codes::read(path)?),
+        };
+        Ok(Labelling {
+            label_field: self.label_field.clone(),
+            crs: self.label_crs.as_deref().map(str::parse).transpose()?,
+            layer: self.layer.clone(),
+            codes,
+            all_touched: self.all_touched,
+            ..Labelling::default()
+        })
+    }
+}
+
+/// Reference classes, and how they are brought to the bands.
+#[derive(Debug, Args)]
+pub struct GriddedLabels {
+    #[command(flatten)]
+    options: LabelOptions,
+
+    /// Field of the polygons that stay in one part of the split and become `group` [default: none, split by
+    /// connected regions]
+    #[arg(long, value_name = "FIELD")]
+    group_field: Option<String>,
 
     /// Reproject labels from another coordinate system or grid to that of the bands
     #[arg(long)]
@@ -421,30 +454,18 @@ pub struct LabelOptions {
     classes: ClassNames,
 }
 
-impl LabelOptions {
+impl GriddedLabels {
     /// The labels on the grid of these bands.
     pub fn open(self, dates: &[Scene], progress: &mut dyn Progress) -> anyhow::Result<LabelRaster> {
-        let codes = match self.codes.as_deref() {
-            None => None,
-            Some("urban-atlas") => Some(Codes::urban_atlas()),
-            Some("urban-atlas-groups") => Some(Codes::urban_atlas_groups()),
-            Some(path) => Some(Codes::read(path)?),
-        };
+        let mut labelling = self.options.labelling()?;
         anyhow::ensure!(
-            codes.is_none() || self.classes.classes.is_none(),
+            labelling.codes.is_none() || self.classes.classes.is_none(),
             "--codes: names classes too; leave out --classes"
         );
-        let labelling = Labelling {
-            classes: self.classes.get()?.unwrap_or_else(Classes::lcz),
-            label_field: self.label_field,
-            group_field: self.group_field,
-            crs: self.label_crs.map(|crs| crs.parse()).transpose()?,
-            reproject: self.reproject,
-            layer: self.layer,
-            codes,
-            all_touched: self.all_touched,
-        };
-        Ok(labelling.open(self.labels.labels.unwrap_or_default(), dates, progress)?)
+        labelling.classes = self.classes.get()?.unwrap_or_else(Classes::lcz);
+        labelling.group_field = self.group_field;
+        labelling.reproject = self.reproject;
+        Ok(labelling.open(self.options.labels.labels.unwrap_or_default(), dates, progress)?)
     }
 }
 

@@ -7,7 +7,7 @@ use lcz::Bands;
 use lcz::figures::{self, Caption, Source, TilesPicture};
 use lcz::scene::{CutInto, CutReport, Cutting, LabelRaster, Part, Plan, Scene};
 
-use super::options::{CloudOptions, Context, LabelOptions, Output, Provenance, SceneOptions, Split, Stride};
+use super::options::{CloudOptions, Context, GriddedLabels, Output, Provenance, SceneOptions, Split, Stride};
 use super::output::{self, Table};
 
 /// Cut patches from GeoTIFF bands or Sentinel-2 products
@@ -32,7 +32,7 @@ use super::output::{self, Table};
 /// Bands share one grid; coarser ones may be whole multiples of the finest (Sentinel-2's 20 m and
 /// 60 m bands next to its 10 m ones) and are upsampled by nearest neighbour. --bands and --scene are repeated for each further date.
 ///
-/// Labels are a raster, or the polygons of a shapefile or a GeoPackage: a pixel has the class of the polygon
+/// Labels are a raster, or the polygons of a shapefile, GeoPackage, KML, KMZ or GeoJSON: a pixel has the class of the polygon
 /// that contains its centre (of the later one where several do). Labels on another coordinate system than the
 /// bands are reprojected with --reproject.
 #[derive(Debug, clap::Args)]
@@ -59,7 +59,7 @@ pub struct Patches {
     scene: SceneOptions,
 
     #[command(flatten)]
-    labels: LabelOptions,
+    labels: GriddedLabels,
 
     /// Cut tiles with the class of every pixel
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lcz::scene::Scene;
 use serde_json::json;
 
-use super::options::{Context, LabelOptions, Output, Provenance};
+use super::options::{Context, GriddedLabels, Output, Provenance};
 use super::output;
 
 /// Rasterise polygons on the grid of a GeoTIFF
@@ -20,11 +20,13 @@ use super::output;
   lcz rasterise --labels polygons.shp --label-field VALUE --like B2.tif \\
       --out lcz.tif
   lcz rasterise --labels atlas.gpkg --label-field code_2018 \\
-      --codes urban-atlas-groups --reproject --like B2.tif --out cover.tif"
+      --codes urban-atlas-groups --reproject --like B2.tif --out cover.tif
+  lcz rasterise --labels training_areas.kml --reproject --like B2.tif \\
+      --out lcz.tif"
 )]
 pub struct Rasterise {
     #[command(flatten)]
-    labels: LabelOptions,
+    labels: GriddedLabels,
 
     /// GeoTIFF whose grid is used
     #[arg(long, value_name = "FILE.tif")]

@@ -34,6 +34,10 @@ pub struct TempScale {
     /// Exact minimum, or the label distribution paper's 10,000 steps of Adam
     #[arg(long, default_value = "exact", value_parser = ["exact", "ldl-paper"])]
     procedure: String,
+
+    /// Keep a temperature at a bound of the search too
+    #[arg(long)]
+    force: bool,
 }
 
 impl TempScale {
@@ -41,13 +45,23 @@ impl TempScale {
         let (run, data) = self.on.open()?;
         let exact = self.procedure == "exact";
         let procedure = if exact { Procedure::Exact } else { Procedure::LdlPaper };
-        let fit = run::temp_scale(&run, &data, self.target.get(), procedure, cx.device, &mut cx.progress)?;
+        let fit = run::temp_scale(
+            &run,
+            &data,
+            self.target.get(),
+            procedure,
+            self.force,
+            cx.device,
+            &mut cx.progress,
+        )?;
         if cx.json {
             return output::json(&fit);
         }
+        let kept =
+            if fit.bound.is_none() || self.force { "kept in" } else { "not kept (--force keeps it) in" };
         output::line(format!(
-            "T = {:.4}: cross-entropy {:.4} before, {:.4} after; kept in {}",
-            fit.temperature.value(),
+            "T = {}: cross-entropy {:.4} before, {:.4} after; {kept} {}",
+            fit.temperature,
             fit.loss_before,
             fit.loss_after,
             run.folder().display()

@@ -43,8 +43,14 @@ impl Votes {
         let VoteSummary { samples, votes_a_sample: [fewest, most], unanimous, .. } = &summary;
         let panel = if fewest < most { format!("{fewest} to {most}") } else { most.to_string() };
         output::line(format!("{}: {samples} samples of {panel} votes", self.file.display()))?;
-        let kappa = number(summary.fleiss_kappa, 3);
-        output::line(format!("unanimous {:.1} %, Fleiss' kappa {kappa}\n", 100.0 * unanimous))?;
+        let reason = |reason: &String| format!(" ({reason})");
+        output::line(format!(
+            "unanimous {:.1} %, Fleiss' kappa {}{}, Krippendorff's alpha {}\n",
+            100.0 * unanimous,
+            number(summary.fleiss_kappa, 3),
+            summary.no_fleiss_kappa.as_ref().map_or_else(String::new, reason),
+            number(summary.krippendorff_alpha, 3)
+        ))?;
 
         let mut table = Table::new(["voting entropy", "samples", "mean, nats"]);
         for (name, entropy) in [

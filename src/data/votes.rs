@@ -1,11 +1,13 @@
 //! Files of expert votes without images: released vote patterns as CSV, counts as NumPy's `.npy`, and the
 //! votes of an HDF5 file of patches.
 
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use ndarray::Array2;
 
 use super::so2sat::So2Sat;
+use crate::error::on_one_line;
 use crate::files::{csv_rows, read_bytes, read_text};
 use crate::{Classes, Error, Result, Votes, Zone};
 
@@ -19,7 +21,7 @@ const MOST_COUNTS: u64 = 40_000_000;
 /// - `.csv`: one row a sample, or a pattern of votes with the number of its samples in a column `Freq`, as
 ///   the released votes of So2Sat LCZ42 have it. Columns are zones (`X1` … `X17`, or codes `1` … `10`, `A` … `G`);
 ///   zones without a column are left out.
-/// - `.npy`: an N × K array of counts, as CIFAR-10H has it; its classes have no names.
+/// - `.npy`, or `.npz` of one array: an N × K array of counts, as CIFAR-10H has it; its classes have no names.
 /// - anything else: an HDF5 file of patches with `votes`.
 ///
 /// # Errors
@@ -46,8 +48,48 @@ pub fn read_votes(path: impl AsRef<Path>) -> Result<Votes> {
             let bytes = read_bytes(path)?;
             of_npy(&bytes, path)
         }
-        _ => So2Sat::open(path)?.patches()?.votes(),
+        Some("npz") => of_npz(path),
+        _ => {
+            let votes = So2Sat::open(path)?.patches()?.votes()?;
+            check_whole(path, &votes)?;
+            Ok(votes)
+        }
     }
+}
+
+/// Refuses shares where counts belong: agreement is a matter of how many voted.
+fn check_whole(path: &Path, votes: &Votes) -> Result<()> {
+    let counts = votes.counts();
+    let Some(((row, _), share)) = counts.indexed_iter().find(|(_, count)| count.fract() != 0.0) else {
+        return Ok(());
+    };
+    let place = format!("{}, row {row}", path.display());
+    Err(Error::input(
+        place,
+        format!("{share} is no count of votes"),
+        "give how many experts chose each class",
+    ))
+}
+
+/// The one array of a `.npz`.
+fn of_npz(path: &Path) -> Result<Votes> {
+    let broken = |problem: String| {
+        Error::file(path, format!("it cannot be unpacked ({problem})"), "save it again with numpy.savez")
+    };
+    let zipped = |error: zip::result::ZipError| broken(on_one_line(&error.to_string()));
+    let mut archive = zip::ZipArchive::new(Cursor::new(read_bytes(path)?)).map_err(zipped)?;
+    if archive.len() != 1 {
+        let problem = format!("{} arrays, where one of votes is expected", archive.len());
+        return Err(Error::file(path, problem, "save the counts alone: numpy.save('votes.npy', counts)"));
+    }
+    let mut bytes = Vec::new();
+    let array = archive.by_index(0).map_err(zipped)?;
+    // Not the declared size: what comes out is what counts; no count takes more than eight bytes.
+    array
+        .take(8 * MOST_COUNTS + (1 << 16))
+        .read_to_end(&mut bytes)
+        .map_err(|error| broken(error.to_string()))?;
+    of_npy(&bytes, path)
 }
 
 fn of_csv(text: &str, path: &Path) -> Result<Votes> {
@@ -89,7 +131,11 @@ fn of_csv(text: &str, path: &Path) -> Result<Votes> {
         for (field, column) in fields.iter().zip(&columns) {
             let bad = || refuse(*at, format!("'{field}' is no count"), "give whole numbers of 0 or more");
             match column {
-                Some(_) => pattern.push(f32::from(field.parse::<u16>().map_err(|_| bad())?)),
+                Some(_) => {
+                    let count =
+                        field.parse::<f32>().ok().filter(|v| v.fract() == 0.0 && (0.0..65536.0).contains(v));
+                    pattern.push(count.ok_or_else(bad)?);
+                }
                 None => frequency = field.parse().map_err(|_| bad())?,
             }
         }
@@ -124,7 +170,9 @@ fn votes_of(path: &Path, classes: Classes, counts: Vec<f32>) -> Result<Votes> {
     }
     let counts = Array2::from_shape_vec((counts.len() / k, k), counts)
         .map_err(|e| Error::Internal { what: "reading votes", detail: e.to_string() })?;
-    Votes::new(classes, counts).map_err(|e| e.within(path))
+    let votes = Votes::new(classes, counts).map_err(|e| e.within(path))?;
+    check_whole(path, &votes)?;
+    Ok(votes)
 }
 
 /// NumPy's format, versions 1 to 3: a magic string, a header that is a Python literal, the numbers. Read here since the
@@ -154,9 +202,6 @@ fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
     let [n, k] = shape[..] else {
         return Err(refuse(&format!("its shape is {shape:?}, not (samples, classes)")));
     };
-    if header.contains("'fortran_order': True") {
-        return Err(refuse("it is stored column by column"));
-    }
     let count = n.checked_mul(k).filter(|count| k >= 2 && (1..=MOST_COUNTS).contains(&(*count as u64)));
     let Some(count) = count else {
         return Err(refuse(&format!("{n} samples of {k} classes")));
@@ -164,10 +209,14 @@ fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
     // Nothing says that ten columns are zones.
     let classes = Classes::of_columns(k).map_err(|e| e.within(path))?;
     let classes = Classes::named((1..=classes.len()).map(|k| format!("class {k}")))?;
-    let numbers =
+    let mut numbers =
         numbers(kind, body).ok_or_else(|| refuse(&format!("its numbers are of the kind '{kind}'")))?;
     if count != numbers.len() {
         return Err(cut());
+    }
+    if header.contains("'fortran_order': True") {
+        // Column after column, as arrays made from data frames are.
+        numbers = (0..count).map(|at| numbers[at % k * n + at / k]).collect();
     }
     votes_of(path, classes, numbers)
 }

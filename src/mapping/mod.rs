@@ -32,9 +32,7 @@ use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
 use crate::files::publish;
 use crate::models::{Calibrated, Classifier, Device};
 use crate::run::Run;
-use crate::scene::{
-    CloudFilter, Distance, GeoBox, GeoTiff, Grid, Radiometry, Scene, SceneView, Windows, classes_on,
-};
+use crate::scene::{CloudFilter, Distance, GeoBox, Grid, Labelling, Radiometry, Scene, SceneView, Windows};
 use crate::{Bands, Error, Imagery, Progress, Result, provenance};
 
 use classification::{Classification, Clouds};
@@ -76,6 +74,8 @@ pub struct Mapping {
     pub data: Option<String>,
     /// Where the model runs.
     pub device: Device,
+    /// How the reference is read; its classes are those of the model.
+    pub labelling: Labelling,
 }
 
 impl Default for Mapping {
@@ -94,6 +94,7 @@ impl Default for Mapping {
             ignore_radiometry: false,
             data: None,
             device: Device::Cpu,
+            labelling: Labelling::default(),
         }
     }
 }
@@ -105,7 +106,7 @@ pub struct MapOutput<'a> {
     pub out: Option<&'a Path>,
     /// Whether files of these names are replaced.
     pub replace: bool,
-    /// A GeoTIFF of the true classes.
+    /// A GeoTIFF, or a file of polygons, of the true classes.
     pub truth: Option<&'a Path>,
     /// The figure's title, instead of one that names the model.
     pub title: Option<&'a str>,
@@ -184,7 +185,8 @@ pub fn map_with(
     progress: &mut dyn Progress,
 ) -> Result<SceneMap> {
     let names = output.out.map(|out| Names::of(out, mapping.probabilities, output.replace)).transpose()?;
-    let truth = output.truth.map(GeoTiff::open).transpose()?;
+    // Before the model runs.
+    output.truth.map(|truth| std::fs::File::open(truth).map_err(Error::io(truth))).transpose()?;
     let imagery = model.imagery();
     mapping.clouds.check()?;
     let dates = dates.into().into_iter().map(|scene| named_as(scene, &imagery.bands));
@@ -253,7 +255,9 @@ pub fn map_with(
     }
     progress.end("");
 
-    let truth = truth.map(|truth| classes_on(&truth, grid, &table.of_truth())).transpose()?;
+    let labelling = Labelling { classes: table.of_truth(), ..mapping.labelling.clone() };
+    let truth = output.truth.map(|truth| labelling.numbers_on(truth, grid, place)).transpose()?;
+    let (truth, labels) = truth.unzip();
     let score = |map: &Array2<u8>| {
         truth.as_ref().map(|truth| MapScores::of(truth, map, &table.of_truth())).transpose()
     };
@@ -281,6 +285,7 @@ pub fn map_with(
         classes: ClassArea::of(&classified.map, &table, metres.map(|[across, down]| across * down)),
         truth: map_scores,
         filtered_truth: filtered_scores,
+        labels,
         files: names.as_ref().map(Names::shown).unwrap_or_default(),
     };
     let figure = figure(model, &report, &classified, truth.as_ref(), &table, grid.north(), (output, &data))?;

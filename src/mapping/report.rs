@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::data::Sample;
 use crate::metrics::{ClassSet, ConfusionMatrix};
+use crate::scene::LabelReport;
 use crate::{Classes, Error, Labels, Result, Zone};
 
 /// What `lcz map` has made.
@@ -50,6 +51,9 @@ pub struct MapReport {
     pub truth: Option<MapScores>,
     /// The filtered map against the truth.
     pub filtered_truth: Option<MapScores>,
+    /// Where the reference comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelReport>,
     /// The files, by their names.
     pub files: Vec<String>,
 }

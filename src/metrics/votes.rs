@@ -15,8 +15,11 @@ pub struct VoteSummary {
     pub votes_a_sample: [f64; 2],
     /// Share of samples on which all votes agree, 0-1.
     pub unanimous: f64,
-    /// Fleiss' kappa; none where samples have different numbers of votes, or one vote.
+    /// Fleiss' kappa; none where samples have different numbers of votes, or one vote, or all votes go to one class.
     pub fleiss_kappa: Option<f64>,
+    /// The reason why there is no Fleiss' kappa.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_fleiss_kappa: Option<String>,
     /// Krippendorff's alpha, which allows different numbers of votes; none without pairs of votes.
     pub krippendorff_alpha: Option<f64>,
     /// Voting entropy of all samples, its mean in nats.
@@ -104,12 +107,23 @@ impl VoteSummary {
                 percent: percent.row(k).to_vec(),
             }
         };
+        let fleiss_kappa =
+            Some(votes).filter(|_| fewest >= most).and_then(|votes| fleiss_kappa_score(votes).ok());
+        let fleiss_kappa = fleiss_kappa.filter(|kappa| kappa.is_finite());
+        let reason = if fewest < most {
+            format!("samples have {fewest} to {most} votes; Krippendorff's alpha allows that")
+        } else if most < 2.0 {
+            "no sample has two votes".to_owned()
+        } else {
+            "all votes go to one class, so that chance alone agrees as well".to_owned()
+        };
         Ok(Self {
             samples: totals.len(),
             votes_a_sample: [fewest, most],
             unanimous: share(&|_| true).1,
-            fleiss_kappa: if fewest < most { None } else { fleiss_kappa_score(votes).ok() },
-            krippendorff_alpha: krippendorff_alpha_score(votes).ok(),
+            no_fleiss_kappa: fleiss_kappa.is_none().then_some(reason),
+            fleiss_kappa,
+            krippendorff_alpha: krippendorff_alpha_score(votes).ok().filter(|alpha| alpha.is_finite()),
             entropy: EntropyHistogram::of(&entropy)?,
             urban: kind(true)?,
             natural: kind(false)?,

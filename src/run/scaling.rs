@@ -44,6 +44,8 @@ impl Procedure {
 /// Without `labels`, the loss is that of the votes where the patches have votes, since calibration to the majority class
 /// is not meaningful where experts disagree; else that of the labels that the run was trained on.
 ///
+/// A temperature at a bound of its search is kept with `force` only.
+///
 /// # Errors
 /// A run that another process is training; data that is unusable, unlabelled, or of another kind than
 /// the training data; a file that cannot be written.
@@ -52,6 +54,7 @@ pub fn temp_scale(
     data: impl AsRef<Path>,
     labels: Option<LabelKind>,
     procedure: Procedure,
+    force: bool,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<TemperatureFit> {
@@ -86,10 +89,23 @@ pub fn temp_scale(
         patches: samples.patches.len(),
         floor,
     };
-    run.store_temperature(stored)?;
+    // One that ran to the end of its interval would replace a prediction by its class, or by nothing.
+    if fit.bound.is_none() || force {
+        run.store_temperature(stored)?;
+        if samples.patches.len() < FEWEST {
+            tracing::warn!(
+                "{}: a temperature fitted to {} patches is uncertain; use {FEWEST} or more",
+                file.display(),
+                samples.patches.len()
+            );
+        }
+    }
     progress.end("");
     Ok(fit)
 }
+
+/// Fewer patches than this make a temperature uncertain.
+const FEWEST: usize = 100;
 
 /// The logits that a temperature divides. Of an ensemble, which averages softmaxes, ln p̄: one T for the mean, not
 /// one for each member, since the mean is calibrated. Probabilities of 0, as a forest has them, are raised to

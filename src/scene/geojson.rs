@@ -36,8 +36,9 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         _ => std::slice::from_ref(&json),
     };
     let none = Map::new();
-    let properties =
-        |feature: &'_ Json| feature.get("properties").and_then(Json::as_object).cloned().unwrap_or(none.clone());
+    let properties = |feature: &'_ Json| {
+        feature.get("properties").and_then(Json::as_object).cloned().unwrap_or(none.clone())
+    };
     let mut fields: Vec<String> = Vec::new();
     let (mut shapes, mut records) = (Vec::new(), Vec::new());
     for (number, feature) in (1..).zip(features) {
@@ -57,7 +58,8 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         }
         shapes.push(rings);
     }
-    let value = |record: &Map<String, Json>, field: &String| record.get(field).map_or(Value::Empty, attribute);
+    let value =
+        |record: &Map<String, Json>, field: &String| record.get(field).map_or(Value::Empty, attribute);
     let records: Vec<Vec<Value>> =
         records.iter().map(|record| fields.iter().map(|field| value(record, field)).collect()).collect();
     let crs = crs(path, &json, &shapes);
@@ -113,9 +115,9 @@ fn polygons(geometry: &Json, rings: &mut Vec<Ring>) -> std::result::Result<(), R
     };
     match kind_of(geometry) {
         "Polygon" => rings_of(&list(geometry, "coordinates")?, rings),
-        "MultiPolygon" => list(geometry, "coordinates")?.iter().try_for_each(|polygon| {
-            rings_of(polygon.as_array().map_or(&[][..], Vec::as_slice), rings)
-        }),
+        "MultiPolygon" => list(geometry, "coordinates")?
+            .iter()
+            .try_for_each(|polygon| rings_of(polygon.as_array().map_or(&[][..], Vec::as_slice), rings)),
         "GeometryCollection" => {
             list(geometry, "geometries")?.iter().try_for_each(|geometry| polygons(geometry, rings))
         }
@@ -149,7 +151,9 @@ mod tests {
 
     #[test]
     fn features_of_every_shape_are_read_with_their_attributes() {
-        let many = SQUARE.replace("\"Polygon\",\"coordinates\":[", "\"MultiPolygon\",\"coordinates\":[[").replace("]]]}", "]]]]}");
+        let many = SQUARE
+            .replace("\"Polygon\",\"coordinates\":[", "\"MultiPolygon\",\"coordinates\":[[")
+            .replace("]]]}", "]]]]}");
         let text = format!(
             r#"{{"type":"FeatureCollection","features":[
             {{"type":"Feature","properties":{{"LCZ":6,"by":" me "}},"geometry":{SQUARE}}},
@@ -181,8 +185,12 @@ mod tests {
         assert_eq!(with("EPSG:3035").unwrap().epsg(), Some(3035));
         assert_eq!(with("urn:ogc:def:crs:OGC:1.3:CRS84").unwrap().epsg(), Some(4326));
         assert!(with("town grid").unwrap_err().to_string().contains("'town grid' is not recognised"));
-        let metres = read_text(&SQUARE.replace("2,2", "500000,5300000")).unwrap().crs.unwrap_err().to_string();
-        assert!(metres.contains("(500000, 5300000) is not in degrees") && metres.contains("--label-crs"), "{metres}");
+        let metres =
+            read_text(&SQUARE.replace("2,2", "500000,5300000")).unwrap().crs.unwrap_err().to_string();
+        assert!(
+            metres.contains("(500000, 5300000) is not in degrees") && metres.contains("--label-crs"),
+            "{metres}"
+        );
     }
 
     #[test]

@@ -424,7 +424,9 @@ mod tests {
             assert!(polygons(&whole[..end]).is_err(), "{end} bytes");
         }
         let point = [1, 1, 0, 0, 0, 0, 0];
-        let Err(Odd(problem, advice)) = polygons(&blob(1, 0, &point)) else { panic!("a point has no ground") };
+        let Err(Odd(problem, advice)) = polygons(&blob(1, 0, &point)) else {
+            panic!("a point has no ground")
+        };
         assert_eq!(problem, "it holds points, not polygons");
         assert!(advice.contains("draw areas"), "{advice}");
         assert!(polygons(&blob(0b1011, 0, &[])).is_err());

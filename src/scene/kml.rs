@@ -25,15 +25,22 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         .map_err(|_| Error::file(path, "not a text in UTF-8", "save it again with Google Earth or QGIS"))?;
     let document = xml::parse(path, &text)?;
     if !is(document.root_element(), "kml") {
-        let problem = format!("its outermost element is {}, not kml", document.root_element().tag_name().name());
+        let problem =
+            format!("its outermost element is {}, not kml", document.root_element().tag_name().name());
         return Err(Error::file(path, problem, "give a KML or KMZ of polygons"));
     }
     let crs = Crs::from_epsg(4326);
-    let mut layer =
-        Layer { fields: vec![FOLDERS.into(), NAME.into()], records: vec![], shapes: vec![], crs, is_kml: true };
+    let mut layer = Layer {
+        fields: vec![FOLDERS.into(), NAME.into()],
+        records: vec![],
+        shapes: vec![],
+        crs,
+        is_kml: true,
+    };
     let placemarks = document.descendants().filter(|node| is(*node, "Placemark"));
     for (number, placemark) in (1..).zip(placemarks) {
-        let folders: Vec<String> = placemark.ancestors().filter(|n| is(*n, "Folder") || is(*n, "Document")).map(name).collect();
+        let folders: Vec<String> =
+            placemark.ancestors().filter(|n| is(*n, "Folder") || is(*n, "Document")).map(name).collect();
         let own = name(placemark);
         if folders.iter().chain([&own]).any(|name| REGION.contains(&&*name.to_lowercase())) {
             continue;
@@ -162,7 +169,10 @@ mod tests {
 
     fn triangle(x: f64) -> String {
         let ring = |side: &str, x: f64| {
-            format!("<{side}><LinearRing><coordinates>{x},1,5 {},1,5\n\t{x},2,5 {x},1,5 </coordinates></LinearRing></{side}>", x + 1.0)
+            format!(
+                "<{side}><LinearRing><coordinates>{x},1,5 {},1,5\n\t{x},2,5 {x},1,5 </coordinates></LinearRing></{side}>",
+                x + 1.0
+            )
         };
         format!("<Polygon>{}{}</Polygon>", ring("outerBoundaryIs", x), ring("innerBoundaryIs", x + 0.25))
     }
@@ -214,14 +224,21 @@ mod tests {
         let told = |text: &[u8], name: &str| read_text(text, name).err().unwrap().to_string();
         let picture = kml("<GroundOverlay><name>map</name><Icon><href>map.png</href></Icon></GroundOverlay>");
         let told_of_picture = told(&zipped(&[("doc.kml", &picture), ("map.png", "-")]), "map.kmz");
-        assert!(told_of_picture.contains("map.kmz: it holds only a picture laid over the ground"), "{told_of_picture}");
+        assert!(
+            told_of_picture.contains("map.kmz: it holds only a picture laid over the ground"),
+            "{told_of_picture}"
+        );
         let body = |body: &str| told(kml(body).as_bytes(), "a.kml");
-        assert!(body("<Placemark><Point><coordinates>1,2</coordinates></Point></Placemark>").contains("holds points"));
+        assert!(
+            body("<Placemark><Point><coordinates>1,2</coordinates></Point></Placemark>")
+                .contains("holds points")
+        );
         assert!(body("<NetworkLink/>").contains("only links to another file"));
         assert!(body("").contains("no polygon in it"));
-        assert!(body(&format!("<Placemark>{}</Placemark>", triangle(3.0).replace("3,2,5", "3;2"))).contains(
-            "placemark 1 (''): '3;2' is not longitude,latitude"
-        ));
+        assert!(
+            body(&format!("<Placemark>{}</Placemark>", triangle(3.0).replace("3,2,5", "3;2")))
+                .contains("placemark 1 (''): '3;2' is not longitude,latitude")
+        );
         assert!(told(b"PK\x03\x04 no archive", "a.kmz").contains("cannot be unpacked"));
         assert!(told(&zipped(&[("a.txt", "-")]), "a.kmz").contains("no .kml in it"));
         assert!(told(b"<html></html>", "a.kml").contains("its outermost element is html, not kml"));

@@ -10,8 +10,9 @@ use super::bands::{Scene, Shared};
 use super::codes::Codes;
 use super::crossing::crosses_itself;
 use super::crs::{Crs, Reprojection};
+use super::geotiff::GeoTiff;
 use super::grid::Grid;
-use super::nearest::Nearest;
+use super::nearest::{Nearest, classes_on};
 use super::polygons::{Labelling, Polygon, Polygons};
 use super::rasterise::{self, Vertex};
 use super::regions::{LabelRaster, Site};
@@ -32,18 +33,9 @@ impl Labelling {
     ) -> Result<LabelRaster> {
         let (path, bands) = (path.as_ref(), Shared::of_bands(dates)?);
         if Polygons::are_in(path) {
-            return self.rasterise(path, &bands);
+            return self.rasterise(path, bands.grid(), bands.path());
         }
-        if let Some(field) = self.label_field.as_ref().or(self.group_field.as_ref()) {
-            let problem = format!("a raster has no field '{field}'");
-            let advice = "fields are for polygons: give a .shp, .gpkg, .kml or .geojson";
-            return Err(Error::file(path, problem, advice));
-        }
-        if self.layer.is_some() || self.codes.is_some() || self.all_touched {
-            let problem = "a raster has no layers, codes and edges";
-            let advice = "leave --layer, --codes and --all-touched out: they are for polygons";
-            return Err(Error::file(path, problem, advice));
-        }
+        self.check_raster(path)?;
         let mut labels = LabelRaster::open(path, &self.classes)?;
         if let Some(crs) = &self.crs {
             labels = labels.with_crs(crs.clone());
@@ -55,28 +47,80 @@ impl Labelling {
         Ok(labels)
     }
 
-    /// Rasterises polygons on the bands' grid.
-    fn rasterise(&self, path: &Path, bands: &Shared) -> Result<LabelRaster> {
+    /// The class number of each pixel of a grid, 1 the first of `classes`, 0 for none: from polygons, or from a raster as
+    /// [`classes_on`] reads it. `place` is the file whose grid it is, for messages.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open); codes of other classes.
+    pub fn numbers_on(
+        &self,
+        path: impl AsRef<Path>,
+        grid: &Grid,
+        place: impl AsRef<Path>,
+    ) -> Result<(Array2<u8>, LabelReport)> {
+        let path = path.as_ref();
+        if !Polygons::are_in(path) {
+            self.check_raster(path)?;
+            let raster = GeoTiff::open(path)?;
+            let report = LabelReport::new(path, &raster.grid().crs, raster.grid().crs != grid.crs);
+            return Ok((classes_on(&raster, grid, &self.classes)?, report));
+        }
+        if let Some(codes) = self.codes.as_ref().filter(|codes| *codes.classes() != self.classes) {
+            let problem =
+                format!("the table of codes has the classes {}, not {}", codes.classes(), self.classes);
+            return Err(Error::file(path, problem, "give the table that the model was trained with"));
+        }
+        let labelling = Self { reproject: true, ..self.clone() };
+        let labels = labelling.rasterise(path, grid, place.as_ref())?;
+        let mut numbers = Array2::zeros((grid.rows, grid.columns));
+        for site in labels.sites() {
+            numbers[[site.row, site.column]] = u8::try_from(site.class + 1).map_err(|_| {
+                Error::file(
+                    path,
+                    "more than 255 classes do not fit into a map's bytes",
+                    "group them with --codes",
+                )
+            })?;
+        }
+        Ok((numbers, labels.report().clone()))
+    }
+
+    /// Refuses what is for polygons alone.
+    fn check_raster(&self, path: &Path) -> Result<()> {
+        if let Some(field) = self.label_field.as_ref().or(self.group_field.as_ref()) {
+            let problem = format!("a raster has no field '{field}'");
+            let advice = "fields are for polygons: give a .shp, .gpkg, .kml or .geojson";
+            return Err(Error::file(path, problem, advice));
+        }
+        if self.layer.is_some() || self.codes.is_some() || self.all_touched {
+            let problem = "a raster has no layers, codes and edges";
+            let advice = "leave --layer, --codes and --all-touched out: they are for polygons";
+            return Err(Error::file(path, problem, advice));
+        }
+        Ok(())
+    }
+
+    /// Rasterises polygons on a grid, that of a file.
+    fn rasterise(&self, path: &Path, grid: &Grid, place: &Path) -> Result<LabelRaster> {
         let classes = self.codes.as_ref().map_or(&self.classes, Codes::classes);
         let mut polygons = Polygons::open(path, self)?;
         let crs = match &self.crs {
             Some(crs) => crs.clone(),
             None => std::mem::replace(&mut polygons.crs, Ok(Crs::Unknown))?,
         };
-        let grid = bands.grid();
         if grid.crs == Crs::Unknown {
             let problem = "it does not say in which coordinate system its pixels lie";
-            return Err(Error::file(bands.path(), problem, "set it: gdal_edit.py -a_srs EPSG:n FILE"));
+            return Err(Error::file(place, problem, "set it: gdal_edit.py -a_srs EPSG:n FILE"));
         }
         if crs != grid.crs && !self.reproject {
-            let problem = format!("in {crs}, but {} is in {}", bands.path().display(), grid.crs);
+            let problem = format!("in {crs}, but {} is in {}", place.display(), grid.crs);
             return Err(Error::file(path, problem, "reproject the polygons to the bands: --reproject"));
         }
         let to_bands =
-            Reprojection::between(&crs, &grid.crs).map_err(|problem| no_way(path, bands, &problem))?;
+            Reprojection::between(&crs, &grid.crs).map_err(|problem| no_way(path, place, &problem))?;
         let Some(transform) = grid.transform else {
             let advice = "set its position: gdal_edit.py -a_srs EPSG:n -a_ullr LEFT TOP RIGHT BOTTOM FILE";
-            return Err(Error::file(bands.path(), "it does not say where its pixels lie", advice));
+            return Err(Error::file(place, "it does not say where its pixels lie", advice));
         };
         let in_pixels = |polygon: &Polygon| -> Result<Vec<Vec<Vertex>>> {
             let place = |&point: &(f64, f64)| to_bands.point(point).map(|point| transform.pixel(point));
@@ -97,7 +141,7 @@ impl Labelling {
         let labels = rasterised.labels(&polygons, grid, classes);
         if labels.sites().is_empty() {
             let what = if self.all_touched { "a pixel" } else { "the centre of a pixel" };
-            let problem = format!("no polygon covers {what} of {}", bands.path().display());
+            let problem = format!("no polygon covers {what} of {}", place.display());
             let advice = "check that both show the same place, and --label-crs";
             return Err(Error::file(path, problem, advice));
         }
@@ -105,8 +149,8 @@ impl Labelling {
     }
 }
 
-fn no_way(path: &Path, bands: &Shared, problem: &str) -> Error {
-    let problem = format!("{problem} ({})", bands.path().display());
+fn no_way(path: &Path, place: &Path, problem: &str) -> Error {
+    let problem = format!("{problem} ({})", place.display());
     Error::file(path, problem, "say what the labels are with --label-crs EPSG:n, or use gdalwarp")
 }
 
@@ -115,7 +159,7 @@ fn warp(labels: &LabelRaster, bands: &Shared, progress: &mut dyn Progress) -> Re
     /// Rows reprojected between two reports of progress.
     const ROWS: usize = 256;
     let (from, to, path) = (bands.grid(), labels.grid(), labels.path());
-    let nearest = Nearest::between(from, to).map_err(|problem| no_way(path, bands, &problem))?;
+    let nearest = Nearest::between(from, to).map_err(|problem| no_way(path, bands.path(), &problem))?;
     let mut given = Array2::<u16>::zeros((to.rows, to.columns));
     for site in labels.sites() {
         given[[site.row, site.column]] = site.class as u16 + 1;

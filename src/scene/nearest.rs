@@ -1,5 +1,6 @@
 //! The pixel of a raster in which the centre of each pixel of another grid lies (nearest neighbour), and the classes there.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use ndarray::Array2;
@@ -10,8 +11,8 @@ use super::geotiff::GeoTiff;
 use super::grid::{Grid, Transform, Window};
 use crate::{Classes, Error, Result};
 
-/// The value that the LCZ Generator gives to pixels without a class, where no tag says so.
-const LCZ_GENERATOR_NO_DATA: f32 = -999.0;
+/// Values that maps of zones give to pixels without a class, where no tag says so: the LCZ Generator's first.
+const NO_DATA: [f32; 3] = [-999.0, -1.0, 255.0];
 /// Lines of the grid that are looked up together.
 const LINES: usize = 256;
 
@@ -44,7 +45,7 @@ impl<'a> Nearest<'a> {
 }
 
 /// The class number (1, 2, … in the order of `classes`) of the raster's pixel in which the centre of each pixel
-/// of `grid` lies; 0 where there is none: outside, at the value 0, −999 or the file's no-data value, at NaN.
+/// of `grid` lies; 0 where there is none: outside, at the value 0, the file's no-data value or NaN, at −999, −1 or 255 (a warning).
 ///
 /// Any integer or floating type is read. Where the coordinate systems differ, each centre is reprojected.
 ///
@@ -58,6 +59,7 @@ pub fn classes_on(raster: &GeoTiff, grid: &Grid, classes: &Classes) -> Result<Ar
         Error::file(path, problem, "bring it to the map's coordinates: gdalwarp, gdal_edit.py")
     })?;
     let mut numbers = Array2::zeros((grid.rows, grid.columns));
+    let mut meaning = ClassNumbers::default();
     for first in (0..grid.rows).step_by(LINES) {
         let lines = first..grid.rows.min(first + LINES);
         let nearest = &nearest;
@@ -69,10 +71,10 @@ pub fn classes_on(raster: &GeoTiff, grid: &Grid, classes: &Classes) -> Result<Ar
         let values = raster.read(&window, raster.no_data())?;
         for (here, [row, column]) in places {
             let value = values[[0, row - top, column]];
-            let value = if value.total_cmp(&LCZ_GENERATOR_NO_DATA).is_eq() { 0.0 } else { value };
-            numbers[here] = class_number(value, classes, path, [row, column])? as u8;
+            numbers[here] = meaning.of(value, classes, path, [row, column])? as u8;
         }
     }
+    meaning.warn(path);
     if numbers.iter().all(|&number| number == 0) {
         let problem = "no pixel of the map has a class in it";
         return Err(Error::file(path, problem, "check that both show the same place"));
@@ -80,21 +82,47 @@ pub fn classes_on(raster: &GeoTiff, grid: &Grid, classes: &Classes) -> Result<Ar
     Ok(numbers)
 }
 
-/// The class number that a value of a raster means; 0 for NaN.
-pub(super) fn class_number(
-    value: f32,
-    classes: &Classes,
-    path: &Path,
-    [row, column]: [usize; 2],
-) -> Result<u16> {
-    if value.is_nan() {
-        return Ok(0);
+/// Turns the values of a raster into class numbers, and counts those of other tools' habits.
+#[derive(Debug, Default)]
+pub(super) struct ClassNumbers {
+    natural: bool,
+    without: BTreeMap<i16, usize>,
+}
+
+impl ClassNumbers {
+    /// The class number that a value means; 0 for NaN, and for −999, −1 and 255 where no class has that number.
+    pub fn of(
+        &mut self,
+        value: f32,
+        classes: &Classes,
+        path: &Path,
+        [row, column]: [usize; 2],
+    ) -> Result<u16> {
+        if value.is_nan() || value == 0.0 {
+            return Ok(0);
+        }
+        if let Some(class) = classes.of_number(f64::from(value)) {
+            self.natural |= classes.is_natural_code(f64::from(value));
+            return Ok(class as u16 + 1);
+        }
+        if NO_DATA.contains(&value) {
+            *self.without.entry(value as i16).or_default() += 1;
+            return Ok(0);
+        }
+        let problem =
+            format!("label {value} at row {row}, column {column} is none of the {} classes", classes.len());
+        let advice = "use 0 for unlabelled pixels and 1, 2, ... for the classes in order (LCZ A-G are 11-17)";
+        Err(Error::file(path, problem, advice))
     }
-    if value.fract() == 0.0 && (0.0..=classes.len() as f32).contains(&value) {
-        return Ok(value as u16);
+
+    /// Logs what a user should know of.
+    pub fn warn(&self, path: &Path) {
+        let path = path.display();
+        if self.natural {
+            tracing::warn!("{path}: 101-107 are read as LCZ A-G");
+        }
+        for (value, pixels) in &self.without {
+            tracing::warn!("{path}: {value} is no class: {pixels} pixels are read as unlabelled");
+        }
     }
-    let problem =
-        format!("label {value} at row {row}, column {column} is none of the {} classes", classes.len());
-    let advice = "use 0 for unlabelled pixels and 1, 2, ... for the classes in order (LCZ A-G are 11-17)";
-    Err(Error::file(path, problem, advice))
 }

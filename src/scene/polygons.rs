@@ -231,7 +231,9 @@ fn find_label_fields(path: &Path, layer: &Layer, labelling: &Labelling) -> Resul
     }
     let both = [FOLDERS, NAME].map(|name| place_of(fields, name));
     match both {
-        [Some(folders), Some(name)] if layer.is_kml && (first == folders || first == name) => Ok(vec![folders, name]),
+        [Some(folders), Some(name)] if layer.is_kml && (first == folders || first == name) => {
+            Ok(vec![folders, name])
+        }
         _ => Ok(vec![first]),
     }
 }
@@ -263,7 +265,9 @@ impl Labelling {
     fn is_natural_code(&self, value: &Value) -> bool {
         let number = match value {
             Value::Number(number) => *number,
-            Value::Text(text) => text.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(0.0),
+            Value::Text(text) => {
+                text.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(0.0)
+            }
             Value::Empty => 0.0,
         };
         self.codes.is_none() && self.classes.is_natural_code(number)

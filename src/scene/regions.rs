@@ -9,7 +9,7 @@ use super::crs::Crs;
 use super::geotiff::GeoTiff;
 use super::geotiff_writer::GeoTiffWriter;
 use super::grid::{Grid, Window};
-use super::nearest::class_number;
+use super::nearest::ClassNumbers;
 use super::report::{LabelReport, LabelledClass};
 use crate::provenance::{self, UNKNOWN};
 use crate::{Classes, Error, Result};
@@ -56,9 +56,11 @@ impl LabelRaster {
         source.check_single("labels")?;
         let values = source.read(&Window::whole(source.grid()), source.no_data())?;
         let mut numbers = Array2::zeros((source.grid().rows, source.grid().columns));
+        let mut meaning = ClassNumbers::default();
         for ((_, row, column), &value) in values.indexed_iter() {
-            numbers[[row, column]] = class_number(value, classes, source.path(), [row, column])?;
+            numbers[[row, column]] = meaning.of(value, classes, source.path(), [row, column])?;
         }
+        meaning.warn(source.path());
         let mut labels = Self::of_connected(source.path(), source.grid(), classes, &numbers);
         labels.report.provenance = source.description().map(str::to_owned);
         if labels.sites.is_empty() {

@@ -5,6 +5,8 @@ mod resnet50;
 mod sen2lcz;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use hdf5::Group;
@@ -26,6 +28,7 @@ use crate::{Bands, Classes, Error, Imagery, Result};
 /// A missing file, one that is not a Keras weight file, or tensors that are of neither network.
 pub fn import_keras(path: impl AsRef<Path>, fusion: Fusion, device: Device) -> Result<Box<dyn Model>> {
     let path = path.as_ref();
+    check_kind(path)?;
     let layers = Layers::read(path)?;
     let bands = layers.convolutions.first().map_or(0, Kernel::inputs);
     let classes = layers.dense.last().map_or(0, Kernel::outputs);
@@ -44,6 +47,21 @@ pub fn import_keras(path: impl AsRef<Path>, fusion: Fusion, device: Device) -> R
     network.set_weights(&weights).map_err(|e| unlike(e.to_string()))?;
     network.set_standardisation(Standardisation::identity(bands))?;
     Ok(network)
+}
+
+/// Names what Keras and TensorFlow save besides weight files, and what to do.
+fn check_kind(path: &Path) -> Result<()> {
+    let advice = "in Keras, load it and save the weights as HDF5: model.save('NAME.h5')";
+    if path.is_dir() {
+        let problem = if path.join("saved_model.pb").exists() { "a SavedModel folder" } else { "a folder" };
+        return Err(Error::file(path, format!("{problem}, not a Keras weight file"), advice));
+    }
+    let mut start = [0; 2];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    if read.is_ok() && start == *b"PK" {
+        return Err(Error::file(path, "a Keras 3 archive (.keras), not a weight file in HDF5", advice));
+    }
+    Ok(())
 }
 
 /// The weight-bearing layers of a file, each kind in the file's order.

@@ -10,8 +10,16 @@ use super::{Predictions, Stated};
 use crate::files::{csv_rows, read_bytes};
 use crate::{Classes, Error, Labels, Probabilities, Result};
 
-/// How far a row of probabilities may sum from 1.
+/// How far a row of probabilities may sum from 1 whatever its digits;
 const ROUNDING: f64 = 1e-4;
+/// of numbers in half precision, whose relative error is 2⁻¹¹ at most.
+const HALF_PRECISION: f64 = 1.0 / 2048.0;
+/// Fewer decimals are no probabilities to compute entropies with.
+const FEWEST_DECIMALS: usize = 3;
+/// Names of the columns, in any case.
+const TRUE: [&str; 7] = ["true", "true_label", "y_true", "label", "truth", "reference", "actual"];
+const PREDICTED: [&str; 6] = ["pred", "pred_label", "y_pred", "predicted", "prediction", "predicted_label"];
+const CONFIDENCE: [&str; 3] = ["confidence", "conf", "max_probability"];
 
 const FORMS: &str =
     "write true,pred or true_label,pred_label,confidence or label,p_1,…,p_K as the first line";
@@ -27,12 +35,18 @@ pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions
     let text = String::from_utf8(read_bytes(path)?).map_err(|_| {
         Error::file(path, "neither HDF5 nor text", "give what `lcz predict` writes, or a CSV")
     })?;
-    let lines = Lines::of(path, &text)?;
-    match &lines.header.iter().collect::<Vec<_>>()[..] {
-        ["true", "pred"] => lines.classes_alone(classes),
-        ["true_label", "pred_label", "confidence"] => lines.confidences(classes),
-        ["label", columns @ ..] if !columns.is_empty() => lines.probabilities(columns, classes),
-        columns => Err(lines.error(1, format!("header '{}'", columns.join(",")), FORMS)),
+    let lines = Lines::of(path, &text)?.in_order();
+    let (of, p) = (|k: usize, names: &[&str]| names.contains(&&*lines.header[k].to_lowercase()), "p_");
+    match lines.header.len() {
+        2 if of(0, &TRUE) && of(1, &PREDICTED) => lines.classes_alone(classes),
+        3 if of(0, &TRUE) && of(1, &PREDICTED) && of(2, &CONFIDENCE) => lines.confidences(classes),
+        2.. if of(0, &TRUE) && lines.header[1].starts_with(p) => {
+            lines.probabilities(&lines.header.iter().skip(1).collect::<Vec<_>>(), classes)
+        }
+        _ => {
+            let header = lines.header.iter().collect::<Vec<_>>().join(",");
+            Err(lines.error(1, format!("header '{header}'"), FORMS))
+        }
     }
 }
 
@@ -52,6 +66,20 @@ impl<'a> Lines<'a> {
             return Err(lines.error(*number, problem, "give each line one field a column"));
         }
         Ok(lines)
+    }
+
+    /// Without a column of row names, which has no name itself, and with the true class, the prediction and the confidence
+    /// first, in this order.
+    fn in_order(self) -> Self {
+        let place =
+            |names: &[&str]| self.header.iter().position(|name| names.contains(&&*name.to_lowercase()));
+        let first: Vec<usize> = [&TRUE[..], &PREDICTED, &CONFIDENCE].into_iter().filter_map(place).collect();
+        let unnamed = |k: usize| matches!(&*self.header[k].to_lowercase(), "" | "unnamed: 0");
+        let rest = (0..self.header.len()).filter(|k| !first.contains(k) && !(*k == 0 && unnamed(*k)));
+        let order: Vec<usize> = first.iter().copied().chain(rest).collect();
+        let sorted = |row: &StringRecord| order.iter().map(|&k| &row[k]).collect::<StringRecord>();
+        let rows = self.rows.iter().map(|(line, row)| (*line, sorted(row))).collect();
+        Self { path: self.path, header: sorted(&self.header), rows }
     }
 
     fn error(&self, line: usize, problem: impl Into<String>, advice: impl Into<String>) -> Error {
@@ -127,15 +155,42 @@ impl<'a> Lines<'a> {
         };
         let labels = self.column(0, &classes)?;
         let mut p = Array2::zeros((self.rows.len(), classes.len()));
+        let decimals = |field: &str| match field.split_once('.') {
+            Some((_, digits)) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.len(),
+            Some(_) => usize::MAX,
+            None => 0,
+        };
+        let fields = self.rows.iter().flat_map(|(_, row)| row.iter().skip(1));
+        let decimals = fields.map(decimals).max().unwrap_or(0);
+        let rounding = match decimals {
+            FEWEST_DECIMALS.. => {
+                ROUNDING.max(0.501 * classes.len() as f64 * 0.1f64.powi(decimals.min(20) as i32))
+            }
+            _ => ROUNDING,
+        };
+        let mut rescaled = 0;
         for ((line, row), mut out) in self.rows.iter().zip(p.outer_iter_mut()) {
             for ((field, column), p) in row.iter().skip(1).zip(columns).zip(&mut out) {
                 *p = self.share(*line, column, field)?;
             }
             let total = out.sum();
-            if (total - 1.0).abs() > ROUNDING {
+            // The low bits of a number in single precision are 0 in half precision.
+            let half = || out.iter().all(|p: &f64| (*p as f32).to_bits().trailing_zeros() >= 13 || *p == 0.0);
+            let apart = (total - 1.0).abs();
+            if apart > rounding && !(apart <= HALF_PRECISION && half()) {
                 let problem = format!("probabilities that sum to {total:.6}");
-                return Err(self.error(*line, problem, "give a softmax's output, whose rows sum to 1"));
+                let advice = "give a softmax's output, whose rows sum to 1, with 6 digits";
+                return Err(self.error(*line, problem, advice));
             }
+            rescaled += usize::from(apart > ROUNDING);
+            out /= total;
+        }
+        if rescaled > 0 {
+            tracing::warn!(
+                "{}: {rescaled} of {} rows of probabilities miss 1 by rounding, and are rescaled to 1",
+                self.path.display(),
+                self.rows.len()
+            );
         }
         Ok(Self::stated(Stated::Probabilities(Probabilities::new(classes, p)?), labels))
     }
@@ -148,21 +203,25 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// A column of classes, given by code, by name, or by number from 1 where all classes are zones.
+    /// A column of classes, given by code or, where all classes are zones, as [`Classes::find`] reads them.
     fn column(&self, column: usize, classes: &Classes) -> Result<Labels> {
-        let mut known: HashMap<String, usize> = HashMap::new();
-        for k in 0..classes.len() {
-            known.insert(classes.code(k).to_owned(), k);
-            if let Some(zone) = classes.zone(k) {
-                known.entry(zone.number().to_string()).or_insert(k);
-            }
-        }
-        let index = |(line, row): &(usize, StringRecord)| {
-            known.get(&row[column]).copied().ok_or_else(|| {
-                let problem = format!("{} is '{}', none of {classes}", &self.header[column], &row[column]);
+        let zones = (0..classes.len()).all(|k| classes.zone(k).is_some());
+        let codes: HashMap<&str, usize> = classes.codes().iter().map(String::as_str).zip(0..).collect();
+        let mut natural = false;
+        let mut index = |(line, row): &(usize, StringRecord)| {
+            let text = &row[column];
+            natural |= zones && text.parse().is_ok_and(|number| classes.is_natural_code(number));
+            let found = codes.get(text).copied().or_else(|| classes.find(text).filter(|_| zones));
+            found.ok_or_else(|| {
+                let problem = format!("{} is '{text}', none of {classes}", &self.header[column]);
                 self.error(*line, problem, "correct it, or name the classes with --classes")
             })
         };
-        Labels::new(classes.clone(), self.rows.iter().map(index).collect::<Result<_>>()?)
+        let labels = self.rows.iter().map(&mut index).collect::<Result<_>>()?;
+        if natural {
+            let name = &self.header[column];
+            tracing::warn!("{}: 101-107 in {name} are read as LCZ A-G", self.path.display());
+        }
+        Labels::new(classes.clone(), labels)
     }
 }

@@ -58,7 +58,7 @@ pub enum Stated {
 ///
 /// | header | what can be computed |
 /// |---|---|
-/// | `true,pred` | accuracies; the classes are zones, by number or code, unless given |
+/// | `true,pred` | accuracies; the classes are zones, by number, code or name, unless given |
 /// | `true_label,pred_label,confidence` | and the calibration of the predicted class; any class names |
 /// | `label,p_1,…,p_K` | everything that needs no votes; the columns name the classes |
 ///
@@ -70,6 +70,10 @@ pub enum Stated {
 /// # Ok::<(), lcz::Error>(())
 /// ```
 ///
+/// Columns may come in any order, with a column of row names without a name; `y_true,y_pred`, `true_label,pred_label` and the like are
+/// read as well. Fields are apart by commas, semicolons (numbers then with decimal commas) or tabs, quoted as RFC 4180
+/// says. Rows of probabilities that miss 1 by rounding, by at most K · ½ · 10⁻ᵈ for d decimals, are rescaled, with a warning.
+///
 /// # Errors
 /// Another header, a line of another width, a label that is no class, a number that is no probability,
 /// rows that do not sum to 1, no sample: names the file and the line or row.
@@ -78,7 +82,20 @@ pub fn read(path: impl AsRef<Path>, classes: Option<&Classes>) -> Result<Predict
     let mut start = Vec::new();
     let opened = std::fs::File::open(path).map_err(Error::io(path))?;
     opened.take(HDF5.len() as u64).read_to_end(&mut start).map_err(Error::io(path))?;
-    if start == HDF5 { read_hdf5(path) } else { csv::read(path, classes) }
+    let predictions = if start == HDF5 { read_hdf5(path) } else { csv::read(path, classes) }?;
+    if let Stated::Probabilities(p) = &predictions.predicted {
+        let labels = predictions.labels.indices();
+        let impossible = labels.iter().zip(p.view().outer_iter()).filter(|&(&k, row)| row[k] == 0.0).count();
+        if impossible > 0 {
+            tracing::warn!(
+                "{}: {impossible} of {} samples give their class probability 0: counted as {:.2} nats each",
+                path.display(),
+                labels.len(),
+                -f64::EPSILON.ln()
+            );
+        }
+    }
+    Ok(predictions)
 }
 
 fn read_hdf5(path: &Path) -> Result<Predictions> {

@@ -187,7 +187,14 @@ impl So2Sat {
                     SPLITS.into_iter().zip(files).filter(|(_, file)| file.is_none()).map(|s| s.0).collect();
                 let [Some(training), Some(validation), Some(test)] = files else {
                     let problem = format!("no {} in this folder", missing.join(", no "));
-                    let advice = "add what is missing, or open one file and split it";
+                    let folder = self.path.display();
+                    let advice = match &missing[..] {
+                        ["validation.h5"] => format!(
+                            "train on a part of training.h5 (lcz train … --data {folder}/training.h5), then test with \
+                             lcz evaluate RUN --data {folder}/testing.h5"
+                        ),
+                        _ => "add what is missing, or open one file and split it".to_owned(),
+                    };
                     return Err(Error::file(&self.path, problem, advice));
                 };
                 check_same_kind(training, validation)?;
