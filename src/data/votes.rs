@@ -296,6 +296,15 @@ mod tests {
                 assert!(of_npy(&file[..length], Path::new("a.npy")).is_err(), "cut at {length}");
             }
         }
+        let by_column = [1_u8, 10, 2, 0, 7, 0];
+        let header = npy("|u1", &[]);
+        let at = header.windows(5).position(|five| five == b"False").unwrap();
+        let columns = [&header[..at], b"True ", &header[at + 5..], &by_column].concat();
+        assert_eq!(of_npy(&columns, Path::new("a.npy")).unwrap().counts(), wanted);
+        let shares: Vec<u8> =
+            [0.25_f32, 0.75, 0.0, 1.0, 0.0, 0.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let error = of_npy(&npy("<f4", &shares), Path::new("a.npy")).unwrap_err().to_string();
+        assert!(error.contains("a.npy, row 0: 0.25 is no count of votes"), "{error}");
         let error = of_npy(&npy("<c8", &[]), Path::new("a.npy")).unwrap_err().to_string();
         assert!(error.contains("of the kind '<c8'"), "{error}");
     }

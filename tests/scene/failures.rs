@@ -229,7 +229,7 @@ fn every_bad_shapefile_is_told_on_one_line() {
         ("good.shp", &["--group-field", "zone"], "good.shp: no field 'zone' (found: Name, LCZ, city); "),
         ("good.shp", &["--label-crs", "UTM"], "'UTM': not the EPSG code of a coordinate system; "),
         ("beyond.shp", &[], "beyond.shp: no field is called like a class (found: kind); say which holds"),
-        ("beyond.shp", &kind, "beyond.shp, polygon 2: kind is 101, which is none of the 17 classes; "),
+        ("beyond.shp", &kind, "beyond.shp, polygon 2: kind is 108, which is none of the 17 classes; "),
         ("half.shp", &kind, "half.shp, polygon 2: kind is 2.5, which is none of the 17 classes; "),
         ("text.shp", &kind, "text.shp, polygon 1: kind is 'meadow', which is none of the 17 classes; "),
         ("nothing.shp", &kind, "nothing.shp: kind is 0 or empty in all 2 polygons; "),

@@ -216,3 +216,136 @@ fn files_of_one_system_are_told_apart_by_code_alone() {
     assert_ne!(grid("u8_strips").crs, grid("user_defined").crs);
     assert_eq!(grid("laea").crs, Crs::from_epsg(3035).unwrap());
 }
+
+/// A grid of one band around a place, in pixels of 100 m.
+fn ground(folder: &TempDir, crs: u16, [left, top]: [f64; 2], [rows, columns]: [usize; 2]) -> [Scene; 1] {
+    let transform = Some(lcz::scene::Transform([left, 100.0, 0.0, top, 0.0, -100.0]));
+    let grid = lcz::scene::Grid { rows, columns, transform, crs: Crs::from_epsg(crs).unwrap() };
+    let path = folder.path().join("B2.tif");
+    let mut writer = lcz::scene::GeoTiffWriter::create(&path, &grid).unwrap();
+    (0..rows).for_each(|_| writer.append(&vec![1_u8; columns]).unwrap());
+    writer.finish().unwrap();
+    [Scene::open([path]).unwrap()]
+}
+
+/// The areas of a small town as each kind of file holds them: class 6 with a hole, class 14 in two parts with heights.
+fn town(folder: &TempDir) -> Vec<std::path::PathBuf> {
+    let ring = |[west, south, east, north]: [f64; 4], height: &str, [open, between, close]: [&str; 3]| {
+        let corners = [(west, south), (east, south), (east, north), (west, north), (west, south)];
+        let corner = |(x, y): (f64, f64)| format!("{open}{x},{y}{height}{close}");
+        corners.map(corner).join(between)
+    };
+    let boxes = [
+        [15.0, 48.0, 15.05, 48.04],
+        [15.01, 48.01, 15.02, 48.02],
+        [15.06, 48.0, 15.08, 48.01],
+        [15.06, 48.02, 15.08, 48.04],
+    ];
+    let kml = |k: usize, side: &str| {
+        let ring = ring(boxes[k], ",7", ["", " ", ""]);
+        format!("<{side}><LinearRing><coordinates>{ring}</coordinates></LinearRing></{side}>")
+    };
+    let polygon = |rings: &[String]| format!("<Polygon>{}</Polygon>", rings.concat());
+    let first = polygon(&[kml(0, "outerBoundaryIs"), kml(1, "innerBoundaryIs")]);
+    let parts = [2, 3].map(|k| polygon(&[kml(k, "outerBoundaryIs")])).concat();
+    let whole = polygon(&[ring([14.0, 47.0, 16.0, 49.0], "", ["", " ", ""])]);
+    let folders = |six: &str, plants: &str| {
+        format!(
+            "<kml xmlns=\"http://www.opengis.net/kml/2.2\"><Document><Folder><name>town</name><Placemark><name>ROI</name>{whole}\
+             </Placemark><Folder><name>{six}</name><Placemark><name>Untitled</name>{first}</Placemark></Folder><Folder><name>3</name>\
+             </Folder><Folder><name>{plants}</name><Placemark><MultiGeometry>{parts}</MultiGeometry></Placemark></Folder></Folder>\
+             </Document></kml>"
+        )
+    };
+    let json = |k: usize| format!("[{}]", ring(boxes[k], "", ["[", ",", "]"]));
+    let feature = |class: &str, kind: &str, rings: String| {
+        format!(
+            r#"{{"type":"Feature","properties":{{"Name":"{class}"}},"geometry":{{"type":"{kind}","coordinates":[{rings}]}}}}"#
+        )
+    };
+    let geojson = format!(
+        r#"{{"type":"FeatureCollection","features":[{},{}]}}"#,
+        feature("LCZ 6", "Polygon", [json(0), json(1)].join(",")),
+        feature("lcz_d", "MultiPolygon", format!("[{}],[{}]", json(2), json(3)))
+    );
+    let files = [
+        ("numbers.kml", folders("6", "14")),
+        ("letters.kml", folders("6", "D")),
+        ("names.kml", folders("LCZ 6: open low-rise", "low plants")),
+        ("natural.kml", folders("6", "104")),
+        ("areas.geojson", geojson),
+    ];
+    let write = |(name, text): (&str, String)| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    files.map(write).to_vec()
+}
+
+#[test]
+fn training_areas_are_the_same_pixels_from_every_kind_of_file() {
+    let folder = TempDir::new().unwrap();
+    let dates = ground(&folder, 32633, [500_000.0, 5_322_000.0], [60, 70]);
+    let labelling = Labelling { reproject: true, ..Labelling::default() };
+    let wanted = labelling.open(town(&folder).pop().unwrap(), &dates, &mut Silent).unwrap();
+    // 3.73 x 4.45 km less 0.75 x 1.11 km, and 1.49 x (1.11 + 2.22) km: hectares, but for pixels cut by edges.
+    let pixels = |class: usize| wanted.sites().iter().filter(|site| site.class == class).count() as i64;
+    assert!((pixels(5) - 1577).abs() < 40 && (pixels(13) - 497).abs() < 40, "{} {}", pixels(5), pixels(13));
+    for path in town(&folder) {
+        let labels = labelling.open(&path, &dates, &mut Silent).unwrap();
+        assert_eq!(numbers(&labels), numbers(&wanted), "{}", path.display());
+        let report = labels.report().polygons.clone().unwrap();
+        assert_eq!((report.labelled, report.unlabelled), (2, 0), "{}: the ROI is no polygon", path.display());
+        // As the reference of a map, without being asked to reproject.
+        let (on_grid, _) = Labelling::default().numbers_on(&path, labels.grid(), "map.tif").unwrap();
+        assert!(
+            labels.sites().iter().all(|site| usize::from(on_grid[[site.row, site.column]]) == site.class + 1)
+        );
+        assert_eq!(on_grid.iter().filter(|&&number| number > 0).count(), labels.sites().len());
+    }
+}
+
+#[test]
+fn melbournes_training_areas_are_101_polygons_and_a_region_that_is_none() {
+    let Some(data) = real_data() else { return };
+    let folder = TempDir::new().unwrap();
+    let dates = ground(&folder, 32755, [225_000.0, 5_900_000.0], [1700, 1700]);
+    let labelling = Labelling { reproject: true, ..Labelling::default() };
+    let labels = labelling.open(data.join("melbourne/melbourne_2019.kml"), &dates, &mut Silent).unwrap();
+    let report = labels.report().polygons.clone().unwrap();
+    assert_eq!((report.labelled, report.unlabelled, report.outside), (101, 0, 0));
+    assert_eq!(report.label_field, "FolderPath or Name");
+}
+
+#[test]
+fn the_classes_of_chinas_training_areas_are_found() {
+    let Some(data) = real_data() else { return };
+    let folder = TempDir::new().unwrap();
+    for (name, field, polygons, place) in [
+        ("hongkong/hk_train", "FolderPath", 137, [780_000.0, 2_510_000.0]),
+        ("guangzhou/gz_train", "FolderPath", 160, [680_000.0, 2_660_000.0]),
+        ("zhuhai/zhuhai_train", "GRIDCODE", 191, [690_000.0, 2_510_000.0]),
+    ] {
+        let dates = ground(&folder, 32649, place, [1900, 1700]);
+        let labelling = Labelling { reproject: true, ..Labelling::default() };
+        let labels = labelling.open(data.join(format!("china/{name}.shp")), &dates, &mut Silent).unwrap();
+        let report = labels.report().polygons.clone().unwrap();
+        assert_eq!(
+            (&*report.label_field, report.labelled, report.unlabelled),
+            (field, polygons, 0),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn maps_of_zones_with_other_numbers_and_other_no_data_are_read() {
+    let folder = TempDir::new().unwrap();
+    let value = |row: usize, column: usize| [6.0, 101.0, 107.0, -999.0, -1.0, 255.0, 0.0][(row + column) % 7];
+    let path = write(&folder, "lcz.tif", &Raster { values: &value, ..PLAIN });
+    let labels = LabelRaster::open(&path, &lcz::Classes::lcz()).unwrap();
+    let classes: std::collections::BTreeSet<usize> =
+        labels.sites().iter().map(|site| site.class + 1).collect();
+    assert_eq!(classes.into_iter().collect::<Vec<_>>(), [6, 11, 17]);
+}

@@ -225,3 +225,60 @@ impl<'a> Lines<'a> {
         Labels::new(classes.clone(), labels)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scored(text: &str) -> Result<Predictions> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, text).unwrap();
+        super::read(&path, None)
+    }
+
+    fn classes(text: &str) -> (Vec<usize>, Vec<usize>) {
+        let predictions = scored(text).unwrap();
+        let (Stated::Classes(p) | Stated::Confidences(p, _)) = predictions.predicted else {
+            panic!("{text}")
+        };
+        (predictions.labels.indices().to_vec(), p.indices().to_vec())
+    }
+
+    #[test]
+    fn zones_are_read_however_other_programs_write_them() {
+        let wanted = (vec![5, 13, 12], vec![5, 12, 16]);
+        for text in [
+            "true,pred\n6,6\n14,13\n13,17\n",
+            "true;pred\n6;6\n14;13\n13;17\n",
+            "sep=;\r\ntrue;pred\r\n6;6\r\n14;13\r\n13;17\r\n",
+            "true\tpred\n6\t6\nD\tC\nC\tG\n",
+            "y_pred,y_true\n6.0,6.0\n13.0,14.0\n17.0,13.0\n",
+            "true_label,pred_label\nLCZ 6,LCZ 6\nLCZ D,LCZ C\nlcz_c,LCZ G\n",
+            "\"\",\"true\",\"pred\"\n\"1\",Open low-rise,6\n\"2\",Low plants,\"Bush, scrub\"\n\"3\",\"Bush, scrub\",Water\n",
+            "Truth,Predicted\n6,6\n104,103\n103,107\n",
+        ] {
+            assert_eq!(classes(text), wanted, "{text}");
+        }
+        let decimals = scored("true_label;pred_label;confidence\na;b;0,75\nb;b;1\n").unwrap();
+        assert!(matches!(decimals.predicted, Stated::Confidences(_, c) if c == [0.75, 1.0]));
+        assert!(scored("true,pred\n0,6\n").unwrap_err().to_string().contains("line 2: true is '0', none of"));
+    }
+
+    #[test]
+    fn probabilities_that_miss_one_by_rounding_are_rescaled_and_others_refused() {
+        let p = |text: &str| {
+            let Stated::Probabilities(p) = scored(text)?.predicted else { panic!("{text}") };
+            Ok::<_, Error>(p)
+        };
+        // Thirds to four decimals, and in half precision.
+        for third in ["0.3333", "0.333251953125"] {
+            let p = p(&format!("label,p_a,p_b,p_c\na,{third},{third},{third}\n")).unwrap();
+            assert!((p.view()[[0, 0]] - 1.0 / 3.0).abs() < 1e-12);
+        }
+        for bad in ["0.3300", "0.5", "33.3"] {
+            let error = p(&format!("label,p_a,p_b,p_c\na,{bad},{bad},{bad}\n")).unwrap_err().to_string();
+            assert!(error.contains("line 2: "), "{error}");
+        }
+    }
+}
