@@ -307,6 +307,10 @@ fn band_list(names: &[&str]) -> Bands {
 
 /// The folder that holds those of the classes.
 fn holder(folder: &Path) -> Result<PathBuf> {
+    if folder.is_file() {
+        let advice = format!("unpack it and give the folder: unzip {}", folder.display());
+        return Err(Error::file(folder, "a file, not the folder of the images", advice));
+    }
     let mut folder = folder.to_owned();
     // `EuroSAT/2750`, `ds/images/remote_sensing/…/tif`: single folders in each other.
     for _ in 0..8 {
