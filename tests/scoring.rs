@@ -102,7 +102,7 @@ fn a_bad_file_is_refused_on_one_line_that_names_it_and_the_line_and_the_fix() {
     let bad = [
         ("", "p.csv: an empty file; write true,pred"),
         ("true,pred\n", "p.csv: no line below the header; "),
-        ("truth,pred\n1,1\n", "p.csv, line 1: header 'truth,pred'; write true,pred"),
+        ("gold,pred\n1,1\n", "p.csv, line 1: header 'gold,pred'; write true,pred"),
         ("true,pred\n1,1\n\n1,18\n", "p.csv, line 4: pred is '18', none of 1 2 3"),
         ("true,pred\n0,1\n", "p.csv, line 2: true is '0', none of"),
         ("true,pred\n1,1\n1,1,1\n", "p.csv, line 3: 3 fields, the header has 2; "),

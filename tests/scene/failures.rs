@@ -221,7 +221,7 @@ fn every_bad_shapefile_is_told_on_one_line() {
         ("no_table.shp", &[], "no_table.shp: no_table.dbf is not next to it; a shapefile is three files"),
         ("no_index.shp", &[], "no_index.shp: no_index.shx is not next to it; a shapefile is three files"),
         ("words.shp", &[], "words.shp: not a shapefile; "),
-        ("points.shp", &[], "points.shp: it holds shapes of type Point, not polygons; "),
+        ("points.shp", &[], "points.shp: it holds points, not polygons; "),
         ("strange.shp", &[], "strange.prj: the coordinate system 'our garden' is not recognised; say which"),
         ("good.shp", &[], "good.shp: in EPSG:32633, but B2.tif is in EPSG:32632; reproject the polygons"),
         ("good.shp", &["--reproject"], "good.shp: no polygon covers the centre of a pixel of B2.tif; "),
@@ -232,7 +232,7 @@ fn every_bad_shapefile_is_told_on_one_line() {
         ("beyond.shp", &kind, "beyond.shp, polygon 2: kind is 108, which is none of the 17 classes; "),
         ("half.shp", &kind, "half.shp, polygon 2: kind is 2.5, which is none of the 17 classes; "),
         ("text.shp", &kind, "text.shp, polygon 1: kind is 'meadow', which is none of the 17 classes; "),
-        ("nothing.shp", &kind, "nothing.shp: kind is 0 or empty in all 2 polygons; "),
+        ("nothing.shp", &kind, "nothing.shp: kind says no class in any of 2 polygons; "),
         ("labels.tif", &["--label-field", "kind"], "labels.tif: a raster has no field 'kind'; "),
     ];
     for (labels, further, wanted) in cases {

@@ -280,7 +280,7 @@ fn town(folder: &TempDir) -> Vec<std::path::PathBuf> {
         fs::write(&path, text).unwrap();
         path
     };
-    files.map(write).to_vec()
+    Vec::from(files.map(write))
 }
 
 #[test]
@@ -342,7 +342,8 @@ fn the_classes_of_chinas_training_areas_are_found() {
 #[test]
 fn maps_of_zones_with_other_numbers_and_other_no_data_are_read() {
     let folder = TempDir::new().unwrap();
-    let value = |row: usize, column: usize| [6.0, 101.0, 107.0, -999.0, -1.0, 255.0, 0.0][(row + column) % 7];
+    let value =
+        |row: u32, column: u32| [6.0, 101.0, 107.0, -999.0, -1.0, 255.0, 0.0][(row + column) as usize % 7];
     let path = write(&folder, "lcz.tif", &Raster { values: &value, ..PLAIN });
     let labels = LabelRaster::open(&path, &lcz::Classes::lcz()).unwrap();
     let classes: std::collections::BTreeSet<usize> =

@@ -147,7 +147,7 @@ fn the_command_writes_the_same_raster() {
     assert!(told(&["--labels", "text.gpkg"]).contains("text.gpkg: it cannot be read as a GeoPackage"));
     let shp = vectors().join("rasters/random.shp");
     let shp = shp.to_str().unwrap();
-    assert!(told(&["--labels", shp, "--layer", "land"]).contains("a shapefile has no layer 'land'"));
+    assert!(told(&["--labels", shp, "--layer", "land"]).contains("no layer 'land': it is not a GeoPackage"));
     assert!(
         told(&["--labels", "B2.tif", "--all-touched"]).contains("a raster has no layers, codes and edges")
     );

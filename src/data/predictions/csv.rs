@@ -35,7 +35,9 @@ pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions
     let text = String::from_utf8(read_bytes(path)?).map_err(|_| {
         Error::file(path, "neither HDF5 nor text", "give what `lcz predict` writes, or a CSV")
     })?;
-    let lines = Lines::of(path, &text)?.in_order();
+    let lines = Lines::of(path, &text)?;
+    let header = lines.header.iter().collect::<Vec<_>>().join(",");
+    let lines = lines.in_order();
     let (of, p) = (|k: usize, names: &[&str]| names.contains(&&*lines.header[k].to_lowercase()), "p_");
     match lines.header.len() {
         2 if of(0, &TRUE) && of(1, &PREDICTED) => lines.classes_alone(classes),
@@ -43,10 +45,7 @@ pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions
         2.. if of(0, &TRUE) && lines.header[1].starts_with(p) => {
             lines.probabilities(&lines.header.iter().skip(1).collect::<Vec<_>>(), classes)
         }
-        _ => {
-            let header = lines.header.iter().collect::<Vec<_>>().join(",");
-            Err(lines.error(1, format!("header '{header}'"), FORMS))
-        }
+        _ => Err(lines.error(1, format!("header '{header}'"), FORMS)),
     }
 }
 
