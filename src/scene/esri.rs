@@ -50,8 +50,12 @@ fn read_shapes(path: &Path) -> Result<Vec<Vec<Ring>>> {
     let kind = reader.header().shape_type;
     if !matches!(kind, ShapeType::Polygon | ShapeType::PolygonM | ShapeType::PolygonZ) {
         let (problem, advice) = not_polygons(match kind {
-            ShapeType::Point | ShapeType::PointM | ShapeType::PointZ => "points",
-            ShapeType::Multipoint | ShapeType::MultipointM | ShapeType::MultipointZ => "points",
+            ShapeType::Point
+            | ShapeType::PointM
+            | ShapeType::PointZ
+            | ShapeType::Multipoint
+            | ShapeType::MultipointM
+            | ShapeType::MultipointZ => "points",
             ShapeType::Polyline | ShapeType::PolylineM | ShapeType::PolylineZ => "lines",
             _ => "other shapes",
         });

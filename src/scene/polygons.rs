@@ -146,14 +146,10 @@ impl Polygons {
                     break;
                 }
             }
+            // In Google Earth's folders anything may lie, not training areas alone.
+            let class = if is_kml && labelling.label_field.is_none() { class.or(Ok(None)) } else { class };
             let class = match class {
                 Ok(Some(class)) if !rings.is_empty() => class,
-                // In Google Earth's folders anything may lie, not training areas alone.
-                Err(_) if is_kml && labelling.label_field.is_none() => {
-                    unlabelled += 1;
-                    first_unlabelled.get_or_insert(number);
-                    continue;
-                }
                 Ok(_) => {
                     unlabelled += 1;
                     first_unlabelled.get_or_insert(number);
@@ -185,7 +181,7 @@ impl Polygons {
             labelled.push(Polygon { number, class, group: None, rings });
         }
         if labelled.is_empty() {
-            let problem = format!("{label_field} says no class in any of {unlabelled} polygons");
+            let problem = format!("{label_field} is 0 or empty in all {unlabelled} polygons");
             return Err(Error::file(path, problem, "give polygons a class, or name another field"));
         }
         if natural {
@@ -277,8 +273,7 @@ impl Labelling {
 /// The class that an attribute means, none for 0 and nothing; if it means no class, what it is.
 fn class_of(value: &Value, classes: &Classes) -> std::result::Result<Option<usize>, String> {
     match value {
-        Value::Empty => Ok(None),
-        Value::Number(0.0) => Ok(None),
+        Value::Empty | Value::Number(0.0) => Ok(None),
         Value::Number(number) => classes.of_number(*number).map(Some).ok_or_else(|| number.to_string()),
         Value::Text(text) if text.parse() == Ok(0.0) => Ok(None),
         Value::Text(text) => {

@@ -193,7 +193,7 @@ fn every_bad_shapefile_is_told_on_one_line() {
     fs::write(at("strange.prj"), "LOCAL_CS[\"our garden\",UNIT[\"m\",1]]").unwrap();
     let numbers =
         |numbers: &[f64]| -> Vec<_> { numbers.iter().map(|&n| FieldValue::Numeric(Some(n))).collect() };
-    write_squares(&at("beyond.shp"), &numbers(&[1.0, 101.0]));
+    write_squares(&at("beyond.shp"), &numbers(&[1.0, 118.0]));
     write_squares(&at("half.shp"), &numbers(&[1.0, 2.5]));
     write_squares(&at("nothing.shp"), &numbers(&[0.0, 0.0]));
     write_squares(&at("text.shp"), &[FieldValue::Character(Some("meadow".to_owned()))]);
@@ -229,10 +229,10 @@ fn every_bad_shapefile_is_told_on_one_line() {
         ("good.shp", &["--group-field", "zone"], "good.shp: no field 'zone' (found: Name, LCZ, city); "),
         ("good.shp", &["--label-crs", "UTM"], "'UTM': not the EPSG code of a coordinate system; "),
         ("beyond.shp", &[], "beyond.shp: no field is called like a class (found: kind); say which holds"),
-        ("beyond.shp", &kind, "beyond.shp, polygon 2: kind is 108, which is none of the 17 classes; "),
+        ("beyond.shp", &kind, "beyond.shp, polygon 2: kind is 118, which is none of the 17 classes; "),
         ("half.shp", &kind, "half.shp, polygon 2: kind is 2.5, which is none of the 17 classes; "),
         ("text.shp", &kind, "text.shp, polygon 1: kind is 'meadow', which is none of the 17 classes; "),
-        ("nothing.shp", &kind, "nothing.shp: kind says no class in any of 2 polygons; "),
+        ("nothing.shp", &kind, "nothing.shp: kind is 0 or empty in all 2 polygons; "),
         ("labels.tif", &["--label-field", "kind"], "labels.tif: a raster has no field 'kind'; "),
     ];
     for (labels, further, wanted) in cases {

@@ -321,12 +321,12 @@ fn melbournes_training_areas_are_101_polygons_and_a_region_that_is_none() {
 #[test]
 fn the_classes_of_chinas_training_areas_are_found() {
     let Some(data) = real_data() else { return };
-    let folder = TempDir::new().unwrap();
     for (name, field, polygons, place) in [
         ("hongkong/hk_train", "FolderPath", 137, [780_000.0, 2_510_000.0]),
         ("guangzhou/gz_train", "FolderPath", 160, [680_000.0, 2_660_000.0]),
         ("zhuhai/zhuhai_train", "GRIDCODE", 191, [690_000.0, 2_510_000.0]),
     ] {
+        let folder = TempDir::new().unwrap();
         let dates = ground(&folder, 32649, place, [1900, 1700]);
         let labelling = Labelling { reproject: true, ..Labelling::default() };
         let labels = labelling.open(data.join(format!("china/{name}.shp")), &dates, &mut Silent).unwrap();

@@ -233,7 +233,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         std::fs::write(&path, text).unwrap();
-        super::read(&path, None)
+        read(&path, None)
     }
 
     fn classes(text: &str) -> (Vec<usize>, Vec<usize>) {
