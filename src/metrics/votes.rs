@@ -111,7 +111,7 @@ impl VoteSummary {
             Some(votes).filter(|_| fewest >= most).and_then(|votes| fleiss_kappa_score(votes).ok());
         let fleiss_kappa = fleiss_kappa.filter(|kappa| kappa.is_finite());
         let reason = if fewest < most {
-            format!("samples have {fewest} to {most} votes; Krippendorff's alpha allows that")
+            format!("samples have {fewest} to {most} votes, which only Krippendorff's alpha allows")
         } else if most < 2.0 {
             "no sample has two votes".to_owned()
         } else {
