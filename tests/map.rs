@@ -537,6 +537,8 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
+// One map of each kind, compared window by window.
+#[allow(clippy::too_many_lines)]
 fn dates_are_averaged_and_clouds_leave_a_window_to_the_other_date() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

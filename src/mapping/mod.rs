@@ -195,23 +195,7 @@ pub fn map_with(
         return Err(Error::input("scene", "none is given", "give one, such as a Sentinel-2 product"));
     };
     let place = scene.files()[0].path();
-    let distance = imagery.ground_sampling_distance.filter(|_| mapping.resample);
-    let mut views = Vec::with_capacity(dates.len());
-    for scene in &dates {
-        let place = scene.files()[0].path();
-        scene.check_radiometry(&mapping.radiometry)?;
-        let view = SceneView::of(scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
-        let view = if mapping.resample { view } else { at_own_pixels(view, imagery) };
-        if let Some(difference) = imagery.mismatch(&view.imagery(imagery.patch_size)) {
-            let problem = format!("the model does not fit: {difference}");
-            let advice = "say how values become the model's unit with --scale, --offset and --unit, or train on such pixels";
-            return Err(Error::file(place, problem, advice));
-        }
-        if !mapping.ignore_radiometry {
-            view.check_reflectance(output.trained.as_ref())?;
-        }
-        views.push(view.with_clouds(&mapping.clouds));
-    }
+    let views = dates.iter().map(|scene| seen(scene, model, mapping, output)).collect::<Result<Vec<_>>>()?;
     let view = &views[0];
     for other in &views[1..] {
         same_ground(view, other)?;
@@ -237,16 +221,7 @@ pub fn map_with(
     let mut classified = Classification::of(model, &traversal, told, &table, files, progress)?;
     let total = classified.map.len();
     if classified.classified == 0 {
-        let (clouded, clear) =
-            if mapping.mask_clouds { (" or lies under clouds", " and a clear sky") } else { ("", "") };
-        let problem = match traversal {
-            Traversal::Windows(_) => {
-                format!("each of its {total} windows holds a pixel without data{clouded}")
-            }
-            Traversal::Tiles { .. } => format!("none of its {total} pixels has data{clear}"),
-        };
-        let advice = "give a clearer date, or say which value means no data with --nodata";
-        return Err(Error::file(place, problem, advice));
+        return Err(nothing_seen(place, &traversal, total, mapping.mask_clouds));
     }
     progress.begin("filtering", 1);
     let filtered = filter::gaussian(&classified.map, sigma);
@@ -297,6 +272,42 @@ pub fn map_with(
         publish(files)?;
     }
     Ok(SceneMap { report, figure, numbers: classified.map })
+}
+
+/// A date as the model sees it, if it fits the model and its values can be what they are said to be.
+fn seen<'a>(
+    scene: &'a Scene,
+    model: &dyn Classifier,
+    mapping: &'a Mapping,
+    output: &MapOutput<'_>,
+) -> Result<SceneView<'a>> {
+    let imagery = model.imagery();
+    let distance = imagery.ground_sampling_distance.filter(|_| mapping.resample);
+    scene.check_radiometry(&mapping.radiometry)?;
+    let view = SceneView::of(scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
+    let view = if mapping.resample { view } else { at_own_pixels(view, imagery) };
+    if let Some(difference) = imagery.mismatch(&view.imagery(imagery.patch_size)) {
+        let problem = format!("the model does not fit: {difference}");
+        let advice = "say how values become the model's unit with --scale, --offset and --unit, or train on such pixels";
+        return Err(Error::file(scene.files()[0].path(), problem, advice));
+    }
+    if !mapping.ignore_radiometry {
+        view.check_reflectance(output.trained.as_ref())?;
+    }
+    Ok(view.with_clouds(&mapping.clouds))
+}
+
+/// No window or pixel has a class.
+fn nothing_seen(place: &Path, traversal: &Traversal<'_>, total: usize, masked: bool) -> Error {
+    let problem = match (traversal, masked) {
+        (Traversal::Windows(_), false) => format!("each of its {total} windows holds a pixel without data"),
+        (Traversal::Windows(_), true) => {
+            format!("each of its {total} windows holds a pixel without data or lies under clouds")
+        }
+        (Traversal::Tiles { .. }, false) => format!("none of its {total} pixels has data"),
+        (Traversal::Tiles { .. }, true) => format!("none of its {total} pixels has data and a clear sky"),
+    };
+    Error::file(place, problem, "give a clearer date, or say which value means no data with --nodata")
 }
 
 /// How a scene is presented to a model.

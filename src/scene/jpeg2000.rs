@@ -67,7 +67,7 @@ impl Bytes {
     }
 
     /// A reader from this byte on.
-    fn from(&self, first: u64) -> io::Result<Box<dyn ReadSeek + '_>> {
+    fn reader(&self, first: u64) -> io::Result<Box<dyn ReadSeek + '_>> {
         let mut reader: Box<dyn ReadSeek> = match self {
             Self::Part { file, .. } => Box::new(BufReader::new(File::open(file)?)),
             Self::Memory(bytes) => Box::new(Cursor::new(bytes.as_slice())),
@@ -80,7 +80,7 @@ impl Bytes {
     /// Appends some bytes; no more than there are.
     fn append(&self, range: &Range<u64>, to: &mut Vec<u8>) -> io::Result<()> {
         let count = range.end - range.start;
-        let read = self.from(range.start)?.take(count).read_to_end(to)?;
+        let read = self.reader(range.start)?.take(count).read_to_end(to)?;
         if (read as u64) < count { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 }
@@ -280,7 +280,7 @@ impl Codestream {
             _ => error.to_string(),
         };
         let start = start_of_codestream(&bytes)?;
-        let mut reader = bytes.from(start).map_err(unreadable)?;
+        let mut reader = bytes.reader(start).map_err(unreadable)?;
         let mut header = number::<2>(&mut *reader).map_err(unreadable)?.to_vec();
         if u16::from_be_bytes([header[0], header[1]]) != START_OF_CODESTREAM {
             return Err("not a JPEG 2000 image".to_owned());
@@ -316,7 +316,7 @@ impl Codestream {
         // Tile-parts follow each other: marker, 10, tile (16 bits), bytes (32 bits; 0: to the end), two bytes.
         let mut at = start + read;
         loop {
-            let mut reader = bytes.from(at).map_err(unreadable)?;
+            let mut reader = bytes.reader(at).map_err(unreadable)?;
             let marker = u16::from_be_bytes(number(&mut *reader).map_err(unreadable)?);
             if marker == END_OF_CODESTREAM {
                 break;
@@ -432,7 +432,7 @@ fn start_of_codestream(bytes: &Bytes) -> Decoded<u64> {
     let not_one = |_: io::Error| "not a JPEG 2000 image".to_owned();
     let mut at = 0;
     loop {
-        let mut reader = bytes.from(at).map_err(|error| error.to_string())?;
+        let mut reader = bytes.reader(at).map_err(|error| error.to_string())?;
         let [a, b, c, d, kind @ ..] = number::<8>(&mut *reader).map_err(not_one)?;
         if at == 0 && u16::from_be_bytes([a, b]) == START_OF_CODESTREAM {
             return Ok(0);
@@ -474,7 +474,7 @@ fn size_of(header: &[u8]) -> Decoded<[u32; 8]> {
     // Tiles are numbered by 16 bits, and a tile's right and lower end stays below 2³².
     let tiles = u64::from((right - tiles_left.min(right)).div_ceil(width.max(1)))
         * u64::from((bottom - tiles_top.min(bottom)).div_ceil(height.max(1)));
-    if !sound || header[42..].len() < 1 || tiles > 65_535 {
+    if !sound || tiles > 65_535 {
         return Err("its main header is damaged".to_owned());
     }
     let pixels = u64::from(width.min(right - left)) * u64::from(height.min(bottom - top));

@@ -188,64 +188,10 @@ impl Product {
             let index = values.and_then(|values| child(values, "SPECIAL_VALUE_INDEX"));
             index.map_or(Ok(usual), |text| xml.number(text))
         };
-        let (quantification, add) = match level {
-            "L1C" => ("QUANTIFICATION_VALUE", "RADIO_ADD_OFFSET"),
-            _ => ("BOA_QUANTIFICATION_VALUE", "BOA_ADD_OFFSET"),
-        };
-        let quantification = xml.number(xml.wanted(&[quantification, "L2A_BOA_QUANTIFICATION_VALUE"])?)?;
-        if quantification <= 0.0 {
-            return Err(xml.refuse(format!("quantification value {quantification}")));
-        }
-        let mut offsets = BTreeMap::new();
-        for offset in xml.all(add) {
-            let id = offset.attribute("band_id").and_then(|id| id.parse::<usize>().ok());
-            let Some((band, ..)) = id.and_then(|id| BANDS.get(id)) else {
-                return Err(xml.refuse(format!("{add} of no known band ({:?})", offset.attribute("band_id"))));
-            };
-            offsets.insert(*band, xml.number(offset.text().unwrap_or_default().trim())?);
-        }
-
+        let calibration = Calibration::of(&xml, level)?;
         let tile_text = files.text(&tile_xml)?;
         let grids = Grids::of(&Xml::of(&tile_text, files.shown(&tile_xml))?)?;
-        // Of each band, the finest that is listed or there.
-        let listed = xml.document.descendants().filter(|node| {
-            ["IMAGE_FILE", "IMAGE_ID", "IMAGE_FILE_2A", "IMAGE_ID_2A"].contains(&node.tag_name().name())
-        });
-        let images = listed.filter_map(|node| node.text()).map(|name| format!("{}.jp2", name.trim()));
-        let images = images.filter(|name| name.starts_with(&granule)).collect::<Vec<_>>();
-        let found = files.names().filter(|name| name.starts_with(&granule) && name.contains("/IMG_DATA/"));
-        let (mut bands, mut scene_classes) = (Vec::<ProductBand>::new(), Vec::<ProductBand>::new());
-        for file in found.chain(images.iter().map(String::as_str)) {
-            let Some((name, metres)) = band_of(file) else { continue };
-            let grid = grids.at(metres)?;
-            let offset = match offsets.get(name) {
-                Some(offset) => *offset,
-                None if offsets.is_empty() || name == SCENE_CLASSES => 0.0,
-                None => return Err(xml.refuse(format!("{add} of band {name} is missing"))),
-            };
-            let [scale, offset] =
-                if name == SCENE_CLASSES { [1.0, 0.0] } else { [1.0, offset].map(|v| v / quantification) };
-            let (name, file) = (name.to_owned(), file.to_owned());
-            let present = files.has(&file);
-            let size = [grid.rows, grid.columns];
-            let band = ProductBand { name, metres, size, scale, offset, file, present, grid };
-            if band.name == SCENE_CLASSES {
-                scene_classes.push(band);
-            } else if let Some(known) = bands.iter_mut().find(|known| known.name == band.name) {
-                if band.metres < known.metres {
-                    *known = band;
-                }
-            } else {
-                bands.push(band);
-            }
-        }
-        let place = |band: &ProductBand| BANDS.iter().position(|(name, ..)| *name == band.name);
-        bands.sort_by_key(place);
-        scene_classes.sort_by_key(|band| (band.metres, !band.present));
-        if bands.is_empty() {
-            let problem = format!("{granule}IMG_DATA has no images of bands");
-            return Err(Error::file(&files.root(), problem, GET_AGAIN));
-        }
+        let (bands, scene_classes) = images(&xml, &files, &granule, &grids, &calibration)?;
         let cloud_percent = xml.first(&["Cloud_Coverage_Assessment"]).and_then(|text| text.parse().ok());
         Ok(Self {
             satellite,
@@ -328,6 +274,89 @@ impl Product {
             Box::new(open),
         ))
     }
+}
+
+/// How the numbers of each band become reflectance.
+struct Calibration {
+    quantification: f64,
+    /// The element of the offsets.
+    element: &'static str,
+    /// By band; empty where the XML has none.
+    offsets: BTreeMap<&'static str, f64>,
+}
+
+impl Calibration {
+    fn of(xml: &Xml<'_>, level: &str) -> Result<Self> {
+        let (quantification, element) = match level {
+            "L1C" => ("QUANTIFICATION_VALUE", "RADIO_ADD_OFFSET"),
+            _ => ("BOA_QUANTIFICATION_VALUE", "BOA_ADD_OFFSET"),
+        };
+        let quantification = xml.number(xml.wanted(&[quantification, "L2A_BOA_QUANTIFICATION_VALUE"])?)?;
+        if quantification <= 0.0 {
+            return Err(xml.refuse(format!("quantification value {quantification}")));
+        }
+        let mut offsets = BTreeMap::new();
+        for offset in xml.all(element) {
+            let id = offset.attribute("band_id");
+            let known = id.and_then(|id| id.parse::<usize>().ok()).and_then(|id| BANDS.get(id));
+            let Some((band, ..)) = known else {
+                return Err(xml.refuse(format!("{element} of no known band ({id:?})")));
+            };
+            offsets.insert(*band, xml.number(offset.text().unwrap_or_default().trim())?);
+        }
+        Ok(Self { quantification, element, offsets })
+    }
+
+    /// Scale and offset of a band.
+    fn of_band(&self, name: &str, xml: &Xml<'_>) -> Result<[f64; 2]> {
+        let offset = match self.offsets.get(name) {
+            Some(offset) => *offset,
+            None if self.offsets.is_empty() => 0.0,
+            None => return Err(xml.refuse(format!("{} of band {name} is missing", self.element))),
+        };
+        Ok([1.0, offset].map(|value| value / self.quantification))
+    }
+}
+
+/// Of each band, the finest image that is listed or there; and all scene classes, the finest first.
+fn images(
+    xml: &Xml<'_>,
+    files: &Files,
+    granule: &str,
+    grids: &Grids,
+    calibration: &Calibration,
+) -> Result<(Vec<ProductBand>, Vec<ProductBand>)> {
+    let lists = ["IMAGE_FILE", "IMAGE_ID", "IMAGE_FILE_2A", "IMAGE_ID_2A"];
+    let listed = xml.document.descendants().filter(|node| lists.contains(&node.tag_name().name()));
+    let listed = listed.filter_map(|node| node.text()).map(|name| format!("{}.jp2", name.trim()));
+    let listed = listed.filter(|name| name.starts_with(granule)).collect::<Vec<_>>();
+    let found = files.names().filter(|name| name.starts_with(granule) && name.contains("/IMG_DATA/"));
+    let (mut bands, mut scene_classes) = (Vec::<ProductBand>::new(), Vec::<ProductBand>::new());
+    for file in found.chain(listed.iter().map(String::as_str)) {
+        let Some((name, metres)) = band_of(file) else { continue };
+        let classes = name == SCENE_CLASSES;
+        let [scale, offset] = if classes { [1.0, 0.0] } else { calibration.of_band(name, xml)? };
+        let grid = grids.at(metres)?;
+        let size = [grid.rows, grid.columns];
+        let (name, file, present) = (name.to_owned(), file.to_owned(), files.has(file));
+        let band = ProductBand { name, metres, size, scale, offset, file, present, grid };
+        if classes {
+            scene_classes.push(band);
+        } else if let Some(known) = bands.iter_mut().find(|known| known.name == band.name) {
+            if band.metres < known.metres {
+                *known = band;
+            }
+        } else {
+            bands.push(band);
+        }
+    }
+    if bands.is_empty() {
+        let problem = format!("{granule}IMG_DATA has no images of bands");
+        return Err(Error::file(&files.root(), problem, GET_AGAIN));
+    }
+    bands.sort_by_key(|band| BANDS.iter().position(|(name, ..)| *name == band.name));
+    scene_classes.sort_by_key(|band| (band.metres, !band.present));
+    Ok((bands, scene_classes))
 }
 
 /// The band that an image is of, and its metres per pixel: `…_B02_10m.jp2`, `…_B02.jp2`.
