@@ -24,7 +24,7 @@ use super::output::{self, Table};
 /// then gets scene.png, scene.svg and scene.csv, how the scene was cut, instead of testing.tif.
 ///
 /// --scene takes Sentinel-2 products as downloaded, L1C or L2A: scale, offset, no data and date are those of their XML.
-/// Their bands are So2Sat's ten, those of 10 and 20 m; --band-names takes others, such as B1,B2,B9.
+/// Their bands are So2Sat's ten, without B1, B9 and B10; --band-names takes others, such as B1,B2,B9.
 ///
 /// Patches that hold a pixel without data are left out, and, where scene classes are known (--scl, or an L2A product),
 /// those with too much cloud and shadow.
