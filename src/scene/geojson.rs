@@ -96,13 +96,10 @@ fn crs(path: &Path, json: &Json, shapes: &[Vec<Ring>]) -> Result<Crs> {
         return Crs::from_epsg(4326);
     }
     let code = name.to_ascii_uppercase().contains("EPSG").then(|| name.rsplit([':', '/']).next()).flatten();
-    match code.and_then(|code| code.parse().ok()) {
-        Some(code) => Crs::from_epsg(code).map_err(|error| error.within(path)),
-        None => {
-            let problem = format!("the coordinate system '{name}' is not recognised");
-            Err(Error::file(path, problem, advice))
-        }
+    if let Some(code) = code.and_then(|code| code.parse().ok()) {
+        return Crs::from_epsg(code).map_err(|error| error.within(path));
     }
+    Err(Error::file(path, format!("the coordinate system '{name}' is not recognised"), advice))
 }
 
 type Refusal = (String, &'static str);

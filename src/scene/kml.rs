@@ -145,7 +145,7 @@ fn rings(placemark: Node<'_, '_>) -> std::result::Result<Vec<Ring>, String> {
 fn ring(text: &str) -> std::result::Result<Ring, String> {
     let place = |tuple: &str| {
         let odd = || format!("'{}' is not longitude,latitude", crate::display::printable(tuple, 60));
-        let mut numbers = tuple.split(',').map(|number| number.parse::<f64>());
+        let mut numbers = tuple.split(',').map(str::parse::<f64>);
         match (numbers.next(), numbers.next()) {
             (Some(Ok(x)), Some(Ok(y))) if x.abs() <= 360.0 && y.abs() <= 90.0 => Ok((x, y)),
             _ => Err(odd()),

@@ -51,19 +51,13 @@ fn depth(text: &str) -> usize {
         deepest = deepest.max(depth);
         // The end of the tag is not within a quoted value.
         let mut quote = None;
-        let end = rest.char_indices().find(|&(_, c)| match quote {
-            Some(open) => {
-                if c == open {
-                    quote = None;
-                }
-                false
+        let end = rest.char_indices().find(|&(_, c)| {
+            if quote == Some(c) {
+                quote = None;
+            } else if quote.is_none() && (c == '"' || c == '\'') {
+                quote = Some(c);
             }
-            None => {
-                if c == '"' || c == '\'' {
-                    quote = Some(c);
-                }
-                c == '>'
-            }
+            quote.is_none() && c == '>'
         });
         let Some((end, _)) = end else { break };
         if rest[..end].ends_with('/') {

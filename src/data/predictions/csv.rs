@@ -74,7 +74,7 @@ impl<'a> Lines<'a> {
             |names: &[&str]| self.header.iter().position(|name| names.contains(&&*name.to_lowercase()));
         let first: Vec<usize> = [&TRUE[..], &PREDICTED, &CONFIDENCE].into_iter().filter_map(place).collect();
         let unnamed = |k: usize| matches!(&*self.header[k].to_lowercase(), "" | "unnamed: 0");
-        let rest = (0..self.header.len()).filter(|k| !first.contains(k) && !(*k == 0 && unnamed(*k)));
+        let rest = (0..self.header.len()).filter(|k| !(first.contains(k) || *k == 0 && unnamed(*k)));
         let order: Vec<usize> = first.iter().copied().chain(rest).collect();
         let sorted = |row: &StringRecord| order.iter().map(|&k| &row[k]).collect::<StringRecord>();
         let rows = self.rows.iter().map(|(line, row)| (*line, sorted(row))).collect();
