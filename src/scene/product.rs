@@ -151,7 +151,7 @@ impl Product {
             ));
         };
         let files = Files::list(at)?;
-        let main = files.only("its XML, MTD_MSIL1C.xml or MTD_MSIL2A.xml,", |name| is_main(name))?;
+        let main = files.only("its XML, MTD_MSIL1C.xml or MTD_MSIL2A.xml,", is_main)?;
         let granule = files.granule()? + "/";
         let tile_xml = files.only(&format!("{granule}MTD_TL.xml"), |name| {
             name.strip_prefix(&granule).is_some_and(is_tile_xml)
@@ -180,7 +180,7 @@ impl Product {
         let tile = granule.split(['/', '_']).find(|part| is_tile(part));
         let Some(tile) = tile.or_else(|| name.split('_').find(|part| is_tile(part))) else {
             let problem = format!("{granule} does not name a tile, such as T33NZA");
-            return Err(Error::file(&files.root(), problem, GET_AGAIN));
+            return Err(Error::file(files.root(), problem, GET_AGAIN));
         };
         let special = |wanted: &str, usual: f64| -> Result<f64> {
             let values =
@@ -217,7 +217,7 @@ impl Product {
     }
 
     /// The folder or archive.
-    pub fn path(&self) -> PathBuf {
+    pub fn path(&self) -> &Path {
         self.files.root()
     }
 
@@ -352,7 +352,7 @@ fn images(
     }
     if bands.is_empty() {
         let problem = format!("{granule}IMG_DATA has no images of bands");
-        return Err(Error::file(&files.root(), problem, GET_AGAIN));
+        return Err(Error::file(files.root(), problem, GET_AGAIN));
     }
     bands.sort_by_key(|band| BANDS.iter().position(|(name, ..)| *name == band.name));
     scene_classes.sort_by_key(|band| (band.metres, !band.present));
@@ -375,13 +375,17 @@ fn band_of(file: &str) -> Option<(&'static str, u32)> {
     Some((name, metres.unwrap_or(*best)))
 }
 
+fn is_xml(name: &str) -> bool {
+    !name.contains('/') && Path::new(name).extension().is_some_and(|ending| ending == "xml")
+}
+
 fn is_main(name: &str) -> bool {
-    let xml = !name.contains('/') && name.ends_with(".xml");
+    let xml = is_xml(name);
     xml && (name.starts_with("MTD_MSIL") || name.contains("_MTD_SAFL"))
 }
 
 fn is_tile_xml(name: &str) -> bool {
-    let xml = !name.contains('/') && name.ends_with(".xml");
+    let xml = is_xml(name);
     xml && (name == "MTD_TL.xml" || name.contains("_MTD_L1C_TL_") || name.contains("_MTD_L2A_TL_"))
 }
 
@@ -396,7 +400,7 @@ fn is_tile(part: &str) -> bool {
 /// The grids of a tile, by metres per pixel.
 struct Grids {
     crs: Crs,
-    grids: Vec<(u32, Grid)>,
+    of_metres: Vec<(u32, Grid)>,
     place: PathBuf,
 }
 
@@ -404,7 +408,7 @@ impl Grids {
     fn of(xml: &Xml<'_>) -> Result<Self> {
         let crs =
             xml.wanted(&["HORIZONTAL_CS_CODE"])?.parse::<Crs>().map_err(|error| error.within(&xml.place))?;
-        let mut grids = Vec::new();
+        let mut of_metres = Vec::new();
         for size in xml.all("Size") {
             let at = |node: &Node<'_, '_>| {
                 node.attribute("resolution").and_then(|metres| metres.parse::<u32>().ok())
@@ -424,13 +428,13 @@ impl Grids {
                 return Err(xml.refuse(format!("{rows} x {columns} pixels of {metres} m")));
             }
             let (rows, columns) = (rows as usize, columns as usize);
-            grids.push((metres, Grid { rows, columns, transform: Some(transform), crs: crs.clone() }));
+            of_metres.push((metres, Grid { rows, columns, transform: Some(transform), crs: crs.clone() }));
         }
-        Ok(Self { crs, grids, place: xml.place.clone() })
+        Ok(Self { crs, of_metres, place: xml.place.clone() })
     }
 
     fn at(&self, metres: u32) -> Result<Grid> {
-        let grid = self.grids.iter().find(|(of, _)| *of == metres);
+        let grid = self.of_metres.iter().find(|(of, _)| *of == metres);
         grid.map(|(_, grid)| grid.clone()).ok_or_else(|| {
             Error::file(
                 &self.place,
@@ -579,7 +583,7 @@ impl Files {
             let problem = "no Sentinel-2 product: MTD_MSIL1C.xml or MTD_MSIL2A.xml is missing in it";
             return Err(Error::file(&self.place.path, problem, GIVE));
         };
-        self.prefix = main[..split(main)].to_owned();
+        main[..split(main)].clone_into(&mut self.prefix);
         let within =
             names.iter().filter_map(|(k, name)| Some((name.strip_prefix(&self.prefix)?.to_owned(), *k)));
         self.names = within.collect();
@@ -598,8 +602,8 @@ impl Files {
         })
     }
 
-    fn root(&self) -> PathBuf {
-        self.place.path.clone()
+    fn root(&self) -> &Path {
+        &self.place.path
     }
 
     /// The name of the folder.
@@ -626,10 +630,10 @@ impl Files {
         let found: Vec<&str> = self.names().filter(|name| is(name)).collect();
         match found.as_slice() {
             [name] => Ok((*name).to_owned()),
-            [] => Err(Error::file(&self.root(), format!("{what} is missing"), GET_AGAIN)),
+            [] => Err(Error::file(self.root(), format!("{what} is missing"), GET_AGAIN)),
             [first, second, ..] => {
                 let problem = format!("{first} and {second}: one is expected");
-                Err(Error::file(&self.root(), problem, GET_AGAIN))
+                Err(Error::file(self.root(), problem, GET_AGAIN))
             }
         }
     }
@@ -644,14 +648,14 @@ impl Files {
         granules.dedup();
         match granules.as_slice() {
             [name] => Ok(format!("GRANULE/{name}")),
-            [] => Err(Error::file(&self.root(), "its folder GRANULE is missing or empty", GET_AGAIN)),
+            [] => Err(Error::file(self.root(), "its folder GRANULE is missing or empty", GET_AGAIN)),
             [first, ..] => {
                 let problem = format!("{} tiles in one product", granules.len());
                 let advice = format!(
                     "give the folder of one, unpacked: {}",
                     self.shown("GRANULE").join(first).display()
                 );
-                Err(Error::file(&self.root(), problem, advice))
+                Err(Error::file(self.root(), problem, advice))
             }
         }
     }
@@ -705,7 +709,7 @@ impl Files {
     }
 
     fn unreadable(&self, name: &str, error: &zip::result::ZipError) -> Error {
-        Error::file(&self.shown(name), on_one_line(&error.to_string()), GET_AGAIN)
+        Error::file(self.shown(name), on_one_line(&error.to_string()), GET_AGAIN)
     }
 }
 

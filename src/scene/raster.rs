@@ -12,6 +12,8 @@ use crate::Result;
 
 /// A file of one or more bands on one grid.
 #[derive(Debug, Clone)]
+// A scene has a dozen of them.
+#[allow(clippy::large_enum_variant)]
 pub enum Raster {
     /// A GeoTIFF.
     GeoTiff(GeoTiff),
