@@ -31,7 +31,6 @@ pub fn map_city(network: &dyn Model) -> Result<(MapReport, Figure)> {
     let city = city()?;
     let mapping = Mapping {
         stride: Some("50m".parse()?),
-        radiometry: Radiometry { scale: 1e-4, unit: network.imagery().unit.clone(), ..Radiometry::default() },
         ..Mapping::default()
     };
     mapped(network, bands(&city)?, &mapping, Some(&city.join("LCZ.tif")))
@@ -50,10 +49,10 @@ pub fn map_aquileia() -> Result<Shown> {
         let mapping = Mapping {
             // As the scene's maker says: 65,535 is a reflectance of 1, and 0 is no data.
             radiometry: Radiometry {
-                scale: 1.0 / 65_535.0,
-                offset: 0.0,
-                unit: network.imagery().unit.clone(),
+                scale: Some(1.0 / 65_535.0),
+                unit: Some(network.imagery().unit.clone()),
                 no_data: Some(0.0),
+                ..Radiometry::default()
             },
             data: Some("real: Sentinel-2 L2A, Aquileia, 2019-04-16".to_owned()),
             ..Mapping::default()
