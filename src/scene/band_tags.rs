@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use super::radiometry::Scaling;
+use super::xml;
 
 /// What a file states about one of its bands; `None` for what it does not state.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,10 +34,10 @@ impl BandTags {
     }
 
     /// Reads the tags of `count` bands.
-    pub(super) fn parse(xml: &str, count: usize) -> Result<Vec<Self>, String> {
+    pub(super) fn parse(text: &str, count: usize) -> Result<Vec<Self>, String> {
         let mut bands = vec![Self::default(); count];
-        let xml = xml.trim_matches(|c: char| c.is_whitespace() || c == '\0');
-        let document = roxmltree::Document::parse(xml).map_err(|error| error.to_string())?;
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+        let document = xml::document(text)?;
         for item in document.descendants().filter(|node| node.has_tag_name("Item")) {
             let attribute = |name| item.attribute(name).unwrap_or_default().to_ascii_lowercase();
             // GDAL escapes the text twice.

@@ -34,6 +34,7 @@ use super::crs::Crs;
 use super::grid::{Grid, Transform, Window};
 use super::jpeg2000::{Bytes, GET_AGAIN, Jpeg2000};
 use super::raster::Raster;
+use super::xml;
 use crate::error::on_one_line;
 use crate::{Bands, Error, Result};
 
@@ -453,12 +454,7 @@ struct Xml<'a> {
 
 impl<'a> Xml<'a> {
     fn of(text: &'a str, place: PathBuf) -> Result<Self> {
-        match Document::parse(text) {
-            Ok(document) => Ok(Self { document, place }),
-            Err(error) => {
-                Err(Error::file(&place, format!("not XML: {}", on_one_line(&error.to_string())), GET_AGAIN))
-            }
-        }
+        Ok(Self { document: xml::parse(&place, text)?, place })
     }
 
     fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = Node<'b, 'a>> {

@@ -14,22 +14,26 @@ const DEEPEST: usize = 100;
 /// Bytes of a document at most: in memory, elements and attributes take some ten times as many.
 pub(super) const LONGEST: usize = 64 << 20;
 
-/// The document in a text.
+/// The document in the text of a file.
 ///
 /// # Errors
 /// A text that is too long, too deep or no XML.
 pub(super) fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>> {
-    let advice = "save it again with the program that made it";
+    let advice = "save it again with the program that made it, or get it again";
+    document(text).map_err(|problem| Error::file(path, problem, advice))
+}
+
+/// The document in a text, or what is wrong with it.
+pub(super) fn document(text: &str) -> std::result::Result<Document<'_>, String> {
     if text.len() > LONGEST {
-        return Err(Error::file(path, format!("more than {LONGEST} bytes of XML"), "split it"));
+        return Err(format!("more than {LONGEST} bytes of XML"));
     }
     if depth(text) > DEEPEST {
-        return Err(Error::file(path, format!("elements nested more than {DEEPEST} deep"), advice));
+        return Err(format!("elements nested more than {DEEPEST} deep"));
     }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: 1 << 24 };
-    Document::parse_with_options(text.trim_start_matches('\u{feff}'), options).map_err(|error| {
-        Error::file(path, format!("it is not XML ({})", on_one_line(&error.to_string())), advice)
-    })
+    Document::parse_with_options(text.trim_start_matches('\u{feff}'), options)
+        .map_err(|error| format!("it is not XML ({})", on_one_line(&error.to_string())))
 }
 
 /// How deep elements are nested in a well-formed text; at least that deep in any other that a parser goes down into.
