@@ -528,7 +528,7 @@ fn predictions_are_made_at_the_temperature_that_the_run_has() {
     };
     let before = predict("before.h5", &[]);
     assert_eq!(before.0, None);
-    let output = lcz(["temp-scale", &run, "--data", &data]);
+    let output = lcz(["temp-scale", &run, "--data", &data, "--force"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let after = predict("after.h5", &[]);
     let temperature = after.0.expect("the run's temperature is used");
@@ -565,8 +565,14 @@ fn a_run_trained_on_one_file_is_evaluated_and_scaled_on_the_rows_it_has_not_lear
         evaluation["network"]["scores"]["samples"].as_u64().unwrap()
     };
     let scaled_on = |data: &Path| {
-        let arguments =
-            ["-q".as_ref(), "temp-scale".as_ref(), run.as_os_str(), "--data".as_ref(), data.as_os_str()];
+        let arguments = [
+            "-q".as_ref(),
+            "temp-scale".as_ref(),
+            run.as_os_str(),
+            "--data".as_ref(),
+            data.as_os_str(),
+            "--force".as_ref(),
+        ];
         let output = lcz(arguments);
         assert!(output.status.success(), "{}", text(&output.stderr));
         Run::open(&run).unwrap().temperature().unwrap().unwrap().patches

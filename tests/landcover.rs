@@ -133,7 +133,10 @@ fn a_scene_is_cut_trained_on_and_mapped() {
         &without(&format!("{BANDS} --scale 1e-4 --labels city/LCZ.tif")),
         "city/LCZ.tif: label 14 at row 0, column 0 is none of the 3 classes",
     );
-    refused(&without(BANDS), "the model does not fit: pixels in digital number, not reflectance");
+    refused(
+        &without(&format!("{BANDS} --unit radiance")),
+        "the model does not fit: pixels in radiance, not reflectance",
+    );
     refused(
         &without(&format!("{BANDS} --scale 1e-4 --stride 33px")),
         "33 pixels from tile to tile of 32 x 32",

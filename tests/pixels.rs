@@ -34,7 +34,12 @@ fn write(path: &Path, patches: usize, seed: u64, with_masks: bool) {
     });
     let labels: Vec<usize> = (0..patches).map(|n| n % 3).collect();
     let groups: Vec<i32> = (0..patches).map(|n| (n / 3) as i32).collect();
-    let imagery = Imagery { patch_size: SIZE, bands: Bands::of_count(2), ..Imagery::so2sat() };
+    let imagery = Imagery {
+        patch_size: SIZE,
+        bands: Bands::of_count(2),
+        unit: "brightness".to_owned(),
+        ..Imagery::so2sat()
+    };
     let classes = Classes::named(["dark", "grey", "bright"]).unwrap();
     let mut writer =
         Writer::create(path, &Layout::new("sen2", imagery, classes, "noise, for a test")).unwrap();

@@ -45,7 +45,12 @@ impl Place {
         let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = self.path(name);
         fs::create_dir(&folder).unwrap();
-        let imagery = Imagery { patch_size: 8, bands: Bands::of_count(3), ..Imagery::so2sat() };
+        let imagery = Imagery {
+            patch_size: 8,
+            bands: Bands::of_count(3),
+            unit: "brightness".to_owned(),
+            ..Imagery::so2sat()
+        };
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         for (part, rows) in [("training", 90), ("validation", 30), ("testing", 10)] {
             let layout = Layout::new("sen2", imagery.clone(), Classes::lcz(), "noise, for a test");

@@ -34,7 +34,7 @@ use super::output::{self, Table, number};
 #[command(
     mut_arg("bands", |bands| bands.num_args(1..)),
     after_help = "Examples:
-  lcz map runs/first --scene S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_....SAFE \\
+  lcz map runs/first --scene S2A_MSIL2A_20220706T085611.SAFE \\
       --out city.tif
   lcz map runs/first --scene spring.SAFE --scene summer.zip --mask-clouds \\
       --out city.tif

@@ -40,7 +40,7 @@ use super::output::{self, Table};
     mut_arg("labels", |labels| labels.required(true)),
     mut_arg("stride", |stride| stride.requires("masks")),
     after_help = "Examples:
-  lcz patches --scene S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_....SAFE \\
+  lcz patches --scene S2A_MSIL2A_20220706T085611.SAFE \\
       --labels lcz.tif --reproject --size 32 --out patches
   lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels lcz.tif --size 32 \\
       --out patches
@@ -52,7 +52,8 @@ use super::output::{self, Table};
       --size 32 --out patches
   lcz patches --bands B2.tif,B3.tif,B4.tif,B8.tif --labels atlas.gpkg \\
       --codes urban-atlas-groups --reproject --masks --size 64 --scl SCL.tif \\
-      --max-cloud 15 --bbox=8.6,53.0,9.0,53.2 --scale 1e-4 --offset -0.1 --out data"
+      --max-cloud 15 --bbox=8.6,53.0,9.0,53.2 --scale 1e-4 --offset -0.1 \\
+      --out data"
 )]
 pub struct Patches {
     #[command(flatten)]

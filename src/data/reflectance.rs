@@ -90,7 +90,7 @@ impl PixelSample {
         let (name, high) =
             bands().map(|(name, band)| (name, at(band, 0.999))).max_by(|a, b| a.1.total_cmp(&b.1))?;
         if high > HIGHEST {
-            return Some(Fault::DigitalNumbers(high, format!("band {name}")));
+            return Some(Fault::DigitalNumbers(high, named(name)));
         }
         let highest =
             bands().map(|(_, band)| band[band.len() - 1].abs().max(band[0].abs())).fold(0.0, f32::max);
@@ -115,8 +115,9 @@ impl PixelSample {
             let here = band.iter().map(|&value| f64::from(value)).sum::<f64>() / band.len() as f64;
             if (here - mean).abs() > FAR * deviation {
                 tracing::warn!(
-                    "{place}: the mean of band {name} is {here:.3}, the model was trained on {mean:.3} (deviation \
-                     {deviation:.3}): another season, processing level or radiometry?"
+                    "{place}: the mean of {} is {here:.3}, the model was trained on {mean:.3} (deviation \
+                     {deviation:.3}): another season, processing level or radiometry?",
+                    named(name)
                 );
                 return;
             }
@@ -146,8 +147,9 @@ fn refusal(place: &str, origin: Origin, fault: &Fault) -> Error {
             "the darkest 0.1 % of every band are {dark:.3} or more: an offset of -0.1 that is not applied?"
         ),
         Fault::OffsetSubtractedTwice(share, band) => format!(
-            "{} of the pixels of band {band} are below 0: an offset that is applied twice, or pixels without data?",
-            percent(*share)
+            "{} of the pixels of {} are below 0: an offset that is applied twice, or pixels without data?",
+            percent(*share),
+            named(band)
         ),
     };
     let fix = match (origin, fault) {
@@ -195,4 +197,8 @@ pub(crate) fn so2sat_statistics(imagery: &Imagery) -> Option<BandStatistics> {
     let of = |all: [f64; 10]| positions.iter().map(|&k| all[k]).collect();
     (imagery.unit == REFLECTANCE)
         .then(|| BandStatistics { mean: of(SO2SAT_MEAN), standard_deviation: of(SO2SAT_DEVIATION) })
+}
+/// `band B2`; a band without a name is called `band 2` already.
+fn named(band: &str) -> String {
+    if band.starts_with("band ") { band.to_owned() } else { format!("band {band}") }
 }
