@@ -29,10 +29,7 @@ const SEED: u64 = 8;
 /// A network of other bands, a folder that may not be written, or a disk that is full.
 pub fn map_city(network: &dyn Model) -> Result<(MapReport, Figure)> {
     let city = city()?;
-    let mapping = Mapping {
-        stride: Some("50m".parse()?),
-        ..Mapping::default()
-    };
+    let mapping = Mapping { stride: Some("50m".parse()?), ..Mapping::default() };
     mapped(network, bands(&city)?, &mapping, Some(&city.join("LCZ.tif")))
 }
 
