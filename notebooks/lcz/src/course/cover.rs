@@ -60,7 +60,7 @@ pub fn cover_scene() -> Result<CoverScene> {
     let scene = Scene::open(bands.names().iter().map(|band| folder.join(format!("{band}.tif"))))?;
     let labelling = Labelling {
         label_field: Some("LC_CODE".to_owned()),
-        codes: Some(Codes::read(&folder.join("codes.csv"))?),
+        codes: Some(Codes::read(folder.join("codes.csv"))?),
         ..Labelling::default()
     };
     let labels = labelling.open(folder.join("districts.shp"), std::slice::from_ref(&scene), &mut Silent)?;

@@ -68,7 +68,7 @@ fn mapped(
     let unfinished = unfinished_near(&folder)?;
     let whole = unfinished.path().join("whole");
     fs::create_dir(&whole).map_err(Error::io(&whole))?;
-    let run = Run::create(&whole.join("model"), |run| run.keep(network))?;
+    let run = Run::create(whole.join("model"), |run| run.keep(network))?;
     let out = whole.join("map.tif");
     let map = mapping::map(&run, scene, mapping, &out, truth, &mut Silent)?;
     // The last map's folder gives way; it is the notebook's own.
