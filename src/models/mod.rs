@@ -14,6 +14,7 @@ pub mod forest;
 mod gradient_norms;
 pub mod mlp;
 mod network;
+pub mod resnet20;
 pub mod resnet50;
 pub mod sen2lcz;
 mod summary;
