@@ -176,6 +176,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         use Verb::{Devices, Eurosat, Info, Map, Patches, Rasterise, Reproduce, Score, Synth, Train, Votes};
         let Common { device, json, threads, .. } = self.common;
+        lcz::models::check_instruction_set()?;
         if let Some(threads) = threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()?;
         }

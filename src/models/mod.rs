@@ -35,7 +35,7 @@ pub use crate::nn::{Shared, keep_memory};
 pub use architecture::Architecture;
 pub use calibrated::Calibrated;
 pub(crate) use calibrated::FLOOR;
-pub use device::{Device, DeviceSummary, devices};
+pub use device::{Device, DeviceSummary, check_instruction_set, devices};
 pub use ensemble::{Ensemble, McDropout};
 pub use network::build;
 
