@@ -24,7 +24,7 @@ use super::output::{self, Table, number};
 /// those with a clear sky count.
 ///
 /// OUT.tif gets the classes (1-17 with the zones' colours, or 1, 2, ... for other classes; 0 = no data). Next to it:
-/// OUT-filtered.tif, the same smoothed by a Gaussian of one width for all classes; OUT-confidence.tif and OUT-entropy.tif,
+/// OUT-filtered.tif, the same smoothed by a Gaussian whose width depends on the zone (Demuzere et al. 2020); OUT-confidence.tif and OUT-entropy.tif,
 /// how certain the model is (no data: NaN; entropy in nats); OUT.png, OUT.svg and OUT.csv, the map as a figure.
 ///
 /// The model's bands are taken by name, in any order, with commas or spaces between the files. A scene whose pixels are
@@ -63,8 +63,8 @@ pub struct Map {
     #[arg(long, default_value = "auto", value_parser = ["auto", "none"])]
     resample: String,
 
-    /// Standard deviation of the Gaussian of OUT-filtered.tif, in metres or pixels of the map [default: 100m, or 1px for
-    /// a model of pixels]
+    /// One standard deviation for the Gaussians of OUT-filtered.tif, in metres or pixels of the map [default: by zone, 25m
+    /// to 250m; 1px for a model of pixels]
     #[arg(long, value_name = "100m|1px")]
     sigma: Option<String>,
 

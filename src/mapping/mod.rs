@@ -21,6 +21,7 @@ mod filter;
 mod report;
 mod seams;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use ndarray::Array2;
@@ -37,6 +38,7 @@ use crate::{Bands, Error, Imagery, Progress, Result, provenance};
 
 use classification::{Classification, Clouds};
 use files::{Files, Names};
+use filter::Kernel;
 use report::ClassNumbers;
 pub use report::{ClassArea, MapClass, MapDate, MapReport, MapScores};
 pub use seams::Seams;
@@ -61,8 +63,8 @@ pub struct Mapping {
     pub clouds: CloudFilter,
     /// Whether windows or pixels under clouds get no class, or of several dates that of the others.
     pub mask_clouds: bool,
-    /// Standard deviation of the Gaussian that the filtered map is smoothed with. Where not given, 100 m for a model of
-    /// patches, and a pixel for one of pixels.
+    /// Standard deviation of the Gaussian that the filtered map is smoothed with, one for all classes. Where not given, each
+    /// zone has its own width (Demuzere et al. 2020); 100 m for classes that are no zones, a pixel for a model of pixels.
     pub sigma: Option<Distance>,
     /// Whether the probabilities of all classes are written, too.
     pub probabilities: bool,
@@ -202,12 +204,8 @@ pub fn map_with(
     }
     let traversal = Traversal::of(model, &views, mapping.stride)?;
     let grid = traversal.map();
-    let usual = match model.sample() {
-        Sample::Patch => ZONE,
-        Sample::Pixel => Distance::Pixels(1),
-    };
-    let sigma = in_pixels(mapping.sigma.unwrap_or(usual), grid)?;
     let table = ClassNumbers::of(model.classes())?;
+    let kernels = kernels(mapping.sigma, model, &table, grid)?;
     let data = provenance::given(provenance_of(&dates), mapping.data.as_deref());
 
     let files = names.as_ref().map(|names| Files::create(names, grid, &table, &data)).transpose()?;
@@ -224,7 +222,7 @@ pub fn map_with(
         return Err(nothing_seen(place, &traversal, total, mapping.mask_clouds));
     }
     progress.begin("filtering", 1);
-    let filtered = filter::gaussian(&classified.map, sigma);
+    let filtered = filter::gaussian(&classified.map, |number| kernels[&number].clone());
     if let Some(files) = &mut classified.files {
         files.filtered(&filtered)?;
     }
@@ -420,14 +418,34 @@ fn named_as(scene: Scene, bands: &Bands) -> Result<Scene> {
     Err(Error::file(&place, problem, "give its file, too, or name the bands with --band-names"))
 }
 
-/// The standard deviation in pixels of the map, down and across.
-fn in_pixels(sigma: Distance, map: &Grid) -> Result<[f64; 2]> {
+/// The filter's Gaussian for each class number: of one width if it is given, else of each zone's own; 100 m for classes that
+/// are no zones, a pixel for a model of pixels.
+fn kernels(
+    sigma: Option<Distance>,
+    model: &dyn Classifier,
+    table: &ClassNumbers,
+    map: &Grid,
+) -> Result<BTreeMap<u8, Kernel>> {
     let place = "the filter's width";
-    let sigma = sigma.on(map, place, "give it in pixels: --sigma 1px")?;
-    if sigma.iter().any(|&sigma| sigma <= 0.0) {
-        return Err(Error::input(place, "0", "give it above 0, such as 100m"));
-    }
-    Ok(sigma)
+    let in_pixels = |distance: Distance| distance.on(map, place, "give it in pixels: --sigma 1px");
+    let of_zone = |k: usize| model.classes().zone(k).filter(|_| model.sample() == Sample::Patch);
+    let kernel = |k: usize| {
+        let sigma = match (sigma, of_zone(k), model.sample()) {
+            (None, Some(zone), _) => {
+                let [radius, sigma] =
+                    filter::width_of(zone).map(|metres| in_pixels(Distance::Metres(metres)));
+                return Ok(Kernel::new(radius?, sigma?));
+            }
+            (None, None, Sample::Patch) => in_pixels(ZONE)?,
+            (None, None, Sample::Pixel) => in_pixels(Distance::Pixels(1))?,
+            (Some(sigma), ..) => in_pixels(sigma)?,
+        };
+        if sigma.iter().any(|&sigma| sigma <= 0.0) {
+            return Err(Error::input(place, "0", "give it above 0, such as 100m"));
+        }
+        Ok(Kernel::of_width(sigma))
+    };
+    (0..model.classes().len()).map(|k| Ok((table.number(k), kernel(k)?))).collect()
 }
 
 fn figure(
