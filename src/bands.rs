@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::display::metres;
 use crate::error::InputKind;
 use crate::{Error, Result};
 
@@ -213,7 +214,7 @@ impl Imagery {
         }
         match (self.ground_sampling_distance, other.ground_sampling_distance) {
             (Some(trained), Some(given)) if (given / trained - 1.0).abs() > 0.05 => {
-                Some(format!("pixels of {given} m, not {trained} m"))
+                Some(format!("pixels of {}, not {}", metres(given), metres(trained)))
             }
             _ => None,
         }

@@ -10,6 +10,16 @@ use serde::{Serialize, Serializer};
 use crate::files::write_whole;
 use crate::{Error, Result};
 
+/// Metres to the centimetre: `10 m`, `6.72 m`.
+///
+/// ```
+/// assert_eq!(lcz::display::metres(6.720_84), "6.72 m");
+/// assert_eq!(lcz::display::metres(10.0), "10 m");
+/// ```
+pub fn metres(metres: f64) -> String {
+    format!("{} m", (metres * 100.0).round() / 100.0)
+}
+
 /// A share in per cent, with one decimal; a share above 0 that rounds to 0 is `<0.1 %`.
 ///
 /// ```

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use lcz::data::so2sat::{self, So2Sat};
 use lcz::data::{BandStatistics, ClassCount, Patches, Summary};
-use lcz::display::percent;
+use lcz::display::{metres, percent};
 use lcz::figures::{self, Caption, Composite, Source};
 use lcz::scene::{CloudFilter, Product, ProductShares};
 use lcz::{Bands, Progress};
@@ -177,7 +177,7 @@ fn gallery(patches: &Patches) -> lcz::Result<figures::Figure> {
 impl Report {
     fn print(&self) -> anyhow::Result<()> {
         let Summary { imagery, .. } = &self.summary;
-        let pixel = imagery.ground_sampling_distance.map_or("? m".to_owned(), |metres| format!("{metres} m"));
+        let pixel = imagery.ground_sampling_distance.map_or("? m".to_owned(), metres);
         output::line(&self.summary.name)?;
         output::line(format!(
             "  patches     {} of {1} x {1} pixels ({pixel}, {2})",

@@ -387,7 +387,7 @@ pub struct LabelOptions {
     #[command(flatten)]
     labels: Labels,
 
-    /// Layer of a GeoPackage [default: its only one]
+    /// Layer of a GeoPackage, or band of a GeoTIFF by description or number [default: its only one]
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
 

@@ -236,6 +236,7 @@ pub fn map_with(
     };
     let (map_scores, filtered_scores) = (score(&classified.map)?, score(&filtered)?);
     let metres = grid.pixel_metres();
+    grid.warn_of_scale(place);
     let resampled = view.grid() != view.source();
     let report = MapReport {
         sample: model.sample(),
@@ -255,13 +256,13 @@ pub fn map_with(
         seconds: classified.seconds,
         classified_per_second: classified.classified as f64 / classified.seconds,
         mean_confidence: classified.confidence / classified.classified as f64,
-        classes: ClassArea::of(&classified.map, &table, metres.map(|[across, down]| across * down)),
+        classes: ClassArea::of(&classified.map, &table, grid.pixel_area()),
         truth: map_scores,
         filtered_truth: filtered_scores,
         labels,
         files: names.as_ref().map(Names::shown).unwrap_or_default(),
     };
-    let figure = figure(model, &report, &classified, truth.as_ref(), &table, grid.north(), (output, &data))?;
+    let figure = figure(model, &report, &classified, truth.as_ref(), &table, grid, (output, &data))?;
     if let (Some(files), Some(names)) = (classified.files.take(), &names) {
         let mut files = files.complete()?;
         files.extend(figure.written(names.folder(), names.stem())?);
@@ -454,7 +455,7 @@ fn figure(
     classified: &Classification,
     truth: Option<&Array2<u8>>,
     table: &ClassNumbers,
-    north: Option<f64>,
+    grid: &Grid,
     (output, data): (&MapOutput<'_>, &str),
 ) -> Result<Figure> {
     let of_zones = (0..table.classes().len()).all(|k| table.classes().zone(k).is_some());
@@ -497,7 +498,8 @@ fn figure(
         truth: truth.map(|truth| truth.mapv(index)),
         seen: classified.seen.as_ref(),
         pixel_metres: report.pixel_metres,
-        north,
+        pixel_area: grid.pixel_area(),
+        north: grid.north(),
         notes: notes.join("; "),
     };
     let provenance = Provenance {

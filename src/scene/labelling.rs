@@ -36,12 +36,15 @@ impl Labelling {
             return self.rasterise(path, bands.grid(), bands.path());
         }
         self.check_raster(path)?;
-        let mut labels = LabelRaster::open(path, &self.classes)?;
+        let raster = GeoTiff::open(path)?.class_band(self.layer.as_deref(), "labels")?;
+        let mut labels = LabelRaster::of_raster(&raster, &self.classes)?;
         if let Some(crs) = &self.crs {
             labels = labels.with_crs(crs.clone());
         }
-        if self.reproject && bands.grid().multiple(labels.grid()).is_err() {
-            let report = LabelReport { reprojected: true, ..labels.report().clone() };
+        // Labels on the grid that the bands had before their pixels were made square follow them.
+        let follows = dates[0].oblong_grid().is_some_and(|grid| grid.multiple(labels.grid()).is_ok());
+        if (self.reproject || follows) && bands.grid().multiple(labels.grid()).is_err() {
+            let report = LabelReport { reprojected: !follows, ..labels.report().clone() };
             labels = warp(&labels, &bands, progress)?.described(report);
         }
         Ok(labels)
@@ -61,7 +64,7 @@ impl Labelling {
         let path = path.as_ref();
         if !Polygons::are_in(path) {
             self.check_raster(path)?;
-            let raster = GeoTiff::open(path)?;
+            let raster = GeoTiff::open(path)?.class_band(self.layer.as_deref(), "classes")?;
             let report = LabelReport::new(path, &raster.grid().crs, raster.grid().crs != grid.crs);
             return Ok((classes_on(&raster, grid, &self.classes)?, report));
         }
@@ -92,9 +95,9 @@ impl Labelling {
             let advice = "fields are for polygons: give a .shp, .gpkg, .kml or .geojson";
             return Err(Error::file(path, problem, advice));
         }
-        if self.layer.is_some() || self.codes.is_some() || self.all_touched {
-            let problem = "a raster has no layers, codes and edges";
-            let advice = "leave --layer, --codes and --all-touched out: they are for polygons";
+        if self.codes.is_some() || self.all_touched {
+            let problem = "a raster has no codes and edges";
+            let advice = "leave --codes and --all-touched out: they are for polygons";
             return Err(Error::file(path, problem, advice));
         }
         Ok(())

@@ -60,7 +60,8 @@ pub struct Labelling {
     pub crs: Option<Crs>,
     /// Whether labels on another coordinate system or grid are brought to that of the bands.
     pub reproject: bool,
-    /// The layer of a GeoPackage; it need not be named where there is one only.
+    /// The layer of a GeoPackage, or the band of a raster by its description or number (from 1 on); it need not be named
+    /// where there is one only.
     pub layer: Option<String>,
     /// What the codes of the polygons' field of classes mean; `classes` are then the table's.
     pub codes: Option<Codes>,
@@ -132,9 +133,11 @@ impl Polygons {
             labelling.group_field.as_ref().map(|name| find_field(path, fields, name)).transpose()?;
         let is_kml = layer.is_kml;
 
+        let stray: Vec<bool> = (1..=layer.shapes.len()).map(|number| layer.is_stray(number)).collect();
         let (mut labelled, mut groups) = (Vec::new(), Vec::new());
         let (mut unlabelled, mut first_unlabelled, mut natural) = (0, None, false);
-        for (number, (rings, mut record)) in (1..).zip(layer.shapes.into_iter().zip(layer.records)) {
+        let shapes = (1..).zip(layer.shapes.into_iter().zip(layer.records));
+        for (number, (rings, mut record)) in shapes.filter(|(number, _)| !stray[number - 1]) {
             let refuse = |problem: String, advice: &str| {
                 Err(Error::input(format!("{}, polygon {number}", path.display()), problem, advice))
             };

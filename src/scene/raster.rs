@@ -1,4 +1,4 @@
-//! A file of bands: a GeoTIFF, or a JPEG 2000 image of a Sentinel-2 product.
+//! A file of bands: a GeoTIFF, or a JPEG 2000 image of a Sentinel-2 product; or one of these brought to square pixels.
 
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use super::band_tags::BandTags;
 use super::geotiff::GeoTiff;
 use super::grid::{Grid, Window};
 use super::jpeg2000::Jpeg2000;
+use super::resampled::ResampledRaster;
 use crate::Result;
 
 /// A file of one or more bands on one grid.
@@ -19,6 +20,8 @@ pub enum Raster {
     GeoTiff(GeoTiff),
     /// A band of a Sentinel-2 product.
     Jpeg2000(Jpeg2000),
+    /// Either, brought to square pixels.
+    Resampled(Box<ResampledRaster>),
 }
 
 impl From<GeoTiff> for Raster {
@@ -33,6 +36,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) => file.path(),
             Self::Jpeg2000(file) => file.path(),
+            Self::Resampled(square) => square.file().path(),
         }
     }
 
@@ -41,6 +45,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) => file.grid(),
             Self::Jpeg2000(file) => file.grid(),
+            Self::Resampled(square) => square.grid(),
         }
     }
 
@@ -49,6 +54,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) => file.bands(),
             Self::Jpeg2000(_) => 1,
+            Self::Resampled(square) => square.file().bands(),
         }
     }
 
@@ -57,6 +63,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) => file.no_data(),
             Self::Jpeg2000(file) => file.no_data(),
+            Self::Resampled(square) => square.file().no_data(),
         }
     }
 
@@ -65,6 +72,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) => file.tags(),
             Self::Jpeg2000(file) => file.tags(),
+            Self::Resampled(square) => square.file().tags(),
         }
     }
 
@@ -73,6 +81,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) => file.description(),
             Self::Jpeg2000(file) => file.description(),
+            Self::Resampled(square) => square.file().description(),
         }
     }
 
@@ -87,6 +96,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) => file.read(window, no_data),
             Self::Jpeg2000(file) => file.read(window, no_data),
+            Self::Resampled(square) => square.read(window, no_data),
         }
     }
 
@@ -95,6 +105,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) => file.check_single(of),
             Self::Jpeg2000(_) => Ok(()),
+            Self::Resampled(square) => square.file().check_single(of),
         }
     }
 }
