@@ -1,4 +1,4 @@
-//! How often the intervals of the evaluation table hold the truth: `cargo bench --bench coverage [-- FOLDER]`.
+//! How often the intervals of the evaluation table contain the true value: `cargo bench --bench coverage [-- FOLDER]`.
 //!
 //! Synthetic data sets with known truth, 2,000 per setting, on one thread. Each finished setting is appended to
 //! `coverage.csv` in the folder (`figures` by default) and skipped when the study is run again, so that it can be
@@ -152,7 +152,7 @@ fn one_of(shares: ndarray::ArrayView1<'_, f64>, random: &mut ChaCha8Rng) -> usiz
     drawn.unwrap_or(shares.len() - 1)
 }
 
-/// The truth about a world: its measures on very many samples, and the parts of those that are means over the
+/// The true values of a simulated population: its measures on very many samples, and the parts of those that are means over the
 /// classes that a data set holds.
 struct Truth {
     card: Scorecard,
@@ -190,7 +190,7 @@ impl Truth {
     }
 }
 
-/// Counts, measure by measure, the data sets with an interval and those whose interval holds the truth.
+/// Counts, measure by measure, the data sets with an interval and those whose interval contains the true value.
 #[derive(Default)]
 struct Counts(BTreeMap<String, (usize, usize)>);
 
@@ -288,14 +288,14 @@ fn grouped(k: usize, skew: f64, groups: usize, unequal: f64, seed: u64) -> Lines
 /// Data sets for human performance: 1,000 samples of 17 classes, fewer data sets since each fits a model.
 const EXPERT_SETS: usize = 500;
 
-/// How far the estimate is from what new experts reach (in the name of its line), and the coverage of the interval of
+/// Difference of the estimate to the score of new experts (in the name of its line), and the coverage of the interval of
 /// one expert against the others.
 fn experts_of(kind: &str, experts: usize) -> Lines {
     let mut random = ChaCha8Rng::seed_from_u64(experts as u64);
     let confused: Vec<usize> = (0..17).map(|_| random.gen_range(1..17)).collect();
     let mut errors = Vec::new();
     let mut counts = Counts::default();
-    // What a new panel reaches of the reference, and one expert of the others, in the long run.
+    // Expected scores of a new panel against the reference, and of one expert against the others.
     let mut truth = [0.0, 0.0];
     let mut estimates = Vec::new();
     for _ in 0..EXPERT_SETS {
@@ -308,7 +308,7 @@ fn experts_of(kind: &str, experts: usize) -> Lines {
         };
         let tied = tied_at_random(&panel, &mut random);
         truth[0] += right(&tied);
-        // One more expert against a majority of M − 1 of them.
+        // Another expert against the majority of M − 1 experts.
         let fewer = votes(&pi, experts - 1, &mut random);
         let one = tied_at_random(&votes(&pi, 1, &mut random), &mut random);
         let confusion = ConfusionMatrix::of(&tied_at_random(&fewer, &mut random), &one).expect("a matrix");

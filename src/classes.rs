@@ -110,7 +110,7 @@ impl Zone {
         ZONES[self.number() - 1].1
     }
 
-    /// The name in words.
+    /// The name, such as `dense trees`.
     pub fn name(self) -> &'static str {
         ZONES[self.number() - 1].2
     }
@@ -194,7 +194,7 @@ impl Classes {
         Ok(Self(names))
     }
 
-    /// The usual list for `k` label columns in a file that does not say: 17 are the zones, 10 the
+    /// The usual list for `k` label columns in a file that does not name its classes: 17 are the zones, 10 the
     /// built zones; any other count is numbered from 1.
     pub fn of_count(k: usize) -> Self {
         match k {
@@ -204,7 +204,7 @@ impl Classes {
         }
     }
 
-    /// As [`of_count`](Self::of_count), for a count that a file states.
+    /// As [`of_count`](Self::of_count), with a check of the count, which a file states.
     ///
     /// # Errors
     /// No class, or more than [`MOST`](Self::MOST).
@@ -285,8 +285,8 @@ impl Classes {
         let text = text.trim();
         let by_code = |text: &str| {
             let same = |k: &usize| self.0[*k] == text;
-            let alike = |k: &usize| self.0[*k].eq_ignore_ascii_case(text);
-            (0..self.len()).find(same).or_else(|| (0..self.len()).find(alike))
+            let any_case = |k: &usize| self.0[*k].eq_ignore_ascii_case(text);
+            (0..self.len()).find(same).or_else(|| (0..self.len()).find(any_case))
         };
         let by_number = |text: &str| {
             let number: f64 = text.parse().ok()?;

@@ -122,7 +122,7 @@ proptest! {
 }
 
 #[test]
-fn all_that_is_left_is_chosen_where_more_is_asked_for() {
+fn all_that_is_left_is_chosen_where_more_is_requested() {
     let h = Features::new(array![[0.0], [1.0], [8.0]]);
     assert_eq!(k_centres(&h, &[1], 9).unwrap(), [2, 0]);
     assert_eq!(k_centres(&h, &[], 2).unwrap(), [0, 2]);

@@ -84,7 +84,7 @@ fn probabilities_are_those_of_quadratic_and_linear_discriminant_analysis() {
 }
 
 #[test]
-fn spectra_like_hong_kongs_are_told_apart_rare_class_included() {
+fn spectra_like_hong_kongs_are_separated_rare_class_included() {
     let (train, labels) = hong_kong(1);
     let (test, reference) = hong_kong(2);
     let model = fit(&train, &labels);

@@ -139,7 +139,7 @@ fn the_papers_sce_splits_by_the_truth_and_so_is_not_zero_for_a_calibrated_classi
 }
 
 #[test]
-fn a_temperature_without_a_minimum_says_which_bound_it_hit() {
+fn a_temperature_without_a_minimum_has_its_bound() {
     let classes = Classes::named(["a", "b"]).unwrap();
     let z = Logits::new(classes.clone(), array![[2.0, 0.0], [0.0, 1.0]]).unwrap();
     let fit = |indices| TemperatureFit::of(&z, &Labels::new(classes.clone(), indices).unwrap()).unwrap();
@@ -149,10 +149,10 @@ fn a_temperature_without_a_minimum_says_which_bound_it_hit() {
     let wrong = fit(vec![1, 0]);
     assert_eq!(wrong.bound, Some(Bound::Hottest));
     assert_near(wrong.loss_after, 2_f64.ln(), 1e-4);
-    let alike = Logits::new(classes.clone(), array![[3.0, 3.0], [0.0, 0.0]]).unwrap();
-    let flat = TemperatureFit::of(&alike, &Labels::new(classes.clone(), vec![0, 0]).unwrap()).unwrap();
+    let uniform = Logits::new(classes.clone(), array![[3.0, 3.0], [0.0, 0.0]]).unwrap();
+    let flat = TemperatureFit::of(&uniform, &Labels::new(classes.clone(), vec![0, 0]).unwrap()).unwrap();
     assert_eq!((flat.temperature, flat.bound), (Temperature::ONE, None));
-    // A vector scaling of what can be told apart has no minimum either.
+    // A vector scaling of separable classes has no minimum either.
     let vector = VectorFit::of(&z, &Labels::new(classes, vec![0, 1]).unwrap()).unwrap();
     assert!(vector.loss_after < 1e-6);
 }

@@ -14,7 +14,7 @@ use lcz::synthetic::Synthetic;
 use lcz::{Bands, Classes, Imagery, Labels, Probabilities, Votes, Zone};
 use ndarray::{Array1, Array2, Array3, Array4, array, s};
 
-/// Eight pixels a side and three bands keep the tests quick.
+/// Patches of 8 × 8 pixels and three bands keep the tests quick.
 fn small() -> Imagery {
     Imagery {
         patch_size: 8,
@@ -184,7 +184,7 @@ fn choices_of_ten_experts_next_to_the_label_are_counted() {
         },
         |patches| patches.votes().map(drop),
     );
-    assert!(message.contains("'votes', row 0") && message.contains("one column a class"), "{message}");
+    assert!(message.contains("'votes', row 0") && message.contains("one column per class"), "{message}");
 }
 
 #[test]
@@ -349,14 +349,14 @@ fn the_name_of_a_class_or_band_may_hold_a_comma() {
 #[test]
 fn chunks_that_cut_through_many_patches_are_read_by_whole_blocks() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hostile.h5");
+    let path = folder.path().join("unfavourable.h5");
     let file = hdf5::File::create(&path).unwrap();
     let all = images(0..230, 3);
     let dataset = file.new_dataset::<f32>().shape((230, 8, 8, 3)).chunk((100, 2, 4, 2)).deflate(1);
     dataset.create("sen2").unwrap().write(&all).unwrap();
     file.close().unwrap();
     let patches = open(&path);
-    assert!(patches.hostile_layout().unwrap().contains("chunks of 100 x 2 x 4 x 2"));
+    assert!(patches.unfavourable_chunks().unwrap().contains("chunks of 100 x 2 x 4 x 2"));
     for range in [0..230, 95..105, 199..230, 3..4, 99..201] {
         assert_eq!(patches.images(range.clone()).unwrap(), all.slice(s![range, .., .., ..]));
     }
@@ -470,10 +470,10 @@ fn what_only_looks_like_plain_floats_is_read_as_written() {
 }
 
 #[test]
-fn hostile_chunks_are_read_by_several_threads_at_once() {
+fn unfavourable_chunks_are_read_by_several_threads_at_once() {
     use rayon::prelude::*;
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hostile.h5");
+    let path = folder.path().join("unfavourable.h5");
     let all = images(0..230, 3);
     {
         let file = hdf5::File::create(&path).unwrap();
@@ -524,7 +524,7 @@ fn a_damaged_chunk_and_a_file_cut_short_are_named() {
 }
 
 /// The index of chunks is a B-tree of version 1: a node's first key, which states the length of the first chunk, is 24 bytes
-/// behind its signature. HDF5's call that reads a chunk writes that many bytes, its call that tells the length names the
+/// behind its signature. HDF5's call that reads a chunk writes that many bytes, its call that returns the length names the
 /// layout's.
 #[test]
 fn a_chunk_whose_stated_length_is_not_the_layouts_is_refused() {
@@ -837,7 +837,7 @@ fn a_single_file_is_split_in_its_order_on_request() {
     let path = folder.path().join("so2sat.h5");
     write(&path, 203, None);
     let so2sat = So2Sat::open(&path).unwrap().split_by(SplitBy::Position);
-    assert_eq!(so2sat.split_in_words().unwrap(), "by position in the file");
+    assert_eq!(so2sat.split_description().unwrap(), "by position in the file");
     let (training, test) = so2sat.split_80_20().unwrap();
     assert_eq!((training.len(), test.len()), (163, 40));
     assert_eq!(test.images(0..1).unwrap(), images(163..164, 3));
@@ -862,19 +862,19 @@ fn a_single_file_with_groups_is_split_by_them() {
     assert_eq!(training.len() + validation.len() + test.len(), 203);
     let (t, v, s) = (groups(&training).len(), groups(&validation).len(), groups(&test).len());
     let words = format!("by group: {t} for training, {v} for validation, {s} for testing");
-    assert_eq!(so2sat.split_in_words().unwrap(), words);
+    assert_eq!(so2sat.split_description().unwrap(), words);
 
-    // Without enough groups it is split by position, unless groups were asked for.
+    // Without enough groups it is split by position, unless groups were requested.
     let few = folder.path().join("few.h5");
     write(&few, 90, None);
     let so2sat = So2Sat::open(&few).unwrap();
-    assert_eq!(so2sat.split_in_words().unwrap(), "by position in the file");
+    assert_eq!(so2sat.split_description().unwrap(), "by position in the file");
     let error = so2sat.split_by(SplitBy::Group).splits().unwrap_err().to_string();
     assert!(error.contains("2 groups, too few to split by; "), "{error}");
 }
 
 #[test]
-fn a_folder_gives_its_three_files_or_says_which_is_missing() {
+fn a_folder_gives_its_three_files_or_names_the_missing_one() {
     let folder = tempfile::tempdir().unwrap();
     let error = So2Sat::open(folder.path()).err().unwrap().to_string();
     assert!(error.contains("no training.h5, validation.h5 or testing.h5 in this folder"), "{error}");
@@ -969,7 +969,7 @@ fn a_seed_gives_the_same_synthetic_files_byte_for_byte_with_any_number_of_thread
 }
 
 #[test]
-fn the_synthetic_set_has_every_class_in_every_split_other_cities_to_test_on_and_says_what_it_is() {
+fn the_synthetic_set_has_every_class_in_every_split_other_cities_to_test_on_and_is_marked_as_synthetic() {
     let (training, validation, test) = So2Sat::open(synthetic()).unwrap().splits().unwrap();
     assert_eq!([training.len(), validation.len(), test.len()], [1200, 300, 500]);
     let mut cities = Vec::new();

@@ -531,15 +531,16 @@ fn a_reliability_diagram_tells_overconfident_from_underconfident_and_leaves_empt
     assert_eq!(bins[0][3..], ["0", "", "", "", "", "", ""]);
     assert!(rows.iter().any(|row| row[3].is_empty() && row[1] == row[2]), "points of the curve");
     let decoded = Decoded::of(figure.png());
-    let (too_sure, not_sure_enough) = (decoded.count([0xE6, 0x9F, 0x00]), decoded.count([0xA6, 0xCE, 0xE4]));
-    assert!(too_sure > 100 && not_sure_enough > 100, "{too_sure}, {not_sure_enough}");
+    let (overconfident, underconfident) =
+        (decoded.count([0xE6, 0x9F, 0x00]), decoded.count([0xA6, 0xCE, 0xE4]));
+    assert!(overconfident > 100 && underconfident > 100, "{overconfident}, {underconfident}");
     assert_eq!(texts(&figure).iter().filter(|text| *text == "ECE 0.479, n = 3").count(), 2);
     assert!(decoded.width < 1060, "wider than a column: {}", decoded.width);
     assert!(reliability::<Reliability>(&[], Agreement::Accuracy, &caption()).is_err());
 }
 
 #[test]
-fn each_band_has_a_bar_as_long_as_its_share_and_values_that_are_no_shares_are_refused() -> Result<()> {
+fn each_band_has_a_bar_as_long_as_its_share_and_values_that_are_not_shares_are_refused() -> Result<()> {
     let bands = Bands::named(["B2", "B8", "B12"])?;
     let figure = band_importance(&bands, &[0.5, 0.125, 0.375], &caption())?;
     assert!(figure.csv().ends_with("band,importance\nB2,0.5\nB8,0.125\nB12,0.375\n"), "{}", figure.csv());
@@ -547,8 +548,8 @@ fn each_band_has_a_bar_as_long_as_its_share_and_values_that_are_no_shares_are_re
     assert_eq!(bars.len(), 3);
     assert!((bars[1] / bars[0] - 0.25).abs() < 0.01 && (bars[2] / bars[0] - 0.75).abs() < 0.01, "{bars:?}");
     refused(band_importance(&bands, &[1.0], &caption()), "1 values for 3 bands");
-    refused(band_importance(&bands, &[0.5, -0.5, 0.0], &caption()), "no share");
-    refused(band_importance(&bands, &[0.5, f64::NAN, 0.0], &caption()), "no share");
+    refused(band_importance(&bands, &[0.5, -0.5, 0.0], &caption()), "not a share");
+    refused(band_importance(&bands, &[0.5, f64::NAN, 0.0], &caption()), "not a share");
     // A forest without a split: all zero.
     band_importance(&bands, &[0.0; 3], &caption())?;
     Ok(())

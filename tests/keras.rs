@@ -126,7 +126,7 @@ fn resnet_50_of_keras_gives_its_log_probabilities_and_features() {
 }
 
 #[test]
-fn a_file_that_is_no_resnet_50_after_all_is_refused_in_one_line() {
+fn a_file_that_is_not_a_resnet_50_is_refused_in_one_line() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("weights.h5");
     let mut layers = frozen().course.layers;

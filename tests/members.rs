@@ -228,5 +228,5 @@ fn the_run_of_an_ensemble_is_evaluated_as_one_model_and_its_members_differ_by_th
         |folder: &Path| run::resume_ensemble(folder, &Changes::default(), Device::Cpu, &mut Silent).unwrap();
     assert_eq!(resume(&folder).unwrap().len(), 2);
     assert_eq!(Run::open(&folder).unwrap().classifier(Device::Cpu).unwrap().members(&test).unwrap(), said);
-    assert!(resume(&alone).is_none(), "one network is no ensemble");
+    assert!(resume(&alone).is_none(), "one network is not an ensemble");
 }

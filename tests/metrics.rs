@@ -38,8 +38,8 @@ fn labels(classes: &Classes, value: &Value) -> Labels {
 #[track_caller]
 fn assert_close(got: f64, wanted: f64, what: &str) {
     let same = (got.is_nan() && wanted.is_nan()) || got.total_cmp(&wanted).is_eq(); // NaN, ∞
-    let alike = same || (got - wanted).abs() <= 1e-12 * wanted.abs().max(1.0);
-    assert!(alike, "{what}: {got}, not {wanted}");
+    let close = same || (got - wanted).abs() <= 1e-12 * wanted.abs().max(1.0);
+    assert!(close, "{what}: {got}, not {wanted}");
 }
 
 /// Every score of a matrix against scikit-learn's.
@@ -209,7 +209,7 @@ fn kappa_of_one_class_alone_is_not_a_number_and_json_says_null() {
     let json = serde_json::to_value(&scores).unwrap();
     assert!(json["kappa"].is_null() && json["classes"][1]["recall"].is_null());
     assert_eq!(json["overall_accuracy"], 1.0);
-    // Sea and land are no zones, and nobody voted: these keys are left out.
+    // Sea and land are not zones, and nobody voted: these keys are left out.
     assert!(json.get("built_accuracy").is_none() && json.get("votes").is_none());
 }
 

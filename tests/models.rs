@@ -20,7 +20,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::SafeTensors;
 
-/// A file of the real data, or `None` (said aloud) where it is not at hand. With `LCZ_REAL_DATA` set,
+/// A file of the real data, or `None` (printed) where it is not available. With `LCZ_REAL_DATA` set,
 /// a missing file is a failure.
 fn real_data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from);

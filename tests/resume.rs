@@ -204,7 +204,7 @@ fn hidden(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn ctrl_c_keeps_the_step_and_says_how_to_go_on() {
+fn ctrl_c_keeps_the_step_and_prints_how_to_resume() {
     let place = Place::new();
     let child = start(place.train("run", &["--epochs", "500", "--set", "training.patience=0"]));
     while !place.path("run/history.csv").exists() {
@@ -241,7 +241,7 @@ fn a_run_that_goes_on_to_more_epochs_is_one_that_had_them_from_the_start() {
     assert!(place.result("short") == place.result("long"));
     let config = fs::read_to_string(place.path("short/config.toml")).unwrap();
     assert!(config.contains("epochs = 4"), "{config}");
-    refuses(place.resume("short", &["--epochs", "3"]), &["3 epochs where 4 are done", "ask for more"]);
+    refuses(place.resume("short", &["--epochs", "3"]), &["3 epochs where 4 are done", "choose more epochs"]);
 }
 
 fn refuses(command: Command, wanted: &[&str]) {

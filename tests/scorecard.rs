@@ -260,7 +260,7 @@ fn a_label_that_is_not_the_majority_is_warned_of() {
 }
 
 #[test]
-fn a_calibrated_classifier_is_not_told_apart_and_an_overconfident_one_is() {
+fn a_calibrated_classifier_is_not_rejected_and_an_overconfident_one_is() {
     let row = |right: f64, groups: Option<&[i32]>| {
         let (p, y) = calibrated(600, 0.7, right, 5);
         let mut reference = Reference::new(&y);
@@ -375,7 +375,7 @@ fn estimated_human_performance_is_what_new_experts_reach() {
 }
 
 #[test]
-fn one_vote_per_sample_says_nothing_of_other_experts() {
+fn one_vote_per_sample_gives_no_estimate_of_other_experts() {
     let (p, y) = calibrated(200, 0.7, 0.55, 1);
     let votes = Votes::new(y.classes().clone(), y.one_hot().view().mapv(|y| y as f32)).unwrap();
     let card =

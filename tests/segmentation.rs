@@ -1,4 +1,4 @@
-//! Networks that give each pixel a class: held against Keras, learning, saved, stopped and gone on with.
+//! Segmentation networks: compared with Keras, trained, saved, interrupted and resumed.
 
 use std::collections::BTreeMap;
 
@@ -142,8 +142,8 @@ fn narrow_networks_give_and_learn_what_they_do_in_keras() {
     }
 }
 
-/// Images of two textures and plain ground, each in a part of its own: upright stripes, dots, nothing. A pixel
-/// alone tells little. Some pixels have no class.
+/// Images of two textures and plain ground, each in a part of its own: upright stripes, dots, nothing. A single
+/// pixel is not informative. Some pixels have no class.
 fn textures(count: usize, size: usize, seed: u64) -> Data {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut masks = Array3::zeros((count, size, size));
@@ -188,7 +188,7 @@ fn training(epochs: usize) -> Training {
 }
 
 #[test]
-fn textures_are_told_apart_pixel_by_pixel_and_scored_by_the_metrics_of_patches() {
+fn textures_are_segmented_pixel_by_pixel_and_scored_by_the_metrics_of_patches() {
     let (train, test) = (textures(32, 32, 1), textures(8, 32, 2));
     for (encoder, epochs) in [(Encoder::Plain, 15), (Encoder::EfficientnetB0, 15)] {
         let mut network = train.network(&small(encoder), 3);
@@ -333,7 +333,7 @@ fn an_ensemble_of_networks_of_pixels_is_their_mean() {
 }
 
 #[test]
-fn what_cannot_be_learnt_from_is_refused_in_one_line_before_any_work() {
+fn unusable_training_data_are_refused_in_one_line_before_any_work() {
     let data = textures(4, 32, 3);
     let refused = |network: &mut dyn Model, set: Masked<'_>, training: &Training, part: &str| {
         let before = network.weights();

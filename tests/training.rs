@@ -107,7 +107,7 @@ fn one_seed_gives_the_same_bits_at_any_number_of_threads_and_another_seed_others
 }
 
 #[test]
-fn crops_are_drawn_from_the_seed_alone_and_change_what_is_learnt() {
+fn crops_are_drawn_from_the_seed_alone_and_change_the_weights() {
     let (patches, labels) = landscapes(1, 40, 16, 3);
     let labels = labels.one_hot();
     let trained = |threads: usize, crops: f64| {
@@ -192,7 +192,7 @@ fn the_seed_of_training_alone_changes_order_and_dropout() {
 }
 
 #[test]
-fn what_can_be_learnt_is_learnt() {
+fn separable_patterns_are_learned() {
     let (patches, labels) = landscapes(1, 192, 16, 4);
     let (unseen, unseen_labels) = landscapes(2, 96, 16, 4);
     for optimizer in [Optimizer::Nadam, Optimizer::Adam, Optimizer::Sgd] {
@@ -208,7 +208,7 @@ fn what_can_be_learnt_is_learnt() {
 }
 
 #[test]
-fn labels_without_a_pattern_are_learnt_by_heart() {
+fn labels_without_a_pattern_are_memorised() {
     let patches = noise(1, 32, 8, 5);
     let mut indices: Vec<usize> = (0..32).map(|n| n % 5).collect();
     indices.shuffle(&mut ChaCha8Rng::seed_from_u64(2));
@@ -534,7 +534,7 @@ fn smoothed_labels_hold_the_confidence_down() {
 }
 
 #[test]
-fn distributions_are_learnt_down_to_their_entropy() {
+fn distributions_are_learned_down_to_their_entropy() {
     let (patches, labels) = landscapes(1, 60, 8, 3);
     let shares = [[0.8, 0.1, 0.1], [0.0, 0.5, 0.5], [0.3, 0.3, 0.4]];
     let y = Array2::from_shape_fn((60, 3), |(n, k)| shares[labels.indices()[n]][k]);

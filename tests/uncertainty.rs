@@ -48,8 +48,8 @@ fn fleiss_kappa_is_that_of_statsmodels_also_with_a_class_that_nobody_chose() {
     let votes = |counts: Array2<f32>| Votes::new(Classes::of_count(5), counts).unwrap();
     let counts = table(&case["votes"]).mapv(|v| v as f32);
     assert_close(fleiss_kappa_score(&votes(counts)).unwrap(), number(&case["kappa"]), "kappa");
-    let unlike = votes(array![[2.0, 0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 2.0]]);
-    refused(&fleiss_kappa_score(&unlike).unwrap_err(), "votes, row 1: 3 votes");
+    let unequal = votes(array![[2.0, 0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 2.0]]);
+    refused(&fleiss_kappa_score(&unequal).unwrap_err(), "votes, row 1: 3 votes");
     let single = votes(array![[1.0, 0.0, 0.0, 0.0, 0.0]]);
     refused(&fleiss_kappa_score(&single).unwrap_err(), "two at least");
     let unanimous = votes(array![[4.0, 0.0, 0.0, 0.0, 0.0], [4.0, 0.0, 0.0, 0.0, 0.0]]);
@@ -184,7 +184,7 @@ fn draw(p: ArrayView1<'_, f64>, rng: &mut ChaCha8Rng) -> usize {
     p.iter().position(hit).unwrap_or(p.len() - 1)
 }
 
-/// Predictions that are too sure by a factor of 2 in the logits, labels, and ten votes, drawn from the truth.
+/// Overconfident predictions, by a factor of 2 in the logits, labels, and ten votes, drawn from the truth.
 fn drawn(rng: &mut ChaCha8Rng, n: usize) -> (Probabilities, Labels, LabelDistributions) {
     let classes = Classes::of_count(4);
     let z =

@@ -28,7 +28,7 @@ pub struct DebiasedError {
 }
 
 impl DebiasedError {
-    /// Of confidences and outcomes: 0 and 1, or shares of votes. A bin of one sample tells nothing. Shape: N, N.
+    /// Of confidences and outcomes: 0 and 1, or shares of votes. Bins of one sample are ignored. Shape: N, N.
     ///
     /// # Errors
     /// No sample, different lengths, no bin, or a confidence outside 0–1: names the row.

@@ -74,7 +74,7 @@ pub fn class_calibration_errors(p: &Probabilities, y: &impl Target, bins: Bins) 
 
 /// "ACE" after Nixon et al. (2019), *Measuring Calibration in Deep Learning*: the classwise error in
 /// `ranges` bins of equal mass per class. Nixon gives every range the weight 1/R; here it weighs n_b/N,
-/// which is the same but where N is no multiple of R or ties make ranges unequal.
+/// which differs only where N is not a multiple of R or ties make ranges unequal.
 ///
 /// # Errors
 /// No sample, no range, or different lengths or class lists.

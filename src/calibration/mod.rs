@@ -28,7 +28,7 @@
 //! |---|---|
 //! | [`Reliability::average_calibration_error`] | the plain mean of the gaps of the bins that hold samples (Neumann et al. 2018, *Relaxed Softmax*) |
 //! | [`adaptive_calibration_error`] | classwise, with bins of equal mass (Nixon et al. 2019, *Measuring Calibration in Deep Learning*) |
-//! | [`equal_mass_calibration_error`] | of the top label, with bins of equal mass (Nguyen & O'Connor 2015; Mukhoti et al. 2020 say AdaECE) |
+//! | [`equal_mass_calibration_error`] | of the top label, with bins of equal mass (Nguyen & O'Connor 2015; AdaECE in Mukhoti et al. 2020) |
 //!
 //! "SCE" names two: Nixon's *static* calibration error is [`classwise_calibration_error`]; the label
 //! distribution paper's is [`sce_as_in_ldl_paper`].

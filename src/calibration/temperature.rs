@@ -105,7 +105,7 @@ struct Loss {
     labelled: f64,
 }
 
-/// Rows a thread takes at once; the sums over such blocks are added in order, whatever the threads.
+/// Rows a thread takes at once; the sums of the blocks are added in order, independent of the number of threads.
 const BLOCK: usize = 1024;
 
 impl Loss {

@@ -172,7 +172,7 @@ pub(crate) fn architecture(path: &Path) -> Result<toml::Table> {
 /// What a model was trained on: its imagery, and the mean and the standard deviation of each band where it stores them.
 ///
 /// # Errors
-/// The file cannot be read, or is not a model of ours.
+/// The file cannot be read, or was not written by lcz.
 pub(crate) fn trained_on(path: &Path) -> Result<(Imagery, Option<Standardisation>)> {
     #[derive(Deserialize)]
     struct Trained {
@@ -263,7 +263,7 @@ fn network(header: &Header<'_>, device: Device) -> Result<Box<dyn Model>> {
     let Description { architecture, imagery, classes, standardisation, .. } = header.description()?;
     let mut network = build(&architecture, &imagery, &classes, 0, device).map_err(|e| e.within(path))?;
     let mut weights = numbers(&header.tensors).map_err(|problem| not_ours(path, problem))?;
-    // A file does not say which of its tensors are trained; the network does.
+    // A file does not state which of its tensors are trained; the network does.
     for (name, weight) in network.weights().iter() {
         if let Some(read) = weights.get_mut(name) {
             read.trainable = weight.trainable;

@@ -207,7 +207,7 @@ impl Report {
             let names = if cities.is_empty() { String::new() } else { format!(": {}", cities.join(", ")) };
             output::line(format!("  groups      {groups}{names}"))?;
         }
-        if let Some(layout) = &self.summary.hostile_layout {
+        if let Some(layout) = &self.summary.unfavourable_chunks {
             output::line(format!("  slow        {layout}"))?;
         }
         output::line("")

@@ -179,7 +179,7 @@ impl Shuffled {
             blocks.shuffle(&mut rng);
             let block = blocks.iter().map(Range::len).max().unwrap_or(1);
             blocks_a_pool = (pool / block).max(1);
-            // Blocks of hostile chunks may be larger than a pool: then one in memory is enough.
+            // Blocks of unfavourable chunks may be larger than a pool: then one block is in memory.
             ahead = block <= pool;
         }
         let blocks = blocks.into();

@@ -18,7 +18,7 @@ pub struct Summary {
     pub imagery: Imagery,
     /// Whether the file does not state its unit, so that reflectance is assumed.
     pub unit_assumed: bool,
-    /// Where the pixels come from, in the words of the file.
+    /// Provenance, as the file states it.
     pub provenance: String,
     /// The classes, each with its patches where there are labels, its pixels where there are masks.
     pub classes: Vec<ClassCount>,
@@ -26,12 +26,12 @@ pub struct Summary {
     pub unlabelled_pixels: Option<f64>,
     /// How far the experts agree, where there are votes.
     pub votes: Option<VoteAgreement>,
-    /// How many cities or regions, where the file says.
+    /// Number of cities or regions, where the file states them.
     pub groups: Option<usize>,
     /// The names of the cities, where the groups have names.
     pub cities: Vec<String>,
     /// What makes the file slow to read, and how to fix it.
-    pub hostile_layout: Option<String>,
+    pub unfavourable_chunks: Option<String>,
 }
 
 /// A class and its patches.
@@ -60,7 +60,7 @@ impl Summary {
     /// Reads the labels, masks, votes and groups, but no image.
     ///
     /// # Errors
-    /// Labels that are not one-hot, a pixel of a mask that is no class, or a patch without votes (names the row).
+    /// Labels that are not one-hot, a pixel of a mask whose value is not a class, or a patch without votes (names the row).
     pub fn of(patches: &Patches) -> Result<Self> {
         let counts = if patches.has_labels() { Some(patches.labels()?.counts()) } else { None };
         let masks = if patches.has_masks() { Some(patches.masks()?) } else { None };
@@ -83,7 +83,7 @@ impl Summary {
             votes: if patches.has_votes() { Some(VoteAgreement::of(patches)?) } else { None },
             groups: patches.groups().map(|groups| groups.into_iter().collect::<BTreeSet<_>>().len()),
             cities: patches.cities().iter().map(|(_, name)| name.clone()).collect(),
-            hostile_layout: patches.hostile_layout(),
+            unfavourable_chunks: patches.unfavourable_chunks(),
         })
     }
 

@@ -169,7 +169,7 @@ fn bars(drawing: &mut Drawing, area: Area, table: &Reliability, title: &str) {
 fn histogram(drawing: &mut Drawing, area: Area, table: &Reliability, largest: f64, first: bool) {
     let across = unit(true);
     let mut up = Axis::linear(0.0, largest);
-    // The ends alone: the panel is low.
+    // Only the ends are labelled: the panel is low.
     let last = up.ticks.len() - 1;
     for (at, (_, label)) in up.ticks.iter_mut().enumerate() {
         if !first || (at != 0 && at != last) {

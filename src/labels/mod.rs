@@ -253,7 +253,7 @@ impl LabelDistributions {
     }
 }
 
-/// What all rows of samples have in common: the class list, their number, and a choice of them.
+/// Methods of all per-sample types: class list, number of samples, selection.
 macro_rules! rows_of_samples {
     ($name:ident, $rows:ident: $number:ty) => {
         impl $name {
@@ -262,7 +262,7 @@ macro_rules! rows_of_samples {
                 &self.classes
             }
 
-            /// The numbers alone. Shape: (N, K).
+            /// The numbers. Shape: (N, K).
             pub fn into_array(self) -> Array2<$number> {
                 self.$rows
             }

@@ -1,7 +1,7 @@
 //! Means of several predictions: deep ensembles and Monte Carlo dropout.
 //!
 //! Lakshminarayanan, Pritzel & Blundell (2017), *Simple and Scalable Predictive Uncertainty Estimation using
-//! Deep Ensembles*: networks that differ by their seed alone, whose probabilities are averaged. Gal &
+//! Deep Ensembles*: networks that differ only by their seed, whose probabilities are averaged. Gal &
 //! Ghahramani (2016), *Dropout as a Bayesian Approximation*: one network, evaluated several times with
 //! dropout on.
 
@@ -36,7 +36,7 @@ impl Ensemble {
     /// An ensemble of these.
     ///
     /// # Errors
-    /// No member, or members that take other patches or tell other classes apart than the first.
+    /// No member, or members with other imagery or other classes than the first.
     pub fn new(members: Vec<Box<dyn Classifier>>) -> Result<Self> {
         let Some(first) = members.first() else {
             return Err(Error::input("ensemble", "no member", "give at least one"));

@@ -74,7 +74,7 @@ pub trait Classifier: Shared {
         Sample::Patch
     }
 
-    /// Class probabilities, a row per patch, or per pixel: patch by patch and line by line. Shape: (N, K) or (N S S, K).
+    /// Class probabilities, a row per patch, or per pixel: patch by patch and row by row. Shape: (N, K) or (N S S, K).
     ///
     /// # Errors
     /// Other patches than those it was trained on, or that cannot be read.

@@ -105,7 +105,7 @@ pub struct ModelScores {
 /// without dropout.
 ///
 /// # Errors
-/// Data that is unusable, unlabelled, or of another kind than the training data; passes of a model that is no network or
+/// Data that is unusable, unlabelled, or of another kind than the training data; passes of a model that is not a network or
 /// has no dropout.
 pub fn evaluate(
     run: &Run,

@@ -31,9 +31,9 @@ pub struct Outcome {
     pub training_patches: usize,
     /// Patches the best epoch was chosen by.
     pub validation_patches: usize,
-    /// How the data were split, in words.
+    /// Description of the split.
     pub split: String,
-    /// Where the patches are from, as their file says.
+    /// Provenance of the patches, as their file states it.
     pub provenance: String,
     /// All numbers of the network, moving averages included.
     pub parameters: usize,
@@ -255,7 +255,7 @@ impl Begun {
         let done = state.epochs().len();
         if config.training.epochs < done {
             let problem = format!("{} epochs where {done} are done", config.training.epochs);
-            return Err(Error::file(run.folder(), problem, "ask for more"));
+            return Err(Error::file(run.folder(), problem, "choose more epochs"));
         }
         for (before, set) in std::iter::once(&notes.train).chain(&notes.validation).zip(sets.all()) {
             if let Some(change) = before.change(&Fingerprint::of(set)?) {
@@ -326,7 +326,7 @@ fn go_on(
     })
 }
 
-/// Writes each epoch down as it ends, and checkpoints now and then.
+/// Records each epoch as it ends, and writes checkpoints at intervals.
 struct Recorder<'a> {
     run: &'a Run,
     description: Description,

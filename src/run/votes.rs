@@ -12,7 +12,7 @@ use crate::{Error, Result, provenance};
 
 /// Summarises the votes of a file and draws them into a folder, if given: `voting-entropy` (where classes are
 /// zones) and `voting-confusion`. `data` is the provenance of the votes for the figures, for files that
-/// do not say it themselves.
+/// do not state it.
 ///
 /// # Errors
 /// A file without votes, or a folder that cannot be written.

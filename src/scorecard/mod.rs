@@ -11,7 +11,7 @@
 //!   come first.
 //! - **Estimated human performance** ([`Experts`]): what other experts would reach on the same samples.
 //!
-//! Predictions may be classes alone, classes with a confidence, or probabilities: the table holds what can
+//! Predictions may be classes only, classes with a confidence, or probabilities: the table holds what can
 //! be computed of them ([`Predicted`]).
 
 mod calibrated;
@@ -150,7 +150,7 @@ impl Measure {
 /// The available predictions of a classifier.
 #[derive(Debug, Clone, Copy)]
 pub enum Predicted<'a> {
-    /// The classes alone: OA, AA, kappa.
+    /// Classes only: OA, AA, kappa.
     Classes(&'a Labels),
     /// The classes, and the confidence in each (N numbers from 0 to 1): the calibration of the predicted class
     /// too. The confidence need not be that of probabilities: an ensemble's mean of maxima will do.
@@ -174,7 +174,7 @@ impl<'a> Reference<'a> {
         Self { labels, distributions: None, votes: None, groups: None }
     }
 
-    /// With whatever is known of the samples.
+    /// With the references that are available.
     pub(crate) fn of(
         labels: &'a Labels,
         votes: Option<&'a Votes>,

@@ -43,7 +43,7 @@ pub(super) struct Estimate {
 enum Basis {
     /// A smooth measure. Shape: N.
     Influence(Vec<f64>, Bounded),
-    /// A share of some of the samples, besides its influences.
+    /// A share of some of the samples, with its influences.
     Share { right: u64, of: u64, influence: Vec<f64> },
 }
 
@@ -182,7 +182,7 @@ impl<'a> Samples<'a> {
     }
 
     /// `θ = E[−l ln u]`, u the share of samples with at least this confidence, and its influence
-    /// `−l ln u − E[l' / u' ; no surer]`.
+    /// `−l ln u − E[l' / u']`, the expectation over the samples with at most this confidence.
     fn aurc(&self, confidence: &[f64]) -> Result<Estimate> {
         let losses: Vec<f64> = self.right().iter().map(|right| 1.0 - right).collect();
         let value = RiskCoverage::of(confidence, &losses)?.aurc;
@@ -190,12 +190,12 @@ impl<'a> Samples<'a> {
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by(|&a, &b| confidence[b].total_cmp(&confidence[a]));
         let mut influence = vec![0.0; self.len()];
-        let (mut harmonic, mut less_sure) = (0.0, 0.0);
+        let (mut harmonic, mut lower) = (0.0, 0.0);
         for (at, &n) in order.iter().enumerate().rev() {
             let rank = at + 1;
             harmonic += 1.0 / rank as f64;
-            less_sure += losses[n] / rank as f64;
-            influence[n] = losses[n] * harmonic - less_sure;
+            lower += losses[n] / rank as f64;
+            influence[n] = losses[n] * harmonic - lower;
         }
         let mean = influence.iter().sum::<f64>() / total;
         for psi in &mut influence {

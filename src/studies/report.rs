@@ -112,7 +112,7 @@ pub(super) fn write_tables(
     values.captioned(caption).write(&at("csv"))
 }
 
-/// A network and how it is trained, in words.
+/// Description of a network and its training.
 pub(super) fn network(config: &Config) -> String {
     let training = &config.training;
     let network = match &config.model {

@@ -3,7 +3,7 @@
 //! Settles, *Active Learning Literature Survey*, 2009, for entropy and margin; BALD: Houlsby et al. (2011) by dropout as
 //! in Gal, Islam & Ghahramani, *Deep Bayesian Active Learning with Image Data*, ICML 2017; core-set: Sener & Savarese,
 //! *Active Learning for Convolutional Neural Networks: A Core-Set Approach*, ICLR 2018. Distances from class centres
-//! are what Koller, Shahzad & Zhu take for uncertainty; they leave active learning to later work.
+//! are the uncertainty of Koller, Shahzad & Zhu, who do not apply it to active learning.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,7 +31,7 @@ pub enum Acquisition {
     Bald,
     /// The farthest from all that is labelled, by features ([`k_centres`]).
     CoreSet,
-    /// The farthest from the geometric median of the class they are taken for ([`Uncertainty::of_distances`]).
+    /// The farthest from the geometric median of their predicted class ([`Uncertainty::of_distances`]).
     Distance,
 }
 
@@ -126,7 +126,7 @@ impl Uncertainty {
         Self::new(members.entropy().epistemic)
     }
 
-    /// By distance: ‖h(x) − c_k‖, k being the class that x is taken for; where no sample of class k is labelled, the
+    /// By distance: ‖h(x) − c_k‖, k being the predicted class of x; where no sample of class k is labelled, the
     /// nearest centre there is.
     ///
     /// # Errors

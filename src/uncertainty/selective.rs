@@ -18,7 +18,7 @@ pub struct RiskPoint {
 /// Risk against coverage (Geifman & El-Yaniv 2017, *Selective Classification for Deep Neural Networks*).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RiskCoverage {
-    /// A point for each distinct confidence, from the most confident samples alone to all of them: samples that are
+    /// A point for each distinct confidence, from the most confident samples only to all of them: samples that are
     /// equally confident are kept or rejected together.
     pub points: Vec<RiskPoint>,
     /// Area under the curve, `AURC = (1/N) Σ_i risk of the i most confident`, 0 at best (Geifman et al. 2019). Where

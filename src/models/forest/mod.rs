@@ -154,7 +154,7 @@ impl RandomForest {
     ///
     /// For each tree `Σ_nodes (w i − w_l i_l − w_r i_r) / W` over the nodes that split by the feature,
     /// made to sum to 1, and averaged over trees (scikit-learn's `feature_importances_`). It favours
-    /// features with many values, and shares what correlated features say among them.
+    /// features with many values, and divides the importance of correlated features between them.
     ///
     /// # Shape
     /// S · S · C for pixels (row, column, band), 2 C for statistics (means, then deviations).

@@ -21,7 +21,7 @@ pub struct Examples<'a> {
 enum Targets<'a> {
     /// One row per patch.
     Patches(Cow<'a, LabelDistributions>),
-    /// One row per pixel: patch by patch, line by line.
+    /// One row per pixel: patch by patch, row by row.
     Pixels(Cow<'a, Masks>),
 }
 

@@ -119,7 +119,7 @@ pub(super) fn one(
     };
     let (network, _) = train_on_part(start, (&data.pool, &labelled, times), &data.validation)?;
     let asked = match task.acquisition {
-        Some(acquisition) => ask(study, data, &*network, &labelled, (acquisition, task.seed, round))?,
+        Some(acquisition) => acquire(study, data, &*network, &labelled, (acquisition, task.seed, round))?,
         None => Vec::new(),
     };
     let predicted = network.predict(&data.testing.patches)?;
@@ -137,7 +137,7 @@ pub(super) fn one(
 }
 
 /// The positions of the patches that are labelled next, rising.
-fn ask(
+fn acquire(
     study: &ActiveStudy,
     data: &ActiveData,
     network: &dyn Model,

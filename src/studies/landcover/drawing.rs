@@ -100,7 +100,7 @@ pub(super) fn of_cities(
     Ok(Seams::of(&side_by_side.numbers, &overlapping.numbers, size))
 }
 
-/// The figures that the stored outcome alone gives: learning curves and confusion of the first city's networks, confusion
+/// The figures drawn from the stored outcome only: learning curves and confusion of the first city's networks, confusion
 /// of the last date of the real sample.
 pub(super) fn of_outcome(
     outcome: &LandcoverOutcome,

@@ -69,7 +69,7 @@ impl LdlStudy {
 /// What the study found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LdlOutcome {
-    /// Where the patches are from, as their file says.
+    /// Provenance of the patches, as their file states it.
     pub provenance: String,
     /// Test patches.
     pub test_patches: usize,
@@ -126,7 +126,7 @@ impl Study for LdlStudy {
 
     fn open(&self, context: StudyContext<'_>, progress: &mut dyn Progress) -> Result<PatchSets> {
         let sets = PatchSets::open(&self.config, context, self.patches, progress)?;
-        // Checked before hours of training on one-hot labels alone.
+        // Checked before hours of training on one-hot labels only.
         sets.training.patches.distributions()?;
         Ok(sets)
     }

@@ -7,7 +7,7 @@ use crate::metrics::Scores;
 use crate::show::EvcxrDisplay;
 use crate::{LabelDistributions, Labels, Probabilities, Result};
 
-/// A table of models on one test set, a row a model: overall and average accuracy, kappa, cross-entropy and
+/// A table of models on one test set, one row per model: overall and average accuracy, kappa, cross-entropy and
 /// calibration error (15 bins); against the votes too, where there are votes.
 #[derive(Debug, Clone)]
 pub struct Comparison {

@@ -57,7 +57,7 @@ impl EvcxrDisplay for Shown {
     }
 }
 
-/// Draws real data where they are available, else says how to get them there.
+/// Draws real data where they are available, else prints how to get them.
 ///
 /// # Errors
 /// Those of `draw`.
@@ -69,7 +69,7 @@ pub fn with_real<T>(data: Option<T>, draw: impl FnOnce(&T) -> Result<Figure>) ->
 /// Statistics of eleven votes on each of 162,369 real European patches (So2Sat LCZ42, without LCZ 7).
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublishedVotes {
-    /// Which zones experts take for others.
+    /// Which zones experts confuse.
     pub confusion: VotingConfusion,
     /// Voting entropy of patches whose majority is a built zone.
     pub urban: EntropyHistogram,
@@ -90,7 +90,7 @@ const ENTROPY: &str = include_str!("../../../../figures/voting-entropy.csv");
 /// The sums of the real votes, which are part of this crate (the votes themselves are not).
 ///
 /// # Errors
-/// A line of the crate's own numbers that is none; there is no such line.
+/// A line of the crate's own data that cannot be read, which does not occur.
 pub fn published_votes() -> Result<PublishedVotes> {
     let classes = Classes::lcz().without(Zone::LightweightLowRise);
     let mut votes = Array2::<f64>::zeros((classes.len(), classes.len()));
