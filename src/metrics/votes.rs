@@ -12,7 +12,7 @@ pub struct VoteSummary {
     /// How many samples, N.
     pub samples: usize,
     /// Fewest and most votes per sample.
-    pub votes_a_sample: [f64; 2],
+    pub votes_per_sample: [f64; 2],
     /// Share of samples on which all votes agree, 0-1.
     pub unanimous: f64,
     /// Fleiss' kappa; none where samples have different numbers of votes, or one vote, or all votes go to one class.
@@ -24,7 +24,7 @@ pub struct VoteSummary {
     pub krippendorff_alpha: Option<f64>,
     /// Voting entropy of all samples, its mean in nats.
     pub entropy: EntropyHistogram,
-    /// Of those whose majority is a built zone (LCZ 1-10); none where classes are no zones.
+    /// Of those whose majority is a built zone (LCZ 1-10); None where classes are not zones.
     pub urban: Option<EntropyHistogram>,
     /// Of those whose majority is a natural zone (LCZ A-G).
     pub natural: Option<EntropyHistogram>,
@@ -40,6 +40,8 @@ pub struct VoteSummary {
 pub struct ClassVotes {
     /// The class's code.
     pub class: String,
+    /// Code and name.
+    pub name: String,
     /// Samples.
     pub samples: usize,
     /// Mean voting entropy, in nats; NaN (`null` in JSON) of no sample.
@@ -101,6 +103,7 @@ impl VoteSummary {
             let (entropy, unanimous) = share(&|other| other == k);
             ClassVotes {
                 class: classes.code(k).to_owned(),
+                name: classes.name(k),
                 samples: entropy.len(),
                 entropy: entropy.iter().sum::<f64>() / entropy.len() as f64,
                 unanimous,
@@ -115,11 +118,11 @@ impl VoteSummary {
         } else if most < 2.0 {
             "no sample has two votes".to_owned()
         } else {
-            "all votes go to one class, so that chance alone agrees as well".to_owned()
+            "all votes go to one class, so that agreement by chance is the same".to_owned()
         };
         Ok(Self {
             samples: totals.len(),
-            votes_a_sample: [fewest, most],
+            votes_per_sample: [fewest, most],
             unanimous: share(&|_| true).1,
             no_fleiss_kappa: fleiss_kappa.is_none().then_some(reason),
             fleiss_kappa,
