@@ -24,7 +24,7 @@ fn main() {
         let seconds = |reference: Reference<'_>| {
             let started = Instant::now();
             let settings = ScorecardSettings::default();
-            let card = pool.install(|| Scorecard::of(Predicted::Probabilities(&p), reference, settings));
+            let card = pool.install(|| Scorecard::compute(Predicted::Probabilities(&p), reference, settings));
             assert_eq!(card.expect("a table").rows.len(), 25);
             started.elapsed().as_secs_f64()
         };

@@ -223,7 +223,7 @@ fn hdf5_patches(bytes: &[u8], folder: &Path) {
         0 => {
             let patches = || {
                 let patches = So2Sat::open(&path)?.patches()?;
-                Summary::of(&patches)?;
+                Summary::from_patches(&patches)?;
                 patches.band_statistics(&mut Silent)
             };
             check(patches(), &path);

@@ -60,7 +60,7 @@ impl Bands {
     }
 
     /// Bands of a file that names none: So2Sat's where the count fits, else `band 1`, `band 2`, ….
-    pub fn of_count(count: usize) -> Self {
+    pub fn from_count(count: usize) -> Self {
         match count {
             10 => Self::sentinel2(),
             8 => Self::sentinel1(),

@@ -158,16 +158,16 @@ pub struct Classes(Vec<String>);
 impl Classes {
     /// The seventeen zones.
     pub fn lcz() -> Self {
-        Self::of_zones(Zone::all())
+        Self::from_zones(Zone::all())
     }
 
     /// The ten built zones, LCZ 1–10.
     pub fn built() -> Self {
-        Self::of_zones(Zone::all().filter(|zone| zone.is_built()))
+        Self::from_zones(Zone::all().filter(|zone| zone.is_built()))
     }
 
     /// These zones, in this order.
-    pub fn of_zones(zones: impl IntoIterator<Item = Zone>) -> Self {
+    pub fn from_zones(zones: impl IntoIterator<Item = Zone>) -> Self {
         Self(zones.into_iter().map(|zone| zone.code().to_owned()).collect())
     }
 
@@ -196,7 +196,7 @@ impl Classes {
 
     /// The usual list for `k` label columns in a file that does not name its classes: 17 are the zones, 10 the
     /// built zones; any other count is numbered from 1.
-    pub fn of_count(k: usize) -> Self {
+    pub fn from_count(k: usize) -> Self {
         match k {
             17 => Self::lcz(),
             10 => Self::built(),
@@ -204,13 +204,13 @@ impl Classes {
         }
     }
 
-    /// As [`of_count`](Self::of_count), with a check of the count, which a file states.
+    /// As [`from_count`](Self::from_count), with a check of the count, which a file states.
     ///
     /// # Errors
     /// No class, or more than [`MOST`](Self::MOST).
-    pub fn of_columns(k: usize) -> Result<Self> {
+    pub fn from_columns(k: usize) -> Result<Self> {
         Self::check_count(k)?;
-        Ok(Self::of_count(k))
+        Ok(Self::from_count(k))
     }
 
     fn check_count(k: usize) -> Result<()> {

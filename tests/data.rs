@@ -53,7 +53,7 @@ fn write(path: &Path, rows: usize, compression: Option<u8>) {
             labels: Some(&labels),
             votes: Some(votes.view()),
             groups: Some(&groups),
-            ..Rows::of(sen2.view())
+            ..Rows::new(sen2.view())
         };
         writer.append(rows).unwrap();
     }
@@ -261,7 +261,7 @@ fn a_writer_that_does_not_finish_leaves_nothing() {
     let path = folder.path().join("unfinished.h5");
     let layout = Layout::new("sen2", small(), Classes::lcz(), "a test");
     let mut writer = Writer::create(&path, &layout).unwrap();
-    writer.append(Rows::of(images(0..9, 3).view())).unwrap();
+    writer.append(Rows::new(images(0..9, 3).view())).unwrap();
     assert!(!path.exists());
     drop(writer);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -280,7 +280,7 @@ fn a_file_is_replaced_only_on_request_and_only_by_a_whole_one() {
     );
     let overwriting = Layout { overwrite: true, ..refusing };
     let mut writer = Writer::create(&path, &overwriting).unwrap();
-    writer.append(Rows::of(images(0..3, 3).view())).unwrap();
+    writer.append(Rows::new(images(0..3, 3).view())).unwrap();
     assert_eq!(open(&path).len(), 20, "the old file stays until the new one is whole");
     writer.finish().unwrap();
     assert_eq!((open(&path).len(), open(&path).provenance()), (3, "the second"));
@@ -293,27 +293,27 @@ fn rows_that_would_spoil_a_file_are_refused() {
     let layout = Layout::new("sen2", small(), Classes::lcz(), "a test");
     let mut writer = Writer::create(&path, &layout).unwrap();
     let good = images(0..2, 3);
-    writer.append(Rows { labels: Some(&[0, 16]), ..Rows::of(good.view()) }).unwrap();
+    writer.append(Rows { labels: Some(&[0, 16]), ..Rows::new(good.view()) }).unwrap();
     let mut refuse = |rows: Rows<'_>, words: &str| {
         let error = writer.append(rows).unwrap_err().to_string();
         assert!(error.contains(words) && error.lines().count() == 1, "{error}");
     };
     let mut holed = good.clone();
     holed[[1, 0, 0, 0]] = f32::NAN;
-    refuse(Rows { labels: Some(&[0, 1]), ..Rows::of(holed.view()) }, "row 3: a pixel is NaN or infinite");
-    refuse(Rows { labels: Some(&[0, 17]), ..Rows::of(good.view()) }, "row 3: a label beyond the 17 classes");
-    refuse(Rows { labels: Some(&[0]), ..Rows::of(good.view()) }, "not 2 rows");
+    refuse(Rows { labels: Some(&[0, 1]), ..Rows::new(holed.view()) }, "row 3: a pixel is NaN or infinite");
+    refuse(Rows { labels: Some(&[0, 17]), ..Rows::new(good.view()) }, "row 3: a label beyond the 17 classes");
+    refuse(Rows { labels: Some(&[0]), ..Rows::new(good.view()) }, "not 2 rows");
     let masks = |shape, class| Array3::<u8>::from_elem(shape, class);
     refuse(
-        Rows { masks: Some(masks((2, 8, 8), 17).view()), ..Rows::of(good.view()) },
+        Rows { masks: Some(masks((2, 8, 8), 17).view()), ..Rows::new(good.view()) },
         "row 2: a pixel's class is beyond the 17 classes",
     );
     refuse(
-        Rows { masks: Some(masks((2, 8, 7), 0).view()), ..Rows::of(good.view()) },
+        Rows { masks: Some(masks((2, 8, 7), 0).view()), ..Rows::new(good.view()) },
         "masks of shape (2, 8, 7), not (2, 8, 8)",
     );
-    refuse(Rows::of(good.view()), "other datasets than in the first rows");
-    refuse(Rows::of(images(0..2, 4).view()), "pixels of shape (2, 8, 8, 4)");
+    refuse(Rows::new(good.view()), "other datasets than in the first rows");
+    refuse(Rows::new(images(0..2, 4).view()), "pixels of shape (2, 8, 8, 4)");
     writer.finish().unwrap();
     assert_eq!(open(&path).len(), 2);
 
@@ -333,7 +333,7 @@ fn the_name_of_a_class_or_band_may_hold_a_comma() {
     let imagery = Imagery { bands: Bands::named(["red, edge"]).unwrap(), ..small() };
     let mut writer =
         Writer::create(&path, &Layout::new("patches", imagery, classes.clone(), "a test")).unwrap();
-    writer.append(Rows { labels: Some(&[0, 1]), ..Rows::of(images(0..2, 1).view()) }).unwrap();
+    writer.append(Rows { labels: Some(&[0, 1]), ..Rows::new(images(0..2, 1).view()) }).unwrap();
     writer.finish().unwrap();
     let patches = open(&path);
     assert_eq!(
@@ -767,7 +767,7 @@ fn masks_stay_with_their_patches_in_a_file_and_in_memory() {
         let mut writer = Writer::create(&path, &layout).unwrap();
         for rows in [0..99, 99..200] {
             let (images, masks) = (images(rows.clone(), 3), masks.slice(s![rows, .., ..]));
-            writer.append(Rows { masks: Some(masks), ..Rows::of(images.view()) }).unwrap();
+            writer.append(Rows { masks: Some(masks), ..Rows::new(images.view()) }).unwrap();
         }
         writer.finish().unwrap();
         let stored: Vec<u8> = hdf5::File::open(&path).unwrap().dataset("mask").unwrap().read_raw().unwrap();
@@ -795,7 +795,7 @@ fn masks_stay_with_their_patches_in_a_file_and_in_memory() {
             };
             assert_eq!(of(&without), of(&view).mapv(left));
             assert_eq!(of(&given), of(&view).mapv(left));
-            let summary = Summary::of(&patches).unwrap();
+            let summary = Summary::from_patches(&patches).unwrap();
             assert_eq!(summary.unlabelled_pixels, Some(0.125));
             assert_eq!(
                 summary.classes[0].pixels,
@@ -1014,7 +1014,8 @@ fn a_single_pixel_tells_synthetic_classes_apart_in_part_only() {
     let (training, _, test) = So2Sat::open(synthetic()).unwrap().splits().unwrap();
     let baseline = PixelGaussian::fit(&training, &training.labels().unwrap(), &mut Silent).unwrap();
     let predicted = baseline.predict(&test).unwrap().predicted();
-    let accuracy = ConfusionMatrix::of(&test.labels().unwrap(), &predicted).unwrap().overall_accuracy_score();
+    let accuracy =
+        ConfusionMatrix::from_labels(&test.labels().unwrap(), &predicted).unwrap().overall_accuracy_score();
     assert!((0.35..0.65).contains(&accuracy), "neither chance (0.14) nor a toy: {accuracy}");
 }
 

@@ -237,7 +237,7 @@ fn the_png_is_a_printable_page_that_is_not_blank() {
 fn one_class_and_sixty_four_are_drawn_and_more_are_refused() {
     let square = |k: usize| {
         let counts = Array2::from_elem((k, k), 12_345);
-        ConfusionMatrix::from_counts(Classes::of_count(k), counts).unwrap()
+        ConfusionMatrix::from_counts(Classes::from_count(k), counts).unwrap()
     };
     for k in [1, 3, 10, 64] {
         assert!(confusion_matrix(&square(k), Cells::RowPercent, &caption()).is_ok(), "{k} classes");
@@ -429,7 +429,8 @@ fn radar_is_drawn_from_three_different_numbers() -> Result<()> {
 #[test]
 fn the_csv_of_signatures_has_wavelengths_means_and_deviations() -> Result<()> {
     let patches = labelled(Bands::sentinel2())?;
-    let figure = spectral_signatures(&Signatures::of(&patches, &mut lcz::progress::Silent)?, &caption())?;
+    let figure =
+        spectral_signatures(&Signatures::compute(&patches, &mut lcz::progress::Silent)?, &caption())?;
     let rows = rows(&figure);
     assert_eq!(rows.len(), 170);
     assert_eq!(rows[0][..4], ["1", "2", "B2", "492.4"]);
@@ -518,7 +519,7 @@ fn text_that_xml_forbids_does_not_break_the_svg() {
 fn a_reliability_diagram_tells_overconfident_from_underconfident_and_leaves_empty_bins_empty() {
     // Sure of 0.9 and right half the time; sure of 0.3 and always right.
     let confidence = [0.875, 0.875, 0.3125];
-    let table = Reliability::of_pairs(&confidence, &[true, false, true], Bins::EqualWidth(10)).unwrap();
+    let table = Reliability::from_pairs(&confidence, &[true, false, true], Bins::EqualWidth(10)).unwrap();
     let panels = [("before".to_owned(), &table), ("after".to_owned(), &table)];
     let figure = reliability(&panels, Agreement::Accuracy, &caption()).unwrap();
     let rows = rows(&figure);
@@ -575,7 +576,10 @@ fn a_class_without_samples_has_no_row_among_the_set_sizes() -> Result<()> {
 
 #[test]
 fn a_bar_of_voting_entropy_is_as_high_as_its_share() -> Result<()> {
-    let (urban, natural) = (EntropyHistogram::of(&[0.0, 0.0, 0.0, 0.6])?, EntropyHistogram::of(&[0.0, 1.5])?);
+    let (urban, natural) = (
+        EntropyHistogram::from_entropies(&[0.0, 0.0, 0.0, 0.6])?,
+        EntropyHistogram::from_entropies(&[0.0, 1.5])?,
+    );
     let figure = entropy_bars(&[("urban", &urban), ("natural", &natural)], &caption())?;
     assert!(figure.csv().contains("natural,1.3,inf,1,50\n"), "{}", figure.csv());
     let heights = |fill| bars(&figure, fill, "height").into_iter().filter(|h| *h > 100.0).collect::<Vec<_>>();
@@ -583,7 +587,10 @@ fn a_bar_of_voting_entropy_is_as_high_as_its_share() -> Result<()> {
     assert!((blue[0] / blue[1] - 3.0).abs() < 0.05, "{blue:?}");
     assert!((orange[0] / orange[1] - 1.0).abs() < 0.05 && (blue[1] / orange[0] - 0.5).abs() < 0.05);
     refused(entropy_bars(&[], &caption()), "0 groups");
-    refused(entropy_bars(&[("none", &EntropyHistogram::of(&[])?)], &caption()), "no sample in 'none'");
+    refused(
+        entropy_bars(&[("none", &EntropyHistogram::from_entropies(&[])?)], &caption()),
+        "no sample in 'none'",
+    );
     Ok(())
 }
 
@@ -727,7 +734,7 @@ fn panels_that_do_not_fit_together_are_refused() -> Result<()> {
 fn a_long_risk_coverage_curve_is_thinned_to_two_hundred_points_with_its_ends() -> Result<()> {
     let confidence: Vec<f64> = (0..1000).map(|n| f64::from(n) / 1000.0).collect();
     let losses: Vec<f64> = (0..1000).map(|n| f64::from(u8::from(n % 3 == 0))).collect();
-    let curve = RiskCoverage::of(&confidence, &losses)?;
+    let curve = RiskCoverage::compute(&confidence, &losses)?;
     let rows = rows(&risk_coverage(&[("a".to_owned(), &curve)], &caption())?);
     assert_eq!(rows.len(), 200);
     for (row, point) in [(&rows[0], curve.points[0]), (&rows[199], curve.points[999])] {

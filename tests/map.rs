@@ -123,7 +123,7 @@ fn windows_file(path: &Path, images: &Array4<f32>) {
     let labels: Vec<usize> = (0..images.dim().0).map(|n| n % 17).collect();
     let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), "synthetic, of a test");
     let mut writer = Writer::create(path, &layout).unwrap();
-    writer.append(Rows { labels: Some(&labels), ..Rows::of(images.view()) }).unwrap();
+    writer.append(Rows { labels: Some(&labels), ..Rows::new(images.view()) }).unwrap();
     writer.finish().unwrap();
 }
 

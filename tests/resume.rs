@@ -47,7 +47,7 @@ impl Place {
         fs::create_dir(&folder).unwrap();
         let imagery = Imagery {
             patch_size: 8,
-            bands: Bands::of_count(3),
+            bands: Bands::from_count(3),
             unit: "brightness".to_owned(),
             ..Imagery::so2sat()
         };
@@ -59,7 +59,7 @@ impl Place {
             let images = Array4::from_shape_fn((rows, 8, 8, 3), |(n, ..)| {
                 labels[n] as f32 / 17.0 + random.gen_range(-0.5..0.5)
             });
-            writer.append(Rows { labels: Some(&labels), ..Rows::of(images.view()) }).unwrap();
+            writer.append(Rows { labels: Some(&labels), ..Rows::new(images.view()) }).unwrap();
             writer.finish().unwrap();
         }
     }

@@ -68,7 +68,7 @@ pub fn classwise_calibration_error(p: &Probabilities, y: &impl Target, bins: Bin
 /// # Errors
 /// No sample, no bin, or different lengths or class lists.
 pub fn class_calibration_errors(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<Vec<f64>> {
-    let error = |k| Reliability::of_class(p, y, k, bins).map(|class| class.expected_calibration_error());
+    let error = |k| Reliability::compute_class(p, y, k, bins).map(|class| class.expected_calibration_error());
     (0..p.classes().len()).map(error).collect()
 }
 

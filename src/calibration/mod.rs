@@ -16,7 +16,7 @@
 //! // Three bins: (0.333, 0.667] holds three samples, one of them right; (0.667, 1] holds one.
 //! let confidence = [0.55, 0.55, 0.6, 0.9];
 //! let correct = [false, false, true, true];
-//! let reliability = Reliability::of_pairs(&confidence, &correct, Bins::EqualWidth(3))?;
+//! let reliability = Reliability::from_pairs(&confidence, &correct, Bins::EqualWidth(3))?;
 //! assert!((reliability.expected_calibration_error() - 0.2).abs() < 1e-12);
 //! assert!((reliability.maximum_calibration_error() - 0.7 / 3.0).abs() < 1e-12);
 //! # Ok::<(), lcz::Error>(())

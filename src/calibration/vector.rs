@@ -50,12 +50,12 @@ impl VectorFit {
     /// let classes = Classes::named(["forest", "river"])?;
     /// let z = Logits::new(classes.clone(), ndarray::array![[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])?;
     /// let y = Labels::new(classes, vec![0, 1, 1, 0])?;
-    /// let fit = VectorFit::of(&z, &y)?;
+    /// let fit = VectorFit::fit(&z, &y)?;
     /// assert!(fit.converged && fit.loss_after < fit.loss_before);
     /// let mended = fit.scaling.apply(&z)?;
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(z: &Logits, y: &impl Target) -> Result<Self> {
+    pub fn fit(z: &Logits, y: &impl Target) -> Result<Self> {
         check_samples((z.view().nrows(), z.classes()), y.extent())?;
         if let Some(row) = z.view().outer_iter().position(|row| row.iter().any(|z| !z.is_finite())) {
             return Err(Error::input(

@@ -171,7 +171,7 @@ mod tests {
 
     fn forest() -> RandomForest {
         let classes = Classes::named(["a", "b", "c"]).unwrap();
-        let imagery = Imagery { patch_size: 2, bands: Bands::of_count(3), ..Imagery::so2sat() };
+        let imagery = Imagery { patch_size: 2, bands: Bands::from_count(3), ..Imagery::so2sat() };
         let pixel = |(n, r, c, band): (usize, usize, usize, usize)| {
             ((n * 37 + r * 5 + c * 11 + band * n) % 19) as f32
         };

@@ -44,13 +44,13 @@ impl dyn Model + '_ {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        Description::of(self).save(&self.weights(), path)
+        Description::from_model(self).save(&self.weights(), path)
     }
 }
 
 impl Description {
     /// The description of a network, without its weights.
-    pub fn of(network: &dyn Model) -> Self {
+    pub fn from_model(network: &dyn Model) -> Self {
         Self {
             architecture: network.architecture().clone(),
             imagery: network.imagery().clone(),

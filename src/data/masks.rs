@@ -122,7 +122,7 @@ impl Masks {
             positions.push(position);
         }
         self.check_some(indices.len(), "masks")?;
-        Ok((Labels::of_known(self.classes.clone(), indices), positions))
+        Ok((Labels::from_checked(self.classes.clone(), indices), positions))
     }
 
     /// Refuses masks of which no pixel counts.
@@ -158,7 +158,7 @@ mod tests {
         let error = Masks::new(classes(), values).unwrap_err().to_string();
         assert!(error.starts_with("masks, patch 1, row 2, column 3: class 3 of 3 classes"), "{error}");
         assert!(Masks::new(classes(), Array3::zeros((0, 4, 4))).is_err());
-        assert!(Masks::new(Classes::of_count(256), Array3::zeros((1, 4, 4))).is_err());
+        assert!(Masks::new(Classes::from_count(256), Array3::zeros((1, 4, 4))).is_err());
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Summary {
     ///
     /// # Errors
     /// Labels that are not one-hot, a pixel of a mask whose value is not a class, or a patch without votes (names the row).
-    pub fn of(patches: &Patches) -> Result<Self> {
+    pub fn from_patches(patches: &Patches) -> Result<Self> {
         let counts = if patches.has_labels() { Some(patches.labels()?.counts()) } else { None };
         let masks = if patches.has_masks() { Some(patches.masks()?) } else { None };
         let pixels = masks.as_ref().map(Masks::counts);
@@ -113,13 +113,13 @@ mod tests {
         let imagery = Imagery { patch_size: 1, bands: Bands::named(["B2"]).unwrap(), ..Imagery::so2sat() };
         let classes = Classes::named(["forest", "river"]).unwrap();
         let patches = Patches::in_memory(imagery, classes.clone(), Array4::zeros((4, 1, 1, 1))).unwrap();
-        let bare = Summary::of(&patches).unwrap();
+        let bare = Summary::from_patches(&patches).unwrap();
         assert_eq!(
             (bare.classes[0].patches, bare.classes[0].pixels, bare.unlabelled_pixels),
             (None, None, None)
         );
         let masks = Masks::new(classes.clone(), array![[[1]], [[1]], [[Masks::IGNORED]], [[0]]]).unwrap();
-        let masked = Summary::of(&patches.clone().with_masks(&masks).unwrap()).unwrap();
+        let masked = Summary::from_patches(&patches.clone().with_masks(&masks).unwrap()).unwrap();
         assert_eq!((masked.classes[0].pixels, masked.classes[1].pixels), (Some(1), Some(2)));
         assert_eq!(masked.unlabelled_pixels, Some(0.25));
 
@@ -129,7 +129,7 @@ mod tests {
             .and_then(|patches| patches.with_votes(&Votes::new(classes, votes).unwrap()))
             .and_then(|patches| patches.with_groups(vec![7, 7, -1, 3]))
             .unwrap();
-        let summary = Summary::of(&patches).unwrap();
+        let summary = Summary::from_patches(&patches).unwrap();
         assert_eq!(summary.classes.iter().map(|class| class.patches).collect::<Vec<_>>(), [Some(3), Some(1)]);
         assert_eq!(summary.groups, Some(3));
         let agreement = summary.votes.unwrap();

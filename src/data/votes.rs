@@ -151,7 +151,7 @@ fn of_csv(text: &str, path: &Path) -> Result<Votes> {
             counts.extend_from_slice(&pattern);
         }
     }
-    votes_of(path, Classes::of_zones(zones), counts)
+    votes_of(path, Classes::from_zones(zones), counts)
 }
 
 /// `X7` or `7` or `"G"`.
@@ -207,7 +207,7 @@ fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
         return Err(refuse(&format!("{n} samples of {k} classes")));
     };
     // Ten columns need not be zones.
-    let classes = Classes::of_columns(k).map_err(|e| e.within(path))?;
+    let classes = Classes::from_columns(k).map_err(|e| e.within(path))?;
     let classes = Classes::named((1..=classes.len()).map(|k| format!("class {k}")))?;
     let mut numbers = numbers(kind, body)
         .ok_or_else(|| refuse(&format!("its numbers have the unsupported type '{kind}'")))?;

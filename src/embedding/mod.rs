@@ -142,7 +142,7 @@ impl Embedding {
     ///
     /// # Errors
     /// Another width than 2, or a position that is NaN or infinite (names the row).
-    pub fn of(positions: Array2<f32>, perplexity: f64) -> Result<Self> {
+    pub fn from_positions(positions: Array2<f32>, perplexity: f64) -> Result<Self> {
         if positions.ncols() != 2 {
             let problem = format!("{} coordinates per sample", positions.ncols());
             return Err(Error::input("embedding", problem, "give two"));

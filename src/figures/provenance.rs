@@ -24,7 +24,7 @@ const SVG_ELEMENT: [&str; 2] = ["<metadata>", "</metadata>"];
 ///
 /// ```
 /// use lcz::figures::{Provenance, Source};
-/// let provenance = Provenance { seed: Some(1), ..Provenance::of("synthetic (lcz 0.1.0, seed 1)", Source::Other) };
+/// let provenance = Provenance { seed: Some(1), ..Provenance::new("synthetic (lcz 0.1.0, seed 1)", Source::Other) };
 /// assert!(provenance.synthetic);
 /// assert!(provenance.software.starts_with("lcz "));
 /// ```
@@ -105,7 +105,7 @@ impl fmt::Display for StudyName {
 
 impl Provenance {
     /// Of data with this provenance, drawn by this build.
-    pub fn of(data: impl Into<String>, source: Source) -> Self {
+    pub fn new(data: impl Into<String>, source: Source) -> Self {
         let data = data.into();
         Self {
             software: concat!("lcz ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn all_three_files_say_the_same_of_themselves() {
         let source = Source::Evaluation { run: "runs/<a> & \"b\"".into(), file: "data/testing.h5".into() };
-        let provenance = Provenance { seed: Some(7), ..Provenance::of("synthetic (seed 7)", source) };
+        let provenance = Provenance { seed: Some(7), ..Provenance::new("synthetic (seed 7)", source) };
         let figure = figure().with_provenance(&provenance);
         let folder = tempfile::tempdir().unwrap();
         figure.save(folder.path(), "x").unwrap();
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn the_picture_and_the_drawing_stay_as_they_were() {
         let plain = figure();
-        let told = figure().with_provenance(&Provenance::of("synthetic", Source::Other));
+        let told = figure().with_provenance(&Provenance::new("synthetic", Source::Other));
         let pixels = |png: &[u8]| {
             let mut reader = png::Decoder::new(png).read_info().unwrap();
             let mut pixels = vec![0; reader.output_buffer_size()];

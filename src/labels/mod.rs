@@ -60,7 +60,7 @@ impl Labels {
     }
 
     /// Class indices that are positions in rows of K numbers, and so are classes.
-    pub(crate) fn of_known(classes: Classes, indices: Vec<usize>) -> Self {
+    pub(crate) fn from_checked(classes: Classes, indices: Vec<usize>) -> Self {
         debug_assert!(indices.iter().all(|&k| k < classes.len()));
         Self { classes, indices }
     }

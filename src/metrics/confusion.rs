@@ -109,7 +109,7 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     /// Different lengths or class lists.
-    pub fn of(reference: &Labels, predicted: &Labels) -> Result<Self> {
+    pub fn from_labels(reference: &Labels, predicted: &Labels) -> Result<Self> {
         let mut confusion = Self::empty(reference.classes().clone());
         confusion.add(reference, predicted)?;
         Ok(confusion)
@@ -132,7 +132,7 @@ impl ConfusionMatrix {
     }
 
     /// Counts that are of the right shape because of how they were made.
-    pub(crate) fn of_known(classes: Classes, counts: Array2<u64>) -> Self {
+    pub(crate) fn from_checked(classes: Classes, counts: Array2<u64>) -> Self {
         debug_assert_eq!(counts.dim(), (classes.len(), classes.len()));
         Self { classes, counts }
     }

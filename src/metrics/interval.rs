@@ -195,7 +195,7 @@ pub struct Influence {
 
 impl Influence {
     /// Of a mean of one number per sample.
-    pub fn of_mean(numbers: Vec<f64>) -> Self {
+    pub fn from_values(numbers: Vec<f64>) -> Self {
         let value = numbers.iter().sum::<f64>() / numbers.len() as f64;
         let of_samples = numbers.into_iter().map(|x| x - value).collect();
         Self { value, of_samples }

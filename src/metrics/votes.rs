@@ -65,13 +65,13 @@ impl VoteSummary {
     /// use lcz::metrics::VoteSummary;
     /// use lcz::{Classes, Votes};
     /// let classes = Classes::named(["forest", "river"])?;
-    /// let summary = VoteSummary::of(&Votes::new(classes, ndarray::array![[10.0, 0.0], [5.0, 5.0]])?)?;
+    /// let summary = VoteSummary::from_votes(&Votes::new(classes, ndarray::array![[10.0, 0.0], [5.0, 5.0]])?)?;
     /// assert_eq!(summary.unanimous, 0.5);
     /// assert!((summary.entropy.mean - 2f64.ln() / 2.0).abs() < 1e-12);
     /// assert_eq!(summary.classes[0].percent, [75.0, 25.0]);
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(votes: &Votes) -> Result<Self> {
+    pub fn from_votes(votes: &Votes) -> Result<Self> {
         let counts = votes.counts();
         if counts.nrows() == 0 {
             return Err(Error::input("votes", "no sample", "give the votes of at least one"));
@@ -94,10 +94,10 @@ impl VoteSummary {
         let all_zones = (0..classes.len()).all(|k| classes.zone(k).is_some());
         let kind = |built: bool| -> Result<Option<EntropyHistogram>> {
             let of = |k| classes.zone(k).is_some_and(|zone| zone.is_built() == built);
-            all_zones.then(|| EntropyHistogram::of(&share(&of).0)).transpose()
+            all_zones.then(|| EntropyHistogram::from_entropies(&share(&of).0)).transpose()
         };
 
-        let confusion = VotingConfusion::of(votes, &majority)?;
+        let confusion = VotingConfusion::from_votes(votes, &majority)?;
         let percent = confusion.row_percent();
         let class = |k: usize| {
             let (entropy, unanimous) = share(&|other| other == k);
@@ -127,7 +127,7 @@ impl VoteSummary {
             no_fleiss_kappa: fleiss_kappa.is_none().then_some(reason),
             fleiss_kappa,
             krippendorff_alpha: krippendorff_alpha_score(votes).ok().filter(|alpha| alpha.is_finite()),
-            entropy: EntropyHistogram::of(&entropy)?,
+            entropy: EntropyHistogram::from_entropies(&entropy)?,
             urban: kind(true)?,
             natural: kind(false)?,
             classes: (0..classes.len()).map(class).collect(),

@@ -12,7 +12,7 @@ use crate::{Classes, Error, Imagery, Probabilities, Result};
 /// Models of one kind, trained independently: p̄ = 1/M Σ_m p_m.
 ///
 /// ```no_run
-/// # fn of(train: &lcz::data::Patches, test: &lcz::data::Patches) -> lcz::Result<()> {
+/// # fn example(train: &lcz::data::Patches, test: &lcz::data::Patches) -> lcz::Result<()> {
 /// use lcz::models::{Architecture, Classifier, Ensemble};
 /// use lcz::{Training, progress::Silent, uncertainty::Members};
 /// let mut members: Vec<Box<dyn Classifier>> = Vec::new();
@@ -97,7 +97,7 @@ impl Classifier for Ensemble {
 /// A network whose prediction is the mean of several passes with dropout.
 ///
 /// ```no_run
-/// # fn of(test: &lcz::data::Patches) -> lcz::Result<()> {
+/// # fn example(test: &lcz::data::Patches) -> lcz::Result<()> {
 /// use lcz::models::{Classifier, Device, McDropout};
 /// let network = lcz::checkpoint::load("model.safetensors", Device::Cpu)?;
 /// let p = McDropout::new(network, 20, 0)?.predict(test)?;

@@ -98,10 +98,10 @@ pub trait Classifier: Shared {
         let p = self.predict(patches)?;
         if self.sample() == Sample::Pixel {
             let (labels, positions) = patches.masks()?.labels()?;
-            return Scores::of(&p.select(&positions), &labels, None);
+            return Scores::compute(&p.select(&positions), &labels, None);
         }
         let y = patches.has_distributions().then(|| patches.distributions()).transpose()?;
-        Scores::of(&p, &patches.labels_or_majority()?, y.as_ref())
+        Scores::compute(&p, &patches.labels_or_majority()?, y.as_ref())
     }
 }
 
@@ -191,7 +191,7 @@ impl dyn Model + '_ {
     /// Augmentation rotates, mirrors and crops a mask in the same way as its patch.
     ///
     /// ```no_run
-    /// # fn of(train: &lcz::data::Patches, validation: &lcz::data::Patches) -> lcz::Result<()> {
+    /// # fn example(train: &lcz::data::Patches, validation: &lcz::data::Patches) -> lcz::Result<()> {
     /// use lcz::{Training, models::Architecture, progress::Lines};
     /// let mut network = Architecture::sen2lcz().build_for(train, 0)?;
     /// let training = Training { epochs: 20, ..Training::default() };

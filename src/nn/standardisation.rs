@@ -21,7 +21,7 @@ impl Standardisation {
     ///
     /// # Errors
     /// Patches that cannot be read, or a pixel that is NaN or infinite.
-    pub fn of(patches: &Patches, progress: &mut dyn Progress) -> Result<Self> {
+    pub fn fit(patches: &Patches, progress: &mut dyn Progress) -> Result<Self> {
         let statistics = patches.band_statistics(progress)?;
         let deviation =
             statistics.standard_deviation.iter().map(|&s| if s > 0.0 { s } else { 1.0 }).collect();

@@ -203,8 +203,8 @@ fn noise(architecture: &Architecture, count: usize, seed: u64) -> Result<Patches
     let (imagery, classes) = match architecture.sample() {
         Sample::Patch => (Imagery::so2sat(), Classes::lcz()),
         Sample::Pixel => {
-            let imagery = Imagery { patch_size: 64, bands: Bands::of_count(3), ..Imagery::so2sat() };
-            (imagery, Classes::of_count(10))
+            let imagery = Imagery { patch_size: 64, bands: Bands::from_count(3), ..Imagery::so2sat() };
+            (imagery, Classes::from_count(10))
         }
     };
     let shape = (count, imagery.patch_size, imagery.patch_size, imagery.bands.len());

@@ -8,7 +8,7 @@ use crate::{Progress, Result};
 /// computed from the file.
 ///
 /// # Errors
-/// Settings that [`Scorecard::of`] refuses.
+/// Settings that [`Scorecard::compute`] refuses.
 pub fn score(
     predictions: &Predictions,
     settings: ScorecardSettings,

@@ -160,7 +160,7 @@ impl Samples {
         let members = self
             .rows(|patches| Ok(model.members(patches)?.into_iter().map(|p| p.view().to_owned()).collect()))?;
         let classes = model.classes();
-        let members = members.into_iter().map(|p| Probabilities::of_known(classes.clone(), p)).collect();
+        let members = members.into_iter().map(|p| Probabilities::from_checked(classes.clone(), p)).collect();
         Members::new(members)
     }
 

@@ -171,7 +171,7 @@ fn begin(
     config.training.check()?;
     let train = &sets.train.patches;
     config.model.check_batches(train, config.training.batch_size)?;
-    network.set_standardisation(Standardisation::of(train, progress)?)?;
+    network.set_standardisation(Standardisation::fit(train, progress)?)?;
 
     let baselines = Baselines::fit(&sets.train, progress)?;
     // The training pixels have been read by now; these would else be met after the first epoch.
@@ -182,7 +182,7 @@ fn begin(
     let train = Fingerprint::of(&sets.train)?;
     let validation = sets.validation.as_ref().map(Fingerprint::of).transpose()?;
     let notes = Notes { config: config.clone(), train, validation };
-    let description = Description::of(&*network);
+    let description = Description::from_model(&*network);
     let state = TrainingState::start(network.weights());
     let run = Run::create(folder, |run| {
         run.write_config(config)?;

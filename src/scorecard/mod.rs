@@ -321,7 +321,7 @@ impl Scorecard {
     /// let p = ndarray::Array2::from_shape_fn((100, 2), |(_, k)| [0.75, 0.25][k]);
     /// let p = Probabilities::new(classes.clone(), p)?;
     /// let labels = Labels::new(classes, (0..100).map(|n| n % 2).collect())?;
-    /// let table = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&labels), ScorecardSettings::default())?;
+    /// let table = Scorecard::compute(Predicted::Probabilities(&p), Reference::new(&labels), ScorecardSettings::default())?;
     /// let ece = table.row(Measure::ExpectedCalibrationError).expect("of probabilities");
     /// assert!((ece.value - 0.25).abs() < 1e-12 && ece.interval.is_none());
     /// // A calibrated classifier would show far less, and the squared error is not 0.
@@ -329,7 +329,7 @@ impl Scorecard {
     /// assert!(ece.debiased.is_some_and(|squared| squared.lower > 0.0));
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(
+    pub fn compute(
         predicted: Predicted<'_>,
         reference: Reference<'_>,
         settings: ScorecardSettings,
@@ -340,7 +340,7 @@ impl Scorecard {
     /// The same, reporting how many rounds are done.
     ///
     /// # Errors
-    /// As [`of`](Self::of).
+    /// As [`compute`](Self::compute).
     pub fn with_progress(
         predicted: Predicted<'_>,
         reference: Reference<'_>,
@@ -442,7 +442,7 @@ impl fmt::Display for Scorecard {
 /// Each smooth measure with its influences: for the difference of two classifiers on the same samples.
 ///
 /// # Errors
-/// As [`Scorecard::of`].
+/// As [`Scorecard::compute`].
 pub(crate) fn influences(
     predicted: Predicted<'_>,
     reference: Reference<'_>,
@@ -504,7 +504,7 @@ impl Samples<'_> {
         };
         match (&self.confidence, outcome) {
             (Some(confidence), Some(outcome)) if self.groups.is_none() && self.len() >= FEWEST_FOR_SQUARE => {
-                DebiasedError::of(confidence, &outcome, self.bins, level).map(Some)
+                DebiasedError::compute(confidence, &outcome, self.bins, level).map(Some)
             }
             _ => Ok(None),
         }

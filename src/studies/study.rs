@@ -113,7 +113,7 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
             data_checksum: test.map(sum),
             seed: Some(seed),
             configuration: Some(sum(value_of(self)?)),
-            ..Provenance::of(data, Source::Study { name: Self::NAME })
+            ..Provenance::new(data, Source::Study { name: Self::NAME })
         })
     }
 

@@ -134,7 +134,7 @@ fn redrawn(
         }
         Source::Votes { file } => {
             let file = data.unwrap_or(Path::new(file));
-            let summary = VoteSummary::of(&read_votes(file)?)?;
+            let summary = VoteSummary::from_votes(&read_votes(file)?)?;
             named(figure, vote_figures(file, Some(&record.provenance.data), &summary)?)
         }
         Source::Study { name } => {

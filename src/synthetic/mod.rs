@@ -267,7 +267,7 @@ fn append(writer: &mut Writer, patches: &[Patch]) -> Result<()> {
         labels: Some(&labels),
         votes: Some(votes.view()),
         groups: Some(&groups),
-        ..Rows::of(images)
+        ..Rows::new(images)
     })
 }
 

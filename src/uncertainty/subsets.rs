@@ -68,7 +68,7 @@ impl Uncertainty {
     ///
     /// # Errors
     /// No sample.
-    pub fn of_votes(y: &LabelDistributions) -> Result<Self> {
+    pub fn from_votes(y: &LabelDistributions) -> Result<Self> {
         Self::new(y.entropy())
     }
 
@@ -76,7 +76,7 @@ impl Uncertainty {
     ///
     /// # Errors
     /// No sample.
-    pub fn of_predictions(p: &Probabilities) -> Result<Self> {
+    pub fn from_predictions(p: &Probabilities) -> Result<Self> {
         Self::new(p.entropy())
     }
 

@@ -40,8 +40,8 @@ pub fn import_keras(path: impl AsRef<Path>, fusion: Fusion, device: Device) -> R
     let advice = format!("give a Keras weight file of {name} (lcz import --help lists the networks)");
     let refuse = |problem: String| Error::file(path, problem, advice.clone());
     let (architecture, weights): (Architecture, Weights) = read.map_err(refuse)?;
-    let imagery = Imagery { bands: Bands::of_count(bands), ..Imagery::so2sat() };
-    let classes = Classes::of_columns(classes).map_err(|e| e.within(path))?;
+    let imagery = Imagery { bands: Bands::from_count(bands), ..Imagery::so2sat() };
+    let classes = Classes::from_columns(classes).map_err(|e| e.within(path))?;
     let mut network = build(&architecture, &imagery, &classes, 0, device)?;
     network.set_weights(&weights).map_err(|e| refuse(e.to_string()))?;
     network.set_standardisation(Standardisation::identity(bands))?;

@@ -139,7 +139,7 @@ impl<'a> Lines<'a> {
                 _ => return Err(self.error(1, format!("column '{column}'"), FORMS)),
             }
         }
-        Classes::of_columns(names.len()).map_err(|e| e.within(self.path))?;
+        Classes::from_columns(names.len()).map_err(|e| e.within(self.path))?;
         let counted = names.iter().zip(1..).all(|(name, k): (_, usize)| name.parse() == Ok(k));
         let classes = match classes {
             Some(classes) if classes.len() == names.len() => classes.clone(),
@@ -148,7 +148,7 @@ impl<'a> Lines<'a> {
                     format!("{} columns of probabilities for {} classes", names.len(), classes.len());
                 return Err(self.error(1, problem, "give one column per class"));
             }
-            None if counted && matches!(names.len(), 10 | 17) => Classes::of_count(names.len()),
+            None if counted && matches!(names.len(), 10 | 17) => Classes::from_count(names.len()),
             None => Classes::named(names.iter().copied())
                 .map_err(|_| self.error(1, "two columns of one name", "give each class one column"))?,
         };

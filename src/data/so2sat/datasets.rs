@@ -231,7 +231,7 @@ fn check_chunks(dataset: &Dataset) -> std::result::Result<(), String> {
 pub(crate) fn read_classes(file: &File, path: &Path, columns: Option<usize>) -> Result<Classes> {
     match name_list(file, path, "classes")? {
         Some(names) => Classes::named(names).map_err(|e| e.at(attribute(path, "classes"))),
-        None => columns.map_or(Ok(Classes::lcz()), Classes::of_columns).map_err(|e| e.within(path)),
+        None => columns.map_or(Ok(Classes::lcz()), Classes::from_columns).map_err(|e| e.within(path)),
     }
 }
 
@@ -248,7 +248,7 @@ pub(super) fn read_imagery(
     let of_so2sat = dataset != "patches";
     let mut imagery = Imagery {
         patch_size: size,
-        bands: Bands::of_count(channels),
+        bands: Bands::from_count(channels),
         ground_sampling_distance: of_so2sat.then_some(10.0),
         unit: match dataset {
             "sen2" => "reflectance",

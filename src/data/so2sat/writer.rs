@@ -76,7 +76,7 @@ pub struct Rows<'a> {
 impl<'a> Rows<'a> {
     /// Pixels only.
     #[allow(clippy::needless_pass_by_value, reason = "a view is as small as a reference to it")]
-    pub fn of(images: ArrayView4<'a, f32>) -> Self {
+    pub fn new(images: ArrayView4<'a, f32>) -> Self {
         Self { images, sen1: None, labels: None, votes: None, groups: None, masks: None }
     }
 }
@@ -96,7 +96,7 @@ impl<'a> Rows<'a> {
 /// let path = folder.path().join("patches.h5");
 /// let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), "zeros, for an example");
 /// let mut writer = Writer::create(&path, &layout)?;
-/// writer.append(Rows::of(ndarray::Array4::zeros((5, 32, 32, 10)).view()))?;
+/// writer.append(Rows::new(ndarray::Array4::zeros((5, 32, 32, 10)).view()))?;
 /// writer.finish()?;
 /// assert_eq!(So2Sat::open(&path)?.patches()?.len(), 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

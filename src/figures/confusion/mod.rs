@@ -68,7 +68,7 @@ pub fn confusion_matrix(confusion: &ConfusionMatrix, cells: Cells, caption: &Cap
 /// use lcz::labels::VotingConfusion;
 /// use lcz::{Classes, Votes};
 /// let votes = Votes::new(Classes::named(["forest", "river"])?, ndarray::array![[9.0, 1.0], [0.0, 10.0]])?;
-/// let confusion = VotingConfusion::of(&votes, &votes.majority(None)?)?;
+/// let confusion = VotingConfusion::from_votes(&votes, &votes.majority(None)?)?;
 /// let figure = figures::voting_confusion(&confusion, &Caption::new("Votes", "synthetic"))?;
 /// assert!(figure.csv().contains("forest,river,1,10\n"));
 /// # Ok::<(), lcz::Error>(())

@@ -182,7 +182,7 @@ impl Classifier for RandomForest {
         let mut p = Array2::zeros((patches.len(), self.classes.len()));
         for batch in patches.batches(BATCH) {
             let (range, images) = batch?;
-            let x = self.settings.features.of(&images);
+            let x = self.settings.features.extract(&images);
             let mut rows = p.slice_mut(ndarray::s![range, ..]);
             let pairs = rows.axis_iter_mut(Axis(0)).into_par_iter().zip(x.axis_iter(Axis(0)));
             pairs.for_each(|(mut p, x)| {
@@ -210,7 +210,7 @@ impl FeatureSet {
     ///
     /// # Panics
     /// Never: the numbers are those of the array.
-    pub fn of(self, images: &Array4<f32>) -> Array2<f32> {
+    pub fn extract(self, images: &Array4<f32>) -> Array2<f32> {
         let (n, height, width, bands) = images.dim();
         match self {
             Self::Pixels => {

@@ -40,7 +40,7 @@ pub(super) fn of_cities(
     progress: &mut dyn Progress,
 ) -> Result<Seams> {
     let (city, out) = (&cities[0], context.out);
-    let provenance = Provenance { seed: Some(0), ..Provenance::of(city.provenance.clone(), Source::Other) };
+    let provenance = Provenance { seed: Some(0), ..Provenance::new(city.provenance.clone(), Source::Other) };
     let save = |name: &str, figure: Figure| figure.with_provenance(&provenance).save(out, name);
     let caption = |title: String| Caption::new(title, city.provenance.clone());
 

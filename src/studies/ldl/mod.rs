@@ -250,8 +250,8 @@ fn logits(network: &dyn Model, data: &PatchSets) -> Result<(Logits, Logits)> {
 fn fit(data: &PatchSets, variant: &LabelVariant, z: &Logits) -> Result<(Temperature, StoredTemperature)> {
     let LabelledSet { patches, labels, y } = &data.validation;
     let fit = match variant.labels {
-        LabelKind::OneHot => TemperatureFit::of(z, labels),
-        LabelKind::Votes | LabelKind::Posterior => TemperatureFit::of(z, y),
+        LabelKind::OneHot => TemperatureFit::fit(z, labels),
+        LabelKind::Votes | LabelKind::Posterior => TemperatureFit::fit(z, y),
     }?;
     let stored = StoredTemperature {
         temperature: fit.temperature.value(),

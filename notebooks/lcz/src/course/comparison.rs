@@ -37,7 +37,7 @@ impl Comparison {
     /// # Errors
     /// Predictions of other samples or classes.
     pub fn add(&mut self, name: &str, p: &Probabilities) -> Result<()> {
-        let scores = Scores::of(p, &self.labels, self.votes.as_ref())?;
+        let scores = Scores::compute(p, &self.labels, self.votes.as_ref())?;
         let calibration = expected_calibration_error(p, &self.labels, Bins::default())?;
         let mut row = vec![name.to_owned()];
         let numbers = [

@@ -87,7 +87,7 @@ mod tests {
     fn the_hardest_class_is_found_in_the_matrix() {
         // Recalls 9/10, 5/10 and 12/20, precisions 9/10, 5/14 and 12/16; the fourth class has no sample.
         let counts = array![[9, 1, 0, 0], [1, 5, 4, 0], [0, 8, 12, 0], [0, 0, 0, 0]];
-        let confusion = ConfusionMatrix::from_counts(Classes::of_count(4), counts).unwrap();
+        let confusion = ConfusionMatrix::from_counts(Classes::from_count(4), counts).unwrap();
         let codes = confusion.classes().codes().to_vec();
         assert!(is_correct(&check_hardest(&codes[1], &confusion)));
         hint(check_hardest(&codes[0], &confusion), "compare the recall");
@@ -95,7 +95,7 @@ mod tests {
         hint(check_hardest("Paris", &confusion), "no class");
         // The same recalls, but the lowest precision elsewhere.
         let counts = array![[9, 0, 1, 0], [0, 5, 5, 0], [0, 0, 6, 4], [0, 0, 0, 0]];
-        let confusion = ConfusionMatrix::from_counts(Classes::of_count(4), counts).unwrap();
+        let confusion = ConfusionMatrix::from_counts(Classes::from_count(4), counts).unwrap();
         hint(check_hardest(&codes[2], &confusion), "lowest precision");
     }
 }
