@@ -160,7 +160,7 @@ fn a_training_goes_as_on_the_processor() {
         for (a, b) in losses[0].iter().zip(&losses[1]) {
             assert!((a - b).abs() < 0.02 * a.max(0.1), "{architecture:?}: {losses:?}");
         }
-        assert!(losses[1][3] < losses[1][0], "{architecture:?}: nothing was learnt: {losses:?}");
+        assert!(losses[1][3] < losses[1][0], "{architecture:?}: the loss did not fall: {losses:?}");
     }
 }
 
@@ -231,7 +231,7 @@ fn pixels_get_the_probabilities_and_the_training_that_the_processor_gives_them()
         for (a, b) in losses[0].iter().zip(&losses[1]) {
             assert!((a - b).abs() < 0.02 * a.max(0.1), "{settings:?}: {losses:?}");
         }
-        assert!(losses[1][3] < losses[1][0], "{settings:?}: nothing was learnt: {losses:?}");
+        assert!(losses[1][3] < losses[1][0], "{settings:?}: the loss did not fall: {losses:?}");
     }
 }
 

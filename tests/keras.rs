@@ -177,7 +177,7 @@ fn the_so2sat_project_s_networks_give_the_reference_outputs() {
 }
 
 #[test]
-fn a_file_that_is_no_resnet_50_after_all_is_refused_in_one_line() {
+fn a_file_that_is_not_a_resnet_50_is_refused_in_one_line() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("weights.h5");
     let mut layers = frozen().course.layers;

@@ -3,9 +3,9 @@
 python3 benches/peers/run.py [--busy] [--models sen2lcz mlp resnet50] [--modes train infer] [--rounds 9]
                              [--levels avx2 avx512]
 
-Float32, Adam, two threads unless told otherwise; batch 32 to train and 256 to infer; random patches of
+Float32, Adam, two threads by default; batch 32 to train and 256 to infer; random patches of
 32 × 32 × 10. The peers are installed into target/peers on first use (some 7 GB, most of it for GPUs, which are not
-used). Nothing else should run meanwhile; --busy then times each again beside a process that keeps one core busy.
+used). Nothing else should run meanwhile; --busy then times each again while another process keeps one core busy.
 Compiled PyTorch needs a C++ compiler.
 """
 
@@ -50,7 +50,7 @@ def measure(command, given, mode):
     return json.loads(done.stdout[done.stdout.index("{"):]), None
 
 
-def beside_another(command, given, mode):
+def with_another_process(command, given, mode):
     """As `measure`, while another process keeps one core busy."""
     other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
@@ -103,7 +103,7 @@ def main():
                 commands.append(command)
         if given.busy:
             for row, command in zip(rows, commands):
-                busy = beside_another(command, given, mode)
+                busy = with_another_process(command, given, mode)
                 row["busy_samples_per_second"] = busy and busy["samples_per_second"]
         if given.json:
             for row in rows:

@@ -1,4 +1,4 @@
-//! `lcz import`: weights that Keras has trained, as a run.
+//! `lcz import`: make a run of weights trained with Keras.
 
 use std::path::PathBuf;
 

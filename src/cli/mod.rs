@@ -33,7 +33,7 @@ mod votes;
 use std::ffi::OsString;
 
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
-use lcz::models::Device;
+use lcz::models::{Architecture, Device};
 
 use options::{Common, Context};
 use progress::Terminal;
@@ -52,7 +52,7 @@ pub struct Cli {
     common: Common,
 }
 
-/// The verbs, and what each does.
+/// The verbs, each with its help text.
 macro_rules! verbs {
     ($($name:ident($verb:ty),)*) => {
         #[derive(Debug, Subcommand)]
@@ -145,6 +145,12 @@ pub fn command() -> Command {
     command.before_help(help).before_long_help(None).help_template(TEMPLATE)
 }
 
+/// The models that the command of this usage takes.
+pub fn models(usage: &str) -> String {
+    let forest = if usage.contains("lcz train") { ", forest" } else { "" };
+    Architecture::NAMES.join(", ") + forest
+}
+
 /// The setting that an unknown option means, where the command of this usage has settings.
 pub fn setting(option: &str, usage: &str) -> Option<&'static str> {
     let name = option.trim_start_matches('-').replace('-', "_");
@@ -176,7 +182,7 @@ impl Cli {
         }
     }
 
-    /// Does what the arguments say.
+    /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
         use Verb::{Devices, Eurosat, Info, Map, Patches, Rasterise, Reproduce, Score, Synth, Train, Votes};
         let Common { device, json, threads, .. } = self.common;

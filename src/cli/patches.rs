@@ -166,7 +166,7 @@ fn figure(
     };
     let figure = figures::cut_scene(&picture, &Caption::new("How the scene was cut", data.clone()))?;
     let provenance =
-        figures::Provenance { seed: Some(cutting.seed), ..figures::Provenance::of(data, Source::Other) };
+        figures::Provenance { seed: Some(cutting.seed), ..figures::Provenance::new(data, Source::Other) };
     Ok(Some(figure.with_provenance(&provenance)))
 }
 

@@ -505,7 +505,7 @@ fn figure(
     let provenance = Provenance {
         seed: output.seed,
         configuration: output.configuration.clone(),
-        ..Provenance::of(data, Source::Other)
+        ..Provenance::new(data, Source::Other)
     };
     Ok(figures::map(&picture, &Caption::new(title, data))?.with_provenance(&provenance))
 }

@@ -205,7 +205,7 @@ impl MapScores {
         let (reference, predicted): (Vec<usize>, Vec<usize>) =
             both.map(|(&truth, &map)| (usize::from(truth) - 1, usize::from(map) - 1)).unzip();
         let (pixels, scored) = (known().count(), reference.len() as f64);
-        let confusion = ConfusionMatrix::of(
+        let confusion = ConfusionMatrix::from_labels(
             &Labels::new(classes.clone(), reference)?,
             &Labels::new(classes.clone(), predicted)?,
         )?;

@@ -37,7 +37,7 @@ where
     Cpu: Backend<E>,
 {
     let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(5));
-    let imagery = Imagery { patch_size: size, bands: Bands::of_count(3), ..Imagery::so2sat() };
+    let imagery = Imagery { patch_size: size, bands: Bands::from_count(3), ..Imagery::so2sat() };
     let mut network: B::Module<E, Cpu> =
         settings.module(&mut Builder::new(&device, &mut random, &imagery, 4));
     let mut draw = |len: usize| -> Vec<E> {

@@ -75,7 +75,7 @@ pub trait Classifier: Shared {
         Sample::Patch
     }
 
-    /// Class probabilities, a row per patch, or per pixel: patch by patch and line by line. Shape: (N, K) or (N S S, K).
+    /// Class probabilities, a row per patch, or per pixel: patch by patch and row by row. Shape: (N, K) or (N S S, K).
     ///
     /// # Errors
     /// Other patches than those it was trained on, or that cannot be read.
@@ -99,10 +99,10 @@ pub trait Classifier: Shared {
         let p = self.predict(patches)?;
         if self.sample() == Sample::Pixel {
             let (labels, positions) = patches.masks()?.labels()?;
-            return Scores::of(&p.select(&positions), &labels, None);
+            return Scores::compute(&p.select(&positions), &labels, None);
         }
         let y = patches.has_distributions().then(|| patches.distributions()).transpose()?;
-        Scores::of(&p, &patches.labels_or_majority()?, y.as_ref())
+        Scores::compute(&p, &patches.labels_or_majority()?, y.as_ref())
     }
 }
 
@@ -192,7 +192,7 @@ impl dyn Model + '_ {
     /// Augmentation rotates, mirrors and crops a mask in the same way as its patch.
     ///
     /// ```no_run
-    /// # fn of(train: &lcz::data::Patches, validation: &lcz::data::Patches) -> lcz::Result<()> {
+    /// # fn example(train: &lcz::data::Patches, validation: &lcz::data::Patches) -> lcz::Result<()> {
     /// use lcz::{Training, models::Architecture, progress::Lines};
     /// let mut network = Architecture::sen2lcz().build_for(train, 0)?;
     /// let training = Training { epochs: 20, ..Training::default() };

@@ -329,7 +329,7 @@ impl EuroSat {
             for batch in positions.chunks(BATCH) {
                 let images = self.images(batch)?;
                 let labels: Vec<usize> = batch.iter().map(|&k| self.images[k].1).collect();
-                writer.append(Rows { labels: Some(&labels), ..Rows::of(images.view()) })?;
+                writer.append(Rows { labels: Some(&labels), ..Rows::new(images.view()) })?;
                 progress.advance(batch.len() as u64, "");
             }
             writer.finish()?;

@@ -149,7 +149,7 @@ impl<'a> WindowPlan<'a> {
                     writer.append(Rows {
                         labels: Some(&labels),
                         groups: Some(&groups),
-                        ..Rows::of(images.view())
+                        ..Rows::new(images.view())
                     })?;
                     progress.advance(sites.len() as u64, "");
                 }

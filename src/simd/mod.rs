@@ -145,7 +145,7 @@ impl Level {
 ///
 /// # Safety
 /// Once [`check`](Self::check) has returned, [`run`](Self::run) must be sound on any processor that has the instructions
-/// of `L`, whatever safe code has put into the fields that it can reach.
+/// of `L`, for any values of the fields that safe code can set.
 pub(crate) unsafe trait Kernel {
     /// Panics unless the slices have the lengths that the loop relies on.
     fn check(&self);

@@ -5,7 +5,7 @@ pip install tensorflow-cpu==2.21.0; python make_resnet50.py
 `standard` is keras.applications.ResNet50 with 10 bands and 17 classes, `course` the course's variant as
 benches/peers/keras_networks.py has it. Keras computes in f64. The weights are too many to keep: `number` makes each
 of them from its tensor's name and place, here and in tests/keras.rs. Layers and tensors are listed in the order of the
-file that Keras's `save` writes; for each tensor its name there, its sides, and the kind that says how it spreads.
+file that Keras's `save` writes; for each tensor its name there, its sides, and the kind that sets its spread.
 """
 
 import json

@@ -23,7 +23,7 @@ use crate::{Bands, Classes, Error, Imagery, Result};
 ///
 /// A ResNet-50 whose first block is half as wide as its first convolution is the course's (ε of batch norm 1e-3),
 /// any other that of `keras.applications` (ε 1.001e-5, zeros around the maps before the first convolution and
-/// maximum): a weight file does not say.
+/// maximum): a weight file does not state these.
 ///
 /// # Errors
 /// A missing file, one that is not a Keras weight file, or tensors that are of none of these networks.
@@ -38,19 +38,18 @@ pub fn import_keras(path: impl AsRef<Path>, fusion: Fusion, device: Device) -> R
         resnet50::CONVOLUTIONS => ("ResNet-50", resnet50::read(layers)),
         _ => ("Sen2LCZ", sen2lcz::read(layers, fusion)),
     };
-    let advice =
-        format!("give a Keras weight file of {name} (lcz import --help says which networks it takes)");
-    let unlike = |problem: String| Error::file(path, problem, advice.clone());
-    let (architecture, weights): (Architecture, Weights) = read.map_err(unlike)?;
-    let imagery = Imagery { bands: Bands::of_count(bands), ..Imagery::so2sat() };
-    let classes = Classes::of_columns(classes).map_err(|e| e.within(path))?;
+    let advice = format!("give a Keras weight file of {name} (lcz import --help lists the networks)");
+    let refuse = |problem: String| Error::file(path, problem, advice.clone());
+    let (architecture, weights): (Architecture, Weights) = read.map_err(refuse)?;
+    let imagery = Imagery { bands: Bands::from_count(bands), ..Imagery::so2sat() };
+    let classes = Classes::from_columns(classes).map_err(|e| e.within(path))?;
     let mut network = build(&architecture, &imagery, &classes, 0, device)?;
-    network.set_weights(&weights).map_err(|e| unlike(e.to_string()))?;
+    network.set_weights(&weights).map_err(|e| refuse(e.to_string()))?;
     network.set_standardisation(Standardisation::identity(bands))?;
     Ok(network)
 }
 
-/// Names what Keras and TensorFlow save besides weight files, and what to do.
+/// Refuses the other formats of Keras and TensorFlow, with what to do.
 fn check_kind(path: &Path) -> Result<()> {
     let advice = "in Keras, load it and save the weights as HDF5: model.save('NAME.h5')";
     if path.is_dir() {
