@@ -77,6 +77,7 @@ pub mod run;
 #[cfg(feature = "scene")]
 pub mod scene;
 pub mod scorecard;
+mod sensor;
 mod simd;
 #[cfg(feature = "scene")]
 pub mod studies;
@@ -95,4 +96,5 @@ pub use nn::{
     Observer, Optimizer, ParameterCount, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
 };
 pub use predictions::{FeatureRows, Features, Logits, Probabilities, Temperature};
+pub use sensor::Sensor;
 pub use progress::Progress;

@@ -6,6 +6,8 @@
 
 mod failures;
 mod labelling;
+mod masks;
+mod opening;
 mod product;
 mod provenance;
 mod radiometry;
