@@ -279,6 +279,7 @@ fn small_run(folder: &Path) -> String {
         bands: Bands::named(["B1", "B2"]).unwrap(),
         ground_sampling_distance: Some(100.0),
         unit: "digital number".to_owned(),
+        sensor: None,
     };
     let run = folder.join("run");
     Run::create(&run, |run| {

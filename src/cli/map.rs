@@ -18,10 +18,11 @@ use super::output::{self, Table, number};
 /// in any band has no class. A model of pixels (a U-Net) classifies every pixel: tiles overlap, and a pixel's probabilities
 /// are their weighted mean, so that no seam shows.
 ///
-/// --scene takes a Sentinel-2 product as downloaded, L1C or L2A: scale, offset and no data are those of its XML. Several
-/// products of one tile are seasons: the map is of the mean of their probabilities. Where scene classes are known (an L2A
-/// product, or --scl), the share under clouds is reported, and --mask-clouds leaves it without a class; of several dates
-/// those with a clear sky count.
+/// --scene takes a Sentinel-2 product (L1C, L2A) or a Landsat Collection 2 Level 2 product as downloaded: scale, offset and no
+/// data are those of its metadata. It also takes a folder of GeoTIFFs, named after their bands, or a GeoTIFF of all bands.
+/// Several scenes of one place are seasons: the map is of the mean of their probabilities. Where clouds are known (L2A,
+/// Landsat, --scl), the share under them is reported, and --mask-clouds leaves it without a class; of several dates those with
+/// a clear sky count.
 ///
 /// OUT.tif gets three bands of bytes (0 = no data) as the LCZ Generator's maps: lcz, the classes (1-17, or 1, 2, ... for other
 /// classes, then called class); lczFilter, the same smoothed by a Gaussian whose width depends on the zone (Demuzere et al.
@@ -40,6 +41,7 @@ use super::output::{self, Table, number};
       --out city.tif
   lcz map runs/first --scene spring.SAFE --scene summer.zip --mask-clouds \\
       --out city.tif
+  lcz map runs/first --scene city --out city.tif
   lcz map runs/first --bands city/B*.tif --out city.tif
   lcz map runs/first --bands city/B*.tif --stride 10px \\
       --probabilities --out city.tif

@@ -129,7 +129,7 @@ pub fn assess(
     let (pixels, compared) = (labels.sites().len(), truth.len());
     let labels_of = |indices| Labels::new(classes.clone(), indices);
     let (truth, predicted) = (labels_of(truth)?, labels_of(predicted)?);
-    let confusion = ConfusionMatrix::of(&truth, &predicted)?;
+    let confusion = ConfusionMatrix::from_labels(&truth, &predicted)?;
     let of_reference = labels.report().provenance.clone().unwrap_or_else(|| UNKNOWN.to_owned());
     let predictions = Predictions {
         predicted: Stated::Classes(predicted),

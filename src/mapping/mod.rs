@@ -36,7 +36,7 @@ use crate::files::publish;
 use crate::models::{Calibrated, Classifier, Device};
 use crate::run::Run;
 use crate::scene::{CloudFilter, Distance, GeoBox, Grid, Labelling, Radiometry, Scene, SceneView, Windows};
-use crate::{Bands, Error, Imagery, Progress, Result, provenance};
+use crate::{Bands, Error, Imagery, Progress, Result, Sensor, provenance};
 
 pub use assessment::{AssessedClass, Assessing, Assessment, assess};
 use classification::{Classification, Clouds};
@@ -294,10 +294,26 @@ fn seen<'a>(
         let advice = "say how values become the model's unit with --scale, --offset and --unit, or train on such pixels";
         return Err(Error::file(scene.files()[0].path(), problem, advice));
     }
+    warn_of_other_sensor(&view, imagery);
     if !mapping.ignore_radiometry {
         view.check_reflectance(output.trained.as_ref())?;
     }
     Ok(view.with_clouds(&mapping.clouds))
+}
+
+/// Warns where a band that is taken by name shows something else than the band that the model was trained on.
+fn warn_of_other_sensor(view: &SceneView<'_>, model: &Imagery) {
+    let scene =
+        Imagery { ground_sampling_distance: view.source().ground_sampling_distance(), ..view.imagery(1) };
+    if let (Some(here), Some(there)) = (Sensor::of(&scene), Sensor::of(model))
+        && let Some((band, shows, learnt)) = here.differs(there, model)
+    {
+        tracing::warn!(
+            "{}: {band} of {here} is {shows}, but the model was trained on {band} of {there}, {learnt}: bands are taken by name; \
+             name those that show the same with --band-names",
+            view.scene().files()[0].path().display()
+        );
+    }
 }
 
 /// No window or pixel has a class.

@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn a_kappa_that_there_is_not_has_its_reason() {
         let summary = |counts: Array2<f32>| {
-            VoteSummary::of(&Votes::new(Classes::of_count(counts.ncols()), counts).unwrap()).unwrap()
+            VoteSummary::from_votes(&Votes::new(Classes::from_count(counts.ncols()), counts).unwrap())
+                .unwrap()
         };
         let reason = |counts: Array2<f32>| {
             let summary = summary(counts);
