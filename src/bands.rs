@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::display::metres;
 use crate::error::InputKind;
-use crate::{Error, Result};
+use crate::{Error, Result, Sensor};
 
 /// The ten Sentinel-2 bands of So2Sat LCZ42, in its order.
 const SENTINEL2: [&str; 10] = ["B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12"];
@@ -60,7 +60,7 @@ impl Bands {
     }
 
     /// Bands of a file that names none: So2Sat's where the count fits, else `band 1`, `band 2`, ….
-    pub fn of_count(count: usize) -> Self {
+    pub fn from_count(count: usize) -> Self {
         match count {
             10 => Self::sentinel2(),
             8 => Self::sentinel1(),
@@ -140,11 +140,14 @@ pub struct Imagery {
     pub patch_size: usize,
     /// The bands in the order of the channels.
     pub bands: Bands,
-    /// Metres on the ground a pixel, where known.
+    /// Size of a pixel on the ground in metres, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ground_sampling_distance: Option<f64>,
     /// What a pixel's number is: `reflectance`, `digital number`, …
     pub unit: String,
+    /// The sensor, where it is stated: bands of one name show other colours on others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensor: Option<Sensor>,
 }
 
 impl Imagery {
@@ -161,7 +164,7 @@ impl Imagery {
     /// ```
     pub fn new<S: Into<String>>(patch_size: usize, bands: impl IntoIterator<Item = S>) -> Result<Self> {
         let (bands, unit) = (Bands::named(bands)?, "not stated".to_owned());
-        Ok(Self { patch_size, bands, ground_sampling_distance: None, unit })
+        Ok(Self { patch_size, bands, ground_sampling_distance: None, unit, sensor: None })
     }
 
     /// The same with pixels of this many metres on the ground.
@@ -184,10 +187,11 @@ impl Imagery {
             bands: Bands::sentinel2(),
             ground_sampling_distance: Some(10.0),
             unit: "reflectance".to_owned(),
+            sensor: None,
         }
     }
 
-    /// How `other` differs, in words, if a model trained on `self` must not be used on it.
+    /// The difference to `other`, as text, if a model trained on `self` must not be used on it.
     ///
     /// Ground sampling distances within 5 % pass, as does one that a file does not state.
     pub fn mismatch(&self, other: &Self) -> Option<String> {
@@ -249,6 +253,8 @@ mod tests {
         assert_eq!(trained.mismatch(&trained), None);
         let coarse = Imagery { ground_sampling_distance: Some(30.0), ..trained.clone() };
         assert_eq!(trained.mismatch(&coarse).unwrap(), "pixels of 30 m, not 10 m");
+        let degrees = Imagery { ground_sampling_distance: Some(18.483_489_187_339_007), ..trained.clone() };
+        assert_eq!(trained.mismatch(&degrees).unwrap(), "pixels of 18.48 m, not 10 m");
         let unstated = Imagery { ground_sampling_distance: None, ..trained.clone() };
         assert_eq!(trained.mismatch(&unstated), None);
         let raw = Imagery { unit: "digital number".into(), ..trained.clone() };

@@ -93,7 +93,7 @@ fn geotiffs_give_reflectances_of_thirteen_bands() {
         (bands.position("B8A"), bands.position("B10"), unit.as_str()),
         (Some(12), Some(9), "reflectance")
     );
-    assert!(eurosat.provenance().unwrap().starts_with("unknown source"), "these say nothing of themselves");
+    assert!(eurosat.provenance().unwrap().starts_with("unknown source"), "these state no provenance");
     let images = eurosat.images(&[0, 9]).unwrap();
     assert_eq!(images.dim(), (2, 64, 64, 13));
     for ((_, row, column, band), &value) in images.indexed_iter() {
@@ -107,7 +107,7 @@ fn all_of(split: &EuroSatSplit) -> Vec<usize> {
 }
 
 #[test]
-fn a_random_split_deals_each_class_and_each_image_once() {
+fn a_random_split_assigns_each_class_and_each_image_once() {
     let eurosat = EuroSat::open(jpegs()).unwrap();
     let split = eurosat.random_split(shares(34.0, 33.0, 33.0), 1).unwrap();
     assert_eq!(all_of(&split).iter().collect::<BTreeSet<_>>().len(), 30);

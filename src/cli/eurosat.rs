@@ -1,4 +1,4 @@
-//! `lcz eurosat`: EuroSAT's folders as files of patches.
+//! `lcz eurosat`: convert EuroSAT's folders to files of patches.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use super::output;
 /// JPEGs give B4, B3 and B2 as bytes, GeoTIFFs 13 bands of reflectance. Neighbouring images touch each other on the ground: a
 /// test on a random split is easier than one on another place.
 ///
-/// The provenance is that of GeoTIFFs that are synthetic, else `real: EuroSAT (Helber et al. 2019)`.
+/// The provenance is `real: EuroSAT (Helber et al. 2019)`, or that of the GeoTIFFs if they are synthetic.
 #[derive(Debug, clap::Args)]
 #[command(
     name = "eurosat",

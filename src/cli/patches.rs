@@ -1,4 +1,4 @@
-//! `lcz patches`: cut patches from GeoTIFF bands or Sentinel-2 products, with a class each or a class per pixel.
+//! `lcz patches`: cut patches from scenes, with a class each or a class per pixel.
 
 use std::path::Path;
 
@@ -23,11 +23,12 @@ use super::output::{self, Table};
 /// go to training, validation or testing as a whole and become `group`. Tiles without any label are left out. OUT
 /// then gets scene.png, scene.svg and scene.csv, how the scene was cut, instead of testing.tif.
 ///
-/// --scene takes Sentinel-2 products as downloaded, L1C or L2A: scale, offset, no data and date are those of their XML.
-/// Their bands are So2Sat's ten, without B1, B9 and B10; --band-names takes others, such as B1,B2,B9.
+/// --scene takes Sentinel-2 products (L1C, L2A) and Landsat Collection 2 Level 2 products as downloaded: scale, offset and no
+/// data are those of their metadata. Sentinel-2's bands are So2Sat's ten, without B1, B9 and B10; --band-names takes others,
+/// such as B1,B2,B9. It also takes a folder of GeoTIFFs, named after their bands, or a GeoTIFF of all bands.
 ///
-/// Patches that hold a pixel without data are left out, and, where scene classes are known (--scl, or an L2A product),
-/// those with too much cloud and shadow.
+/// Patches that hold a pixel without data are left out, and, where clouds are known (--scl, L2A, Landsat), those with too much
+/// cloud and shadow.
 ///
 /// Bands share one grid; coarser ones may be whole multiples of the finest (Sentinel-2's 20 m and
 /// 60 m bands next to its 10 m ones) and are upsampled by nearest neighbour. Pixels that are not square on the ground (10 x 20 m,
@@ -166,7 +167,7 @@ fn figure(
     };
     let figure = figures::cut_scene(&picture, &Caption::new("How the scene was cut", data.clone()))?;
     let provenance =
-        figures::Provenance { seed: Some(cutting.seed), ..figures::Provenance::of(data, Source::Other) };
+        figures::Provenance { seed: Some(cutting.seed), ..figures::Provenance::new(data, Source::Other) };
     Ok(Some(figure.with_provenance(&provenance)))
 }
 

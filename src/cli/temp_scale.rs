@@ -1,19 +1,19 @@
-//! `lcz temp-scale`: one number that recalibrates a network.
+//! `lcz temp-scale`: recalibrate a run by one number, the temperature.
 
 use clap::Args;
 use lcz::calibration::Bound;
 use lcz::run;
 use lcz::run::Procedure;
 
-use super::options::{Context, RunAndData, Target};
+use super::options::{Context, IgnoreRadiometry, RunAndData, Target};
 use super::output;
 
 /// Fit the temperature of a run
 ///
-/// To validation data. It is kept in the run folder, and `lcz evaluate` then shows the scores before and after. Of a
-/// folder, validation.h5 is read; of the one file that the run was trained on, its validation part.
+/// Fits it to validation data: validation.h5 of a folder, or the validation part of the one file that the run was
+/// trained on. The temperature is stored in the run folder; `lcz evaluate` then shows the scores before and after.
 ///
-/// The target of the loss is the votes where there are votes, else that of training.
+/// The loss is against the votes if the data have votes, else against the target of the training.
 #[derive(Debug, Args)]
 #[command(after_help = "The data must not be those that the network was trained on: it would stay
 overconfident. An ensemble gets one temperature for the mean of its members,
@@ -38,11 +38,15 @@ pub struct TempScale {
     /// Keep a temperature at a bound of the search too
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    guard: IgnoreRadiometry,
 }
 
 impl TempScale {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let (run, data) = self.on.open()?;
+        self.guard.check(&data, "validation.h5", Some(&run))?;
         let exact = self.procedure == "exact";
         let procedure = if exact { Procedure::Exact } else { Procedure::LdlPaper };
         let fit = run::temp_scale(

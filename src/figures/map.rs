@@ -33,7 +33,7 @@ const MOST_PIXELS: usize = 2048;
 pub struct MapPicture<'a> {
     /// The classes.
     pub classes: &'a Classes,
-    /// The class of each pixel; `None` is no data, and white.
+    /// The class of each pixel; `None` is no data, drawn white.
     pub map: Array2<Option<usize>>,
     /// The true class of each of these pixels, where known.
     pub truth: Option<Array2<Option<usize>>>,
@@ -45,7 +45,7 @@ pub struct MapPicture<'a> {
     pub pixel_area: Option<f64>,
     /// Where north is, in degrees clockwise from up.
     pub north: Option<f64>,
-    /// What a reader must know besides, without a full stop.
+    /// Further notes for the caption, without a full stop.
     pub notes: String,
 }
 
@@ -135,7 +135,7 @@ fn scale_bar(drawing: &mut Drawing, (x, y): (f64, f64), points_a_metre: f64, met
     end + 4.0 + lettering.width(&words)
 }
 
-/// The largest of 1, 2 and 5 times a power of ten that is no more.
+/// The largest of 1, 2 and 5 times a power of ten that does not exceed it.
 fn round_length(most: f64) -> f64 {
     let power = 10_f64.powf(most.log10().floor());
     [5.0, 2.0, 1.0].into_iter().map(|k| k * power).find(|&length| length <= most).unwrap_or(power)

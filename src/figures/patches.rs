@@ -29,7 +29,7 @@ const MOST_EACH: usize = 6;
 ///
 /// `positions` are places in `patches`; they are drawn in their order, six a line. Red, green and blue
 /// are B4, B3 and B2 where the set has them, else its first three bands (or the first, in grey), which
-/// the title then says. One stretch serves all patches drawn: black is the 2nd percentile of each band, the
+/// the title then states. One stretch serves all patches drawn: black is the 2nd percentile of each band, the
 /// range from there to white the same for all three, so that colours and brightness compare between patches.
 /// Pixels are enlarged without smoothing.
 ///

@@ -22,9 +22,9 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::bands::band_in;
 use super::geotiff::GeoTiff;
 use super::grid::Window;
+use super::names::band_in;
 use super::parts::{Part, Shares};
 use crate::data::so2sat::{Layout, Rows, Writer};
 use crate::error::on_one_line;
@@ -216,7 +216,13 @@ impl EuroSat {
             ImageKind::AllBands => (&BANDS[..], "reflectance"),
         };
         let bands = band_list(names);
-        Imagery { patch_size: SIDE, bands, ground_sampling_distance: Some(10.0), unit: unit.to_owned() }
+        Imagery {
+            patch_size: SIDE,
+            bands,
+            ground_sampling_distance: Some(10.0),
+            unit: unit.to_owned(),
+            sensor: None,
+        }
     }
 
     /// Where the images are from, as the descriptions of the first image of each class state it; a folder that is laid out as
@@ -329,7 +335,7 @@ impl EuroSat {
             for batch in positions.chunks(BATCH) {
                 let images = self.images(batch)?;
                 let labels: Vec<usize> = batch.iter().map(|&k| self.images[k].1).collect();
-                writer.append(Rows { labels: Some(&labels), ..Rows::of(images.view()) })?;
+                writer.append(Rows { labels: Some(&labels), ..Rows::new(images.view()) })?;
                 progress.advance(batch.len() as u64, "");
             }
             writer.finish()?;

@@ -31,7 +31,7 @@ const STRIP_BYTES: usize = 1 << 18;
 /// Strips compressed at a time, in parallel.
 const STRIPS_AT_ONCE: usize = 8;
 /// A classic TIFF addresses four gigabytes; a raster that may need more, were it not compressed, becomes a BigTIFF.
-const CLASSIC_BYTES: u64 = 4_000_000_000;
+pub(super) const CLASSIC_BYTES: u64 = 4_000_000_000;
 
 mod sealed {
     pub trait Sealed {}
@@ -362,7 +362,7 @@ impl GeoTiffWriter<u8> {
 const ASCII_PARAMETERS: u16 = 34737;
 
 /// Text of any letters: the crate's own has ASCII's only.
-struct Text<'a>(&'a str);
+pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl TiffValue for Text<'_> {
     const BYTE_LEN: u8 = 1;
@@ -378,7 +378,7 @@ impl TiffValue for Text<'_> {
 }
 
 /// Scale and tie point where north is up, else the matrix.
-fn write_position<W: Write + Seek, K: TiffKind>(
+pub(super) fn write_position<W: Write + Seek, K: TiffKind>(
     tags: &mut DirectoryEncoder<'_, W, K>,
     transform: Option<&Transform>,
 ) -> TiffResult<()> {
@@ -393,7 +393,7 @@ fn write_position<W: Write + Seek, K: TiffKind>(
 
 /// The keys that name the coordinate system: those of the file that the grid is from, else its EPSG code, or its name if
 /// that is all there is.
-fn write_system<W: Write + Seek, K: TiffKind>(
+pub(super) fn write_system<W: Write + Seek, K: TiffKind>(
     tags: &mut DirectoryEncoder<'_, W, K>,
     crs: &Crs,
 ) -> TiffResult<()> {

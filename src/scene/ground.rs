@@ -89,6 +89,14 @@ impl Ground {
         length([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
     }
 
+    /// The vector on a plane, in metres: x to the right, whatever the angle between x and y.
+    pub fn flat(&self, [x, y]: [f64; 2]) -> (f64, f64) {
+        let across = length(self.x);
+        let skew = (0..3).map(|k| self.x[k] * self.y[k]).sum::<f64>() / across;
+        let up = (length(self.y).powi(2) - skew * skew).max(0.0).sqrt();
+        (x * across + y * skew, y * up)
+    }
+
     fn vector(&self, [x, y]: [f64; 2]) -> [f64; 3] {
         std::array::from_fn(|k| x * self.x[k] + y * self.y[k])
     }
@@ -209,6 +217,10 @@ mod tests {
         let ground = Ground::at(&own, (0.0, 0.0)).unwrap();
         assert_eq!(ground.length([0.0, 10.0]), 3.048);
         assert_eq!(Ground::at(&Crs::Unknown, (0.0, 0.0)), None);
+        // On the plane, lengths and areas are the same, also where x and y are not at a right angle.
+        let ground = Ground::at(&Crs::from_epsg(3035).unwrap(), (2.9e6, 5.0e6)).unwrap();
+        let (u, v) = ground.flat([300.0, 400.0]);
+        assert!((u.hypot(v) - ground.length([300.0, 400.0])).abs() < 1e-6);
         // Far beyond Mercator's end.
         assert_eq!(at(3857, (1e12, 1e12)), [1.0, 1.0]);
     }

@@ -15,7 +15,7 @@ use super::windows::WindowPlan;
 use crate::data::so2sat::{Layout, Writer};
 use crate::files::{Partial, check_free};
 use crate::provenance::{self, UNKNOWN};
-use crate::{Error, Imagery, Progress, Result};
+use crate::{Error, Imagery, Progress, Result, Sensor};
 
 /// The raster next to the patches that shows where testing's are.
 const TEST_SITES: &str = "testing.tif";
@@ -220,8 +220,15 @@ impl Plan<'_> {
             bands: self.report.bands.clone(),
             ground_sampling_distance: self.report.ground_sampling_distance,
             unit: self.report.unit.clone(),
+            sensor: self.sensor(),
         };
         Layout::new("patches", imagery, self.labels.classes().clone(), &self.provenance())
+    }
+
+    /// The sensor of all dates, if they have one.
+    fn sensor(&self) -> Option<Sensor> {
+        let first = self.dates.first().and_then(Scene::sensor);
+        first.filter(|_| self.dates.iter().all(|date| date.sensor() == first))
     }
 
     /// One line, short enough for a figure: the provenance of bands and labels, the file of the labels, and how they were split. The files

@@ -56,6 +56,8 @@ pub struct Labelling {
     pub label_field: Option<String>,
     /// The polygons' field of groups that are not split, such as a polygon's number or a city.
     pub group_field: Option<String>,
+    /// Whether each polygon is a group of its own, where no field says the groups.
+    pub by_polygon: bool,
     /// The coordinate system of the labels, in place of what the file says.
     pub crs: Option<Crs>,
     /// Whether labels on another coordinate system or grid are brought to that of the bands.
@@ -76,6 +78,7 @@ impl Default for Labelling {
             classes: Classes::lcz(),
             label_field: None,
             group_field: None,
+            by_polygon: false,
             crs: None,
             reproject: false,
             layer: None,
@@ -181,7 +184,8 @@ impl Polygons {
                     value => groups.push(value),
                 }
             }
-            labelled.push(Polygon { number, class, group: None, rings });
+            let group = labelling.by_polygon.then(|| i32::try_from(number).unwrap_or(i32::MAX));
+            labelled.push(Polygon { number, class, group, rings });
         }
         if labelled.is_empty() {
             let problem = format!("{label_field} is 0 or empty in all {unlabelled} polygons");

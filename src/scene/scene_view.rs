@@ -157,6 +157,7 @@ impl<'a> SceneView<'a> {
             bands: self.scene.bands().clone(),
             ground_sampling_distance: self.told,
             unit: self.scene.unit(self.radiometry),
+            sensor: self.scene.sensor(),
         }
     }
 
@@ -214,7 +215,9 @@ impl<'a> SceneView<'a> {
         if self.scene.unit(self.radiometry) != REFLECTANCE {
             return Ok(());
         }
-        self.sample()?.guard(&self.path().display().to_string(), Origin::Scene, trained)
+        let offsets = self.scene.tags().filter_map(|(_, tags)| tags.offset);
+        let stated = offsets.into_iter().find(|offset| offset.is_finite() && *offset != 0.0);
+        self.sample()?.guard(&self.path().display().to_string(), Origin::Scene(stated), trained)
     }
 
     /// Pixels of 4 × 4 squares, evenly spread, before resampling.

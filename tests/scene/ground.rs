@@ -61,6 +61,7 @@ fn web_mercators_metres_are_not_those_of_the_ground() {
         bands: Bands::named(["B1", "B2"]).unwrap(),
         ground_sampling_distance: Some(100.0),
         unit: "digital number".to_owned(),
+        sensor: None,
     };
     let model = models::build(&Architecture::mlp(), &imagery, &Classes::lcz(), 1, Device::Cpu).unwrap();
     let map =

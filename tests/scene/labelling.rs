@@ -61,7 +61,7 @@ fn hong_kong_from_polygons_is_hong_kong_from_the_raster() {
 #[test]
 fn polygons_are_rasterised_as_rasterio_rasterises_them() {
     let labels = open(&Labelling::default(), "polygons.shp").unwrap();
-    assert_eq!(numbers(&labels), known()["burnt"]);
+    assert_eq!(numbers(&labels), known()["rasterised"]);
     let report = labels.report().clone();
     assert_eq!((report.crs.as_str(), report.reprojected), ("EPSG:32633", false));
     let polygons = report.polygons.unwrap();
@@ -78,7 +78,7 @@ fn polygons_in_degrees_cover_the_same_pixels() {
     assert!(refused.contains("u8_strips.tif is in EPSG:32633; reproject the polygons"), "{refused}");
     let labelling = Labelling { reproject: true, ..Labelling::default() };
     let labels = open(&labelling, "polygons_4326.shp").unwrap();
-    assert_eq!(numbers(&labels), known()["burnt"]);
+    assert_eq!(numbers(&labels), known()["rasterised"]);
     assert!(labels.report().reprojected);
 }
 
@@ -86,7 +86,7 @@ fn polygons_in_degrees_cover_the_same_pixels() {
 fn groups_are_named_by_a_field_and_stay_whole() {
     let labelling = Labelling { group_field: Some("city".to_owned()), ..Labelling::default() };
     let labels = open(&labelling, "polygons.shp").unwrap();
-    assert_eq!(numbers(&labels), known()["burnt"]);
+    assert_eq!(numbers(&labels), known()["rasterised"]);
     assert_eq!(labels.report().polygons.as_ref().unwrap().group_names, ["Graz", "Wien"]);
     // Polygon k is in Graz if k is odd: 1, 3 (classes 3, 17) and 7 (class 8); 2 (class 11) is in Wien.
     for site in labels.sites() {
@@ -167,7 +167,7 @@ fn the_labels_own_coordinates_can_be_corrected() {
     let crs = Some("EPSG:4326".parse().unwrap());
     let told = Labelling { reproject: true, crs, ..Labelling::default() };
     let labels = told.open(&path, &scene(), &mut Silent).unwrap();
-    assert_eq!(numbers(&labels), known()["burnt"]);
+    assert_eq!(numbers(&labels), known()["rasterised"]);
 }
 
 #[test]

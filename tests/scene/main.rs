@@ -8,6 +8,8 @@ mod areas;
 mod failures;
 mod ground;
 mod labelling;
+mod masks;
+mod opening;
 mod product;
 mod provenance;
 mod radiometry;
