@@ -101,7 +101,7 @@ fn a_class_name_in_quotes_may_hold_a_comma() {
 fn probabilities_of_zero_and_rounded_ones_are_counted_and_told() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("p.csv");
-    let text = "label,p_a,p_b,p_c\na,0.3333,0.3333,0.3333\nb,1,0,0\nc,0.25,0.25,0.5\nb,0.1,0.8,0.1\n";
+    let text = "label,p_a,p_b,p_c\na,0.333,0.333,0.333\nb,1,0,0\nc,0.25,0.25,0.5\nb,0.1,0.8,0.1\n";
     fs::write(&path, text).unwrap();
     let output = lcz(&["score", path.to_str().unwrap()]);
     let told = String::from_utf8(output.stderr).unwrap();

@@ -35,13 +35,15 @@ impl GeoTiff {
                 [band] => Some(band),
                 _ => number.filter(|&band| band < names.len()),
             };
-            return match band {
-                Some(band) => Ok(self.only(band)),
-                None => {
-                    let problem = format!("no band '{layer}' (found: {})", listed());
-                    Err(Error::file(self.path(), problem, "name one of these, or give its number: --layer"))
-                }
+            let Some(band) = band else {
+                let problem = format!("no band '{layer}' (found: {})", listed());
+                return Err(Error::file(
+                    self.path(),
+                    problem,
+                    "name one of these, or give its number: --layer",
+                ));
             };
+            return Ok(self.only(band));
         }
         if self.bands() == 1 {
             return Ok(self);

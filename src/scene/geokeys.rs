@@ -122,10 +122,21 @@ impl GeoKeys {
         }
     }
 
-    /// The keys, if they can be written again as they are.
+    /// The keys, if they can be written again as they are: as many as the header says, with all numbers and text.
     fn kept(self) -> Option<std::sync::Arc<Self>> {
         let stated = self.directory.get(3).map(|&keys| 4 * (usize::from(keys) + 1));
-        (stated == Some(self.directory.len())).then(|| std::sync::Arc::new(self))
+        let is_there = |key: &[u16]| {
+            let end = usize::from(key[3]) + usize::from(key[2]);
+            match key[1] {
+                0 => true,
+                DOUBLES => end <= self.doubles.len(),
+                // A count may include the end of the text.
+                ASCII => end <= self.texts.len() + 1,
+                _ => false,
+            }
+        };
+        let whole = stated == Some(self.directory.len()) && self.entries().all(is_there);
+        whole.then(|| std::sync::Arc::new(self))
     }
 
     /// Metres in a unit of the coordinates, where the keys say.
@@ -153,7 +164,7 @@ impl GeoKeys {
         // Angles of the projection are degrees, unless the keys say otherwise.
         self.value(ANGULAR_UNITS).is_none_or(|unit| unit == 9102).then_some(())?;
         let metres = self.metres().unwrap_or(1.0);
-        let units = if metres == 1.0 { "+units=m".to_owned() } else { format!("+to_meter={metres}") };
+        let units = format!("+to_meter={metres}");
         if let Some(zone @ (1..=60 | 101..=160)) =
             self.code(PROJECTION).and_then(|code| code.checked_sub(16000))
         {
@@ -220,6 +231,85 @@ impl GeoKeys {
             (Some(b), _) => Some(format!("+a={a} +b={b}")),
             (None, Some(rf)) if rf > 1.0 => Some(format!("+a={a} +rf={rf}")),
             _ => Some(format!("+a={a} +b={a}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::crs::Reprojection;
+    use super::*;
+
+    /// The system of a projection method on a geographic system, with these numbers.
+    fn projected(method: u16, geographic: u16, numbers: &[(u16, f64)]) -> Crs {
+        let mut keys = vec![
+            [MODEL_TYPE, 0, 1, 1],
+            [GEOGRAPHIC_TYPE, 0, 1, geographic],
+            [PROJECTED_TYPE, 0, 1, 32767],
+            [METHOD, 0, 1, method],
+            [LINEAR_UNITS, 0, 1, 9001],
+        ];
+        keys.extend((0..).zip(numbers).map(|(k, (key, _))| [*key, DOUBLES, 1, k]));
+        keys.insert(0, [1, 1, 1, keys.len() as u16]);
+        let doubles = numbers.iter().map(|(_, number)| *number).collect();
+        GeoKeys::new(keys.as_flattened().to_vec(), doubles, String::new()).crs()
+    }
+
+    #[test]
+    fn systems_of_the_registry_told_by_their_keys_alone_are_the_same_places() {
+        let laea = [(3088, 10.0), (3089, 52.0), (3082, 4_321_000.0), (3083, 3_210_000.0)];
+        let lambert =
+            [(3078, 49.0), (3079, 44.0), (3084, 3.0), (3085, 46.5), (3086, 700_000.0), (3087, 6_600_000.0)];
+        let one_parallel = [(3080, 17.0), (3081, 50.0), (3082, 500_000.0), (3083, 200_000.0), (3092, 0.9996)];
+        let albers = [(3078, 29.5), (3079, 45.5), (3080, -96.0), (3081, 23.0)];
+        let polar = [(3081, -71.0), (3095, 0.0), (3092, 1.0)];
+        let tm = [(3080, 15.0), (3081, 0.0), (3082, 500_000.0), (3083, 0.0), (3092, 0.9996)];
+        for (code, crs, point) in [
+            (3035, projected(10, 4258, &laea), (4.5e6, 3.1e6)),
+            (2154, projected(8, 4171, &lambert), (6.5e5, 6.8e6)),
+            (5070, projected(11, 4269, &albers), (1.0e6, 1.5e6)),
+            (3031, projected(15, 4326, &polar), (1.0e6, -1.2e6)),
+            (32633, projected(1, 4326, &tm), (4.2e5, 5.3e6)),
+            (3395, projected(7, 4326, &[(3080, 0.0), (3092, 1.0)]), (1.0e6, 6.0e6)),
+            (6933, projected(28, 4326, &[(3078, 30.0)]), (1.0e6, 5.0e6)),
+        ] {
+            assert_eq!((crs.epsg(), crs.keys().is_some()), (None, true));
+            let degrees = Crs::from_epsg(4326).unwrap();
+            let place = |crs: &Crs| Reprojection::between(crs, &degrees).unwrap().point(point).unwrap();
+            let (wanted, given) = (place(&Crs::from_epsg(code).unwrap()), place(&crs));
+            let apart = (wanted.0 - given.0).hypot(wanted.1 - given.1);
+            assert!(apart < 1e-8, "EPSG:{code}: {wanted:?} {given:?}, {:?}", crs.proj4());
+        }
+        // A cone with one parallel is true to its scale factor there.
+        let ground =
+            super::super::ground::Ground::at(&projected(9, 4326, &one_parallel), (5e5, 2e5)).unwrap();
+        assert!((ground.length([1.0, 0.0]) - 1.0).abs() < 1e-3);
+        let zone = GeoKeys::new(
+            [[1, 1, 1, 3], [1024, 0, 1, 1], [2048, 0, 1, 4326], [3074, 0, 1, 16133]].concat(),
+            vec![],
+            String::new(),
+        );
+        assert!(zone.proj4().is_some_and(|text| text.starts_with("+proj=utm +zone=33 +south +datum=WGS84")));
+    }
+
+    #[test]
+    fn keys_that_are_not_whole_are_not_kept_and_no_keys_make_it_panic() {
+        let keys = [[1, 1, 1, 3], [1024, 0, 1, 1], [1026, ASCII, 5, 0], [3080, DOUBLES, 1, 0]].concat();
+        let kept = |keys: &[u16], doubles: &[f64], text: &str| {
+            GeoKeys::new(keys.to_vec(), doubles.to_vec(), text.to_owned()).crs().keys().is_some()
+        };
+        assert!(kept(&keys, &[3.0], "town|") && kept(&keys, &[3.0], "town"));
+        assert!(
+            !kept(&keys, &[], "town|") && !kept(&keys, &[3.0], "tow") && !kept(&keys[..12], &[3.0], "town|")
+        );
+        let mut odd = keys.clone();
+        for place in 0..keys.len() {
+            for value in [0, 1, 5, 1024, ASCII, DOUBLES, u16::MAX] {
+                odd[place] = value;
+                let crs = GeoKeys::new(odd.clone(), vec![3.0], "töwn".to_owned()).crs();
+                let _ = (crs.to_string(), crs.proj4());
+            }
+            odd[place] = keys[place];
         }
     }
 }

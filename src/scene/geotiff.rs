@@ -507,7 +507,9 @@ fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<
     let numbers = |decoder: &mut Decoder<R>, tag| -> TiffResult<Vec<f64>> {
         decoder.find_tag(tag)?.map_or(Ok(Vec::new()), Value::into_f64_vec)
     };
-    let keys = GeoKeys::new(keys, numbers(decoder, Tag::GeoDoubleParamsTag)?, texts);
+    // Numbers that cannot be read are lacking: keys without them are not kept.
+    let of_keys = numbers(decoder, Tag::GeoDoubleParamsTag).unwrap_or_default();
+    let keys = GeoKeys::new(keys, of_keys, texts);
     let of_centres = keys.are_of_centres();
     let crs = keys.crs();
     let matrix = numbers(decoder, Tag::ModelTransformationTag)?;

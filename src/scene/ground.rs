@@ -138,6 +138,7 @@ fn length(vector: [f64; 3]) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "a scale that counts as 1 is 1 exactly")]
 mod tests {
     use super::*;
 

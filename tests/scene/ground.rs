@@ -100,7 +100,7 @@ fn oblong_pixels_are_cut_as_square_ones() {
     let place = grid(32633, [40, 60], [500_000.0, 5.3e6], [10.0, 20.0]);
     let coarse = grid(32633, [20, 30], [500_000.0, 5.3e6], [20.0, 40.0]);
     let class = |row: usize, column: usize| {
-        u8::from(row >= 4 && row < 36 && column.is_multiple_of(8)) * (1 + (column / 8 % 2) as u8)
+        u8::from((4..36).contains(&row) && column.is_multiple_of(8)) * (1 + (column / 8 % 2) as u8)
     };
     let bands = [
         write(folder.path(), "B2.tif", &place, |row, column| 8.0 * row as f32 + column as f32),
@@ -148,7 +148,7 @@ fn oblong_pixels_are_cut_as_square_ones() {
         assert_eq!((patches.len(), patches.imagery().ground_sampling_distance), (corners.len(), Some(10.0)));
         for (k, [top, left]) in corners.iter().enumerate() {
             for ((_, row, column, band), &pixel) in patches.images(k..k + 1).unwrap().indexed_iter() {
-                let at = ((top + row) as f32 + 0.5) / 2.0 - 0.5;
+                let at = 0.5 * (top + row) as f32 - 0.25;
                 let slope = 8.0 * at.clamp(0.0, 39.0) + (left + column) as f32;
                 let wanted = if band == 0 { slope } else { 7.0 };
                 assert!((pixel - wanted).abs() < 1e-3, "{top} {left} {row} {column}: {pixel} {wanted}");
