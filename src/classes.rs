@@ -221,7 +221,7 @@ impl Classes {
             return Err(Error::input("class list", "no class", "name at least one"));
         }
         let problem = format!("{k} classes, not 1 to {}", Self::MOST);
-        Err(Error::input("class list", problem, "check the number of columns, or join classes"))
+        Err(Error::input("class list", problem, "check the number of columns, or merge classes"))
     }
 
     /// This list without one zone, as a study that leaves water out needs it.

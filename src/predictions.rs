@@ -67,7 +67,7 @@ pub struct StoredTemperature {
     pub data: String,
     /// Number of those patches.
     pub patches: usize,
-    /// The least probability before the logarithm, of a model that calls classes impossible, such as a forest.
+    /// The least probability before the logarithm, of a model with probabilities of 0, such as a forest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor: Option<f64>,
 }
@@ -245,8 +245,8 @@ impl Probabilities {
         Logits { classes: self.classes.clone(), z: self.p.mapv(f64::ln) }
     }
 
-    /// `ln max(p, floor)`: logits of a classifier that calls classes impossible, such as a random forest, whose
-    /// `ln 0` no temperature can fix. Shape: (N, K).
+    /// `ln max(p, floor)`: logits of a classifier with probabilities of 0, such as a random forest, whose
+    /// `ln 0` no temperature can correct. Shape: (N, K).
     ///
     /// # Errors
     /// A floor that is not above 0, or above 1.

@@ -133,7 +133,7 @@ fn what_cannot_be_asked_is_refused_in_one_line() {
         assert!(!output.status.success() && told.contains(wanted), "{told}");
         told
     };
-    let told = refused("a", "900", &[], "13520 patches are to be labelled");
+    let told = refused("a", "900", &[], "13520 patches to label");
     assert_eq!(told.lines().count(), 1, "{told}");
     refused(
         "a",

@@ -689,7 +689,7 @@ fn data_in_other_files_are_read_from_the_same_folder_only() {
         assert!(error.contains("LCZ_FOLLOW_LINKS=1"), "{error}");
     }
     let error = open_with(&|file| file.link_external("gone.h5", "votes", "votes").unwrap()).unwrap_err();
-    assert!(error.contains("gone.h5, which is not there"), "{error}");
+    assert!(error.contains("gone.h5, which does not exist"), "{error}");
 
     // Raw bytes of any file as a dataset's numbers, and a dataset put together of others.
     fs::write(folder.path().join("data/raw"), [0; 4 * 17 * 4]).unwrap();

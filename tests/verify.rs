@@ -59,7 +59,7 @@ fn an_honest_figure_is_told_from_one_that_was_changed() {
     fs::copy(figures.join("learning-curves.csv"), &alone).unwrap();
     let output = lcz(&["verify", alone.to_str().unwrap()]);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(message.contains("is not there; say where it is with --run"), "{message}");
+    assert!(message.contains("does not exist; give its folder with --run"), "{message}");
     done(&["verify", alone.to_str().unwrap(), "--run", &moved]);
 
     // A number in the CSV.
@@ -180,7 +180,7 @@ fn a_study_s_figures_are_verified_and_drawn_again_from_its_predictions_alone() {
     fs::remove_file(&single).unwrap();
     let output = lcz(&["-q", "verify", matrix.to_str().unwrap()]);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(message.contains("one-hot-seed-0-single.h5: not there; repeat the study"), "{message}");
+    assert!(message.contains("one-hot-seed-0-single.h5: does not exist; repeat the study"), "{message}");
     assert_eq!(message.lines().count(), 1, "{message}");
 
     let other = [

@@ -102,7 +102,7 @@ mod tests {
         }
     }
 
-    /// A state as it is but for which of its tensors are trained, which the network knows.
+    /// A state without the flags of trained tensors, which the network has.
     fn numbers_of(state: &TrainingState) -> TrainingState {
         let all = |weights: &Weights| {
             let trainable = |(name, weight): (&String, &Weight)| {

@@ -10,7 +10,7 @@ use super::output;
 
 /// Time training or inference of a network
 ///
-/// Uses random patches of So2Sat's size (unet: 64 × 64 × 3) and prints the median over rounds, next to the peak of this
+/// Uses random patches of So2Sat's size (unet: 64 × 64 × 3) and prints the median over rounds, next to the FMA peak of this
 /// machine. Batches of 32 in training and 256 in inference; the optimiser is Adam. Nothing else should run meanwhile.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -8,7 +8,7 @@ use super::output;
 
 /// List devices that networks can run on
 ///
-/// GPUs with their memory.
+/// The processor, and GPUs with their memory.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lcz devices

@@ -11,8 +11,8 @@ use super::output;
 
 /// Convert EuroSAT's images to a data set
 ///
-/// JPEGs give B4, B3 and B2 as bytes, GeoTIFFs 13 bands of reflectance. Neighbouring images touch each other on the ground: a
-/// test on a random split is easier than one on another place.
+/// JPEGs give B4, B3 and B2 as bytes, GeoTIFFs 13 bands of reflectance. Neighbouring images touch each other on the ground, so
+/// that a random split gives higher scores than a test in other places.
 ///
 /// The provenance is `real: EuroSAT (Helber et al. 2019)`, or that of the GeoTIFFs if they are synthetic.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ use super::output;
       --set training.crops=0.25"
 )]
 pub struct EuroSatFolder {
-    /// Folder with one folder per class, or one above it, or the zip of the JPEGs
+    /// Folder with one folder per class, or its parent, or the zip of the JPEGs
     folder: PathBuf,
 
     #[command(flatten)]

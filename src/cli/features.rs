@@ -14,7 +14,7 @@ use super::output;
     mut_arg("data", |data| data.required(true)),
     after_help = "The output holds `features` [N, D]: the penultimate layer, or of a unet the mean
 of the encoder's smallest maps. Patches and features are streamed, so that
-neither needs to fit into memory; the file appears when it is whole.
+neither needs to fit into memory; the file appears when it is complete.
 
 Examples:
   lcz features runs/first --data data/training.h5 --out features.h5"

@@ -13,21 +13,20 @@ use super::output;
 
 /// Predict class probabilities of patches or pixels
 ///
-/// At the run's temperature if `lcz temp-scale` has fitted one; --mc-dropout ignores it, since it was fitted to single
-/// passes without dropout. Labels, votes, masks and groups are copied where the file of patches has them.
+/// Uses the run's temperature if `lcz temp-scale` has fitted one. --mc-dropout ignores it, because it was fitted to single
+/// passes without dropout. Labels, votes, masks and groups are copied if the file of patches has them.
 #[derive(Debug, Args)]
 #[command(
     mut_arg("data", |data| data.required(true)),
     mut_arg("seed", |seed| seed.requires("mc_dropout")),
     after_help = "The ending of the output sets its format: .h5, .npz (the same arrays), or .csv
-(label and probabilities). It holds `probabilities` [N, K], or [N, S, S, K] of a
-model of pixels, and the attribute `classes`; the temperature and how it was
-fitted are attributes too (`temperature`, `temperature_procedure`,
-`temperature_data`, `temperature_patches`). Of an ensemble, or with
---mc-dropout, they are the members' mean, and `entropy_total`,
-`entropy_aleatoric` and `entropy_epistemic` (nats, per patch or pixel) are the
-entropy of the mean, the mean entropy of the members and their difference: of
-the members without temperature.
+(label and probabilities). The output holds `probabilities` [N, K], or
+[N, S, S, K] from a model of pixels, and the attributes `classes`,
+`temperature`, `temperature_procedure`, `temperature_data` and
+`temperature_patches`. An ensemble, or --mc-dropout, predicts the mean of its
+members, and adds the entropy of the mean (`entropy_total`), the mean entropy of
+the members (`entropy_aleatoric`) and their difference (`entropy_epistemic`), in
+nats per patch or pixel, at T = 1.
 
 Examples:
   lcz predict runs/first --data data/testing.h5 --out predictions.h5

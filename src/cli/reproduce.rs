@@ -11,7 +11,7 @@ use lcz::uncertainty::Acquisition;
 use super::options::{Context, Data, Epochs, IgnoreRadiometry, Output, Seed, Settings, SyntheticPatches};
 use super::output;
 
-/// Reproduce a study from a paper.
+/// Reproduce a study from a paper
 ///
 /// Trains the networks of a study and writes tables, figures and a README. Started again after an interruption, it
 /// resumes: complete runs are kept.
@@ -61,11 +61,11 @@ struct Shared {
     #[arg(long)]
     jobs: Option<usize>,
 
-    /// Only prepare what all runs need (data, feature extractor)
+    /// Only prepare the data and the feature extractor that all runs need
     #[arg(long, conflicts_with_all = ["shard", "collect"])]
     prepare: bool,
 
-    /// Only do runs i, i+n, i+2n, ... of a prepared study
+    /// Only perform runs i, i+n, i+2n, ... of a prepared study
     #[arg(long, value_name = "i/n", conflicts_with = "collect")]
     shard: Option<Shard>,
 
@@ -145,7 +145,7 @@ impl Shared {
     }
 }
 
-/// Label distributions: train on one-hot labels or on votes.
+/// Label distributions: train on one-hot labels or on votes
 ///
 /// Trains Sen2LCZ on one-hot labels and on the votes of experts, with and without label smoothing, and compares
 /// accuracy and calibration: the study of the label distribution paper.
@@ -182,7 +182,7 @@ impl Ldl {
     }
 }
 
-/// Uncertainty-guided learning: train on uncertain, certain or random patches.
+/// Uncertainty-guided learning: train on uncertain, certain or random patches
 ///
 /// Trains a network, ranks the training patches by the distance of their features from the median of their class, and
 /// trains networks on subsets: the study of the paper on uncertainty-guided representation learning.
@@ -231,7 +231,7 @@ impl Uncertainty {
     }
 }
 
-/// Active learning: choose the patches that experts label next.
+/// Active learning: choose the patches that experts label next
 ///
 /// Trains a network on few labelled patches, adds the labels of patches that an acquisition strategy chooses, and
 /// trains again. Measures accuracy against the number of labels, with random sampling as baseline. The labels of the
@@ -306,7 +306,7 @@ impl Active {
     }
 }
 
-/// Land cover of each pixel: train U-Nets on synthetic cities and on real ground.
+/// Land cover of each pixel: train U-Nets on synthetic cities and on real ground
 ///
 /// Trains U-Nets on two synthetic cities and tests each on held-out blocks of its own city and on the other city. With
 /// the real sample, trains on all dates but one and tests on that date.

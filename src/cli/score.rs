@@ -17,7 +17,7 @@ use super::scorecard;
 #[derive(Debug, Args)]
 #[command(after_help = "The file is what `lcz predict` writes for labelled patches, or a CSV with the
 header
-  true,pred                         zones by number or code; accuracies alone
+  true,pred                         zones by number or code; accuracies only
   true_label,pred_label,confidence  any classes; and calibration of the
                                     predicted class
   label,p_1,...,p_K                 probabilities: everything that needs no
@@ -38,7 +38,7 @@ pub struct Score {
     #[command(flatten)]
     measures: Measures,
 
-    /// Print the same predictions under the rules of other papers and libraries
+    /// Print the scores under the conventions of other papers and libraries
     #[arg(long)]
     conventions: bool,
 }

@@ -35,7 +35,7 @@ pub struct TempScale {
     #[arg(long, default_value = "exact", value_parser = ["exact", "ldl-paper"])]
     procedure: String,
 
-    /// Keep a temperature at a bound of the search too
+    /// Keep the temperature even if it is at a bound of the search
     #[arg(long)]
     force: bool,
 

@@ -57,13 +57,13 @@ Settings of a forest, next to data and training.seed:
 
 /// Train a network or a random forest
 ///
-/// The run folder holds its configuration, history, best weights and figures. A unet gives each pixel a class and is
-/// trained on masks (`lcz patches --masks`); the other models give each patch one. One file of data is split: by group
-/// (city) where it has groups, else by position. The target is one-hot labels by default.
+/// The run folder holds its configuration, history, best weights and figures. A unet predicts a class per pixel and is
+/// trained on masks (`lcz patches --masks`); the other models predict a class per patch. A single file of data is split:
+/// by group (city) if it has groups, else by position. The target is one-hot labels by default.
 ///
 /// Ctrl-C ends the training of a network after the current step and keeps a checkpoint (a second Ctrl-C
 /// ends it at once); checkpoints are also written at the end of each epoch and every five minutes.
-/// `--resume` resumes from the last one: the weights are bit-identical to those of an uninterrupted training.
+/// `--resume` continues from the last one: the weights are bit-identical to those of an uninterrupted training.
 #[derive(Debug, Args)]
 #[command(after_help = format!("{SETTINGS}
 Examples:
@@ -108,7 +108,7 @@ pub struct Train {
     )]
     resume: Option<PathBuf>,
 
-    /// TOML file of settings; those of the command line overrule it
+    /// TOML file of settings; options of the command line take precedence
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

@@ -13,16 +13,16 @@ use super::output::{self, Table, number};
 ///
 /// Agreement, entropy, and which zones are confused. --figures draws the entropy bars and the voting confusion.
 #[derive(Debug, Args)]
-#[command(after_help = "Files: patterns of votes as CSV (columns X1 ... X17 or zone codes, and Freq for
-how many patches have them), counts as .npy, or an HDF5 file of patches with
-votes.
+#[command(after_help = "Files: patterns of votes as CSV (columns X1 ... X17 or zone codes, and Freq,
+the number of patches with the pattern), counts as .npy, or an HDF5 file of
+patches with votes.
 
 Examples:
   lcz votes data/training.h5
   lcz votes so2sat_vote_patterns.csv --figures figures \\
       --provenance 'real votes of So2Sat LCZ42'")]
 pub struct Votes {
-    /// The file
+    /// File of votes
     file: PathBuf,
 
     #[command(flatten)]

@@ -42,7 +42,7 @@ impl Masks {
         }
         if classes.len() > usize::from(Self::IGNORED) {
             let problem = format!("{} classes; a mask holds at most 255", classes.len());
-            return Err(Error::input("masks", problem, "join some"));
+            return Err(Error::input("masks", problem, "merge classes"));
         }
         let beyond = |value: u8| value != Self::IGNORED && usize::from(value) >= classes.len();
         if let Some(((patch, row, column), value)) = values.indexed_iter().find(|(_, value)| beyond(**value))

@@ -38,17 +38,17 @@ use cloud::Cloud;
 /// t-SNE's settings. Same settings, same bits, at any number of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TSne {
-    /// How many neighbours a sample has, softly: e to the entropy of its affinities in nats.
+    /// Effective number of neighbours: e to the entropy of a sample's affinities in nats.
     pub perplexity: f64,
     /// Steps in all.
     pub iterations: usize,
-    /// Steps at the beginning in which attraction is exaggerated, so that clusters find together.
+    /// Steps at the beginning in which attraction is exaggerated, so that clusters form.
     pub exaggerated: usize,
     /// Factor of the exaggeration.
     pub exaggeration: f64,
     /// Step length; `None`: max(N/exaggeration/4, 50), as in scikit-learn.
     pub learning_rate: Option<f64>,
-    /// A crowd of points repels as one where its extent is below θ distances. 0: every pair of points on its own.
+    /// θ of Barnes–Hut: a cell of points repels as one where its extent is below θ times its distance. 0: every pair separately.
     pub theta: f64,
     /// Random seed of the tiny noise on the start, which separates equal samples.
     pub seed: u64,
@@ -176,7 +176,7 @@ impl Embedding {
     }
 
     /// Trustworthiness (Venna & Kaski 2001): 1 where the k nearest samples on the plane are the k nearest in the
-    /// features, less for each stranger among them by how far it really is.
+    /// features, lower for each other sample, by its true rank.
     ///
     /// `T(k) = 1 − 2/(N k (2N − 3k − 1)) Σ_i Σ_j max(0, r(i, j) − k)` over the k nearest j of each i on the
     /// plane, r(i, j) being j's rank among the neighbours of i by features.

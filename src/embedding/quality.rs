@@ -44,7 +44,7 @@ pub(super) fn trustworthiness(cloud: &Cloud, y: &[[f32; 2]], k: usize) -> f64 {
     let strangeness: Vec<usize> = cloud.rows("ranks", &mut Silent, |i, squared| {
         let rank = |j: u32| {
             let (j, d) = (j as usize, squared[j as usize]);
-            // Of equally far ones the first is nearer.
+            // Of equally distant samples the first counts as nearer.
             let nearer = |(l, other): (usize, &f32)| l != i && other.total_cmp(&d).then(l.cmp(&j)).is_lt();
             1 + squared.iter().enumerate().filter(|at| nearer(*at)).count()
         };

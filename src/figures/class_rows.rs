@@ -23,7 +23,7 @@ const COUNT: Lettering = Lettering::new(6.0, FAINT_INK);
 const HEADING: Lettering = Lettering::new(LABEL, INK);
 
 /// Draws how many samples each class has, as bars in the colours of the classes: one panel per set
-/// (training, validation, test), each with a scale of its own, for it is the shape that compares.
+/// (training, validation, test), each with its own scale, so that the shapes can be compared.
 ///
 /// The CSV has one line per set and class: `set,class,samples`.
 ///

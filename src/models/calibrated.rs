@@ -6,8 +6,8 @@ use crate::data::Patches;
 use crate::predictions::StoredTemperature;
 use crate::{Classes, Imagery, Probabilities, Result, Temperature};
 
-/// The least probability before the logarithm, of a classifier that calls classes impossible, such as a forest: half of what
-/// one of 500 trees gives alone.
+/// The least probability before the logarithm, of a classifier with probabilities of 0, such as a forest: half of the
+/// share of one tree of 500.
 pub(crate) const FLOOR: f64 = 0.001;
 
 /// A classifier whose probabilities are scaled by a temperature (Guo et al. 2017, §4.2); its decisions stay.

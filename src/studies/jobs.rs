@@ -33,8 +33,8 @@ impl Progress for &Steps<'_> {
     }
 }
 
-/// Does `jobs` tasks at a time, each with its share of the cores: independent trainings in parallel use them better than
-/// one training on all of them. A task reports each of the `steps` of all. After an error or an interruption no task is
+/// Runs `jobs` tasks at a time, each with its share of the cores: independent trainings in parallel use the cores better
+/// than one training on all of them. A task reports each of the `steps` of all. After an error or an interruption no task is
 /// started, and those that run stop.
 pub(super) fn side_by_side<T: Sync>(
     stage: &str,

@@ -134,7 +134,7 @@ impl Readme {
         let mut readme = Self(format!("# {title}\n"));
         if crate::provenance::synthetic(provenance).is_some() {
             readme.text(
-                "**The data are synthetic**: the numbers show that the study runs, not how real cities come out.",
+                "**The data are synthetic**: the numbers show that the study runs; they do not hold for real cities.",
             );
         }
         readme

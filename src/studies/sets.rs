@@ -176,7 +176,7 @@ impl TestSet {
 /// Predictions that a run has stored, with the temperature that they were scaled by, and their test set.
 pub(super) fn read_predictions(path: &Path) -> Result<(Probabilities, Option<f64>, TestSet)> {
     if !path.is_file() {
-        return Err(Error::file(path, "not there", "repeat the study in its folder"));
+        return Err(Error::file(path, "does not exist", "repeat the study in its folder"));
     }
     let Predictions { predicted, labels, votes, distributions, groups, provenance, temperature } =
         predictions::read(path, None)?;

@@ -287,7 +287,7 @@ impl Identity {
         };
         let Some(how) = difference("", &fixed(&self.settings), &fixed(now)) else { return Ok(()) };
         let problem = format!("a study of other settings ({how})");
-        Err(Error::file(out.join(STUDY), problem, "give another --out, or the settings of before"))
+        Err(Error::file(out.join(STUDY), problem, "give another --out, or the previous settings"))
     }
 }
 
@@ -310,8 +310,8 @@ fn difference(name: &str, before: &Value, now: &Value) -> Option<String> {
     }
 }
 
-/// Does a study, or a part of it, in a folder. What is there is not done again. Returns what it found, once all
-/// runs are there.
+/// Runs a study, or a part of it, in a folder. Complete runs are kept. Returns the outcome once all runs are
+/// complete.
 ///
 /// # Errors
 /// Unusable data or settings, a folder of a study of other settings or data, runs that are missing where the tables
@@ -340,7 +340,7 @@ pub fn reproduce<S: Study>(
     let now = Identity::of(study, S::NAME, study.inputs(&data)?)?;
     let path = context.out.join(STUDY);
     if let Some(problem) = before.as_ref().and_then(|before| before.inputs.change(&now.inputs)) {
-        return Err(Error::file(&path, problem, "give another --out, or the data and settings of before"));
+        return Err(Error::file(&path, problem, "give another --out, or the previous data and settings"));
     }
     if before.is_none_or(|before| before.settings != now.settings) {
         let _folder = NewFolders::make(context.out)?;
@@ -375,7 +375,7 @@ pub fn collect<S: Study>(context: StudyContext<'_>, progress: &mut dyn Progress)
     let missing: Vec<&S::Task> = tasks.iter().filter(|task| study.missing(task, context.out) > 0).collect();
     if let Some(first) = missing.first() {
         let problem = format!("{} of {} runs are missing, this one first", missing.len(), tasks.len());
-        let advice = "do the missing runs: the same command without --collect";
+        let advice = "run the same command without --collect";
         return Err(Error::file(context.out.join(study.folder(first)), problem, advice));
     }
     let outcome = study.collect(&at, progress)?;

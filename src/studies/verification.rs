@@ -178,7 +178,7 @@ fn find_run(figure: &Path, given: Option<&Path>, recorded: &str) -> Result<Run> 
     let around = figure.parent().and_then(Path::parent).map(Path::to_owned);
     let places = around.into_iter().chain([PathBuf::from(recorded)]);
     places.into_iter().find_map(|place| Run::open(&place).ok()).ok_or_else(|| {
-        let problem = format!("its run, {recorded}, is not there");
+        let problem = format!("its run, {recorded}, does not exist");
         Error::file(figure, problem, "give its folder with --run")
     })
 }

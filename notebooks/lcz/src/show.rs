@@ -62,9 +62,9 @@ fn summary_table(summary: &Summary) -> Table {
     let imagery = &summary.imagery;
     let size = imagery.patch_size;
     let distance = imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {}", metres(d)));
-    table.row(["a patch".to_owned(), format!("{size} × {size} pixels{distance}")]);
+    table.row(["patch".to_owned(), format!("{size} × {size} pixels{distance}")]);
     table.row([format!("{} bands", imagery.bands.len()), imagery.bands.names().join(", ")]);
-    table.row(["a number is".to_owned(), imagery.unit.clone()]);
+    table.row(["unit".to_owned(), imagery.unit.clone()]);
     if let Some(groups) = summary.groups {
         table.row(["cities or regions".to_owned(), groups.to_string()]);
     }
@@ -101,7 +101,7 @@ impl EvcxrDisplay for So2Sat {
             Ok(splits) => splits,
             Err(error) => return println!("{error}"),
         };
-        let mut table = Table::new(["part", "patches", "cities or regions", "a patch", "classes"])
+        let mut table = Table::new(["part", "patches", "cities or regions", "patch", "classes"])
             .captioned(training.provenance());
         for (name, part) in [("training", training), ("validation", validation), ("test", test)] {
             let imagery = part.imagery();

@@ -31,7 +31,7 @@ pub(super) fn check_way(group: &Group, path: &Path, name: &str) -> Result<()> {
     for target in ends.filter_map(|end| external_target(group, &name[..end])) {
         let target = folder(path).join(target);
         if !target.is_file() {
-            let problem = format!("it is a link to {}, which is not there", target.display());
+            let problem = format!("it is a link to {}, which does not exist", target.display());
             return Err(Error::input(place(path, name), problem, "copy that file next to this one"));
         }
         check_inside(path, name, &target)?;

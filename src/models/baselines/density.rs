@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 /// What is added to each band's variance, as a part of that band's variance over all training
-/// pixels: it keeps a covariance invertible where bands are copies of each other, or never vary.
+/// pixels: it keeps a covariance invertible where bands are equal or constant.
 const RIDGE: f64 = 1e-9;
 
 /// How far each class's covariance is drawn towards the one that all classes share: λ of Friedman

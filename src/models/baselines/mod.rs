@@ -1,4 +1,4 @@
-//! Two baselines that a network has to beat: the majority class, and one pixel seen without its
+//! Two baselines for a network: the majority class, and a classifier of single pixels without their
 //! surroundings.
 //!
 //! [`PixelGaussian`] is the Gaussian maximum-likelihood classifier of remote sensing, with covariances

@@ -58,7 +58,7 @@ impl ActiveStudy {
         Ok(Self { config, patches, acquisitions, start, budget, rounds, seeds, passes })
     }
 
-    /// A small one, to see everything work.
+    /// A small study, for the quick mode.
     ///
     /// # Errors
     /// As [`full`](Self::full).
@@ -136,7 +136,7 @@ impl Study for ActiveStudy {
         let data = ActiveData::open(self, context, progress)?;
         let (most, there) = (self.labelled(self.rounds), data.pool.labels.len());
         if most > there {
-            let problem = format!("{most} patches are to be labelled, {there} are there");
+            let problem = format!("{most} patches to label, but the training set has {there}");
             return Err(Error::input("active learning", problem, "reduce --rounds, --budget or --start"));
         }
         Ok(data)

@@ -120,7 +120,7 @@ fn readme(study: &ActiveStudy, outcome: &ActiveOutcome, table: &Table) -> Readme
     readme.text(
         "Mean overall accuracy over the rounds after the first acquisition, minus that of random sampling, with 95 % \
          intervals from the variation between test patches (whole cities or regions, where known) and between seeds \
-         (Student's t), each for itself. p: chance of such a gain if there were none, with Holm's correction for all \
+         (Student's t), each separately. p: chance of such a gain if there were none, with Holm's correction for all \
          strategies.",
     );
     readme.table(&gains(outcome));

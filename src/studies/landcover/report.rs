@@ -10,7 +10,7 @@ use crate::studies::report::Readme;
 
 /// Stem and what it shows.
 const FIGURES: [[&str; 2]; 8] = [
-    ["scene", "the first city's scene, the mask of its classes, and which patches were left out why"],
+    ["scene", "the first city's scene, the mask of its classes, and which patches were left out, and why"],
     ["samples-…", "test patches of the first city: input, truth, prediction, confidence"],
     ["confusion-counts-own-…, confusion-log-own-…", "confusion on the first city's held-out patches"],
     ["confusion-counts-other-…, confusion-log-other-…", "the same on all of the second city"],
@@ -159,7 +159,7 @@ fn city_section(readme: &mut Readme, study: &LandcoverStudy, outcome: &Landcover
     readme.section("Two synthetic cities");
     readme.text(format!(
         "Scenes of {0} × {0} pixels of 10 m, {1:.0} % of the sky clouded, random seeds {2} and {3}. **They are synthetic**: \
-         the numbers show that the study runs, and how well a network transfers to ground that it has not seen; they do not \
+         the numbers show that the study runs, and how well a network transfers to other ground; they do not \
          describe real cities. The classes are those of the polygons' Urban Atlas codes, grouped (`scenes/codes.csv`): whole \
          districts, so that a park inside a housing district counts as housing.",
         study.side,

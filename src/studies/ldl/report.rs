@@ -105,12 +105,12 @@ fn readme(study: &LdlStudy, outcome: &LdlOutcome, groups: bool) -> Readme {
         seeds.join(", "),
         study.passes
     ));
-    readme.section("Do votes beat one-hot labels?");
+    readme.section("Are votes better than one-hot labels?");
     let resampled = if groups { "groups of test patches (cities)" } else { "test patches" };
     readme.text(format!(
         "Votes minus one-hot, no smoothing, mean over seeds; below 0 the votes are better. 95 % intervals: \
          of losses over {resampled} and seeds, of calibration errors over seeds on these test patches (Student's t), \
-         each for itself. p: chance of such a difference if there were none, with Holm's correction for all rows."
+         each separately. p: chance of such a difference if there were none, with Holm's correction for all rows."
     ));
     readme.table(&differences(&outcome.differences));
     readme.section("Table");

@@ -76,7 +76,7 @@ pub(super) fn table(effects: &[Effect], data: &str) -> Table {
     let columns = ["accuracy", "cross_entropy"]
         .map(|name| ["", "_lower", "_upper", "_p", "_p_holm"].map(|end| format!("{name}{end}")));
     let first = ["share", "subset", "less"].map(str::to_owned);
-    let caption = format!("data: {data}; 95 % intervals, each for itself; p_holm: with Holm's correction");
+    let caption = format!("data: {data}; 95 % intervals, each separately; p_holm: with Holm's correction");
     let mut table = Table::new(first.into_iter().chain(columns.concat())).captioned(caption);
     for effect in effects {
         let numbers =

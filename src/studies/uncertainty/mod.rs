@@ -62,7 +62,7 @@ impl UncertaintyStudy {
         Self::of(&[], settings, 6000)
     }
 
-    /// A small one, to see everything work.
+    /// A small study, for the quick mode.
     ///
     /// # Errors
     /// As [`full`](Self::full).

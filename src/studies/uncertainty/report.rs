@@ -145,7 +145,7 @@ pub(super) fn readme(study: &UncertaintyStudy, outcome: &UncertaintyOutcome, fro
         readme.figure("Learning curves", &format!("learning-curves{end}"));
         readme.text(
             "The first minus the second, with 95 % intervals from the variation between test patches (whole cities or \
-             regions, where known) and between runs (Student's t), each for itself: one in twenty misses by \
+             regions, where known) and between runs (Student's t), each separately: one in twenty misses by \
              chance. p: chance of such differences in accuracy and cross-entropy if there were none, with Holm's \
              correction for all of this table.",
         );

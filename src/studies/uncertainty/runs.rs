@@ -200,7 +200,7 @@ impl Measured {
             progress.advance(1, "");
         }
         progress.end("");
-        let test = test.ok_or_else(|| Error::file(out, "no run there", "do the study's runs first"))?;
+        let test = test.ok_or_else(|| Error::file(out, "no complete run", "run the study first"))?;
         Ok(Self { name, cells: of_cells, test })
     }
 }

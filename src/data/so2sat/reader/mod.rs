@@ -101,7 +101,7 @@ impl SourceFile {
         }
         if height != width {
             let problem = format!("patches of {height} x {width} pixels");
-            return Err(Error::input(place, problem, "patches must be square: cut them so"));
+            return Err(Error::input(place, problem, "cut square patches"));
         }
         let table = |name: &str, rank: usize| -> Result<Option<Numbers>> {
             if !named(name) {
