@@ -96,5 +96,5 @@ pub use nn::{
     Observer, Optimizer, ParameterCount, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
 };
 pub use predictions::{FeatureRows, Features, Logits, Probabilities, Temperature};
-pub use sensor::Sensor;
 pub use progress::Progress;
+pub use sensor::Sensor;

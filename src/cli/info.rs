@@ -176,7 +176,8 @@ fn is_scene(path: &Path) -> bool {
     let is_tiff = |path: &Path| ends(path, ["tif", "tiff"]);
     let inner: Vec<PathBuf> =
         path.read_dir().into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
-    let has_tiffs = inner.iter().any(|path| is_tiff(path)) && !inner.iter().any(|path| ends(path, ["h5", "hdf5"]));
+    let has_tiffs =
+        inner.iter().any(|path| is_tiff(path)) && !inner.iter().any(|path| ends(path, ["h5", "hdf5"]));
     Landsat::is_at(path) || is_tiff(path) || has_tiffs
 }
 
@@ -192,10 +193,14 @@ fn describe_scene(scene: &Scene, cx: &Context) -> anyhow::Result<()> {
     output::line(format!("  system      {}", summary.crs))?;
     output::line(format!("  unit        {}", summary.unit))?;
     if let Some(share) = summary.clouds {
-        output::line(format!("  clouds      {} of the pixels with data, with their shadows", percent(share)))?;
+        output::line(format!(
+            "  clouds      {} of the pixels with data, with their shadows",
+            percent(share)
+        ))?;
     }
     output::line(format!("  provenance  {}\n", summary.provenance))?;
-    let mut table = Table::new(["band", "metres", "size", "scale", "offset", "no data is", "without data", "file"]);
+    let mut table =
+        Table::new(["band", "metres", "size", "scale", "offset", "no data is", "without data", "file"]);
     for band in summary.bands {
         let [rows, columns] = band.size;
         let value = band.no_data.map(|value| value.to_string());

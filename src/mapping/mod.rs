@@ -300,9 +300,10 @@ fn seen<'a>(
 
 /// Warns where a band that is taken by name shows something else than the band that the model was trained on.
 fn warn_of_other_sensor(view: &SceneView<'_>, model: &Imagery) {
-    let scene = Imagery { ground_sampling_distance: view.source().ground_sampling_distance(), ..view.imagery(1) };
+    let scene =
+        Imagery { ground_sampling_distance: view.source().ground_sampling_distance(), ..view.imagery(1) };
     if let (Some(here), Some(there)) = (Sensor::of(&scene), Sensor::of(model))
-        && let Some((band, shows, learnt)) = here.differs(there, model)
+        && let Some((band, shows, learnt)) = here.differs(there, &model.bands)
     {
         tracing::warn!(
             "{}: {band} of {here} is {shows}, but the model was trained on {band} of {there}, {learnt}: bands are taken by name; \

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use super::band_tags::BandTags;
 use super::geotiff::GeoTiff;
 use super::grid::{Grid, Window};
+use super::names::{as_band, name_of_single, stated_names};
 use super::opening::{side_by_side, warn_of_masks};
 use super::raster::Raster;
-use super::names::{as_band, name_of_single, stated_names};
 use crate::provenance::{self, UNKNOWN};
 use crate::{Bands, Error, Result, Sensor};
 
@@ -284,11 +284,12 @@ impl Shared {
     /// How many pixels of the grid make one of the file's, in each direction.
     pub fn multiple(&self, path: &Path, grid: &Grid) -> Result<usize> {
         self.grid.multiple(grid).map_err(|difference| {
-            Error::file(
-                path,
-                format!("not on the grid of {}: {difference}", self.path.display()),
-                "bring both to one grid: gdalwarp -t_srs, -te and -tr (labels: --reproject)",
-            )
+            let advice = if self.grid.is_beside(grid) {
+                "it lies beside it: give the parts of one scene in one --bands, with commas (labels must lie on the bands)"
+            } else {
+                "bring both to one grid: gdalwarp -t_srs, -te and -tr (labels: --reproject)"
+            };
+            Error::file(path, format!("not on the grid of {}: {difference}", self.path.display()), advice)
         })
     }
 }

@@ -156,7 +156,13 @@ impl EuroSat {
             ImageKind::AllBands => (&BANDS[..], "reflectance"),
         };
         let bands = band_list(names);
-        Imagery { patch_size: SIDE, bands, ground_sampling_distance: Some(10.0), unit: unit.to_owned(), sensor: None }
+        Imagery {
+            patch_size: SIDE,
+            bands,
+            ground_sampling_distance: Some(10.0),
+            unit: unit.to_owned(),
+            sensor: None,
+        }
     }
 
     /// Where the images are from, as the descriptions of the first image of each class state it; a folder that is laid out as

@@ -202,7 +202,12 @@ impl GeoTiff {
     }
 
     /// The same pixels, of which a product states this.
-    pub(super) fn of_product(self, tags: BandTags, description: Option<String>, no_data: Option<f64>) -> Self {
+    pub(super) fn of_product(
+        self,
+        tags: BandTags,
+        description: Option<String>,
+        no_data: Option<f64>,
+    ) -> Self {
         Self { tags: vec![tags], description, no_data, ..self }
     }
 
@@ -295,7 +300,9 @@ impl GeoTiff {
         }
         if self.has_mask() {
             for mut band in pixels.outer_iter_mut() {
-                band.zip_mut_with(&lacking, |pixel, &lacking| *pixel = if lacking { f32::NAN } else { *pixel });
+                band.zip_mut_with(&lacking, |pixel, &lacking| {
+                    *pixel = if lacking { f32::NAN } else { *pixel }
+                });
             }
         }
         Ok(pixels)
@@ -366,7 +373,9 @@ impl GeoTiff {
                 let (row, column) = (row - window.rows.start, column - window.columns.start);
                 match band_of.get(sample) {
                     Some(Some(band)) => pixels[[*band, row, column]] = value,
-                    Some(None) if self.opacity.first() == Some(&sample) => lacking[[row, column]] = raw == 0.0,
+                    Some(None) if self.opacity.first() == Some(&sample) => {
+                        lacking[[row, column]] = raw == 0.0
+                    }
                     _ => {}
                 }
             });
@@ -450,9 +459,12 @@ fn not_a_tiff(path: &Path, problem: &str) -> Error {
     let product = path.ancestors().find(|folder| folder.extension().is_some_and(|ending| ending == "SAFE"));
     let scene = |scene: &Path| format!("give the whole scene: --scene {}", scene.display());
     match (product, ending.as_deref()) {
-        (Some(product), _) => Error::file(path, format!("{problem}: part of a Sentinel-2 product"), scene(product)),
+        (Some(product), _) => {
+            Error::file(path, format!("{problem}: part of a Sentinel-2 product"), scene(product))
+        }
         (None, Some("jp2" | "j2k" | "jpx")) => {
-            let advice = "give the product's folder: --scene FOLDER, or convert it: gdal_translate IN.jp2 OUT.tif";
+            let advice =
+                "give the product's folder: --scene FOLDER, or convert it: gdal_translate IN.jp2 OUT.tif";
             Error::file(path, format!("{problem} but JPEG 2000"), advice)
         }
         (None, Some("zip" | "tar")) => Error::file(path, format!("{problem} but an archive"), scene(path)),
@@ -465,7 +477,9 @@ fn not_a_tiff(path: &Path, problem: &str) -> Error {
 pub(super) fn unreadable(path: &Path, error: &TiffError) -> Error {
     use tiff::TiffFormatError::{TiffSignatureInvalid, TiffSignatureNotFound};
     match error {
-        TiffError::FormatError(TiffSignatureInvalid | TiffSignatureNotFound) => not_a_tiff(path, "not a TIFF file"),
+        TiffError::FormatError(TiffSignatureInvalid | TiffSignatureNotFound) => {
+            not_a_tiff(path, "not a TIFF file")
+        }
         TiffError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             Error::file(path, "the file ends early", "get it again: the copy is incomplete")
         }

@@ -76,7 +76,11 @@ impl Landsat {
             [name] => (*name).to_owned(),
             [] => return Err(Error::file(path, "no …_L2SP_…_SR_B….TIF in it", GIVE)),
             [first, second, ..] => {
-                return Err(Error::file(path, format!("{first} and {second}: one product is expected"), GIVE));
+                return Err(Error::file(
+                    path,
+                    format!("{first} and {second}: one product is expected"),
+                    GIVE,
+                ));
             }
         };
         let Some(sensor) = Sensor::of_file(Path::new(&name)) else {
@@ -122,7 +126,8 @@ impl Landsat {
 
 /// The product and the number of the band that an image is of: `LC08_…_T1_SR_B4.TIF`.
 fn part_of(file: &str) -> Option<(&str, u32)> {
-    let (name, band) = file.strip_suffix(".TIF").or_else(|| file.strip_suffix(".tif"))?.rsplit_once("_SR_B")?;
+    let (name, band) =
+        file.strip_suffix(".TIF").or_else(|| file.strip_suffix(".tif"))?.rsplit_once("_SR_B")?;
     let level = name.split('_').nth(1)?;
     Some((name, band.parse().ok().filter(|_| matches!(level, "L2SP" | "L2SR"))?))
 }
@@ -154,7 +159,11 @@ impl Metadata {
             match key {
                 "GROUP" => groups.push(value.to_owned()),
                 "END_GROUP" => drop(groups.pop()),
-                _ => values.push((groups.last().cloned().unwrap_or_default(), key.to_owned(), value.to_owned())),
+                _ => values.push((
+                    groups.last().cloned().unwrap_or_default(),
+                    key.to_owned(),
+                    value.to_owned(),
+                )),
             }
         }
         Self { place, values }
@@ -181,7 +190,8 @@ impl Metadata {
         let number = |what: &str| {
             let key = format!("REFLECTANCE_{what}_BAND_{}", &band[1..]);
             let stated = self.values.iter().find(|(group, of, _)| group == GROUP && *of == key);
-            let number = stated.and_then(|(_, _, value)| value.parse().ok()).filter(|value: &f64| value.is_finite());
+            let number =
+                stated.and_then(|(_, _, value)| value.parse().ok()).filter(|value: &f64| value.is_finite());
             number.ok_or_else(|| {
                 let problem = format!("no number {key} in {GROUP}");
                 Error::file(&self.place, problem, "download the product again")

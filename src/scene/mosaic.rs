@@ -148,7 +148,10 @@ impl Mosaic {
             if rows.is_empty() || columns.is_empty() {
                 continue;
             }
-            let inside = Window { rows: rows.start - top..rows.end - top, columns: columns.start - left..columns.end - left };
+            let inside = Window {
+                rows: rows.start - top..rows.end - top,
+                columns: columns.start - left..columns.end - left,
+            };
             let values = part.read(&inside, no_data)?;
             let (row, column) = (rows.start - window.rows.start, columns.start - window.columns.start);
             let to = s![.., row..row + rows.len(), column..column + columns.len()];
@@ -178,7 +181,8 @@ fn corner(first: &GeoTiff, part: &GeoTiff) -> std::result::Result<[f64; 2], Stri
     if names(part) != names(first) {
         return Err("other bands, or the same in another order".to_owned());
     }
-    let conversion = |file: &GeoTiff| file.tags().iter().map(|tags| (tags.scale, tags.offset)).collect::<Vec<_>>();
+    let conversion =
+        |file: &GeoTiff| file.tags().iter().map(|tags| (tags.scale, tags.offset)).collect::<Vec<_>>();
     if conversion(part) != conversion(first) {
         return Err("another scale or offset".to_owned());
     }
@@ -203,7 +207,10 @@ fn corner(first: &GeoTiff, part: &GeoTiff) -> std::result::Result<[f64; 2], Stri
     Ok([row.round(), column.round()])
 }
 
-fn overlap((a, [top, left]): &(GeoTiff, [usize; 2]), (b, [other_top, other_left]): &(GeoTiff, [usize; 2])) -> bool {
+fn overlap(
+    (a, [top, left]): &(GeoTiff, [usize; 2]),
+    (b, [other_top, other_left]): &(GeoTiff, [usize; 2]),
+) -> bool {
     let meet = |a: usize, of_a: usize, b: usize, of_b: usize| a < b + of_b && b < a + of_a;
     let (a, b) = (a.grid(), b.grid());
     meet(*top, a.rows, *other_top, b.rows) && meet(*left, a.columns, *other_left, b.columns)

@@ -91,12 +91,16 @@ impl Scene {
                 [] => "a folder without GeoTIFFs".to_owned(),
                 files => format!("none of its GeoTIFFs ({}) names a band", shown(files)),
             };
-            let advice = "name the files after their bands (B2.tif, B02_10m.tif), or give them in order: --bands";
+            let advice = "name the files after their bands (B2.tif, B02_10m.tif), give one file of all bands, or --bands in order";
             return Err(Error::file(folder, problem, advice));
         }
         if !left_out.is_empty() {
             left_out.sort();
-            tracing::warn!("{}: left out, as no band or a coarser one: {}", folder.display(), shown(&left_out));
+            tracing::warn!(
+                "{}: left out, as no band or a coarser one: {}",
+                folder.display(),
+                shown(&left_out)
+            );
         }
         warn_of_masks(&named);
         let scene = Self::of_files(side_by_side(named)?)?;
@@ -178,7 +182,7 @@ pub(super) fn side_by_side(files: Vec<GeoTiff>) -> Result<Vec<Raster>> {
         rasters.push(match (whole, parts.len()) {
             (_, 1) => Raster::from(parts.remove(0)),
             (Some(Whole::Bands(names)), _) => {
-                let problem = format!("a further file of band {} is {}", names.join(", "), parts[1].path().display());
+                let problem = format!("band '{}' comes again in {}", names.join(", "), parts[1].path().display());
                 let first = parts[0].path().to_owned();
                 let mosaic = Mosaic::of(parts).map_err(|error| {
                     tracing::debug!("{error}");
@@ -195,7 +199,8 @@ pub(super) fn side_by_side(files: Vec<GeoTiff>) -> Result<Vec<Raster>> {
 
 /// Says once for a scene that its files have a mask that no tag tells of.
 pub(super) fn warn_of_masks(files: &[GeoTiff]) {
-    let masked: Vec<_> = files.iter().filter(|file| file.has_untagged_mask()).map(|file| file.path().to_owned()).collect();
+    let masked: Vec<_> =
+        files.iter().filter(|file| file.has_untagged_mask()).map(|file| file.path().to_owned()).collect();
     if !masked.is_empty() {
         tracing::warn!(
             "{}: the second of two bands holds only 0 and the largest number: taken for a mask, where 0 means no data",

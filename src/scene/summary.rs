@@ -66,7 +66,8 @@ impl Scene {
         let mut of_files = Vec::new();
         for file in self.files() {
             let lacking = shares(file, f32::is_nan)?;
-            of_files.extend(lacking.into_iter().map(|[lacking, all]| (file, lacking as f64 / all.max(1) as f64)));
+            of_files
+                .extend(lacking.into_iter().map(|[lacking, all]| (file, lacking as f64 / all.max(1) as f64)));
         }
         let channels = self.bands().names().iter().zip(self.channels()).zip(scaling);
         let bands = channels.map(|((name, &channel), scaling)| {

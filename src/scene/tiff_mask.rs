@@ -32,12 +32,19 @@ pub(super) struct TiffMask {
 
 impl TiffMask {
     /// The mask in a further directory of a file.
-    pub fn within(path: &Path, bytes: &TiffBytes, decoder: &mut TiffDecoder, grid: &Grid) -> Result<Option<Self>> {
+    pub fn within(
+        path: &Path,
+        bytes: &TiffBytes,
+        decoder: &mut TiffDecoder,
+        grid: &Grid,
+    ) -> Result<Option<Self>> {
         // A damaged pointer to overviews is no reason to refuse an image.
-        for pointer in further_directories(decoder).unwrap_or_default() {
-            let Ok(mut other) = bytes.decoder(pointer.clone()) else { continue };
-            if other.find_tag_unsigned::<u32>(Tag::NewSubfileType).ok().flatten() == Some(MASK) {
-                return Self::of(path, bytes, pointer, &mut other, grid).map(Some);
+        for (start, pointer) in further_directories(decoder).unwrap_or_default() {
+            let Ok(directory) = decoder.read_directory(start) else { continue };
+            let kind = decoder.read_directory_tags(&directory).find_tag_unsigned(Tag::NewSubfileType);
+            if kind.ok().flatten() == Some(MASK) {
+                let mut mask = bytes.decoder(pointer.clone()).map_err(|error| unreadable(path, &error))?;
+                return Self::of(path, bytes, pointer, &mut mask, grid).map(Some);
             }
         }
         Ok(None)
@@ -71,7 +78,8 @@ impl TiffMask {
         let bits = match bits.as_slice() {
             [bits @ (1 | 8)] if same_size => *bits,
             _ => {
-                let problem = format!("its mask has {rows} x {columns} pixels of {bits:?} bits, which is not read");
+                let problem =
+                    format!("its mask has {rows} x {columns} pixels of {bits:?} bits, which is not read");
                 let advice = "give one no-data value instead: gdalwarp -dstnodata VALUE IN.tif OUT.tif";
                 return Err(Error::file(path, problem, advice));
             }
@@ -101,7 +109,8 @@ impl TiffMask {
             let index = u32::try_from(chunk)?;
             let data_width = decoder.chunk_data_dimensions(index).0 as usize;
             let line = if self.bits == 1 { data_width.div_ceil(8) } else { data_width };
-            let decoded = if bytes == 0 { DecodingResult::U8(Vec::new()) } else { decoder.read_chunk(index)? };
+            let decoded =
+                if bytes == 0 { DecodingResult::U8(Vec::new()) } else { decoder.read_chunk(index)? };
             let DecodingResult::U8(values) = decoded else { continue };
             for row in rows {
                 for column in columns.clone() {
@@ -109,7 +118,9 @@ impl TiffMask {
                         1 => ((row - top) * line + (column - left) / 8, 7 - (column - left) % 8),
                         _ => ((row - top) * line + column - left, 0),
                     };
-                    let value = values.get(at).map_or(0, |&value| value >> shift & if self.bits == 1 { 1 } else { 255 });
+                    let value = values
+                        .get(at)
+                        .map_or(0, |&value| value >> shift & if self.bits == 1 { 1 } else { 255 });
                     lacking[[row - window.rows.start, column - window.columns.start]] |= value == 0;
                 }
             }

@@ -244,7 +244,8 @@ impl Frame {
         sites: &'b [Site],
         bands: usize,
     ) -> impl Iterator<Item = (&'b [Site], Window)> + 'b {
-        let bytes = move |extent: &Window| extent.rows.len() * extent.columns.len() * bands * size_of::<f32>();
+        let bytes =
+            move |extent: &Window| extent.rows.len() * extent.columns.len() * bands * size_of::<f32>();
         let mut rest = sites;
         std::iter::from_fn(move || {
             let mut rows = rest.chunk_by(|a, b| a.row == b.row);
@@ -252,8 +253,7 @@ impl Frame {
             let (mut count, mut extent) = (first.len(), self.extent(first)?);
             for row in rows {
                 let Some(of_row) = self.extent(row) else { break };
-                let both =
-                    |a: &Range<usize>, b: &Range<usize>| a.start.min(b.start)..a.end.max(b.end);
+                let both = |a: &Range<usize>, b: &Range<usize>| a.start.min(b.start)..a.end.max(b.end);
                 let larger = Window {
                     rows: both(&extent.rows, &of_row.rows),
                     columns: both(&extent.columns, &of_row.columns),
@@ -337,7 +337,11 @@ mod tests {
         let inside: Vec<Site> =
             labels.sites().iter().filter(|site| frame.window(site).is_some()).copied().collect();
         let strips: Vec<_> = frame.strips(&inside, 1).collect();
-        assert!(strips.len() > 1 && strips.iter().all(|(_, extent)| extent.rows.len() < 120), "{}", strips.len());
+        assert!(
+            strips.len() > 1 && strips.iter().all(|(_, extent)| extent.rows.len() < 120),
+            "{}",
+            strips.len()
+        );
         assert_eq!(strips.iter().map(|(sites, _)| sites.len()).sum::<usize>(), inside.len());
 
         let plan = cutting.cut(&dates, &labels, at("patches"), &mut Silent).unwrap();

@@ -4,6 +4,7 @@
 // Pixels are whole numbers, or come from the very operations that they are compared with.
 #![allow(clippy::float_cmp)]
 
+mod ends;
 mod failures;
 mod labelling;
 mod masks;

@@ -53,14 +53,19 @@ fn sixteen(samples: &[&dyn Fn(usize) -> u16], planar: bool) -> Vec<Vec<u8>> {
     if planar {
         samples.iter().map(|sample| (0..ROWS * COLUMNS).flat_map(|k| bytes(sample(k))).collect()).collect()
     } else {
-        vec![(0..ROWS * COLUMNS).flat_map(|k| samples.iter().flat_map(move |sample| bytes(sample(k)))).collect()]
+        vec![
+            (0..ROWS * COLUMNS)
+                .flat_map(|k| samples.iter().flat_map(move |sample| bytes(sample(k))))
+                .collect(),
+        ]
     }
 }
 
 /// The mask as an image of 1 or 8 bits.
 fn mask(bits: u16) -> Vec<u8> {
     let seen = |row: usize, column: usize| column < COLUMNS && !masked(row * COLUMNS + column);
-    let byte = |row: usize, first: usize| (0..8).fold(0, |byte, bit| byte << 1 | u8::from(seen(row, first + bit)));
+    let byte =
+        |row: usize, first: usize| (0..8).fold(0, |byte, bit| byte << 1 | u8::from(seen(row, first + bit)));
     let line = |row: usize| -> Vec<u8> {
         match bits {
             1 => (0..COLUMNS).step_by(8).map(|first| byte(row, first)).collect(),
@@ -136,7 +141,8 @@ fn a_mask_or_opacity_of_0_is_no_data() {
             let read = file.read(&part, no_data).unwrap();
             for ((_, row, column), &pixel) in read.indexed_iter() {
                 let k = (row + 3) * COLUMNS + column + 11;
-                let wanted = if masked(k) || no_data == Some(f64::from(value(k))) { None } else { Some(value(k)) };
+                let wanted =
+                    if masked(k) || no_data == Some(f64::from(value(k))) { None } else { Some(value(k)) };
                 assert_eq!((!pixel.is_nan()).then_some(pixel as u16), wanted, "{name}, {row} {column}");
             }
         }
@@ -177,5 +183,8 @@ fn a_mask_that_cannot_be_read_is_refused() {
     assert!(message.contains("B2.tif.msk: not a TIFF file"), "{message}");
     write(&beside, &[&value], &[], false);
     let message = GeoTiff::open(&path).unwrap_err().to_string();
-    assert!(message.contains("mask has 50 x 61 pixels of [16] bits") && message.contains("-dstnodata"), "{message}");
+    assert!(
+        message.contains("mask has 50 x 61 pixels of [16] bits") && message.contains("-dstnodata"),
+        "{message}"
+    );
 }

@@ -89,7 +89,9 @@ fn parts_of_an_export_are_one_scene_in_a_folder_and_by_their_names() {
         assert_whole(&scene, |_, _| false);
     }
     // A part that is missing is a gap without data.
-    assert_whole(&Scene::open([&files[0], &files[1], &files[3]]).unwrap(), |row, column| row >= 25 && column < 32);
+    assert_whole(&Scene::open([&files[0], &files[1], &files[3]]).unwrap(), |row, column| {
+        row >= 25 && column < 32
+    });
 
     // Over another, of other pixels, off the pixels, of other bands.
     let odd = at("city-0000000000-0000000099.tif");
@@ -123,8 +125,8 @@ fn files_of_one_band_side_by_side_are_its_parts_and_others_are_refused() {
     // Two dates, say, in one --bands.
     part(&at("other_B2.tif"), &[""], [0, 0], half, 10.0);
     let message = refusal(Scene::open(["L_B2.tif", "other_B2.tif"].map(at)));
-    assert!(message.contains("a further file of band B2 is") && message.contains("other_B2.tif"), "{message}");
-    assert!(refusal(Scene::at(folder.path())).contains("a further file of band B2"), "in a folder, too");
+    assert!(message.contains("band 'B2' comes again in") && message.contains("other_B2.tif"), "{message}");
+    assert!(refusal(Scene::at(folder.path())).contains("band 'B2' comes again"), "in a folder, too");
 }
 
 #[test]
@@ -140,8 +142,10 @@ fn a_folder_of_bands_is_a_scene_without_its_labels_and_previews() {
     }
     assert!(scene.scene_classes().unwrap().path().ends_with("SCL.tif"));
     let ten = scene.clone().only_or_named(Bands::sentinel2()).unwrap();
-    let files = Bands::sentinel2().names().iter().map(|band| city.join(format!("{band}.tif"))).collect::<Vec<_>>();
-    assert_eq!(read(&ten), read(&Scene::open(files).unwrap()));
+    let files =
+        Bands::sentinel2().names().iter().map(|band| city.join(format!("{band}.tif"))).collect::<Vec<_>>();
+    let bits = |scene: &Scene| read(scene).mapv(f32::to_bits);
+    assert!(bits(&ten) == bits(&Scene::open(files).unwrap()));
     assert!(scene.only_or_named(Bands::named(["B99"]).unwrap()).unwrap_err().to_string().contains("B99"));
 
     let out = folder.path().join("out");
@@ -180,7 +184,10 @@ fn a_file_of_many_bands_is_a_scene_and_its_bands_get_names_where_it_has_none() {
     // By name where the file has names.
     let scene = Scene::at(&named).unwrap().only_or_named(names(["B2", "B4"])).unwrap();
     let pixels = read(&scene);
-    assert_eq!((pixels[[0, 0, 0]], pixels[[0, 0, 1]]), (f32::from(value(0, 0, 2)), f32::from(value(0, 0, 0))));
+    assert_eq!(
+        (pixels[[0, 0, 0]], pixels[[0, 0, 1]]),
+        (f32::from(value(0, 0, 2)), f32::from(value(0, 0, 0)))
+    );
     // In order where it has none.
     let scene = Scene::at(&nameless).unwrap();
     assert_eq!(scene.bands().names(), ["band 1", "band 2", "band 3"]);
@@ -208,7 +215,10 @@ fn a_product_given_as_bands_is_told_to_be_a_scene() {
     fs::copy(&image, &alone).unwrap();
     let message = refusal(Scene::open([&alone]));
     assert!(message.contains("JPEG 2000") && message.contains("gdal_translate IN.jp2 OUT.tif"), "{message}");
-    assert!(refusal(Scene::open([folder.path()])).contains("a folder, not a GeoTIFF; give the whole scene: --scene"));
+    assert!(
+        refusal(Scene::open([folder.path()]))
+            .contains("a folder, not a GeoTIFF; give the whole scene: --scene")
+    );
     assert_eq!(Scene::at(&product).unwrap().sensor(), Some(Sensor::Sentinel2));
 }
 
@@ -235,7 +245,8 @@ const LANDSAT: &str = "LC09_L2SP_193027_20230715_20230717_02_T1";
 /// An MTL whose groups of both levels have the same keys.
 fn mtl(scale: f64) -> String {
     let numbers = |scale: f64, offset: f64| {
-        let line = |k| format!("    REFLECTANCE_MULT_BAND_{k} = {scale}\n    REFLECTANCE_ADD_BAND_{k} = {offset}\n");
+        let line =
+            |k| format!("    REFLECTANCE_MULT_BAND_{k} = {scale}\n    REFLECTANCE_ADD_BAND_{k} = {offset}\n");
         (1..8).map(line).collect::<String>()
     };
     format!(
@@ -292,7 +303,9 @@ fn a_landsat_product_is_read_as_folder_and_tar_with_its_own_scale_and_clouds() {
     landsat(&folder.path().join("xml"), LANDSAT);
     let elements = |scale: f64| {
         let number = |k| {
-            format!("<REFLECTANCE_MULT_BAND_{k}>{scale}</REFLECTANCE_MULT_BAND_{k}><REFLECTANCE_ADD_BAND_{k}>-0.2</REFLECTANCE_ADD_BAND_{k}>")
+            format!(
+                "<REFLECTANCE_MULT_BAND_{k}>{scale}</REFLECTANCE_MULT_BAND_{k}><REFLECTANCE_ADD_BAND_{k}>-0.2</REFLECTANCE_ADD_BAND_{k}>"
+            )
         };
         (1..8).map(number).collect::<String>()
     };
@@ -328,7 +341,11 @@ fn a_damaged_landsat_product_is_refused_in_one_line() {
     let folder = TempDir::new().unwrap();
     let product = landsat(folder.path(), LANDSAT);
     let metadata = product.join(format!("{LANDSAT}_MTL.txt"));
-    fs::write(&metadata, mtl(3e-5).replace("REFLECTANCE_MULT_BAND_4 = 0.00003", "REFLECTANCE_MULT_BAND_4 = x")).unwrap();
+    fs::write(
+        &metadata,
+        mtl(3e-5).replace("REFLECTANCE_MULT_BAND_4 = 0.00003", "REFLECTANCE_MULT_BAND_4 = x"),
+    )
+    .unwrap();
     let message = refusal(Scene::at(&product));
     assert!(message.contains("_MTL.txt: no number REFLECTANCE_MULT_BAND_4 in LEVEL2_SURFACE"), "{message}");
     fs::write(&metadata, mtl(3e-5)).unwrap();
@@ -339,7 +356,7 @@ fn a_damaged_landsat_product_is_refused_in_one_line() {
         (whole[..whole.len() / 2].to_vec(), "the archive ends early"),
         (vec![1; 2048], "not a tar archive"),
         (vec![0; 2048], "no …_L2SP_…_SR_B….TIF in it"),
-        (Vec::new(), "no …_L2SP_…_SR_B….TIF in it"),
+        (Vec::new(), "the archive ends early"),
     ] {
         fs::write(&archive, bytes).unwrap();
         let message = refusal(Scene::at(&archive));

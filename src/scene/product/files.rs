@@ -231,7 +231,8 @@ impl Files {
         }
         let refused = |error: io::Error| {
             let problem = format!("cannot be unpacked: {}", on_one_line(&error.to_string()));
-            let advice = format!("make {size} bytes of space in {}, or unpack it", std::env::temp_dir().display());
+            let advice =
+                format!("make {size} bytes of space in {}, or unpack it", std::env::temp_dir().display());
             Error::file(&place, problem, advice)
         };
         let mut unpacked = NamedTempFile::with_prefix("lcz-").map_err(refused)?;
