@@ -1,4 +1,4 @@
-//! How often the intervals of the evaluation table hold the truth: `cargo bench --bench coverage [-- FOLDER]`.
+//! How often the intervals of the evaluation table contain the true value: `cargo bench --bench coverage [-- FOLDER]`.
 //!
 //! Synthetic data sets with known truth, 2,000 per setting, on one thread. Each finished setting is appended to
 //! `coverage.csv` in the folder (`figures` by default) and skipped when the study is run again, so that it can be
@@ -108,7 +108,7 @@ fn over_seeds(seeds: usize) -> Lines {
         let of_seed = |_| {
             let shift: f64 = random.sample::<f64, _>(StandardNormal) * 0.05;
             let noisy = rows.iter().map(|x| x + shift + random.sample::<f64, _>(StandardNormal) * 0.3);
-            Influence::of_mean(noisy.collect())
+            Influence::from_values(noisy.collect())
         };
         let of_seeds: Vec<Influence> = (0..seeds).map(of_seed).collect();
         let holds = |interval: Option<Interval>| interval.is_some_and(|i| i.lower <= 0.0 && 0.0 <= i.upper);
@@ -134,7 +134,7 @@ impl World {
         let z = Array2::from_shape_fn((n, self.k), |(_, k)| {
             random.sample::<f64, _>(StandardNormal) * self.sharp + bias(k)
         });
-        let z = Logits::new(Classes::of_count(self.k), z).expect("numbers");
+        let z = Logits::new(Classes::from_count(self.k), z).expect("numbers");
         let p = z.softmax(Temperature::ONE);
         let truth = z.softmax(Temperature::new(self.temperature).expect("above 0"));
         let labels = truth.view().outer_iter().map(|row| one_of(row, random)).collect();
@@ -152,7 +152,7 @@ fn one_of(shares: ndarray::ArrayView1<'_, f64>, random: &mut ChaCha8Rng) -> usiz
     drawn.unwrap_or(shares.len() - 1)
 }
 
-/// The truth about a world: its measures on very many samples, and the parts of those that are means over the
+/// The true values of a simulated population: its measures on very many samples, and the parts of those that are means over the
 /// classes that a data set holds.
 struct Truth {
     card: Scorecard,
@@ -163,8 +163,9 @@ struct Truth {
 
 impl Truth {
     fn of(p: &Probabilities, y: &Labels, calibrated: bool) -> Self {
-        let card = Scorecard::of(Predicted::Probabilities(p), Reference::new(y), QUIET).expect("a table");
-        let confusion = ConfusionMatrix::of(y, &p.predicted()).expect("a matrix");
+        let card =
+            Scorecard::compute(Predicted::Probabilities(p), Reference::new(y), QUIET).expect("a table");
+        let confusion = ConfusionMatrix::from_labels(y, &p.predicted()).expect("a matrix");
         let classes = confusion.per_class();
         let ece = card.row(Measure::ExpectedCalibrationError).and_then(|row| row.debiased);
         Self {
@@ -190,7 +191,7 @@ impl Truth {
     }
 }
 
-/// Counts, measure by measure, the data sets with an interval and those whose interval holds the truth.
+/// Counts, measure by measure, the data sets with an interval and those whose interval contains the true value.
 #[derive(Default)]
 struct Counts(BTreeMap<String, (usize, usize)>);
 
@@ -227,8 +228,9 @@ fn independent(world: &World, n: usize) -> Lines {
     let mut counts = Counts::default();
     for _ in 0..DATA_SETS {
         let (p, y) = world.draw(n, &mut random);
-        let card = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y), QUIET).expect("a table");
-        counts.card(&card, &truth, &ConfusionMatrix::of(&y, &p.predicted()).expect("a matrix"));
+        let card =
+            Scorecard::compute(Predicted::Probabilities(&p), Reference::new(&y), QUIET).expect("a table");
+        counts.card(&card, &truth, &ConfusionMatrix::from_labels(&y, &p.predicted()).expect("a matrix"));
     }
     counts.lines()
 }
@@ -241,7 +243,7 @@ fn city(k: usize, skew: f64, size: usize, random: &mut ChaCha8Rng) -> (Array2<f6
     let temperature = 1.3 * (0.5 * normal()).exp();
     let z = Array2::from_shape_fn((size, k), |(_, j)| 3.0 * normal() + bias[j]);
     let shifted = Array2::from_shape_fn((size, k), |(n, j)| z[[n, j]] / temperature + shift[j]);
-    let softmax = |z| Logits::new(Classes::of_count(k), z).expect("numbers").softmax(Temperature::ONE);
+    let softmax = |z| Logits::new(Classes::from_count(k), z).expect("numbers").softmax(Temperature::ONE);
     let truth = softmax(shifted).view().outer_iter().map(|row| one_of(row, random)).collect();
     (softmax(z).view().to_owned(), truth)
 }
@@ -261,7 +263,7 @@ fn cities(
         groups.extend(std::iter::repeat_n(group as i32, size));
     }
     let p = Array2::from_shape_vec((y.len(), k), p).expect("rows of K");
-    let p = Probabilities::new(Classes::of_count(k), p).expect("distributions");
+    let p = Probabilities::new(Classes::from_count(k), p).expect("distributions");
     let y = Labels::new(p.classes().clone(), y).expect("classes");
     (p, y, groups)
 }
@@ -279,8 +281,8 @@ fn grouped(k: usize, skew: f64, groups: usize, unequal: f64, seed: u64) -> Lines
         let sizes: Vec<usize> = (0..groups).map(size).collect();
         let (p, y, groups) = cities(k, skew, &sizes, &mut random);
         let reference = Reference::new(&y).with_groups(&groups);
-        let card = Scorecard::of(Predicted::Probabilities(&p), reference, QUIET).expect("a table");
-        counts.card(&card, &truth, &ConfusionMatrix::of(&y, &p.predicted()).expect("a matrix"));
+        let card = Scorecard::compute(Predicted::Probabilities(&p), reference, QUIET).expect("a table");
+        counts.card(&card, &truth, &ConfusionMatrix::from_labels(&y, &p.predicted()).expect("a matrix"));
     }
     counts.lines()
 }
@@ -288,14 +290,14 @@ fn grouped(k: usize, skew: f64, groups: usize, unequal: f64, seed: u64) -> Lines
 /// Data sets for human performance: 1,000 samples of 17 classes, fewer data sets since each fits a model.
 const EXPERT_SETS: usize = 500;
 
-/// How far the estimate is from what new experts reach (in the name of its line), and the coverage of the interval of
+/// Difference of the estimate to the score of new experts (in the name of its line), and the coverage of the interval of
 /// one expert against the others.
 fn experts_of(kind: &str, experts: usize) -> Lines {
     let mut random = ChaCha8Rng::seed_from_u64(experts as u64);
     let confused: Vec<usize> = (0..17).map(|_| random.gen_range(1..17)).collect();
     let mut errors = Vec::new();
     let mut counts = Counts::default();
-    // What a new panel reaches of the reference, and one expert of the others, in the long run.
+    // Expected scores of a new panel against the reference, and of one expert against the others.
     let mut truth = [0.0, 0.0];
     let mut estimates = Vec::new();
     for _ in 0..EXPERT_SETS {
@@ -303,18 +305,19 @@ fn experts_of(kind: &str, experts: usize) -> Lines {
         let [given, panel] = [0, 1].map(|_| votes(&pi, experts, &mut random));
         let reference = given.majority(None).expect("a majority");
         let right = |other: &Labels| {
-            let confusion = ConfusionMatrix::of(&reference, other).expect("a matrix");
+            let confusion = ConfusionMatrix::from_labels(&reference, other).expect("a matrix");
             confusion.overall_accuracy_score() / EXPERT_SETS as f64
         };
         let tied = tied_at_random(&panel, &mut random);
         truth[0] += right(&tied);
-        // One more expert against a majority of M − 1 of them.
+        // Another expert against the majority of M − 1 experts.
         let fewer = votes(&pi, experts - 1, &mut random);
         let one = tied_at_random(&votes(&pi, 1, &mut random), &mut random);
-        let confusion = ConfusionMatrix::of(&tied_at_random(&fewer, &mut random), &one).expect("a matrix");
+        let confusion =
+            ConfusionMatrix::from_labels(&tied_at_random(&fewer, &mut random), &one).expect("a matrix");
         truth[1] += confusion.overall_accuracy_score() / EXPERT_SETS as f64;
         let settings = ScorecardSettings { panels: 50, ..QUIET };
-        let card = Scorecard::of(
+        let card = Scorecard::compute(
             Predicted::Classes(&reference),
             Reference::new(&reference).with_votes(&given),
             settings,
@@ -382,7 +385,7 @@ fn votes(pi: &Array2<f64>, experts: usize, random: &mut ChaCha8Rng) -> Votes {
             row[one_of(pi, random)] += 1.0;
         }
     }
-    Votes::new(Classes::of_count(pi.ncols()), counts).expect("votes")
+    Votes::new(Classes::from_count(pi.ncols()), counts).expect("votes")
 }
 
 /// Under calibration p-values are uniform: those of at most 0.05 and 0.5 are counted.
@@ -406,7 +409,7 @@ fn p_values(world: &World, n: usize) -> Lines {
         let votes = votes(&p.view().to_owned(), 11, &mut random);
         let reference = Reference::new(&y).with_votes(&votes);
         let settings = ScorecardSettings { panels: 0, ..settings };
-        let card = Scorecard::of(Predicted::Probabilities(&p), reference, settings).expect("a table");
+        let card = Scorecard::compute(Predicted::Probabilities(&p), reference, settings).expect("a table");
         count_p_values(&mut counts, &card);
     }
     counts.lines()
@@ -416,7 +419,7 @@ fn p_values(world: &World, n: usize) -> Lines {
 fn grouped_p_values(groups: usize) -> Lines {
     let mut random = ChaCha8Rng::seed_from_u64(groups as u64);
     let mut counts = Counts::default();
-    let classes = Classes::of_count(4);
+    let classes = Classes::from_count(4);
     for seed in 0..DATA_SETS / 2 {
         let (mut confidence, mut guess, mut truth, mut ids) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -436,8 +439,8 @@ fn grouped_p_values(groups: usize) -> Lines {
         let truth = Labels::new(classes.clone(), truth).expect("classes");
         let settings = ScorecardSettings { rounds: 199, seed: seed as u64, ..QUIET };
         let reference = Reference::new(&truth).with_groups(&ids);
-        let card =
-            Scorecard::of(Predicted::Confidences(&guess, &confidence), reference, settings).expect("a table");
+        let card = Scorecard::compute(Predicted::Confidences(&guess, &confidence), reference, settings)
+            .expect("a table");
         count_p_values(&mut counts, &card);
     }
     counts.lines()

@@ -1,4 +1,4 @@
-//! How long a random forest takes to grow: `cargo bench --bench forest -- FILE`.
+//! Time to train a random forest: `cargo bench --bench forest -- FILE`.
 //!
 //! FILE is a labelled HDF5 file; its first 1,920 patches are used (10,240 features each for So2Sat). They
 //! are in memory before the clock starts, as they are for the peer in `peers/forest.py`, which runs both.

@@ -1,4 +1,4 @@
-//! How fast the geometric medians of 17 classes of 5,000 × 2,048 features are found: `cargo bench
+//! Time to find the geometric medians of 17 classes of 5,000 × 2,048 features: `cargo bench
 //! --bench medians [ROUNDS]`. `peers/medians.py` is the same in NumPy.
 //!
 //! Features are synthetic: f32, a shared low-dimensional part and noise, clipped at 0 as a network's are.

@@ -1,4 +1,4 @@
-//! How fast a file's patches come, in shuffled batches of 64 and in order:
+//! Patches per second read from a file, in shuffled batches of 64 and in order:
 //!
 //! `cargo bench --bench reading -- FILE.h5`
 
@@ -17,7 +17,7 @@ fn main() -> lcz::Result<()> {
     let patches = So2Sat::open(&path)?.patches()?;
     println!(
         "{patches:?}; {}",
-        patches.hostile_layout().unwrap_or_else(|| "chunks of whole patches".to_owned())
+        patches.unfavourable_chunks().unwrap_or_else(|| "chunks of whole patches".to_owned())
     );
     let began = Instant::now();
     let n =

@@ -1,4 +1,4 @@
-//! How long the evaluation table takes: `cargo bench --bench scorecard`.
+//! Time to compute the evaluation table: `cargo bench --bench scorecard`.
 //!
 //! Every measure on predictions as large as So2Sat's validation set (24,188 × 17, random numbers, ten votes
 //! each), with 1,000 bootstrap rounds of the samples; then with resampled votes and estimated human performance.
@@ -24,7 +24,7 @@ fn main() {
         let seconds = |reference: Reference<'_>| {
             let started = Instant::now();
             let settings = ScorecardSettings::default();
-            let card = pool.install(|| Scorecard::of(Predicted::Probabilities(&p), reference, settings));
+            let card = pool.install(|| Scorecard::compute(Predicted::Probabilities(&p), reference, settings));
             assert_eq!(card.expect("a table").rows.len(), 25);
             started.elapsed().as_secs_f64()
         };
@@ -49,5 +49,5 @@ fn samples() -> (Probabilities, Labels, Votes) {
         }
     }
     let labels = Labels::new(classes.clone(), truth).expect("17 classes");
-    (p, labels, Votes::new(classes, votes).expect("ten votes a sample"))
+    (p, labels, Votes::new(classes, votes).expect("ten votes per sample"))
 }

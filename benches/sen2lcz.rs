@@ -1,4 +1,4 @@
-//! How many patches a second Sen2LCZ trains on and classifies: `cargo bench`.
+//! Patches per second that Sen2LCZ trains on and classifies: `cargo bench`.
 //!
 //! The published network on patches of So2Sat's size (32 × 32 × 10, random numbers), through the same
 //! calls as a user's: standardisation, shuffling, Nadam and history are included. Medians over rounds.
@@ -13,7 +13,7 @@ use ndarray::Array4;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Batches a round, and patches a batch: as training takes them by default, and inference always.
+/// Batches per round; patches per batch: the defaults of training and inference.
 const TRAINING: [usize; 2] = [6, 64];
 const INFERENCE: [usize; 2] = [3, 256];
 const ROUNDS: usize = 7;
@@ -29,7 +29,7 @@ fn main() {
     }
 }
 
-/// The middle of several rounds' patches a second, after one to warm up.
+/// Median over the rounds of the patches per second, after one round to warm up.
 fn median(round: fn() -> f64) -> f64 {
     round();
     let mut rates: Vec<f64> = (0..ROUNDS).map(|_| round()).collect();

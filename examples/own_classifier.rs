@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Synthetic { patches: 340, seed: 1 }.write(folder.join("patches"), &mut Silent)?;
     let (_, _, test) = So2Sat::open(folder.join("patches"))?.splits()?;
     let model = WaterOrNot { imagery: test.imagery().clone(), classes: test.classes().clone() };
-    let scores = Scores::of(&model.predict(&test)?, &test.labels()?, None)?;
+    let scores = Scores::compute(&model.predict(&test)?, &test.labels()?, None)?;
     println!("{}: OA {:.3} on {} synthetic patches", model.name(), scores.overall_accuracy, scores.samples);
 
     let city = folder.join("city");

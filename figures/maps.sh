@@ -11,7 +11,7 @@ folder=$1 out=$2
 lcz=${LCZ:-$(dirname "${BASH_SOURCE[0]}")/../target/release/lcz}
 mkdir -p "$out"
 
-# Values are reflectance times 65,535; 0 is no data, although no tag says so. Pixels are 13.95 m, resampled to the 10 m of So2Sat.
+# Values are reflectance times 65,535; 0 means no data, although no tag states it. Pixels are 13.95 m, resampled to the 10 m of So2Sat.
 "$lcz" import "$folder/sen2lcz/sen2lcz_17_keras.hdf5" --run "$out/imported"
 "$lcz" map "$out/imported" --bands "$folder"/scenes/aquileia/B*.tif --scale 1.5259021896696422e-05 --nodata 0 \
   --provenance 'real: Sentinel-2 L2A, Aquileia, 2019-04-16' --out "$out/map-aquileia.tif"

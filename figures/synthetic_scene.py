@@ -1,4 +1,4 @@
-"""Draws a scene of `lcz synth FOLDER --scene-size ROWSxCOLUMNS` in true colour beside its zones and scene classes.
+"""Draws a scene of `lcz synth FOLDER --scene-size ROWSxCOLUMNS` in true colour, next to its zones and scene classes.
 
     python figures/synthetic_scene.py FOLDER OUT.png        (needs rasterio, numpy, pillow)
 """

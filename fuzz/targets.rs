@@ -1,5 +1,5 @@
-//! What is fuzzed: each function gives bytes to a reader as the file that they would be. A reader may refuse them, and
-//! may neither panic nor take long.
+//! The fuzz targets: each function writes bytes to a file and reads it. A reader may refuse them, but must not
+//! panic or take long.
 //!
 //! `cargo fuzz` runs these with changing bytes (`fuzz_targets/`), `tests/corpus.rs` with those of `corpus/`.
 
@@ -81,8 +81,8 @@ fn band(folder: &Path) -> Scene {
     Scene::open([path]).expect("a scene of one band")
 }
 
-/// Burns polygons into the band.
-fn burn(path: &Path, folder: &Path) {
+/// Rasterises polygons on the band's grid.
+fn rasterise(path: &Path, folder: &Path) {
     let labelling = Labelling { reproject: true, ..Labelling::default() };
     check(labelling.open(path, &[band(folder)], &mut Silent), path);
 }
@@ -101,7 +101,7 @@ fn shapefile(bytes: &[u8], folder: &Path) {
     put(folder, "a.shx", index);
     put(folder, "a.dbf", table);
     put(folder, "a.prj", b"EPSG:32633");
-    burn(&put(folder, "a.shp", shapes), folder);
+    rasterise(&put(folder, "a.shp", shapes), folder);
 }
 
 /// The coordinate system of a shapefile that is whole.
@@ -110,7 +110,7 @@ fn wkt(bytes: &[u8], folder: &Path) {
     put(folder, "a.shx", index);
     put(folder, "a.dbf", table);
     put(folder, "a.prj", bytes);
-    burn(&put(folder, "a.shp", shapes), folder);
+    rasterise(&put(folder, "a.shp", shapes), folder);
 }
 
 /// The one geometry of a layer.
@@ -119,7 +119,7 @@ fn geopackage(bytes: &[u8], folder: &Path) {
     let base = rusqlite::Connection::open(&path).expect("the template is a database");
     base.execute("UPDATE zones SET geom = ?1", [bytes]).expect("the template has a layer");
     base.close().expect("it can be closed");
-    burn(&path, folder);
+    rasterise(&path, folder);
 }
 
 fn geotiff(bytes: &[u8], folder: &Path) {
@@ -223,7 +223,7 @@ fn hdf5_patches(bytes: &[u8], folder: &Path) {
         0 => {
             let patches = || {
                 let patches = So2Sat::open(&path)?.patches()?;
-                Summary::of(&patches)?;
+                Summary::from_patches(&patches)?;
                 patches.band_statistics(&mut Silent)
             };
             check(patches(), &path);

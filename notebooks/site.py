@@ -76,7 +76,7 @@ def title_of(notebook):
 
 
 def lesson_of(notebook):
-    """What is learnt, and how long it takes: the paragraph below the title."""
+    """What the lesson teaches, and how long it takes: the paragraph below the title."""
     return next(cell.source for cell in notebook.cells if cell.cell_type == "markdown").split("\n\n")[1]
 
 

@@ -83,7 +83,7 @@ def main():
     given = parser.parse_args()
     folder = HERE.parent / "target" / given.into
     if folder.exists() and not given.fresh:
-        print(f"{folder} is there already and stays as it is; --fresh makes it anew")
+        print(f"{folder} exists and is kept; --fresh replaces it")
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

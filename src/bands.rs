@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::display::metres;
 use crate::error::InputKind;
 use crate::{Error, Result, Sensor};
 
@@ -59,7 +60,7 @@ impl Bands {
     }
 
     /// Bands of a file that names none: So2Sat's where the count fits, else `band 1`, `band 2`, ….
-    pub fn of_count(count: usize) -> Self {
+    pub fn from_count(count: usize) -> Self {
         match count {
             10 => Self::sentinel2(),
             8 => Self::sentinel1(),
@@ -139,7 +140,7 @@ pub struct Imagery {
     pub patch_size: usize,
     /// The bands in the order of the channels.
     pub bands: Bands,
-    /// Metres on the ground a pixel, where known.
+    /// Size of a pixel on the ground in metres, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ground_sampling_distance: Option<f64>,
     /// What a pixel's number is: `reflectance`, `digital number`, …
@@ -190,7 +191,7 @@ impl Imagery {
         }
     }
 
-    /// How `other` differs, in words, if a model trained on `self` must not be used on it.
+    /// The difference to `other`, as text, if a model trained on `self` must not be used on it.
     ///
     /// Ground sampling distances within 5 % pass, as does one that a file does not state.
     pub fn mismatch(&self, other: &Self) -> Option<String> {
@@ -217,7 +218,7 @@ impl Imagery {
         }
         match (self.ground_sampling_distance, other.ground_sampling_distance) {
             (Some(trained), Some(given)) if (given / trained - 1.0).abs() > 0.05 => {
-                Some(format!("pixels of {given} m, not {trained} m"))
+                Some(format!("pixels of {}, not {}", metres(given), metres(trained)))
             }
             _ => None,
         }
@@ -252,6 +253,8 @@ mod tests {
         assert_eq!(trained.mismatch(&trained), None);
         let coarse = Imagery { ground_sampling_distance: Some(30.0), ..trained.clone() };
         assert_eq!(trained.mismatch(&coarse).unwrap(), "pixels of 30 m, not 10 m");
+        let degrees = Imagery { ground_sampling_distance: Some(18.483_489_187_339_007), ..trained.clone() };
+        assert_eq!(trained.mismatch(&degrees).unwrap(), "pixels of 18.48 m, not 10 m");
         let unstated = Imagery { ground_sampling_distance: None, ..trained.clone() };
         assert_eq!(trained.mismatch(&unstated), None);
         let raw = Imagery { unit: "digital number".into(), ..trained.clone() };

@@ -110,7 +110,7 @@ impl Zone {
         ZONES[self.number() - 1].1
     }
 
-    /// The name in words.
+    /// The name, such as `dense trees`.
     pub fn name(self) -> &'static str {
         ZONES[self.number() - 1].2
     }
@@ -158,16 +158,16 @@ pub struct Classes(Vec<String>);
 impl Classes {
     /// The seventeen zones.
     pub fn lcz() -> Self {
-        Self::of_zones(Zone::all())
+        Self::from_zones(Zone::all())
     }
 
     /// The ten built zones, LCZ 1–10.
     pub fn built() -> Self {
-        Self::of_zones(Zone::all().filter(|zone| zone.is_built()))
+        Self::from_zones(Zone::all().filter(|zone| zone.is_built()))
     }
 
     /// These zones, in this order.
-    pub fn of_zones(zones: impl IntoIterator<Item = Zone>) -> Self {
+    pub fn from_zones(zones: impl IntoIterator<Item = Zone>) -> Self {
         Self(zones.into_iter().map(|zone| zone.code().to_owned()).collect())
     }
 
@@ -194,9 +194,9 @@ impl Classes {
         Ok(Self(names))
     }
 
-    /// The usual list for `k` label columns in a file that does not say: 17 are the zones, 10 the
+    /// The usual list for `k` label columns in a file that does not name its classes: 17 are the zones, 10 the
     /// built zones; any other count is numbered from 1.
-    pub fn of_count(k: usize) -> Self {
+    pub fn from_count(k: usize) -> Self {
         match k {
             17 => Self::lcz(),
             10 => Self::built(),
@@ -204,13 +204,13 @@ impl Classes {
         }
     }
 
-    /// As [`of_count`](Self::of_count), for a count that a file states.
+    /// As [`from_count`](Self::from_count), with a check of the count, which a file states.
     ///
     /// # Errors
     /// No class, or more than [`MOST`](Self::MOST).
-    pub fn of_columns(k: usize) -> Result<Self> {
+    pub fn from_columns(k: usize) -> Result<Self> {
         Self::check_count(k)?;
-        Ok(Self::of_count(k))
+        Ok(Self::from_count(k))
     }
 
     fn check_count(k: usize) -> Result<()> {
@@ -285,8 +285,8 @@ impl Classes {
         let text = text.trim();
         let by_code = |text: &str| {
             let same = |k: &usize| self.0[*k] == text;
-            let alike = |k: &usize| self.0[*k].eq_ignore_ascii_case(text);
-            (0..self.len()).find(same).or_else(|| (0..self.len()).find(alike))
+            let any_case = |k: &usize| self.0[*k].eq_ignore_ascii_case(text);
+            (0..self.len()).find(same).or_else(|| (0..self.len()).find(any_case))
         };
         let by_number = |text: &str| {
             let number: f64 = text.parse().ok()?;

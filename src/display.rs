@@ -4,11 +4,22 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 use crate::files::write_whole;
 use crate::{Error, Result};
+
+/// Metres to the centimetre: `10 m`, `6.72 m`.
+///
+/// ```
+/// assert_eq!(lcz::display::metres(6.720_84), "6.72 m");
+/// assert_eq!(lcz::display::metres(10.0), "10 m");
+/// ```
+pub fn metres(metres: f64) -> String {
+    format!("{} m", (metres * 100.0).round() / 100.0)
+}
 
 /// A share in per cent, with one decimal; a share above 0 that rounds to 0 is `<0.1 %`.
 ///
@@ -19,6 +30,37 @@ use crate::{Error, Result};
 pub fn percent(share: f64) -> String {
     let text = format!("{:.1} %", 100.0 * share);
     if share > 0.0 && text == "0.0 %" { "<0.1 %".to_owned() } else { text }
+}
+
+/// A number with this many decimals; one that rounds to zero has no sign.
+///
+/// ```
+/// use lcz::display::fixed;
+/// assert_eq!([fixed(-0.0004, 3), fixed(-0.0006, 3)], ["0.000", "-0.001"]);
+/// ```
+pub fn fixed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(zero) if zero.bytes().all(|b| matches!(b, b'0' | b'.')) => zero.to_owned(),
+        _ => text,
+    }
+}
+
+/// A duration: `8 s`, `2 min 5 s` or `3 h 20 min`.
+///
+/// ```
+/// use std::time::Duration;
+/// use lcz::display::duration;
+/// let texts = [0, 125, 12_345].map(|seconds| duration(Duration::from_secs(seconds)));
+/// assert_eq!(texts, ["0 s", "2 min 5 s", "3 h 25 min"]);
+/// ```
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
 }
 
 /// One cell of a [`Table`].
@@ -371,7 +413,7 @@ pub fn grouped(count: u64) -> String {
 
 /// A text as HTML.
 pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -410,7 +452,7 @@ mod tests {
         }
     }
 
-    /// Rows with whatever has a meaning in one of the formats.
+    /// Rows with every character that has a meaning in one of the formats.
     fn awkward() -> Table {
         let mut table = Table::new(["a|b", "50 % & more", "mean ± sd"]).captioned("data: x\nseed: 1");
         table.row(cells!["bush, \"scrub\"", r"a_b*c\d$", Cell::from("0.70 ± 0.10").bold(true)]);

@@ -1,4 +1,4 @@
-//! The one error type: each message is a line that says where, what, and what to do.
+//! The one error type: each message is one line: where, what, and what to do.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -46,14 +46,14 @@ pub enum Error {
         /// The loss that was met.
         loss: f64,
     },
-    /// Whoever watched the work asked it to stop ([`Progress::interrupted`](crate::Progress::interrupted)).
+    /// The observer of the work stopped it ([`Progress::interrupted`](crate::Progress::interrupted)).
     #[error("interrupted {place}")]
     Interrupted {
         /// How far it had come.
         place: String,
     },
     /// A numerical library failed (memory, or a broken invariant): not a user's mistake.
-    #[error("{what} failed: {detail}; please report this with the command that led here")]
+    #[error("{what} failed: {detail}; please report this with the command that was run")]
     Internal {
         /// The operation.
         what: &'static str,

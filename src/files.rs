@@ -37,7 +37,7 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
 /// A text file in UTF-8.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     let text = String::from_utf8(read_bytes(path)?);
-    text.map_err(|_| Error::file(path, "not a text in UTF-8", "check that it is the right file"))
+    text.map_err(|_| Error::file(path, "not UTF-8 text", "check that it is the right file"))
 }
 
 /// What separates the fields of a table, by its first line: a comma, unless there are only semicolons or tabs outside quotes.
@@ -65,7 +65,7 @@ fn with_decimal_point(field: &str) -> String {
 /// The records of a CSV (RFC 4180), each with its line; without empty lines and comments, fields without the spaces around
 /// them. Semicolons (with decimal commas) and tabs are read too, and Excel's first line `sep=`.
 pub(crate) fn csv_rows(text: &str, path: &Path) -> Result<Vec<(usize, StringRecord)>> {
-    // Excel's mark of UTF-8 is no part of the first name.
+    // Excel's byte order mark is not part of the first name.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let separator = match text.strip_prefix("sep=").map(str::as_bytes) {
         Some([separator @ (b';' | b'\t' | b','), ..]) => *separator,
@@ -111,7 +111,7 @@ pub(crate) fn publish(files: Vec<Partial>) -> Result<()> {
     }
     write_whole(&note, names.as_bytes())?;
     let published = files.into_iter().try_for_each(Partial::become_new);
-    // Without its note a set is whole, or an error is told; a note that stays does no harm to a whole one.
+    // Without its note a set is complete, or an error was reported; a note that remains does not harm a complete set.
     let _ = fs::remove_file(&note);
     published
 }
@@ -138,7 +138,7 @@ fn note(main: &Path) -> PathBuf {
     main.with_file_name(format!(".{}.unfinished", main.file_name().unwrap_or_default().to_string_lossy()))
 }
 
-/// Keeps other processes from working on a folder as long as this is held: a second training of one run, say. None where the
+/// Keeps other processes from working on a folder as long as this is held, such as a second training of one run. None where the
 /// system has no such locks.
 pub(crate) fn lock(folder: &Path) -> Result<Option<File>> {
     let Ok(file) = File::open(folder) else { return Ok(None) };
@@ -154,9 +154,9 @@ pub(crate) fn lock(folder: &Path) -> Result<Option<File>> {
 /// A file or folder on its way: fill what lies at [`path`](Self::path), then let it
 /// [`replace`](Self::replace) or [`become_new`](Self::become_new). Dropped before, it leaves nothing.
 ///
-/// The hidden name tells the process, so that what a killed one has left is known and removed when the
+/// The hidden name has the process number, so that files of a killed process are recognised and removed when the
 /// same file or folder is written again. A process of another machine that writes the same file at the
-/// same time into a shared folder looks like a dead one.
+/// same time into a shared folder is taken for an ended one.
 #[derive(Debug)]
 pub(crate) struct Partial {
     path: PathBuf,
@@ -189,7 +189,7 @@ impl Partial {
     /// An empty file, to be filled.
     pub(crate) fn file(target: &Path) -> Result<Self> {
         let partial = Self::next_to(target, None)?;
-        // Made here, so that the operating system's own reason is told if it cannot be.
+        // Created here, so that the operating system's own reason is reported on failure.
         File::create(&partial.path).map_err(Error::io(target))?;
         Ok(partial)
     }
@@ -225,7 +225,7 @@ impl Partial {
             .and_then(|file| file.sync_all())
             .and_then(|()| fs::rename(&self.path, &self.target));
         finished.map_err(Error::io(&self.target))?;
-        // The new name is on disk when its folder is. Not every file system can be told so; the file
+        // The new name is on disk when its folder is. Not every file system allows that; the file
         // is whole in any case.
         let _ = File::open(parent(&self.target)).and_then(|folder| folder.sync_all());
         Ok(())
@@ -240,7 +240,7 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // Gone already if it has its final name; if not, an error led here, and that is the one to tell.
+        // Gone already if it has its final name; if not, an error led here, and that one is reported.
         let _ = fs::remove_file(&self.path).or_else(|_| fs::remove_dir_all(&self.path));
     }
 }
@@ -264,7 +264,7 @@ fn parent(path: &Path) -> &Path {
 
 /// Removes what dead processes have left of a file or folder whose hidden names start with these words.
 fn remove_left_behind(folder: &Path, hidden: &str) {
-    // A folder that cannot be read cannot be written either, which is told there.
+    // A folder that cannot be read cannot be written either, which is reported there.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let process = name.to_str().and_then(|name| {
@@ -279,7 +279,7 @@ fn remove_left_behind(folder: &Path, hidden: &str) {
     }
 }
 
-/// Whether a process of this machine is there; true if it cannot be told.
+/// Whether a process of this machine exists; true if unknown.
 fn is_alive(process: u32) -> bool {
     if process == process::id() {
         return true;

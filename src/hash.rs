@@ -1,5 +1,5 @@
 //! A short checksum that is the same everywhere and always, which the standard library's hasher does not
-//! promise: FNV-1a, 64 bits (Fowler, Noll & Vo). It tells mistakes, not forgeries.
+//! promise: FNV-1a, 64 bits (Fowler, Noll & Vo). It detects mistakes, not forgeries.
 
 /// The checksum of bytes, as 16 hexadecimal digits.
 pub(crate) fn checksum(bytes: impl IntoIterator<Item = u8>) -> String {

@@ -1,6 +1,6 @@
-//! The `lcz` command: read the arguments, do what they say, and tell on one line what went wrong.
+//! The `lcz` command: reads the arguments, runs the command, and reports an error on one line.
 
-// Results go through `cli::output`, which bears a closed pipe (`lcz info … | head`).
+// Results go through `cli::output`, which handles a closed pipe (`lcz info … | head`).
 #![warn(clippy::print_stdout)]
 
 mod cli;
@@ -12,9 +12,9 @@ use clap::error::ContextKind;
 use lcz::display::printable;
 use tracing_subscriber::EnvFilter;
 
-/// What a shell calls the end by Ctrl-C: 128 and the signal's number.
+/// Exit code after Ctrl-C by convention: 128 plus the signal's number.
 const INTERRUPTED: u8 = 130;
-/// What clap ends with where the arguments make no sense.
+/// clap's exit code for invalid arguments.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -39,11 +39,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Characters of a line on stderr at most; one that is longer keeps its last ones, which say what to do.
+/// Characters of a line on stderr at most; one that is longer keeps its last ones, which have the advice.
 const LONGEST: usize = 1000;
 const LAST: usize = 300;
 
-/// Writes a line to stderr. A stderr that is closed or full is no reason to end otherwise.
+/// Writes a line to stderr. A closed or full stderr does not change how the program ends.
 fn say(line: &str) {
     let line = printable(line, usize::MAX);
     let length = line.chars().count();
@@ -55,7 +55,7 @@ fn say(line: &str) {
     };
 }
 
-/// What clap says of the arguments: help and version as they are, an error on one line.
+/// clap's message: help and version unchanged, an error on one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     let kind = error.kind();
@@ -72,13 +72,16 @@ fn refusal(error: &clap::Error) -> String {
     let text = error.to_string();
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut paragraphs: Vec<String> = text.split("\n\n").map(words).filter(|p| !p.is_empty()).collect();
-    // It points to --help without saying whose.
+    // It points to --help without naming the command.
     paragraphs.retain(|paragraph| !paragraph.starts_with("For more information"));
     if let Some(setting) =
         error.get(ContextKind::InvalidArg).and_then(|option| cli::setting(&option.to_string(), &text))
     {
         paragraphs.truncate(1);
         paragraphs.push(format!("it is a setting: --set {setting}=VALUE"));
+    }
+    if text.contains("<MODEL>") {
+        paragraphs.push(format!("models: {}", cli::models(&text)));
     }
     if paragraphs.len() == 1 {
         paragraphs.push("see lcz help".to_owned());
@@ -92,7 +95,7 @@ fn start_logging(verbosity: &str) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        // It would say so on stderr, which cannot be written.
+        // It would report the error on stderr, which cannot be written.
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
@@ -100,18 +103,18 @@ fn start_logging(verbosity: &str) {
         .init();
 }
 
-/// Whether stdout's reader went away, as `head` does: no error of ours.
+/// Whether stdout's reader went away, as `head` does: not an error of lcz.
 fn reader_is_gone(error: &anyhow::Error) -> bool {
     let broken = |io: &io::Error| io.kind() == io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| cause.downcast_ref().is_some_and(broken))
 }
 
-/// Whether the user asked the work to stop, and it did.
+/// Whether the work was interrupted by the user.
 fn is_interruption(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| matches!(cause.downcast_ref(), Some(lcz::Error::Interrupted { .. })))
 }
 
-/// The error and its causes, each said once, without line breaks.
+/// The error and its causes, each once, without line breaks.
 fn on_one_line(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain() {
@@ -147,6 +150,11 @@ mod tests {
         let wanted =
             "error: the following required arguments were not provided: <FILE>; usage: lcz score <FILE>";
         assert_eq!(line, wanted);
+        let line = refused(&["train", "--data", "d", "--run", "r"]);
+        assert!(
+            line.contains("<MODEL>") && line.ends_with("; models: sen2lcz, resnet50, mlp, unet, forest"),
+            "{line}"
+        );
         let line = refused(&["synth", "x", "--patches", "many"]);
         assert!(
             line.contains("'many' for '--patches <N>': invalid digit") && line.contains("; see"),

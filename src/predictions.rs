@@ -198,7 +198,7 @@ impl Probabilities {
     }
 
     /// Rows that are those of probabilities already.
-    pub(crate) fn of_known(classes: Classes, p: Array2<f64>) -> Self {
+    pub(crate) fn from_checked(classes: Classes, p: Array2<f64>) -> Self {
         debug_assert!(p.ncols() == classes.len());
         Self { classes, p }
     }
@@ -257,9 +257,9 @@ impl Probabilities {
     /// let classes = Classes::named(["a", "b"])?;
     /// let p = Probabilities::new(classes.clone(), ndarray::array![[1.0, 0.0], [0.8, 0.2], [0.1, 0.9]])?;
     /// let y = Labels::new(classes, vec![1, 0, 1])?;
-    /// assert!(TemperatureFit::of(&p.logits(), &y).is_err());
+    /// assert!(TemperatureFit::fit(&p.logits(), &y).is_err());
     /// // Of a forest of 100 trees, 1/100 is the least share but 0: half of it is a usual floor.
-    /// assert!(TemperatureFit::of(&p.logits_above(0.005)?, &y)?.temperature.value() > 1.0);
+    /// assert!(TemperatureFit::fit(&p.logits_above(0.005)?, &y)?.temperature.value() > 1.0);
     /// # Ok::<(), lcz::Error>(())
     /// ```
     pub fn logits_above(&self, floor: f64) -> Result<Logits> {
@@ -299,7 +299,7 @@ impl Probabilities {
     /// The predicted class, argmax_k p_k; the first of equals.
     pub fn predicted(&self) -> Labels {
         let indices = self.p.outer_iter().map(first_largest).collect();
-        Labels::of_known(self.classes.clone(), indices)
+        Labels::from_checked(self.classes.clone(), indices)
     }
 
     /// The mean of [`confidence`](Self::confidence); NaN without samples.

@@ -3,9 +3,11 @@
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
+use crate::display::duration;
+
 /// Receives the stages of long work. Without methods of its own it reports nothing.
 pub trait Progress {
-    /// A stage of `steps` steps begins; `stage` says what it does, in a few words.
+    /// A stage of `steps` steps begins; `stage` is a short description.
     fn begin(&mut self, _stage: &str, _steps: u64) {}
     /// `steps` more steps are done; `note` is a short remark, such as the loss, or empty.
     fn advance(&mut self, _steps: u64, _note: &str) {}
@@ -51,7 +53,7 @@ pub struct Silent;
 
 impl Progress for Silent {}
 
-/// Prints whole lines: for notebooks, which lose a line that is drawn over, and for files.
+/// Prints whole lines: for notebooks, which lose a line that is overwritten, and for files.
 ///
 /// A stage prints a line at most every five seconds, and then only where a tenth more is done or a
 /// minute has passed; a stage that is over sooner prints only its summary.
@@ -65,7 +67,7 @@ impl Progress for Silent {}
 /// ```
 #[derive(Debug)]
 pub struct Lines {
-    // A stream that is closed ends no work.
+    // A closed stream does not end the work.
     print: fn(&str) -> io::Result<()>,
     stage: Option<Stage>,
 }
@@ -129,17 +131,7 @@ impl Stage {
         let share = self.done as f64 / self.steps.max(1) as f64;
         let left = elapsed.mul_f64(self.steps.saturating_sub(self.done) as f64 / self.done.max(1) as f64);
         let note = if note.is_empty() { String::new() } else { format!(", {note}") };
-        format!("{}: {:.0} %, {} left{note}", self.name, 100.0 * share, in_words(left))
-    }
-}
-
-/// `8 s`, `2 min 5 s`, `3 h 20 min`
-fn in_words(time: Duration) -> String {
-    let seconds = time.as_secs_f64().round() as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        format!("{}: {:.0} %, {} left{note}", self.name, 100.0 * share, duration(left))
     }
 }
 
@@ -153,11 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_how_much_is_done_and_how_long_it_still_takes() {
+    fn a_line_has_the_share_done_and_the_time_left() {
         let at_a_quarter = stage(25).line(Duration::from_secs(25), "loss 1.2");
         assert_eq!(at_a_quarter, "training: 25 %, 1 min 15 s left, loss 1.2");
         assert_eq!(stage(50).line(Duration::from_secs(8), ""), "training: 50 %, 8 s left");
-        assert_eq!(in_words(Duration::from_secs(12_345)), "3 h 25 min");
+        assert_eq!(duration(Duration::from_secs(12_345)), "3 h 25 min");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where data come from, in the words that files state, and what results made of them inherit.
 //!
 //! A text names its kind first: `synthetic (…)`, `real: …`, or `unknown source`. Nothing is called real unless its source
-//! says so, and what is made of synthetic bands, labels or polygons is synthetic.
+//! is marked as such, and what is made of synthetic bands, labels or polygons is synthetic.
 
 /// The provenance of what states none.
 pub(crate) const UNKNOWN: &str = "unknown source";

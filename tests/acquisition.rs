@@ -6,7 +6,7 @@ use ndarray::{Array2, array};
 use proptest::prelude::*;
 
 fn probabilities(p: Array2<f64>) -> Probabilities {
-    Probabilities::new(Classes::of_count(p.ncols()), p).unwrap()
+    Probabilities::new(Classes::from_count(p.ncols()), p).unwrap()
 }
 
 fn near(got: &[f64], wanted: &[f64]) {
@@ -19,9 +19,9 @@ fn near(got: &[f64], wanted: &[f64]) {
 #[test]
 fn entropy_and_margin_have_their_known_answers_and_order_differently() {
     let p = probabilities(array![[0.5, 0.5, 0.0], [0.4, 0.3, 0.3], [1.0, 0.0, 0.0]]);
-    let entropy = Uncertainty::of_predictions(&p).unwrap();
+    let entropy = Uncertainty::from_predictions(&p).unwrap();
     near(entropy.values(), &[2f64.ln(), -(0.4 * 0.4f64.ln() + 0.6 * 0.3f64.ln()), 0.0]);
-    let margin = Uncertainty::of_margins(&p).unwrap();
+    let margin = Uncertainty::from_margins(&p).unwrap();
     near(margin.values(), &[1.0, 0.9, 0.0]);
     assert_eq!(entropy.top(1).positions(), [1]);
     assert_eq!(margin.top(1).positions(), [0]);
@@ -42,27 +42,27 @@ fn bald_is_the_mutual_information_of_class_and_member() {
     };
     let wanted: Vec<f64> = (0..3).map(information).collect();
     let members = Members::new(members.iter().cloned().map(probabilities).collect()).unwrap();
-    let bald = Uncertainty::of_disagreement(&members).unwrap();
+    let bald = Uncertainty::from_disagreement(&members).unwrap();
     near(bald.values(), &wanted);
     assert!(bald.values()[1].abs() < 1e-12 && (bald.values()[2] - 3f64.ln()).abs() < 1e-12);
 }
 
 #[test]
 fn a_sample_is_as_uncertain_as_it_is_far_from_the_median_of_what_it_is_taken_for() {
-    let classes = Classes::of_count(3);
+    let classes = Classes::from_count(3);
     let labelled = Features::new(array![[0.0, 0.0], [4.0, 0.0], [0.0, 3.0], [20.0, 0.0]]);
     let centres =
         labelled.geometric_medians(&Labels::new(classes.clone(), vec![0, 0, 0, 1]).unwrap()).unwrap();
     let asked = Features::new(array![[1.0, 1.0], [20.0, 2.0], [19.0, 0.0]]);
     let taken_for = Labels::new(classes.clone(), vec![0, 1, 2]).unwrap();
-    let u = Uncertainty::of_distances(&asked, &centres, &taken_for).unwrap();
+    let u = Uncertainty::from_distances(&asked, &centres, &taken_for).unwrap();
     // The first class's median is that of DEFINITIONS' triangle; nothing is labelled of the third.
     let first = (1.0 - 0.695_788_534_1_f64).hypot(1.0 - 0.751_176_106_5);
     for (got, wanted) in u.values().iter().zip([first, 2.0, 1.0]) {
         assert!((got - wanted).abs() < 1e-6, "{got}, not {wanted}");
     }
     let too_few = Labels::new(classes, vec![0]).unwrap();
-    let error = Uncertainty::of_distances(&asked, &centres, &too_few).unwrap_err().to_string();
+    let error = Uncertainty::from_distances(&asked, &centres, &too_few).unwrap_err().to_string();
     assert!(error.contains("1 predictions") && !error.contains('\n'), "{error}");
 }
 
@@ -122,7 +122,7 @@ proptest! {
 }
 
 #[test]
-fn all_that_is_left_is_chosen_where_more_is_asked_for() {
+fn all_that_is_left_is_chosen_where_more_is_requested() {
     let h = Features::new(array![[0.0], [1.0], [8.0]]);
     assert_eq!(k_centres(&h, &[1], 9).unwrap(), [2, 0]);
     assert_eq!(k_centres(&h, &[], 2).unwrap(), [0, 2]);

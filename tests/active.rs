@@ -41,7 +41,7 @@ fn a_study_that_is_killed_ends_with_the_curves_of_one_that_ran_through() {
     assert!(wanted[0].starts_with("| labels | random | entropy | margin | bald | core-set | distance |"));
     assert_eq!(wanted[0].lines().count(), 2 + 3);
 
-    // What is asked for is new, and what is learnt from is what was known and asked for.
+    // Acquired patches are new; the network is trained on those labelled before and those acquired.
     for strategy in ["random", "entropy", "margin", "bald", "core-set", "distance"] {
         for round in 0..2 {
             let curve = whole.join("curves").join(format!("{strategy}-seed-1"));

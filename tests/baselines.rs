@@ -22,7 +22,7 @@ const SIGNATURES: [(Zone, usize, [f64; 6]); 5] = [
 ];
 
 fn imagery(patch_size: usize, bands: usize) -> Imagery {
-    Imagery { patch_size, bands: Bands::of_count(bands), ..Imagery::so2sat() }
+    Imagery { patch_size, bands: Bands::from_count(bands), ..Imagery::so2sat() }
 }
 
 /// Patches of one pixel.
@@ -66,7 +66,7 @@ fn probabilities_are_those_of_quadratic_and_linear_discriminant_analysis() {
         let rows: Vec<Vec<f64>> = serde_json::from_value(value.clone()).unwrap();
         Array2::from_shape_vec((rows.len(), rows[0].len()), rows.concat()).unwrap()
     };
-    let classes = Classes::of_count(5);
+    let classes = Classes::from_count(5);
     let indices = numbers(&all["labels"]).into_iter().map(|k| k as usize).collect();
     let labels = Labels::new(classes.clone(), indices).unwrap();
     let train = pixels(&table(&all["train"]).mapv(|x| x as f32), &classes);
@@ -84,12 +84,12 @@ fn probabilities_are_those_of_quadratic_and_linear_discriminant_analysis() {
 }
 
 #[test]
-fn spectra_like_hong_kongs_are_told_apart_rare_class_included() {
+fn spectra_like_hong_kongs_are_separated_rare_class_included() {
     let (train, labels) = hong_kong(1);
     let (test, reference) = hong_kong(2);
     let model = fit(&train, &labels);
     let p = model.predict(&pixels(&test, &Classes::lcz())).unwrap();
-    let confusion = ConfusionMatrix::of(&reference, &p.predicted()).unwrap();
+    let confusion = ConfusionMatrix::from_labels(&reference, &p.predicted()).unwrap();
     assert!(confusion.overall_accuracy_score() > 0.9, "{}", confusion.overall_accuracy_score());
     let rare = Zone::OpenLowRise.number() - 1;
     assert!(confusion.per_class()[rare].recall >= 0.5);
@@ -97,7 +97,7 @@ fn spectra_like_hong_kongs_are_told_apart_rare_class_included() {
     assert!(p.view().column(Zone::HeavyIndustry.number() - 1).iter().all(|p| p.abs() == 0.0));
     let majority = MajorityClass::fit(&pixels(&train, &Classes::lcz()), &labels).unwrap();
     let p = majority.predict(&pixels(&test, &Classes::lcz())).unwrap();
-    let confusion = ConfusionMatrix::of(&reference, &p.predicted()).unwrap();
+    let confusion = ConfusionMatrix::from_labels(&reference, &p.predicted()).unwrap();
     assert!((confusion.overall_accuracy_score() - 0.35).abs() < 1e-12);
     assert!((p.confidence()[0] - 0.35).abs() < 1e-12);
 }

@@ -25,7 +25,7 @@ fn oracles() -> Value {
 #[test]
 fn the_errors_are_those_of_four_libraries() {
     for case in oracles()["random"].as_array().unwrap() {
-        let classes = Classes::of_count(number(&case["classes"]) as usize);
+        let classes = Classes::from_count(number(&case["classes"]) as usize);
         let bins = Bins::EqualWidth(number(&case["bins"]) as usize);
         let z = Logits::new(classes.clone(), table(&case["logits"])).unwrap();
         let p = z.softmax(Temperature::ONE);
@@ -35,7 +35,7 @@ fn the_errors_are_those_of_four_libraries() {
 
         assert_close(expected_calibration_error(&p, &y, bins).unwrap(), wanted("ece"), "ECE");
         assert_close(maximum_calibration_error(&p, &y, bins).unwrap(), wanted("mce"), "MCE");
-        let reliability = Reliability::of(&p, &y, bins).unwrap();
+        let reliability = Reliability::compute(&p, &y, bins).unwrap();
         assert_close(reliability.average_calibration_error(), wanted("average"), "average");
         let counts: Vec<f64> = reliability.bins.iter().map(|bin| bin.samples as f64).collect();
         assert_eq!(counts, numbers(&case["counts"]));
@@ -54,12 +54,12 @@ fn the_errors_are_those_of_four_libraries() {
         assert_close(sce_as_in_ldl_paper(&p, &y, 20).unwrap(), wanted("sce_of_ldl_paper"), "SCE");
 
         let t = |fit: TemperatureFit| fit.temperature.value();
-        assert_near(t(TemperatureFit::of(&z, &y).unwrap()), wanted("temperature_of_labels"), 1e-6);
-        assert_near(t(TemperatureFit::of(&z, &votes).unwrap()), wanted("temperature_of_votes"), 1e-6);
+        assert_near(t(TemperatureFit::fit(&z, &y).unwrap()), wanted("temperature_of_labels"), 1e-6);
+        assert_near(t(TemperatureFit::fit(&z, &votes).unwrap()), wanted("temperature_of_votes"), 1e-6);
         let by_adam = TemperatureFit::as_in_ldl_paper(&z, &y).unwrap();
         assert_near(t(by_adam), wanted("temperature_by_adam"), 1e-5);
 
-        let fit = VectorFit::of(&z, &votes).unwrap();
+        let fit = VectorFit::fit(&z, &votes).unwrap();
         let vector = &case["vector_of_votes"];
         assert!(fit.converged, "{} steps", fit.steps);
         assert_near(fit.loss_after, number(&vector["loss"]), 1e-9);
@@ -77,9 +77,9 @@ fn the_errors_are_those_of_four_libraries() {
 #[test]
 fn temperatures_are_those_of_scikit_learn() {
     for case in oracles()["temperatures"].as_array().unwrap() {
-        let classes = Classes::of_count(number(&case["classes"]) as usize);
+        let classes = Classes::from_count(number(&case["classes"]) as usize);
         let z = Logits::new(classes.clone(), table(&case["logits"])).unwrap();
-        let fit = TemperatureFit::of(&z, &labels(&classes, &case["labels"])).unwrap();
+        let fit = TemperatureFit::fit(&z, &labels(&classes, &case["labels"])).unwrap();
         assert_near(fit.temperature.value() / number(&case["temperature"]), 1.0, 1e-6);
         assert_eq!(fit.bound, None);
     }
@@ -91,7 +91,7 @@ fn edges_ties_empty_bins_and_one_sample_follow_the_rule() {
         let name = case["name"].as_str().unwrap();
         let bins = Bins::EqualWidth(number(&case["bins"]) as usize);
         let (confidence, correct) = (numbers(&case["confidence"]), flags(&case["correct"]));
-        let reliability = Reliability::of_pairs(&confidence, &correct, bins).unwrap();
+        let reliability = Reliability::from_pairs(&confidence, &correct, bins).unwrap();
         assert_close(reliability.expected_calibration_error(), number(&case["ece"]), name);
         assert_close(reliability.maximum_calibration_error(), number(&case["mce"]), name);
         assert_close(reliability.average_calibration_error(), number(&case["average"]), name);
@@ -109,7 +109,7 @@ fn ece_of_file(name: &str, bins: usize) -> Option<f64> {
     let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
     let confidence: Vec<f64> = rows.iter().map(|row| row[2].parse().unwrap()).collect();
     let correct: Vec<bool> = rows.iter().map(|row| row[0] == row[1]).collect();
-    let reliability = Reliability::of_pairs(&confidence, &correct, Bins::EqualWidth(bins)).unwrap();
+    let reliability = Reliability::from_pairs(&confidence, &correct, Bins::EqualWidth(bins)).unwrap();
     Some(reliability.expected_calibration_error())
 }
 
@@ -139,21 +139,21 @@ fn the_papers_sce_splits_by_the_truth_and_so_is_not_zero_for_a_calibrated_classi
 }
 
 #[test]
-fn a_temperature_without_a_minimum_says_which_bound_it_hit() {
+fn a_temperature_without_a_minimum_has_its_bound() {
     let classes = Classes::named(["a", "b"]).unwrap();
     let z = Logits::new(classes.clone(), array![[2.0, 0.0], [0.0, 1.0]]).unwrap();
-    let fit = |indices| TemperatureFit::of(&z, &Labels::new(classes.clone(), indices).unwrap()).unwrap();
+    let fit = |indices| TemperatureFit::fit(&z, &Labels::new(classes.clone(), indices).unwrap()).unwrap();
     let right = fit(vec![0, 1]);
     assert_eq!(right.bound, Some(Bound::Coldest));
     assert_close(right.temperature.value(), (-10_f64).exp(), "coldest");
     let wrong = fit(vec![1, 0]);
     assert_eq!(wrong.bound, Some(Bound::Hottest));
     assert_near(wrong.loss_after, 2_f64.ln(), 1e-4);
-    let alike = Logits::new(classes.clone(), array![[3.0, 3.0], [0.0, 0.0]]).unwrap();
-    let flat = TemperatureFit::of(&alike, &Labels::new(classes.clone(), vec![0, 0]).unwrap()).unwrap();
+    let uniform = Logits::new(classes.clone(), array![[3.0, 3.0], [0.0, 0.0]]).unwrap();
+    let flat = TemperatureFit::fit(&uniform, &Labels::new(classes.clone(), vec![0, 0]).unwrap()).unwrap();
     assert_eq!((flat.temperature, flat.bound), (Temperature::ONE, None));
-    // A vector scaling of what can be told apart has no minimum either.
-    let vector = VectorFit::of(&z, &Labels::new(classes, vec![0, 1]).unwrap()).unwrap();
+    // A vector scaling of separable classes has no minimum either.
+    let vector = VectorFit::fit(&z, &Labels::new(classes, vec![0, 1]).unwrap()).unwrap();
     assert!(vector.loss_after < 1e-6);
 }
 
@@ -168,27 +168,33 @@ fn what_cannot_be_calibrated_is_refused_in_one_line() {
         assert!(text.contains(wanted) && !text.contains('\n'), "{text}");
     };
     let bins = Bins::default();
-    refused(Reliability::of(&p, &y(&two, 2), bins).unwrap_err(), "2 labels, 1 predictions");
-    refused(Reliability::of(&p, &y(&three, 1), bins).unwrap_err(), "classes a b c");
-    refused(Reliability::of(&p, &y(&two, 1), Bins::EqualWidth(0)).unwrap_err(), "0 bins, not 1 to 10000");
-    refused(Reliability::of(&p, &y(&two, 1), Bins::EqualMass(1 << 60)).unwrap_err(), "bins, not 1 to 10000");
-    refused(Reliability::of_class(&p, &y(&two, 1), 2, bins).unwrap_err(), "no class 2");
-    refused(Reliability::of_pairs(&[0.5, 1.5], &[true, true], bins).unwrap_err(), "row 1: 1.5");
-    refused(Reliability::of_pairs(&[f64::NAN], &[true], bins).unwrap_err(), "row 0: NaN");
-    refused(Reliability::of_pairs(&[], &[], bins).unwrap_err(), "0 confidences");
-    refused(Reliability::of_pairs(&[0.5], &[], bins).unwrap_err(), "1 confidences, 0 outcomes");
+    refused(Reliability::compute(&p, &y(&two, 2), bins).unwrap_err(), "2 labels, 1 predictions");
+    refused(Reliability::compute(&p, &y(&three, 1), bins).unwrap_err(), "classes a b c");
+    refused(
+        Reliability::compute(&p, &y(&two, 1), Bins::EqualWidth(0)).unwrap_err(),
+        "0 bins, not 1 to 10000",
+    );
+    refused(
+        Reliability::compute(&p, &y(&two, 1), Bins::EqualMass(1 << 60)).unwrap_err(),
+        "bins, not 1 to 10000",
+    );
+    refused(Reliability::compute_class(&p, &y(&two, 1), 2, bins).unwrap_err(), "no class 2");
+    refused(Reliability::from_pairs(&[0.5, 1.5], &[true, true], bins).unwrap_err(), "row 1: 1.5");
+    refused(Reliability::from_pairs(&[f64::NAN], &[true], bins).unwrap_err(), "row 0: NaN");
+    refused(Reliability::from_pairs(&[], &[], bins).unwrap_err(), "0 confidences");
+    refused(Reliability::from_pairs(&[0.5], &[], bins).unwrap_err(), "1 confidences, 0 outcomes");
     let z = Logits::new(two.clone(), array![[0.0, 1.0], [f64::NEG_INFINITY, 0.0]]).unwrap();
-    refused(TemperatureFit::of(&z, &y(&two, 2)).unwrap_err(), "logits, row 1: class 0");
-    refused(VectorFit::of(&z, &y(&two, 2)).unwrap_err(), "logits, row 1: a class has probability 0");
+    refused(TemperatureFit::fit(&z, &y(&two, 2)).unwrap_err(), "logits, row 1: class 0");
+    refused(VectorFit::fit(&z, &y(&two, 2)).unwrap_err(), "logits, row 1: a class has probability 0");
     let wider = Logits::new(three.clone(), array![[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]).unwrap();
-    let fit = VectorFit::of(&Logits::new(two.clone(), array![[0.0, 1.0]]).unwrap(), &y(&two, 1)).unwrap();
+    let fit = VectorFit::fit(&Logits::new(two.clone(), array![[0.0, 1.0]]).unwrap(), &y(&two, 1)).unwrap();
     refused(fit.scaling.apply(&wider).unwrap_err(), "fitted to a b");
 }
 
 /// Logits, and labels drawn from the softmax of logits / T: T is the temperature to find.
 fn planted(seed: u64, n: usize, t: f64) -> (Logits, Labels) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let classes = Classes::of_count(5);
+    let classes = Classes::from_count(5);
     let true_z = Array2::from_shape_fn((n, 5), |_| rng.gen_range(-3.0..3.0));
     let p = Logits::new(classes.clone(), true_z.clone()).unwrap().softmax(Temperature::ONE);
     let draw = |row: ndarray::ArrayView1<'_, f64>, u: f64| {
@@ -222,7 +228,7 @@ proptest! {
 
     #[test]
     fn calibration_errors_do_not_depend_on_the_order_of_samples((rows, truth) in samples(), turn in 0..40_usize, bins in 1..30_usize) {
-        let classes = Classes::of_count(4);
+        let classes = Classes::from_count(4);
         let errors = |order: &[usize]| {
             let p = Array2::from_shape_fn((rows.len(), 4), |(n, k)| rows[order[n]][k]);
             let p = Probabilities::new(classes.clone(), p).unwrap();
@@ -248,8 +254,8 @@ proptest! {
     fn cross_entropy_is_divergence_and_entropy((rows, _) in samples(), (labels, _) in samples()) {
         let n = rows.len().min(labels.len());
         let table = |rows: &[Vec<f64>]| Array2::from_shape_fn((n, 4), |(n, k)| rows[n][k]);
-        let p = Probabilities::new(Classes::of_count(4), table(&rows)).unwrap();
-        let y = LabelDistributions::new(Classes::of_count(4), table(&labels)).unwrap();
+        let p = Probabilities::new(Classes::from_count(4), table(&rows)).unwrap();
+        let y = LabelDistributions::new(Classes::from_count(4), table(&labels)).unwrap();
         let entropy = y.entropy().iter().sum::<f64>() / n as f64;
         let both = kl_divergence_loss(&p, &y, Floor::NONE).unwrap() + entropy;
         prop_assert!((cross_entropy_loss(&p, &y, Floor::NONE).unwrap() - both).abs() < 1e-12);
@@ -259,11 +265,11 @@ proptest! {
     fn a_planted_temperature_is_found(ln_t in 0.3_f64.ln()..12_f64.ln(), seed in 0..1000_u64) {
         let t = ln_t.exp();
         let (z, y) = planted(seed, 4000, t);
-        let fit = TemperatureFit::of(&z, &y).unwrap();
+        let fit = TemperatureFit::fit(&z, &y).unwrap();
         // Soft labels that are the tempered softmax itself leave no noise: T to rounding.
         let soft = z.softmax(Temperature::new(t).unwrap());
         let soft = LabelDistributions::new(soft.classes().clone(), soft.view().to_owned()).unwrap();
-        let exact = TemperatureFit::of(&z, &soft).unwrap().temperature.value();
+        let exact = TemperatureFit::fit(&z, &soft).unwrap().temperature.value();
         prop_assert!((exact / t - 1.0).abs() < 1e-9, "{exact}, not {t}");
         // Drawn labels: the standard error of ln T at N = 4000 is about 0.02.
         prop_assert!((fit.temperature.value() / t).ln().abs() < 0.12, "{}, not {t}", fit.temperature.value());

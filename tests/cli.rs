@@ -122,7 +122,7 @@ fn a_folder_is_described_as_json_with_band_statistics() {
 }
 
 #[test]
-fn a_gallery_is_drawn_on_request_and_named_after_the_dataset_asked_for() {
+fn a_gallery_is_drawn_on_request_and_named_after_the_requested_dataset() {
     let sample = Sample::new();
     let (file, folder) = (sample.write(), sample.folder.path().join("figures"));
     let draw = |more: &[&str]| {
@@ -133,7 +133,7 @@ fn a_gallery_is_drawn_on_request_and_named_after_the_dataset_asked_for() {
         let output = draw(more);
         assert!(output.status.success(), "{}", text(&output.stderr));
         let csv = std::fs::read_to_string(folder.join(format!("{stem}.csv"))).unwrap();
-        // A row a patch: eight zones have one each, and the other nine none.
+        // One row per patch: eight zones have one each, and the other nine none.
         assert_eq!(csv.lines().filter(|line| !line.starts_with('#')).count(), 1 + 8, "{csv}");
         assert!(folder.join(format!("{stem}.png")).exists());
     }
@@ -148,7 +148,7 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
-fn an_empty_folder_says_which_files_belong_there() {
+fn the_error_of_an_empty_folder_lists_the_files_that_it_needs() {
     info_refuses(Sample::new().folder.path(), &["training.h5"]);
 }
 
@@ -183,7 +183,7 @@ fn a_file_that_is_being_written_is_called_locked() {
 }
 
 #[test]
-fn a_file_without_images_says_what_it_has() {
+fn the_error_of_a_file_without_images_lists_its_datasets() {
     let sample = Sample::new();
     let path = sample.write_with(|file| add(file, "label", &sample.labels));
     info_refuses(&path, &["no dataset 'sen2'", "found: label", "docs/file-formats.md"]);
@@ -245,7 +245,7 @@ fn a_command_that_is_not_one_ends_with_code_2() {
     assert_eq!(lcz(["info"]).status.code(), Some(2));
 }
 
-/// A data set in a folder, with a place for a run beside it: in each of the three files eight patches
+/// A data set in a folder, with a place for a run next to it: in each of the three files eight patches
 /// of four classes.
 struct DataSet {
     folder: TempDir,
@@ -298,17 +298,20 @@ impl DataSet {
 }
 
 #[test]
-fn a_network_is_trained_evaluated_and_asked_for_predictions() {
+fn a_network_is_trained_evaluated_and_used_for_predictions() {
     let data_set = DataSet::new(|_, _| ());
     let (run, data) = (data_set.run(), data_set.data());
     let output = data_set.train(&["--target", "votes"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(output.stderr.is_empty(), "quiet, but: {}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("\n1 epoch in "), "{}", text(&output.stdout));
     for file in ["config.toml", "history.csv", "model.safetensors"] {
         assert!(run.join(file).is_file(), "{file}");
     }
 
     // The data are those of config.toml.
+    let table = lcz(["evaluate".as_ref(), run.as_os_str()]);
+    assert!(text(&table.stdout).contains("\n1 compact high-rise "), "{}", text(&table.stdout));
     let output = lcz(["evaluate".as_ref(), run.as_os_str(), "--json".as_ref()]);
     let evaluation: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(evaluation["lcz_version"], env!("CARGO_PKG_VERSION"));
@@ -421,7 +424,7 @@ fn in_other_formats(data_set: &DataSet, hdf5: &Path) {
 }
 
 #[test]
-fn a_forest_is_trained_evaluated_and_asked_for_predictions_as_a_network_is() {
+fn a_forest_is_trained_evaluated_and_used_for_predictions_as_a_network_is() {
     let data_set = DataSet::new(|_, _| ());
     let [run, data] = [data_set.run(), data_set.data()].map(|path| path.to_string_lossy().into_owned());
     let forest = |more: &[&str]| {
@@ -532,7 +535,7 @@ fn predictions_are_made_at_the_temperature_that_the_run_has() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let after = predict("after.h5", &[]);
     let temperature = after.0.expect("the run's temperature is used");
-    // Hotter is less sure, colder surer.
+    // A higher temperature lowers the confidence, a lower one raises it.
     assert_eq!(after.1 < before.1, temperature > 1.0, "T = {temperature}: {before:?}, {after:?}");
     assert!((after.1 - before.1).abs() > 1e-9, "T = {temperature} changes nothing");
     assert_eq!(predict("unscaled.h5", &["--unscaled"]), before);
@@ -540,7 +543,7 @@ fn predictions_are_made_at_the_temperature_that_the_run_has() {
 }
 
 #[test]
-fn a_run_trained_on_one_file_is_evaluated_and_scaled_on_the_rows_it_has_not_learnt() {
+fn a_run_trained_on_one_file_is_evaluated_and_scaled_on_the_rows_it_was_not_trained_on() {
     let data_set = DataSet::new(|name, sample| {
         if name == "validation" {
             sample.images += 0.01;
@@ -577,7 +580,7 @@ fn a_run_trained_on_one_file_is_evaluated_and_scaled_on_the_rows_it_has_not_lear
         assert!(output.status.success(), "{}", text(&output.stderr));
         Run::open(&run).unwrap().temperature().unwrap().unwrap().patches
     };
-    // The file itself, and a copy of it after it has gone: eight rows, six of which are learnt.
+    // The file itself, and a copy of it after it has gone: eight rows, six of which are trained on.
     let copy = data_set.folder.path().join("copy.h5");
     std::fs::copy(&file, &copy).unwrap();
     for at in [&file, &copy] {
@@ -651,7 +654,7 @@ fn patches_too_small_for_the_network_leave_no_run() {
 }
 
 #[test]
-fn a_checkpoint_of_another_network_does_not_go_on() {
+fn a_checkpoint_of_another_network_is_not_resumed() {
     let (data_set, other) = (DataSet::new(|_, _| ()), DataSet::new(|_, _| ()));
     assert!(data_set.train(&[]).status.success());
     assert!(other.train(&["--set", "model.width=3"]).status.success());
@@ -753,7 +756,7 @@ fn weights_that_are_none_make_no_run() {
 }
 
 #[test]
-fn a_synthetic_data_set_says_what_it_is_and_replaces_nothing() {
+fn a_synthetic_data_set_is_marked_as_such_and_replaces_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let arguments =
         ["synth".as_ref(), folder.path().as_os_str(), "--patches".as_ref(), "40".as_ref(), "-q".as_ref()];
@@ -773,7 +776,7 @@ fn a_synthetic_scene_appears_whole_and_its_size_is_checked() {
     let scene =
         |size: &str| lcz(["synth".as_ref(), city.as_os_str(), "--scene-size".as_ref(), size.as_ref()]);
     is_one_error(&scene("65x64"), &["65 x 64 pixels", "even numbers"]);
-    assert!(text(&scene("large").stderr).contains("write lines and columns like 600x600"));
+    assert!(text(&scene("large").stderr).contains("write ROWSxCOLUMNS, such as 600x600"));
     let output = scene("64x70");
     assert!(
         text(&output.stdout).contains("64 x 70 pixels of 10 m, synthetic (lcz "),
@@ -833,4 +836,21 @@ fn the_commands_of_the_readme_and_the_how_to_run_one_after_the_other() {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{name}: {}", text(&output.stderr));
     }
+}
+
+#[test]
+fn the_environment_names_the_instruction_set_and_another_word_is_refused() {
+    let devices = |set: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+        command.args(["devices", "--json"]).env("LCZ_SIMD", set).output().expect("lcz can be run")
+    };
+    for (set, kind) in [("portable", "portable code"), ("Portable", "portable code")] {
+        let output = devices(set);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(found["devices"][0]["kind"], kind);
+    }
+    is_one_error(
+        &devices("sse9"),
+        &["LCZ_SIMD: sse9, no instruction set of this machine; choose of", "portable"],
+    );
 }

@@ -6,6 +6,7 @@
 
 use lcz::data::{Masks, Patches};
 use lcz::models::mlp::MlpSettings;
+use lcz::models::resnet20::ResNet20Settings;
 use lcz::models::resnet50::{ResNet50Settings, Variant};
 use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
 use lcz::models::unet::{Encoder, UnetSettings};
@@ -32,6 +33,7 @@ fn architectures() -> Vec<Architecture> {
     let small = |name: &str| match name {
         "sen2lcz" => vec![sen2lcz(5, 4, Fusion::Softmaxes), sen2lcz(9, 5, Fusion::Logits)],
         "mlp" => vec![Architecture::Mlp(MlpSettings { hidden: 16, dropout: 0.0 })],
+        "resnet20" => vec![Architecture::Resnet20(ResNet20Settings { width: 4 })],
         "resnet50" => vec![resnet(Variant::Course, 0), resnet(Variant::Standard, 8)],
         // Pixels have a test of their own.
         "unet" => Vec::new(),
@@ -158,7 +160,7 @@ fn a_training_goes_as_on_the_processor() {
         for (a, b) in losses[0].iter().zip(&losses[1]) {
             assert!((a - b).abs() < 0.02 * a.max(0.1), "{architecture:?}: {losses:?}");
         }
-        assert!(losses[1][3] < losses[1][0], "{architecture:?}: nothing was learnt: {losses:?}");
+        assert!(losses[1][3] < losses[1][0], "{architecture:?}: the loss did not fall: {losses:?}");
     }
 }
 
@@ -229,7 +231,7 @@ fn pixels_get_the_probabilities_and_the_training_that_the_processor_gives_them()
         for (a, b) in losses[0].iter().zip(&losses[1]) {
             assert!((a - b).abs() < 0.02 * a.max(0.1), "{settings:?}: {losses:?}");
         }
-        assert!(losses[1][3] < losses[1][0], "{settings:?}: nothing was learnt: {losses:?}");
+        assert!(losses[1][3] < losses[1][0], "{settings:?}: the loss did not fall: {losses:?}");
     }
 }
 

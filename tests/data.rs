@@ -14,7 +14,7 @@ use lcz::synthetic::Synthetic;
 use lcz::{Bands, Classes, Imagery, Labels, Probabilities, Votes, Zone};
 use ndarray::{Array1, Array2, Array3, Array4, array, s};
 
-/// Eight pixels a side and three bands keep the tests quick.
+/// Patches of 8 × 8 pixels and three bands keep the tests quick.
 fn small() -> Imagery {
     Imagery {
         patch_size: 8,
@@ -54,7 +54,7 @@ fn write(path: &Path, rows: usize, compression: Option<u8>) {
             labels: Some(&labels),
             votes: Some(votes.view()),
             groups: Some(&groups),
-            ..Rows::of(sen2.view())
+            ..Rows::new(sen2.view())
         };
         writer.append(rows).unwrap();
     }
@@ -185,7 +185,7 @@ fn choices_of_ten_experts_next_to_the_label_are_counted() {
         },
         |patches| patches.votes().map(drop),
     );
-    assert!(message.contains("'votes', row 0") && message.contains("one column a class"), "{message}");
+    assert!(message.contains("'votes', row 0") && message.contains("one column per class"), "{message}");
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn a_writer_that_does_not_finish_leaves_nothing() {
     let path = folder.path().join("unfinished.h5");
     let layout = Layout::new("sen2", small(), Classes::lcz(), "a test");
     let mut writer = Writer::create(&path, &layout).unwrap();
-    writer.append(Rows::of(images(0..9, 3).view())).unwrap();
+    writer.append(Rows::new(images(0..9, 3).view())).unwrap();
     assert!(!path.exists());
     drop(writer);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -281,7 +281,7 @@ fn a_file_is_replaced_only_on_request_and_only_by_a_whole_one() {
     );
     let overwriting = Layout { overwrite: true, ..refusing };
     let mut writer = Writer::create(&path, &overwriting).unwrap();
-    writer.append(Rows::of(images(0..3, 3).view())).unwrap();
+    writer.append(Rows::new(images(0..3, 3).view())).unwrap();
     assert_eq!(open(&path).len(), 20, "the old file stays until the new one is whole");
     writer.finish().unwrap();
     assert_eq!((open(&path).len(), open(&path).provenance()), (3, "the second"));
@@ -294,27 +294,27 @@ fn rows_that_would_spoil_a_file_are_refused() {
     let layout = Layout::new("sen2", small(), Classes::lcz(), "a test");
     let mut writer = Writer::create(&path, &layout).unwrap();
     let good = images(0..2, 3);
-    writer.append(Rows { labels: Some(&[0, 16]), ..Rows::of(good.view()) }).unwrap();
+    writer.append(Rows { labels: Some(&[0, 16]), ..Rows::new(good.view()) }).unwrap();
     let mut refuse = |rows: Rows<'_>, words: &str| {
         let error = writer.append(rows).unwrap_err().to_string();
         assert!(error.contains(words) && error.lines().count() == 1, "{error}");
     };
     let mut holed = good.clone();
     holed[[1, 0, 0, 0]] = f32::NAN;
-    refuse(Rows { labels: Some(&[0, 1]), ..Rows::of(holed.view()) }, "row 3: a pixel is NaN or infinite");
-    refuse(Rows { labels: Some(&[0, 17]), ..Rows::of(good.view()) }, "row 3: a label beyond the 17 classes");
-    refuse(Rows { labels: Some(&[0]), ..Rows::of(good.view()) }, "not 2 rows");
+    refuse(Rows { labels: Some(&[0, 1]), ..Rows::new(holed.view()) }, "row 3: a pixel is NaN or infinite");
+    refuse(Rows { labels: Some(&[0, 17]), ..Rows::new(good.view()) }, "row 3: a label beyond the 17 classes");
+    refuse(Rows { labels: Some(&[0]), ..Rows::new(good.view()) }, "not 2 rows");
     let masks = |shape, class| Array3::<u8>::from_elem(shape, class);
     refuse(
-        Rows { masks: Some(masks((2, 8, 8), 17).view()), ..Rows::of(good.view()) },
+        Rows { masks: Some(masks((2, 8, 8), 17).view()), ..Rows::new(good.view()) },
         "row 2: a pixel's class is beyond the 17 classes",
     );
     refuse(
-        Rows { masks: Some(masks((2, 8, 7), 0).view()), ..Rows::of(good.view()) },
+        Rows { masks: Some(masks((2, 8, 7), 0).view()), ..Rows::new(good.view()) },
         "masks of shape (2, 8, 7), not (2, 8, 8)",
     );
-    refuse(Rows::of(good.view()), "other datasets than in the first rows");
-    refuse(Rows::of(images(0..2, 4).view()), "pixels of shape (2, 8, 8, 4)");
+    refuse(Rows::new(good.view()), "other datasets than in the first rows");
+    refuse(Rows::new(images(0..2, 4).view()), "pixels of shape (2, 8, 8, 4)");
     writer.finish().unwrap();
     assert_eq!(open(&path).len(), 2);
 
@@ -334,7 +334,7 @@ fn the_name_of_a_class_or_band_may_hold_a_comma() {
     let imagery = Imagery { bands: Bands::named(["red, edge"]).unwrap(), ..small() };
     let mut writer =
         Writer::create(&path, &Layout::new("patches", imagery, classes.clone(), "a test")).unwrap();
-    writer.append(Rows { labels: Some(&[0, 1]), ..Rows::of(images(0..2, 1).view()) }).unwrap();
+    writer.append(Rows { labels: Some(&[0, 1]), ..Rows::new(images(0..2, 1).view()) }).unwrap();
     writer.finish().unwrap();
     let patches = open(&path);
     assert_eq!(
@@ -350,14 +350,14 @@ fn the_name_of_a_class_or_band_may_hold_a_comma() {
 #[test]
 fn chunks_that_cut_through_many_patches_are_read_by_whole_blocks() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hostile.h5");
+    let path = folder.path().join("unfavourable.h5");
     let file = hdf5::File::create(&path).unwrap();
     let all = images(0..230, 3);
     let dataset = file.new_dataset::<f32>().shape((230, 8, 8, 3)).chunk((100, 2, 4, 2)).deflate(1);
     dataset.create("sen2").unwrap().write(&all).unwrap();
     file.close().unwrap();
     let patches = open(&path);
-    assert!(patches.hostile_layout().unwrap().contains("chunks of 100 x 2 x 4 x 2"));
+    assert!(patches.unfavourable_chunks().unwrap().contains("chunks of 100 x 2 x 4 x 2"));
     for range in [0..230, 95..105, 199..230, 3..4, 99..201] {
         assert_eq!(patches.images(range.clone()).unwrap(), all.slice(s![range, .., .., ..]));
     }
@@ -471,10 +471,10 @@ fn what_only_looks_like_plain_floats_is_read_as_written() {
 }
 
 #[test]
-fn hostile_chunks_are_read_by_several_threads_at_once() {
+fn unfavourable_chunks_are_read_by_several_threads_at_once() {
     use rayon::prelude::*;
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hostile.h5");
+    let path = folder.path().join("unfavourable.h5");
     let all = images(0..230, 3);
     {
         let file = hdf5::File::create(&path).unwrap();
@@ -525,7 +525,7 @@ fn a_damaged_chunk_and_a_file_cut_short_are_named() {
 }
 
 /// The index of chunks is a B-tree of version 1: a node's first key, which states the length of the first chunk, is 24 bytes
-/// behind its signature. HDF5's call that reads a chunk writes that many bytes, its call that tells the length names the
+/// behind its signature. HDF5's call that reads a chunk writes that many bytes, its call that returns the length names the
 /// layout's.
 #[test]
 fn a_chunk_whose_stated_length_is_not_the_layouts_is_refused() {
@@ -768,7 +768,7 @@ fn masks_stay_with_their_patches_in_a_file_and_in_memory() {
         let mut writer = Writer::create(&path, &layout).unwrap();
         for rows in [0..99, 99..200] {
             let (images, masks) = (images(rows.clone(), 3), masks.slice(s![rows, .., ..]));
-            writer.append(Rows { masks: Some(masks), ..Rows::of(images.view()) }).unwrap();
+            writer.append(Rows { masks: Some(masks), ..Rows::new(images.view()) }).unwrap();
         }
         writer.finish().unwrap();
         let stored: Vec<u8> = hdf5::File::open(&path).unwrap().dataset("mask").unwrap().read_raw().unwrap();
@@ -796,7 +796,7 @@ fn masks_stay_with_their_patches_in_a_file_and_in_memory() {
             };
             assert_eq!(of(&without), of(&view).mapv(left));
             assert_eq!(of(&given), of(&view).mapv(left));
-            let summary = Summary::of(&patches).unwrap();
+            let summary = Summary::from_patches(&patches).unwrap();
             assert_eq!(summary.unlabelled_pixels, Some(0.125));
             assert_eq!(
                 summary.classes[0].pixels,
@@ -838,7 +838,7 @@ fn a_single_file_is_split_in_its_order_on_request() {
     let path = folder.path().join("so2sat.h5");
     write(&path, 203, None);
     let so2sat = So2Sat::open(&path).unwrap().split_by(SplitBy::Position);
-    assert_eq!(so2sat.split_in_words().unwrap(), "by position in the file");
+    assert_eq!(so2sat.split_description().unwrap(), "by position in the file");
     let (training, test) = so2sat.split_80_20().unwrap();
     assert_eq!((training.len(), test.len()), (163, 40));
     assert_eq!(test.images(0..1).unwrap(), images(163..164, 3));
@@ -863,19 +863,19 @@ fn a_single_file_with_groups_is_split_by_them() {
     assert_eq!(training.len() + validation.len() + test.len(), 203);
     let (t, v, s) = (groups(&training).len(), groups(&validation).len(), groups(&test).len());
     let words = format!("by group: {t} for training, {v} for validation, {s} for testing");
-    assert_eq!(so2sat.split_in_words().unwrap(), words);
+    assert_eq!(so2sat.split_description().unwrap(), words);
 
-    // Without enough groups it is split by position, unless groups were asked for.
+    // Without enough groups it is split by position, unless groups were requested.
     let few = folder.path().join("few.h5");
     write(&few, 90, None);
     let so2sat = So2Sat::open(&few).unwrap();
-    assert_eq!(so2sat.split_in_words().unwrap(), "by position in the file");
+    assert_eq!(so2sat.split_description().unwrap(), "by position in the file");
     let error = so2sat.split_by(SplitBy::Group).splits().unwrap_err().to_string();
     assert!(error.contains("2 groups, too few to split by; "), "{error}");
 }
 
 #[test]
-fn a_folder_gives_its_three_files_or_says_which_is_missing() {
+fn a_folder_gives_its_three_files_or_names_the_missing_one() {
     let folder = tempfile::tempdir().unwrap();
     let error = So2Sat::open(folder.path()).err().unwrap().to_string();
     assert!(error.contains("no training.h5, validation.h5 or testing.h5 in this folder"), "{error}");
@@ -970,7 +970,7 @@ fn a_seed_gives_the_same_synthetic_files_byte_for_byte_with_any_number_of_thread
 }
 
 #[test]
-fn the_synthetic_set_has_every_class_in_every_split_other_cities_to_test_on_and_says_what_it_is() {
+fn the_synthetic_set_has_every_class_in_every_split_other_cities_to_test_on_and_is_marked_as_synthetic() {
     let (training, validation, test) = So2Sat::open(synthetic()).unwrap().splits().unwrap();
     assert_eq!([training.len(), validation.len(), test.len()], [1200, 300, 500]);
     let mut cities = Vec::new();
@@ -1015,7 +1015,8 @@ fn a_single_pixel_tells_synthetic_classes_apart_in_part_only() {
     let (training, _, test) = So2Sat::open(synthetic()).unwrap().splits().unwrap();
     let baseline = PixelGaussian::fit(&training, &training.labels().unwrap(), &mut Silent).unwrap();
     let predicted = baseline.predict(&test).unwrap().predicted();
-    let accuracy = ConfusionMatrix::of(&test.labels().unwrap(), &predicted).unwrap().overall_accuracy_score();
+    let accuracy =
+        ConfusionMatrix::from_labels(&test.labels().unwrap(), &predicted).unwrap().overall_accuracy_score();
     assert!((0.35..0.65).contains(&accuracy), "neither chance (0.14) nor a toy: {accuracy}");
 }
 

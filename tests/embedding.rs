@@ -26,11 +26,11 @@ fn trustworthiness_and_the_divergence_over_all_pairs_are_scikit_learns() {
     let h = Features::new(single(&oracle["x"]));
     for case in oracle["embeddings"].as_array().unwrap() {
         for (perplexity, wanted) in case["kl"].as_object().unwrap() {
-            let plane = Embedding::of(single(&case["y"]), perplexity.parse().unwrap()).unwrap();
+            let plane = Embedding::from_positions(single(&case["y"]), perplexity.parse().unwrap()).unwrap();
             // Its bandwidths are found to 1e-5.
             assert_near(plane.kl_loss(&h).unwrap(), number(wanted), 1e-4);
         }
-        let plane = Embedding::of(single(&case["y"]), 10.0).unwrap();
+        let plane = Embedding::from_positions(single(&case["y"]), 10.0).unwrap();
         for (k, wanted) in case["trustworthiness"].as_object().unwrap() {
             let k = k.parse().unwrap();
             assert_near(plane.trustworthiness_score(&h, k).unwrap(), number(wanted), 1e-9);

@@ -1,5 +1,5 @@
-//! eo-learn's sample: what is read is what Python wrote (`tests/vectors/make_eopatch.py`), and the real one where it is at
-//! hand.
+//! eo-learn's sample: what is read is what Python wrote (`tests/vectors/make_eopatch.py`), and the real one where it is
+//! available.
 
 use std::path::{Path, PathBuf};
 

@@ -237,7 +237,7 @@ fn the_png_is_a_printable_page_that_is_not_blank() {
 fn one_class_and_sixty_four_are_drawn_and_more_are_refused() {
     let square = |k: usize| {
         let counts = Array2::from_elem((k, k), 12_345);
-        ConfusionMatrix::from_counts(Classes::of_count(k), counts).unwrap()
+        ConfusionMatrix::from_counts(Classes::from_count(k), counts).unwrap()
     };
     for k in [1, 3, 10, 64] {
         assert!(confusion_matrix(&square(k), Cells::RowPercent, &caption()).is_ok(), "{k} classes");
@@ -429,7 +429,8 @@ fn radar_is_drawn_from_three_different_numbers() -> Result<()> {
 #[test]
 fn the_csv_of_signatures_has_wavelengths_means_and_deviations() -> Result<()> {
     let patches = labelled(Bands::sentinel2())?;
-    let figure = spectral_signatures(&Signatures::of(&patches, &mut lcz::progress::Silent)?, &caption())?;
+    let figure =
+        spectral_signatures(&Signatures::compute(&patches, &mut lcz::progress::Silent)?, &caption())?;
     let rows = rows(&figure);
     assert_eq!(rows.len(), 170);
     assert_eq!(rows[0][..4], ["1", "2", "B2", "492.4"]);
@@ -518,7 +519,7 @@ fn text_that_xml_forbids_does_not_break_the_svg() {
 fn a_reliability_diagram_tells_overconfident_from_underconfident_and_leaves_empty_bins_empty() {
     // Sure of 0.9 and right half the time; sure of 0.3 and always right.
     let confidence = [0.875, 0.875, 0.3125];
-    let table = Reliability::of_pairs(&confidence, &[true, false, true], Bins::EqualWidth(10)).unwrap();
+    let table = Reliability::from_pairs(&confidence, &[true, false, true], Bins::EqualWidth(10)).unwrap();
     let panels = [("before".to_owned(), &table), ("after".to_owned(), &table)];
     let figure = reliability(&panels, Agreement::Accuracy, &caption()).unwrap();
     let rows = rows(&figure);
@@ -531,15 +532,16 @@ fn a_reliability_diagram_tells_overconfident_from_underconfident_and_leaves_empt
     assert_eq!(bins[0][3..], ["0", "", "", "", "", "", ""]);
     assert!(rows.iter().any(|row| row[3].is_empty() && row[1] == row[2]), "points of the curve");
     let decoded = Decoded::of(figure.png());
-    let (too_sure, not_sure_enough) = (decoded.count([0xE6, 0x9F, 0x00]), decoded.count([0xA6, 0xCE, 0xE4]));
-    assert!(too_sure > 100 && not_sure_enough > 100, "{too_sure}, {not_sure_enough}");
+    let (overconfident, underconfident) =
+        (decoded.count([0xE6, 0x9F, 0x00]), decoded.count([0xA6, 0xCE, 0xE4]));
+    assert!(overconfident > 100 && underconfident > 100, "{overconfident}, {underconfident}");
     assert_eq!(texts(&figure).iter().filter(|text| *text == "ECE 0.479, n = 3").count(), 2);
     assert!(decoded.width < 1060, "wider than a column: {}", decoded.width);
     assert!(reliability::<Reliability>(&[], Agreement::Accuracy, &caption()).is_err());
 }
 
 #[test]
-fn each_band_has_a_bar_as_long_as_its_share_and_values_that_are_no_shares_are_refused() -> Result<()> {
+fn each_band_has_a_bar_as_long_as_its_share_and_values_that_are_not_shares_are_refused() -> Result<()> {
     let bands = Bands::named(["B2", "B8", "B12"])?;
     let figure = band_importance(&bands, &[0.5, 0.125, 0.375], &caption())?;
     assert!(figure.csv().ends_with("band,importance\nB2,0.5\nB8,0.125\nB12,0.375\n"), "{}", figure.csv());
@@ -547,8 +549,8 @@ fn each_band_has_a_bar_as_long_as_its_share_and_values_that_are_no_shares_are_re
     assert_eq!(bars.len(), 3);
     assert!((bars[1] / bars[0] - 0.25).abs() < 0.01 && (bars[2] / bars[0] - 0.75).abs() < 0.01, "{bars:?}");
     refused(band_importance(&bands, &[1.0], &caption()), "1 values for 3 bands");
-    refused(band_importance(&bands, &[0.5, -0.5, 0.0], &caption()), "no share");
-    refused(band_importance(&bands, &[0.5, f64::NAN, 0.0], &caption()), "no share");
+    refused(band_importance(&bands, &[0.5, -0.5, 0.0], &caption()), "not a share");
+    refused(band_importance(&bands, &[0.5, f64::NAN, 0.0], &caption()), "not a share");
     // A forest without a split: all zero.
     band_importance(&bands, &[0.0; 3], &caption())?;
     Ok(())
@@ -574,7 +576,10 @@ fn a_class_without_samples_has_no_row_among_the_set_sizes() -> Result<()> {
 
 #[test]
 fn a_bar_of_voting_entropy_is_as_high_as_its_share() -> Result<()> {
-    let (urban, natural) = (EntropyHistogram::of(&[0.0, 0.0, 0.0, 0.6])?, EntropyHistogram::of(&[0.0, 1.5])?);
+    let (urban, natural) = (
+        EntropyHistogram::from_entropies(&[0.0, 0.0, 0.0, 0.6])?,
+        EntropyHistogram::from_entropies(&[0.0, 1.5])?,
+    );
     let figure = entropy_bars(&[("urban", &urban), ("natural", &natural)], &caption())?;
     assert!(figure.csv().contains("natural,1.3,inf,1,50\n"), "{}", figure.csv());
     let heights = |fill| bars(&figure, fill, "height").into_iter().filter(|h| *h > 100.0).collect::<Vec<_>>();
@@ -582,7 +587,10 @@ fn a_bar_of_voting_entropy_is_as_high_as_its_share() -> Result<()> {
     assert!((blue[0] / blue[1] - 3.0).abs() < 0.05, "{blue:?}");
     assert!((orange[0] / orange[1] - 1.0).abs() < 0.05 && (blue[1] / orange[0] - 0.5).abs() < 0.05);
     refused(entropy_bars(&[], &caption()), "0 groups");
-    refused(entropy_bars(&[("none", &EntropyHistogram::of(&[])?)], &caption()), "no sample in 'none'");
+    refused(
+        entropy_bars(&[("none", &EntropyHistogram::from_entropies(&[])?)], &caption()),
+        "no sample in 'none'",
+    );
     Ok(())
 }
 
@@ -643,6 +651,7 @@ fn a_map_has_its_classes_and_those_of_the_truth_in_legend_and_csv() -> Result<()
         truth: None,
         seen: Some(&seen),
         pixel_metres: Some([100.0, 100.0]),
+        pixel_area: Some(10_000.0),
         north: Some(0.0),
         notes: "synthetic".to_owned(),
     };
@@ -726,7 +735,7 @@ fn panels_that_do_not_fit_together_are_refused() -> Result<()> {
 fn a_long_risk_coverage_curve_is_thinned_to_two_hundred_points_with_its_ends() -> Result<()> {
     let confidence: Vec<f64> = (0..1000).map(|n| f64::from(n) / 1000.0).collect();
     let losses: Vec<f64> = (0..1000).map(|n| f64::from(u8::from(n % 3 == 0))).collect();
-    let curve = RiskCoverage::of(&confidence, &losses)?;
+    let curve = RiskCoverage::compute(&confidence, &losses)?;
     let rows = rows(&risk_coverage(&[("a".to_owned(), &curve)], &caption())?);
     assert_eq!(rows.len(), 200);
     for (row, point) in [(&rows[0], curve.points[0]), (&rows[199], curve.points[999])] {

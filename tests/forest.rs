@@ -25,7 +25,7 @@ fn table(value: &Value) -> Array2<f64> {
 fn pixels(rows: &Value, classes: &Classes) -> Patches {
     let x = table(rows).mapv(|x| x as f32);
     let (n, bands) = x.dim();
-    let imagery = Imagery { patch_size: 1, bands: Bands::of_count(bands), ..Imagery::so2sat() };
+    let imagery = Imagery { patch_size: 1, bands: Bands::from_count(bands), ..Imagery::so2sat() };
     let images = x.into_shape_with_order((n, 1, 1, bands)).unwrap();
     Patches::in_memory(imagery, classes.clone(), images).unwrap()
 }
@@ -60,7 +60,7 @@ fn textured() -> (Patches, Labels) {
 
 #[test]
 fn a_single_full_tree_is_that_of_scikit_learn() {
-    let classes = Classes::of_count(5);
+    let classes = Classes::from_count(5);
     let cases = oracle()["trees"].as_array().unwrap().clone();
     assert_eq!(cases.len(), 4);
     for case in &cases {
@@ -89,7 +89,7 @@ fn a_single_full_tree_is_that_of_scikit_learn() {
 
 #[test]
 fn a_forest_is_one_of_those_that_scikit_learn_grows() {
-    let classes = Classes::of_count(5);
+    let classes = Classes::from_count(5);
     let forest = &oracle()["forest"];
     let patches = pixels(&forest["train"], &classes);
     let test = pixels(&forest["test"], &classes);
@@ -147,7 +147,7 @@ fn one_seed_gives_one_forest_at_any_number_of_threads() {
 fn mean_and_spread_of_each_band_are_features() {
     let (patches, labels) = textured();
     let images = patches.images(0..60).unwrap();
-    let x = FeatureSet::Statistics.of(&images);
+    let x = FeatureSet::Statistics.extract(&images);
     let values: Vec<f64> = images.slice(ndarray::s![7, .., .., 1]).iter().map(|&v| f64::from(v)).collect();
     let mean = values.iter().sum::<f64>() / 16.0;
     let square = values.iter().map(|v| v * v).sum::<f64>() / 16.0;
@@ -166,7 +166,7 @@ fn mean_and_spread_of_each_band_are_features() {
 #[test]
 fn patches_that_differ_only_in_their_labels_share_a_leaf() {
     let classes = Classes::named(["a", "b"]).unwrap();
-    let imagery = Imagery { patch_size: 1, bands: Bands::of_count(3), ..Imagery::so2sat() };
+    let imagery = Imagery { patch_size: 1, bands: Bands::from_count(3), ..Imagery::so2sat() };
     let patches = Patches::in_memory(imagery, classes.clone(), Array4::zeros((4, 1, 1, 3))).unwrap();
     let labels = Labels::new(classes, vec![0, 0, 0, 1]).unwrap();
     let settings = ForestSettings { trees: 3, bootstrap: false, ..ForestSettings::default() };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Runs `lcz`, which may write files of so many blocks (512 or 1024 bytes).
+/// Runs `lcz` with a limit on the size of the files that it writes, in blocks of 512 or 1024 bytes.
 fn limited(folder: &Path, blocks: u32, arguments: &[&str]) -> Output {
     let script = format!("ulimit -c 0; ulimit -f {blocks}; exec \"$0\" --quiet \"$@\"");
     let mut command = Command::new("sh");

@@ -22,22 +22,24 @@ fn vectors() -> Value {
 fn the_smooth_error_is_that_of_relplot_and_of_a_cosine_series() {
     for case in vectors()["smooth"].as_array().unwrap() {
         let (confidence, outcome) = (numbers(&case["confidence"]), numbers(&case["outcome"]));
-        let smooth = SmoothCalibration::of(&confidence, &outcome).unwrap();
+        let smooth = SmoothCalibration::compute(&confidence, &outcome).unwrap();
         assert_near(smooth.error, number(&case["error"]), 1e-4);
         // relplot's bandwidth is a multiple of 1/1024.
         assert_near(smooth.error, number(&case["relplot"]), 2e-3);
         let mass: f64 = smooth.curve.iter().map(|point| point.density / 400.0).sum();
         assert_near(mass, 1.0, 1e-6);
     }
-    assert!(SmoothCalibration::of(&[0.5, 1.5], &[0.0, 1.0]).unwrap_err().to_string().contains("row 1: 1.5"));
-    assert!(SmoothCalibration::of(&[], &[]).is_err());
+    assert!(
+        SmoothCalibration::compute(&[0.5, 1.5], &[0.0, 1.0]).unwrap_err().to_string().contains("row 1: 1.5")
+    );
+    assert!(SmoothCalibration::compute(&[], &[]).is_err());
 }
 
 #[test]
 fn the_debiased_square_is_that_of_uncertainty_calibration() {
     let case = &vectors()["debiased"];
     let (confidence, outcome) = (numbers(&case["confidence"]), numbers(&case["outcome"]));
-    let error = DebiasedError::of(&confidence, &outcome, Bins::EqualWidth(15), 0.95).unwrap();
+    let error = DebiasedError::compute(&confidence, &outcome, Bins::EqualWidth(15), 0.95).unwrap();
     assert_near(error.value, number(&case["value"]), 1e-12);
     // Every confidence is 0.05 too high.
     assert!(error.lower <= 0.0025 && 0.0025 <= error.upper, "{error:?}");
@@ -134,7 +136,7 @@ fn a_very_confident_network_keeps_its_least_probabilities_apart() {
 fn vector_scaling_is_converged_at_its_minimum() {
     for seed in 0..6 {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let classes = Classes::of_count(10);
+        let classes = Classes::from_count(10);
         let z = Array2::from_shape_fn((500, 10), |_| 3.0 * random.gen_range(-1.0..1.0));
         let y: Vec<usize> = z
             .outer_iter()
@@ -144,7 +146,7 @@ fn vector_scaling_is_converged_at_its_minimum() {
             })
             .collect();
         let z = Logits::new(classes.clone(), z).unwrap();
-        let fit = VectorFit::of(&z, &Labels::new(classes, y).unwrap()).unwrap();
+        let fit = VectorFit::fit(&z, &Labels::new(classes, y).unwrap()).unwrap();
         assert!(fit.converged, "seed {seed}: {} steps", fit.steps);
     }
 }
@@ -153,8 +155,8 @@ fn vector_scaling_is_converged_at_its_minimum() {
 fn alpha_of_different_numbers_of_votes_is_krippendorffs() {
     let case = &vectors()["krippendorff"];
     let votes = table(&case["votes"]).mapv(|v| v as f32);
-    let votes = Votes::new(Classes::of_count(4), votes).unwrap();
+    let votes = Votes::new(Classes::from_count(4), votes).unwrap();
     assert_near(krippendorff_alpha_score(&votes).unwrap(), number(&case["alpha"]), 1e-12);
-    let one = Votes::new(Classes::of_count(4), Array2::eye(4)).unwrap();
+    let one = Votes::new(Classes::from_count(4), Array2::eye(4)).unwrap();
     assert!(krippendorff_alpha_score(&one).is_err());
 }

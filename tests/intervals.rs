@@ -54,7 +54,7 @@ fn holms_correction_is_that_of_statsmodels() {
 fn a_mean_over_groups_has_the_standard_error_of_leaving_out_each_group() {
     for case in vectors()["clusters"].as_array().unwrap() {
         let groups: Vec<i32> = numbers(&case["groups"]).into_iter().map(|g| g as i32).collect();
-        let influence = Influence::of_mean(numbers(&case["values"]));
+        let influence = Influence::from_values(numbers(&case["values"]));
         let (error, freedom) = influence.standard_error(Some(&groups)).unwrap();
         assert_near(error, number(&case["error"]), 1e-12);
         assert_near(freedom, number(&case["freedom"]), 1e-10);
@@ -66,11 +66,11 @@ fn a_mean_over_groups_has_the_standard_error_of_leaving_out_each_group() {
 
 #[test]
 fn one_group_and_equal_samples_have_no_interval() {
-    let influence = Influence::of_mean(vec![0.0, 1.0, 1.0]);
+    let influence = Influence::from_values(vec![0.0, 1.0, 1.0]);
     let of = |groups: Option<&[i32]>| influence.interval(groups, Bounded::Above, 0.95);
     assert_eq!(of(Some(&[4, 4, 4])), Err(NoInterval::OneGroup));
     assert!(of(Some(&[4, 4, 5])).is_ok() && of(None).is_ok());
-    let equal = Influence::of_mean(vec![1.0; 3]);
+    let equal = Influence::from_values(vec![1.0; 3]);
     assert_eq!(equal.interval(None, Bounded::Above, 0.95), Err(NoInterval::NoVariation));
     assert_eq!(equal.interval(Some(&[1, 2, 3]), Bounded::Above, 0.95), Err(NoInterval::NoVariation));
 }

@@ -123,7 +123,7 @@ fn windows_file(path: &Path, images: &Array4<f32>) {
     let labels: Vec<usize> = (0..images.dim().0).map(|n| n % 17).collect();
     let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), "synthetic, of a test");
     let mut writer = Writer::create(path, &layout).unwrap();
-    writer.append(Rows { labels: Some(&labels), ..Rows::of(images.view()) }).unwrap();
+    writer.append(Rows { labels: Some(&labels), ..Rows::new(images.view()) }).unwrap();
     writer.finish().unwrap();
 }
 
@@ -295,7 +295,7 @@ fn pixels_of_another_size_are_brought_to_those_of_the_model() {
     let place = place();
     let folder = place.join("resampled");
     fs::create_dir(&folder).unwrap();
-    // 60 × 70 pixels of 50 m, each 2 × 2 of them alike in the mean: as 30 × 35 pixels of 100 m.
+    // 60 × 70 pixels of 50 m, resampled by the mean of 2 × 2 of them to 30 × 35 pixels of 100 m.
     let write = |name: &str, rows: usize, columns: usize, pixel: f64, value: &dyn Fn(usize, usize) -> u16| {
         let path = folder.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -431,7 +431,7 @@ fn a_map_against_itself_is_all_right() {
     for words in ["compared with the reference", "filtered map", "OA_bu", "mapped share"] {
         assert!(told.contains(words), "{told}");
     }
-    // It has a class where the map has no data, too: that is no pixel that the accuracy is of.
+    // It has a class where the map has no data, too: such a pixel does not count in the accuracy.
     let (before, after) = told.split_once(" pixels have a true class, ").unwrap();
     let pixels: usize = before.lines().last().unwrap().parse().unwrap();
     let without: usize = after.split_once(" of them none on the map").unwrap().0.parse().unwrap();

@@ -156,7 +156,7 @@ fn a_file_and_any_number_of_threads_give_the_same_bits() {
     let features = Features::new(h);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("features.h5");
-    let imagery = Imagery { patch_size: 1, bands: Bands::of_count(1), ..Imagery::so2sat() };
+    let imagery = Imagery { patch_size: 1, bands: Bands::from_count(1), ..Imagery::so2sat() };
     let patches = Patches::in_memory(imagery, labels.classes().clone(), Array4::zeros((5000, 1, 1, 1)));
     let patches = patches.unwrap().with_labels(&labels).unwrap().with_provenance("synthetic, for a test");
     let mut writer = FeatureWriter::create(&path, "a test", &patches).unwrap();
@@ -194,7 +194,7 @@ fn a_file_and_any_number_of_threads_give_the_same_bits() {
 fn a_file_of_features_cut_short_by_an_error_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("features.h5");
-    let imagery = Imagery { patch_size: 1, bands: Bands::of_count(1), ..Imagery::so2sat() };
+    let imagery = Imagery { patch_size: 1, bands: Bands::from_count(1), ..Imagery::so2sat() };
     let patches = Patches::in_memory(imagery, Classes::lcz(), Array4::zeros((3, 1, 1, 1))).unwrap();
     let mut writer = FeatureWriter::create(&path, "a test", &patches).unwrap();
     let error = writer.append(&Features::new(array![[1f32], [f32::INFINITY]])).unwrap_err().to_string();

@@ -19,7 +19,7 @@ use rand_chacha::ChaCha8Rng;
 const CLASSES: usize = 3;
 
 fn imagery() -> Imagery {
-    Imagery { patch_size: 8, bands: Bands::of_count(2), ..Imagery::so2sat() }
+    Imagery { patch_size: 8, bands: Bands::from_count(2), ..Imagery::so2sat() }
 }
 
 fn images(count: usize) -> Array4<f32> {
@@ -28,11 +28,11 @@ fn images(count: usize) -> Array4<f32> {
 }
 
 fn patches(count: usize) -> Patches {
-    Patches::in_memory(imagery(), Classes::of_count(CLASSES), images(count)).unwrap()
+    Patches::in_memory(imagery(), Classes::from_count(CLASSES), images(count)).unwrap()
 }
 
 fn network(settings: Sen2LczSettings, seed: u64) -> Box<dyn Model> {
-    let classes = Classes::of_count(CLASSES);
+    let classes = Classes::from_count(CLASSES);
     let architecture = Architecture::Sen2lcz(settings);
     let mut network = build(&architecture, &imagery(), &classes, seed, Device::Cpu).unwrap();
     network.set_standardisation(Standardisation::identity(2)).unwrap();
@@ -147,7 +147,7 @@ fn an_ensemble_says_the_mean_of_its_members_and_takes_only_members_of_one_kind()
     assert!((&p.view() - &mean).iter().all(|d| d.abs() < 1e-12));
     assert!(Ensemble::new(Vec::new()).is_err());
 
-    let classes = Classes::of_count(4);
+    let classes = Classes::from_count(4);
     let other =
         build(&Architecture::Sen2lcz(settings.clone()), &imagery(), &classes, 0, Device::Cpu).unwrap();
     let error = Ensemble::new(vec![member(0), other]).err().unwrap().to_string();
@@ -158,12 +158,12 @@ fn an_ensemble_says_the_mean_of_its_members_and_takes_only_members_of_one_kind()
 fn data_set(folder: &Path) {
     for (file, shift) in [("training", 0.0), ("validation", 0.1), ("testing", 0.2)] {
         let path = folder.join(format!("{file}.h5"));
-        let classes = Classes::of_count(CLASSES);
+        let classes = Classes::from_count(CLASSES);
         let layout = Layout::new("sen2", imagery(), classes, "a test");
         let labels: Vec<usize> = (0..12).map(|n| n % CLASSES).collect();
         let pixels = images(12) + shift;
         let mut writer = Writer::create(&path, &layout).unwrap();
-        writer.append(Rows { labels: Some(&labels), ..Rows::of(pixels.view()) }).unwrap();
+        writer.append(Rows { labels: Some(&labels), ..Rows::new(pixels.view()) }).unwrap();
         writer.finish().unwrap();
     }
 }
@@ -228,5 +228,5 @@ fn the_run_of_an_ensemble_is_evaluated_as_one_model_and_its_members_differ_by_th
         |folder: &Path| run::resume_ensemble(folder, &Changes::default(), Device::Cpu, &mut Silent).unwrap();
     assert_eq!(resume(&folder).unwrap().len(), 2);
     assert_eq!(Run::open(&folder).unwrap().classifier(Device::Cpu).unwrap().members(&test).unwrap(), said);
-    assert!(resume(&alone).is_none(), "one network is no ensemble");
+    assert!(resume(&alone).is_none(), "one network is not an ensemble");
 }

@@ -38,8 +38,8 @@ fn labels(classes: &Classes, value: &Value) -> Labels {
 #[track_caller]
 fn assert_close(got: f64, wanted: f64, what: &str) {
     let same = (got.is_nan() && wanted.is_nan()) || got.total_cmp(&wanted).is_eq(); // NaN, ∞
-    let alike = same || (got - wanted).abs() <= 1e-12 * wanted.abs().max(1.0);
-    assert!(alike, "{what}: {got}, not {wanted}");
+    let close = same || (got - wanted).abs() <= 1e-12 * wanted.abs().max(1.0);
+    assert!(close, "{what}: {got}, not {wanted}");
 }
 
 /// Every score of a matrix against scikit-learn's.
@@ -77,10 +77,10 @@ fn assert_scores(confusion: &ConfusionMatrix, wanted: &Value, case: &str) {
 #[test]
 fn scores_are_those_of_scikit_learn_whatever_classes_are_absent() {
     for case in vectors()["cases"].as_array().unwrap() {
-        let classes = Classes::of_count(number(&case["classes"]) as usize);
+        let classes = Classes::from_count(number(&case["classes"]) as usize);
         let reference = labels(&classes, &case["reference"]);
         let predicted = labels(&classes, &case["predicted"]);
-        let confusion = ConfusionMatrix::of(&reference, &predicted).unwrap();
+        let confusion = ConfusionMatrix::from_labels(&reference, &predicted).unwrap();
         assert_scores(&confusion, case, case["name"].as_str().unwrap());
     }
 }
@@ -105,7 +105,7 @@ fn a_trained_network_on_real_patches_scores_what_scikit_learn_says() {
     let (truth, guess) = rows.map(|(t, p)| (zone(t), zone(p))).unzip();
     let reference = Labels::new(Classes::lcz(), truth).unwrap();
     let predicted = Labels::new(Classes::lcz(), guess).unwrap();
-    let confusion = ConfusionMatrix::of(&reference, &predicted).unwrap();
+    let confusion = ConfusionMatrix::from_labels(&reference, &predicted).unwrap();
     assert_eq!(confusion.total(), 24_188);
     assert_scores(&confusion, &vectors()["so2sat_test"], "So2Sat test set");
     // Built zones are the first ten of both lists: counted here sample by sample.
@@ -114,7 +114,7 @@ fn a_trained_network_on_real_patches_scores_what_scikit_learn_says() {
     let built = pairs().filter(|(t, _)| **t < 10).count() as f64;
     assert_close(confusion.built_recall_score().unwrap(), right / built, "of built references");
     // Two independent counts in Python.
-    let similarity = Similarity::of_zones(reference.classes()).unwrap();
+    let similarity = Similarity::published(reference.classes()).unwrap();
     let exact = Similarity::exact_of_zones(reference.classes()).unwrap();
     for (got, wanted) in [
         (confusion.built_accuracy_score().unwrap(), 0.664_820),
@@ -135,7 +135,7 @@ fn losses_are_those_of_scikit_learn_and_scipy() {
     let all = vectors();
     let wanted = &all["losses"];
     let loss = |name: &str| number(&wanted[name]);
-    let classes = Classes::of_count(5);
+    let classes = Classes::from_count(5);
     let z = Logits::new(classes.clone(), table(&wanted["logits"])).unwrap();
     let p = Probabilities::new(classes.clone(), table(&wanted["probabilities"])).unwrap();
     let y = labels(&classes, &wanted["labels"]);
@@ -164,7 +164,7 @@ fn losses_are_those_of_scikit_learn_and_scipy() {
     let without_floor = kl_divergence_loss(&p_rest, &v_rest, Floor::NONE).unwrap();
     assert_close(without_floor, loss("kl_divergence_of_rest"), "rest, KL");
 
-    let scores = Scores::of(&p, &y, Some(&v)).unwrap();
+    let scores = Scores::compute(&p, &y, Some(&v)).unwrap();
     assert_eq!((scores.samples, scores.ruled_out), (40, 1));
     assert_close(scores.cross_entropy, loss("log_loss"), "summary");
     let of_votes = scores.votes.unwrap();
@@ -177,7 +177,7 @@ fn a_matrix_counted_by_hand_gives_the_sums_done_by_hand() {
     // Built: LCZ 2 (column 0) and 6 (column 1); natural: LCZ D (column 2) and G (column 3, absent).
     let zones = [lcz::Zone::CompactMidRise, lcz::Zone::OpenLowRise, lcz::Zone::LowPlants, lcz::Zone::Water];
     let counts = array![[5, 3, 0, 2], [1, 8, 1, 0], [0, 4, 16, 0], [0, 0, 0, 0]];
-    let confusion = ConfusionMatrix::from_counts(Classes::of_zones(zones), counts).unwrap();
+    let confusion = ConfusionMatrix::from_counts(Classes::from_zones(zones), counts).unwrap();
     assert_eq!(confusion.total(), 40);
     assert_eq!(confusion.reference_totals(), [10, 10, 20, 0]);
     assert_eq!(confusion.predicted_totals(), [6, 15, 17, 2]);
@@ -204,12 +204,12 @@ fn kappa_of_one_class_alone_is_not_a_number_and_json_says_null() {
     let classes = Classes::named(["sea", "land"]).unwrap();
     let y = Labels::new(classes.clone(), vec![0; 7]).unwrap();
     let p = Probabilities::new(classes, Array2::from_shape_fn((7, 2), |(_, k)| [0.9, 0.1][k])).unwrap();
-    let scores = Scores::of(&p, &y, None).unwrap();
+    let scores = Scores::compute(&p, &y, None).unwrap();
     assert!(scores.kappa.is_nan());
     let json = serde_json::to_value(&scores).unwrap();
     assert!(json["kappa"].is_null() && json["classes"][1]["recall"].is_null());
     assert_eq!(json["overall_accuracy"], 1.0);
-    // Sea and land are no zones, and nobody voted: these keys are left out.
+    // Sea and land are not zones, and nobody voted: these keys are left out.
     assert!(json.get("built_accuracy").is_none() && json.get("votes").is_none());
 }
 
@@ -248,7 +248,7 @@ fn random(rng: &mut ChaCha8Rng, n: usize) -> Vec<usize> {
 
 fn confusion(reference: &[usize], predicted: &[usize]) -> ConfusionMatrix {
     let labels = |indices: &[usize]| Labels::new(Classes::lcz(), indices.to_vec()).unwrap();
-    ConfusionMatrix::of(&labels(reference), &labels(predicted)).unwrap()
+    ConfusionMatrix::from_labels(&labels(reference), &labels(predicted)).unwrap()
 }
 
 #[test]
@@ -326,16 +326,16 @@ fn what_does_not_belong_together_is_refused_in_one_line() {
         let text = error.to_string();
         assert!(text.contains(wanted) && !text.contains('\n'), "{text}");
     };
-    refused(ConfusionMatrix::of(&y(&two, 3), &y(&two, 4)).unwrap_err(), "3 labels, 4 predictions");
+    refused(ConfusionMatrix::from_labels(&y(&two, 3), &y(&two, 4)).unwrap_err(), "3 labels, 4 predictions");
     refused(
-        ConfusionMatrix::of(&y(&two, 3), &y(&three, 3)).unwrap_err(),
+        ConfusionMatrix::from_labels(&y(&two, 3), &y(&three, 3)).unwrap_err(),
         "classes a b, predictions of a b c",
     );
-    refused(Scores::of(&p(2), &y(&two, 3), None).unwrap_err(), "3 labels, 2 predictions");
-    refused(Scores::of(&p(2), &y(&three, 2), None).unwrap_err(), "classes a b c, predictions of a b");
-    refused(Scores::of(&p(0), &y(&two, 0), None).unwrap_err(), "no sample");
+    refused(Scores::compute(&p(2), &y(&two, 3), None).unwrap_err(), "3 labels, 2 predictions");
+    refused(Scores::compute(&p(2), &y(&three, 2), None).unwrap_err(), "classes a b c, predictions of a b");
+    refused(Scores::compute(&p(0), &y(&two, 0), None).unwrap_err(), "no sample");
     let votes = LabelDistributions::new(two.clone(), Array2::from_elem((5, 2), 0.5)).unwrap();
-    refused(Scores::of(&p(2), &y(&two, 2), Some(&votes)).unwrap_err(), "5 labels, 2 predictions");
+    refused(Scores::compute(&p(2), &y(&two, 2), Some(&votes)).unwrap_err(), "5 labels, 2 predictions");
     let error = ConfusionMatrix::from_counts(two.clone(), Array2::zeros((2, 3))).unwrap_err();
     refused(error, "2 × 3 counts for 2 classes");
     let error = ConfusionMatrix::from_counts(two.clone(), Array2::from_elem((2, 2), u64::MAX)).unwrap_err();

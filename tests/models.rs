@@ -20,7 +20,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::SafeTensors;
 
-/// A file of the real data, or `None` (said aloud) where it is not at hand. With `LCZ_REAL_DATA` set,
+/// A file of the real data, or `None` (printed) where it is not available. With `LCZ_REAL_DATA` set,
 /// a missing file is a failure.
 fn real_data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from);
@@ -82,7 +82,7 @@ fn a_saved_network_predicts_the_same_bits_when_loaded() {
 
 /// Imagery of this size and number of bands.
 fn imagery(patch_size: usize, bands: usize) -> Imagery {
-    Imagery { patch_size, bands: Bands::of_count(bands), ..Imagery::so2sat() }
+    Imagery { patch_size, bands: Bands::from_count(bands), ..Imagery::so2sat() }
 }
 
 /// ln softmax, row by row.
@@ -233,7 +233,7 @@ fn three_steps_of_training_end_where_they_end_in_keras() {
     for (name, fusion) in [("softmaxes", Fusion::Softmaxes), ("logits", Fusion::Logits)] {
         let number = |key: &str| frozen.setting::<usize>(&format!("{name}.{key}"));
         let (imagery, classes) =
-            (imagery(number("size"), number("bands")), Classes::of_count(number("classes")));
+            (imagery(number("size"), number("bands")), Classes::from_count(number("classes")));
         let settings =
             Sen2LczSettings { depth: number("depth"), width: number("width"), dropout: 0.0, fusion };
         let architecture = Architecture::Sen2lcz(settings);
@@ -277,7 +277,7 @@ fn three_steps_of_training_end_where_they_end_in_keras() {
 #[test]
 fn the_published_size_has_the_published_number_of_parameters() {
     for (classes, total, trainable) in [(17, 793_348, 791_428), (10, 790_856, 788_936)] {
-        let classes = Classes::of_count(classes);
+        let classes = Classes::from_count(classes);
         let network = build(&Architecture::sen2lcz(), &Imagery::so2sat(), &classes, 0, Device::Cpu).unwrap();
         let count = network.parameters();
         assert_eq!((count.total, count.trainable), (total, trainable));
@@ -308,7 +308,7 @@ fn any_depth_width_patch_size_bands_and_classes_can_be_trained_a_step() {
         [(5, 1, 8, 1, 2), (5, 3, 9, 3, 17), (9, 2, 10, 7, 3), (13, 4, 16, 10, 10), (17, 5, 33, 12, 5)]
     {
         let case = format!("depth {depth}, width {width}, {size} pixels, {bands} bands, {classes} classes");
-        let (imagery, classes) = (imagery(size, bands), Classes::of_count(classes));
+        let (imagery, classes) = (imagery(size, bands), Classes::from_count(classes));
         for fusion in [Fusion::Softmaxes, Fusion::Logits] {
             let settings = Sen2LczSettings { depth, width, fusion, ..Default::default() };
             let mut network =

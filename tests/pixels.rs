@@ -36,14 +36,14 @@ fn write(path: &Path, patches: usize, seed: u64, with_masks: bool) {
     let groups: Vec<i32> = (0..patches).map(|n| (n / 3) as i32).collect();
     let imagery = Imagery {
         patch_size: SIZE,
-        bands: Bands::of_count(2),
+        bands: Bands::from_count(2),
         unit: "brightness".to_owned(),
         ..Imagery::so2sat()
     };
     let classes = Classes::named(["dark", "grey", "bright"]).unwrap();
     let mut writer =
         Writer::create(path, &Layout::new("sen2", imagery, classes, "noise, for a test")).unwrap();
-    let rows = Rows { groups: Some(&groups), ..Rows::of(images.view()) };
+    let rows = Rows { groups: Some(&groups), ..Rows::new(images.view()) };
     if with_masks {
         writer.append(Rows { masks: Some(masks.view()), ..rows }).unwrap();
     } else {
@@ -133,7 +133,7 @@ fn a_run_of_pixels_is_one_like_any_other() {
     let (labels, positions) = test.masks().unwrap().labels().unwrap();
     let network = Run::open(place.path("run")).unwrap().network(Device::Cpu).unwrap();
     let p = network.predict(&test).unwrap().select(&positions);
-    let confusion = ConfusionMatrix::of(&labels, &p.predicted()).unwrap();
+    let confusion = ConfusionMatrix::from_labels(&labels, &p.predicted()).unwrap();
     let scores = &evaluation["network"]["scores"];
     assert_eq!((&evaluation["sample"], &evaluation["patches"]), (&"pixel".into(), &12.into()));
     assert_eq!(scores["samples"], labels.len());

@@ -14,7 +14,7 @@ import nbformat
 RUN = Path(__file__).resolve().parent.parent / "notebooks" / "run.py"
 GOOD = ('let n: usize = 6 * 7;\nprintln!("{n}");', [])
 
-# What is planted: cells with their tags, and what the run is to say of the last one; None if it is well.
+# What is planted: cells with their tags, and the error expected for the last one; None if it has none.
 PLANTED = {
     "good": ([GOOD, ("n + 1", [])], None),
     "compile_error": ([GOOD, ("let text: String = n;", [])], "mismatched types"),
@@ -57,7 +57,7 @@ def main():
             else:
                 assert "FAILED cell 1: " in line and wanted in line, line
         written = nbformat.read(folder / "good.ipynb", as_version=4)
-        assert written.cells[0].outputs[0].text == "42\n", "outputs are written where asked for"
+        assert written.cells[0].outputs[0].text == "42\n", "outputs are written on request"
         assert written.cells[1].outputs[0].data["text/plain"] == "43"
         assert (folder / "panic.ipynb").read_text() == untouched, "a notebook that failed stays as it was"
         assert run([folder / "good.ipynb"]).returncode == 0, "a good notebook alone is a good run"

@@ -47,7 +47,7 @@ impl Place {
         fs::create_dir(&folder).unwrap();
         let imagery = Imagery {
             patch_size: 8,
-            bands: Bands::of_count(3),
+            bands: Bands::from_count(3),
             unit: "brightness".to_owned(),
             ..Imagery::so2sat()
         };
@@ -59,7 +59,7 @@ impl Place {
             let images = Array4::from_shape_fn((rows, 8, 8, 3), |(n, ..)| {
                 labels[n] as f32 / 17.0 + random.gen_range(-0.5..0.5)
             });
-            writer.append(Rows { labels: Some(&labels), ..Rows::of(images.view()) }).unwrap();
+            writer.append(Rows { labels: Some(&labels), ..Rows::new(images.view()) }).unwrap();
             writer.finish().unwrap();
         }
     }
@@ -204,7 +204,7 @@ fn hidden(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn ctrl_c_keeps_the_step_and_says_how_to_go_on() {
+fn ctrl_c_keeps_the_step_and_prints_how_to_resume() {
     let place = Place::new();
     let child = start(place.train("run", &["--epochs", "500", "--set", "training.patience=0"]));
     while !place.path("run/history.csv").exists() {
@@ -241,7 +241,7 @@ fn a_run_that_goes_on_to_more_epochs_is_one_that_had_them_from_the_start() {
     assert!(place.result("short") == place.result("long"));
     let config = fs::read_to_string(place.path("short/config.toml")).unwrap();
     assert!(config.contains("epochs = 4"), "{config}");
-    refuses(place.resume("short", &["--epochs", "3"]), &["3 epochs where 4 are done", "ask for more"]);
+    refuses(place.resume("short", &["--epochs", "3"]), &["3 epochs where 4 are done", "choose more epochs"]);
 }
 
 fn refuses(command: Command, wanted: &[&str]) {

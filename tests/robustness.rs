@@ -1,4 +1,4 @@
-//! The command among hostile files and broken streams: what a file says never reaches the terminal raw, and a stream
+//! The command with malicious files and closed streams: control characters of a file never reach the terminal, and a stream
 //! that cannot be written ends no work.
 #![cfg(unix)]
 

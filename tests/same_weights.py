@@ -5,7 +5,7 @@
 
 Each case below is trained with both programs on the same synthetic data with the same seed: on one thread, on two, and
 killed (SIGKILL) and stopped (SIGTERM) in the middle and resumed. The names, types, shapes and bytes of all tensors of
-`model.safetensors`, and the standardisation beside them, must be those of BASE_LCZ on one thread. Prints a table; the
+`model.safetensors`, and the standardisation next to them, must be those of BASE_LCZ on one thread. Prints a table; the
 exit status is 1 if anything differs.
 
 --keep FOLDER   Data and base weights are kept there and not made again: the second run takes two thirds of the time. The folder
@@ -43,6 +43,7 @@ CASES = [
      "training.optimizer=adam", "training.crops=0.5", "training.class_weights=balanced", "training.batch_size=24"]),
     ("mlp", "mlp", 30, ["training.optimizer=sgd", "training.clip_norm=1.0", "training.weight_decay=0.01",
      "training.learning_rate=0.01"]),
+    ("resnet20", "resnet20", 3, ["model.width=4"]),
     ("resnet50", "resnet50", 3, ["model.width=8", "data.labels=posterior", "training.label_smoothing=0.1"]),
     ("resnet50 course", "resnet50", 3, ["model.width=8", "model.variant=course", "model.head=16"]),
     ("unet plain", "unet", 3, {"encoder": "plain", "width": "0.125", "depth": "3"}),
@@ -54,7 +55,7 @@ CASES = [
 
 
 def call(threads, *command):
-    """Runs a command on so many threads."""
+    """Runs a command on N threads."""
     environment = os.environ | {"RAYON_NUM_THREADS": str(threads)}
     done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True)
     if done.returncode != 0:

@@ -47,14 +47,14 @@ fn value(card: &Scorecard, measure: Measure) -> f64 {
 #[test]
 fn each_row_is_the_measure_that_it_names() {
     let (p, y, votes) = samples(700);
-    let card =
-        Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK).unwrap();
+    let card = Scorecard::compute(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK)
+        .unwrap();
     let shares = votes.distributions();
-    let scores = Scores::of(&p, &y, Some(&shares)).unwrap();
+    let scores = Scores::compute(&p, &y, Some(&shares)).unwrap();
     let bins = Bins::EqualWidth(15);
-    let confusion = ConfusionMatrix::of(&y, &p.predicted()).unwrap();
-    let similarity = Similarity::of_zones(y.classes()).unwrap();
-    let apart = DistributionDistances::of(&p, &shares).unwrap();
+    let confusion = ConfusionMatrix::from_labels(&y, &p.predicted()).unwrap();
+    let similarity = Similarity::published(y.classes()).unwrap();
+    let apart = DistributionDistances::compute(&p, &shares).unwrap();
     let entropies: Vec<(f64, f64)> = p.entropy().into_iter().zip(shares.entropy()).collect();
     let right: Vec<f64> = y
         .indices()
@@ -63,7 +63,7 @@ fn each_row_is_the_measure_that_it_names() {
         .map(|(y, k)| if y == k { 1.0 } else { 0.0 })
         .collect();
     let wrong: Vec<f64> = right.iter().map(|right| 1.0 - right).collect();
-    let smooth = SmoothCalibration::of(&p.confidence(), &right).unwrap();
+    let smooth = SmoothCalibration::compute(&p.confidence(), &right).unwrap();
     for (measure, wanted) in [
         (Measure::OverallAccuracy, scores.overall_accuracy),
         (Measure::AverageAccuracy, scores.average_accuracy),
@@ -87,7 +87,7 @@ fn each_row_is_the_measure_that_it_names() {
         (Measure::TotalVariation, 1.0 - apart.intersection_similarity),
         (Measure::EntropyBias, entropies.iter().map(|(p, y)| p - y).sum::<f64>() / 700.0),
         (Measure::EntropyCalibrationError, entropies.iter().map(|(p, y)| (p - y).abs()).sum::<f64>() / 700.0),
-        (Measure::AreaUnderRiskCoverage, RiskCoverage::of(&p.confidence(), &wrong).unwrap().aurc),
+        (Measure::AreaUnderRiskCoverage, RiskCoverage::compute(&p.confidence(), &wrong).unwrap().aurc),
         (Measure::SmoothCalibrationError, smooth.error),
     ] {
         assert_close(value(&card, measure), wanted, measure.short_name());
@@ -103,7 +103,7 @@ fn each_row_is_the_measure_that_it_names() {
 fn the_table_holds_what_the_predictions_allow() {
     let (p, y, _) = samples(60);
     let (guess, confidence) = (p.predicted(), p.confidence());
-    let of = |predicted| Scorecard::of(predicted, Reference::new(&y), QUICK).unwrap();
+    let of = |predicted| Scorecard::compute(predicted, Reference::new(&y), QUICK).unwrap();
     let measures = |card: &Scorecard| card.rows.iter().map(|row| row.measure).collect::<Vec<_>>();
     let classes = of(Predicted::Classes(&guess));
     let of_classes = [
@@ -132,7 +132,7 @@ fn the_table_holds_what_the_predictions_allow() {
         assert!(row.votes_interval.is_none() && row.experts.is_none());
     }
     let none = ScorecardSettings { rounds: 0, ..QUICK };
-    let card = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y), none).unwrap();
+    let card = Scorecard::compute(Predicted::Probabilities(&p), Reference::new(&y), none).unwrap();
     assert!(card.rows.iter().all(|row| row.if_calibrated.is_none()));
 }
 
@@ -144,7 +144,7 @@ fn the_same_seed_gives_the_same_bits_at_any_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let reference = Reference::new(&y).with_votes(&votes).with_groups(&groups);
         let settings = ScorecardSettings { seed, ..QUICK };
-        pool.install(|| Scorecard::of(Predicted::Probabilities(&p), reference, settings).unwrap())
+        pool.install(|| Scorecard::compute(Predicted::Probabilities(&p), reference, settings).unwrap())
     };
     let one = of(1, 3);
     assert_eq!((one.groups, &one), (Some(15), &of(4, 3)));
@@ -160,7 +160,7 @@ fn intervals_are_as_wide_as_the_standard_error_says_and_groups_widen_them() {
     let guess =
         Labels::new(classes, (0..400).map(|n| if wrong(n) { 1 - n % 2 } else { n % 2 }).collect()).unwrap();
     let of = |reference| {
-        let card = Scorecard::of(Predicted::Classes(&guess), reference, QUICK).unwrap();
+        let card = Scorecard::compute(Predicted::Classes(&guess), reference, QUICK).unwrap();
         let row = *card.row(Measure::OverallAccuracy).unwrap();
         assert_close(row.value, 0.7, "OA");
         row.interval.unwrap()
@@ -192,7 +192,7 @@ fn calibrated(n: usize, sure: f64, right: f64, seed: u64) -> (Probabilities, Lab
 fn all_right_has_an_interval_of_some_width_and_one_group_none() {
     for n in [3, 20] {
         let (p, y) = calibrated(n, 0.85, 1.0, 0);
-        let card = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y), QUICK).unwrap();
+        let card = Scorecard::compute(Predicted::Probabilities(&p), Reference::new(&y), QUICK).unwrap();
         let interval = card.row(Measure::OverallAccuracy).unwrap().interval.unwrap();
         // Clopper & Pearson: (α/2)^(1/n).
         assert_near(interval.lower, 0.025_f64.powf(1.0 / n as f64), 1e-9);
@@ -202,7 +202,7 @@ fn all_right_has_an_interval_of_some_width_and_one_group_none() {
     let (p, y) = calibrated(200, 0.7, 0.55, 1);
     let of = |groups: &[i32]| {
         let reference = Reference::new(&y).with_groups(groups);
-        Scorecard::of(Predicted::Probabilities(&p), reference, QUICK).unwrap()
+        Scorecard::compute(Predicted::Probabilities(&p), reference, QUICK).unwrap()
     };
     let one = of(&[7; 200]);
     assert!(one.rows.iter().all(|row| row.interval.is_none() && row.if_calibrated.is_none()), "{one:?}");
@@ -230,7 +230,7 @@ fn probabilities_stored_as_f32_have_the_errors_of_f64() {
         let p = Array2::from_shape_fn((4, 2), |(n, k)| stored(if k == 0 { p[n] } else { 1.0 - p[n] }));
         let p = Probabilities::new(classes.clone(), p).unwrap();
         let settings = ScorecardSettings { bins: 10, ..QUICK };
-        let card = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y), settings).unwrap();
+        let card = Scorecard::compute(Predicted::Probabilities(&p), Reference::new(&y), settings).unwrap();
         [Measure::ExpectedCalibrationError, Measure::MaximumCalibrationError].map(|m| value(&card, m))
     };
     let stored = errors(&|p| f64::from(p as f32));
@@ -249,7 +249,7 @@ fn a_label_that_is_not_the_majority_is_warned_of() {
     let votes = Votes::new(y.classes().clone(), votes).unwrap();
     let of = |labels: &Labels| {
         let reference = Reference::new(labels).with_votes(&votes);
-        Scorecard::of(Predicted::Probabilities(&p), reference, QUICK).unwrap()
+        Scorecard::compute(Predicted::Probabilities(&p), reference, QUICK).unwrap()
     };
     let wrong = y.indices().iter().enumerate().filter(|(n, k)| n % 4 != **k).count();
     let card = of(&y);
@@ -260,7 +260,7 @@ fn a_label_that_is_not_the_majority_is_warned_of() {
 }
 
 #[test]
-fn a_calibrated_classifier_is_not_told_apart_and_an_overconfident_one_is() {
+fn a_calibrated_classifier_is_not_rejected_and_an_overconfident_one_is() {
     let row = |right: f64, groups: Option<&[i32]>| {
         let (p, y) = calibrated(600, 0.7, right, 5);
         let mut reference = Reference::new(&y);
@@ -268,7 +268,7 @@ fn a_calibrated_classifier_is_not_told_apart_and_an_overconfident_one_is() {
             reference = reference.with_groups(groups);
         }
         let settings = ScorecardSettings { rounds: 400, ..QUICK };
-        let card = Scorecard::of(Predicted::Probabilities(&p), reference, settings).unwrap();
+        let card = Scorecard::compute(Predicted::Probabilities(&p), reference, settings).unwrap();
         *card.row(Measure::ExpectedCalibrationError).unwrap()
     };
     let groups: Vec<i32> = (0..600).map(|n| n / 30).collect();
@@ -303,8 +303,8 @@ fn votes_drawn_from_the_prediction_are_as_far_from_it_as_the_noise_floor_says() 
     }
     let votes = Votes::new(p.classes().clone(), counts).unwrap();
     let y = votes.majority(None).unwrap();
-    let card =
-        Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK).unwrap();
+    let card = Scorecard::compute(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK)
+        .unwrap();
     for measure in [
         Measure::TotalVariation,
         Measure::EntropyCalibrationError,
@@ -357,14 +357,15 @@ fn estimated_human_performance_is_what_new_experts_reach() {
         let y = votes.majority(None).unwrap();
         let p = votes.posterior_mean(1.0).unwrap();
         let p = Probabilities::new(y.classes().clone(), p.view().to_owned()).unwrap();
-        let card = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK)
-            .unwrap();
+        let card =
+            Scorecard::compute(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK)
+                .unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let mut reached = [0.0, 0.0];
         for _ in 0..20 {
             let panel = Votes::new(y.classes().clone(), draw(&pi, experts, &mut rng)).unwrap();
             for (sum, panel) in reached.iter_mut().zip([panel.majority(None).unwrap(), y.clone()]) {
-                let confusion = ConfusionMatrix::of(&y, &panel).unwrap();
+                let confusion = ConfusionMatrix::from_labels(&y, &panel).unwrap();
                 *sum += confusion.overall_accuracy_score() / 20.0;
             }
         }
@@ -375,11 +376,11 @@ fn estimated_human_performance_is_what_new_experts_reach() {
 }
 
 #[test]
-fn one_vote_per_sample_says_nothing_of_other_experts() {
+fn one_vote_per_sample_gives_no_estimate_of_other_experts() {
     let (p, y) = calibrated(200, 0.7, 0.55, 1);
     let votes = Votes::new(y.classes().clone(), y.one_hot().view().mapv(|y| y as f32)).unwrap();
-    let card =
-        Scorecard::of(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK).unwrap();
+    let card = Scorecard::compute(Predicted::Probabilities(&p), Reference::new(&y).with_votes(&votes), QUICK)
+        .unwrap();
     assert!(card.experts.is_none() && card.rows.iter().all(|row| row.experts.is_none()));
     let wanted = "no estimate of human performance: votes, row 0: 1 votes";
     assert!(card.warnings.iter().any(|warning| warning.starts_with(wanted)), "{:?}", card.warnings);
@@ -391,7 +392,7 @@ fn what_does_not_belong_together_is_refused_in_one_line() {
     let y = Labels::new(classes.clone(), vec![0, 1]).unwrap();
     let p = |n| Probabilities::new(classes.clone(), Array2::from_elem((n, 2), 0.5)).unwrap();
     let refused = |predicted: Predicted<'_>, reference: Reference<'_>, settings, wanted: &str| {
-        let text = Scorecard::of(predicted, reference, settings).unwrap_err().to_string();
+        let text = Scorecard::compute(predicted, reference, settings).unwrap_err().to_string();
         assert!(text.contains(wanted) && !text.contains('\n'), "{text}");
     };
     let (two, three, none) = (p(2), p(3), p(0));

@@ -1,4 +1,4 @@
-//! Networks that give each pixel a class: held against Keras, learning, saved, stopped and gone on with.
+//! Segmentation networks: compared with Keras, trained, saved, interrupted and resumed.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors};
 
 fn imagery(patch_size: usize, bands: usize) -> Imagery {
-    Imagery { patch_size, bands: Bands::of_count(bands), ..Imagery::so2sat() }
+    Imagery { patch_size, bands: Bands::from_count(bands), ..Imagery::so2sat() }
 }
 
 /// What Keras makes of two narrow networks; written by `vectors/make_unet.py`.
@@ -92,7 +92,8 @@ fn narrow_networks_give_and_learn_what_they_do_in_keras() {
         let number = |key: &str| given[key].as_u64().unwrap() as usize;
         let depth = given["depth"].as_u64().map_or(4, |depth| depth as usize);
         let settings = UnetSettings { encoder, width: given["width"].as_f64().unwrap(), depth };
-        let (size, bands, classes) = (number("size"), number("bands"), Classes::of_count(number("classes")));
+        let (size, bands, classes) =
+            (number("size"), number("bands"), Classes::from_count(number("classes")));
         let x: Vec<f32> = frozen.numbers(name, "x").into_iter().map(|x| x as f32).collect();
         let mask: Vec<u8> = frozen.numbers(name, "mask").into_iter().map(|k| k as u8).collect();
         let count = mask.len() / (size * size);
@@ -142,8 +143,8 @@ fn narrow_networks_give_and_learn_what_they_do_in_keras() {
     }
 }
 
-/// Images of two textures and plain ground, each in a part of its own: upright stripes, dots, nothing. A pixel
-/// alone tells little. Some pixels have no class.
+/// Images of two textures and plain ground, each in a part of its own: upright stripes, dots, nothing. A single
+/// pixel is not informative. Some pixels have no class.
 fn textures(count: usize, size: usize, seed: u64) -> Data {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut masks = Array3::zeros((count, size, size));
@@ -188,7 +189,7 @@ fn training(epochs: usize) -> Training {
 }
 
 #[test]
-fn textures_are_told_apart_pixel_by_pixel_and_scored_by_the_metrics_of_patches() {
+fn textures_are_segmented_pixel_by_pixel_and_scored_by_the_metrics_of_patches() {
     let (train, test) = (textures(32, 32, 1), textures(8, 32, 2));
     for (encoder, epochs) in [(Encoder::Plain, 15), (Encoder::EfficientnetB0, 15)] {
         let mut network = train.network(&small(encoder), 3);
@@ -203,7 +204,7 @@ fn textures_are_told_apart_pixel_by_pixel_and_scored_by_the_metrics_of_patches()
         let p = network.predict(&test.patches).unwrap();
         assert_eq!(p.len(), 8 * 32 * 32);
         let (labels, positions) = test.masks.labels().unwrap();
-        let scores = Scores::of(&p.select(&positions), &labels, None).unwrap();
+        let scores = Scores::compute(&p.select(&positions), &labels, None).unwrap();
         println!("{encoder:?}: accuracy {:.3}, epoch {}", scores.overall_accuracy, history.best_epoch);
         assert!(scores.overall_accuracy > 0.95, "{encoder:?}: {}", scores.overall_accuracy);
         // The history counts the same pixels.
@@ -259,7 +260,7 @@ fn a_training_gives_the_same_bits_on_one_thread_and_on_two_and_from_any_state_on
         assert_eq!(states.len(), 8, "three steps an epoch, and its end");
         for state in [&states[1], &states[3], &states[4]] {
             let mut network = train.network(&small(encoder), 9);
-            let input = Standardisation::of(&train.patches, &mut Silent).unwrap();
+            let input = Standardisation::fit(&train.patches, &mut Silent).unwrap();
             network.set_standardisation(input).unwrap();
             let again = network.fit_from(
                 state.clone(),
@@ -333,7 +334,7 @@ fn an_ensemble_of_networks_of_pixels_is_their_mean() {
 }
 
 #[test]
-fn what_cannot_be_learnt_from_is_refused_in_one_line_before_any_work() {
+fn unusable_training_data_are_refused_in_one_line_before_any_work() {
     let data = textures(4, 32, 3);
     let refused = |network: &mut dyn Model, set: Masked<'_>, training: &Training, part: &str| {
         let before = network.weights();
@@ -354,7 +355,7 @@ fn what_cannot_be_learnt_from_is_refused_in_one_line_before_any_work() {
     with(&other(classes, (3, 32, 32), 0), network, "4 patches of 32 x 32 pixels, 3 masks of 32 x 32");
     with(&other(classes, (4, 16, 16), 0), network, "4 masks of 16 x 16");
     with(&other(classes, (4, 32, 32), Masks::IGNORED), network, "all 4096 pixels are ignored");
-    with(&other(&Classes::of_count(4), (4, 32, 32), 0), network, "the model's are");
+    with(&other(&Classes::from_count(4), (4, 32, 32), 0), network, "the model's are");
     let weights = Training { class_weights: ClassWeights::Each(vec![1.0; 2]), ..few.clone() };
     refused(network, data.masked(), &weights, "2 numbers for 3 classes");
     let large = textures(4, 64, 3);

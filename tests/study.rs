@@ -18,7 +18,7 @@ fn study(data: &Path, out: &Path, more: &[&str]) -> Command {
     command
 }
 
-/// Of these sizes and so many runs.
+/// A study of these sizes and this number of runs.
 fn study_of(data: &Path, out: &Path, [shares, runs]: [&str; 2]) -> Command {
     let settings = ["model.width=2", "training.epochs=2", "training.batch_size=16"];
     let mut command = reproduce("uncertainty", data, out, &settings);

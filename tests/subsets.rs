@@ -135,7 +135,7 @@ fn votes_and_predictions_are_uncertain_by_their_entropy() {
     let table = array![[1.0, 0.0], [0.5, 0.5]];
     let y = LabelDistributions::new(classes.clone(), table.clone()).unwrap();
     let p = Probabilities::new(classes, table).unwrap();
-    for u in [Uncertainty::of_votes(&y).unwrap(), Uncertainty::of_predictions(&p).unwrap()] {
+    for u in [Uncertainty::from_votes(&y).unwrap(), Uncertainty::from_predictions(&p).unwrap()] {
         assert!(u.values()[0].abs() < 1e-15 && (u.values()[1] - 2f64.ln()).abs() < 1e-15);
     }
 }

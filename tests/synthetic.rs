@@ -1,4 +1,4 @@
-//! The synthetic So2Sat beside the real one: band statistics, class shares, votes. And synthetic scenes.
+//! The synthetic So2Sat compared with the real one: band statistics, class shares, votes; and synthetic scenes.
 //!
 //! `cargo test --release --test synthetic -- --nocapture` prints the tables of `figures/synthetic.md`.
 
@@ -214,7 +214,7 @@ fn a_seed_gives_the_same_scene_byte_for_byte_with_any_number_of_threads() {
 }
 
 #[test]
-fn a_scene_has_many_zones_and_the_sky_that_was_asked_for() {
+fn a_scene_has_many_zones_and_the_requested_clouds() {
     let folder = tempfile::tempdir().unwrap();
     let read = |clouds: f32, name: &str| {
         let path = folder.path().join(format!("{clouds}"));
@@ -246,8 +246,8 @@ fn a_scene_that_cannot_be_made_is_refused_in_one_line_and_leaves_nothing() {
         assert_eq!(message.lines().count(), 1);
         message
     };
-    assert!(refused(SyntheticScene { rows: 62, ..SCENE }).contains("ask for at least 64 x 64"));
-    assert!(refused(SyntheticScene { columns: 151, ..SCENE }).contains("ask for even numbers"));
+    assert!(refused(SyntheticScene { rows: 62, ..SCENE }).contains("choose at least 64 x 64"));
+    assert!(refused(SyntheticScene { columns: 151, ..SCENE }).contains("choose even numbers"));
     assert!(refused(SyntheticScene { rows: 40_000, ..SCENE }).contains("at most"));
     assert!(refused(SyntheticScene { clouds: f32::NAN, ..SCENE }).contains("choose 0 to 0.9"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -28,7 +28,7 @@ fn json(arguments: &[&str]) -> Value {
 }
 
 /// Makes a file's votes those of experts who are as sure as the run is at a temperature: against p(T), the
-/// cross-entropy is least at T, whatever the run has learnt (Gibbs' inequality).
+/// cross-entropy is least at T, whatever the weights of the run (Gibbs' inequality).
 fn plant(run: &str, file: &Path, temperature: f64) {
     let patches = So2Sat::open(file).unwrap().patches().unwrap();
     let p = Run::open(Path::new(run)).unwrap().classifier(Device::Cpu).unwrap().predict(&patches).unwrap();
@@ -56,7 +56,7 @@ fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
         let before = json(&["evaluate", run, "--data", &data, "--bootstrap", "0"]);
         assert!(before["scaled"].is_null(), "{name}: {before}");
         plant(run, &validation, PLANTED);
-        // The file stands for the folder's validation.h5; its votes were never learnt.
+        // The file stands for the folder's validation.h5; the run was not trained on its votes.
         let fit = json(&["temp-scale", run, "--data", &data, "--target", "votes"]);
         let found = fit["temperature"].as_f64().unwrap();
         assert!((found - PLANTED).abs() < 1e-3, "{name}: {fit}");

@@ -19,13 +19,13 @@ use rand_chacha::ChaCha8Rng;
 const BANDS: usize = 3;
 
 fn imagery(patch_size: usize) -> Imagery {
-    Imagery { patch_size, bands: Bands::of_count(BANDS), ..Imagery::so2sat() }
+    Imagery { patch_size, bands: Bands::from_count(BANDS), ..Imagery::so2sat() }
 }
 
 /// The network under test: two wide, one convolution a block, unless said otherwise.
 fn network(patch_size: usize, classes: usize, settings: Sen2LczSettings, seed: u64) -> Box<dyn Model> {
     let architecture = Architecture::Sen2lcz(settings);
-    build(&architecture, &imagery(patch_size), &Classes::of_count(classes), seed, Device::Cpu).unwrap()
+    build(&architecture, &imagery(patch_size), &Classes::from_count(classes), seed, Device::Cpu).unwrap()
 }
 
 fn small() -> Sen2LczSettings {
@@ -47,7 +47,7 @@ fn landscapes(seed: u64, count: usize, patch_size: usize, classes: usize) -> (Pa
         let colour = ((k + band) % BANDS) as f32 * 0.2;
         *pixel = colour + stripe + random.gen_range(-0.2..0.2);
     }
-    let classes = Classes::of_count(classes);
+    let classes = Classes::from_count(classes);
     let patches = Patches::in_memory(imagery(patch_size), classes.clone(), images).unwrap();
     (patches, Labels::new(classes, indices).unwrap())
 }
@@ -57,7 +57,7 @@ fn noise(seed: u64, count: usize, patch_size: usize, classes: usize) -> Patches 
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let shape = (count, patch_size, patch_size, BANDS);
     let images = Array4::from_shape_fn(shape, |_| random.gen_range(-1.0..1.0));
-    Patches::in_memory(imagery(patch_size), Classes::of_count(classes), images).unwrap()
+    Patches::in_memory(imagery(patch_size), Classes::from_count(classes), images).unwrap()
 }
 
 fn fit(
@@ -107,7 +107,7 @@ fn one_seed_gives_the_same_bits_at_any_number_of_threads_and_another_seed_others
 }
 
 #[test]
-fn crops_are_drawn_from_the_seed_alone_and_change_what_is_learnt() {
+fn crops_are_drawn_from_the_seed_alone_and_change_the_weights() {
     let (patches, labels) = landscapes(1, 40, 16, 3);
     let labels = labels.one_hot();
     let trained = |threads: usize, crops: f64| {
@@ -134,7 +134,7 @@ fn a_perceptron_of_several_blocks_of_inputs_has_the_same_bits_at_any_number_of_t
     let trained = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let classes = Classes::of_count(5);
+            let classes = Classes::from_count(5);
             let mut network = build(&Architecture::mlp(), &imagery(32), &classes, 2, Device::Cpu).unwrap();
             let training = Training { weight_decay: 0.01, clip_norm: 0.5, seed: 2, ..constant(3, 16, 0.002) };
             let history = fit(&mut *network, &patches, &labels, &training).unwrap();
@@ -156,7 +156,7 @@ fn chosen_bands_of_patches_in_memory_are_predicted_on_as_if_there_were_no_others
     assert_ne!(images, patches.images(0..40).unwrap());
     let copied = Patches::in_memory(reversed.imagery().clone(), labels.classes().clone(), images).unwrap();
     let architecture = Architecture::Sen2lcz(small());
-    let network = build(&architecture, reversed.imagery(), &Classes::of_count(3), 1, Device::Cpu).unwrap();
+    let network = build(&architecture, reversed.imagery(), &Classes::from_count(3), 1, Device::Cpu).unwrap();
     assert_eq!(network.predict(&reversed).unwrap(), network.predict(&copied).unwrap());
     assert_eq!(
         network.predict(&reversed.select(&[7, 3]).unwrap()).unwrap(),
@@ -192,7 +192,7 @@ fn the_seed_of_training_alone_changes_order_and_dropout() {
 }
 
 #[test]
-fn what_can_be_learnt_is_learnt() {
+fn separable_patterns_are_learned() {
     let (patches, labels) = landscapes(1, 192, 16, 4);
     let (unseen, unseen_labels) = landscapes(2, 96, 16, 4);
     for optimizer in [Optimizer::Nadam, Optimizer::Adam, Optimizer::Sgd] {
@@ -208,11 +208,11 @@ fn what_can_be_learnt_is_learnt() {
 }
 
 #[test]
-fn labels_without_a_pattern_are_learnt_by_heart() {
+fn labels_without_a_pattern_are_memorised() {
     let patches = noise(1, 32, 8, 5);
     let mut indices: Vec<usize> = (0..32).map(|n| n % 5).collect();
     indices.shuffle(&mut ChaCha8Rng::seed_from_u64(2));
-    let labels = Labels::new(Classes::of_count(5), indices).unwrap();
+    let labels = Labels::new(Classes::from_count(5), indices).unwrap();
     for fusion in [Fusion::Softmaxes, Fusion::Logits] {
         let mut network = network(8, 5, Sen2LczSettings { width: 8, fusion, ..small() }, 1);
         // One batch an epoch, so that the moving averages see what the last step saw.
@@ -257,7 +257,7 @@ fn early_stopping_keeps_the_best_epoch() {
     let (patches, labels) = landscapes(1, 96, 8, 3);
     // The better it learns, the worse it does here: every label is another class.
     let (validation, _) = landscapes(2, 48, 8, 3);
-    let wrong = Labels::new(Classes::of_count(3), (0..48).map(|n| (n + 1) % 3).collect()).unwrap();
+    let wrong = Labels::new(Classes::from_count(3), (0..48).map(|n| (n + 1) % 3).collect()).unwrap();
     let (labels, wrong) = (labels.one_hot(), wrong.one_hot());
     let train = Labelled { patches: &patches, labels: &labels };
     let training = Training { patience: 3, ..constant(50, 32, 0.005) };
@@ -290,7 +290,7 @@ fn early_stopping_keeps_the_best_epoch() {
 fn a_training_that_is_to_keep_the_last_epoch_ends_with_its_weights() {
     let (patches, labels) = landscapes(1, 96, 8, 3);
     let (validation, _) = landscapes(2, 48, 8, 3);
-    let wrong = Labels::new(Classes::of_count(3), (0..48).map(|n| (n + 1) % 3).collect()).unwrap();
+    let wrong = Labels::new(Classes::from_count(3), (0..48).map(|n| (n + 1) % 3).collect()).unwrap();
     let (labels, wrong) = (labels.one_hot(), wrong.one_hot());
     let train = Labelled { patches: &patches, labels: &labels };
     let held_out = Labelled { patches: &validation, labels: &wrong };
@@ -534,11 +534,11 @@ fn smoothed_labels_hold_the_confidence_down() {
 }
 
 #[test]
-fn distributions_are_learnt_down_to_their_entropy() {
+fn distributions_are_learned_down_to_their_entropy() {
     let (patches, labels) = landscapes(1, 60, 8, 3);
     let shares = [[0.8, 0.1, 0.1], [0.0, 0.5, 0.5], [0.3, 0.3, 0.4]];
     let y = Array2::from_shape_fn((60, 3), |(n, k)| shares[labels.indices()[n]][k]);
-    let y = LabelDistributions::new(Classes::of_count(3), y).unwrap();
+    let y = LabelDistributions::new(Classes::from_count(3), y).unwrap();
     let entropy = y.entropy().iter().sum::<f64>() / 60.0;
     let mut network = network(8, 3, Sen2LczSettings { width: 8, ..small() }, 1);
     let history = fit(&mut *network, &patches, &y, &constant(80, 60, 0.005)).unwrap();

@@ -26,10 +26,10 @@ fn refused(error: &lcz::Error, wanted: &str) {
 #[test]
 fn distances_are_those_of_scipy_and_python_ldl_also_where_both_shares_are_zero() {
     let case = &oracles()["distances"];
-    let classes = Classes::of_count(6);
+    let classes = Classes::from_count(6);
     let p = Probabilities::new(classes.clone(), table(&case["p"])).unwrap();
     let y = LabelDistributions::new(classes, table(&case["y"])).unwrap();
-    let got = DistributionDistances::of(&p, &y).unwrap();
+    let got = DistributionDistances::compute(&p, &y).unwrap();
     for (got, name) in [
         (got.jensen_shannon_divergence, "jensen_shannon"),
         (got.chebyshev_distance, "chebyshev"),
@@ -45,11 +45,11 @@ fn distances_are_those_of_scipy_and_python_ldl_also_where_both_shares_are_zero()
 #[test]
 fn fleiss_kappa_is_that_of_statsmodels_also_with_a_class_that_nobody_chose() {
     let case = &oracles()["fleiss"];
-    let votes = |counts: Array2<f32>| Votes::new(Classes::of_count(5), counts).unwrap();
+    let votes = |counts: Array2<f32>| Votes::new(Classes::from_count(5), counts).unwrap();
     let counts = table(&case["votes"]).mapv(|v| v as f32);
     assert_close(fleiss_kappa_score(&votes(counts)).unwrap(), number(&case["kappa"]), "kappa");
-    let unlike = votes(array![[2.0, 0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 2.0]]);
-    refused(&fleiss_kappa_score(&unlike).unwrap_err(), "votes, row 1: 3 votes");
+    let unequal = votes(array![[2.0, 0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 2.0]]);
+    refused(&fleiss_kappa_score(&unequal).unwrap_err(), "votes, row 1: 3 votes");
     let single = votes(array![[1.0, 0.0, 0.0, 0.0, 0.0]]);
     refused(&fleiss_kappa_score(&single).unwrap_err(), "two at least");
     let unanimous = votes(array![[4.0, 0.0, 0.0, 0.0, 0.0], [4.0, 0.0, 0.0, 0.0, 0.0]]);
@@ -59,7 +59,7 @@ fn fleiss_kappa_is_that_of_statsmodels_also_with_a_class_that_nobody_chose() {
 #[test]
 fn sets_are_those_of_mapie_and_of_the_definition() {
     let case = &oracles()["conformal"];
-    let classes = Classes::of_count(5);
+    let classes = Classes::from_count(5);
     let p = Probabilities::new(classes.clone(), table(&case["p"])).unwrap();
     let test = Probabilities::new(classes.clone(), table(&case["test"])).unwrap();
     let y = labels(&classes, &case["labels"]);
@@ -78,16 +78,16 @@ fn sets_are_those_of_mapie_and_of_the_definition() {
 fn areas_under_the_risk_are_means_over_all_orders_of_tied_samples() {
     for case in oracles()["aurc"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
-        let curve = RiskCoverage::of(&numbers(&case["confidence"]), &numbers(&case["losses"])).unwrap();
+        let curve = RiskCoverage::compute(&numbers(&case["confidence"]), &numbers(&case["losses"])).unwrap();
         assert_close(curve.aurc, number(&case["aurc"]), name);
         assert_close(curve.best_aurc, number(&case["best"]), name);
         let last = curve.points.last().unwrap();
         assert_close(last.coverage, 1.0, name);
         assert_close(last.risk, curve.risk, name);
     }
-    refused(&RiskCoverage::of(&[0.5, f64::NAN], &[0.0, 1.0]).unwrap_err(), "row 1");
-    refused(&RiskCoverage::of(&[], &[]).unwrap_err(), "at least one");
-    refused(&RiskCoverage::of(&[0.5], &[]).unwrap_err(), "1 confidences, 0 losses");
+    refused(&RiskCoverage::compute(&[0.5, f64::NAN], &[0.0, 1.0]).unwrap_err(), "row 1");
+    refused(&RiskCoverage::compute(&[], &[]).unwrap_err(), "at least one");
+    refused(&RiskCoverage::compute(&[0.5], &[]).unwrap_err(), "1 confidences, 0 losses");
 }
 
 #[test]
@@ -184,9 +184,9 @@ fn draw(p: ArrayView1<'_, f64>, rng: &mut ChaCha8Rng) -> usize {
     p.iter().position(hit).unwrap_or(p.len() - 1)
 }
 
-/// Predictions that are too sure by a factor of 2 in the logits, labels, and ten votes, drawn from the truth.
+/// Overconfident predictions, by a factor of 2 in the logits, labels, and ten votes, drawn from the truth.
 fn drawn(rng: &mut ChaCha8Rng, n: usize) -> (Probabilities, Labels, LabelDistributions) {
-    let classes = Classes::of_count(4);
+    let classes = Classes::from_count(4);
     let z =
         Logits::new(classes.clone(), Array2::from_shape_fn((n, 4), |_| rng.gen_range(-2.0..2.0))).unwrap();
     let truth = z.softmax(Temperature::ONE);

@@ -77,7 +77,7 @@ fn an_honest_figure_is_told_from_one_that_was_changed() {
     fs::write(&drawing, kept).unwrap();
     done(&["verify", matrix.to_str().unwrap()]);
 
-    // Half a PNG, and one that says of itself what this one does.
+    // Half a PNG, and one with the record of this one.
     let (picture, other) = (matrix.with_extension("png"), figures.join("learning-curves.png"));
     let (kept, other) = (fs::read(&picture).unwrap(), fs::read(&other).unwrap());
     fs::write(&picture, &kept[..kept.len() / 2]).unwrap();
@@ -161,7 +161,7 @@ fn a_study_s_figures_are_verified_and_drawn_again_from_its_predictions_alone() {
     fs::copy(format!("{moved}/confusion.csv"), &alone).unwrap();
     let output = lcz(&["verify", alone.to_str().unwrap()]);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(message.contains("; say with --run where its study is"), "{message}");
+    assert!(message.contains("; give the folder of its study with --run"), "{message}");
     done(&["-q", "verify", alone.to_str().unwrap(), "--run", &moved]);
 
     // A number, and then what it was computed from.
@@ -230,7 +230,7 @@ fn a_study_needs_a_folder_and_leaves_one_of_other_settings_or_sets_as_it_is() {
     fs::copy(&kept, clone.join("study.json")).unwrap();
     refused(&["reproduce", "active"], &clone, "a study of `lcz reproduce ldl`; give another --out");
 
-    // A synthetic set of another size than is asked for.
+    // A synthetic set of another size than requested.
     let study = place.path().join("study");
     done(&["-q", "synth", study.join("synthetic").to_str().unwrap(), "--patches", "100", "--seed", "1"]);
     for arguments in [&["reproduce", "ldl"][..], &["reproduce", "uncertainty"], &["reproduce", "active"]] {
@@ -240,7 +240,7 @@ fn a_study_needs_a_folder_and_leaves_one_of_other_settings_or_sets_as_it_is() {
 }
 
 #[test]
-fn a_file_that_is_no_figure_is_refused_on_one_line() {
+fn a_file_that_is_not_a_figure_is_refused_on_one_line() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("table.csv");
     fs::write(&path, "a,b\n1,2\n").unwrap();

@@ -17,8 +17,8 @@ fn lcz(arguments: &[&str]) -> Output {
 #[test]
 fn the_released_votes_of_so2sat_agree_as_far_as_is_known() {
     let Some(file) = real_file("votes/so2sat_vote_patterns.csv") else { return };
-    let summary = VoteSummary::of(&read_votes(&file).unwrap()).unwrap();
-    assert_eq!((summary.samples, summary.votes_a_sample), (162_369, [11.0, 11.0]));
+    let summary = VoteSummary::from_votes(&read_votes(&file).unwrap()).unwrap();
+    assert_eq!((summary.samples, summary.votes_per_sample), (162_369, [11.0, 11.0]));
     assert_near(summary.entropy.mean, 0.1448, 5e-5);
     assert_near(summary.urban.as_ref().unwrap().mean, 0.3065, 5e-5);
     assert_near(summary.natural.as_ref().unwrap().mean, 0.0696, 5e-5);
@@ -40,10 +40,10 @@ fn the_released_votes_of_so2sat_agree_as_far_as_is_known() {
 #[test]
 fn the_votes_of_cifar_10h_have_their_known_entropy() {
     let Some(file) = real_file("cifar10h/cifar10h-counts.npy") else { return };
-    let summary = VoteSummary::of(&read_votes(&file).unwrap()).unwrap();
+    let summary = VoteSummary::from_votes(&read_votes(&file).unwrap()).unwrap();
     assert_eq!(summary.samples, 10_000);
     assert_near(summary.entropy.mean, 0.1545, 5e-5);
-    // Ten classes, and no zones; unlike numbers of votes.
+    // Ten classes that are not zones; different numbers of votes.
     assert!(summary.urban.is_none() && summary.fleiss_kappa.is_none());
 }
 

@@ -4,9 +4,9 @@
     python benches/peers/map.py WEIGHTS.hdf5 RUN FOLDER_OF_BANDS [--scale 1.526e-5] [--nodata 0] [--stride 10]
 
 WEIGHTS are a Sen2LCZ of 17 classes on Sentinel-2's ten bands. Both read the bands, resample them to 10 m (here by GDAL's bilinear
-method, through rasterio), cut windows of 32 x 32 pixels, classify them and keep the likeliest class. Keras is asked by `predict_on_batch`,
+method, through rasterio), cut windows of 32 x 32 pixels, classify them and keep the likeliest class. Keras runs by `predict_on_batch`,
 which is faster here than `predict`, in batches of 256; and by a compiled graph (`tf.function`). The time counts from the first
-pixel read to the last class; the windows are those that lack no data. The classes are compared as well. Needs rasterio beside the peers of run.py.
+pixel read to the last class; the windows are those that lack no data. The classes are compared as well. Needs rasterio in addition to the peers of run.py.
 """
 
 import argparse
@@ -115,9 +115,9 @@ def main():
     for name, classify in [("Keras predict_on_batch", model.predict_on_batch), ("Keras graph", lambda x: graph(x).numpy())]:
         classify(np.zeros((256, PATCH, PATCH, 10), "float32"))
         classes, seconds = loop(given, ours["seen_size"], places, classify)
-        alike = 100 * (classes == mapped[mapped > 0]).mean()
+        equal = 100 * (classes == mapped[mapped > 0]).mean()
         print(f"{name}: {len(places):,} windows in {seconds:.2f} s, {len(places) / seconds:,.0f} a second; lcz is"
-              f" x {ours['windows_per_second'] * seconds / len(places):.2f}; {alike:.2f} % of the classes alike")
+              f" x {ours['windows_per_second'] * seconds / len(places):.2f}; {equal:.2f} % of the classes equal")
 
 
 main()

@@ -3,7 +3,7 @@
 target/peers/bin/python benches/peers/reading.py [--patches 6000] [--rounds 5] [--folder DIR]
 
 [N, 32, 32, 10] in 64 bits, as So2Sat has them: 6,000 patches are 490 MB a file, of which one exists at a time. h5py reads
-slices of 64 rows in order, of which the hostile chunks' are timed on the first 128 rows only; lcz reads shuffled batches
+slices of 64 rows in order, of which files with unfavourable chunks are timed on the first 128 rows only; lcz reads shuffled batches
 of 64 (cargo bench --bench reading). The file was just written, so that it lies in the system's cache. The two take turns;
 medians of their rounds. run.py makes the environment; cargo must be there.
 """
@@ -38,7 +38,7 @@ def write(path, patches, layout):
 
 
 def by_h5py(path, rows):
-    """Rows a second, in order."""
+    """Rows per second, in order."""
     started = time.perf_counter()
     with h5py.File(path) as file:
         for start in range(0, rows, BATCH):

@@ -1,4 +1,4 @@
-//! What the benchmarks of features share.
+//! Shared parts of the benchmarks of features.
 
 /// Classes of the features, samples, and features of each as a ResNet-50 has them.
 pub const CLASSES: usize = 17;
@@ -7,12 +7,12 @@ pub const WIDTH: usize = 2048;
 /// Dimensions of the part that all features share.
 pub const HIDDEN: usize = 12;
 
-/// What follows an option on the command line.
+/// The value of an option on the command line.
 pub fn argument(name: &str) -> Option<String> {
     std::env::args().skip_while(|argument| argument != name).nth(1)
 }
 
-/// Median and best of some seconds, in words.
+/// Median and best of some times in seconds, as text.
 pub fn summary(mut seconds: Vec<f64>) -> String {
     seconds.sort_by(f64::total_cmp);
     let (median, threads) = (seconds[seconds.len() / 2], rayon::current_num_threads());

@@ -117,7 +117,7 @@ mod tests {
     fn equal_confidences_stay_together() {
         let values = [0.5, 0.9, 0.5, 0.5, 0.2, 0.5, 0.95, 0.5];
         let binning = Bins::EqualMass(4).cut(&values).unwrap();
-        // Two a bin would end at the 2nd, 4th and 6th: all of them 0.5, which stays together.
+        // Two per bin would end at the 2nd, 4th and 6th: all of them 0.5, which stays together.
         assert_eq!(binning.edges, [0.0, 0.5, 1.0]);
         assert_eq!(binning.of, [0, 1, 0, 0, 0, 0, 1, 0]);
         // All equal: one bin, whatever was requested.

@@ -28,7 +28,7 @@ pub struct DebiasedError {
 }
 
 impl DebiasedError {
-    /// Of confidences and outcomes: 0 and 1, or shares of votes. A bin of one sample tells nothing. Shape: N, N.
+    /// Of confidences and outcomes: 0 and 1, or shares of votes. Bins of one sample are ignored. Shape: N, N.
     ///
     /// # Errors
     /// No sample, different lengths, no bin, or a confidence outside 0–1: names the row.
@@ -37,12 +37,12 @@ impl DebiasedError {
     /// use lcz::calibration::{Bins, DebiasedError};
     /// // Always 0.9, and right in 8 of 10 cases: the square of the gap, less the variance of its mean.
     /// let right: Vec<f64> = (0..10).map(|n| if n < 8 { 1.0 } else { 0.0 }).collect();
-    /// let error = DebiasedError::of(&[0.9; 10], &right, Bins::default(), 0.95)?;
+    /// let error = DebiasedError::compute(&[0.9; 10], &right, Bins::default(), 0.95)?;
     /// assert!((error.value - (0.1_f64.powi(2) - 0.16 / 9.0)).abs() < 1e-12);
     /// assert_eq!(error.lower, 0.0);
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(confidence: &[f64], outcome: &[f64], bins: Bins, level: f64) -> Result<Self> {
+    pub fn compute(confidence: &[f64], outcome: &[f64], bins: Bins, level: f64) -> Result<Self> {
         check_pairs("debiased calibration error", confidence, outcome)?;
         let binning = bins.cut(confidence)?;
         let mut sums = vec![[0.0; 4]; binning.len()]; // samples, Σ gap, Σ gap², Σ outcome

@@ -68,13 +68,13 @@ pub fn classwise_calibration_error(p: &Probabilities, y: &impl Target, bins: Bin
 /// # Errors
 /// No sample, no bin, or different lengths or class lists.
 pub fn class_calibration_errors(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<Vec<f64>> {
-    let error = |k| Reliability::of_class(p, y, k, bins).map(|class| class.expected_calibration_error());
+    let error = |k| Reliability::compute_class(p, y, k, bins).map(|class| class.expected_calibration_error());
     (0..p.classes().len()).map(error).collect()
 }
 
 /// "ACE" after Nixon et al. (2019), *Measuring Calibration in Deep Learning*: the classwise error in
 /// `ranges` bins of equal mass per class. Nixon gives every range the weight 1/R; here it weighs n_b/N,
-/// which is the same but where N is no multiple of R or ties make ranges unequal.
+/// which differs only where N is not a multiple of R or ties make ranges unequal.
 ///
 /// # Errors
 /// No sample, no range, or different lengths or class lists.

@@ -16,7 +16,7 @@
 //! // Three bins: (0.333, 0.667] holds three samples, one of them right; (0.667, 1] holds one.
 //! let confidence = [0.55, 0.55, 0.6, 0.9];
 //! let correct = [false, false, true, true];
-//! let reliability = Reliability::of_pairs(&confidence, &correct, Bins::EqualWidth(3))?;
+//! let reliability = Reliability::from_pairs(&confidence, &correct, Bins::EqualWidth(3))?;
 //! assert!((reliability.expected_calibration_error() - 0.2).abs() < 1e-12);
 //! assert!((reliability.maximum_calibration_error() - 0.7 / 3.0).abs() < 1e-12);
 //! # Ok::<(), lcz::Error>(())
@@ -28,7 +28,7 @@
 //! |---|---|
 //! | [`Reliability::average_calibration_error`] | the plain mean of the gaps of the bins that hold samples (Neumann et al. 2018, *Relaxed Softmax*) |
 //! | [`adaptive_calibration_error`] | classwise, with bins of equal mass (Nixon et al. 2019, *Measuring Calibration in Deep Learning*) |
-//! | [`equal_mass_calibration_error`] | of the top label, with bins of equal mass (Nguyen & O'Connor 2015; Mukhoti et al. 2020 say AdaECE) |
+//! | [`equal_mass_calibration_error`] | of the top label, with bins of equal mass (Nguyen & O'Connor 2015; AdaECE in Mukhoti et al. 2020) |
 //!
 //! "SCE" names two: Nixon's *static* calibration error is [`classwise_calibration_error`]; the label
 //! distribution paper's is [`sce_as_in_ldl_paper`].

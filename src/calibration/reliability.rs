@@ -8,8 +8,8 @@ use crate::{Error, Probabilities, Result};
 
 /// Confidence against accuracy in bins of confidence: all that a reliability diagram shows.
 ///
-/// Made of [probabilities](Self::of), of [bare confidences](Self::of_pairs), or of
-/// [one class's probability](Self::of_class).
+/// Made of [probabilities](Self::compute), of [bare confidences](Self::from_pairs), or of
+/// [one class's probability](Self::compute_class).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reliability {
     /// How the bins were cut.
@@ -71,28 +71,28 @@ impl Reliability {
     /// let classes = Classes::named(["forest", "river"])?;
     /// let p = Probabilities::new(classes.clone(), ndarray::array![[0.9, 0.1], [0.2, 0.8]])?;
     /// let votes = Votes::new(classes, ndarray::array![[7.0, 3.0], [2.0, 8.0]])?;
-    /// let reliability = Reliability::of(&p, &votes.distributions(), Bins::default())?;
+    /// let reliability = Reliability::compute(&p, &votes.distributions(), Bins::default())?;
     /// // 70 % of the experts agree where the classifier is 90 % sure, 80 % where it is 80 % sure.
     /// assert!((reliability.expected_calibration_error() - 0.1).abs() < 1e-12);
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<Self> {
+    pub fn compute(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<Self> {
         Self::binned(p, y, bins)?.with_curve(&p.confidence(), &accuracies(p, y))
     }
 
     /// The same without the curve.
     pub(super) fn binned(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<Self> {
         check_samples((p.len(), p.classes()), y.extent())?;
-        Self::of_accuracies(&p.confidence(), &accuracies(p, y), bins)
+        Self::from_accuracies(&p.confidence(), &accuracies(p, y), bins)
     }
 
     /// Of bare confidences and whether each prediction was right. Shape: N, N → B bins.
     ///
     /// # Errors
     /// No sample, no bin, different lengths, or a confidence outside 0–1: names the row.
-    pub fn of_pairs(confidence: &[f64], correct: &[bool], bins: Bins) -> Result<Self> {
+    pub fn from_pairs(confidence: &[f64], correct: &[bool], bins: Bins) -> Result<Self> {
         let accuracy: Vec<f64> = correct.iter().map(|&right| f64::from(u8::from(right))).collect();
-        Self::of_accuracies(confidence, &accuracy, bins)?.with_curve(confidence, &accuracy)
+        Self::from_accuracies(confidence, &accuracy, bins)?.with_curve(confidence, &accuracy)
     }
 
     /// Of one class k against the others: all samples, in bins of `p_k`; accuracy is the frequency of
@@ -100,21 +100,21 @@ impl Reliability {
     ///
     /// # Errors
     /// No sample, no bin, no such class, or different lengths or class lists.
-    pub fn of_class(p: &Probabilities, y: &impl Target, k: usize, bins: Bins) -> Result<Self> {
+    pub fn compute_class(p: &Probabilities, y: &impl Target, k: usize, bins: Bins) -> Result<Self> {
         check_samples((p.len(), p.classes()), y.extent())?;
         if k >= p.classes().len() {
             let problem = format!("no class {k} (there are {})", p.classes().len());
             return Err(Error::input("reliability of a class", problem, "count classes from 0"));
         }
         let frequency: Vec<f64> = (0..p.len()).map(|n| y.y(n, k)).collect();
-        Self::of_accuracies(&p.view().column(k).to_vec(), &frequency, bins)
+        Self::from_accuracies(&p.view().column(k).to_vec(), &frequency, bins)
     }
 
     fn with_curve(self, confidence: &[f64], accuracy: &[f64]) -> Result<Self> {
-        Ok(Self { curve: SmoothCalibration::of(confidence, accuracy)?.curve, ..self })
+        Ok(Self { curve: SmoothCalibration::compute(confidence, accuracy)?.curve, ..self })
     }
 
-    fn of_accuracies(confidence: &[f64], accuracy: &[f64], scheme: Bins) -> Result<Self> {
+    fn from_accuracies(confidence: &[f64], accuracy: &[f64], scheme: Bins) -> Result<Self> {
         check_pairs("reliability", confidence, accuracy)?;
         let binning = scheme.cut(confidence)?;
         let mut members = vec![Vec::new(); binning.len()];
@@ -144,7 +144,7 @@ impl Reliability {
     }
 
     /// `ECE = Σ_b (n_b / N) |acc_b − conf_b|`, 0–1 (Naeini et al. 2015; Guo et al. 2017, Eq. 3). Of label
-    /// distributions it is the distribution-ECE; of [one class](Self::of_class), a term of the classwise
+    /// distributions it is the distribution-ECE; of [one class](Self::compute_class), a term of the classwise
     /// ECE.
     pub fn expected_calibration_error(&self) -> f64 {
         let weighted = self.filled().map(|bin| bin.samples as f64 * bin.gap().abs());

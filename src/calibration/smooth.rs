@@ -49,12 +49,12 @@ impl SmoothCalibration {
     /// use lcz::calibration::SmoothCalibration;
     /// // Always 0.8, and right in 8 of 10 cases.
     /// let right: Vec<f64> = (0..10).map(|n| if n < 8 { 1.0 } else { 0.0 }).collect();
-    /// assert!(SmoothCalibration::of(&[0.8; 10], &right)?.error < 1e-6);
+    /// assert!(SmoothCalibration::compute(&[0.8; 10], &right)?.error < 1e-6);
     /// // Always 0.9: off by 0.1, and so is its smooth error.
-    /// assert!((SmoothCalibration::of(&[0.9; 10], &right)?.error - 0.1).abs() < 1e-3);
+    /// assert!((SmoothCalibration::compute(&[0.9; 10], &right)?.error - 0.1).abs() < 1e-3);
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(confidence: &[f64], outcome: &[f64]) -> Result<Self> {
+    pub fn compute(confidence: &[f64], outcome: &[f64]) -> Result<Self> {
         check_pairs("smooth calibration", confidence, outcome)?;
         check_confidences(confidence)?;
         let (mut residuals, mut density, mut outcomes) =

@@ -55,12 +55,12 @@ impl TemperatureFit {
     /// // "River" at odds of e⁴ each time, yet one of four is forest: odds of 3 would be right.
     /// let z = Logits::new(classes.clone(), ndarray::array![[0.0, 4.0], [0.0, 4.0], [0.0, 4.0], [0.0, 4.0]])?;
     /// let y = Labels::new(classes, vec![1, 1, 0, 1])?;
-    /// let fit = TemperatureFit::of(&z, &y)?;
+    /// let fit = TemperatureFit::fit(&z, &y)?;
     /// assert!((fit.temperature.value() - 4.0 / 3f64.ln()).abs() < 1e-9);
     /// assert!(fit.loss_after < fit.loss_before && fit.bound.is_none());
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(z: &Logits, y: &impl Target) -> Result<Self> {
+    pub fn fit(z: &Logits, y: &impl Target) -> Result<Self> {
         let loss = Loss::of(z, y)?;
         if loss.is_flat() {
             return loss.fit(1.0, None);
@@ -78,10 +78,10 @@ impl TemperatureFit {
 
     /// The label distribution paper's own procedure: Adam on T itself, from T = 1, learning rate 0.01,
     /// 10,000 steps (Keras's β₁ = 0.9, β₂ = 0.999, ε = 1e-7). It ends near the exact T where that is within
-    /// reach of its steps; [`of`](Self::of) is exact, and some hundred times faster. [`Bound`] is never set.
+    /// reach of its steps; [`fit`](Self::fit) is exact, and some hundred times faster. [`Bound`] is never set.
     ///
     /// # Errors
-    /// As [`of`](Self::of); a step to T ≤ 0, which the original goes through unnoticed, is an error too.
+    /// As [`fit`](Self::fit); a step to T ≤ 0, which the original code does not notice, is an error too.
     pub fn as_in_ldl_paper(z: &Logits, y: &impl Target) -> Result<Self> {
         let loss = Loss::of(z, y)?;
         let (mut t, mut first, mut second) = (1.0_f64, 0.0_f64, 0.0_f64);
@@ -105,7 +105,7 @@ struct Loss {
     labelled: f64,
 }
 
-/// Rows a thread takes at once; the sums over such blocks are added in order, whatever the threads.
+/// Rows a thread takes at once; the sums of the blocks are added in order, independent of the number of threads.
 const BLOCK: usize = 1024;
 
 impl Loss {

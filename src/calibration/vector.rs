@@ -8,7 +8,7 @@ use crate::metrics::{Target, check_samples, logits_cross_entropy_loss};
 use crate::{Classes, Error, Logits, Result};
 
 /// `z'_k = w_k z_k + b_k`: 2 K numbers, where a temperature is one. It can correct what a temperature cannot,
-/// a classifier that says one class too often, and may change the predicted class.
+/// a classifier that predicts one class too often, and may change the predicted class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VectorScaling {
     classes: Classes,
@@ -27,8 +27,8 @@ pub struct VectorFit {
     pub loss_before: f64,
     /// Cross-entropy after, in nats.
     pub loss_after: f64,
-    /// Whether the minimum was reached. Where some class can be told apart without error there is none:
-    /// its scale grows without end.
+    /// Whether the minimum was reached. There is none where some class can be separated without error:
+    /// its scale then grows without limit.
     pub converged: bool,
     /// Steps taken.
     pub steps: usize,
@@ -50,12 +50,12 @@ impl VectorFit {
     /// let classes = Classes::named(["forest", "river"])?;
     /// let z = Logits::new(classes.clone(), ndarray::array![[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])?;
     /// let y = Labels::new(classes, vec![0, 1, 1, 0])?;
-    /// let fit = VectorFit::of(&z, &y)?;
+    /// let fit = VectorFit::fit(&z, &y)?;
     /// assert!(fit.converged && fit.loss_after < fit.loss_before);
     /// let mended = fit.scaling.apply(&z)?;
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(z: &Logits, y: &impl Target) -> Result<Self> {
+    pub fn fit(z: &Logits, y: &impl Target) -> Result<Self> {
         check_samples((z.view().nrows(), z.classes()), y.extent())?;
         if let Some(row) = z.view().outer_iter().position(|row| row.iter().any(|z| !z.is_finite())) {
             return Err(Error::input(

@@ -9,7 +9,7 @@ use super::{Header, KEY, to_json, unwritten, write_views};
 use crate::models::forest::{ForestSettings, Node, OutOfBag, RandomForest, Tree};
 use crate::{Classes, Error, Imagery, Result};
 
-/// The name among architectures that tells a forest from a network.
+/// The architecture name by which a forest is recognised.
 pub(super) const NAME: &str = "forest";
 
 /// The feature of a leaf.
@@ -171,7 +171,7 @@ mod tests {
 
     fn forest() -> RandomForest {
         let classes = Classes::named(["a", "b", "c"]).unwrap();
-        let imagery = Imagery { patch_size: 2, bands: Bands::of_count(3), ..Imagery::so2sat() };
+        let imagery = Imagery { patch_size: 2, bands: Bands::from_count(3), ..Imagery::so2sat() };
         let pixel = |(n, r, c, band): (usize, usize, usize, usize)| {
             ((n * 37 + r * 5 + c * 11 + band * n) % 19) as f32
         };
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forest_is_no_network_and_a_network_no_forest() {
+    fn a_forest_is_not_a_network_and_a_network_is_not_a_forest() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("model.safetensors");
         forest().save(&path).unwrap();

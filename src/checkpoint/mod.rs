@@ -44,13 +44,13 @@ impl dyn Model + '_ {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        Description::of(self).save(&self.weights(), path)
+        Description::from_model(self).save(&self.weights(), path)
     }
 }
 
 impl Description {
     /// The description of a network, without its weights.
-    pub fn of(network: &dyn Model) -> Self {
+    pub fn from_model(network: &dyn Model) -> Self {
         Self {
             architecture: network.architecture().clone(),
             imagery: network.imagery().clone(),
@@ -172,7 +172,7 @@ pub(crate) fn architecture(path: &Path) -> Result<toml::Table> {
 /// What a model was trained on: its imagery, and the mean and the standard deviation of each band where it stores them.
 ///
 /// # Errors
-/// The file cannot be read, or is not a model of ours.
+/// The file cannot be read, or was not written by lcz.
 pub(crate) fn trained_on(path: &Path) -> Result<(Imagery, Option<Standardisation>)> {
     #[derive(Deserialize)]
     struct Trained {
@@ -263,7 +263,7 @@ fn network(header: &Header<'_>, device: Device) -> Result<Box<dyn Model>> {
     let Description { architecture, imagery, classes, standardisation, .. } = header.description()?;
     let mut network = build(&architecture, &imagery, &classes, 0, device).map_err(|e| e.within(path))?;
     let mut weights = numbers(&header.tensors).map_err(|problem| not_ours(path, problem))?;
-    // A file does not say which of its tensors are trained; the network does.
+    // A file does not state which of its tensors are trained; the network does.
     for (name, weight) in network.weights().iter() {
         if let Some(read) = weights.get_mut(name) {
             read.trainable = weight.trainable;

@@ -120,8 +120,8 @@ mod tests {
 
     #[test]
     fn a_state_is_read_as_it_was_written_to_the_last_bit() {
-        let imagery = Imagery { patch_size: 8, bands: Bands::of_count(2), ..Imagery::so2sat() };
-        let classes = Classes::of_count(3);
+        let imagery = Imagery { patch_size: 8, bands: Bands::from_count(2), ..Imagery::so2sat() };
+        let classes = Classes::from_count(3);
         let images = Array4::from_shape_fn((10, 8, 8, 2), |(n, y, x, c)| ((n * y + x) % 7 + c) as f32 / 7.0);
         let patches = Patches::in_memory(imagery.clone(), classes.clone(), images).unwrap();
         let labels = Labels::new(classes.clone(), (0..10).map(|n| n % 3).collect()).unwrap().one_hot();
@@ -141,7 +141,7 @@ mod tests {
         let path = folder.path().join("checkpoint.safetensors");
         let start = TrainingState::start(network.weights());
         for state in keep.0.iter().chain([&start]) {
-            save_training(&path, &Description::of(&*network), state, &"a note").unwrap();
+            save_training(&path, &Description::from_model(&*network), state, &"a note").unwrap();
             let (description, read, note) = load_training::<String>(&path).unwrap();
             assert!(numbers_of(&read) == numbers_of(state), "{:?}", state.position());
             assert_eq!(description.standardisation(), network.standardisation());

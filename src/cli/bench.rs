@@ -1,4 +1,4 @@
-//! `lcz bench`: how fast a network trains and classifies on this machine.
+//! `lcz bench`: time training and inference of a network.
 
 use clap::Args;
 use lcz::models::Architecture;
@@ -10,9 +10,8 @@ use super::output;
 
 /// Time training or inference of a network
 ///
-/// On random patches of So2Sat's size (unet: 64 × 64 × 3), next to the peak of this machine. The median over rounds of
-/// the calls that training and predicting make, in batches of 32 to train and 256 to infer. Nothing else should run
-/// meanwhile. The optimiser is Adam.
+/// Uses random patches of So2Sat's size (unet: 64 × 64 × 3) and prints the median over rounds, next to the peak of this
+/// machine. Batches of 32 in training and 256 in inference; the optimiser is Adam. Nothing else should run meanwhile.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lcz bench sen2lcz --mode train --batch-size 32 --threads 2
@@ -23,11 +22,11 @@ pub struct Bench {
     #[arg(help = format!("Network: {}", Architecture::NAMES.join(", ")))]
     model: String,
 
-    /// What is timed
+    /// Mode to time
     #[arg(long, default_value = "train", value_parser = ["train", "infer"])]
     mode: String,
 
-    /// Number of timed rounds of 0.7 s or more, whose median counts
+    /// Number of timed rounds of at least 0.7 s; the median is printed
     #[arg(long, alias = "rounds", value_name = "N", default_value_t = 9)]
     repeats: usize,
 
@@ -71,7 +70,7 @@ fn print(measured: &Measured) -> anyhow::Result<()> {
         "{samples_per_second:.0} samples/s, median of {rounds} rounds ({slowest:.0} to {fastest:.0})"
     ))?;
     output::line(format!(
-        "{gflops:.1} GFLOP/s, {:.1} % of the {peak_gflops:.0} that fused multiply-adds alone reach",
+        "{gflops:.1} GFLOP/s, {:.1} % of the FMA peak of {peak_gflops:.0}",
         100.0 * measured.share_of_peak
     ))?;
     if let Some(memory) = measured.peak_memory_mb {

@@ -1,4 +1,4 @@
-//! `lcz devices`: what networks can run on here.
+//! `lcz devices`: the devices of this machine that networks can run on.
 
 use clap::Args;
 use lcz::models::{DeviceSummary, devices};
@@ -8,7 +8,7 @@ use super::output;
 
 /// List devices that networks can run on
 ///
-/// Of a GPU with its memory.
+/// GPUs with their memory.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lcz devices
@@ -38,7 +38,7 @@ impl Devices {
         if cfg!(not(feature = "cuda")) {
             output::line("GPUs need another build of lcz: see docs/how-to.md, \"On a GPU\"")?;
         } else if found.len() == 1 {
-            output::line("the driver shows no GPU; does nvidia-smi?")?;
+            output::line("the driver lists no GPU; check with nvidia-smi")?;
         }
         Ok(())
     }

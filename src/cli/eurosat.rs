@@ -1,4 +1,4 @@
-//! `lcz eurosat`: EuroSAT's folders as files of patches.
+//! `lcz eurosat`: convert EuroSAT's folders to files of patches.
 
 use std::path::PathBuf;
 
@@ -9,24 +9,24 @@ use serde_json::json;
 use super::options::{Context, Output, Provenance, Split};
 use super::output;
 
-/// Convert EuroSAT's folders of images to a data set
+/// Convert EuroSAT's images to a data set
 ///
 /// JPEGs give B4, B3 and B2 as bytes, GeoTIFFs 13 bands of reflectance. Neighbouring images touch each other on the ground: a
 /// test on a random split is easier than one on another place.
 ///
-/// The provenance is that of GeoTIFFs that are synthetic, else `real: EuroSAT (Helber et al. 2019)`.
+/// The provenance is `real: EuroSAT (Helber et al. 2019)`, or that of the GeoTIFFs if they are synthetic.
 #[derive(Debug, clap::Args)]
 #[command(
     name = "eurosat",
     after_help = "Examples:
-  lcz eurosat EuroSAT/2750 --out data/eurosat
+  lcz eurosat EuroSAT_RGB.zip --out data/eurosat
   lcz eurosat EuroSATallBands --out data/eurosat \\
       --lists train.txt val.txt test.txt
   lcz train resnet50 --data data/eurosat --run runs/eurosat --augment \\
       --set training.crops=0.25"
 )]
 pub struct EuroSatFolder {
-    /// Folder with one folder per class, or one above it
+    /// Folder with one folder per class, or one above it, or the zip of the JPEGs
     folder: PathBuf,
 
     #[command(flatten)]

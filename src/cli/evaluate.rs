@@ -1,4 +1,4 @@
-//! `lcz evaluate`: a run on labelled data, next to its baselines.
+//! `lcz evaluate`: evaluate a run on labelled data, next to its baselines.
 
 use clap::Args;
 use lcz::models::Sample;
@@ -11,8 +11,8 @@ use super::scorecard;
 
 /// Evaluate a run on labelled data
 ///
-/// Next to the majority class and a per-pixel classifier; the scores are added to the run's metrics.json, and its
-/// figures are drawn. Of a folder, testing.h5 is read; of the one file that the run was trained on, its test part.
+/// Prints the scores next to those of the majority class and of a per-pixel classifier, adds them to the run's
+/// metrics.json, and draws figures. Data: testing.h5 of a folder, or the test part of the one file that the run was trained on.
 #[derive(Debug, Args)]
 #[command(after_help = "OA overall accuracy, AA average accuracy (mean recall), F1 macro and weighted,
 CE cross-entropy in nats against the labels and against the votes, IoU
@@ -84,7 +84,7 @@ impl Evaluate {
         table.print()?;
 
         output::line(format!("\n{}, measure by measure", network.model))?;
-        // What was asked for now goes before what the run has.
+        // Options take precedence over the settings of the run.
         let after = match (&evaluation.sampled, &evaluation.scaled) {
             (Some(sampled), _) => Some((format!("{} passes", sampled.passes.members), &sampled.scorecard)),
             (None, Some(scaled)) => Some((format!("at T = {:.3}", scaled.by.temperature), &scaled.scorecard)),
@@ -96,8 +96,10 @@ impl Evaluate {
         for (what, summary) in [("members", evaluation.members), ("passes with dropout", passes)] {
             if let Some(MembersSummary { members, entropy }) = summary {
                 output::line(format!(
-                    "\n{members} {what}: mean entropy {:.3} nats, {:.3} aleatoric and {:.3} epistemic",
-                    entropy.total, entropy.aleatoric, entropy.epistemic
+                    "\n{members} {what}: mean entropy {} nats, {} aleatoric and {} epistemic",
+                    three(entropy.total),
+                    three(entropy.aleatoric),
+                    three(entropy.epistemic)
                 ))?;
             }
         }
@@ -105,10 +107,14 @@ impl Evaluate {
         output::line(format!("\n{}, by class", network.model))?;
         let samples = if of_pixels { "pixels" } else { "patches" };
         let mut table = Table::new(["class", samples, "precision", "recall", "F1", "IoU"]);
-        for class in network.scores.classes.iter().filter(|class| class.support + class.predicted > 0) {
+        let classes = evaluation.confusion.classes();
+        for (k, class) in network.scores.classes.iter().enumerate() {
+            if class.support + class.predicted == 0 {
+                continue;
+            }
             let [precision, recall, f1, iou] =
                 [class.precision, class.recall, class.f1, class.iou].map(three);
-            table.row([class.class.clone(), class.support.to_string(), precision, recall, f1, iou]);
+            table.row([classes.name(k), class.support.to_string(), precision, recall, f1, iou]);
         }
         table.print()?;
         output::line(format!(

@@ -1,4 +1,4 @@
-//! `lcz features`: a network's features of every patch of a file.
+//! `lcz features`: extract a network's features of every patch of a file.
 
 use clap::Args;
 use lcz::run;
@@ -8,7 +8,7 @@ use super::output;
 
 /// Extract a network's features of every patch
 ///
-/// With labels, votes and groups where the file of patches has them; it needs no labels.
+/// Labels, votes and groups are copied where the file of patches has them. Labels are not needed.
 #[derive(Debug, Args)]
 #[command(
     mut_arg("data", |data| data.required(true)),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use lcz::data::so2sat::{self, So2Sat};
 use lcz::data::{BandStatistics, ClassCount, Patches, Summary};
-use lcz::display::percent;
+use lcz::display::{metres, percent};
 use lcz::figures::{self, Caption, Composite, Source};
 use lcz::scene::{CloudFilter, Landsat, Product, ProductShares, Scene};
 use lcz::{Bands, Progress};
@@ -111,7 +111,7 @@ impl Info {
         let patches = data.described(self.provenance.provenance.as_deref()).patches()?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Report {
-            summary: Summary::of(&patches)?,
+            summary: Summary::from_patches(&patches)?,
             datasets: so2sat::datasets(file)?,
             statistics: if self.statistics { Some(patches.band_statistics(progress)?) } else { None },
             gallery: self.figures.figures.as_ref().map(|_| gallery(&patches)).transpose()?,
@@ -228,13 +228,13 @@ fn gallery(patches: &Patches) -> lcz::Result<figures::Figure> {
     let data = patches.provenance();
     let caption = Caption::new("Patches of each class", format!("{data}, n = {}", patches.len()));
     let figure = figures::gallery(patches, 5, composite, &caption)?;
-    Ok(figure.with_provenance(&figures::Provenance::of(data, Source::Other)))
+    Ok(figure.with_provenance(&figures::Provenance::new(data, Source::Other)))
 }
 
 impl Report {
     fn print(&self) -> anyhow::Result<()> {
         let Summary { imagery, .. } = &self.summary;
-        let pixel = imagery.ground_sampling_distance.map_or("? m".to_owned(), |metres| format!("{metres} m"));
+        let pixel = imagery.ground_sampling_distance.map_or("? m".to_owned(), metres);
         output::line(&self.summary.name)?;
         output::line(format!(
             "  patches     {} of {1} x {1} pixels ({pixel}, {2})",
@@ -264,7 +264,7 @@ impl Report {
             let names = if cities.is_empty() { String::new() } else { format!(": {}", cities.join(", ")) };
             output::line(format!("  groups      {groups}{names}"))?;
         }
-        if let Some(layout) = &self.summary.hostile_layout {
+        if let Some(layout) = &self.summary.unfavourable_chunks {
             output::line(format!("  slow        {layout}"))?;
         }
         output::line("")

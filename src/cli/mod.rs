@@ -3,6 +3,8 @@
 //!
 //! A verb is a `clap::Args` struct with `run(self, context)`: it is named three times below.
 
+mod areas;
+mod assess;
 mod bench;
 mod devices;
 mod eurosat;
@@ -31,7 +33,7 @@ mod votes;
 use std::ffi::OsString;
 
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
-use lcz::models::Device;
+use lcz::models::{Architecture, Device};
 
 use options::{Common, Context};
 use progress::Terminal;
@@ -50,7 +52,7 @@ pub struct Cli {
     common: Common,
 }
 
-/// The verbs, and what each does.
+/// The verbs, each with its help text.
 macro_rules! verbs {
     ($($name:ident($verb:ty),)*) => {
         #[derive(Debug, Subcommand)]
@@ -74,6 +76,7 @@ verbs! {
     Votes(votes::Votes),
     Patches(patches::Patches),
     Rasterise(rasterise::Rasterise),
+    Areas(areas::Areas),
     Eurosat(eurosat::EuroSatFolder),
     Train(train::Train),
     Import(import::Import),
@@ -83,6 +86,7 @@ verbs! {
     Predict(predict::Predict),
     Score(score::Score),
     Map(map::Map),
+    Assess(assess::Assess),
     Reproduce(reproduce::Reproduce),
     Verify(verify::Verify),
     Bench(bench::Bench),
@@ -93,10 +97,10 @@ verbs! {
 
 /// The verbs, as help groups them.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Data", &["synth", "info", "votes", "patches", "rasterise", "eurosat"]),
+    ("Data", &["synth", "info", "votes", "patches", "rasterise", "areas", "eurosat"]),
     ("Train", &["train", "import", "features"]),
     ("Evaluate", &["evaluate", "temp-scale", "predict", "score"]),
-    ("Map", &["map"]),
+    ("Map", &["map", "assess"]),
     ("Studies", &["reproduce", "verify"]),
     ("Tools", &["bench", "devices", "completions", "man", "help"]),
 ];
@@ -141,6 +145,12 @@ pub fn command() -> Command {
     command.before_help(help).before_long_help(None).help_template(TEMPLATE)
 }
 
+/// The models that the command of this usage takes.
+pub fn models(usage: &str) -> String {
+    let forest = if usage.contains("lcz train") { ", forest" } else { "" };
+    Architecture::NAMES.join(", ") + forest
+}
+
 /// The setting that an unknown option means, where the command of this usage has settings.
 pub fn setting(option: &str, usage: &str) -> Option<&'static str> {
     let name = option.trim_start_matches('-').replace('-', "_");
@@ -172,10 +182,11 @@ impl Cli {
         }
     }
 
-    /// Does what the arguments say.
+    /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
         use Verb::{Devices, Eurosat, Info, Map, Patches, Rasterise, Reproduce, Score, Synth, Train, Votes};
         let Common { device, json, threads, .. } = self.common;
+        lcz::models::check_instruction_set()?;
         if let Some(threads) = threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()?;
         }

@@ -39,14 +39,14 @@ pub struct Common {
     pub quiet: bool,
 }
 
-/// What a verb runs with.
+/// Context of a verb: progress, device, output.
 pub struct Context {
     pub device: Device,
     pub json: bool,
     pub progress: Terminal,
 }
 
-/// Options that stand alone: a struct of one field each.
+/// Single options: a struct of one field each.
 macro_rules! single {
     ($($(#[$attribute:meta])* $name:ident { $field:ident: $value:ty })*) => {
         $(#[derive(Debug, Args)]
@@ -127,7 +127,7 @@ impl Seed {
 
 impl IgnoreRadiometry {
     /// Refuses patches whose values cannot be reflectance: of a file, or of this file in a folder. Where they cannot be opened,
-    /// the verb says why.
+    /// the verb reports why.
     pub fn check(&self, data: &Path, file: &str, run: Option<&Run>) -> lcz::Result<()> {
         let data = if data.is_dir() { data.join(file) } else { data.to_owned() };
         let (trained, set) = (run.map(Run::trained_on), So2Sat::open(data));
@@ -390,7 +390,7 @@ pub struct LabelOptions {
     #[command(flatten)]
     labels: Labels,
 
-    /// Layer of a GeoPackage [default: its only one]
+    /// Layer of a GeoPackage, or band of a GeoTIFF by description or number [default: its only one]
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
 

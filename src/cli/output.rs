@@ -1,11 +1,11 @@
-//! What a verb prints on stdout: lines, aligned tables, JSON. Each says so when stdout is closed.
+//! Output of a verb on stdout: lines, aligned tables, JSON. Each returns an error when stdout is closed.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
 pub use lcz::display::Table;
-use lcz::display::printable;
+use lcz::display::{fixed, printable};
 use serde::Serialize;
 
 /// Lines, each as a terminal may show it.
@@ -21,7 +21,7 @@ pub fn line(text: impl AsRef<str>) -> anyhow::Result<()> {
 /// A number with N decimals; one that is not defined is a dash.
 pub fn number(value: impl Into<Option<f64>>, decimals: usize) -> String {
     let value = value.into().filter(|value| value.is_finite());
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
+    value.map_or_else(|| "-".to_owned(), |value| fixed(value, decimals))
 }
 
 /// An object with the version that wrote it.

@@ -31,7 +31,8 @@ use super::output::{self, Table};
 /// cloud and shadow.
 ///
 /// Bands share one grid; coarser ones may be whole multiples of the finest (Sentinel-2's 20 m and
-/// 60 m bands next to its 10 m ones) and are upsampled by nearest neighbour. --bands and --scene are repeated for each further date.
+/// 60 m bands next to its 10 m ones) and are upsampled by nearest neighbour. Pixels that are not square on the ground (10 x 20 m,
+/// or degrees) are resampled to their shorter side. --bands and --scene are repeated for each further date.
 ///
 /// Labels are a raster, or the polygons of a shapefile, GeoPackage, KML, KMZ or GeoJSON: a pixel has the class of the polygon
 /// that contains its centre (of the later one where several do). Labels on another coordinate system than the
@@ -100,6 +101,7 @@ impl Patches {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let bands = Bands::sentinel2();
         let dates = self.scene.dates(Some(&bands), &self.clouds)?;
+        let dates = dates.into_iter().map(Scene::with_square_pixels).collect::<lcz::Result<Vec<_>>>()?;
         let (cutting, out) = (self.cutting()?, &self.out.out);
         let labels = self.labels.open(&dates, &mut cx.progress)?;
         let mut draw = |plan: &Plan<'_>, folder: &Path| {
@@ -165,7 +167,7 @@ fn figure(
     };
     let figure = figures::cut_scene(&picture, &Caption::new("How the scene was cut", data.clone()))?;
     let provenance =
-        figures::Provenance { seed: Some(cutting.seed), ..figures::Provenance::of(data, Source::Other) };
+        figures::Provenance { seed: Some(cutting.seed), ..figures::Provenance::new(data, Source::Other) };
     Ok(Some(figure.with_provenance(&provenance)))
 }
 
@@ -180,6 +182,9 @@ fn print(report: &CutReport) -> anyhow::Result<()> {
         report.bands,
         report.unit
     ))?;
+    if let Some([across, down]) = report.resampled_from {
+        output::line(format!("bands resampled from pixels of {across:.2} x {down:.2} m"))?;
+    }
     let mut conversions: Vec<&String> =
         report.dates.iter().filter_map(|date| date.conversion.as_ref()).collect();
     conversions.dedup();

@@ -1,6 +1,7 @@
 //! `lcz predict`: class probabilities of every patch or pixel of a file.
 
 use clap::Args;
+use lcz::display::fixed;
 use lcz::run;
 use lcz::run::Prediction;
 use lcz::uncertainty::MeanEntropy;
@@ -18,7 +19,7 @@ use super::output;
 #[command(
     mut_arg("data", |data| data.required(true)),
     mut_arg("seed", |seed| seed.requires("mc_dropout")),
-    after_help = "The name of the output says its format: .h5, .npz (the same arrays), or .csv
+    after_help = "The ending of the output sets its format: .h5, .npz (the same arrays), or .csv
 (label and probabilities). It holds `probabilities` [N, K], or [N, S, S, K] of a
 model of pixels, and the attribute `classes`; the temperature and how it was
 fitted are attributes too (`temperature`, `temperature_procedure`,
@@ -88,8 +89,11 @@ impl Predict {
         ))?;
         match report.entropy {
             Some(MeanEntropy { total, aleatoric, epistemic }) => output::line(format!(
-                "mean of {} members; mean entropy {total:.3} nats: {aleatoric:.3} aleatoric, {epistemic:.3} epistemic",
-                report.members
+                "mean of {} members; mean entropy {} nats: {} aleatoric, {} epistemic",
+                report.members,
+                fixed(total, 3),
+                fixed(aleatoric, 3),
+                fixed(epistemic, 3)
             )),
             None => Ok(()),
         }

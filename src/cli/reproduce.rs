@@ -114,7 +114,7 @@ impl OfPatches {
 }
 
 impl Shared {
-    /// Does the study. `given` says whether the command line has settings, which are then compared with those of the
+    /// Runs the study. `given`: whether the command line has settings, which are then compared with those of the
     /// folder where it is only collected.
     fn run<S: Study>(self, study: &S, given: bool, cx: &mut Context) -> anyhow::Result<()> {
         if let Some(data) = self.data.data.as_deref().filter(|_| !self.collect) {

@@ -1,4 +1,4 @@
-//! `lcz score`: predictions that a file holds, ours or those of any other program.
+//! `lcz score`: predictions in a file, of lcz or of any other program.
 
 use std::path::PathBuf;
 
@@ -43,11 +43,11 @@ pub struct Score {
     conventions: bool,
 }
 
-/// The table, and what it is of.
+/// The table, and its file.
 #[derive(Serialize)]
 struct Report<'a> {
     provenance: &'a str,
-    /// The temperature that the predictions were made at, where the file says so.
+    /// The temperature that the predictions were made at, where the file states it.
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<&'a StoredTemperature>,
     #[serde(flatten)]

@@ -7,7 +7,7 @@ use super::output::{self, Table, number};
 /// Prints a table, and next to it the values of another one of the same rows under a heading.
 pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Result<()> {
     let interval = |i: Option<Interval>| {
-        i.map_or_else(|| "-".to_owned(), |i| format!("{:.4} to {:.4}", i.lower, i.upper))
+        i.map_or_else(|| "-".to_owned(), |i| format!("{} to {}", number(i.lower, 4), number(i.upper, 4)))
     };
     let experts = card.experts.is_some();
     let calibrated = card.rows.iter().any(|row| row.if_calibrated.is_some());
@@ -69,9 +69,11 @@ fn notes(card: &Scorecard, two: bool) -> anyhow::Result<()> {
         };
         output::line(format!("calibration errors in {bins} bins of equal width{sce}"))?;
         output::line(
-            "they grow with noise, so they have no interval: compare them with 'if calibrated', the mean",
+            "noise raises them, so they have no interval: compare them with 'if calibrated', the mean",
         )?;
-        output::line("of a calibrated model with the same predictions; p: its chance of showing as much")?;
+        output::line(
+            "of a calibrated model with the same predictions; p: probability that it shows an error as large",
+        )?;
         for row in [Some(row), card.row(Measure::DistributionCalibrationError)].into_iter().flatten() {
             debiased(row)?;
         }

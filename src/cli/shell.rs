@@ -1,4 +1,4 @@
-//! `lcz completions` and `lcz man`: what a shell and `man` want to know of the commands.
+//! `lcz completions` and `lcz man`: shell completions and manual pages.
 
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};

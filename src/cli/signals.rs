@@ -1,4 +1,4 @@
-//! Ctrl-C and what `kill` sends: the first asks to stop at the next good place, the second ends at once.
+//! SIGINT (Ctrl-C) and SIGTERM: the first stops the work at the next safe place, the second ends the process at once.
 
 use std::io;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// Becomes true when the process is asked to stop.
+/// Becomes true at the first signal.
 pub fn interruption() -> io::Result<Arc<AtomicBool>> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag down and puts it up, the second finds it up.
+        // In this order: the first signal sets the flag; the second finds it set and ends the process.
         flag::register_conditional_default(signal, asked.clone())?;
         flag::register(signal, asked.clone())?;
     }

@@ -1,4 +1,4 @@
-//! `lcz synth`: a synthetic data set or scene, to try everything without the real one.
+//! `lcz synth`: a synthetic data set or scene.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use super::output;
 
 /// Make a synthetic data set or scene
 ///
-/// The data set (training.h5, validation.h5, testing.h5): Sentinel-1 and Sentinel-2 patches in the likeness of each
+/// The data set (training.h5, validation.h5, testing.h5): simulated Sentinel-1 and Sentinel-2 patches of each
 /// zone, with labels, the votes of ten experts, and cities: 42 to train on, and ten others whose western halves are for
 /// validation and eastern ones for testing; 60 % of the patches, 74 kB each, are for training, 15 % for validation, 25 %
 /// for testing.
@@ -20,7 +20,7 @@ use super::output;
 /// The scene (--scene-size): Sentinel-2 bands as GeoTIFFs, the zones as a raster and as polygons with a land cover,
 /// clouds and their shadows with the scene classes.
 ///
-/// Equal seeds give equal files. They say that they are synthetic; results on them say nothing about real cities.
+/// Equal seeds give equal files. The files are marked as synthetic; results on them do not hold for real cities.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lcz synth data/synthetic
@@ -50,7 +50,7 @@ pub struct Synth {
 fn size(text: &str) -> Result<(usize, usize), &'static str> {
     let numbers = text.split_once(['x', 'X', '×']);
     let numbers = numbers.and_then(|(rows, columns)| Some((rows.parse().ok()?, columns.parse().ok()?)));
-    numbers.ok_or("write lines and columns like 600x600")
+    numbers.ok_or("write ROWSxCOLUMNS, such as 600x600")
 }
 
 impl Synth {

@@ -1,4 +1,4 @@
-//! `lcz temp-scale`: one number that recalibrates a network.
+//! `lcz temp-scale`: recalibrate a run by one number, the temperature.
 
 use clap::Args;
 use lcz::calibration::Bound;
@@ -10,10 +10,10 @@ use super::output;
 
 /// Fit the temperature of a run
 ///
-/// To validation data. It is kept in the run folder, and `lcz evaluate` then shows the scores before and after. Of a
-/// folder, validation.h5 is read; of the one file that the run was trained on, its validation part.
+/// Fits it to validation data: validation.h5 of a folder, or the validation part of the one file that the run was
+/// trained on. The temperature is stored in the run folder; `lcz evaluate` then shows the scores before and after.
 ///
-/// The target of the loss is the votes where there are votes, else that of training.
+/// The loss is against the votes if the data have votes, else against the target of the training.
 #[derive(Debug, Args)]
 #[command(after_help = "The data must not be those that the network was trained on: it would stay
 overconfident. An ensemble gets one temperature for the mean of its members,

@@ -37,6 +37,7 @@ pub const SETTINGS: &str = "Settings, with their defaults:
   training.checkpoint_seconds=300.0
   model.fusion=softmaxes            (of sen2lcz; or logits)
   model.depth=17  model.width=16    (of sen2lcz)
+  model.width=16                    (of resnet20)
   model.dropout=0.2                 (of mlp with model.hidden=128)
   model.variant=standard            (of resnet50; or course) with
                                     model.width=64, model.head=0
@@ -58,7 +59,7 @@ Settings of a forest, next to data and training.seed:
 ///
 /// The run folder holds its configuration, history, best weights and figures. A unet gives each pixel a class and is
 /// trained on masks (`lcz patches --masks`); the other models give each patch one. One file of data is split: by group
-/// (city) where it has groups, else by position. The target is one-hot labels unless told otherwise.
+/// (city) where it has groups, else by position. The target is one-hot labels by default.
 ///
 /// Ctrl-C ends the training of a network after the current step and keeps a checkpoint (a second Ctrl-C
 /// ends it at once); checkpoints are also written at the end of each epoch and every five minutes.
@@ -154,7 +155,7 @@ impl Train {
             return print(run::resume(&folder, &changes, device, progress), &folder, json);
         }
         let (Some(model), Some(folder)) = (self.model, self.run) else {
-            anyhow::bail!("no model and no run; name both, or give --resume");
+            anyhow::bail!("no model or no run folder; give MODEL and --run, or --resume");
         };
         let settings = self.settings.get(&[
             ("training.keep", self.keep),
@@ -172,9 +173,12 @@ impl Train {
         };
         if model == "forest" {
             anyhow::ensure!(!self.augment, "--augment: a forest is not trained in epochs; leave it out");
-            anyhow::ensure!(self.ensemble.is_none(), "--ensemble: a forest is one; set model.trees instead");
+            anyhow::ensure!(
+                self.ensemble.is_none(),
+                "--ensemble: a forest is an ensemble of trees; set model.trees instead"
+            );
             let cpu = device == Device::Cpu;
-            anyhow::ensure!(cpu, "--device {device}: a forest grows on the processor; say cpu");
+            anyhow::ensure!(cpu, "--device {device}: a forest is trained on the processor; use --device cpu");
             let mut config = ForestConfig::read(config, &settings)?;
             choose(&mut config.data)?;
             self.guard.check(&config.data.path, "training.h5", None)?;
@@ -190,8 +194,8 @@ impl Train {
     }
 }
 
-/// An interrupted training that has a run says how to resume it.
-fn how_to_go_on(error: Error, folder: &Path) -> anyhow::Error {
+/// The error of an interrupted training, with the command that resumes it.
+fn with_resume_advice(error: Error, folder: &Path) -> anyhow::Error {
     if matches!(error, Error::Interrupted { .. }) && folder.exists() {
         let advice = format!("{error}; resume with: lcz train --resume {}", folder.display());
         return anyhow::Error::from(error).context(advice);
@@ -200,7 +204,7 @@ fn how_to_go_on(error: Error, folder: &Path) -> anyhow::Error {
 }
 
 fn print(outcome: lcz::Result<Outcome>, folder: &Path, json: bool) -> anyhow::Result<()> {
-    let outcome = outcome.map_err(|error| how_to_go_on(error, folder))?;
+    let outcome = outcome.map_err(|error| with_resume_advice(error, folder))?;
     if json {
         return output::json(&outcome);
     }
@@ -215,9 +219,9 @@ fn print(outcome: lcz::Result<Outcome>, folder: &Path, json: bool) -> anyhow::Re
         outcome.split
     ))?;
     match resumed {
-        Some(at) if at.was_over => output::line(
-            "nothing was left to do: all epochs were done, or too many in a row without a better one",
-        )?,
+        Some(at) if at.was_over => {
+            output::line("the training was complete: all epochs were done, or early stopping had ended it")?
+        }
         Some(at) => output::line(format!("resumed in epoch {} after batch {}", at.epoch, at.batch))?,
         None => {}
     }
@@ -225,8 +229,8 @@ fn print(outcome: lcz::Result<Outcome>, folder: &Path, json: bool) -> anyhow::Re
         output::line(format!("warning: {warning}"))?;
     }
     output::line(format!(
-        "best of {} epochs in {:.0} s: epoch {}, validation loss {:.4}, accuracy {:.3}",
-        outcome.epochs,
+        "{} in {:.0} s; best epoch {}: validation loss {:.4}, accuracy {:.3}",
+        if outcome.epochs == 1 { "1 epoch".to_owned() } else { format!("{} epochs", outcome.epochs) },
         outcome.seconds,
         best.epoch,
         best.validation_loss.unwrap_or(f64::NAN),
@@ -236,7 +240,7 @@ fn print(outcome: lcz::Result<Outcome>, folder: &Path, json: bool) -> anyhow::Re
 }
 
 fn ensemble(members: lcz::Result<Vec<Outcome>>, run: &Path, json: bool) -> anyhow::Result<()> {
-    let members = members.map_err(|error| how_to_go_on(error, run))?;
+    let members = members.map_err(|error| with_resume_advice(error, run))?;
     if json {
         return output::json_list("members", &members);
     }

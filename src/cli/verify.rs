@@ -1,4 +1,4 @@
-//! `lcz verify`: whether a figure shows what its run gives.
+//! `lcz verify`: compare a figure with its run.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use super::output;
 
 /// Check a figure against its run and its data
 ///
-/// Its files against one another, and its numbers against those computed again from the run and the data that it names,
-/// or --run and --data where they have moved. Fails if anything differs. Nothing is written.
+/// Compares the three files with each other, and the numbers with those computed again from the run and the data that
+/// the figure names, or from --run and --data if they have moved. Fails if anything differs. Writes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lcz verify runs/first/figures/testing-confusion-matrix.svg
@@ -43,7 +43,7 @@ impl Verify {
             }
         }
         let figure = self.figure.display();
-        anyhow::ensure!(verification.agrees(), "{figure}: not what its run or study gives; draw it again");
+        anyhow::ensure!(verification.agrees(), "{figure}: it differs from its run or study; draw it again");
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! `lcz votes`: how far experts agree.
+//! `lcz votes`: agreement of experts.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,7 @@ use super::output::{self, Table, number};
 
 /// Summarise the votes of several experts
 ///
-/// How often they agree, how uncertain they are, and which zones are confused. --figures draws the entropy bars and the
-/// voting confusion.
+/// Agreement, entropy, and which zones are confused. --figures draws the entropy bars and the voting confusion.
 #[derive(Debug, Args)]
 #[command(after_help = "Files: patterns of votes as CSV (columns X1 ... X17 or zone codes, and Freq for
 how many patches have them), counts as .npy, or an HDF5 file of patches with
@@ -40,7 +39,7 @@ impl Votes {
         if cx.json {
             return output::json(&summary);
         }
-        let VoteSummary { samples, votes_a_sample: [fewest, most], unanimous, .. } = &summary;
+        let VoteSummary { samples, votes_per_sample: [fewest, most], unanimous, .. } = &summary;
         let panel = if fewest < most { format!("{fewest} to {most}") } else { most.to_string() };
         output::line(format!("{}: {samples} samples of {panel} votes", self.file.display()))?;
         let reason = |reason: &String| format!(" ({reason})");
@@ -76,7 +75,7 @@ impl Votes {
             let votes = votes.iter().filter(|(percent, _)| *percent >= 0.5);
             let votes: Vec<String> = votes.map(|(percent, class)| format!("{class}:{percent:.0}")).collect();
             table.row([
-                class.class.clone(),
+                class.name.clone(),
                 class.samples.to_string(),
                 format!("{:.1} %", 100.0 * class.unanimous),
                 format!("{:.3}", class.entropy),

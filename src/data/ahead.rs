@@ -100,7 +100,7 @@ mod tests {
             drop(items);
             let at_the_end = made.load(Ordering::SeqCst);
             std::thread::sleep(std::time::Duration::from_millis(20));
-            assert_eq!(made.load(Ordering::SeqCst), at_the_end, "the thread goes on");
+            assert_eq!(made.load(Ordering::SeqCst), at_the_end, "the thread has not stopped");
         }
     }
 

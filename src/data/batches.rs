@@ -179,7 +179,7 @@ impl Shuffled {
             blocks.shuffle(&mut rng);
             let block = blocks.iter().map(Range::len).max().unwrap_or(1);
             blocks_a_pool = (pool / block).max(1);
-            // Blocks of hostile chunks may be larger than a pool: then one in memory is enough.
+            // Blocks of unfavourable chunks may be larger than a pool: then one block is in memory.
             ahead = block <= pool;
         }
         let blocks = blocks.into();
@@ -271,12 +271,12 @@ mod tests {
 
     /// 2,000 patches of one pixel, whose value is their row.
     fn numbered(folder: &std::path::Path) -> Patches {
-        let imagery = Imagery { patch_size: 1, bands: Bands::of_count(1), ..Imagery::so2sat() };
+        let imagery = Imagery { patch_size: 1, bands: Bands::from_count(1), ..Imagery::so2sat() };
         let path = folder.join("numbered.h5");
         let mut writer =
             Writer::create(&path, &Layout::new("sen2", imagery, Classes::lcz(), "a test")).unwrap();
         let pixels = Array4::from_shape_fn((2000, 1, 1, 1), |(n, ..)| n as f32);
-        writer.append(Rows::of(pixels.view())).unwrap();
+        writer.append(Rows::new(pixels.view())).unwrap();
         writer.finish().unwrap();
         So2Sat::open(&path).unwrap().patches().unwrap()
     }

@@ -16,7 +16,7 @@ const IMAGES: &str = "sen2_l1c";
 const COVER: &str = "lulc";
 /// All bands of Sentinel-2's level 1C, in order.
 const BANDS: [&str; 13] = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12"];
-/// eo-learn's codes of land cover, in an order in which classes get fitting colours (forest is green); 0 is no data.
+/// eo-learn's codes of land cover, in an order that gives classes fitting colours (forest is green); 0 means no data.
 const COVERS: [(u16, &str); 10] = [
     (8, "artificial surface"),
     (4, "shrubland"),

@@ -155,12 +155,12 @@ impl FeatureFile {
         &self.classes
     }
 
-    /// Where the patches come from, as the file says.
+    /// Provenance of the patches, as the file states it.
     pub fn provenance(&self) -> String {
         self.provenance.clone()
     }
 
-    /// The network that the features are of, as the file says.
+    /// The network of the features, as the file states it.
     pub fn model(&self) -> String {
         self.model.clone()
     }
@@ -176,7 +176,7 @@ impl FeatureFile {
     /// The votes of the experts, if the file has them.
     ///
     /// # Errors
-    /// Rows that are no votes (named).
+    /// A row that is not one of votes: names it.
     pub fn votes(&self) -> Result<Option<Votes>> {
         if !self.file.link_exists("votes") {
             return Ok(None);

@@ -35,13 +35,13 @@ impl Masks {
     /// Class indices, or [`IGNORED`](Self::IGNORED).
     ///
     /// # Errors
-    /// No patch, more than 255 classes, or an index that is no class: names the patch and the pixel.
+    /// No patch, more than 255 classes, or an index that is not a class: names the patch and the pixel.
     pub fn new(classes: Classes, values: Array3<u8>) -> Result<Self> {
         if values.is_empty() {
             return Err(Error::input("masks", "no pixel", "give at least one patch"));
         }
         if classes.len() > usize::from(Self::IGNORED) {
-            let problem = format!("{} classes, of which a pixel can tell 255", classes.len());
+            let problem = format!("{} classes; a mask holds at most 255", classes.len());
             return Err(Error::input("masks", problem, "join some"));
         }
         let beyond = |value: u8| value != Self::IGNORED && usize::from(value) >= classes.len();
@@ -109,7 +109,7 @@ impl Masks {
         Ok(Self { classes: self.classes.clone(), values: Arc::new(values) })
     }
 
-    /// The pixels that have a class, patch by patch and line by line, as labels, and their positions among
+    /// The pixels that have a class, patch by patch and row by row, as labels, and their positions among
     /// all N · S · S pixels. [`Probabilities::select`](crate::Probabilities::select) picks a prediction's rows
     /// of the same pixels: so every metric of patches is one of pixels.
     ///
@@ -122,7 +122,7 @@ impl Masks {
             positions.push(position);
         }
         self.check_some(indices.len(), "masks")?;
-        Ok((Labels::of_known(self.classes.clone(), indices), positions))
+        Ok((Labels::from_checked(self.classes.clone(), indices), positions))
     }
 
     /// Refuses masks of which no pixel counts.
@@ -158,11 +158,11 @@ mod tests {
         let error = Masks::new(classes(), values).unwrap_err().to_string();
         assert!(error.starts_with("masks, patch 1, row 2, column 3: class 3 of 3 classes"), "{error}");
         assert!(Masks::new(classes(), Array3::zeros((0, 4, 4))).is_err());
-        assert!(Masks::new(Classes::of_count(256), Array3::zeros((1, 4, 4))).is_err());
+        assert!(Masks::new(Classes::from_count(256), Array3::zeros((1, 4, 4))).is_err());
     }
 
     #[test]
-    fn pixels_without_a_class_are_left_out_and_the_positions_say_which_are_left() {
+    fn pixels_without_a_class_are_left_out_and_the_positions_are_those_that_are_left() {
         let none = Masks::IGNORED;
         let masks = Masks::new(classes(), array![[[none, 2], [0, 2]], [[none, none], [1, none]]]).unwrap();
         assert_eq!((masks.counts(), masks.ignored(), masks.len()), (vec![1, 1, 2], 4, 2));

@@ -75,7 +75,7 @@ impl PixelSample {
     /// Up to 64 patches, evenly spread over the set.
     fn of(patches: &Patches) -> Result<Self> {
         // Of a file that is slow to read, each would cost a whole block.
-        let most = if patches.hostile_layout().is_some() { 3 } else { PATCHES };
+        let most = if patches.unfavourable_chunks().is_some() { 3 } else { PATCHES };
         let (n, count) = (patches.len(), patches.len().min(most));
         let positions: Vec<usize> = (0..count).map(|k| k * (n - 1) / (count - 1).max(1)).collect();
         let images = patches.images_at(&positions)?;

@@ -36,11 +36,11 @@ impl Signatures {
     /// let pixels = ndarray::Array4::from_shape_vec((3, 1, 1, 2), vec![0.03, 0.3, 0.05, 0.5, 0.2, 0.3]).unwrap();
     /// let patches = Patches::in_memory(imagery, classes.clone(), pixels)?
     ///     .with_labels(&Labels::new(classes, vec![0, 0, 1])?)?;
-    /// let signatures = Signatures::of(&patches, &mut lcz::progress::Silent)?;
+    /// let signatures = Signatures::compute(&patches, &mut lcz::progress::Silent)?;
     /// assert!((signatures.mean(0).unwrap()[1] - 0.4).abs() < 1e-7);
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(patches: &Patches, progress: &mut dyn Progress) -> Result<Self> {
+    pub fn compute(patches: &Patches, progress: &mut dyn Progress) -> Result<Self> {
         let labels = patches.labels()?;
         let (k, c) = (labels.classes().len(), patches.imagery().bands.len());
         let mut moments = vec![Moments::none(c); k];
@@ -178,7 +178,7 @@ mod tests {
     fn a_signature_is_the_mean_and_deviation_over_the_pixels_of_a_class() {
         // Class 0: band 0 is 1, 2, 3, 4 and 5, 5, 5, 5; band 1 is 0 and 8.
         let pixels = vec![1.0, 0.0, 2.0, 0.0, 3.0, 0.0, 4.0, 0.0, 5.0, 8.0, 5.0, 8.0, 5.0, 8.0, 5.0, 8.0];
-        let signatures = Signatures::of(&patches(pixels, vec![0, 0]), &mut Silent).unwrap();
+        let signatures = Signatures::compute(&patches(pixels, vec![0, 0]), &mut Silent).unwrap();
         assert_eq!(signatures.mean(0).unwrap(), [3.75, 4.0]);
         let deviation = signatures.standard_deviation(0).unwrap();
         // Squares about 3.75: 7.5625 + 3.0625 + 0.5625 + 0.0625 + 4 * 1.5625 = 17.5, over 8 pixels.

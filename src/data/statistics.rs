@@ -9,7 +9,7 @@ use crate::{Error, Progress, Result};
 /// Patches read at a time.
 const BATCH: usize = 256;
 
-/// What a network standardises its input with, and what tells reflectance from digital numbers.
+/// Statistics for the standardisation of a network's input and the check of reflectance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BandStatistics {
     /// Mean of each band over all pixels. Shape: C.

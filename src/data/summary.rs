@@ -18,7 +18,7 @@ pub struct Summary {
     pub imagery: Imagery,
     /// Whether the file does not state its unit, so that reflectance is assumed.
     pub unit_assumed: bool,
-    /// Where the pixels come from, in the words of the file.
+    /// Provenance, as the file states it.
     pub provenance: String,
     /// The classes, each with its patches where there are labels, its pixels where there are masks.
     pub classes: Vec<ClassCount>,
@@ -26,12 +26,12 @@ pub struct Summary {
     pub unlabelled_pixels: Option<f64>,
     /// How far the experts agree, where there are votes.
     pub votes: Option<VoteAgreement>,
-    /// How many cities or regions, where the file says.
+    /// Number of cities or regions, where the file states them.
     pub groups: Option<usize>,
     /// The names of the cities, where the groups have names.
     pub cities: Vec<String>,
     /// What makes the file slow to read, and how to fix it.
-    pub hostile_layout: Option<String>,
+    pub unfavourable_chunks: Option<String>,
 }
 
 /// A class and its patches.
@@ -60,8 +60,8 @@ impl Summary {
     /// Reads the labels, masks, votes and groups, but no image.
     ///
     /// # Errors
-    /// Labels that are not one-hot, a pixel of a mask that is no class, or a patch without votes (names the row).
-    pub fn of(patches: &Patches) -> Result<Self> {
+    /// Labels that are not one-hot, a pixel of a mask whose value is not a class, or a patch without votes (names the row).
+    pub fn from_patches(patches: &Patches) -> Result<Self> {
         let counts = if patches.has_labels() { Some(patches.labels()?.counts()) } else { None };
         let masks = if patches.has_masks() { Some(patches.masks()?) } else { None };
         let pixels = masks.as_ref().map(Masks::counts);
@@ -83,7 +83,7 @@ impl Summary {
             votes: if patches.has_votes() { Some(VoteAgreement::of(patches)?) } else { None },
             groups: patches.groups().map(|groups| groups.into_iter().collect::<BTreeSet<_>>().len()),
             cities: patches.cities().iter().map(|(_, name)| name.clone()).collect(),
-            hostile_layout: patches.hostile_layout(),
+            unfavourable_chunks: patches.unfavourable_chunks(),
         })
     }
 
@@ -113,13 +113,13 @@ mod tests {
         let imagery = Imagery { patch_size: 1, bands: Bands::named(["B2"]).unwrap(), ..Imagery::so2sat() };
         let classes = Classes::named(["forest", "river"]).unwrap();
         let patches = Patches::in_memory(imagery, classes.clone(), Array4::zeros((4, 1, 1, 1))).unwrap();
-        let bare = Summary::of(&patches).unwrap();
+        let bare = Summary::from_patches(&patches).unwrap();
         assert_eq!(
             (bare.classes[0].patches, bare.classes[0].pixels, bare.unlabelled_pixels),
             (None, None, None)
         );
         let masks = Masks::new(classes.clone(), array![[[1]], [[1]], [[Masks::IGNORED]], [[0]]]).unwrap();
-        let masked = Summary::of(&patches.clone().with_masks(&masks).unwrap()).unwrap();
+        let masked = Summary::from_patches(&patches.clone().with_masks(&masks).unwrap()).unwrap();
         assert_eq!((masked.classes[0].pixels, masked.classes[1].pixels), (Some(1), Some(2)));
         assert_eq!(masked.unlabelled_pixels, Some(0.25));
 
@@ -129,7 +129,7 @@ mod tests {
             .and_then(|patches| patches.with_votes(&Votes::new(classes, votes).unwrap()))
             .and_then(|patches| patches.with_groups(vec![7, 7, -1, 3]))
             .unwrap();
-        let summary = Summary::of(&patches).unwrap();
+        let summary = Summary::from_patches(&patches).unwrap();
         assert_eq!(summary.classes.iter().map(|class| class.patches).collect::<Vec<_>>(), [Some(3), Some(1)]);
         assert_eq!(summary.groups, Some(3));
         let agreement = summary.votes.unwrap();

@@ -11,21 +11,21 @@ use crate::error::on_one_line;
 use crate::files::{csv_rows, read_bytes, read_text};
 use crate::{Classes, Error, Result, Votes, Zone};
 
-/// The column that says how many samples have a pattern.
+/// The column with the number of samples of a pattern.
 const FREQUENCY: &str = "Freq";
 /// More counts than this are not read from a CSV or `.npy`: 160 MB, more than two million samples of 17 classes.
 const MOST_COUNTS: u64 = 40_000_000;
 
-/// Reads votes, one row a sample.
+/// Reads votes, one row per sample.
 ///
-/// - `.csv`: one row a sample, or a pattern of votes with the number of its samples in a column `Freq`, as
+/// - `.csv`: one row per sample, or a pattern of votes with the number of its samples in a column `Freq`, as
 ///   the released votes of So2Sat LCZ42 have it. Columns are zones (`X1` … `X17`, or codes `1` … `10`, `A` … `G`);
 ///   zones without a column are left out.
 /// - `.npy`, or `.npz` of one array: an N × K array of counts, as CIFAR-10H has it; its classes have no names.
 /// - anything else: an HDF5 file of patches with `votes`.
 ///
 /// # Errors
-/// A file that cannot be read or holds no votes, an unknown column, a count that is none, or a row without a vote:
+/// A file that cannot be read or holds no votes, an unknown column, a field that is not a count, or a row without a vote:
 /// names the line.
 ///
 /// ```
@@ -57,7 +57,7 @@ pub fn read_votes(path: impl AsRef<Path>) -> Result<Votes> {
     }
 }
 
-/// Refuses shares where counts belong: agreement is a matter of how many voted.
+/// Refuses shares instead of counts: agreement depends on the number of votes.
 fn check_whole(path: &Path, votes: &Votes) -> Result<()> {
     let counts = votes.counts();
     let Some(((row, _), share)) = counts.indexed_iter().find(|(_, count)| count.fract() != 0.0) else {
@@ -66,7 +66,7 @@ fn check_whole(path: &Path, votes: &Votes) -> Result<()> {
     let place = format!("{}, row {row}", path.display());
     Err(Error::input(
         place,
-        format!("{share} is no count of votes"),
+        format!("{share} is not a number of votes"),
         "give how many experts chose each class",
     ))
 }
@@ -80,7 +80,7 @@ fn of_npz(path: &Path) -> Result<Votes> {
     let mut archive = zip::ZipArchive::new(Cursor::new(read_bytes(path)?)).map_err(zipped)?;
     if archive.len() != 1 {
         let problem = format!("{} arrays, where one of votes is expected", archive.len());
-        return Err(Error::file(path, problem, "save the counts alone: numpy.save('votes.npy', counts)"));
+        return Err(Error::file(path, problem, "save one array of counts: numpy.save('votes.npy', counts)"));
     }
     let mut bytes = Vec::new();
     let array = archive.by_index(0).map_err(zipped)?;
@@ -107,7 +107,7 @@ fn of_csv(text: &str, path: &Path) -> Result<Votes> {
             Some(zone) => Some(zone),
             None if name == FREQUENCY => None,
             None => {
-                let problem = format!("column '{name}' is no zone");
+                let problem = format!("column '{name}' is not a zone");
                 let advice = "name columns X1 to X17, and Freq for the number of samples";
                 return Err(refuse(*at, problem, advice));
             }
@@ -125,11 +125,11 @@ fn of_csv(text: &str, path: &Path) -> Result<Votes> {
     for (at, fields) in lines {
         if fields.len() != columns.len() {
             let problem = format!("{} fields, the header has {}", fields.len(), columns.len());
-            return Err(refuse(*at, problem, "give one number a column"));
+            return Err(refuse(*at, problem, "give one number per column"));
         }
         let (mut pattern, mut frequency) = (Vec::with_capacity(zones.len()), 1_u64);
         for (field, column) in fields.iter().zip(&columns) {
-            let bad = || refuse(*at, format!("'{field}' is no count"), "give whole numbers of 0 or more");
+            let bad = || refuse(*at, format!("'{field}' is not a count"), "give whole numbers of 0 or more");
             match column {
                 Some(_) => {
                     let count =
@@ -151,7 +151,7 @@ fn of_csv(text: &str, path: &Path) -> Result<Votes> {
             counts.extend_from_slice(&pattern);
         }
     }
-    votes_of(path, Classes::of_zones(zones), counts)
+    votes_of(path, Classes::from_zones(zones), counts)
 }
 
 /// `X7` or `7` or `"G"`.
@@ -206,11 +206,11 @@ fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
     let Some(count) = count else {
         return Err(refuse(&format!("{n} samples of {k} classes")));
     };
-    // Nothing says that ten columns are zones.
-    let classes = Classes::of_columns(k).map_err(|e| e.within(path))?;
+    // Ten columns need not be zones.
+    let classes = Classes::from_columns(k).map_err(|e| e.within(path))?;
     let classes = Classes::named((1..=classes.len()).map(|k| format!("class {k}")))?;
-    let mut numbers =
-        numbers(kind, body).ok_or_else(|| refuse(&format!("its numbers are of the kind '{kind}'")))?;
+    let mut numbers = numbers(kind, body)
+        .ok_or_else(|| refuse(&format!("its numbers have the unsupported type '{kind}'")))?;
     if count != numbers.len() {
         return Err(cut());
     }
@@ -221,18 +221,29 @@ fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
     votes_of(path, classes, numbers)
 }
 
-/// Little-endian numbers; none of an unknown kind.
+/// Numbers, little-endian (`<`) or big-endian (`>`); none of an unknown kind.
 fn numbers(kind: &str, body: &[u8]) -> Option<Vec<f32>> {
-    fn each<const N: usize>(body: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-        body.chunks_exact(N).filter_map(|bytes| bytes.try_into().ok()).map(number).collect()
+    fn each<const N: usize>(big: bool, body: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+        let in_order = |mut bytes: [u8; N]| {
+            if big {
+                bytes.reverse();
+            }
+            bytes
+        };
+        body.chunks_exact(N).filter_map(|bytes| bytes.try_into().ok()).map(in_order).map(number).collect()
     }
-    Some(match kind {
-        "|u1" => each(body, |b: [u8; 1]| f32::from(b[0])),
-        "<i2" => each(body, |b| f32::from(i16::from_le_bytes(b))),
-        "<i4" => each(body, |b| i32::from_le_bytes(b) as f32),
-        "<i8" => each(body, |b| i64::from_le_bytes(b) as f32),
-        "<f4" => each(body, f32::from_le_bytes),
-        "<f8" => each(body, |b| f64::from_le_bytes(b) as f32),
+    let big = kind.starts_with('>');
+    Some(match kind.strip_prefix(['<', '>', '|', '='])? {
+        "i1" => each(big, body, |b| f32::from(i8::from_le_bytes(b))),
+        "u1" => each(big, body, |b| f32::from(u8::from_le_bytes(b))),
+        "i2" => each(big, body, |b| f32::from(i16::from_le_bytes(b))),
+        "u2" => each(big, body, |b| f32::from(u16::from_le_bytes(b))),
+        "i4" => each(big, body, |b| i32::from_le_bytes(b) as f32),
+        "u4" => each(big, body, |b| u32::from_le_bytes(b) as f32),
+        "i8" => each(big, body, |b| i64::from_le_bytes(b) as f32),
+        "u8" => each(big, body, |b| u64::from_le_bytes(b) as f32),
+        "f4" => each(big, body, f32::from_le_bytes),
+        "f8" => each(big, body, |b| f64::from_le_bytes(b) as f32),
         _ => return None,
     })
 }
@@ -258,10 +269,10 @@ mod tests {
     fn a_bad_line_is_named() {
         for (text, wanted) in [
             ("", "votes.csv: it is empty"),
-            ("X1,X18\n1,2\n", "votes.csv, line 1: column 'X18' is no zone"),
+            ("X1,X18\n1,2\n", "votes.csv, line 1: column 'X18' is not a zone"),
             ("X1,X1\n1,2\n", "line 1: no zone, or a column twice"),
             ("X1,X2,Freq\n1,2\n", "line 2: 2 fields, the header has 3"),
-            ("X1,X2,Freq\n1,-2,1\n", "line 2: '-2' is no count"),
+            ("X1,X2,Freq\n1,-2,1\n", "line 2: '-2' is not a count"),
             ("X1,X2,Freq\n1,2,1\n0,0,3\n", "line 3: no expert voted"),
             ("X1,X2,Freq\n1,2,99999999\n", "line 2: more than 20000000 samples"),
             ("X1,X2,X3,X4,Freq\n1,2,3,4,10000001\n", "line 2: more than 10000000 samples"),
@@ -290,6 +301,10 @@ mod tests {
             npy("<i4", &bytes(|n| (n as i32).to_le_bytes().to_vec())),
             npy("|u1", &bytes(|n| vec![n as u8])),
             npy("<f8", &bytes(|n| (n as f64).to_le_bytes().to_vec())),
+            npy(">i8", &bytes(|n| n.to_be_bytes().to_vec())),
+            npy(">u2", &bytes(|n| (n as u16).to_be_bytes().to_vec())),
+            npy(">f4", &bytes(|n| (n as f32).to_be_bytes().to_vec())),
+            npy("<u4", &bytes(|n| (n as u32).to_le_bytes().to_vec())),
         ] {
             assert_eq!(of_npy(&file, Path::new("a.npy")).unwrap().counts(), wanted);
             for length in 0..file.len() {
@@ -304,8 +319,8 @@ mod tests {
         let shares: Vec<u8> =
             [0.25_f32, 0.75, 0.0, 1.0, 0.0, 0.0].iter().flat_map(|v| v.to_le_bytes()).collect();
         let error = of_npy(&npy("<f4", &shares), Path::new("a.npy")).unwrap_err().to_string();
-        assert!(error.contains("a.npy, row 0: 0.25 is no count of votes"), "{error}");
+        assert!(error.contains("a.npy, row 0: 0.25 is not a number of votes"), "{error}");
         let error = of_npy(&npy("<c8", &[]), Path::new("a.npy")).unwrap_err().to_string();
-        assert!(error.contains("of the kind '<c8'"), "{error}");
+        assert!(error.contains("unsupported type '<c8'"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! P: how near samples are to one another, with as many neighbours each as the perplexity says.
+//! P: how near samples are to one another, with as many neighbours each as the perplexity sets.
 
 use rayon::prelude::*;
 
@@ -49,7 +49,7 @@ impl Bandwidth {
             let slope = -beta * (moments[2] / sum - mean * mean);
             let newton = beta - excess / slope;
             let bisected = if high.is_finite() { f64::midpoint(low, high) } else { 2.0 * beta };
-            // Beyond eight times β the tangent says nothing.
+            // Beyond eight times β the tangent is not a useful estimate.
             let next = if newton > low && newton < high.min(8.0 * beta) { newton } else { bisected };
             if (next - beta).abs() <= f64::EPSILON * beta || beta > 1e200 {
                 break;
@@ -65,7 +65,7 @@ impl Bandwidth {
     }
 }
 
-/// The symmetric P, without the pairs that are no neighbours.
+/// The symmetric P, with the pairs of neighbours only.
 pub(super) struct Affinities {
     /// Where the pairs of each sample begin; one more than there are samples.
     begins: Vec<usize>,

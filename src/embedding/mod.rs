@@ -3,7 +3,7 @@
 //! van der Maaten & Hinton, *Visualizing Data using t-SNE*, JMLR 9, 2008; repulsion by a quad tree as in
 //! van der Maaten, *Accelerating t-SNE using Tree-Based Algorithms*, JMLR 15, 2014, but the tree is walked
 //! once for all points of a leaf, and what it comes to is summed in vectors. The start is the plane of the first
-//! two principal components, so that what lies where says something of the whole (Kobak & Berens, *The art of
+//! two principal components, so that positions reflect the global structure (Kobak & Berens, *The art of
 //! using t-SNE for single-cell transcriptomics*, Nature Communications 10, 2019).
 //!
 //! ```
@@ -44,13 +44,13 @@ pub struct TSne {
     pub iterations: usize,
     /// Steps at the beginning in which attraction is exaggerated, so that clusters find together.
     pub exaggerated: usize,
-    /// How many times.
+    /// Factor of the exaggeration.
     pub exaggeration: f64,
     /// Step length; `None`: max(N/exaggeration/4, 50), as in scikit-learn.
     pub learning_rate: Option<f64>,
     /// A crowd of points repels as one where its extent is below θ distances. 0: every pair of points on its own.
     pub theta: f64,
-    /// Of the tiny noise on the start, which parts samples that are the same.
+    /// Random seed of the tiny noise on the start, which separates equal samples.
     pub seed: u64,
 }
 
@@ -142,13 +142,17 @@ impl Embedding {
     ///
     /// # Errors
     /// Another width than 2, or a position that is NaN or infinite (names the row).
-    pub fn of(positions: Array2<f32>, perplexity: f64) -> Result<Self> {
+    pub fn from_positions(positions: Array2<f32>, perplexity: f64) -> Result<Self> {
         if positions.ncols() != 2 {
-            let problem = format!("{} coordinates a sample", positions.ncols());
+            let problem = format!("{} coordinates per sample", positions.ncols());
             return Err(Error::input("embedding", problem, "give two"));
         }
         if let Some(row) = positions.outer_iter().position(|y| y.iter().any(|y| !y.is_finite())) {
-            return Err(Error::input(format!("embedding, row {row}"), "NaN or infinite", "place it again"));
+            return Err(Error::input(
+                format!("embedding, row {row}"),
+                "NaN or infinite",
+                "correct the position",
+            ));
         }
         Ok(Self { positions, perplexity })
     }

@@ -57,7 +57,7 @@ pub struct BandPanel {
 
 /// Draws one or two panels side by side, of one to six series each. As wide as a page, 183 mm.
 ///
-/// `across` names the x axis, `band` says what the bands are.
+/// `across` names the x axis, `band` describes the bands.
 ///
 /// The CSV has one line per point: `measure,series,x,mean,low,high`.
 ///

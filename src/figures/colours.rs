@@ -8,7 +8,7 @@ pub(super) struct Colour(pub [u8; 3]);
 
 /// Text and axes.
 pub(super) const INK: Colour = Colour([0x1A, 0x1A, 0x1A]);
-/// What is said in passing: sources, counts.
+/// Secondary text: sources, counts.
 pub(super) const FAINT_INK: Colour = Colour([0x5A, 0x5A, 0x5A]);
 /// Grid lines.
 pub(super) const GRID: Colour = Colour([0xE2, 0xE2, 0xE2]);
@@ -34,7 +34,7 @@ impl Colour {
         BackendColor { alpha: 1.0, rgb: (red, green, blue) }
     }
 
-    /// So much of it that what lies below shows through.
+    /// With this opacity.
     pub(super) fn veiled(self, share: f64) -> BackendColor {
         BackendColor { alpha: share, ..self.opaque() }
     }

@@ -13,7 +13,7 @@ const CLIPPED: f64 = 0.02;
 /// Gamma correction of the brightness: a share of the range to the power 1/γ.
 const GAMMA: f32 = 1.4;
 
-/// Below this an intensity is as good as none: −50 dB.
+/// Lowest intensity that is shown: −50 dB.
 const FAINTEST: f32 = 1e-5;
 
 /// What red, green and blue of a picture show.
@@ -38,7 +38,7 @@ pub(super) struct Composed {
     pub pixels: Array4<f32>,
     /// What each colour is, for a CSV's columns.
     pub names: Vec<String>,
-    /// What is shown, in words: `true colour (B4, B3, B2)`.
+    /// Description of the composite: `true colour (B4, B3, B2)`.
     pub words: String,
     /// Whether it is the requested composite; else the bands do not allow it.
     pub as_asked: bool,
@@ -157,7 +157,7 @@ fn jointly(pixels: &Array4<f32>) -> (Vec<Stretch>, f32) {
     (own.into_iter().map(bright).collect(), range)
 }
 
-/// Red, green and blue (B4, B3, B2) of an image with the joint stretch, and the stretch in words; `None` where a
+/// Red, green and blue (B4, B3, B2) of an image with the joint stretch, and a description of the stretch; `None` where a
 /// pixel lacks data, and for all if each does. Shape: (rows, columns, 3).
 pub(super) fn as_eyes_would_see(image: &Array3<f32>) -> Option<(Array2<Option<[u8; 3]>>, String)> {
     let known = |pixel: &[f32]| pixel.iter().all(|value| value.is_finite());

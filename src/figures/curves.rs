@@ -97,7 +97,7 @@ struct Series {
 /// The loss axis is logarithmic where the largest loss is 20 times the smallest or more. Values that
 /// are not finite, or beyond 10³⁰, leave a gap.
 ///
-/// The CSV has one line an epoch: `epoch,training_loss,validation_loss,validation_accuracy`, a field
+/// The CSV has one line per epoch: `epoch,training_loss,validation_loss,validation_accuracy`, a field
 /// being empty where nothing was measured.
 ///
 /// # Errors
@@ -144,7 +144,7 @@ fn loss_axis(values: &[f64]) -> Axis {
     if low > 0.0 && high / low >= LOGARITHMIC_FROM {
         Axis::logarithmic(low, high)
     } else {
-        // Zero is where a loss wants to go; it is shown unless all losses are far from it.
+        // Zero is the lower limit of a loss; it is shown unless all losses are far from it.
         Axis::linear(if low > 0.0 && low < 0.5 * high { 0.0 } else { low }, high)
     }
 }

@@ -27,7 +27,7 @@ const COLOURS: [Colour; 2] = [BLUE, ORANGE];
 /// ```
 /// use lcz::figures::{self, Caption};
 /// use lcz::labels::EntropyHistogram;
-/// let urban = EntropyHistogram::of(&[0.0, 0.6])?;
+/// let urban = EntropyHistogram::from_entropies(&[0.0, 0.6])?;
 /// let figure = figures::entropy_bars(&[("urban", &urban)], &Caption::new("Voting entropy", "synthetic"))?;
 /// assert!(figure.csv().contains("urban,0.5,0.7,1,50\n"));
 /// # Ok::<(), lcz::Error>(())

@@ -8,7 +8,7 @@ use super::drawing::{encode, halved};
 use crate::files::{NewFolders, Partial};
 use crate::{Error, Result};
 
-/// A figure's title, and the line that says which data it shows.
+/// A figure's title, and the line that names its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caption {
     /// What the figure shows: `Sen2LCZ on the test set`.

@@ -27,7 +27,7 @@ pub fn band_importance(bands: &Bands, importance: &[f64], caption: &Caption) -> 
         return refuse(problem, "give one per band");
     }
     if let Some(value) = importance.iter().find(|value| !value.is_finite() || **value < 0.0) {
-        return refuse(format!("{value} is no share"), "give shares of 0 or more");
+        return refuse(format!("{value} is not a share"), "give shares of 0 or more");
     }
     let label = Lettering::new(LABEL, INK).ending();
     let number = Lettering::new(6.5, FAINT_INK);
@@ -39,8 +39,8 @@ pub fn band_importance(bands: &Bands, importance: &[f64], caption: &Caption) -> 
     let frame = Frame::new(caption, "Dashed: equal importance of all bands.", COLUMN_WIDTH.max(left + 80.0));
     let mut drawing = frame.around(height + 24.0);
     let area = Area { x: left, y: frame.above(), width: (right - left).max(60.0), height };
-    let alike = 1.0 / bands.len() as f64;
-    let across = Axis::linear(0.0, importance.iter().copied().fold(alike, f64::max));
+    let equal_share = 1.0 / bands.len() as f64;
+    let across = Axis::linear(0.0, importance.iter().copied().fold(equal_share, f64::max));
     let x = |value: f64| area.x + across.position(value) * area.width;
     bar_grid(&mut drawing, area, &across);
     for (k, (name, &value)) in bands.names().iter().zip(importance).enumerate() {
@@ -49,13 +49,13 @@ pub fn band_importance(bands: &Bands, importance: &[f64], caption: &Caption) -> 
         drawing.fill(bar, BLUE);
         drawing.text_at(name, (area.x - 4.0, middle), label);
     }
-    drawing.dashes((x(alike), area.bottom()), (x(alike), area.y), 0.7, INK);
+    drawing.dashes((x(equal_share), area.bottom()), (x(equal_share), area.y), 0.7, INK);
     for (k, &value) in importance.iter().enumerate() {
         let middle = area.y + STEP * (k as f64 + 0.5);
         let text = format!("{value:.3}");
         // Before or behind the dashed line, not under it.
-        let crosses = x(value) < x(alike) && x(value) + 5.0 + number.width(&text) > x(alike);
-        let from = if crosses { x(alike) } else { x(value) };
+        let crosses = x(value) < x(equal_share) && x(value) + 5.0 + number.width(&text) > x(equal_share);
+        let from = if crosses { x(equal_share) } else { x(value) };
         drawing.text_at(&text, (from + 3.0, middle), number);
     }
     bar_axes(&mut drawing, area, "Share of the decrease in impurity");

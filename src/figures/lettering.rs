@@ -78,7 +78,7 @@ impl Lettering {
         text.chars().map(|letter| advance(self.font(), letter)).sum::<f64>() * self.size
     }
 
-    /// The same at the largest size, at most its own, at which `text` is no wider than `width`.
+    /// The same at the largest size, at most its own, at which `text` fits into `width`.
     pub(super) fn fitting(self, text: &str, width: f64) -> Self {
         let natural = self.width(text);
         if natural <= width { self } else { Self { size: self.size * width / natural, ..self } }
@@ -171,7 +171,7 @@ impl Scaled<'_> {
         self.lettering.size * self.pixels_per_point
     }
 
-    /// From a baseline to the position that plotters wants, in pixels.
+    /// From a baseline to the position that plotters expects, in pixels.
     pub(super) fn position(&self, (x, baseline): (f64, f64)) -> BackendCoord {
         let rise = TOP_TO_BASELINE * self.em();
         let (x, y) = if self.lettering.upward { (x - rise, baseline) } else { (x, baseline - rise) };

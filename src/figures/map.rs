@@ -33,7 +33,7 @@ const MOST_PIXELS: usize = 2048;
 pub struct MapPicture<'a> {
     /// The classes.
     pub classes: &'a Classes,
-    /// The class of each pixel; `None` is no data, and white.
+    /// The class of each pixel; `None` is no data, drawn white.
     pub map: Array2<Option<usize>>,
     /// The true class of each of these pixels, where known.
     pub truth: Option<Array2<Option<usize>>>,
@@ -41,9 +41,11 @@ pub struct MapPicture<'a> {
     pub seen: Option<&'a Array3<f32>>,
     /// Width and height of a pixel in metres on the ground, for the scale bar and true proportions.
     pub pixel_metres: Option<[f64; 2]>,
+    /// Square metres of a pixel on the ground.
+    pub pixel_area: Option<f64>,
     /// Where north is, in degrees clockwise from up.
     pub north: Option<f64>,
-    /// What a reader must know besides, without a full stop.
+    /// Further notes for the caption, without a full stop.
     pub notes: String,
 }
 
@@ -133,7 +135,7 @@ fn scale_bar(drawing: &mut Drawing, (x, y): (f64, f64), points_a_metre: f64, met
     end + 4.0 + lettering.width(&words)
 }
 
-/// The largest of 1, 2 and 5 times a power of ten that is no more.
+/// The largest of 1, 2 and 5 times a power of ten that does not exceed it.
 fn round_length(most: f64) -> f64 {
     let power = 10_f64.powf(most.log10().floor());
     [5.0, 2.0, 1.0].into_iter().map(|k| k * power).find(|&length| length <= most).unwrap_or(power)
@@ -209,7 +211,7 @@ impl Shares {
         for &(class, count) in &self.present {
             let [mapped, true_pixels] = count;
             let (share, truth) = self.shares(count);
-            let area = picture.pixel_metres.map(|[across, down]| mapped as f64 * across * down / 1e6);
+            let area = picture.pixel_area.map(|area| mapped as f64 * area / 1e6);
             let area = area.map_or_else(String::new, |area| format!("{area:.4}"));
             let (code, name) = (picture.classes.code(class), picture.classes.name(class));
             let truth = truth.map(|truth| cells![true_pixels, format!("{truth:.6}")]).into_iter().flatten();

@@ -14,7 +14,7 @@
 //! # Ok::<(), lcz::Error>(())
 //! ```
 //!
-//! Every figure says where its numbers come from, is as wide as a column or a page of a paper (at most
+//! Every figure states its provenance, is as wide as a column or a page of a paper (at most
 //! 183 mm) at 300 pixels an inch, and is the same to the byte whenever it is drawn again.
 
 mod axis;

@@ -152,7 +152,7 @@ pub(super) fn plot_frame(drawing: &mut Drawing, area: Area, across: &Axis, up: &
     drawing.text_at(titles[1], (area.x - 10.0 - widest, middle_y), title.upward());
 }
 
-/// How a series is told from the others.
+/// How a series differs from the others.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Marker {
     Round(Colour),

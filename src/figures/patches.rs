@@ -7,7 +7,7 @@ use super::lettering::Lettering;
 use super::parts::{Frame, MARGIN, PAGE_WIDTH, capitalised, check_count, grouped, numbers};
 use super::{Caption, Figure};
 use crate::data::Patches;
-use crate::display::{Cell, cells};
+use crate::display::{Cell, cells, metres};
 use crate::{Classes, Labels, Result};
 
 /// More patches than this do not fit on a page.
@@ -29,7 +29,7 @@ const MOST_EACH: usize = 6;
 ///
 /// `positions` are places in `patches`; they are drawn in their order, six a line. Red, green and blue
 /// are B4, B3 and B2 where the set has them, else its first three bands (or the first, in grey), which
-/// the title then says. One stretch serves all patches drawn: black is the 2nd percentile of each band, the
+/// the title then states. One stretch serves all patches drawn: black is the 2nd percentile of each band, the
 /// range from there to white the same for all three, so that colours and brightness compare between patches.
 /// Pixels are enlarged without smoothing.
 ///
@@ -104,7 +104,8 @@ impl<'a> Samples<'a> {
         let labels = if chosen.has_labels() { Some(chosen.labels()?) } else { None };
         let imagery = chosen.imagery();
         let size = imagery.patch_size;
-        let distance = imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {d} m"));
+        let distance =
+            imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {}", metres(d)));
         let shown = capitalised(&composed.words);
         let notes = format!("{shown}, {} {size} × {size} pixels{distance}.", composed.stretched);
         Ok(Self { positions, labels, groups: chosen.groups(), composed, notes })

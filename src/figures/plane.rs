@@ -32,7 +32,7 @@ pub struct PlanePanel {
 /// legend, of the classes that have samples. As wide as a page, 183 mm. Directions and units mean nothing, and have
 /// no axes.
 ///
-/// `positions` has shape (N, 2); `notes` says what a reader must know.
+/// `positions` has shape (N, 2); `notes` are added to the caption.
 ///
 /// The CSV has one line per sample: its position in the set, class, x, y, and 1 or 0 for each panel.
 ///
@@ -99,7 +99,7 @@ pub fn plane(
     drawing.into_figure(caption, csv(positions, labels, panels, notes, caption))
 }
 
-/// A disc that shows on white, whatever its colour.
+/// A disc of any colour, visible on white.
 fn mark(drawing: &mut Drawing, at: (f64, f64), radius: f64, colour: Colour) {
     // Dark text stands out on it: so does a dark edge, and white around it does not.
     if colour.text_on() == INK {

@@ -1,6 +1,6 @@
-//! Where a figure's numbers come from, as each of its files says: the SVG in its `<metadata>`, the PNG in a
+//! Provenance of a figure's numbers, in each of its files: the SVG in its `<metadata>`, the PNG in a
 //! text chunk (iTXt, keyword `Provenance`), the CSV in its first comment line. All three hold the same JSON
-//! and a checksum of the numbers drawn, so that files that do not belong together are told apart.
+//! and a checksum of the numbers drawn, so that files of different figures are recognised.
 
 use std::fmt;
 use std::fs;
@@ -24,7 +24,7 @@ const SVG_ELEMENT: [&str; 2] = ["<metadata>", "</metadata>"];
 ///
 /// ```
 /// use lcz::figures::{Provenance, Source};
-/// let provenance = Provenance { seed: Some(1), ..Provenance::of("synthetic (lcz 0.1.0, seed 1)", Source::Other) };
+/// let provenance = Provenance { seed: Some(1), ..Provenance::new("synthetic (lcz 0.1.0, seed 1)", Source::Other) };
 /// assert!(provenance.synthetic);
 /// assert!(provenance.software.starts_with("lcz "));
 /// ```
@@ -34,7 +34,7 @@ pub struct Provenance {
     pub software: String,
     /// The git commit of that build; none where it was not built from a checkout or a published crate.
     pub revision: Option<String>,
-    /// Where the data are from, as their file says.
+    /// Provenance of the data, as their file states it.
     pub data: String,
     /// Whether they are synthetic.
     pub synthetic: bool,
@@ -105,7 +105,7 @@ impl fmt::Display for StudyName {
 
 impl Provenance {
     /// Of data with this provenance, drawn by this build.
-    pub fn of(data: impl Into<String>, source: Source) -> Self {
+    pub fn new(data: impl Into<String>, source: Source) -> Self {
         let data = data.into();
         Self {
             software: concat!("lcz ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -164,7 +164,7 @@ pub(crate) fn number_lines(csv: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Figure {
-    /// The same figure, whose three files say where its numbers come from.
+    /// The same figure with this provenance in its three files.
     #[must_use]
     pub fn with_provenance(mut self, provenance: &Provenance) -> Self {
         let record = Record { provenance: provenance.clone(), numbers: numbers_checksum(&self.csv) };
@@ -194,7 +194,7 @@ fn of_csv(csv: &str) -> Option<String> {
     csv.lines().find_map(|line| line.strip_prefix(CSV_LINE)).map(str::to_owned)
 }
 
-/// Bytes of a PNG before its first chunk, and of a chunk besides its data: length, type and checksum.
+/// Bytes of a PNG before its first chunk; bytes of a chunk without its data: length, type and checksum.
 const SIGNATURE: usize = 8;
 const AROUND: usize = 12;
 
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn all_three_files_say_the_same_of_themselves() {
         let source = Source::Evaluation { run: "runs/<a> & \"b\"".into(), file: "data/testing.h5".into() };
-        let provenance = Provenance { seed: Some(7), ..Provenance::of("synthetic (seed 7)", source) };
+        let provenance = Provenance { seed: Some(7), ..Provenance::new("synthetic (seed 7)", source) };
         let figure = figure().with_provenance(&provenance);
         let folder = tempfile::tempdir().unwrap();
         figure.save(folder.path(), "x").unwrap();
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn the_picture_and_the_drawing_stay_as_they_were() {
         let plain = figure();
-        let told = figure().with_provenance(&Provenance::of("synthetic", Source::Other));
+        let told = figure().with_provenance(&Provenance::new("synthetic", Source::Other));
         let pixels = |png: &[u8]| {
             let mut reader = png::Decoder::new(png).read_info().unwrap();
             let mut pixels = vec![0; reader.output_buffer_size()];
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_says_nothing_of_itself_is_named() {
+    fn a_file_without_a_record_is_named() {
         let folder = tempfile::tempdir().unwrap();
         figure().save(folder.path(), "x").unwrap();
         for extension in ["svg", "png", "csv"] {

@@ -61,7 +61,7 @@ const ABOVE: f64 = 24.0;
 /// ```
 /// use lcz::calibration::{Bins, Reliability};
 /// use lcz::figures::{self, Agreement, Caption};
-/// let table = Reliability::of_pairs(&[0.9, 0.6, 0.6], &[true, true, false], Bins::EqualWidth(10))?;
+/// let table = Reliability::from_pairs(&[0.9, 0.6, 0.6], &[true, true, false], Bins::EqualWidth(10))?;
 /// let caption = Caption::new("Three samples", "synthetic");
 /// let figure = figures::reliability(&[("as it is".to_owned(), &table)], Agreement::Accuracy, &caption)?;
 /// assert!(figure.csv().contains("as it is,0.5,0.6,2,0.6,0.5,"));
@@ -169,7 +169,7 @@ fn bars(drawing: &mut Drawing, area: Area, table: &Reliability, title: &str) {
 fn histogram(drawing: &mut Drawing, area: Area, table: &Reliability, largest: f64, first: bool) {
     let across = unit(true);
     let mut up = Axis::linear(0.0, largest);
-    // The ends alone: the panel is low.
+    // Only the ends are labelled: the panel is low.
     let last = up.ticks.len() - 1;
     for (at, (_, label)) in up.ticks.iter_mut().enumerate() {
         if !first || (at != 0 && at != last) {

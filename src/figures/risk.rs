@@ -81,7 +81,7 @@ pub fn risk_coverage<R: Borrow<RiskCoverage>>(curves: &[(String, R)], caption: &
     drawing.into_figure(caption, table.csv())
 }
 
-/// So many points at even steps, the first and the last among them.
+/// N points at even steps, with the first and the last.
 fn thin(points: &[RiskPoint]) -> Vec<RiskPoint> {
     if points.len() <= POINTS {
         return points.to_vec();

@@ -1,4 +1,4 @@
-//! Segmented patches: what the network saw, the truth, what it says, and how sure it is of it.
+//! Segmented patches: image, reference, prediction and confidence.
 
 use ndarray::s;
 
@@ -29,7 +29,7 @@ const LINE: f64 = 10.5;
 /// Draws patches as a network saw them next to their true classes, its prediction and its confidence (the highest class
 /// probability), a line per patch. White pixels of the truth have no class, and are not counted.
 ///
-/// `p` has a row for each pixel of `patches`, patch by patch and line by line; `positions` say which patches are drawn.
+/// `p` has a row for each pixel of `patches`, patch by patch and row by row; `positions` are the patches to draw.
 ///
 /// The CSV has one line for each patch drawn and class: true pixels, predicted pixels and those that are both (all among
 /// the pixels with a class), and the patch's overall accuracy and mean confidence over the same pixels.
@@ -75,8 +75,8 @@ pub(crate) fn segmentation_named(
     );
     let lines = positions.len() as f64;
     let frame = Frame::new(caption, &notes, PAGE_WIDTH);
-    let beside = classes.len() as f64 * LINE + 120.0;
-    let mut drawing = frame.around(HEADING + (lines * (SIDE + GAP) - GAP).max(beside) + 2.0);
+    let legend_height = classes.len() as f64 * LINE + 120.0;
+    let mut drawing = frame.around(HEADING + (lines * (SIDE + GAP) - GAP).max(legend_height) + 2.0);
     let (top, left) = (frame.above() + HEADING, MARGIN + NAMES);
     for (k, heading) in ["Input", "Truth", "Prediction", "Confidence"].into_iter().enumerate() {
         let x = left + k as f64 * (SIDE + GAP);
@@ -130,7 +130,7 @@ fn check(patches: &Patches, masks: &Masks, p: &Probabilities, positions: &[usize
     check_count("figure of a segmentation", "patches", positions.len(), 1..=MOST)
 }
 
-/// The pixels of a patch, line by line.
+/// The pixels of a patch, row by row.
 struct Segmented {
     truth: Vec<Option<usize>>,
     predicted: Vec<usize>,

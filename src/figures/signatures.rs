@@ -91,7 +91,7 @@ impl Plot {
         let of_class = |k| Some((signatures.mean(k)?, signatures.standard_deviation(k)?));
         let (mut low, mut high) = (0.0_f64, f64::MIN_POSITIVE);
         for (mean, deviation) in (0..signatures.classes().len()).filter_map(of_class) {
-            // A ribbon may reach below 0, where there is no reflectance: the means decide there.
+            // A ribbon may reach below 0, where there is no reflectance: the axis follows the means there.
             low = mean.iter().copied().fold(low, f64::min);
             high = mean.iter().zip(&deviation).map(|(m, d)| m + d).fold(high, f64::max);
         }

@@ -35,7 +35,7 @@ pub struct TilesPicture<'a> {
     pub tiles: &'a [Tile],
     /// Rows and columns of a tile.
     pub patch_size: usize,
-    /// Which scene classes count as cloud and how much of a tile they may hide, in words; empty without such a band.
+    /// Which scene classes count as cloud and how much of a tile they may hide, as text; empty without such a band.
     pub clouds: String,
 }
 

@@ -60,7 +60,7 @@ impl Labels {
     }
 
     /// Class indices that are positions in rows of K numbers, and so are classes.
-    pub(crate) fn of_known(classes: Classes, indices: Vec<usize>) -> Self {
+    pub(crate) fn from_checked(classes: Classes, indices: Vec<usize>) -> Self {
         debug_assert!(indices.iter().all(|&k| k < classes.len()));
         Self { classes, indices }
     }
@@ -253,7 +253,7 @@ impl LabelDistributions {
     }
 }
 
-/// What all rows of samples have in common: the class list, their number, and a choice of them.
+/// Methods of all per-sample types: class list, number of samples, selection.
 macro_rules! rows_of_samples {
     ($name:ident, $rows:ident: $number:ty) => {
         impl $name {
@@ -262,7 +262,7 @@ macro_rules! rows_of_samples {
                 &self.classes
             }
 
-            /// The numbers alone. Shape: (N, K).
+            /// The numbers. Shape: (N, K).
             pub fn into_array(self) -> Array2<$number> {
                 self.$rows
             }

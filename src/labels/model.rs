@@ -11,9 +11,9 @@ use crate::{Error, Result};
 /// A mixture of Dirichlet–multinomials, one component per class, fitted by maximum likelihood.
 ///
 /// The opinion of all experts on a sample is a distribution over classes. In component c it is drawn from
-/// Dirichlet(α_c), and the votes on the sample are drawn from it. The mean of α_c is what experts confuse class
-/// c with; its sum, the **concentration**, is how equal the samples of the class are: small where samples are
-/// either clear or not, large where all are equally doubtful. One component alone could not tell the two apart.
+/// Dirichlet(α_c), and the votes on the sample are drawn from it. The mean of α_c gives the classes that class c
+/// is confused with. Its sum, the **concentration**, measures how much the samples of the class resemble each other:
+/// small if some are clear and others are not, large if all are equally ambiguous. A single component cannot model both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VoteModel {
     components: Vec<Component>,
@@ -45,8 +45,8 @@ impl VoteModel {
     /// (N, K) votes → up to K components.
     ///
     /// # Errors
-    /// No sample, votes that are not whole numbers, or a sample with one vote, which tells nothing of how far
-    /// experts disagree: names the row.
+    /// No sample, votes that are not whole numbers, or a sample with one vote, from which
+    /// disagreement cannot be estimated: names the row.
     pub fn fit(votes: &Votes) -> Result<Self> {
         let ballots = ballots(votes)?;
         let classes = votes.counts().ncols();
@@ -295,8 +295,8 @@ impl Drawing<'_> {
             let tied = drawn.iter().filter(|v| **v >= drawn[first]).count();
             let place = if tied > 1 { random.gen_range(0..tied) } else { 0 };
             let most = drawn[first];
-            let winner = (0..self.classes).filter(|&k| drawn[k] >= most).nth(place).unwrap_or(first);
-            counts[winner] += 1;
+            let majority = (0..self.classes).filter(|&k| drawn[k] >= most).nth(place).unwrap_or(first);
+            counts[majority] += 1;
         }
     }
 }

@@ -17,7 +17,7 @@ pub const ENTROPY_CUTS: [f64; 7] = [-0.1, 0.2, 0.5, 0.7, 1.0, 1.3, f64::INFINITY
 ///
 /// ```
 /// use lcz::labels::EntropyHistogram;
-/// let histogram = EntropyHistogram::of(&[0.0, 0.0, 0.2, 0.6])?;
+/// let histogram = EntropyHistogram::from_entropies(&[0.0, 0.0, 0.2, 0.6])?;
 /// assert_eq!(histogram.counts, [3, 0, 1, 0, 0, 0]);
 /// assert_eq!(histogram.shares()[0], 0.75);
 /// # Ok::<(), lcz::Error>(())
@@ -35,7 +35,7 @@ impl EntropyHistogram {
     ///
     /// # Errors
     /// An entropy that is negative (beyond rounding) or not a number: names the row.
-    pub fn of(entropy: &[f64]) -> Result<Self> {
+    pub fn from_entropies(entropy: &[f64]) -> Result<Self> {
         let mut counts = [0; 6];
         for (row, h) in entropy.iter().enumerate() {
             if !(-1e-9..f64::INFINITY).contains(h) {
@@ -82,7 +82,7 @@ impl VotingConfusion {
     ///
     /// # Errors
     /// Votes and labels of different numbers of samples, or of other classes.
-    pub fn of(votes: &Votes, majority: &Labels) -> Result<Self> {
+    pub fn from_votes(votes: &Votes, majority: &Labels) -> Result<Self> {
         if votes.counts.nrows() != majority.len() || votes.classes != majority.classes {
             let problem = format!(
                 "{} rows of votes, {} labels, or other classes",

@@ -200,8 +200,8 @@ mod tests {
 
     fn unet(size: usize) -> Box<dyn Classifier> {
         let settings = UnetSettings { width: 0.125, depth: 1, ..UnetSettings::plain() };
-        let imagery = Imagery { patch_size: size, bands: Bands::of_count(2), ..Imagery::so2sat() };
-        build(&Architecture::Unet(settings), &imagery, &Classes::of_count(3), 4, Device::Cpu).unwrap()
+        let imagery = Imagery { patch_size: size, bands: Bands::from_count(2), ..Imagery::so2sat() };
+        build(&Architecture::Unet(settings), &imagery, &Classes::from_count(3), 4, Device::Cpu).unwrap()
     }
 
     fn image(rows: usize, columns: usize) -> Array3<f32> {
@@ -239,7 +239,7 @@ mod tests {
                     let tile = image.slice(s![top..top + 8, left..left + 8, ..]).to_owned();
                     let tile = tile.insert_axis(ndarray::Axis(0));
                     let patches =
-                        Patches::in_memory(model.imagery().clone(), Classes::of_count(3), tile).unwrap();
+                        Patches::in_memory(model.imagery().clone(), Classes::from_count(3), tile).unwrap();
                     let of_tile = model.predict(&patches).unwrap();
                     for at in 0..64 {
                         let (row, column) = (at / 8, at % 8);

@@ -109,7 +109,7 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     /// Different lengths or class lists.
-    pub fn of(reference: &Labels, predicted: &Labels) -> Result<Self> {
+    pub fn from_labels(reference: &Labels, predicted: &Labels) -> Result<Self> {
         let mut confusion = Self::empty(reference.classes().clone());
         confusion.add(reference, predicted)?;
         Ok(confusion)
@@ -132,7 +132,7 @@ impl ConfusionMatrix {
     }
 
     /// Counts that are of the right shape because of how they were made.
-    pub(crate) fn of_known(classes: Classes, counts: Array2<u64>) -> Self {
+    pub(crate) fn from_checked(classes: Classes, counts: Array2<u64>) -> Self {
         debug_assert_eq!(counts.dim(), (classes.len(), classes.len()));
         Self { classes, counts }
     }
@@ -235,7 +235,7 @@ impl ConfusionMatrix {
         self.macro_mean(over, OneAgainstRest::precision)
     }
 
-    /// The plain mean of the classes' recalls. Unlike
+    /// The unweighted mean of the classes' recalls. In contrast to
     /// [`average_accuracy_score`](Self::average_accuracy_score), it counts a class that was predicted
     /// but is absent from the reference, as 0.
     pub fn macro_recall_score(&self, over: ClassSet) -> f64 {
@@ -290,7 +290,7 @@ impl ConfusionMatrix {
         Some(ratio(hits, total))
     }
 
-    /// The accuracy of all samples whose reference is a built zone, whatever they were taken for: some call this
+    /// The accuracy of all samples whose reference is a built zone, whatever their prediction; some papers call this
     /// `OA_u` too. None if some class is not a zone; NaN if no reference is built.
     pub fn built_recall_score(&self) -> Option<f64> {
         let built = self.built()?;
@@ -303,8 +303,8 @@ impl ConfusionMatrix {
     /// (A–G). None if some class is not a zone.
     pub fn built_or_natural_accuracy_score(&self) -> Option<f64> {
         let built = self.built()?;
-        let alike = self.counts.indexed_iter().filter(|((i, j), _)| built[*i] == built[*j]);
-        Some(ratio(alike.map(|(_, count)| count).sum(), self.total()))
+        let merged = self.counts.indexed_iter().filter(|((i, j), _)| built[*i] == built[*j]);
+        Some(ratio(merged.map(|(_, count)| count).sum(), self.total()))
     }
 
     /// The table of classes, in their order.
@@ -378,7 +378,7 @@ impl ConfusionMatrix {
         table
     }
 
-    /// Which classes are built zones; None if some class is no zone at all.
+    /// Which classes are built zones; None if some class is not a zone.
     pub(crate) fn built(&self) -> Option<Vec<bool>> {
         (0..self.classes.len()).map(|k| self.classes.zone(k).map(Zone::is_built)).collect()
     }

@@ -13,7 +13,7 @@ use crate::{Probabilities, Result};
 /// let classes = Classes::named(["forest", "river"])?;
 /// let p = Probabilities::new(classes.clone(), ndarray::array![[1.0, 0.0]])?;
 /// let y = LabelDistributions::new(classes, ndarray::array![[0.0, 1.0]])?;
-/// let apart = DistributionDistances::of(&p, &y)?;
+/// let apart = DistributionDistances::compute(&p, &y)?;
 /// assert!((apart.jensen_shannon_divergence - 2f64.ln()).abs() < 1e-12);
 /// assert_eq!((apart.chebyshev_distance, apart.intersection_similarity), (1.0, 0.0));
 /// # Ok::<(), lcz::Error>(())
@@ -40,7 +40,7 @@ impl DistributionDistances {
     ///
     /// # Errors
     /// No sample, or different lengths or class lists.
-    pub fn of(p: &Probabilities, y: &impl Target) -> Result<Self> {
+    pub fn compute(p: &Probabilities, y: &impl Target) -> Result<Self> {
         check_samples((p.len(), p.classes()), y.extent())?;
         let mut sums = [0.0; 6];
         for (n, row) in p.view().outer_iter().enumerate() {

@@ -6,7 +6,7 @@
 //! | a mean of few values, such as one per seed | [`t_interval`] | Student's t |
 //! | any smooth measure, by its influence function | [`Influence::interval`] | delta method; with groups cluster-robust, t(G − 1) |
 //!
-//! Where no interval is valid there is none: [`NoInterval`] says why.
+//! Where no interval is valid there is none: [`NoInterval`] is the reason.
 
 use std::collections::BTreeMap;
 
@@ -139,7 +139,7 @@ fn mean_and_standard_error(values: &[f64]) -> Result<(f64, f64), NoInterval> {
 }
 
 /// The exact interval of a share of independent samples (Clopper & Pearson 1934). It covers at least the
-/// level whatever the share and n, also where all or none are right.
+/// level for every share and n, also where all or none are right.
 ///
 /// ```
 /// use lcz::metrics::proportion_interval;
@@ -195,7 +195,7 @@ pub struct Influence {
 
 impl Influence {
     /// Of a mean of one number per sample.
-    pub fn of_mean(numbers: Vec<f64>) -> Self {
+    pub fn from_values(numbers: Vec<f64>) -> Self {
         let value = numbers.iter().sum::<f64>() / numbers.len() as f64;
         let of_samples = numbers.into_iter().map(|x| x - value).collect();
         Self { value, of_samples }
@@ -281,7 +281,7 @@ impl Influence {
 
 /// The interval of the mean over random seeds of a measure (or of a difference between two classifiers): its
 /// variance is that of the samples (or groups), which the seeds share, and that between seeds, with
-/// Satterthwaite's degrees of freedom. One seed tells nothing of other seeds: then it is of the samples alone.
+/// Satterthwaite's degrees of freedom. With one seed the variance is that of the samples only.
 ///
 /// # Errors
 /// As [`Influence::interval`].

@@ -9,7 +9,7 @@
 //! let classes = Classes::named(["forest", "river", "road"])?;
 //! let reference = Labels::new(classes.clone(), vec![0, 0, 0, 1, 1])?;
 //! let predicted = Labels::new(classes, vec![0, 0, 1, 1, 2])?;
-//! let confusion = ConfusionMatrix::of(&reference, &predicted)?;
+//! let confusion = ConfusionMatrix::from_labels(&reference, &predicted)?;
 //! assert_eq!(confusion.count(0, 1), 1); // one forest was called a river
 //! assert_eq!(confusion.overall_accuracy_score(), 0.6);
 //! // No road is in the reference, so average accuracy goes over forest (2/3) and river (1/2).
@@ -33,6 +33,7 @@
 //! `zero_division=0`); in the table of classes ([`ClassScores`]) it is NaN, which JSON writes as `null`.
 
 mod agreement;
+mod area;
 mod confusion;
 mod distances;
 mod interval;
@@ -42,6 +43,7 @@ mod similarity;
 mod votes;
 
 pub use agreement::{fleiss_kappa_score, krippendorff_alpha_score};
+pub use area::{AdjustedArea, adjusted_areas};
 pub use confusion::{ClassScores, ClassSet, ConfusionMatrix};
 pub use distances::DistributionDistances;
 pub use interval::{

@@ -96,19 +96,19 @@ impl Scores {
     /// let p = Probabilities::new(classes.clone(), ndarray::array![[0.8, 0.2], [0.5, 0.5]])?;
     /// let labels = Labels::new(classes.clone(), vec![0, 1])?;
     /// let votes = Votes::new(classes, ndarray::array![[8.0, 2.0], [5.0, 5.0]])?;
-    /// let scores = Scores::of(&p, &labels, Some(&votes.distributions()))?;
+    /// let scores = Scores::compute(&p, &labels, Some(&votes.distributions()))?;
     /// assert_eq!(scores.to_string(), "OA 0.500, AA 0.500, kappa 0.000, cross-entropy 0.458 nats (N = 2)");
     /// assert_eq!(scores.overall_accuracy, 0.5); // a tie goes to the first class
     /// assert!(scores.votes.is_some_and(|votes| votes.kl_divergence.abs() < 1e-12));
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(
+    pub fn compute(
         predicted: &Probabilities,
         reference: &Labels,
         votes: Option<&LabelDistributions>,
     ) -> Result<Self> {
         let cross_entropy = cross_entropy_loss(predicted, reference, Floor::SCIKIT_LEARN)?;
-        let confusion = ConfusionMatrix::of(reference, &predicted.predicted())?;
+        let confusion = ConfusionMatrix::from_labels(reference, &predicted.predicted())?;
         let p = predicted.view();
         let ruled_out = reference.indices().iter().enumerate().filter(|&(n, &k)| p[[n, k]] == 0.0).count();
         Ok(Self {
@@ -128,7 +128,7 @@ impl Scores {
             cross_entropy,
             brier: brier_loss(predicted, reference)?,
             ruled_out,
-            votes: votes.map(|y| VoteScores::of(predicted, y)).transpose()?,
+            votes: votes.map(|y| VoteScores::compute(predicted, y)).transpose()?,
             classes: confusion.per_class(),
         })
     }
@@ -139,7 +139,7 @@ impl VoteScores {
     ///
     /// # Errors
     /// No sample, or different lengths or class lists.
-    pub fn of(predicted: &Probabilities, y: &LabelDistributions) -> Result<Self> {
+    pub fn compute(predicted: &Probabilities, y: &LabelDistributions) -> Result<Self> {
         let cross_entropy = cross_entropy_loss(predicted, y, Floor::SCIKIT_LEARN)?;
         Ok(Self {
             cross_entropy,

@@ -103,7 +103,7 @@ impl Similarity {
 
     /// The similarities of Local Climate Zones as Bechtel, Demuzere & Stewart (2020) print them, with two decimals.
     /// None where some class is not a zone.
-    pub fn of_zones(classes: &Classes) -> Option<Self> {
+    pub fn published(classes: &Classes) -> Option<Self> {
         Self::exact_of_zones(classes)
             .map(|exact| Self { weights: exact.weights.mapv(|w| (100.0 * w).round() / 100.0), ..exact })
     }

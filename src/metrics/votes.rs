@@ -12,7 +12,7 @@ pub struct VoteSummary {
     /// How many samples, N.
     pub samples: usize,
     /// Fewest and most votes per sample.
-    pub votes_a_sample: [f64; 2],
+    pub votes_per_sample: [f64; 2],
     /// Share of samples on which all votes agree, 0-1.
     pub unanimous: f64,
     /// Fleiss' kappa; none where samples have different numbers of votes, or one vote, or all votes go to one class.
@@ -24,7 +24,7 @@ pub struct VoteSummary {
     pub krippendorff_alpha: Option<f64>,
     /// Voting entropy of all samples, its mean in nats.
     pub entropy: EntropyHistogram,
-    /// Of those whose majority is a built zone (LCZ 1-10); none where classes are no zones.
+    /// Of those whose majority is a built zone (LCZ 1-10); None where classes are not zones.
     pub urban: Option<EntropyHistogram>,
     /// Of those whose majority is a natural zone (LCZ A-G).
     pub natural: Option<EntropyHistogram>,
@@ -40,6 +40,8 @@ pub struct VoteSummary {
 pub struct ClassVotes {
     /// The class's code.
     pub class: String,
+    /// Code and name.
+    pub name: String,
     /// Samples.
     pub samples: usize,
     /// Mean voting entropy, in nats; NaN (`null` in JSON) of no sample.
@@ -63,13 +65,13 @@ impl VoteSummary {
     /// use lcz::metrics::VoteSummary;
     /// use lcz::{Classes, Votes};
     /// let classes = Classes::named(["forest", "river"])?;
-    /// let summary = VoteSummary::of(&Votes::new(classes, ndarray::array![[10.0, 0.0], [5.0, 5.0]])?)?;
+    /// let summary = VoteSummary::from_votes(&Votes::new(classes, ndarray::array![[10.0, 0.0], [5.0, 5.0]])?)?;
     /// assert_eq!(summary.unanimous, 0.5);
     /// assert!((summary.entropy.mean - 2f64.ln() / 2.0).abs() < 1e-12);
     /// assert_eq!(summary.classes[0].percent, [75.0, 25.0]);
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(votes: &Votes) -> Result<Self> {
+    pub fn from_votes(votes: &Votes) -> Result<Self> {
         let counts = votes.counts();
         if counts.nrows() == 0 {
             return Err(Error::input("votes", "no sample", "give the votes of at least one"));
@@ -92,15 +94,16 @@ impl VoteSummary {
         let all_zones = (0..classes.len()).all(|k| classes.zone(k).is_some());
         let kind = |built: bool| -> Result<Option<EntropyHistogram>> {
             let of = |k| classes.zone(k).is_some_and(|zone| zone.is_built() == built);
-            all_zones.then(|| EntropyHistogram::of(&share(&of).0)).transpose()
+            all_zones.then(|| EntropyHistogram::from_entropies(&share(&of).0)).transpose()
         };
 
-        let confusion = VotingConfusion::of(votes, &majority)?;
+        let confusion = VotingConfusion::from_votes(votes, &majority)?;
         let percent = confusion.row_percent();
         let class = |k: usize| {
             let (entropy, unanimous) = share(&|other| other == k);
             ClassVotes {
                 class: classes.code(k).to_owned(),
+                name: classes.name(k),
                 samples: entropy.len(),
                 entropy: entropy.iter().sum::<f64>() / entropy.len() as f64,
                 unanimous,
@@ -115,20 +118,55 @@ impl VoteSummary {
         } else if most < 2.0 {
             "no sample has two votes".to_owned()
         } else {
-            "all votes go to one class, so that chance alone agrees as well".to_owned()
+            "all votes go to one class, so that agreement by chance is the same".to_owned()
         };
         Ok(Self {
             samples: totals.len(),
-            votes_a_sample: [fewest, most],
+            votes_per_sample: [fewest, most],
             unanimous: share(&|_| true).1,
             no_fleiss_kappa: fleiss_kappa.is_none().then_some(reason),
             fleiss_kappa,
             krippendorff_alpha: krippendorff_alpha_score(votes).ok().filter(|alpha| alpha.is_finite()),
-            entropy: EntropyHistogram::of(&entropy)?,
+            entropy: EntropyHistogram::from_entropies(&entropy)?,
             urban: kind(true)?,
             natural: kind(false)?,
             classes: (0..classes.len()).map(class).collect(),
             confusion,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Classes;
+    use ndarray::{Array2, array};
+
+    #[test]
+    fn a_kappa_that_there_is_not_has_its_reason() {
+        let summary = |counts: Array2<f32>| {
+            VoteSummary::from_votes(&Votes::new(Classes::from_count(counts.ncols()), counts).unwrap())
+                .unwrap()
+        };
+        let reason = |counts: Array2<f32>| {
+            let summary = summary(counts);
+            assert_eq!(summary.fleiss_kappa, None);
+            summary.no_fleiss_kappa.unwrap()
+        };
+        assert!(
+            reason(array![[3.0, 0.0], [2.0, 2.0]])
+                .starts_with("samples have 3 to 4 votes, which only Krippendorff")
+        );
+        assert_eq!(reason(array![[1.0, 0.0], [0.0, 1.0]]), "no sample has two votes");
+        let one_class = reason(array![[4.0, 0.0], [4.0, 0.0]]);
+        assert_eq!(one_class, "all votes go to one class, so that chance alone agrees as well");
+        let some = summary(array![[4.0, 0.0], [0.0, 4.0]]);
+        assert_eq!((some.fleiss_kappa, some.no_fleiss_kappa), (Some(1.0), None));
+        // Numbers that differ are what alpha is for.
+        assert!(
+            summary(array![[3.0, 0.0], [0.0, 4.0]])
+                .krippendorff_alpha
+                .is_some_and(|alpha| (alpha - 1.0).abs() < 1e-9)
+        );
     }
 }

@@ -34,7 +34,7 @@ impl Calibrated {
     /// A classifier of pixels; patches that do not fit it, or without votes and labels.
     ///
     /// ```no_run
-    /// # fn of(patches: &lcz::data::Patches) -> lcz::Result<()> {
+    /// # fn example(patches: &lcz::data::Patches) -> lcz::Result<()> {
     /// use lcz::models::{Calibrated, Classifier, Device};
     /// let network = lcz::checkpoint::load("model.safetensors", Device::Cpu)?;
     /// let calibrated = Calibrated::fit(network, patches)?;
@@ -46,7 +46,7 @@ impl Calibrated {
         let p = classifier.predict(validation)?;
         let floor = p.view().iter().any(|p| *p == 0.0).then_some(FLOOR);
         let z = floor.map_or_else(|| Ok(p.logits()), |floor| p.logits_above(floor))?;
-        let fit = TemperatureFit::of(&z, &validation.targets()?)?;
+        let fit = TemperatureFit::fit(&z, &validation.targets()?)?;
         let temperature = StoredTemperature {
             temperature: fit.temperature.value(),
             procedure: "exact".to_owned(),

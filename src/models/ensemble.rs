@@ -1,7 +1,7 @@
 //! Means of several predictions: deep ensembles and Monte Carlo dropout.
 //!
 //! Lakshminarayanan, Pritzel & Blundell (2017), *Simple and Scalable Predictive Uncertainty Estimation using
-//! Deep Ensembles*: networks that differ by their seed alone, whose probabilities are averaged. Gal &
+//! Deep Ensembles*: networks that differ only by their seed, whose probabilities are averaged. Gal &
 //! Ghahramani (2016), *Dropout as a Bayesian Approximation*: one network, evaluated several times with
 //! dropout on.
 
@@ -12,7 +12,7 @@ use crate::{Classes, Error, Imagery, Probabilities, Result};
 /// Models of one kind, trained independently: p̄ = 1/M Σ_m p_m.
 ///
 /// ```no_run
-/// # fn of(train: &lcz::data::Patches, test: &lcz::data::Patches) -> lcz::Result<()> {
+/// # fn example(train: &lcz::data::Patches, test: &lcz::data::Patches) -> lcz::Result<()> {
 /// use lcz::models::{Architecture, Classifier, Ensemble};
 /// use lcz::{Training, progress::Silent, uncertainty::Members};
 /// let mut members: Vec<Box<dyn Classifier>> = Vec::new();
@@ -36,7 +36,7 @@ impl Ensemble {
     /// An ensemble of these.
     ///
     /// # Errors
-    /// No member, or members that take other patches or tell other classes apart than the first.
+    /// No member, or members with other imagery or other classes than the first.
     pub fn new(members: Vec<Box<dyn Classifier>>) -> Result<Self> {
         let Some(first) = members.first() else {
             return Err(Error::input("ensemble", "no member", "give at least one"));
@@ -97,7 +97,7 @@ impl Classifier for Ensemble {
 /// A network whose prediction is the mean of several passes with dropout.
 ///
 /// ```no_run
-/// # fn of(test: &lcz::data::Patches) -> lcz::Result<()> {
+/// # fn example(test: &lcz::data::Patches) -> lcz::Result<()> {
 /// use lcz::models::{Classifier, Device, McDropout};
 /// let network = lcz::checkpoint::load("model.safetensors", Device::Cpu)?;
 /// let p = McDropout::new(network, 20, 0)?.predict(test)?;

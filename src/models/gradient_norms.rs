@@ -5,6 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::blueprint::Blueprint;
+use super::resnet20::ResNet20Settings;
 use super::resnet50::{ResNet50Settings, Variant};
 use super::unet::UnetSettings;
 use crate::data::Sample;
@@ -36,7 +37,7 @@ where
     Cpu: Backend<E>,
 {
     let (device, mut random) = (Cpu::default(), ChaCha8Rng::seed_from_u64(5));
-    let imagery = Imagery { patch_size: size, bands: Bands::of_count(3), ..Imagery::so2sat() };
+    let imagery = Imagery { patch_size: size, bands: Bands::from_count(3), ..Imagery::so2sat() };
     let mut network: B::Module<E, Cpu> =
         settings.module(&mut Builder::new(&device, &mut random, &imagery, 4));
     let mut draw = |len: usize| -> Vec<E> {
@@ -73,6 +74,7 @@ fn the_fused_networks_have_the_loss_and_the_gradients_of_the_composed_ones() {
     for variant in [Variant::Standard, Variant::Course] {
         compare(&ResNet50Settings { variant, width: 4, head: 6 }, [6, 40]);
     }
+    compare(&ResNet20Settings { width: 4 }, [6, 20]);
     compare(&UnetSettings { width: 0.0625, depth: 3, ..UnetSettings::plain() }, [4, 32]);
     compare(&UnetSettings { width: 0.1, ..UnetSettings::default() }, [4, 32]);
 }

@@ -14,6 +14,7 @@ pub mod forest;
 mod gradient_norms;
 pub mod mlp;
 mod network;
+pub mod resnet20;
 pub mod resnet50;
 pub mod sen2lcz;
 mod summary;
@@ -34,7 +35,7 @@ pub use crate::nn::{Shared, keep_memory};
 pub use architecture::Architecture;
 pub use calibrated::Calibrated;
 pub(crate) use calibrated::FLOOR;
-pub use device::{Device, DeviceSummary, devices};
+pub use device::{Device, DeviceSummary, check_instruction_set, devices};
 pub use ensemble::{Ensemble, McDropout};
 pub use network::build;
 
@@ -74,7 +75,7 @@ pub trait Classifier: Shared {
         Sample::Patch
     }
 
-    /// Class probabilities, a row per patch, or per pixel: patch by patch and line by line. Shape: (N, K) or (N S S, K).
+    /// Class probabilities, a row per patch, or per pixel: patch by patch and row by row. Shape: (N, K) or (N S S, K).
     ///
     /// # Errors
     /// Other patches than those it was trained on, or that cannot be read.
@@ -98,10 +99,10 @@ pub trait Classifier: Shared {
         let p = self.predict(patches)?;
         if self.sample() == Sample::Pixel {
             let (labels, positions) = patches.masks()?.labels()?;
-            return Scores::of(&p.select(&positions), &labels, None);
+            return Scores::compute(&p.select(&positions), &labels, None);
         }
         let y = patches.has_distributions().then(|| patches.distributions()).transpose()?;
-        Scores::of(&p, &patches.labels_or_majority()?, y.as_ref())
+        Scores::compute(&p, &patches.labels_or_majority()?, y.as_ref())
     }
 }
 
@@ -191,7 +192,7 @@ impl dyn Model + '_ {
     /// Augmentation rotates, mirrors and crops a mask in the same way as its patch.
     ///
     /// ```no_run
-    /// # fn of(train: &lcz::data::Patches, validation: &lcz::data::Patches) -> lcz::Result<()> {
+    /// # fn example(train: &lcz::data::Patches, validation: &lcz::data::Patches) -> lcz::Result<()> {
     /// use lcz::{Training, models::Architecture, progress::Lines};
     /// let mut network = Architecture::sen2lcz().build_for(train, 0)?;
     /// let training = Training { epochs: 20, ..Training::default() };

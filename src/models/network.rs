@@ -133,7 +133,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Classifier for Trained<M, D> {
                 },
             )
         })?;
-        Ok(Probabilities::of_known(self.classes.clone(), p))
+        Ok(Probabilities::from_checked(self.classes.clone(), p))
     }
 }
 
@@ -187,7 +187,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
         self.architecture.check_batches(train, of.training.batch_size)?;
         let input = match &self.standardisation {
             Some(input) => input.clone(),
-            None => Standardisation::of(train, observer)?,
+            None => Standardisation::fit(train, observer)?,
         };
         let history = fit(&mut self.module, &self.device, &input, of, start, observer)?;
         self.standardisation = Some(input);

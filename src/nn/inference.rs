@@ -30,7 +30,7 @@ pub(super) fn array<D: Backend<f32>, T: Tape<f32, D>>(
     rows: &Tensor<(usize, usize), f32, D, T>,
 ) -> Array2<f32> {
     Array2::from_shape_vec(*rows.shape(), D::numbers(&rows.retaped::<NoneTape>()))
-        .expect("a tensor has as many numbers as its shape says")
+        .expect("a tensor has as many numbers as its shape states")
 }
 
 /// A network, and the patches that go through it.

@@ -6,8 +6,8 @@ use super::layers::{Layer, Pass, Visitor};
 use super::ops::{Backend, Maps, Matrix, Rows, Shared, number};
 use super::tape::{AnyTape, Taped};
 
-/// A network: patches in, log-probabilities out, a row for each patch or for each pixel (patch by patch, line by
-/// line).
+/// A network: patches in, log-probabilities out, a row for each patch or for each pixel (patch by patch, row by
+/// row).
 pub(crate) trait Module<E: Dtype, D: Backend<E>>: Clone + Shared {
     /// Images that go through the network together in inference: enough that folding and packing the weights, once
     /// a part, costs little; few enough that their maps stay in a core's cache.

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_of_memory_is_an_error_that_says_what_to_try_and_no_other_panic_is() {
+    fn a_refusal_of_memory_is_an_error_with_advice_and_no_other_panic_is() {
         let refuse = || -> Result<()> {
             panic!(
                 "called `Result::unwrap()` on an `Err` value: Cuda(DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\"))"

@@ -20,8 +20,8 @@ impl Standardisation {
     /// only centred.
     ///
     /// # Errors
-    /// Whatever reading the patches meets.
-    pub fn of(patches: &Patches, progress: &mut dyn Progress) -> Result<Self> {
+    /// Patches that cannot be read, or a pixel that is NaN or infinite.
+    pub fn fit(patches: &Patches, progress: &mut dyn Progress) -> Result<Self> {
         let statistics = patches.band_statistics(progress)?;
         let deviation =
             statistics.standard_deviation.iter().map(|&s| if s > 0.0 { s } else { 1.0 }).collect();
@@ -33,7 +33,7 @@ impl Standardisation {
         Self { mean: vec![0.0; bands], deviation: vec![1.0; bands] }
     }
 
-    /// (x − mean) / deviation, image by image, line by line. Shape: (N, S, S, C).
+    /// (x − mean) / deviation, image by image, row by row. Shape: (N, S, S, C).
     pub(super) fn applied(&self, images: ArrayView4<'_, f32>) -> Vec<f32> {
         let [mean, inverse]: [Vec<f32>; 2] = [
             self.mean.iter().map(|m| *m as f32).collect(),

@@ -69,7 +69,7 @@ pub(crate) fn read<D: Backend<f32>>(module: &impl Module<f32, D>) -> Weights {
 }
 
 struct Reader {
-    /// Shapes alone are read where not.
+    /// Otherwise only shapes are read.
     with_values: bool,
     found: BTreeMap<String, Weight>,
 }
@@ -103,7 +103,7 @@ impl<D: Backend<f32>> Visitor<f32, D> for Reader {
 /// # Errors
 /// A tensor that is missing, has another shape or is not finite, or one too many: names it.
 pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: &Weights) -> Result<()> {
-    // Shapes alone: a second copy of a large network's numbers would be the peak of its training's memory.
+    // Only shapes: a second copy of a large network's numbers would be the peak of its training's memory.
     let present = Reader::of(module, false);
     let refuse = |name: &str, problem: String| {
         Err(Error::input(format!("weight '{name}'"), problem, "use weights of this architecture"))

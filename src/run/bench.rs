@@ -45,7 +45,7 @@ pub struct Measured {
     pub mode: BenchMode,
     /// The device.
     pub device: String,
-    /// Samples a step or a call.
+    /// Samples per step or call.
     pub batch: usize,
     /// Threads.
     pub threads: usize,
@@ -60,17 +60,17 @@ pub struct Measured {
     pub range: [f64; 2],
     /// How many rounds there were.
     pub rounds: usize,
-    /// Billions of operations a second; training counts as three forward passes, as is usual.
+    /// Billions of operations per second; training counts as three forward passes, as is usual.
     pub gflops: f64,
-    /// What fused multiply-adds alone reach on as many threads, measured just before and after; the better.
+    /// FMA peak: billions of operations per second of fused multiply-adds on as many threads, measured before and after; the larger.
     pub peak_gflops: f64,
     /// Share of the peak that was reached.
     pub share_of_peak: f64,
     /// The instruction set that was chosen.
     pub instructions: String,
-    /// Megabytes that the process held at most, where the system says so.
+    /// Peak memory of the process in megabytes, where the system states it.
     pub peak_memory_mb: Option<f64>,
-    /// Seconds from the start of the process to the end of its first step, where the system says so.
+    /// Seconds from the start of the process to the end of its first step, where the system states it.
     pub first_step_seconds: Option<f64>,
 }
 
@@ -203,8 +203,8 @@ fn noise(architecture: &Architecture, count: usize, seed: u64) -> Result<Patches
     let (imagery, classes) = match architecture.sample() {
         Sample::Patch => (Imagery::so2sat(), Classes::lcz()),
         Sample::Pixel => {
-            let imagery = Imagery { patch_size: 64, bands: Bands::of_count(3), ..Imagery::so2sat() };
-            (imagery, Classes::of_count(10))
+            let imagery = Imagery { patch_size: 64, bands: Bands::from_count(3), ..Imagery::so2sat() };
+            (imagery, Classes::from_count(10))
         }
     };
     let shape = (count, imagery.patch_size, imagery.patch_size, imagery.bands.len());
@@ -213,7 +213,7 @@ fn noise(architecture: &Architecture, count: usize, seed: u64) -> Result<Patches
     Patches::in_memory(imagery, classes, images)
 }
 
-/// Billions of operations a second of fused multiply-adds on N threads at once; the best of five.
+/// Billions of operations per second of fused multiply-adds on N threads at once; the best of five.
 fn peak_gflops(threads: usize) -> f64 {
     const ROUNDS: usize = 1 << 20;
     let once = || {

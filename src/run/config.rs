@@ -76,7 +76,7 @@ impl LabelKind {
 }
 
 impl DataSettings {
-    /// Those in a run's `config.toml`, of whatever model.
+    /// The data settings in a run's `config.toml`, of any model.
     ///
     /// # Errors
     /// A file that is missing or not TOML, or settings of the data that cannot be.
@@ -230,7 +230,7 @@ fn set(table: &mut Table, key: &str, value: Value, agree: bool) -> Result<()> {
         (table, key) = (inner, rest);
     }
     if agree && let Some(there) = table.get(key).filter(|there| **there != value) {
-        let problem = format!("the file says {there}, the command {value}");
+        let problem = format!("the file has {there}, the command {value}");
         return Err(Error::input(format!("setting {whole}"), problem, "make them agree"));
     }
     table.insert(key.to_owned(), value);
@@ -290,6 +290,9 @@ mod tests {
             assert!(error.contains(told) && !error.contains('\n'), "{setting}: {error}");
         }
         let error = Config::read(None, "resnet99", &[]).unwrap_err().to_string();
-        assert!(error.contains("(sen2lcz, resnet50, mlp, unet)") && error.contains("forest"), "{error}");
+        assert!(
+            error.contains("(sen2lcz, resnet20, resnet50, mlp, unet)") && error.contains("forest"),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Deep ensembles: runs that differ by their seed alone, in one run folder.
+//! Deep ensembles: runs that differ only by their seed, in one run folder.
 //!
 //! The folder holds `config.toml` (with the first member's seed), `ensemble.toml` and the members' runs.
 

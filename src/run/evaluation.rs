@@ -105,7 +105,7 @@ pub struct ModelScores {
 /// without dropout.
 ///
 /// # Errors
-/// Data that is unusable, unlabelled, or of another kind than the training data; passes of a model that is no network or
+/// Data that is unusable, unlabelled, or of another kind than the training data; passes of a model that is not a network or
 /// has no dropout.
 pub fn evaluate(
     run: &Run,
@@ -169,7 +169,7 @@ impl Assessment {
         progress.begin("evaluate", steps);
         let mut score = |name: &str, p: &Probabilities| {
             progress.advance(1, name);
-            let scores = Scores::of(p, labels, votes.as_ref())?;
+            let scores = Scores::compute(p, labels, votes.as_ref())?;
             Ok::<_, Error>(ModelScores { model: name.to_owned(), scores })
         };
         let mut rows = Vec::new();
@@ -222,7 +222,7 @@ impl Assessment {
             scaled,
             members: (members.all().len() > 1).then(|| MembersSummary::of(&members)),
             sampled,
-            confusion: ConfusionMatrix::of(labels, &predicted.predicted())?,
+            confusion: ConfusionMatrix::from_labels(labels, &predicted.predicted())?,
         };
         let scaled = after.map(|(p, _)| p);
         Ok(Self { evaluation, file, test, votes, shown, predicted, scaled })
@@ -278,7 +278,7 @@ impl Assessment {
         let rows: Vec<_> = self.shown.iter().map(|(_, p)| p.view()).collect();
         let p = concatenate(Axis(0), &rows)
             .map_err(|e| Error::Internal { what: "drawing patches", detail: e.to_string() })?;
-        let p = Probabilities::of_known(self.predicted.classes().clone(), p);
+        let p = Probabilities::from_checked(self.predicted.classes().clone(), p);
         let (patches, masks) = (self.test.patches.select(&positions)?, masks.select(&positions)?);
         figures::segmentation_named((&patches, &masks, &p), &shown, false, caption)
     }
@@ -298,7 +298,7 @@ impl Assessment {
         agreement: Agreement,
         caption: &impl Fn(String) -> Caption,
     ) -> Result<Figure> {
-        let tables = self.before_and_after(|p| Reliability::of(p, y, Bins::EqualWidth(DIAGRAM_BINS)))?;
+        let tables = self.before_and_after(|p| Reliability::compute(p, y, Bins::EqualWidth(DIAGRAM_BINS)))?;
         let what = match agreement {
             Agreement::Accuracy => "Calibration",
             Agreement::ExpertShare => "Calibration to the experts' votes",
@@ -312,7 +312,7 @@ impl Assessment {
             let predicted = p.predicted();
             let wrong = predicted.indices().iter().zip(self.test.labels.indices());
             let wrong: Vec<f64> = wrong.map(|(p, y)| f64::from(u8::from(p != y))).collect();
-            RiskCoverage::of(&p.confidence(), &wrong)
+            RiskCoverage::compute(&p.confidence(), &wrong)
         })?;
         let caption = caption(format!("Risk and coverage, {}", self.evaluation.network.model));
         figures::risk_coverage(&curves, &caption)

@@ -18,9 +18,9 @@ const AT_ONCE: usize = 1024;
 pub struct FeatureReport {
     /// Patches, N.
     pub patches: usize,
-    /// Features a patch, D.
+    /// Features per patch, D.
     pub width: usize,
-    /// Where the patches are from, as their file says.
+    /// Provenance of the patches, as their file states it.
     pub provenance: String,
 }
 

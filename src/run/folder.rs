@@ -175,7 +175,7 @@ impl Run {
     /// The network with its best weights.
     ///
     /// # Errors
-    /// The file cannot be read, holds a forest or another network than `config.toml` says, the run is an ensemble, or the
+    /// The file cannot be read, holds a forest or another network than that of `config.toml`, the run is an ensemble, or the
     /// device cannot be used.
     pub fn network(&self, device: Device) -> Result<Box<dyn Model>> {
         if let Some(members) = self.ensemble()? {
@@ -207,10 +207,10 @@ impl Run {
         Ok((imagery, statistics))
     }
 
-    /// The model, whatever it is, without its [`temperature`](Self::temperature).
+    /// The model, of any kind, without its [`temperature`](Self::temperature).
     ///
     /// # Errors
-    /// The file, or one of the members' of an ensemble, cannot be read or holds another model than `config.toml` says; the
+    /// The file, or one of the members' of an ensemble, cannot be read or holds another model than that of `config.toml`; the
     /// device cannot be used.
     pub fn classifier(&self, device: Device) -> Result<Box<dyn Classifier>> {
         if let Some(members) = self.ensemble()? {
@@ -230,7 +230,7 @@ impl Run {
         let (config, place) = load_table(&path)?;
         let Some(Value::Table(named)) = config.get("model") else { return Ok(()) };
         let built = checkpoint::architecture(&self.model_file())?;
-        // The kind first; a setting that either leaves out says nothing.
+        // The kind first; a setting that is missing on either side is not compared.
         let mut keys: Vec<&String> = named.keys().collect();
         keys.sort_by_key(|key| *key != "name");
         for key in keys {
@@ -329,7 +329,7 @@ impl Run {
     /// A configuration that cannot be read.
     pub fn as_trained(&self, so2sat: So2Sat) -> Result<So2Sat> {
         let Some(mut data) = self.data()? else { return Ok(self.described(so2sat)) };
-        // What was said of the training data holds for them alone.
+        // The provenance given for the training data holds for these only.
         if self.provenance.is_some() || !so2sat.path().starts_with(&data.path) {
             data.provenance.clone_from(&self.provenance);
         }
@@ -349,13 +349,13 @@ impl Run {
     }
 
     /// The labelled patches of a file, with the bands and without the zones that the run was trained with. Of the one
-    /// file that a run was trained on, or a copy of it, this part alone: never the rows that the model was trained on.
+    /// file that a run was trained on, or a copy of it, only this part: never the rows that the model was trained on.
     ///
     /// # Errors
     /// A file that cannot be read, or is not of the kind that the run was trained on.
     pub(super) fn held_out(&self, file: &Path, part: HeldOut) -> Result<Patches> {
         let so2sat = self.as_trained(So2Sat::open(file)?)?;
-        if !self.learnt_from_one(file, &so2sat)? {
+        if !self.trained_on_part_of(file, &so2sat)? {
             return so2sat.patches();
         }
         let (_, validation, test) = so2sat.splits()?;
@@ -366,7 +366,7 @@ impl Run {
     }
 
     /// Whether the run was trained on a part of this file.
-    fn learnt_from_one(&self, file: &Path, so2sat: &So2Sat) -> Result<bool> {
+    fn trained_on_part_of(&self, file: &Path, so2sat: &So2Sat) -> Result<bool> {
         let Some(data) = self.data()? else { return Ok(false) };
         if data.path.is_dir() {
             return Ok(false);

@@ -59,7 +59,7 @@ impl ForestConfig {
 pub struct ForestOutcome {
     /// Patches it was grown on.
     pub training_patches: usize,
-    /// Where the patches are from, as their file says.
+    /// Provenance of the patches, as their file states it.
     pub provenance: String,
     /// Trees.
     pub trees: usize,

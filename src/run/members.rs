@@ -1,6 +1,6 @@
 //! The members of a deep ensemble: `ensemble.toml` in a run folder.
 //!
-//! It says how many members there are, and holds the temperature of their mean once one was fitted. Each member is a
+//! It holds the number of members and, once fitted, the temperature of their mean. Each member is a
 //! run of its own, in `member-0`, `member-1`, ….
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Those of the ensemble in a folder; none if there is no ensemble.
+    /// The members of the ensemble in a folder; None if it holds no ensemble.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>> {
         let file = file(folder);
         if !file.is_file() {

@@ -63,7 +63,7 @@ pub struct PredictionReport {
 /// with the labels, votes, masks and groups of the patches. The new file appears whole or not at all.
 ///
 /// # Errors
-/// Other patches than those that the run was trained on, passes of a model that is no network or has no dropout, a file that exists or
+/// Other patches than those that the run was trained on, passes of a model that is not a network or has no dropout, a file that exists or
 /// cannot be written.
 pub fn predict(
     run: &Run,

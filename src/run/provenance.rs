@@ -18,7 +18,7 @@ impl Run {
             data_checksum: Some(data_checksum(patches)?),
             seed,
             configuration,
-            ..Provenance::of(patches.provenance(), source)
+            ..Provenance::new(patches.provenance(), source)
         })
     }
 

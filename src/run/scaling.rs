@@ -18,7 +18,7 @@ use crate::{Logits, Progress, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Procedure {
-    /// [`TemperatureFit::of`].
+    /// [`TemperatureFit::fit`].
     Exact,
     /// [`TemperatureFit::as_in_ldl_paper`].
     LdlPaper,
@@ -78,7 +78,7 @@ pub fn temp_scale(
     };
     progress.advance(1, "fitting");
     let fit = match procedure {
-        Procedure::Exact => TemperatureFit::of(&z, &y),
+        Procedure::Exact => TemperatureFit::fit(&z, &y),
         Procedure::LdlPaper => TemperatureFit::as_in_ldl_paper(&z, &y),
     }
     .map_err(|e| e.within(&file))?;

@@ -4,11 +4,11 @@ use crate::data::predictions::{Predictions, Stated};
 use crate::scorecard::{self, Convention, Predicted, Reference, Scorecard, ScorecardSettings};
 use crate::{Progress, Result};
 
-/// The evaluation table of stored predictions, of ours or of anyone's: as many of its rows as can be
-/// computed from what the file tells.
+/// The evaluation table of stored predictions, of lcz or of any other program, with all rows that can be
+/// computed from the file.
 ///
 /// # Errors
-/// Settings that [`Scorecard::of`] refuses.
+/// Settings that [`Scorecard::compute`] refuses.
 pub fn score(
     predictions: &Predictions,
     settings: ScorecardSettings,

@@ -40,7 +40,7 @@ pub enum Targets {
 /// A training set, and the set that the best epoch is chosen by.
 #[derive(Debug, Clone)]
 pub struct TrainingSets {
-    /// How the data were split, in words.
+    /// Description of the split.
     pub split: String,
     /// The training set.
     pub train: ExampleSet,
@@ -76,7 +76,7 @@ impl TrainingSets {
         let so2sat = data.choose(So2Sat::open(&data.path)?)?;
         let (train, validation, _) = so2sat.splits()?;
         Ok(Self {
-            split: so2sat.split_in_words()?,
+            split: so2sat.split_description()?,
             train: data.set_of(train, sample)?,
             validation: Some(data.set_of(validation, sample)?),
         })
@@ -127,7 +127,7 @@ pub(super) struct Samples {
     pub(super) patches: Patches,
     /// The class of each sample.
     pub(super) labels: Labels,
-    /// The masks, and which pixels have a class: positions patch by patch and line by line; none where samples are
+    /// The masks, and which pixels have a class: positions patch by patch and row by row; none where samples are
     /// patches.
     pub(super) pixels: Option<(Masks, Vec<usize>)>,
 }
@@ -145,7 +145,7 @@ impl Samples {
         Ok(Self { patches, labels, pixels: Some((masks, positions)) })
     }
 
-    /// The city or region of each sample. Pixels of a patch without one belong together all the same: neighbours are
+    /// The city or region of each sample. The pixels of a patch without a group form one: neighbours are
     /// nearly equal.
     pub(super) fn groups(&self) -> Option<Vec<i32>> {
         let of_patches = self.patches.groups();
@@ -160,7 +160,7 @@ impl Samples {
         let members = self
             .rows(|patches| Ok(model.members(patches)?.into_iter().map(|p| p.view().to_owned()).collect()))?;
         let classes = model.classes();
-        let members = members.into_iter().map(|p| Probabilities::of_known(classes.clone(), p)).collect();
+        let members = members.into_iter().map(|p| Probabilities::from_checked(classes.clone(), p)).collect();
         Members::new(members)
     }
 

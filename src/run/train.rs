@@ -31,9 +31,9 @@ pub struct Outcome {
     pub training_patches: usize,
     /// Patches the best epoch was chosen by.
     pub validation_patches: usize,
-    /// How the data were split, in words.
+    /// Description of the split.
     pub split: String,
-    /// Where the patches are from, as their file says.
+    /// Provenance of the patches, as their file states it.
     pub provenance: String,
     /// All numbers of the network, moving averages included.
     pub parameters: usize,
@@ -171,7 +171,7 @@ fn begin(
     config.training.check()?;
     let train = &sets.train.patches;
     config.model.check_batches(train, config.training.batch_size)?;
-    network.set_standardisation(Standardisation::of(train, progress)?)?;
+    network.set_standardisation(Standardisation::fit(train, progress)?)?;
 
     let baselines = Baselines::fit(&sets.train, progress)?;
     // The training pixels have been read by now; these would else be met after the first epoch.
@@ -182,7 +182,7 @@ fn begin(
     let train = Fingerprint::of(&sets.train)?;
     let validation = sets.validation.as_ref().map(Fingerprint::of).transpose()?;
     let notes = Notes { config: config.clone(), train, validation };
-    let description = Description::of(&*network);
+    let description = Description::from_model(&*network);
     let state = TrainingState::start(network.weights());
     let run = Run::create(folder, |run| {
         run.write_config(config)?;
@@ -255,7 +255,7 @@ impl Begun {
         let done = state.epochs().len();
         if config.training.epochs < done {
             let problem = format!("{} epochs where {done} are done", config.training.epochs);
-            return Err(Error::file(run.folder(), problem, "ask for more"));
+            return Err(Error::file(run.folder(), problem, "choose more epochs"));
         }
         for (before, set) in std::iter::once(&notes.train).chain(&notes.validation).zip(sets.all()) {
             if let Some(change) = before.change(&Fingerprint::of(set)?) {
@@ -326,7 +326,7 @@ fn go_on(
     })
 }
 
-/// Writes each epoch down as it ends, and checkpoints now and then.
+/// Records each epoch as it ends, and writes checkpoints at intervals.
 struct Recorder<'a> {
     run: &'a Run,
     description: Description,

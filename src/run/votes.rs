@@ -12,7 +12,7 @@ use crate::{Error, Result, provenance};
 
 /// Summarises the votes of a file and draws them into a folder, if given: `voting-entropy` (where classes are
 /// zones) and `voting-confusion`. `data` is the provenance of the votes for the figures, for files that
-/// do not say it themselves.
+/// do not state it.
 ///
 /// # Errors
 /// A file without votes, or a folder that cannot be written.
@@ -22,7 +22,7 @@ pub fn sum_up_votes(
     folder: Option<&Path>,
 ) -> Result<VoteSummary> {
     let file = file.as_ref();
-    let summary = VoteSummary::of(&read_votes(file)?)?;
+    let summary = VoteSummary::from_votes(&read_votes(file)?)?;
     if let Some(folder) = folder {
         for (stem, figure) in vote_figures(file, data, &summary)? {
             figure.save(folder, stem)?;
@@ -48,7 +48,7 @@ pub(crate) fn vote_figures(
     let bytes = if plain { Some(fs::read(file).map_err(Error::io(file))?) } else { None };
     let provenance = Provenance {
         data_checksum: bytes.map(checksum),
-        ..Provenance::of(data, Source::Votes { file: file.display().to_string() })
+        ..Provenance::new(data, Source::Votes { file: file.display().to_string() })
     };
     draw_votes(summary, &provenance)
 }

@@ -11,6 +11,7 @@ use super::grid::{Grid, Window};
 use super::names::{as_band, name_of_single, stated_names};
 use super::opening::{side_by_side, warn_of_masks};
 use super::raster::Raster;
+use super::resampled::{ResampledRaster, SquarePixels};
 use crate::provenance::{self, UNKNOWN};
 use crate::{Bands, Error, Result, Sensor};
 
@@ -128,6 +129,32 @@ impl Scene {
     #[must_use]
     pub fn with_scene_classes(self, scene_classes: impl Into<Raster>) -> Self {
         Self { scl: Some(scene_classes.into()), ..self }
+    }
+
+    /// The same bands with pixels that are square on the ground, as those that are cut into patches: where the sides of a
+    /// pixel differ by more than 5 % (10 × 20 m, or degrees away from the equator), both become as long as the shorter one,
+    /// bilinearly. Scene classes follow by nearest neighbour; give them before.
+    ///
+    /// # Errors
+    /// Bands or scene classes that do not fit together.
+    pub fn with_square_pixels(self) -> Result<Self> {
+        let Some(square) = SquarePixels::of(Shared::of_bands(std::slice::from_ref(&self))?)? else {
+            return Ok(self);
+        };
+        let resampled = |file: Raster, has_classes: bool| {
+            Ok(Raster::Resampled(Box::new(ResampledRaster::of(file, &square, has_classes)?)))
+        };
+        let files = self.files.into_iter().map(|file| resampled(file, false)).collect::<Result<_>>()?;
+        let scl = self.scl.map(|scl| resampled(scl, true)).transpose()?;
+        Ok(Self { files, scl, ..self })
+    }
+
+    /// The grid before it was brought to [square pixels](Self::with_square_pixels), if it was.
+    pub fn oblong_grid(&self) -> Option<&Grid> {
+        self.files.iter().find_map(|file| match file {
+            Raster::Resampled(file) => Some(file.source().1),
+            _ => None,
+        })
     }
 
     /// Sentinel-2's scene classes, if given or part of a product.

@@ -184,7 +184,7 @@ mod tests {
             })
             .collect();
         let imagery = Imagery { patch_size: 4, bands: Bands::named(["B2"]).unwrap(), ..Imagery::so2sat() };
-        let classes = Classes::of_count(4);
+        let classes = Classes::from_count(4);
         let mask = Array3::from_shape_fn((tiles.len(), 4, 4), |(n, ..)| {
             let [row, column] = tiles[n].corner.map(|first| first / 24);
             (2 * row + column) as u8

@@ -15,28 +15,15 @@ use tiff::{TiffError, TiffResult};
 
 use super::band_tags::BandTags;
 use super::crs::Crs;
+use super::geokeys::GeoKeys;
 use super::grid::{Grid, Transform, Window};
 use super::tiff_bytes::{Retouches, TiffBytes, TiffDecoder, retouches};
 use super::tiff_mask::{TiffMask, is_mask};
 use crate::error::on_one_line;
 use crate::{Error, Result};
 
-/// GeoTIFF keys that say what the coordinates are (OGC 19-008r4, annex B).
-const MODEL_TYPE: u16 = 1024;
-const RASTER_TYPE: u16 = 1025;
-const GEOGRAPHIC_TYPE: u16 = 2048;
-const PROJECTED_TYPE: u16 = 3072;
-const LINEAR_UNITS: u16 = 3076;
-/// Keys whose text names the system: of the map, of the degrees, of either.
-const PROJECTED_CITATION: u16 = 3073;
-const GEOGRAPHIC_CITATION: u16 = 2049;
-const CITATION: u16 = 1026;
-/// Where keys have their text: `GeoAsciiParams`.
-const ASCII_PARAMETERS: u16 = 34737;
 /// GDAL's own words, as XML.
 pub(super) const GDAL_METADATA: u16 = 42112;
-/// Metres in a unit, by EPSG code of the unit: metre, foot, US survey foot, kilometre.
-const METRES: [(u16, f64); 4] = [(9001, 1.0), (9002, 0.3048), (9003, 1200.0 / 3937.0), (9036, 1000.0)];
 /// Compression methods that can be read: none, LZW, deflate, deflate under its older number, `PackBits`.
 const COMPRESSIONS: [u16; 5] = [1, 5, 8, 32946, 32773];
 /// The names that GDAL gives to others.
@@ -253,6 +240,13 @@ impl GeoTiff {
         }
         let problem = format!("{} bands, where one of {of} is expected", self.bands());
         Err(Error::file(&self.path, problem, "extract it: gdal_translate -b 1 IN.tif OUT.tif"))
+    }
+
+    /// The same file as one of this band alone.
+    pub(super) fn only(mut self, band: usize) -> Self {
+        self.bands = vec![self.bands[band]];
+        self.tags = vec![self.tags[band].clone()];
+        self
     }
 
     /// The file's description (`ImageDescription`).
@@ -500,57 +494,22 @@ fn parse_no_data(path: &Path, text: &str) -> Result<Option<f64>> {
     })
 }
 
-/// The EPSG code of a unit of `metres` metres.
-pub(super) fn unit_of(metres: f64) -> Option<u16> {
-    METRES.iter().find(|(_, known)| (known / metres - 1.0).abs() < 1e-9).map(|(code, _)| *code)
-}
-
 /// Transform and coordinate system from the GeoTIFF tags.
 fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<Transform>, Crs)> {
     let keys = match decoder.find_tag(Tag::GeoKeyDirectoryTag)? {
         Some(keys) => keys.into_u16_vec()?,
         None => Vec::new(),
     };
-    // Four numbers a key after a header of four: key, where its value is (0 = here), count, value.
-    let value = |wanted: u16| {
-        keys.chunks_exact(4).skip(1).find(|key| key[0] == wanted && key[1] == 0).map(|key| key[3])
-    };
-    // 32767 means "defined by other keys", 0 "undefined".
-    let code = |wanted: u16| value(wanted).filter(|&code| code != 32767 && code != 0);
     let texts = match decoder.find_tag(Tag::GeoAsciiParamsTag)? {
         Some(texts) => texts.into_string()?,
         None => String::new(),
     };
-    let name = |wanted: u16| {
-        let key = keys.chunks_exact(4).skip(1).find(|key| key[0] == wanted && key[1] == ASCII_PARAMETERS)?;
-        let text = texts.get(usize::from(key[3])..usize::from(key[3]) + usize::from(key[2]))?;
-        let text = text.split(['|', '\0', '\n']).next()?.trim();
-        // Esri writes `PCS Name = …`.
-        let text = text.rsplit_once(" Name = ").map_or(text, |(_, name)| name);
-        (!text.is_empty()).then(|| text.to_owned())
-    };
-    let crs = match value(MODEL_TYPE) {
-        Some(1) => {
-            let epsg = code(PROJECTED_TYPE);
-            let unit = value(LINEAR_UNITS);
-            let metres = match METRES.iter().find(|(code, _)| Some(*code) == unit) {
-                Some((_, metres)) => *metres,
-                None => match epsg.map(Crs::from_epsg) {
-                    Some(Ok(Crs::Projected { metres, .. })) => metres,
-                    _ => 1.0,
-                },
-            };
-            Crs::Projected { epsg, metres, name: name(PROJECTED_CITATION).or_else(|| name(CITATION)) }
-        }
-        Some(2) => {
-            let name = name(GEOGRAPHIC_CITATION).or_else(|| name(CITATION));
-            Crs::Geographic { epsg: code(GEOGRAPHIC_TYPE), name }
-        }
-        _ => Crs::Unknown,
-    };
     let numbers = |decoder: &mut Decoder<R>, tag| -> TiffResult<Vec<f64>> {
         decoder.find_tag(tag)?.map_or(Ok(Vec::new()), Value::into_f64_vec)
     };
+    let keys = GeoKeys::new(keys, numbers(decoder, Tag::GeoDoubleParamsTag)?, texts);
+    let of_centres = keys.are_of_centres();
+    let crs = keys.crs();
     let matrix = numbers(decoder, Tag::ModelTransformationTag)?;
     let scale = numbers(decoder, Tag::ModelPixelScaleTag)?;
     let tie = numbers(decoder, Tag::ModelTiepointTag)?;
@@ -562,7 +521,7 @@ fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<
     } else {
         return Ok((None, crs));
     };
-    if value(RASTER_TYPE) == Some(2) {
+    if of_centres {
         // Coordinates are those of pixel centres: move them to the corners.
         transform[0] -= f64::midpoint(transform[1], transform[2]);
         transform[3] -= f64::midpoint(transform[4], transform[5]);

@@ -102,6 +102,7 @@ impl Cutting {
             }
         };
         let grid = chosen.grid();
+        grid.warn_of_scale(dates[0].files()[0].path());
         let report = CutReport {
             labels: labels.report().clone(),
             masks: matches!(chosen, Chosen::Tiles(_)),
@@ -110,6 +111,7 @@ impl Cutting {
             patch_size: self.patch_size,
             bands: dates[0].bands().clone(),
             ground_sampling_distance: grid.ground_sampling_distance(),
+            resampled_from: dates[0].oblong_grid().and_then(Grid::pixel_metres),
             unit: dates[0].unit(&self.radiometry),
             split: self.shares.to_string(),
             buffer,

@@ -1,4 +1,4 @@
-//! A raster of bands: a GeoTIFF, parts of one side by side, or an image of a product.
+//! A raster of bands: a GeoTIFF, parts of one side by side, an image of a product; or one of these brought to square pixels.
 
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use super::grid::{Grid, Window};
 use super::jpeg2000::Jpeg2000;
 use super::landsat::scene_class;
 use super::mosaic::Mosaic;
+use super::resampled::ResampledRaster;
 use crate::Result;
 
 /// A file of one or more bands on one grid.
@@ -21,6 +22,8 @@ pub enum Raster {
     GeoTiff(GeoTiff),
     /// A band of a Sentinel-2 product.
     Jpeg2000(Jpeg2000),
+    /// Either, brought to square pixels.
+    Resampled(Box<ResampledRaster>),
     /// Parts side by side.
     Mosaic(Mosaic),
     /// `QA_PIXEL` of a Landsat product, read as Sentinel-2's scene classes.
@@ -39,6 +42,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) | Self::QualityBits(file) => file.path(),
             Self::Jpeg2000(file) => file.path(),
+            Self::Resampled(square) => square.file().path(),
             Self::Mosaic(parts) => parts.path(),
         }
     }
@@ -48,6 +52,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) | Self::QualityBits(file) => file.grid(),
             Self::Jpeg2000(file) => file.grid(),
+            Self::Resampled(square) => square.grid(),
             Self::Mosaic(parts) => parts.grid(),
         }
     }
@@ -57,6 +62,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) | Self::QualityBits(file) => file.bands(),
             Self::Jpeg2000(_) => 1,
+            Self::Resampled(square) => square.file().bands(),
             Self::Mosaic(parts) => parts.bands(),
         }
     }
@@ -66,6 +72,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) => file.no_data(),
             Self::Jpeg2000(file) => file.no_data(),
+            Self::Resampled(square) => square.file().no_data(),
             Self::Mosaic(parts) => parts.no_data(),
             Self::QualityBits(_) => Some(0.0),
         }
@@ -77,6 +84,7 @@ impl Raster {
             Self::GeoTiff(file) => file.has_mask(),
             Self::Mosaic(parts) => parts.parts().any(GeoTiff::has_mask),
             Self::Jpeg2000(_) | Self::QualityBits(_) => false,
+            Self::Resampled(square) => square.file().has_mask(),
         }
     }
 
@@ -85,6 +93,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) | Self::QualityBits(file) => file.tags(),
             Self::Jpeg2000(file) => file.tags(),
+            Self::Resampled(square) => square.file().tags(),
             Self::Mosaic(parts) => parts.tags(),
         }
     }
@@ -94,6 +103,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) | Self::QualityBits(file) => file.description(),
             Self::Jpeg2000(file) => file.description(),
+            Self::Resampled(square) => square.file().description(),
             Self::Mosaic(parts) => parts.description(),
         }
     }
@@ -109,6 +119,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) => file.read(window, no_data),
             Self::Jpeg2000(file) => file.read(window, no_data),
+            Self::Resampled(square) => square.read(window, no_data),
             Self::Mosaic(parts) => parts.read(window, no_data),
             Self::QualityBits(file) => Ok(file.read(window, None)?.mapv_into(scene_class)),
         }
@@ -119,6 +130,7 @@ impl Raster {
         match self {
             Self::GeoTiff(file) | Self::QualityBits(file) => file.check_single(of),
             Self::Jpeg2000(_) | Self::Mosaic(_) => Ok(()),
+            Self::Resampled(square) => square.file().check_single(of),
         }
     }
 }

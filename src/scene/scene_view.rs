@@ -265,7 +265,7 @@ impl SceneRows {
 }
 
 /// The grid with pixels of about `wanted` metres.
-fn resampled(grid: &Grid, wanted: f64, path: &Path) -> Result<Grid> {
+pub(super) fn resampled(grid: &Grid, wanted: f64, path: &Path) -> Result<Grid> {
     let Some([across, down]) = grid.pixel_metres() else {
         let problem = "it does not say how large its pixels are on the ground";
         let advice = "set it with gdal_edit.py -a_srs and -a_ullr, or take them as they are: --resample none";

@@ -140,7 +140,7 @@ impl<'a> TilePlan<'a> {
                     writer.append(Rows {
                         groups: Some(&groups),
                         masks: Some(masks.view()),
-                        ..Rows::of(images.view())
+                        ..Rows::new(images.view())
                     })?;
                 }
                 Ok(())

@@ -174,7 +174,7 @@ impl<'a> WindowPlan<'a> {
             let labels: Vec<usize> = sites.iter().map(|site| site.class).collect();
             let groups: Vec<i32> = sites.iter().map(|site| self.labels.group(site)).collect();
             let images = self.images(sites, pixels);
-            let rows = Rows { labels: Some(&labels), groups: Some(&groups), ..Rows::of(images.view()) };
+            let rows = Rows { labels: Some(&labels), groups: Some(&groups), ..Rows::new(images.view()) };
             writer.append(rows)?;
             progress.advance(sites.len() as u64, "");
         }

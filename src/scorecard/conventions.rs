@@ -68,7 +68,7 @@ const RULES: [[&str; 4]; 33] = [
 /// The same predictions under each rule that is known to be in use.
 ///
 /// # Errors
-/// As [`Scorecard::of`](super::Scorecard::of).
+/// As [`Scorecard::compute`](super::Scorecard::compute).
 ///
 /// ```
 /// use lcz::scorecard::{Predicted, Reference, ScorecardSettings, conventions};
@@ -95,7 +95,7 @@ pub fn conventions(
         Predicted::Confidences(guess, confidence) => (guess.clone(), Some(confidence.to_vec()), None),
         Predicted::Probabilities(p) => (p.predicted(), Some(p.confidence()), Some(p)),
     };
-    let confusion = ConfusionMatrix::of(labels, &guess)?;
+    let confusion = ConfusionMatrix::from_labels(labels, &guess)?;
     let mut values = accuracies(&confusion).map(Some).to_vec();
     values.extend(zones(&confusion)?);
     let top = confidence.map(|confidence| top_label(&confidence, labels, &guess, settings.bins));
@@ -133,7 +133,8 @@ fn accuracies(confusion: &ConfusionMatrix) -> [f64; 8] {
 
 fn zones(confusion: &ConfusionMatrix) -> Result<[Option<f64>; 8]> {
     let classes = confusion.classes();
-    let (Some(published), Some(exact)) = (Similarity::of_zones(classes), Similarity::exact_of_zones(classes))
+    let (Some(published), Some(exact)) =
+        (Similarity::published(classes), Similarity::exact_of_zones(classes))
     else {
         return Ok([None; 8]);
     };
@@ -168,7 +169,7 @@ fn built_as_in_generator(confusion: &ConfusionMatrix) -> f64 {
 fn top_label(confidence: &[f64], labels: &Labels, guess: &Labels, bins: usize) -> Result<[Option<f64>; 8]> {
     let pairs = labels.indices().iter().zip(guess.indices());
     let right: Vec<bool> = pairs.map(|(y, k)| y == k).collect();
-    let of = |bins| Reliability::of_pairs(confidence, &right, bins);
+    let of = |bins| Reliability::from_pairs(confidence, &right, bins);
     let ece = |bins| of(bins).map(|reliability| Some(reliability.expected_calibration_error()));
     let other = |other| if other == bins { Ok(None) } else { ece(Bins::EqualWidth(other)) };
     let outcomes: Vec<f64> = right.iter().map(|&right| f64::from(u8::from(right))).collect();
@@ -180,7 +181,7 @@ fn top_label(confidence: &[f64], labels: &Labels, guess: &Labels, bins: usize) -
         other(20)?,
         ece(Bins::EqualMass(bins))?,
         Some(of(Bins::EqualWidth(bins))?.average_calibration_error()),
-        Some(SmoothCalibration::of(confidence, &outcomes)?.error),
+        Some(SmoothCalibration::compute(confidence, &outcomes)?.error),
     ])
 }
 

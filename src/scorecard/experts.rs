@@ -60,7 +60,7 @@ impl Panels {
                 drawing.majorities(block * BLOCK + n, panels as u32, panel, &mut random, row);
             }
         });
-        let alone = Influence::of_mean(votes.counts().outer_iter().map(leave_one_out).collect());
+        let alone = Influence::from_values(votes.counts().outer_iter().map(leave_one_out).collect());
         let interval = alone.interval(samples.groups, Bounded::Above, level).ok();
         let leave_one_out = Estimated { value: alone.value, interval };
         let experts = Experts { panel, concentration: model.concentration(), leave_one_out };
@@ -76,7 +76,7 @@ impl Panels {
             let mut sums = confusion.row_mut(truth);
             sums += &row.mapv(u64::from);
         }
-        let confusion = ConfusionMatrix::of_known(samples.classes.clone(), confusion);
+        let confusion = ConfusionMatrix::from_checked(samples.classes.clone(), confusion);
         OfConfusion::of(measure, &confusion).map(|rule| rule.value(&confusion))
     }
 }

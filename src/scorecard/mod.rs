@@ -11,7 +11,7 @@
 //!   come first.
 //! - **Estimated human performance** ([`Experts`]): what other experts would reach on the same samples.
 //!
-//! Predictions may be classes alone, classes with a confidence, or probabilities: the table holds what can
+//! Predictions may be classes only, classes with a confidence, or probabilities: the table holds what can
 //! be computed of them ([`Predicted`]).
 
 mod calibrated;
@@ -150,7 +150,7 @@ impl Measure {
 /// The available predictions of a classifier.
 #[derive(Debug, Clone, Copy)]
 pub enum Predicted<'a> {
-    /// The classes alone: OA, AA, kappa.
+    /// Classes only: OA, AA, kappa.
     Classes(&'a Labels),
     /// The classes, and the confidence in each (N numbers from 0 to 1): the calibration of the predicted class
     /// too. The confidence need not be that of probabilities: an ensemble's mean of maxima will do.
@@ -174,7 +174,7 @@ impl<'a> Reference<'a> {
         Self { labels, distributions: None, votes: None, groups: None }
     }
 
-    /// With whatever is known of the samples.
+    /// With the references that are available.
     pub(crate) fn of(
         labels: &'a Labels,
         votes: Option<&'a Votes>,
@@ -321,7 +321,7 @@ impl Scorecard {
     /// let p = ndarray::Array2::from_shape_fn((100, 2), |(_, k)| [0.75, 0.25][k]);
     /// let p = Probabilities::new(classes.clone(), p)?;
     /// let labels = Labels::new(classes, (0..100).map(|n| n % 2).collect())?;
-    /// let table = Scorecard::of(Predicted::Probabilities(&p), Reference::new(&labels), ScorecardSettings::default())?;
+    /// let table = Scorecard::compute(Predicted::Probabilities(&p), Reference::new(&labels), ScorecardSettings::default())?;
     /// let ece = table.row(Measure::ExpectedCalibrationError).expect("of probabilities");
     /// assert!((ece.value - 0.25).abs() < 1e-12 && ece.interval.is_none());
     /// // A calibrated classifier would show far less, and the squared error is not 0.
@@ -329,7 +329,7 @@ impl Scorecard {
     /// assert!(ece.debiased.is_some_and(|squared| squared.lower > 0.0));
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(
+    pub fn compute(
         predicted: Predicted<'_>,
         reference: Reference<'_>,
         settings: ScorecardSettings,
@@ -340,7 +340,7 @@ impl Scorecard {
     /// The same, reporting how many rounds are done.
     ///
     /// # Errors
-    /// As [`of`](Self::of).
+    /// As [`compute`](Self::compute).
     pub fn with_progress(
         predicted: Predicted<'_>,
         reference: Reference<'_>,
@@ -442,7 +442,7 @@ impl fmt::Display for Scorecard {
 /// Each smooth measure with its influences: for the difference of two classifiers on the same samples.
 ///
 /// # Errors
-/// As [`Scorecard::of`].
+/// As [`Scorecard::compute`].
 pub(crate) fn influences(
     predicted: Predicted<'_>,
     reference: Reference<'_>,
@@ -504,7 +504,7 @@ impl Samples<'_> {
         };
         match (&self.confidence, outcome) {
             (Some(confidence), Some(outcome)) if self.groups.is_none() && self.len() >= FEWEST_FOR_SQUARE => {
-                DebiasedError::of(confidence, &outcome, self.bins, level).map(Some)
+                DebiasedError::compute(confidence, &outcome, self.bins, level).map(Some)
             }
             _ => Ok(None),
         }

@@ -43,7 +43,7 @@ pub(super) struct Estimate {
 enum Basis {
     /// A smooth measure. Shape: N.
     Influence(Vec<f64>, Bounded),
-    /// A share of some of the samples, besides its influences.
+    /// A share of some of the samples, with its influences.
     Share { right: u64, of: u64, influence: Vec<f64> },
 }
 
@@ -102,7 +102,7 @@ impl<'a> Samples<'a> {
         for (&truth, &guess) in self.truth.iter().zip(&self.predicted) {
             counts[[truth, guess]] += 1;
         }
-        ConfusionMatrix::of_known(self.classes.clone(), counts)
+        ConfusionMatrix::from_checked(self.classes.clone(), counts)
     }
 
     /// The estimate of a measure; None where the predictions or references do not allow it.
@@ -118,7 +118,7 @@ impl<'a> Samples<'a> {
             return Ok(Some(Estimate { value: rule.value(confusion), basis }));
         }
         if let Some((numbers, bounded)) = self.numbers(measure) {
-            let Influence { value, of_samples } = Influence::of_mean(numbers);
+            let Influence { value, of_samples } = Influence::from_values(numbers);
             let basis = if measure == Measure::RankingAgreement {
                 let right = of_samples.iter().filter(|psi| **psi + value > 0.5).count() as u64;
                 Basis::Share { right, of: self.len() as u64, influence: of_samples }
@@ -182,20 +182,20 @@ impl<'a> Samples<'a> {
     }
 
     /// `θ = E[−l ln u]`, u the share of samples with at least this confidence, and its influence
-    /// `−l ln u − E[l' / u' ; no surer]`.
+    /// `−l ln u − E[l' / u']`, the expectation over the samples with at most this confidence.
     fn aurc(&self, confidence: &[f64]) -> Result<Estimate> {
         let losses: Vec<f64> = self.right().iter().map(|right| 1.0 - right).collect();
-        let value = RiskCoverage::of(confidence, &losses)?.aurc;
+        let value = RiskCoverage::compute(confidence, &losses)?.aurc;
         let total = self.len() as f64;
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by(|&a, &b| confidence[b].total_cmp(&confidence[a]));
         let mut influence = vec![0.0; self.len()];
-        let (mut harmonic, mut less_sure) = (0.0, 0.0);
+        let (mut harmonic, mut lower) = (0.0, 0.0);
         for (at, &n) in order.iter().enumerate().rev() {
             let rank = at + 1;
             harmonic += 1.0 / rank as f64;
-            less_sure += losses[n] / rank as f64;
-            influence[n] = losses[n] * harmonic - less_sure;
+            lower += losses[n] / rank as f64;
+            influence[n] = losses[n] * harmonic - lower;
         }
         let mean = influence.iter().sum::<f64>() / total;
         for psi in &mut influence {
@@ -279,7 +279,7 @@ pub(super) enum OfConfusion {
 impl OfConfusion {
     pub fn of(measure: Measure, confusion: &ConfusionMatrix) -> Option<Self> {
         let k = confusion.classes().len();
-        let similarity = || Similarity::of_zones(confusion.classes()).map(|s| s.weights().to_owned());
+        let similarity = || Similarity::published(confusion.classes()).map(|s| s.weights().to_owned());
         match measure {
             Measure::OverallAccuracy => Some(Self::Weighted(Array2::eye(k))),
             Measure::AverageAccuracy => Some(Self::Average),
@@ -396,7 +396,7 @@ mod tests {
         let counts =
             Array2::from_shape_vec((3, 3), vec![50_000, 7_000, 0, 9_000, 30_000, 500, 800, 90, 4_000]);
         let zones = [crate::Zone::CompactMidRise, crate::Zone::OpenLowRise, crate::Zone::Water];
-        let confusion = ConfusionMatrix::of_known(Classes::of_zones(zones), counts.unwrap());
+        let confusion = ConfusionMatrix::from_checked(Classes::from_zones(zones), counts.unwrap());
         let total = confusion.total() as f64;
         for measure in Measure::ALL {
             let Some(rule) = OfConfusion::of(measure, &confusion) else { continue };
@@ -404,7 +404,7 @@ mod tests {
             for (i, j) in [(0, 0), (0, 1), (1, 0), (2, 2), (0, 2)] {
                 let mut more = confusion.counts().to_owned();
                 more[[i, j]] += 10;
-                let more = ConfusionMatrix::of_known(confusion.classes().clone(), more);
+                let more = ConfusionMatrix::from_checked(confusion.classes().clone(), more);
                 let slope = (rule.value(&more) - rule.value(&confusion)) * (total + 10.0) / 10.0;
                 let (got, scale) = (influence[[i, j]], influence[[i, j]].abs().max(0.1));
                 assert!((got - slope).abs() < 0.02 * scale, "{measure:?} {i} {j}: {got}, not {slope}");

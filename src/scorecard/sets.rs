@@ -36,7 +36,7 @@ pub(super) fn coverage_and_size(
     for (calibrated, tested) in [(&a, &b), (&b, &a)] {
         let of = |rows: &[usize]| {
             let indices = rows.iter().map(|&n| labels.indices()[n]).collect();
-            (p.select(rows), Labels::of_known(labels.classes().clone(), indices))
+            (p.select(rows), Labels::from_checked(labels.classes().clone(), indices))
         };
         let ((p, y), (p_tested, y_tested)) = (of(calibrated), of(tested));
         let sets = Conformal::fit(&p, &y, ConformalSettings::default())?.sets(&p_tested)?;

@@ -29,7 +29,7 @@ impl Sources {
 }
 
 /// For each target t, Σ m q² (t − s) in both directions and Σ m q, with q = 1/(1 + ‖t − s‖²), over the
-/// sources s of mass m. A source at the target counts in the last sum alone.
+/// sources s of mass m. A source at the target counts only in the last sum.
 pub(crate) fn repel(level: Level, targets: &[[f32; 2]], sources: &Sources, out: &mut Vec<[f32; 3]>) {
     let begin = out.len();
     out.resize(begin + targets.len(), [0.0; 3]);

@@ -88,7 +88,7 @@ mod tests {
         // Two runs each; of four patches of a group, 3 and, in every other group, 4 are right, against 2 and 1.
         let runs = |even: usize, odd: usize| {
             let right = |n: usize| n % 4 < if (n / 4).is_multiple_of(2) { even } else { odd };
-            vec![Influence::of_mean((0..40).map(|n| f64::from(u8::from(right(n)))).collect()); 2]
+            vec![Influence::from_values((0..40).map(|n| f64::from(u8::from(right(n)))).collect()); 2]
         };
         let groups: Vec<i32> = (0..40).map(|n| n / 4).collect();
         for paired in [true, false] {

@@ -10,7 +10,7 @@ use crate::{Error, Progress, Result};
 /// Interval of the checks for an interruption by the user.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Receives the steps of a task. As a [`Progress`] it is silent, and tells work within a task when to stop.
+/// Receives the steps of a task. As a [`Progress`] it is silent, and stops the work of a task on interruption.
 #[derive(Debug)]
 pub struct Steps<'a> {
     report: Sender<Result<String>>,
@@ -79,7 +79,7 @@ pub(super) fn side_by_side<T: Sync>(
                     done += 1;
                     progress.advance(1, &note);
                 }
-                // That tasks stop is told once, below.
+                // The interruption is reported once, below.
                 Ok(Err(Error::Interrupted { .. })) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Err(error)) => _ = failed.get_or_insert(error),
                 Err(RecvTimeoutError::Disconnected) => break,

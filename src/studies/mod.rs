@@ -1,4 +1,4 @@
-//! Studies: one question asked of many runs, with a table, figures and a README that follow from what the runs
+//! Studies: one question, many runs, and a table, figures and a README computed from what the runs
 //! have stored.
 
 mod active;

@@ -18,7 +18,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub fn of(values: &[f64]) -> Self {
+    pub fn from_values(values: &[f64]) -> Self {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -54,7 +54,7 @@ impl Line {
     pub fn summary(&self, measure: Measure) -> Option<Summary> {
         let values: Option<Vec<f64>> =
             self.cards.iter().map(|card| card.row(measure).map(|row| row.value)).collect();
-        values.filter(|values| !values.is_empty()).map(|values| Summary::of(&values))
+        values.filter(|values| !values.is_empty()).map(|values| Summary::from_values(&values))
     }
 
     /// Whether it has the best mean of its block, where the block has several rows.
@@ -112,7 +112,7 @@ pub(super) fn write_tables(
     values.captioned(caption).write(&at("csv"))
 }
 
-/// A network and how it is trained, in words.
+/// Description of a network and its training.
 pub(super) fn network(config: &Config) -> String {
     let training = &config.training;
     let network = match &config.model {

@@ -53,7 +53,7 @@ impl LabelledSet {
 pub struct PatchSets {
     /// Where they are.
     pub path: PathBuf,
-    /// How they were split, in words.
+    /// Description of the split.
     pub split: String,
     /// To train on.
     pub training: LabelledSet,
@@ -73,7 +73,7 @@ impl PatchSets {
     ) -> Result<Self> {
         let path = context.patches(patches, progress)?;
         let so2sat = config.data.choose(So2Sat::open(&path)?)?;
-        let split = so2sat.split_in_words()?;
+        let split = so2sat.split_description()?;
         let (training, validation, testing) = so2sat.splits()?;
         let [training, validation, testing] = [training, validation, testing].map(LabelledSet::of);
         Ok(Self { path, split, training: training?, validation: validation?, testing: testing? })
@@ -92,7 +92,7 @@ pub(super) struct Start<'a> {
     pub seeds: [u64; 2],
     pub standardisation: Standardisation,
     pub device: Device,
-    /// Tells when to stop.
+    /// Whether the work is to stop.
     pub steps: &'a Steps<'a>,
 }
 
@@ -132,7 +132,7 @@ pub(super) fn in_memory(patches: &Patches) -> Result<Patches> {
     if let Some(groups) = patches.groups() {
         kept = kept.with_groups(groups)?;
     }
-    // Distributions that are no votes stay with the file.
+    // Distributions that are not votes are read from the file.
     if patches.has_distributions() && !kept.has_distributions() { Ok(patches.clone()) } else { Ok(kept) }
 }
 

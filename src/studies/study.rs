@@ -113,7 +113,7 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
             data_checksum: test.map(sum),
             seed: Some(seed),
             configuration: Some(sum(value_of(self)?)),
-            ..Provenance::of(data, Source::Study { name: Self::NAME })
+            ..Provenance::new(data, Source::Study { name: Self::NAME })
         })
     }
 
@@ -187,7 +187,11 @@ impl FromStr for Shard {
         let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
         match parsed {
             Some((index, of)) if (1..=of).contains(&index) => Ok(Self { index, of }),
-            _ => Err(Error::input(format!("shard '{text}'"), "not i/n with i from 1 to n", "write 2/8, say")),
+            _ => Err(Error::input(
+                format!("shard '{text}'"),
+                "not i/n with i from 1 to n",
+                "write 2/8, for example",
+            )),
         }
     }
 }
@@ -311,7 +315,7 @@ fn difference(name: &str, before: &Value, now: &Value) -> Option<String> {
 ///
 /// # Errors
 /// Unusable data or settings, a folder of a study of other settings or data, runs that are missing where the tables
-/// are asked for, or a file that cannot be written.
+/// are requested, or a file that cannot be written.
 pub fn reproduce<S: Study>(
     study: &S,
     part: StudyPart,

@@ -48,7 +48,7 @@ impl Verification {
 /// Verifies a figure, given as its SVG, PNG or CSV: whether the three files have the same provenance, the CSV has the
 /// numbers that were drawn, and the run gives these numbers again.
 ///
-/// `run` and `data` are where the run (or the study) and its data are now, if not where the figure says. Of a
+/// `run` and `data` are where the run (or the study) and its data are now, if not where the figure states. Of a
 /// study, its stored predictions are taken: nothing is trained. Nothing is written.
 ///
 /// # Errors
@@ -89,7 +89,7 @@ pub fn verify(
     if agrees {
         let svg_path = figure.with_extension("svg");
         if let Ok(svg) = fs::read_to_string(&svg_path) {
-            // Other words in a caption are no other numbers: only the drawing below the head counts.
+            // Only the drawing below the head is compared: a reworded caption does not change the numbers.
             let same = drawing(&svg) == drawing(again.svg());
             let not = if same { "" } else { "not " };
             verification.note(same, format!("{} is {not}what is drawn from them now", file_name(&svg_path)));
@@ -134,7 +134,7 @@ fn redrawn(
         }
         Source::Votes { file } => {
             let file = data.unwrap_or(Path::new(file));
-            let summary = VoteSummary::of(&read_votes(file)?)?;
+            let summary = VoteSummary::from_votes(&read_votes(file)?)?;
             named(figure, vote_figures(file, Some(&record.provenance.data), &summary)?)
         }
         Source::Study { name } => {
@@ -179,7 +179,7 @@ fn find_run(figure: &Path, given: Option<&Path>, recorded: &str) -> Result<Run> 
     let places = around.into_iter().chain([PathBuf::from(recorded)]);
     places.into_iter().find_map(|place| Run::open(&place).ok()).ok_or_else(|| {
         let problem = format!("its run, {recorded}, is not there");
-        Error::file(figure, problem, "say where it is with --run")
+        Error::file(figure, problem, "give its folder with --run")
     })
 }
 
@@ -191,7 +191,7 @@ fn find_study(figure: &Path, given: Option<&Path>) -> Result<PathBuf> {
     }
     let place = given.map_or("next to it".to_owned(), |given| format!("in {}", given.display()));
     let problem = format!("no study.json {place}");
-    Err(Error::file(figure, problem, "say with --run where its study is, or do it again"))
+    Err(Error::file(figure, problem, "give the folder of its study with --run, or run the study again"))
 }
 
 /// Whether the numbers of two CSVs agree, and a line on it.
@@ -211,7 +211,7 @@ fn compare(csv: &str, again: &str) -> (bool, String) {
         let differences = old_fields.zip(new_fields).map(|(a, b)| difference(a, b));
         let difference = differences.fold(if equal { 0.0 } else { f64::INFINITY }, f64::max);
         if difference > TOLERANCE {
-            return (false, format!("the CSV says '{old}', computed again it is '{new}'"));
+            return (false, format!("the CSV has '{old}', computed again it is '{new}'"));
         }
         largest = largest.max(difference);
     }

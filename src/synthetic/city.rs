@@ -14,7 +14,7 @@ pub(super) struct City {
     pub(super) haze: f32,
     /// Direct light and sensor together.
     pub(super) gain: f32,
-    /// Unit step towards the sun, in lines and columns, and the tangent of its elevation.
+    /// Unit step towards the sun, in rows and columns, and the tangent of its elevation.
     pub(super) sun: (f32, f32),
     pub(super) sun_tangent: f32,
     /// Direction of the streets, in radians.

@@ -64,7 +64,7 @@ impl Ground {
         ground
     }
 
-    /// Lays a cover wherever a function of the row and the column says so.
+    /// Sets a cover where a function of the row and the column is true.
     fn lay(&mut self, cover: Cover, tint: f32, is_there: impl Fn(f32, f32) -> bool) {
         for ((row, column), here) in self.cover.indexed_iter_mut() {
             if is_there(row as f32, column as f32) {
@@ -178,7 +178,7 @@ impl SyntheticEuroSat {
     /// Writes a GeoTIFF for each image, in a folder for each class, whole or not at all.
     ///
     /// # Errors
-    /// A folder that exists or may not be written, a full disk.
+    /// A folder that exists or cannot be written, a full disk.
     pub fn write(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
         let partial = Partial::folder(folder)?;

@@ -29,7 +29,7 @@ impl Ground {
         self.tint[cell] = tint;
     }
 
-    /// Takes over the cells of another ground of the same window where `here` says so.
+    /// Takes over the cells of another ground of the same window where `here` is true.
     pub(super) fn take(&mut self, other: &Self, here: impl Fn(usize) -> bool) {
         for cell in (0..self.window.cells()).filter(|&cell| here(cell)) {
             self.put(cell, other.material[cell], other.height[cell], other.tint[cell]);

@@ -1,16 +1,16 @@
 //! A synthetic So2Sat: synthetic ground of each zone, imaged by synthetic satellites.
 //!
 //! It lets everything run without the real data; each file states
-//! that it is synthetic, and results on it say nothing about real cities.
+//! that it is synthetic, and results on it do not hold for real cities.
 //!
 //! **How a patch is made.** Its zone's fractions of buildings, paved and open ground and its building
 //! heights are drawn from the published ranges (Stewart & Oke 2012). Streets, blocks, lots and buildings,
 //! or woods, fields and shores are laid out on cells of 3.3 m, and shadows fall as the sun stands. Ten
 //! votes are drawn as experts vote on such a zone; where some dissent, the patch lies between the two zones,
-//! the more so the more dissent — but now and then votes are unrelated to the ground. Some patches
+//! the more so the more dissent — but some votes are unrelated to the ground. Some patches
 //! have something else at their edge that nobody voted for. Materials reflect by hand-written spectra, which
 //! vary by city and day; haze, blur, the coarser 20 m bands, noise and rounding to 0.0001 make an
-//! image of it. The radar sees rough and smooth surfaces, walls, and now and then a corner reflector with
+//! image of it. The radar sees rough and smooth surfaces, walls, and sometimes a corner reflector with
 //! thousands of times the mean backscatter.
 //!
 //! **Statistics.** Classes have So2Sat's proportions, and each split has at least one patch of each
@@ -135,13 +135,13 @@ impl Synthetic {
     /// `label`, `votes` and `group` (the city). The folder is made if it is not there.
     ///
     /// # Errors
-    /// Fewer than 10 or more than 10,000,000 patches, a file that exists, a folder that may not be written, a full disk, or
+    /// Fewer than 10 or more than 10,000,000 patches, a file that exists, a folder that cannot be written, a full disk, or
     /// [`Error::Interrupted`].
     pub fn write(&self, folder: impl AsRef<Path>, progress: &mut dyn Progress) -> Result<()> {
         let folder = folder.as_ref();
         if !(10..=MOST).contains(&self.patches) {
             let problem = format!("{} patches", self.patches);
-            return Err(Error::input("synthetic data", problem, format!("ask for 10 to {MOST}")));
+            return Err(Error::input("synthetic data", problem, format!("choose 10 to {MOST}")));
         }
         let _folders = NewFolders::make(folder)?;
         let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), &self.provenance());
@@ -232,14 +232,14 @@ impl Patch {
     fn draw(zone: Zone, cities: &[(i32, City)], rng: &mut ChaCha8Rng) -> Self {
         let (number, city) = &cities[rng.gen_range(0..cities.len())];
         let ballot = Ballot::draw(zone, rng);
-        let mut ground = match ballot.beside {
+        let mut ground = match ballot.neighbour {
             Some((other, share)) => fabric::ground_between((zone, other), share, PATCH, city, rng),
             None => fabric::ground_of(zone, PATCH, city, rng),
         };
         if rng.gen_bool(0.4) {
-            let beside = SURROUNDINGS[rng.gen_range(0..SURROUNDINGS.len())];
+            let neighbour = SURROUNDINGS[rng.gen_range(0..SURROUNDINGS.len())];
             let share = rng.gen_range(0.05..0.3);
-            fabric::invade(&mut ground, &fabric::ground_of(beside, PATCH, city, rng), share, rng);
+            fabric::invade(&mut ground, &fabric::ground_of(neighbour, PATCH, city, rng), share, rng);
         }
         let (spectra, sky) = (city.spectra_of_a_day(rng), city.sky_of_a_day(rng));
         let sen2 = sensor::sentinel2(&ground, city, &spectra, sky, rng);
@@ -267,7 +267,7 @@ fn append(writer: &mut Writer, patches: &[Patch]) -> Result<()> {
         labels: Some(&labels),
         votes: Some(votes.view()),
         groups: Some(&groups),
-        ..Rows::of(images)
+        ..Rows::new(images)
     })
 }
 

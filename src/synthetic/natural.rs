@@ -134,7 +134,7 @@ impl Natural {
         }
     }
 
-    /// Crowns side by side, stands of other trees and ages, now and then a clearing or a track.
+    /// Crowns side by side, stands of other trees and ages, sometimes a clearing or a track.
     fn forest(&self, window: Window, city: &City) -> Ground {
         let mut ground = Ground::bare(window, GRASS);
         ground.scatter(SHRUB, 0.5, 20.0, self.key(1));
@@ -334,7 +334,7 @@ impl Natural {
         ground
     }
 
-    /// Water, clear or with silt in it, rippled by the wind; now and then a boat.
+    /// Water, clear or with silt in it, rippled by the wind; sometimes a boat.
     fn water(&self, window: Window, turbid: bool) -> Ground {
         let mut ground = Ground::bare(window, CLEAR_WATER);
         if turbid {

@@ -1,5 +1,5 @@
 //! Random numbers that belong to a place, and smooth noise made of them: whichever window of the ground
-//! is laid out, and in whatever order, a place looks the same.
+//! is laid out, and in any order, a place looks the same.
 
 /// Side of a cell of the ground in metres: three cells per pixel of 10 m.
 pub(super) const METRES: f32 = 10.0 / CELLS_A_PIXEL as f32;
@@ -22,7 +22,7 @@ impl Window {
         self.rows * self.columns
     }
 
-    /// Metres southward and eastward of the world's corner of each cell's centre, line by line.
+    /// Metres southward and eastward of the world's corner of each cell's centre, row by row.
     pub(super) fn places(self) -> impl Iterator<Item = (f32, f32)> {
         let metres =
             move |first: i64, k: usize| (first + (k * self.stride) as i64) as f32 * METRES + 0.5 * METRES;

@@ -9,7 +9,7 @@ use shapefile::{Point, Polygon, PolygonRing, Writer};
 
 use crate::{Error, Result, Zone};
 
-/// WGS 84 / UTM zone 25N, as shapefiles say it.
+/// WGS 84 / UTM zone 25N, in the notation of shapefiles.
 const PROJECTION: &str = "PROJCS[\"WGS_1984_UTM_Zone_25N\",GEOGCS[\"GCS_WGS_1984\",DATUM[\"D_WGS_1984\",\
     SPHEROID[\"WGS_1984\",6378137.0,298.257223563]],PRIMEM[\"Greenwich\",0.0],UNIT[\"Degree\",0.0174532925199433]],\
     PROJECTION[\"Transverse_Mercator\"],PARAMETER[\"False_Easting\",500000.0],PARAMETER[\"False_Northing\",0.0],\

@@ -1,5 +1,5 @@
 //! How the radar sees the ground: rough surfaces scatter, water mirrors the beam away, walls reflect it,
-//! and now and then a corner reflector returns thousands of times as much.
+//! and sometimes a corner reflector returns thousands of times as much.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -39,7 +39,7 @@ pub(super) fn sentinel1(ground: &Ground, rng: &mut ChaCha8Rng) -> Vec<f32> {
             co * normal(rng),
             vh * (1.0 + 0.2 * rough_normal(rng)).max(0.1),
             vv * (1.0 + 0.2 * rough_normal(rng)).max(0.1),
-            // Walls keep the two in step; the phase tells one scatterer from the other.
+            // Walls keep the two in step; the phase distinguishes the scatterers.
             0.50 * covariance * rough_normal(rng),
             0.36 * covariance * rough_normal(rng),
         ]);
@@ -80,8 +80,8 @@ fn returned(ground: &Ground, rng: &mut ChaCha8Rng) -> Vec<[f32; 2]> {
             let vh = DEPOLARISED * vv * (0.3 * normal(rng)).exp();
             add(&mut power[pixel], vh, vv);
             // The radar's point response reaches the neighbouring pixels.
-            let beside = [pixel.wrapping_sub(1), pixel + 1, pixel.wrapping_sub(columns), pixel + columns];
-            for (k, other) in beside.into_iter().enumerate() {
+            let neighbours = [pixel.wrapping_sub(1), pixel + 1, pixel.wrapping_sub(columns), pixel + columns];
+            for (k, other) in neighbours.into_iter().enumerate() {
                 if other < power.len() && (k > 1 || other / columns == pixel / columns) {
                     add(&mut power[other], 0.06 * vh, 0.06 * vv);
                 }

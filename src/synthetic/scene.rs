@@ -23,11 +23,11 @@ use crate::{Bands, Error, Progress, Result, Zone};
 /// shadow in: 110 m at the lowest sun reach 176 m.
 const TILE: usize = 128;
 const MARGIN: usize = 20;
-/// Fewer pixels than this are no city.
+/// Least rows and columns of a scene.
 const LEAST: usize = 64;
 /// Metres per pixel.
 const PIXEL: f64 = 10.0;
-/// UTM zone 25 north, in the middle of the Atlantic: nobody takes it for a real place.
+/// UTM zone 25 north, in the middle of the Atlantic: no city is there.
 const EPSG: u16 = 32625;
 const CORNER: (f64, f64) = (500_000.0, 5_300_000.0);
 
@@ -102,7 +102,7 @@ struct World {
     clouds: Clouds,
     spectra: Spectra,
     sky: Sky,
-    /// Lines and columns.
+    /// Rows and columns.
     size: (usize, usize),
     seed: u64,
 }
@@ -123,10 +123,10 @@ impl SyntheticScene {
     }
 
     /// Writes the scene into a new folder, which appears whole or not at all. Memory grows with the
-    /// number of columns and hardly with that of the lines.
+    /// number of columns and hardly with that of the rows.
     ///
     /// # Errors
-    /// Odd or too few pixels, a cloud cover that is no share, a folder that exists or may not be written,
+    /// Odd or too few pixels, a cloud cover outside 0 to 0.9, a folder that exists or cannot be written,
     /// a full disk, or [`Error::Interrupted`].
     pub fn write(&self, folder: impl AsRef<Path>, progress: &mut dyn Progress) -> Result<()> {
         let folder = folder.as_ref();
@@ -147,13 +147,13 @@ impl SyntheticScene {
         let refuse = |problem: String, advice: &str| Err(Error::input("synthetic scene", problem, advice));
         let size = format!("{} x {} pixels", self.rows, self.columns);
         if self.rows < LEAST || self.columns < LEAST {
-            return refuse(size, "ask for at least 64 x 64");
+            return refuse(size, "choose at least 64 x 64");
         }
         if !self.rows.is_multiple_of(2) || !self.columns.is_multiple_of(2) {
-            return refuse(size, "ask for even numbers: some bands have pixels of 20 m");
+            return refuse(size, "choose even numbers: some bands have pixels of 20 m");
         }
         if self.rows > 30_000 || self.columns > 30_000 {
-            return refuse(size, "ask for at most 30000 x 30000");
+            return refuse(size, "choose at most 30000 x 30000");
         }
         if !(0.0..=0.9).contains(&self.clouds) {
             return refuse(format!("clouds over {} of the sky", self.clouds), "choose 0 to 0.9");
@@ -189,7 +189,7 @@ impl SyntheticScene {
             rows: self.rows / every,
             columns: self.columns / every,
             transform: Some(Transform([CORNER.0, pixel, 0.0, CORNER.1, 0.0, -pixel])),
-            crs: Crs::Projected { epsg: Some(EPSG), metres: 1.0, name: None },
+            crs: Crs::Projected { epsg: Some(EPSG), metres: 1.0, name: None, keys: None },
         }
     }
 

@@ -93,11 +93,11 @@ impl Light {
             let (y, x) = (at / columns, at % columns);
             let of = |y: usize, x: usize| &coarse[y * (columns / 2) + x];
             let (y_next, x_next) = (next(y, rows), next(x, columns));
-            let (near, beside) = (of(y / 2, x / 2), of(y / 2, x_next));
+            let (near, side) = (of(y / 2, x / 2), of(y / 2, x_next));
             let (above, across) = (of(y_next, x / 2), of(y_next, x_next));
             for c in 0..BANDS {
                 if COARSE[c] {
-                    pixel[c] = 0.5625 * near[c] + 0.1875 * (beside[c] + above[c]) + 0.0625 * across[c];
+                    pixel[c] = 0.5625 * near[c] + 0.1875 * (side[c] + above[c]) + 0.0625 * across[c];
                 }
             }
         }

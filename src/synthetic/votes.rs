@@ -68,7 +68,7 @@ pub(super) struct Ballot {
     pub(super) votes: [f32; 17],
     /// The zone that most of the dissenting votes are for, and its share of the ground; none where the
     /// ground is all of one zone.
-    pub(super) beside: Option<(Zone, f32)>,
+    pub(super) neighbour: Option<(Zone, f32)>,
 }
 
 impl Ballot {
@@ -96,7 +96,7 @@ impl Ballot {
         }
         let founded = dissent > 0 && !rng.gen_bool(UNFOUNDED);
         let share = dissent as f32 / EXPERTS as f32 * rng.gen_range(0.6f32..1.3);
-        let beside = Zone::from_number(main).filter(|_| founded);
-        Self { votes, beside: beside.map(|zone| (zone, share)) }
+        let neighbour = Zone::from_number(main).filter(|_| founded);
+        Self { votes, neighbour: neighbour.map(|zone| (zone, share)) }
     }
 }

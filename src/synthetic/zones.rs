@@ -81,7 +81,7 @@ impl Plan {
             &(layout, crooked, uneven, roofs),
         ) = (RANGES.get(k)?, FORMS.get(k)?);
         let mut spread = |share: f32| (share * normal(rng)).exp();
-        // Districts that are told apart on the ground do not keep to the ranges of a table.
+        // Real districts do not keep exactly to the ranges of the table.
         let [more_building, more_impervious, more_pervious] = [spread(0.13), spread(0.13), spread(0.2)];
         let (tall, wide, apart) = (spread(0.15), spread(0.10), spread(0.10));
         let mut within = |(low, high): (f32, f32)| low + (high - low) * rng.gen_range(0f32..1.0);

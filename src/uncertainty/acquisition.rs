@@ -3,7 +3,7 @@
 //! Settles, *Active Learning Literature Survey*, 2009, for entropy and margin; BALD: Houlsby et al. (2011) by dropout as
 //! in Gal, Islam & Ghahramani, *Deep Bayesian Active Learning with Image Data*, ICML 2017; core-set: Sener & Savarese,
 //! *Active Learning for Convolutional Neural Networks: A Core-Set Approach*, ICLR 2018. Distances from class centres
-//! are what Koller, Shahzad & Zhu take for uncertainty; they leave active learning to later work.
+//! are the uncertainty of Koller, Shahzad & Zhu, who do not apply it to active learning.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,15 +23,15 @@ use crate::{Error, Features, Labels, Probabilities, Result};
 pub enum Acquisition {
     /// Random sampling: the baseline.
     Random,
-    /// The largest predictive entropy, −Σ p ln p ([`Uncertainty::of_predictions`]).
+    /// The largest predictive entropy, −Σ p ln p ([`Uncertainty::from_predictions`]).
     Entropy,
-    /// The smallest lead of the first class over the second ([`Uncertainty::of_margins`]).
+    /// The smallest lead of the first class over the second ([`Uncertainty::from_margins`]).
     Margin,
-    /// The largest disagreement of passes of dropout ([`Uncertainty::of_disagreement`]).
+    /// The largest disagreement of passes of dropout ([`Uncertainty::from_disagreement`]).
     Bald,
     /// The farthest from all that is labelled, by features ([`k_centres`]).
     CoreSet,
-    /// The farthest from the geometric median of the class they are taken for ([`Uncertainty::of_distances`]).
+    /// The farthest from the geometric median of their predicted class ([`Uncertainty::from_distances`]).
     Distance,
 }
 
@@ -91,10 +91,10 @@ impl Uncertainty {
     /// use lcz::{Classes, Probabilities};
     /// let p = ndarray::array![[0.5, 0.25, 0.25], [0.5, 0.5, 0.0]];
     /// let p = Probabilities::new(Classes::named(["a", "b", "c"])?, p)?;
-    /// assert_eq!(Uncertainty::of_margins(&p)?.values(), [0.75, 1.0]);
+    /// assert_eq!(Uncertainty::from_margins(&p)?.values(), [0.75, 1.0]);
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of_margins(p: &Probabilities) -> Result<Self> {
+    pub fn from_margins(p: &Probabilities) -> Result<Self> {
         let margin =
             |row: ndarray::ArrayView1<'_, f64>| {
                 let two = row.iter().fold([0.0_f64; 2], |[first, second], &p| {
@@ -119,14 +119,14 @@ impl Uncertainty {
     /// // Both unsure of the first; each sure of another class of the second.
     /// let members = [[[0.5, 0.5], [1.0, 0.0]], [[0.5, 0.5], [0.0, 1.0]]].map(|p| ndarray::arr2(&p));
     /// let members = Members::new(members.into_iter().map(p).collect::<lcz::Result<_>>()?)?;
-    /// assert_eq!(Uncertainty::of_disagreement(&members)?.values(), [0.0, 2f64.ln()]);
+    /// assert_eq!(Uncertainty::from_disagreement(&members)?.values(), [0.0, 2f64.ln()]);
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of_disagreement(members: &Members) -> Result<Self> {
+    pub fn from_disagreement(members: &Members) -> Result<Self> {
         Self::new(members.entropy().epistemic)
     }
 
-    /// By distance: ‖h(x) − c_k‖, k being the class that x is taken for; where no sample of class k is labelled, the
+    /// By distance: ‖h(x) − c_k‖, k being the predicted class of x; where no sample of class k is labelled, the
     /// nearest centre there is.
     ///
     /// # Errors
@@ -139,11 +139,11 @@ impl Uncertainty {
     /// let labelled = Features::new(ndarray::array![[0.0, 0.0], [9.0, 0.0]]);
     /// let centres = labelled.geometric_medians(&Labels::new(classes.clone(), vec![0, 1])?)?;
     /// let taken_for = Labels::new(classes, vec![0, 1])?;
-    /// let u = Uncertainty::of_distances(&Features::new(ndarray::array![[3.0, 4.0], [9.0, 1.0]]), &centres, &taken_for)?;
+    /// let u = Uncertainty::from_distances(&Features::new(ndarray::array![[3.0, 4.0], [9.0, 1.0]]), &centres, &taken_for)?;
     /// assert_eq!(u.values(), [5.0, 1.0]);
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of_distances(h: &Features, centres: &ClassCentres, predicted: &Labels) -> Result<Self> {
+    pub fn from_distances(h: &Features, centres: &ClassCentres, predicted: &Labels) -> Result<Self> {
         let points: Vec<&[f64]> = (0..centres.classes().len()).filter_map(|k| centres.point(k)).collect();
         let width = points.first().map_or(0, |point| point.len());
         if predicted.classes() != centres.classes() || h.view().dim() != (predicted.len(), width) {

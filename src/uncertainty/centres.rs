@@ -104,7 +104,7 @@ impl ClassCentres {
         }
         let width = rows.extent().1;
         if width != self.width {
-            let problem = format!("{width} features a sample, the centres have {}", self.width);
+            let problem = format!("{width} features per sample, the centres have {}", self.width);
             return Err(Error::input(rows.name(), problem, "give features of the same network"));
         }
         if let Some(row) = labels.indices().iter().position(|&k| self.points[k].is_none()) {
@@ -241,7 +241,7 @@ fn sums_of_block(values: &[f32], labels: &[usize], width: usize, classes: usize)
     (0..classes).map(of_class).collect()
 }
 
-/// Names the first row of a slab with a number that is none.
+/// Names the first row of a slab with NaN or an infinite number.
 fn not_finite(rows: &dyn FeatureRows, start: usize, slab: &ArrayView2<'_, f32>) -> Error {
     let bad = slab.axis_iter(Axis(0)).position(|row| row.iter().any(|x| !x.is_finite()));
     let row = start + bad.unwrap_or_default();

@@ -99,7 +99,7 @@ pub struct Conformal {
     /// every class. With a threshold per class the largest of them.
     #[serde(deserialize_with = "or_infinite")]
     pub threshold: f64,
-    /// q̂ of each class. Shape: K, all the same for marginal coverage.
+    /// q̂ of each class. Shape: K, all equal for marginal coverage.
     #[serde(deserialize_with = "each_or_infinite")]
     pub thresholds: Vec<f64>,
     classes: Classes,

@@ -18,7 +18,7 @@ pub struct RiskPoint {
 /// Risk against coverage (Geifman & El-Yaniv 2017, *Selective Classification for Deep Neural Networks*).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RiskCoverage {
-    /// A point for each distinct confidence, from the most confident samples alone to all of them: samples that are
+    /// A point for each distinct confidence, from the most confident samples only to all of them: samples that are
     /// equally confident are kept or rejected together.
     pub points: Vec<RiskPoint>,
     /// Area under the curve, `AURC = (1/N) Σ_i risk of the i most confident`, 0 at best (Geifman et al. 2019). Where
@@ -39,13 +39,13 @@ impl RiskCoverage {
     ///
     /// ```
     /// use lcz::uncertainty::RiskCoverage;
-    /// let curve = RiskCoverage::of(&[0.9, 0.8, 0.8, 0.6], &[0.0, 1.0, 0.0, 1.0])?;
+    /// let curve = RiskCoverage::compute(&[0.9, 0.8, 0.8, 0.6], &[0.0, 1.0, 0.0, 1.0])?;
     /// assert_eq!(curve.points[0].risk, 0.0);
     /// // Keeping 1, 2, 3, 4: 0, then 1/2 of a tie that is wrong once in two (so 1/4), 1/3, 1/2.
     /// assert!((curve.aurc - (0.0 + 0.25 + 1.0 / 3.0 + 0.5) / 4.0).abs() < 1e-12);
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn of(confidence: &[f64], losses: &[f64]) -> Result<Self> {
+    pub fn compute(confidence: &[f64], losses: &[f64]) -> Result<Self> {
         if confidence.len() != losses.len() || losses.is_empty() {
             let problem = format!("{} confidences, {} losses", confidence.len(), losses.len());
             return Err(Error::input(

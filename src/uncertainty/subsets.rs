@@ -68,7 +68,7 @@ impl Uncertainty {
     ///
     /// # Errors
     /// No sample.
-    pub fn of_votes(y: &LabelDistributions) -> Result<Self> {
+    pub fn from_votes(y: &LabelDistributions) -> Result<Self> {
         Self::new(y.entropy())
     }
 
@@ -76,7 +76,7 @@ impl Uncertainty {
     ///
     /// # Errors
     /// No sample.
-    pub fn of_predictions(p: &Probabilities) -> Result<Self> {
+    pub fn from_predictions(p: &Probabilities) -> Result<Self> {
         Self::new(p.entropy())
     }
 
@@ -106,7 +106,7 @@ impl Uncertainty {
         Ok(self)
     }
 
-    /// The most uncertain q %: overall or class by class, as [`Ranking`]'s methods say.
+    /// The most uncertain q %: overall or class by class, by the methods of [`Ranking`].
     pub fn most_uncertain(&self, share: Percent) -> Ranking<'_> {
         Ranking { of: self, share, most: true }
     }
@@ -140,7 +140,7 @@ impl Uncertainty {
     }
 }
 
-/// The most uncertain or most certain samples, before it is said among which.
+/// A ranking from the most uncertain or the most certain sample; its methods choose overall or class by class.
 ///
 /// Of equally uncertain samples the one that comes first in the data set is chosen, for both ends.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 
 python3 tests/gpu/stubs.py FOLDER CRATE
 
-CRATE is the source folder of cudarc, whose bindings say which functions it calls. FOLDER gets `libcuda.so`,
+CRATE is the source folder of cudarc, whose bindings list the functions that it calls. FOLDER gets `libcuda.so`,
 `libcublas.so`, `libcublasLt.so` and `libnvrtc.so` with those names and no code. Their sonames are without a version, and so are their
 symbols: what is linked against them takes CUDA 12's libraries or CUDA 13's, whichever it finds under these names when
 it runs.

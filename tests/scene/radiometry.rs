@@ -235,7 +235,7 @@ fn patches(folder: &TempDir, name: &str, range: std::ops::Range<f32>) -> PathBuf
     let layout = Layout::new("sen2", imagery, Classes::lcz(), "synthetic, of a test");
     let _writing = writing();
     let mut writer = Writer::create(&path, &layout).unwrap();
-    writer.append(Rows::of(images.view())).unwrap();
+    writer.append(Rows::new(images.view())).unwrap();
     writer.finish().unwrap();
     path
 }

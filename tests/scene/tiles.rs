@@ -24,7 +24,7 @@ fn scene() -> Scene {
 }
 
 fn labels() -> LabelRaster {
-    LabelRaster::open(file("labels"), &Classes::of_count(5)).unwrap()
+    LabelRaster::open(file("labels"), &Classes::from_count(5)).unwrap()
 }
 
 fn known() -> Value {
@@ -179,7 +179,8 @@ fn windows_under_clouds_and_outside_a_box_are_left_out() {
         path
     };
     let band = write("B2.tif", &[7; 3600], (60, 10.0));
-    let labels = LabelRaster::open(write("labels.tif", &stripes, (60, 10.0)), &Classes::of_count(3)).unwrap();
+    let labels =
+        LabelRaster::open(write("labels.tif", &stripes, (60, 10.0)), &Classes::from_count(3)).unwrap();
     let sky: Vec<u8> = (0..900).map(|k| if k % 30 < 10 { 9 } else { 4 }).collect();
     let scl = GeoTiff::open(write("SCL.tif", &sky, (30, 20.0))).unwrap();
     let shares = Shares::new(100.0, 0.0, 0.0).unwrap();

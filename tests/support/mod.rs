@@ -36,8 +36,8 @@ pub fn labels(classes: &Classes, value: &Value) -> Labels {
 #[track_caller]
 pub fn assert_close(got: f64, wanted: f64, what: &str) {
     let same = (got.is_nan() && wanted.is_nan()) || got.total_cmp(&wanted).is_eq(); // NaN, ∞
-    let alike = same || (got - wanted).abs() <= 1e-12 * wanted.abs().max(1.0);
-    assert!(alike, "{what}: {got}, not {wanted}");
+    let close = same || (got - wanted).abs() <= 1e-12 * wanted.abs().max(1.0);
+    assert!(close, "{what}: {got}, not {wanted}");
 }
 
 #[track_caller]
@@ -49,8 +49,8 @@ pub fn assert_near(got: f64, wanted: f64, tolerance: f64) {
 #[track_caller]
 pub fn real_file(name: &str) -> Option<PathBuf> {
     let stated = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from);
-    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data"));
-    let path = stated.clone().unwrap_or_else(beside).join(name);
+    let default = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data"));
+    let path = stated.clone().unwrap_or_else(default).join(name);
     if path.exists() {
         return Some(path);
     }

@@ -1,4 +1,4 @@
-"""Writes calibration.json: what independent libraries say of a few predictions' calibration.
+"""Writes calibration.json: the calibration of a few predictions by independent libraries.
 
 pip install scikit-learn==1.9.1 torchmetrics netcal==1.4.0 uncertainty-calibration==0.1.4 mapie==1.6.0
 python make_calibration.py

@@ -82,7 +82,7 @@ with h5py.File(HERE / "data_ldl.h5", "w") as f:
     y[2, [7, 8, 9]] = 0.125, 0.25, 0.625
     f["y_distributional_urban"] = y
 
-# So2Sat, version 4: what a second file beside the first says of where the patches lie. Patch n begins at pixel
+# So2Sat, version 4: the second file next to the first, which states where the patches lie. Patch n begins at pixel
 # (100 n, 50 n) of a scene of 10 m whose upper left pixel has its centre at 680005, 5340995.
 with h5py.File(HERE / "data_v4.h5", "w") as f:
     f["sen1"] = -pixels(4, 4, 8)

@@ -1,4 +1,4 @@
-"""Writes distributions.json: what independent libraries say of label distributions, of sets of classes and of
+"""Writes distributions.json: values of independent libraries for label distributions, sets of classes and of
 risk.
 
 pip install scipy==1.17.1 python-ldl==0.1.2 mapie==1.6.0 scikit-learn==1.9.1 statsmodels

@@ -1,4 +1,4 @@
-"""Writes embedding.json: what scikit-learn says of an embedding.
+"""Writes embedding.json: scikit-learn's measures of an embedding.
 
 pip install scikit-learn==1.9.1 scipy numpy
 python make_embedding.py

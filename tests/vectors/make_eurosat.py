@@ -3,7 +3,7 @@
     pip install pillow numpy
     python tests/vectors/make_eurosat.py
 
-They are made up: each class has a colour of its own with stripes across it. Writes tests/vectors/eurosat/ and eurosat.json.
+They are synthetic: each class has a colour of its own with stripes across it. Writes tests/vectors/eurosat/ and eurosat.json.
 """
 
 import json

@@ -4,7 +4,7 @@ pip install scikit-learn==1.9.1; python make_forest.py
 
 `trees`: single trees on all patches and all features. Only data on which the tree does not depend on the order of
 the features (no two splits equally good) are kept, so that any correct implementation gives the same tree.
-`forest`: means and standard deviations, over 20 seeds, of what forests of 200 trees say of noisy data.
+`forest`: means and standard deviations, over 20 seeds, of the predictions of forests of 200 trees on noisy data.
 """
 
 import json

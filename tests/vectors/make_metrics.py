@@ -1,4 +1,4 @@
-"""Writes metrics.json: what scikit-learn and SciPy say of a few labelled predictions.
+"""Writes metrics.json: the scores of a few labelled predictions by scikit-learn and SciPy.
 
 pip install scikit-learn==1.9.1; python make_metrics.py SEN2LCZ_TRUE_PRED.csv
 

@@ -3,7 +3,7 @@
     pip install rasterio fiona shapely pyproj numpy
     python tests/vectors/make_polygons.py
 
-Writes tests/vectors/rasters/random.shp (with .shx, .dbf, .prj), the same as random.gpkg (layer `land`, beside a second
+Writes tests/vectors/rasters/random.shp (with .shx, .dbf, .prj), the same as random.gpkg (layer `land`, next to a second
 layer `empty`), atlas.gpkg (the polygons in EPSG:3035, with Urban Atlas codes), and tests/vectors/polygons.json: the rasters as lines of
 letters, `.` for background, A for class 1, Z for 26, [ for 27. Polygons have up to three holes, some have several parts, some cross themselves, overlap or leave
 the raster. Vertices are reprojected one by one by pyproj.
@@ -98,8 +98,8 @@ def again(shape):
 
 
 def letters(shapes, all_touched):
-    burnt = rasterize(shapes, (ROWS, COLUMNS), transform=transform, all_touched=all_touched, dtype="uint8")
-    return ["".join(".ABCDEFGHIJKLMNOPQRSTUVWXYZ["[value] for value in line) for line in burnt]
+    rasterised = rasterize(shapes, (ROWS, COLUMNS), transform=transform, all_touched=all_touched, dtype="uint8")
+    return ["".join(".ABCDEFGHIJKLMNOPQRSTUVWXYZ["[value] for value in line) for line in rasterised]
 
 
 # Polygons without a class cover nothing.

@@ -7,7 +7,7 @@
 the label raster of Hong Kong. `synthetic`: small GeoTIFFs in every encoding, which this script also
 writes to tests/vectors/rasters/; their pixels are (row * 7 + column * 3 + band * 50) % 120 + 1.
 `unsupported`: encodings that are refused, with the word that the refusal names. `polygon_pixels`,
-`burnt`: what rasterio.features.rasterize makes of Hong Kong's polygons and of a small shapefile, which
+`rasterised`: what rasterio.features.rasterize makes of Hong Kong's polygons and of a small shapefile, which
 this script writes, too. `points`: pyproj's coordinates. `warped`: the label pixel that pyproj finds for
 each centre, checked against rasterio.warp. `upsampled`: bands of 10, 20 and 60 m brought to 10 m by rasterio. `zaragoza`: an LCZ map.
 """
@@ -227,7 +227,7 @@ def transformer(source, target):
 write_polygons("polygons", esri)
 write_polygons("polygons_4326", esri_degrees, transformer(32633, 4326))
 places = [(value, [[grid * (c, r) for r, c in ring + ring[:1]] for ring in rings]) for value, _, rings in drawn if value]
-burnt = rasterize([({"type": "Polygon", "coordinates": rings}, value) for value, rings in places],
+rasterised = rasterize([({"type": "Polygon", "coordinates": rings}, value) for value, rings in places],
                   out_shape=(21, 37), transform=grid)
 
 # Pixels that polygons of different classes cover.
@@ -297,6 +297,6 @@ zaragoza = {str(k): [int((zaragoza == k).sum()), ndimage.label(zaragoza == k, st
 
 json.dump({"real": real, "regions": regions, "pixels": pixels_of_classes, "windows_without_data": windows,
            "synthetic": synthetic, "unsupported": {name: word for name, (_, word) in unsupported.items()},
-           "polygon_pixels": polygon_pixels, "burnt": burnt.tolist(), "disputed": disputed,
+           "polygon_pixels": polygon_pixels, "rasterised": rasterised.tolist(), "disputed": disputed,
            "points": points, "warped": warped,
            "upsampled": upsampled, "zaragoza": zaragoza}, sys.stdout, indent=1)

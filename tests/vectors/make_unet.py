@@ -189,7 +189,7 @@ def main():
             with tf.GradientTape() as tape:
                 z = model(x.astype("f8"), training=True)
                 loss = cross_entropy(z, mask, of_class)
-            # As a history has it: all classes count alike.
+            # As in a history: all classes have the same weight.
             losses.append(float(cross_entropy(z, mask, np.ones(classes))))
             gradients = tape.gradient(loss, model.trainable_variables)
             optimizer.apply_gradients(zip(gradients, model.trainable_variables))

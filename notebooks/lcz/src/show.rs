@@ -10,7 +10,7 @@ use base64::Engine as _;
 
 use crate::calibration::{Reliability, TemperatureFit};
 use crate::data::{Patches, So2Sat, Summary};
-use crate::display::{Table, grouped, percent};
+use crate::display::{Table, grouped, metres, percent};
 use crate::figures::Figure;
 use crate::metrics::{ConfusionMatrix, Scores};
 use crate::models::Model;
@@ -28,7 +28,7 @@ pub trait EvcxrDisplay {
 pub(crate) fn show(contents: &[(&str, &str)]) {
     let mut out = io::stdout().lock();
     for (kind, content) in contents {
-        // A notebook that closed its pipe cannot be told.
+        // A closed pipe is not an error.
         let _ = writeln!(out, "EVCXR_BEGIN_CONTENT {kind}\n{}\nEVCXR_END_CONTENT", content.trim_end());
     }
     let _ = out.flush();
@@ -61,7 +61,7 @@ fn summary_table(summary: &Summary) -> Table {
     table.row(["patches".to_owned(), grouped(summary.patches as u64)]);
     let imagery = &summary.imagery;
     let size = imagery.patch_size;
-    let distance = imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {d} m"));
+    let distance = imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {}", metres(d)));
     table.row(["a patch".to_owned(), format!("{size} × {size} pixels{distance}")]);
     table.row([format!("{} bands", imagery.bands.len()), imagery.bands.names().join(", ")]);
     table.row(["a number is".to_owned(), imagery.unit.clone()]);
@@ -88,7 +88,7 @@ fn summary_table(summary: &Summary) -> Table {
 
 impl EvcxrDisplay for Patches {
     fn evcxr_display(&self) {
-        match Summary::of(self) {
+        match Summary::from_patches(self) {
             Ok(summary) => summary_table(&summary).evcxr_display(),
             Err(error) => println!("{error}"),
         }
@@ -267,7 +267,7 @@ mod tests {
             .and_then(|patches| patches.with_votes(&Votes::new(Classes::lcz(), votes)?))
             .unwrap()
             .with_provenance("synthetic");
-        let table = summary_table(&Summary::of(&patches).unwrap()).to_string();
+        let table = summary_table(&Summary::from_patches(&patches).unwrap()).to_string();
         for part in ["synthetic", "32 × 32 pixels of 10 m", "B2, B3, B4", "1: 1, 2: 0", "agree on 50.0 %"] {
             assert!(table.contains(part), "no '{part}' in\n{table}");
         }

@@ -2,8 +2,8 @@
 //!
 //! Files list the layers by their depth in the graph, so that a block's shortcut stands before its third
 //! convolution or behind it, whichever came first in the sum; names differ from one version of Keras to the
-//! next, or are mere numbers. The shapes say where the shortcut is, and the k-th batch norm is the k-th
-//! convolution's.
+//! next, or are numbers only. The shapes show which convolution is the shortcut; the k-th batch norm belongs to the
+//! k-th convolution.
 
 use super::{Kernel, Layers, Named};
 use crate::models::Architecture;

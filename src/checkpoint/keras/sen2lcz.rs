@@ -6,7 +6,7 @@ use crate::models::sen2lcz::{Fusion, Sen2LczSettings};
 use crate::nn::Weights;
 
 /// The files list the dense heads in this order. Two heads have the same shape, and their numbers in
-/// the files' names follow the order of their making, not of the network: only the place tells.
+/// the files' names follow the order of creation, not that of the network, so that heads are identified by their place.
 const HEADS: [&str; 4] = ["head.final", "head.merge1", "head.merge2", "head.merge3"];
 
 /// The network and its weights, or why the layers are not a Sen2LCZ's.

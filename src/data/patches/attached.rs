@@ -98,7 +98,7 @@ impl Patches {
             return Err(Error::input(
                 format!("{}, {what}", self.name()),
                 format!("{rows} rows for {} patches", self.len()),
-                "give one a patch",
+                "give one per patch",
             ));
         }
         match classes {
@@ -158,7 +158,7 @@ impl Patches {
     /// The class of each pixel. Shape: (N, S, S).
     ///
     /// # Errors
-    /// No masks, or a pixel of the file whose value is no class (names the row).
+    /// No masks, or a pixel of the file whose value is not a class (names the row).
     pub fn masks(&self) -> Result<Masks> {
         let size = self.imagery.patch_size;
         let class_of = self.class_of_columns();
@@ -290,10 +290,10 @@ impl Patches {
         matches!((of_file, &self.given.groups), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
     }
 
-    /// Where each patch lies, if the file or the one next to it says so (So2Sat, version 4).
+    /// Where each patch lies, if the file or the one next to it states it (So2Sat, version 4).
     ///
     /// # Errors
-    /// Places that are not one a patch, or not numbers.
+    /// Places that are not one per patch, or not numbers.
     pub fn places(&self) -> Result<Option<Vec<Place>>> {
         let Some(file) = self.source.file() else { return Ok(None) };
         Ok(file.places()?.map(|places| self.rows.iter().map(|row| places[row]).collect()))

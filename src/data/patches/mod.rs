@@ -64,7 +64,7 @@ impl Patches {
     /// Patches from an array of shape (N, S, S, C).
     ///
     /// # Errors
-    /// No patch; a shape that is not what `imagery` says; a pixel that is NaN or infinite (names the
+    /// No patch; a shape that contradicts `imagery`; a pixel that is NaN or infinite (names the
     /// row).
     pub fn in_memory(imagery: Imagery, classes: Classes, images: Array4<f32>) -> Result<Self> {
         let (n, height, width, channels) = images.dim();
@@ -75,7 +75,7 @@ impl Patches {
             return Err(Error::input(
                 IN_MEMORY,
                 format!(
-                    "images of {height} x {width} pixels and {channels} bands where {0} x {0} and {1} are announced",
+                    "images of {height} x {width} pixels and {channels} bands, where the imagery has {0} x {0} and {1}",
                     imagery.patch_size,
                     imagery.bands.len()
                 ),
@@ -89,7 +89,7 @@ impl Patches {
         Ok(patches)
     }
 
-    /// Whether a file holds integers and does not state their unit, so that reflectance is assumed for its name's sake.
+    /// Whether a file holds integers and does not state their unit, so that reflectance is assumed because of the dataset's name.
     pub(crate) fn assumes_reflectance_of_integers(&self) -> bool {
         matches!(&*self.source, Source::File(file) if file.unit_assumed && file.is_integer())
     }
@@ -121,7 +121,7 @@ impl Patches {
         }
     }
 
-    /// The same patches, saying where they come from (`synthetic (seed 1)`, a mission and a place).
+    /// The same patches with this provenance (`synthetic (seed 1)`, a mission and a place).
     #[must_use]
     pub fn with_provenance(mut self, provenance: &str) -> Self {
         self.provenance = provenance.into();
@@ -162,8 +162,8 @@ impl Patches {
     }
 
     /// What makes the file slow to read, and how to fix it, in a line; none if nothing does.
-    pub fn hostile_layout(&self) -> Option<String> {
-        self.source.file().and_then(SourceFile::hostile_layout)
+    pub fn unfavourable_chunks(&self) -> Option<String> {
+        self.source.file().and_then(SourceFile::unfavourable_chunks)
     }
 
     /// Pixels of consecutive patches. Shape: (n, S, S, C).

@@ -10,11 +10,11 @@ use super::{Predictions, Stated};
 use crate::files::{csv_rows, read_bytes};
 use crate::{Classes, Error, Labels, Probabilities, Result};
 
-/// How far a row of probabilities may sum from 1 whatever its digits;
+/// How far the sum of a row of probabilities may lie from 1, for any number of digits;
 const ROUNDING: f64 = 1e-4;
 /// of numbers in half precision, whose relative error is 2⁻¹¹ at most.
 const HALF_PRECISION: f64 = 1.0 / 2048.0;
-/// Fewer decimals are no probabilities to compute entropies with.
+/// Probabilities with fewer decimals are refused: entropies of them would be wrong.
 const FEWEST_DECIMALS: usize = 3;
 /// Names of the columns, in any case.
 const TRUE: [&str; 7] = ["true", "true_label", "y_true", "label", "truth", "reference", "actual"];
@@ -57,12 +57,12 @@ impl<'a> Lines<'a> {
         }
         let lines = Self { path, header: rows.remove(0).1, rows };
         if lines.rows.is_empty() {
-            return Err(Error::file(path, "no line below the header", "give one line a sample"));
+            return Err(Error::file(path, "no line below the header", "give one line per sample"));
         }
         let wanted = lines.header.len();
         if let Some((number, fields)) = lines.rows.iter().find(|(_, fields)| fields.len() != wanted) {
             let problem = format!("{} fields, the header has {wanted}", fields.len());
-            return Err(lines.error(*number, problem, "give each line one field a column"));
+            return Err(lines.error(*number, problem, "give each line one field per column"));
         }
         Ok(lines)
     }
@@ -139,16 +139,16 @@ impl<'a> Lines<'a> {
                 _ => return Err(self.error(1, format!("column '{column}'"), FORMS)),
             }
         }
-        Classes::of_columns(names.len()).map_err(|e| e.within(self.path))?;
+        Classes::from_columns(names.len()).map_err(|e| e.within(self.path))?;
         let counted = names.iter().zip(1..).all(|(name, k): (_, usize)| name.parse() == Ok(k));
         let classes = match classes {
             Some(classes) if classes.len() == names.len() => classes.clone(),
             Some(classes) => {
                 let problem =
                     format!("{} columns of probabilities for {} classes", names.len(), classes.len());
-                return Err(self.error(1, problem, "give one column a class"));
+                return Err(self.error(1, problem, "give one column per class"));
             }
-            None if counted && matches!(names.len(), 10 | 17) => Classes::of_count(names.len()),
+            None if counted && matches!(names.len(), 10 | 17) => Classes::from_count(names.len()),
             None => Classes::named(names.iter().copied())
                 .map_err(|_| self.error(1, "two columns of one name", "give each class one column"))?,
         };

@@ -35,17 +35,17 @@ pub struct Predictions {
     pub distributions: Option<LabelDistributions>,
     /// The city or polygon of each sample.
     pub groups: Option<Vec<i32>>,
-    /// Where the samples are from, as the file says.
+    /// Provenance of the samples, as the file states it.
     pub provenance: String,
     /// The temperature that they were made at; none if the model's own probabilities were kept, or the file
-    /// does not say.
+    /// does not state it.
     pub temperature: Option<StoredTemperature>,
 }
 
 /// The predictions in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stated {
-    /// The classes alone.
+    /// Classes only.
     Classes(Labels),
     /// The classes, and the confidence of each, from 0 to 1.
     Confidences(Labels, Vec<f64>),
@@ -71,11 +71,10 @@ pub enum Stated {
 /// ```
 ///
 /// Columns may come in any order, with a column of row names without a name; `y_true,y_pred`, `true_label,pred_label` and the like are
-/// read as well. Fields are apart by commas, semicolons (numbers then with decimal commas) or tabs, quoted as RFC 4180
-/// says. Rows of probabilities that miss 1 by rounding, by at most K · ½ · 10⁻ᵈ for d decimals, are rescaled, with a warning.
+/// read as well. Fields are apart by commas, semicolons (numbers then with decimal commas) or tabs, quoted as in RFC 4180. Rows of probabilities that miss 1 by rounding, by at most K · ½ · 10⁻ᵈ for d decimals, are rescaled, with a warning.
 ///
 /// # Errors
-/// Another header, a line of another width, a label that is no class, a number that is no probability,
+/// Another header, a line of another width, a label that is not a class, a number that is not a probability,
 /// rows that do not sum to 1, no sample: names the file and the line or row.
 pub fn read(path: impl AsRef<Path>, classes: Option<&Classes>) -> Result<Predictions> {
     let path = path.as_ref();
@@ -112,7 +111,7 @@ fn read_hdf5(path: &Path) -> Result<Predictions> {
     let shape = p.shape();
     let ([samples, columns] | [samples, _, _, columns]) = shape[..] else {
         let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
-        let advice = "its shape is to be samples x classes, or patches x rows x columns x classes";
+        let advice = "its shape must be samples x classes, or patches x rows x columns x classes";
         return Err(Error::input(place(path, "probabilities"), problem, advice));
     };
     let classes = read_classes(&file, path, Some(columns))?;

@@ -91,8 +91,8 @@ impl PredictionWriter {
         })
     }
 
-    /// Appends the predictions of the next patches, and numbers of the same samples as datasets of these names: their
-    /// entropies, say.
+    /// Appends the predictions of the next patches, and numbers of the same samples as datasets of these names, such as their
+    /// entropies.
     ///
     /// # Errors
     /// Rows that are not those of whole patches or more than there are, another count of numbers, a full disk.
@@ -167,7 +167,7 @@ fn copy(file: &NewFile, classes: &Classes, sample: Sample, patches: &Patches) ->
     }
     if sample == Sample::Pixel {
         if fit && patches.has_masks() {
-            // In files 0 is no class, and 1 the first.
+            // In files 0 means no class, and 1 the first class.
             let masks = patches.masks()?.view().mapv(|class| class.wrapping_add(1));
             file.put(|file| file.new_dataset_builder().with_data(&masks).create("mask"))?;
         }

@@ -1,7 +1,7 @@
 //! One chunk of a dataset as its file holds it.
 //!
 //! Two calls into HDF5's C library by hand. The safe interface only counts chunks from the first, so that finding each of
-//! n costs n² steps; these ask for one by its corner.
+//! n costs n² steps; these find one by its corner.
 #![allow(unsafe_code)]
 
 use hdf5::Dataset;
@@ -12,11 +12,11 @@ use hdf5_sys::h5p::H5P_DEFAULT;
 
 unsafe extern "C" {
     /// Bytes of the chunk with this corner; 0 if it was never written. For a dataset with filters this is the length that
-    /// the file's index of chunks states. For one without filters it is the layout's, whatever the index states.
+    /// the file's index of chunks states. For one without filters it is the layout's; the index is ignored.
     fn H5Dget_chunk_storage_size(dataset: hid_t, corner: *const hsize_t, bytes: *mut hsize_t) -> herr_t;
 }
 
-/// A dataset of four dimensions in chunks with filters: the only ones whose chunks have a length that can be asked for.
+/// A dataset of four dimensions in chunks with filters: the only ones whose chunks have a stored length.
 #[derive(Clone, Copy)]
 pub(super) struct FilteredChunks<'a>(&'a Dataset);
 
@@ -42,7 +42,7 @@ impl<'a> FilteredChunks<'a> {
             bytes.resize(size as usize, 0);
             let mut skipped = 0;
             // SAFETY: as above. The function writes as many bytes as the file's index of chunks states. The dataset has
-            // filters, so the size asked for above is that same number, in a damaged file too. The library's lock is held,
+            // filters, so the size read above is that same number, in a damaged file too. The library's lock is held,
             // so no thread of this process changes the index between the calls, and the file is open for reading only.
             // HDF5's lock on files keeps other processes from writing it, unless it is turned off.
             let status = unsafe {

@@ -17,7 +17,7 @@ use crate::{Bands, Classes, Error, Imagery, Result, Sensor};
 
 /// Numbers that a byte of a file stands for at most: deflate makes at best 1032 bytes of one.
 const EXPANSION: u64 = 1100;
-/// Bytes of numbers that were never written and that a dataset may have all the same.
+/// Most bytes of numbers in a dataset that were never written.
 const UNWRITTEN: u64 = 1 << 24;
 
 /// Characters of a unit or a provenance at most.
@@ -34,7 +34,7 @@ pub(super) const IMAGES: [&str; 3] = ["sen2", "patches", "sen1"];
 /// The class of each pixel.
 pub(super) const MASK: &str = "mask";
 
-/// Opens an HDF5 file to read it, or says in one line why that cannot be.
+/// Opens an HDF5 file to read it, or returns an error of one line with the reason.
 pub(crate) fn open_file(path: &Path) -> Result<File> {
     let file = fs::metadata(path).map_err(Error::io(path))?;
     if !file.is_file() {
@@ -130,11 +130,11 @@ impl Numbers {
         if shape.len() != rank {
             let wanted = ["patches", "patches x classes", "patches x rows x columns"][rank - 1];
             let problem = format!("rank {} (shape {})", shape.len(), product(&shape));
-            return Err(Error::input(&self.place, problem, format!("its shape is to be {wanted}")));
+            return Err(Error::input(&self.place, problem, format!("its shape must be {wanted}")));
         }
         if shape[0] != rows {
             let problem = format!("{} rows where '{images}' has {rows}", shape[0]);
-            return Err(Error::input(&self.place, problem, "store one row a patch"));
+            return Err(Error::input(&self.place, problem, "store one row per patch"));
         }
         Ok(())
     }
@@ -198,11 +198,11 @@ impl Numbers {
             return Ok(());
         }
         let problem = format!("its {} numbers do not fit into memory", product(&self.shape()));
-        Err(Error::input(&self.place, problem, "close other programs, or store fewer rows a file"))
+        Err(Error::input(&self.place, problem, "close other programs, or store fewer rows per file"))
     }
 }
 
-/// Bytes that programs can have without swapping; none where the system does not say.
+/// Bytes that programs can have without swapping; None where the system does not state it.
 fn available_memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let kilobytes = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
@@ -231,7 +231,7 @@ fn check_chunks(dataset: &Dataset) -> std::result::Result<(), String> {
 pub(crate) fn read_classes(file: &File, path: &Path, columns: Option<usize>) -> Result<Classes> {
     match name_list(file, path, "classes")? {
         Some(names) => Classes::named(names).map_err(|e| e.at(attribute(path, "classes"))),
-        None => columns.map_or(Ok(Classes::lcz()), Classes::of_columns).map_err(|e| e.within(path)),
+        None => columns.map_or(Ok(Classes::lcz()), Classes::from_columns).map_err(|e| e.within(path)),
     }
 }
 
@@ -248,7 +248,7 @@ pub(super) fn read_imagery(
     let of_so2sat = dataset != "patches";
     let mut imagery = Imagery {
         patch_size: size,
-        bands: Bands::of_count(channels),
+        bands: Bands::from_count(channels),
         ground_sampling_distance: of_so2sat.then_some(10.0),
         unit: match dataset {
             "sen2" => "reflectance",
@@ -272,7 +272,7 @@ pub(super) fn read_imagery(
         let metres: f64 = stated.read_scalar().unwrap_or(f64::NAN);
         if !(metres.is_finite() && metres > 0.0) {
             let place = attribute(path, "ground_sampling_distance");
-            return Err(Error::input(place, "not a positive number", "give metres a pixel"));
+            return Err(Error::input(place, "not a positive number", "give metres per pixel"));
         }
         imagery.ground_sampling_distance = Some(metres);
     }

@@ -78,7 +78,7 @@ fn folder(path: &Path) -> &Path {
 fn external_target(group: &Group, link: &str) -> Option<PathBuf> {
     let link = CString::new(link).ok()?;
     let mut value = vec![0_u8; LONGEST];
-    // SAFETY: the group is open, the name ends with a NUL; the function writes as many bytes as it is told at most and keeps
+    // SAFETY: the group is open, the name ends with a NUL; the function writes at most as many bytes as it is given and keeps
     // no pointer. The library's lock is held.
     let status = hdf5::sync::sync(|| unsafe {
         H5Lget_val(group.id(), link.as_ptr(), value.as_mut_ptr().cast(), value.len(), H5P_DEFAULT)

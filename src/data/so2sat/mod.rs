@@ -93,7 +93,7 @@ impl So2Sat {
     ///
     /// # Errors
     /// Nothing to open, a file that is not HDF5 or cut short, or datasets that do not fit together:
-    /// says which and what was found.
+    /// names them and what was found.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_dataset(path.as_ref(), None)
     }
@@ -136,7 +136,7 @@ impl So2Sat {
         &self.path
     }
 
-    /// Only these bands, in this order. A band that is not there is an error when patches are asked
+    /// Only these bands, in this order. A missing band is an error when patches are requested
     /// for.
     #[must_use]
     pub fn bands(mut self, bands: &Bands) -> Self {
@@ -144,7 +144,7 @@ impl So2Sat {
         self
     }
 
-    /// Where the data are from, in place of what the files state; patches that are said to be synthetic stay so.
+    /// Where the data are from, in place of what the files state; synthetic patches remain marked as synthetic.
     #[must_use]
     pub fn described(mut self, provenance: Option<&str>) -> Self {
         self.provenance = provenance.map(str::to_owned);
@@ -215,11 +215,11 @@ impl So2Sat {
         }
     }
 
-    /// How [`splits`](Self::splits) does it, in words.
+    /// Description of what [`splits`](Self::splits) does, as text.
     ///
     /// # Errors
     /// As [`splits`](Self::splits).
-    pub fn split_in_words(&self) -> Result<String> {
+    pub fn split_description(&self) -> Result<String> {
         let Files::One(file) = &self.files else { return Ok("by file".to_owned()) };
         let Some(groups) = self.split_by.groups(&self.view(file)?)? else {
             return Ok("by position in the file".to_owned());
@@ -249,7 +249,7 @@ impl So2Sat {
         Ok((part(0..first)?, part(first..all.len())?))
     }
 
-    /// The patches of a single file, whole. A folder with one file only is as good.
+    /// The patches of a single file, whole. A folder with one file is also accepted.
     ///
     /// # Errors
     /// A folder with several files, a band that is not there, or no labels to leave a class out by.
@@ -284,7 +284,7 @@ impl So2Sat {
 
 /// Refuses to train on one kind of patch and test on another.
 fn check_same_kind(training: &SourceFile, other: &SourceFile) -> Result<()> {
-    let advice = "the three files are to hold the same kind of patches";
+    let advice = "the three files must hold the same kind of patches";
     if let Some(problem) = training.imagery.mismatch(&other.imagery) {
         return Err(Error::input(other.name(), format!("{problem} as in {}", training.name()), advice));
     }

@@ -41,8 +41,8 @@ pub(super) struct Cities {
 /// The file of places next to a file of patches, if there is one: `training_geo.h5` next to `training.h5`.
 pub(super) fn next_to(path: &Path) -> Option<PathBuf> {
     let stem = path.file_stem()?.to_str()?;
-    let beside = path.with_file_name(format!("{stem}_geo.h5"));
-    beside.is_file().then_some(beside)
+    let next_to_it = path.with_file_name(format!("{stem}_geo.h5"));
+    next_to_it.is_file().then_some(next_to_it)
 }
 
 /// The file to look for a dataset in: the patches' own, else the one next to it.
@@ -56,13 +56,13 @@ fn holder(path: &Path, dataset: &str) -> Result<Option<(PathBuf, File)>> {
     Ok(None)
 }
 
-/// The city of each patch; none if no file says.
+/// The city of each patch; None if no file states it.
 pub(super) fn cities(path: &Path, rows: usize) -> Result<Option<Cities>> {
     let Some((path, file)) = holder(path, "city")? else { return Ok(None) };
     let dataset = open_dataset(&file, &path, "city")?;
     check_rows(&path, "city", &dataset.shape(), rows)?;
     let names = texts(&dataset)
-        .ok_or_else(|| Error::input(place(&path, "city"), "not names", "store one text a patch"))?;
+        .ok_or_else(|| Error::input(place(&path, "city"), "not names", "store one text per patch"))?;
     let cities: Vec<&str> = CITIES.split(' ').collect();
     let mut unknown: Vec<&str> =
         names.iter().map(|name| name.trim()).filter(|name| !cities.contains(name)).collect();
@@ -81,7 +81,7 @@ pub(super) fn cities(path: &Path, rows: usize) -> Result<Option<Cities>> {
     Ok(Some(Cities { of_row, names }))
 }
 
-/// The centre of each patch of `size` pixels a side; none if no file says.
+/// The centre of each patch of `size` × `size` pixels; None if no file states it.
 ///
 /// A world file's lines are A, D, B, E, C, F: x = A·column + B·line + C, y = D·column + E·line + F at the
 /// centre of a pixel, columns and lines from 0 at the upper left.
@@ -94,7 +94,7 @@ pub(super) fn places(path: &Path, rows: usize, size: usize) -> Result<Option<Vec
     check_rows(&epsg_at, "epsg", &epsg.shape(), rows)?;
     if tfw.shape() != [rows, 6] || epsg.shape().iter().product::<usize>() != rows {
         let problem = format!("shape {} (epsg {})", product(&tfw.shape()), product(&epsg.shape()));
-        return Err(Error::input(place(&at, "tfw"), problem, "store six numbers and one code a patch"));
+        return Err(Error::input(place(&at, "tfw"), problem, "store six numbers and one code per patch"));
     }
     let tfw: Array2<f64> = tfw.read()?;
     let epsg = epsg.values::<i32>()?;
@@ -114,7 +114,7 @@ fn check_rows(path: &Path, name: &str, shape: &[usize], rows: usize) -> Result<(
         return Ok(());
     }
     let problem = format!("shape {} for {rows} patches", product(shape));
-    Err(Error::input(place(path, name), problem, "store one row a patch"))
+    Err(Error::input(place(path, name), problem, "store one row per patch"))
 }
 
 #[cfg(test)]

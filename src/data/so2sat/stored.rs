@@ -30,7 +30,7 @@ const AT_ONCE: usize = 1 << 14;
 /// Numbers of the rows that are decoded together, about: some for each thread, and few compared with a pool.
 const GROUP: usize = 1 << 24;
 
-/// Bytes that the system is asked at once to read ahead.
+/// Bytes per call that asks the system to read ahead.
 #[cfg(target_os = "linux")]
 const ANNOUNCED: u64 = 128 << 10;
 
@@ -38,8 +38,8 @@ const ANNOUNCED: u64 = 128 << 10;
 /// and each chunk's share of them is read in a row.
 const ROWS: usize = 16;
 
-/// Runs `read` where the threads that read share its work. They are others than those that train, which would wait for
-/// a whole chunk where they want their next batch.
+/// Runs `read` where the threads that read share its work. They are not the threads of the training, which would wait for
+/// a whole chunk before their next batch.
 pub(in crate::data) fn by_all_threads<T: Send>(read: impl FnOnce() -> T + Send) -> T {
     static READERS: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let build = || {
@@ -95,7 +95,7 @@ impl Stored {
                     [Filter::Shuffle, Filter::Deflate(_)] => (true, true),
                     _ => return None,
                 };
-                // Else chunks that reach beyond the edge may be stored without their filters, and not say so.
+                // Otherwise chunks that reach beyond the edge may be stored without their filters, unmarked.
                 if made.get_chunk_opts().ok()?.is_some_and(|options| !options.is_empty()) {
                     return None;
                 }
@@ -168,7 +168,7 @@ impl Stored {
             let (first, end) = (offset + rows.start as u64 * bytes, offset + rows.end as u64 * bytes);
             // It takes no more of one call than it would read ahead by itself.
             for start in (first..end).step_by(ANNOUNCED as usize) {
-                // What it can't do ahead, it does when asked.
+                // What is not read ahead is read on demand.
                 let _ =
                     fadvise(&self.file, start, NonZero::new(ANNOUNCED.min(end - start)), Advice::WillNeed);
             }
@@ -197,7 +197,7 @@ impl Stored {
         })
     }
 
-    /// None if HDF5 must: a chunk that was never written, or that does not decode, which HDF5 will tell.
+    /// None if HDF5 must: a chunk that was never written, or that does not decode, which HDF5 then reports.
     fn read_chunks(
         &self,
         images: &Dataset,

@@ -2,7 +2,7 @@
 //!
 //! HDF5 keeps strings of variable length in heaps, and its library (1.10.8) follows an attribute's reference into them
 //! without a check: one flipped bit ends the process. Files written here hold strings of fixed length only. Strings of variable
-//! length in others' files are looked up here: the library hands over the references, this module follows them.
+//! length in other files are looked up here: the library returns the references, this module follows them.
 //!
 //! The HDF Group, *HDF5 File Format Specification* 3.0, III.E: Global Heap.
 #![allow(unsafe_code)]

@@ -12,16 +12,16 @@ use crate::data::new_file::{NewFile, write_rows};
 use crate::files::{Partial, check_free};
 use crate::{Classes, Error, Imagery, Result};
 
-/// Bytes a chunk of pixels holds at most, unless a single patch is larger: it then fits HDF5's
+/// Most bytes in a chunk of pixels, unless a single patch is larger: it then fits HDF5's
 /// standard chunk cache.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Rows a chunk of labels, votes or groups.
+/// Rows per chunk of labels, votes or groups.
 const TABLE_CHUNK: usize = 4096;
 
 /// Channels of the radar patches next to `sen2`.
 const SENTINEL1_CHANNELS: usize = 8;
 
-/// What a file is to hold, besides its rows.
+/// Layout and metadata of a new file.
 #[derive(Debug, Clone)]
 pub struct Layout {
     /// Name of the image dataset: `sen2` for So2Sat's ten bands, `patches` for any sensor.
@@ -74,9 +74,9 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Pixels alone.
+    /// Pixels only.
     #[allow(clippy::needless_pass_by_value, reason = "a view is as small as a reference to it")]
-    pub fn of(images: ArrayView4<'a, f32>) -> Self {
+    pub fn new(images: ArrayView4<'a, f32>) -> Self {
         Self { images, sen1: None, labels: None, votes: None, groups: None, masks: None }
     }
 }
@@ -96,7 +96,7 @@ impl<'a> Rows<'a> {
 /// let path = folder.path().join("patches.h5");
 /// let layout = Layout::new("sen2", Imagery::so2sat(), Classes::lcz(), "zeros, for an example");
 /// let mut writer = Writer::create(&path, &layout)?;
-/// writer.append(Rows::of(ndarray::Array4::zeros((5, 32, 32, 10)).view()))?;
+/// writer.append(Rows::new(ndarray::Array4::zeros((5, 32, 32, 10)).view()))?;
 /// writer.finish()?;
 /// assert_eq!(So2Sat::open(&path)?.patches()?.len(), 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -115,7 +115,7 @@ impl Writer {
     /// Begins a file.
     ///
     /// # Errors
-    /// A file that exists (unless the layout says to overwrite it), a folder that does not or may not
+    /// A file that exists (unless the layout allows to overwrite it), a folder that does not exist or cannot
     /// be written, a name with a NUL character, a compression that is not on offer.
     pub fn create(path: impl AsRef<Path>, layout: &Layout) -> Result<Self> {
         let path = path.as_ref();
@@ -175,7 +175,7 @@ impl Writer {
             self.put("group", &ArrayView::from(groups))?;
         }
         if let Some(masks) = rows.masks {
-            // In files 0 is no class, and 1 the first.
+            // In files 0 means no class, and 1 the first class.
             self.put(MASK, &masks.mapv(|class| class.wrapping_add(1)).view())?;
         }
         self.rows += n;
@@ -227,7 +227,7 @@ impl Writer {
         let n = rows.images.dim().0;
         let shape = (n, imagery.patch_size, imagery.patch_size, imagery.bands.len());
         if rows.images.dim() != shape {
-            let problem = format!("pixels of shape {:?} where {shape:?} is announced", rows.images.dim());
+            let problem = format!("pixels of shape {:?} where the layout has {shape:?}", rows.images.dim());
             return refuse(None, problem, "let the layout describe the pixels");
         }
         let sen1_shape = (n, imagery.patch_size, imagery.patch_size, SENTINEL1_CHANNELS);
@@ -243,7 +243,7 @@ impl Writer {
             || rows.groups.is_some_and(|groups| groups.len() != n)
         {
             let problem = format!("labels, votes or groups that are not {n} rows (votes of {k} columns)");
-            return refuse(None, problem, "give one row a patch");
+            return refuse(None, problem, "give one row per patch");
         }
         let masks_shape = (n, imagery.patch_size, imagery.patch_size);
         if let Some(masks) = rows.masks {
@@ -310,7 +310,7 @@ fn check_layout(path: &Path, layout: &Layout) -> Result<()> {
     let refuse = |problem: String, advice: &str| Err(Error::file(path, problem, advice));
     if !super::datasets::is_image_dataset(&layout.dataset) {
         return refuse(
-            format!("images called '{}' would not be found again", layout.dataset),
+            format!("images called '{}' would not be found on reading", layout.dataset),
             "call them sen2 or patches",
         );
     }

@@ -61,14 +61,14 @@ pub fn confusion_matrix(confusion: &ConfusionMatrix, cells: Cells, caption: &Cap
 /// The CSV has one line per cell: `majority,voted,votes,row_percent`, the last empty in a row without a vote.
 ///
 /// # Errors
-/// More than 64 classes, or votes that are no whole numbers.
+/// More than 64 classes, or votes that are not whole numbers.
 ///
 /// ```
 /// use lcz::figures::{self, Caption};
 /// use lcz::labels::VotingConfusion;
 /// use lcz::{Classes, Votes};
 /// let votes = Votes::new(Classes::named(["forest", "river"])?, ndarray::array![[9.0, 1.0], [0.0, 10.0]])?;
-/// let confusion = VotingConfusion::of(&votes, &votes.majority(None)?)?;
+/// let confusion = VotingConfusion::from_votes(&votes, &votes.majority(None)?)?;
 /// let figure = figures::voting_confusion(&confusion, &Caption::new("Votes", "synthetic"))?;
 /// assert!(figure.csv().contains("forest,river,1,10\n"));
 /// # Ok::<(), lcz::Error>(())
@@ -78,7 +78,7 @@ pub fn voting_confusion(votes: &VotingConfusion, caption: &Caption) -> Result<Fi
     let counts = Array2::from_shape_fn((k, k), |(i, j)| votes.votes(i, j));
     if counts.iter().any(|votes| votes.fract() != 0.0) {
         let advice = "give how many experts chose each class";
-        return Err(Error::input("figure of voting confusion", "votes that are no whole numbers", advice));
+        return Err(Error::input("figure of voting confusion", "votes that are not whole numbers", advice));
     }
     let confusion = ConfusionMatrix::from_counts(votes.classes().clone(), counts.mapv(|votes| votes as u64))?;
     draw(&confusion, Cells::RowPercent, &OF_VOTES, caption)

@@ -110,7 +110,7 @@ pub(super) fn densities(moments: &[Moments], shrinkage: Shrinkage) -> Result<Vec
     for class in kept() {
         pooled += &class.scatter;
     }
-    // Each band's variance over all pixels; a band that never varies tells nothing, so any will do.
+    // Each band's variance over all pixels; a constant band does not separate classes, so that any value will do.
     let variance = |c: usize| {
         let mean = kept().map(|class| class.count as f64 * class.mean[c]).sum::<f64>() / total;
         let between: f64 = kept().map(|class| class.count as f64 * (class.mean[c] - mean).powi(2)).sum();
@@ -138,7 +138,7 @@ pub(super) fn densities(moments: &[Moments], shrinkage: Shrinkage) -> Result<Vec
 }
 
 impl Density {
-    /// None if the numbers are no density: unequal sizes, or a covariance that is not positive
+    /// None if the numbers are not a density: unequal sizes, or a covariance that is not positive
     /// definite.
     pub(super) fn new(prior: f64, mean: Vec<f64>, covariance: Vec<Vec<f64>>) -> Option<Self> {
         let bands = mean.len();

@@ -38,7 +38,7 @@ impl MajorityClass {
 impl Classifier for MajorityClass {
     described_as!("majority class");
 
-    /// The same frequencies for each patch, whatever it shows; no pixel is read.
+    /// The same frequencies for each patch; no pixel is read.
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
         let total = self.counts.iter().sum::<usize>() as f64;
         let frequency = |(_, k): (usize, usize)| self.counts[k] as f64 / total;

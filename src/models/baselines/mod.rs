@@ -124,7 +124,7 @@ impl Classifier for PixelGaussian {
     }
 }
 
-/// Every n-th pixel with a class, patch by patch and line by line, as patches of one pixel.
+/// Every n-th pixel with a class, patch by patch and row by row, as patches of one pixel.
 ///
 /// # Errors
 /// No pixel with a class, or patches that cannot be read.

@@ -50,7 +50,7 @@ impl Columns {
         progress.begin("reading columns", n as u64);
         for batch in patches.batches(BATCH) {
             let (range, images) = batch?;
-            let x = features.of(&images);
+            let x = features.extract(&images);
             values.par_chunks_mut(COLUMNS_A_TASK).enumerate().for_each(|(task, columns)| {
                 for row in x.outer_iter() {
                     for (j, column) in columns.iter_mut().enumerate() {

@@ -154,7 +154,7 @@ impl RandomForest {
     ///
     /// For each tree `Σ_nodes (w i − w_l i_l − w_r i_r) / W` over the nodes that split by the feature,
     /// made to sum to 1, and averaged over trees (scikit-learn's `feature_importances_`). It favours
-    /// features with many values, and shares what correlated features say among them.
+    /// features with many values, and divides the importance of correlated features between them.
     ///
     /// # Shape
     /// S · S · C for pixels (row, column, band), 2 C for statistics (means, then deviations).
@@ -182,7 +182,7 @@ impl Classifier for RandomForest {
         let mut p = Array2::zeros((patches.len(), self.classes.len()));
         for batch in patches.batches(BATCH) {
             let (range, images) = batch?;
-            let x = self.settings.features.of(&images);
+            let x = self.settings.features.extract(&images);
             let mut rows = p.slice_mut(ndarray::s![range, ..]);
             let pairs = rows.axis_iter_mut(Axis(0)).into_par_iter().zip(x.axis_iter(Axis(0)));
             pairs.for_each(|(mut p, x)| {
@@ -210,7 +210,7 @@ impl FeatureSet {
     ///
     /// # Panics
     /// Never: the numbers are those of the array.
-    pub fn of(self, images: &Array4<f32>) -> Array2<f32> {
+    pub fn extract(self, images: &Array4<f32>) -> Array2<f32> {
         let (n, height, width, bands) = images.dim();
         match self {
             Self::Pixels => {

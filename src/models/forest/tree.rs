@@ -43,7 +43,7 @@ impl Tree {
         }
     }
 
-    /// Whether every walk from the root ends in a leaf of these classes and asks for these features:
+    /// Whether every walk from the root ends in a leaf of these classes and uses these features only:
     /// what a file holds must be checked before it is used.
     pub(crate) fn is_sound(&self, features: usize, classes: usize) -> bool {
         let inner = |&(at, node): &(usize, &Node)| match *node {

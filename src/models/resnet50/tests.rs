@@ -8,7 +8,7 @@ use crate::nn::{layers_of, weights};
 use crate::{Bands, Imagery};
 
 fn network(settings: &ResNet50Settings, bands: usize, classes: usize) -> ResNet50<f32, Cpu> {
-    let imagery = Imagery { bands: Bands::of_count(bands), ..Imagery::so2sat() };
+    let imagery = Imagery { bands: Bands::from_count(bands), ..Imagery::so2sat() };
     let random = &mut ChaCha8Rng::seed_from_u64(0);
     settings.module(&mut Builder::new(&Cpu::default(), random, &imagery, classes))
 }

@@ -47,7 +47,7 @@ fn the_loss_has_the_gradient_of_finite_differences_in_every_tensor() {
     let (batch, size, bands, classes) = (3, 8, 3, 4);
     for fusion in [Fusion::Softmaxes, Fusion::Logits] {
         let settings = Sen2LczSettings { depth: 5, width: 2, dropout: 0.0, fusion };
-        let imagery = Imagery { bands: Bands::of_count(bands), ..Imagery::so2sat() };
+        let imagery = Imagery { bands: Bands::from_count(bands), ..Imagery::so2sat() };
         let mut network: Network =
             settings.module(&mut Builder::new(&device, &mut random, &imagery, classes));
         let mut draw = |len: usize| (0..len).map(|_| random.gen_range(0.0..1.0)).collect::<Vec<f64>>();

@@ -3,7 +3,7 @@
 //!
 //! Two of them. The plain one follows Ronneberger, Fischer & Brox (2015), *U-Net: Convolutional Networks for
 //! Biomedical Image Segmentation*, MICCAI: on each level two 3 × 3 convolutions with ReLU and a maximum of 2 × 2,
-//! twice the channels a level further down, transposed convolutions of 2 × 2 on the way up; with batch norm, and
+//! twice the channels per further level, transposed convolutions of 2 × 2 on the way up; with batch norm, and
 //! with `same` padding, so that the output is as large as the patch. The other one has the encoder EfficientNet-B0
 //! ([`Encoder::EfficientnetB0`]).
 

@@ -5,11 +5,11 @@ use crate::models::{Architecture, Device, build};
 use crate::{Bands, Classes, Imagery};
 
 fn imagery(patch_size: usize, bands: usize) -> Imagery {
-    Imagery { patch_size, bands: Bands::of_count(bands), ..Imagery::so2sat() }
+    Imagery { patch_size, bands: Bands::from_count(bands), ..Imagery::so2sat() }
 }
 
 fn count(settings: &UnetSettings, size: usize, bands: usize, classes: usize) -> [usize; 2] {
-    let (imagery, classes) = (imagery(size, bands), Classes::of_count(classes));
+    let (imagery, classes) = (imagery(size, bands), Classes::from_count(classes));
     let parameters = build(&Architecture::Unet(settings.clone()), &imagery, &classes, 0, Device::Cpu)
         .unwrap()
         .parameters();
@@ -32,7 +32,7 @@ fn the_networks_have_as_many_parameters_as_in_keras() {
 fn every_layer_of_the_summary_has_the_parameters_it_names_and_all_are_named() {
     for settings in [UnetSettings::default(), UnetSettings::plain()] {
         let settings = UnetSettings { width: 0.25, ..settings };
-        let (imagery, classes) = (imagery(64, 10), Classes::of_count(7));
+        let (imagery, classes) = (imagery(64, 10), Classes::from_count(7));
         let architecture = Architecture::Unet(settings.clone());
         let network = build(&architecture, &imagery, &classes, 0, Device::Cpu).unwrap();
         let layers = architecture.layers(&imagery, &classes).unwrap();

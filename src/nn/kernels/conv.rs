@@ -231,7 +231,7 @@ pub(crate) struct AddWeightGradient<'a> {
     pub(crate) weights: &'a mut [f32],
 }
 
-// SAFETY: `check` has every length that the geometry asks for.
+// SAFETY: `check` has every length that the geometry needs.
 unsafe impl Kernel for AddWeightGradient<'_> {
     fn check(&self) {
         let g = self.geometry;

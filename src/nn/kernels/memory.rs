@@ -44,7 +44,7 @@ pub(crate) fn filled_with<T>(
     numbers
 }
 
-/// Has the C library keep freed memory for the next step, where it would hand it back to the system and have each
+/// Makes the C library keep freed memory for the next step, instead of returning it to the system and having each
 /// page of it zeroed and mapped again. To be called once, at a process's start: does nothing where other threads run, nor
 /// without glibc on Linux.
 ///

@@ -130,7 +130,7 @@ pub(crate) trait Backend<E: Dtype>: Device<E> + Shared {
         x.mean::<_, Axes2<1, 2>>()
     }
 
-    /// x · w + b, and max(0, ·) of it where the layer says so: (B, inputs) → (B, outputs).
+    /// x · w + b, and max(0, ·) of it if the layer has a ReLU: (B, inputs) → (B, outputs).
     fn dense(x: Rows<E, Self>, layer: &DenseLayer<'_, E, Self>) -> Rows<E, Self> {
         let y = x.matmul(layer.weight.clone());
         let shape = *y.shape();

@@ -307,7 +307,7 @@ fn fused_and_folded_conv_norm_are_the_composed_one() {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     for case in cases() {
         let tensors = case.tensors(&mut random);
-        // A batch norm over a handful of pixels has gradients that cancel: there f32 says little.
+        // A batch norm over a handful of pixels has gradients that cancel: there f32 is too coarse to compare.
         let places = numbers(case.places()) / case.outputs;
         compare!(tensors, if places < 16 { 1e-3 } else { 1e-5 }, conv_norm(case, Pass::Batch));
         compare!(tensors, 1e-5, conv_norm(case, Pass::Folded));

@@ -92,10 +92,10 @@ mod tests {
     fn rare_classes_count_as_much_as_frequent_ones() {
         // scikit-learn's compute_class_weight("balanced", classes=[0, 1, 3], y=[0, 0, 0, 1, 1, 3]) gives
         // 2/3, 1, 2; class 2 has no patch.
-        let classes = Classes::of_count(4);
+        let classes = Classes::from_count(4);
         let labels = Labels::new(classes.clone(), vec![0, 0, 0, 1, 1, 3]).unwrap().one_hot();
         let patches = |size: usize, count: usize| {
-            let imagery = Imagery { patch_size: size, bands: Bands::of_count(1), ..Imagery::so2sat() };
+            let imagery = Imagery { patch_size: size, bands: Bands::from_count(1), ..Imagery::so2sat() };
             Patches::in_memory(imagery, classes.clone(), Array4::zeros((count, size, size, 1))).unwrap()
         };
         let six = patches(1, 6);

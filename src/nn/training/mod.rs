@@ -210,7 +210,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Trainer<'_, D, M> {
         Ok(History { epochs, best_epoch })
     }
 
-    /// The remaining time, if each epoch takes as long as those so far, in words.
+    /// The remaining time, if each epoch takes as long as those so far, as text.
     fn time_left(&self, record: &EpochRecord) -> String {
         let epochs = &self.position.epochs;
         let left = self.training.epochs.saturating_sub(record.epoch);

@@ -103,7 +103,7 @@ impl Training {
         let first = (1..=self.epochs).find(|&epoch| self.schedule.factor(epoch) <= 0.0)?;
         let epochs = self.epochs;
         Some(format!(
-            "the learning rate is 0 from epoch {first} to {epochs}: the cosine has ended, and nothing more is learnt; \
+            "the learning rate is 0 from epoch {first} to {epochs}: the cosine has ended, and the weights no longer change; \
              train again with training.schedule={{kind=\"cosine\", epochs={epochs}}}, or with a floor above 0"
         ))
     }
@@ -151,7 +151,7 @@ impl Training {
                 "crops",
                 self.crops,
                 self.crops > 0.0 && self.crops <= 1.0,
-                "choose above 0 to 1: the smallest share of a patch that a crop keeps (0.25, say), 1 for no crops",
+                "choose above 0 to 1: the smallest share of a patch that a crop keeps, such as 0.25; 1 for no crops",
             ),
             (
                 "checkpoint_seconds",

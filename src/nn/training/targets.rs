@@ -21,7 +21,7 @@ pub struct Examples<'a> {
 enum Targets<'a> {
     /// One row per patch.
     Patches(Cow<'a, LabelDistributions>),
-    /// One row per pixel: patch by patch, line by line.
+    /// One row per pixel: patch by patch, row by row.
     Pixels(Cow<'a, Masks>),
 }
 
@@ -179,8 +179,8 @@ mod tests {
 
     /// Patches of one band, and masks.
     fn masked(classes: usize, images: Array4<f32>, masks: Array3<u8>) -> (Patches, Masks) {
-        let (classes, patch_size) = (Classes::of_count(classes), images.dim().1);
-        let imagery = Imagery { patch_size, bands: Bands::of_count(1), ..Imagery::so2sat() };
+        let (classes, patch_size) = (Classes::from_count(classes), images.dim().1);
+        let imagery = Imagery { patch_size, bands: Bands::from_count(1), ..Imagery::so2sat() };
         let patches = Patches::in_memory(imagery, classes.clone(), images).unwrap();
         (patches, Masks::new(classes, masks).unwrap())
     }

@@ -85,7 +85,7 @@ impl ActiveStudy {
 /// What the study found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ActiveOutcome {
-    /// Where the patches are from, as their files say.
+    /// Provenance of the patches, as their files state it.
     pub provenance: String,
     /// Test patches.
     pub test_patches: usize,

@@ -17,7 +17,7 @@ pub(super) fn write(study: &ActiveStudy, outcome: &ActiveOutcome, out: &Path) ->
 
 /// The values of one round over the seeds.
 fn of_round(seeds: &[Vec<f64>], round: usize) -> Summary {
-    Summary::of(&seeds.iter().map(|seed| seed[round]).collect::<Vec<_>>())
+    Summary::from_values(&seeds.iter().map(|seed| seed[round]).collect::<Vec<_>>())
 }
 
 /// Accuracies against labels.
@@ -34,7 +34,7 @@ pub(super) fn figure(outcome: &ActiveOutcome) -> Result<Figure> {
             level: level.map(|level| (format!("all {} labelled", outcome.pool_patches), level)),
         }
     };
-    let all = Summary::of(&outcome.all_labelled).mean;
+    let all = Summary::from_values(&outcome.all_labelled).mean;
     let panels = [
         panel("Overall accuracy", |curve| &curve.overall_accuracy, Some(all)),
         panel("Average accuracy", |curve| &curve.average_accuracy, None),
@@ -112,7 +112,7 @@ fn readme(study: &ActiveStudy, outcome: &ActiveOutcome, table: &Table) -> Readme
         "Overall accuracy on {test_patches} test patches, mean ± standard deviation over {} seeds, the best mean of each \
          row in bold. With all {pool_patches} patches labelled: {}. `table.csv` has average accuracies too.",
         study.seeds,
-        Summary::of(&outcome.all_labelled).text(),
+        Summary::from_values(&outcome.all_labelled).text(),
     ));
     readme.table(table);
     readme.figure("Accuracy by labels", "accuracy-by-labels");

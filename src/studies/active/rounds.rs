@@ -54,7 +54,7 @@ impl ActiveData {
             |set: LabelledSet| Ok::<_, Error>(LabelledSet { patches: in_memory(&set.patches)?, ..set });
         let pool = kept(sets.training)?;
         // Pixels are known without labels.
-        let standardisation = Standardisation::of(&pool.patches, progress)?;
+        let standardisation = Standardisation::fit(&pool.patches, progress)?;
         let (validation, testing) = (kept(sets.validation)?, kept(sets.testing)?);
         Ok(Self { pool, validation, testing, inputs, standardisation })
     }
@@ -119,12 +119,12 @@ pub(super) fn one(
     };
     let (network, _) = train_on_part(start, (&data.pool, &labelled, times), &data.validation)?;
     let asked = match task.acquisition {
-        Some(acquisition) => ask(study, data, &*network, &labelled, (acquisition, task.seed, round))?,
+        Some(acquisition) => acquire(study, data, &*network, &labelled, (acquisition, task.seed, round))?,
         None => Vec::new(),
     };
     let predicted = network.predict(&data.testing.patches)?;
     let accuracy =
-        ConfusionMatrix::of(&data.testing.labels, &predicted.predicted())?.overall_accuracy_score();
+        ConfusionMatrix::from_labels(&data.testing.labels, &predicted.predicted())?.overall_accuracy_score();
     let folder = at(round);
     Run::create(&folder, |run| {
         write_positions(&run.folder().join(LABELLED), &labelled)?;
@@ -137,7 +137,7 @@ pub(super) fn one(
 }
 
 /// The positions of the patches that are labelled next, rising.
-fn ask(
+fn acquire(
     study: &ActiveStudy,
     data: &ActiveData,
     network: &dyn Model,
@@ -159,11 +159,11 @@ fn ask(
             random.set_stream(1 + round as u64);
             sample(&mut random, others.len(), budget).into_vec()
         }
-        Acquisition::Entropy => most(Uncertainty::of_predictions(&network.predict(&unlabelled)?)?),
-        Acquisition::Margin => most(Uncertainty::of_margins(&network.predict(&unlabelled)?)?),
+        Acquisition::Entropy => most(Uncertainty::from_predictions(&network.predict(&unlabelled)?)?),
+        Acquisition::Margin => most(Uncertainty::from_margins(&network.predict(&unlabelled)?)?),
         Acquisition::Bald => {
             let passes = network.mc_dropout(&unlabelled, study.passes, seed)?;
-            most(Uncertainty::of_disagreement(&Members::new(passes)?)?)
+            most(Uncertainty::from_disagreement(&Members::new(passes)?)?)
         }
         Acquisition::CoreSet => {
             let chosen = k_centres(&network.features(&data.pool.patches)?, labelled, budget)?;
@@ -176,7 +176,7 @@ fn ask(
             let (median, settings) = (Centre::GeometricMedian, Weiszfeld::default());
             let centres = ClassCentres::find(median, &known, &labels, settings, &mut Silent)?;
             let predicted = network.predict(&unlabelled)?.predicted();
-            most(Uncertainty::of_distances(&network.features(&unlabelled)?, &centres, &predicted)?)
+            most(Uncertainty::from_distances(&network.features(&unlabelled)?, &centres, &predicted)?)
         }
     };
     Ok(sorted(chosen.into_iter().map(|n| others[n]).collect()))
@@ -219,7 +219,7 @@ impl Curve {
     /// Overall and average accuracy of each seed's rounds.
     pub fn accuracies(&self) -> Result<[Vec<Vec<f64>>; 2]> {
         let of = |measure: fn(&Scores) -> f64| {
-            let of_round = |p: &Probabilities| Ok(measure(&Scores::of(p, &self.test.labels, None)?));
+            let of_round = |p: &Probabilities| Ok(measure(&Scores::compute(p, &self.test.labels, None)?));
             self.predicted.iter().map(|seed| seed.iter().map(of_round).collect()).collect::<Result<_>>()
         };
         Ok([of(|scores| scores.overall_accuracy)?, of(|scores| scores.average_accuracy)?])

@@ -102,7 +102,7 @@ impl City {
 /// The scores of all of the classes' pixels.
 pub(super) fn score(test: &str, p: &Probabilities, masks: &Masks) -> Result<CoverScores> {
     let (labels, positions) = masks.labels()?;
-    Ok(CoverScores::of(test, &ConfusionMatrix::of(&labels, &p.select(&positions).predicted())?))
+    Ok(CoverScores::of(test, &ConfusionMatrix::from_labels(&labels, &p.select(&positions).predicted())?))
 }
 
 /// Patches with their classes, and what they are.
@@ -153,7 +153,10 @@ pub(super) fn baselines(
     let score = |model: &dyn Classifier| {
         let of_test = |(test, (patches, masks)): &Test| {
             let (single, labels) = single_pixels(patches, masks, 1)?;
-            Ok(CoverScores::of(test, &ConfusionMatrix::of(&labels, &model.predict(&single)?.predicted())?))
+            Ok(CoverScores::of(
+                test,
+                &ConfusionMatrix::from_labels(&labels, &model.predict(&single)?.predicted())?,
+            ))
         };
         tests.iter().map(of_test).collect::<Result<Vec<_>>>()
     };

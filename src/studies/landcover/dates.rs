@@ -140,7 +140,7 @@ fn draw(ground: &EoPatch, dates: &[usize], predicted: &[Array3<f64>], out: &Path
     let names: Vec<_> = dates.iter().enumerate().map(|(n, date)| (n, format!("date {date}"))).collect();
     let data = provenance(ground);
     let caption = Caption::new("Slovenia: each date by a network trained on the other dates", &data);
-    let provenance = Provenance { seed: Some(0), ..Provenance::of(data, Source::Other) };
+    let provenance = Provenance { seed: Some(0), ..Provenance::new(data, Source::Other) };
     let figure = segmentation_named((&patches, &masks, &p), &names, true, &caption)?;
     figure.with_provenance(&provenance).save(out, "slovenia")
 }

@@ -40,7 +40,7 @@ pub(super) fn of_cities(
     progress: &mut dyn Progress,
 ) -> Result<Seams> {
     let (city, out) = (&cities[0], context.out);
-    let provenance = Provenance { seed: Some(0), ..Provenance::of(city.provenance.clone(), Source::Other) };
+    let provenance = Provenance { seed: Some(0), ..Provenance::new(city.provenance.clone(), Source::Other) };
     let save = |name: &str, figure: Figure| figure.with_provenance(&provenance).save(out, name);
     let caption = |title: String| Caption::new(title, city.provenance.clone());
 
@@ -100,7 +100,7 @@ pub(super) fn of_cities(
     Ok(Seams::of(&side_by_side.numbers, &overlapping.numbers, size))
 }
 
-/// The figures that the stored outcome alone gives: learning curves and confusion of the first city's networks, confusion
+/// The figures drawn from the stored outcome only: learning curves and confusion of the first city's networks, confusion
 /// of the last date of the real sample.
 pub(super) fn of_outcome(
     outcome: &LandcoverOutcome,

@@ -367,7 +367,7 @@ impl Study for LandcoverStudy {
         Ok(outcome)
     }
 
-    /// Those that the outcome alone gives.
+    /// Those drawn from the stored outcome only.
     fn figures(&self, at: &StudyFolder<'_>, _: &mut dyn Progress) -> Result<Vec<(String, Figure)>> {
         let outcome: LandcoverOutcome = super::study::outcome(at.context.out)?;
         let provenance = |data: &str| self.provenance(at, data, self.training.seed);

@@ -220,12 +220,12 @@ fn date_section(readme: &mut Readme, study: &LandcoverStudy, outcome: &Landcover
     readme.section("One place on several dates");
     readme.text(format!(
         "eo-learn's sample of Slovenia: 101 × 100 pixels of 10 m, Sentinel-2 L1C (13 bands), five dates, one land-cover map; \
-         0 is no data and not counted. A network is trained on all dates but one ({} epochs, the last one's weights) and \
+         0 means no data and is not counted. A network is trained on all dates but one ({} epochs, the last one's weights) and \
          tested on that one. **Training and test ground are the same**: this measures transfer to another day, not to other \
-         ground, and a network could know the map by heart. The rows with *western ground* hold out both: these networks are \
+         ground, and a network could memorise the map. The rows with *western ground* hold out both: these networks are \
          trained on the western {} columns of the other dates, and only the columns {} and further east count, some 3,200 \
          pixels. Three quarters of the ground are forest, so compare the mean IoU with that of the majority class; classes of \
-         a few pixels (cultivated land has 11) are not learnt. Dates 0 and 1 are under clouds, as the mean reflectance of \
+         a few pixels (cultivated land has 11) are not recognised. Dates 0 and 1 are under clouds, as the mean reflectance of \
          blue light shows; the sample has no scene classes to mask them.",
         study.date_epochs,
         study.patch_size,

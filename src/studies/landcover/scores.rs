@@ -1,4 +1,4 @@
-//! How well pixels are told apart.
+//! Scores of pixels.
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ impl CoverScores {
     /// The confusion matrix that it is of.
     ///
     /// # Errors
-    /// Counts that were changed, so that they are no matrix.
+    /// Counts that do not form a square matrix, such as edited ones.
     pub(super) fn confusion(&self) -> Result<ConfusionMatrix> {
         let classes = Classes::named(self.classes.iter().map(|class| class.name.clone()))?;
         let k = classes.len();

@@ -88,8 +88,9 @@ mod tests {
         let pairs = [&[a.clone(), a.clone()][..], &[b.clone(), b.clone()][..]];
         let differences = compare("single", pairs, &test).unwrap();
         let loss = |p| cross_entropy_loss(p, &labels, Floor::SCIKIT_LEARN).unwrap();
-        let error =
-            |p| Reliability::of(p, &labels, Bins::EqualWidth(BINS)).unwrap().expected_calibration_error();
+        let error = |p| {
+            Reliability::compute(p, &labels, Bins::EqualWidth(BINS)).unwrap().expected_calibration_error()
+        };
         assert_eq!(
             differences.iter().map(|d| d.measure).collect::<Vec<_>>(),
             ["CE", "CE votes", "ECE", "ECE votes"]

@@ -24,23 +24,23 @@ pub(super) fn all(stored: &Stored, seed: u64, provenance: &Provenance) -> Result
     let caption = |title: &str| Caption::new(title, format!("{data}, seed {seed}"));
     let mut drawn = Vec::new();
     if let Some(votes) = &test.votes {
-        let figures = draw_votes(&VoteSummary::of(votes)?, provenance)?;
+        let figures = draw_votes(&VoteSummary::from_votes(votes)?, provenance)?;
         drawn.extend(figures.into_iter().map(|(stem, figure)| (stem.to_owned(), figure)));
     }
     let mut put =
         |stem: &str, figure: Figure| drawn.push((stem.to_owned(), figure.with_provenance(provenance)));
 
-    let counts = |at: usize| ConfusionMatrix::of(&test.labels, &variants[at].plain[0].predicted());
+    let counts = |at: usize| ConfusionMatrix::from_labels(&test.labels, &variants[at].plain[0].predicted());
     let (one_hot, votes) = (counts(ONE_HOT)?, counts(VOTES)?);
     let panels = [("one-hot labels", &one_hot), ("votes as labels", &votes)];
     put("confusion", figures::confusion_matrices(panels, &caption("Confusion matrices"))?);
 
     for (at, name, [reliability, to_votes, sizes]) in DRAWN {
         let p = &variants[at];
-        let tables = both(p, |p| Reliability::of(p, &test.labels, Bins::EqualWidth(BINS)))?;
+        let tables = both(p, |p| Reliability::compute(p, &test.labels, Bins::EqualWidth(BINS)))?;
         let title = caption(&format!("Calibration, {name}"));
         put(reliability, figures::reliability(&tables, Agreement::Accuracy, &title)?);
-        let tables = both(p, |p| Reliability::of(p, y, Bins::EqualWidth(BINS)))?;
+        let tables = both(p, |p| Reliability::compute(p, y, Bins::EqualWidth(BINS)))?;
         let title = caption(&format!("Calibration to the experts' votes, {name}"));
         put(to_votes, figures::reliability(&tables, Agreement::ExpertShare, &title)?);
 
@@ -55,7 +55,7 @@ pub(super) fn all(stored: &Stored, seed: u64, provenance: &Provenance) -> Result
         let predicted = p.predicted();
         let wrong =
             predicted.indices().iter().zip(test.labels.indices()).map(|(p, y)| f64::from(u8::from(p != y)));
-        RiskCoverage::of(&p.confidence(), &wrong.collect::<Vec<_>>())
+        RiskCoverage::compute(&p.confidence(), &wrong.collect::<Vec<_>>())
     };
     let curves = [
         ("one-hot", curve(&variants[ONE_HOT].plain[0])?),

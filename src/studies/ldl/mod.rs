@@ -69,7 +69,7 @@ impl LdlStudy {
 /// What the study found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LdlOutcome {
-    /// Where the patches are from, as their file says.
+    /// Provenance of the patches, as their file states it.
     pub provenance: String,
     /// Test patches.
     pub test_patches: usize,
@@ -126,7 +126,7 @@ impl Study for LdlStudy {
 
     fn open(&self, context: StudyContext<'_>, progress: &mut dyn Progress) -> Result<PatchSets> {
         let sets = PatchSets::open(&self.config, context, self.patches, progress)?;
-        // Checked before hours of training on one-hot labels alone.
+        // Checked before hours of training on one-hot labels only.
         sets.training.patches.distributions()?;
         Ok(sets)
     }
@@ -250,8 +250,8 @@ fn logits(network: &dyn Model, data: &PatchSets) -> Result<(Logits, Logits)> {
 fn fit(data: &PatchSets, variant: &LabelVariant, z: &Logits) -> Result<(Temperature, StoredTemperature)> {
     let LabelledSet { patches, labels, y } = &data.validation;
     let fit = match variant.labels {
-        LabelKind::OneHot => TemperatureFit::of(z, labels),
-        LabelKind::Votes | LabelKind::Posterior => TemperatureFit::of(z, y),
+        LabelKind::OneHot => TemperatureFit::fit(z, labels),
+        LabelKind::Votes | LabelKind::Posterior => TemperatureFit::fit(z, y),
     }?;
     let stored = StoredTemperature {
         temperature: fit.temperature.value(),

@@ -29,7 +29,7 @@ pub(super) fn write(
 ) -> Result<LdlOutcome> {
     let Stored { test, variants, .. } = stored;
     let settings = ScorecardSettings { bins: BINS, rounds: 0, panels: 0, ..Default::default() };
-    let score = |p| Scorecard::of(Predicted::Probabilities(p), test.reference(), settings);
+    let score = |p| Scorecard::compute(Predicted::Probabilities(p), test.reference(), settings);
     let mut lines = Vec::new();
     for (variant, p) in VARIANTS.iter().zip(variants) {
         let methods: [(&str, &[Probabilities]); 5] = [

@@ -1,4 +1,4 @@
-//! The predictions that the networks of a study have stored. Table and figures are made of these alone.
+//! The predictions that the networks of a study have stored. Table and figures are computed from these only.
 
 use std::fs;
 use std::path::{Path, PathBuf};

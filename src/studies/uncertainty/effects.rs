@@ -136,7 +136,7 @@ mod tests {
         let Difference { value, interval, p, p_holm } = effect.accuracy;
         let interval = interval.unwrap();
         // By NumPy and SciPy, from the variation between ten groups and between two runs of each: t(1.311) = 7.394. Two
-        // runs tell little.
+        // runs are not informative.
         assert!((value - 0.2).abs() < 1e-12 && (interval.lower + 0.129_916).abs() < 1e-5);
         assert!((interval.upper - 0.529_916).abs() < 1e-5);
         assert!(p.zip(p_holm).is_some_and(|(p, corrected)| p > 0.05 && corrected >= p));

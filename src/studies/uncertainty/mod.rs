@@ -90,7 +90,7 @@ impl UncertaintyStudy {
 /// What the study found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UncertaintyOutcome {
-    /// Where the patches are from, as their files say.
+    /// Provenance of the patches, as their files state it.
     pub provenance: String,
     /// The features on a plane, as the paper's Fig. 1 shows them.
     pub plane: PlaneFit,
@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_asked_for_once() {
+    fn a_size_is_given_once() {
         let study =
             UncertaintyStudy { shares: vec![5.0, 30.0, 5.0], ..UncertaintyStudy::quick(&[]).unwrap() };
         assert_eq!(study.check().unwrap_err().to_string(), "shares: 5 twice; give each size once");

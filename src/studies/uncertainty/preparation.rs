@@ -100,7 +100,7 @@ pub(super) fn extract(
 ) -> Result<()> {
     let UncertaintyData { config, train, validation, .. } = data;
     let imagery = train.patches.imagery();
-    let standardisation = Standardisation::of(&train.patches, progress)?;
+    let standardisation = Standardisation::fit(&train.patches, progress)?;
     let (network, history) = if let Some(run) = &study.extractor {
         (Run::open(run)?.network(context.device)?, None)
     } else {

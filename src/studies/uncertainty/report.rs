@@ -35,7 +35,7 @@ impl<'a> Scored<'a> {
     pub fn of(measured: &'a Measured) -> Result<Self> {
         let settings = ScorecardSettings { rounds: 0, panels: 0, ..ScorecardSettings::default() };
         let of_run = |run: &RunPredictions| {
-            Scorecard::of(Predicted::Probabilities(&run.predicted), measured.test.reference(), settings)
+            Scorecard::compute(Predicted::Probabilities(&run.predicted), measured.test.reference(), settings)
         };
         let of_cell = |(cell, runs): &(Cell, Vec<RunPredictions>)| {
             let &Cell { strategy, share } = cell;

@@ -53,7 +53,7 @@ impl Strategy {
         self.names()[0]
     }
 
-    /// In words.
+    /// As text.
     pub fn title(self) -> &'static str {
         self.names()[1]
     }

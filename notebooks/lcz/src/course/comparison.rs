@@ -7,7 +7,7 @@ use crate::metrics::Scores;
 use crate::show::EvcxrDisplay;
 use crate::{LabelDistributions, Labels, Probabilities, Result};
 
-/// A table of models on one test set, a row a model: overall and average accuracy, kappa, cross-entropy and
+/// A table of models on one test set, one row per model: overall and average accuracy, kappa, cross-entropy and
 /// calibration error (15 bins); against the votes too, where there are votes.
 #[derive(Debug, Clone)]
 pub struct Comparison {
@@ -37,7 +37,7 @@ impl Comparison {
     /// # Errors
     /// Predictions of other samples or classes.
     pub fn add(&mut self, name: &str, p: &Probabilities) -> Result<()> {
-        let scores = Scores::of(p, &self.labels, self.votes.as_ref())?;
+        let scores = Scores::compute(p, &self.labels, self.votes.as_ref())?;
         let calibration = expected_calibration_error(p, &self.labels, Bins::default())?;
         let mut row = vec![name.to_owned()];
         let numbers = [

@@ -11,9 +11,9 @@ use crate::scene::{CloudFilter, Codes, CutScene, GeoTiff, LabelRaster, Labelling
 use crate::synthetic::SyntheticScene;
 use crate::{Bands, Error, Result};
 
-/// Lines and columns of the city, and in quick mode.
+/// Rows and columns of the city, and in quick mode.
 const SIDE: [usize; 2] = [768, 384];
-/// What it is drawn from.
+/// Random seed.
 const SEED: u64 = 4;
 /// Which code of land cover belongs to which class.
 const CODES: &str = "code,class
@@ -46,7 +46,7 @@ pub struct CoverScene {
 /// codes of the Urban Atlas, which a table groups to six classes; open land is background.
 ///
 /// # Errors
-/// A folder that may not be written, or a disk that is full.
+/// A folder that cannot be written, or a disk that is full.
 pub fn cover_scene() -> Result<CoverScene> {
     super::announce_quick();
     let side = SIDE[usize::from(super::is_quick())];

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 
 /// Pixels of 10 m of the synthetic city, and in quick mode.
 const CITY: [(usize, usize); 2] = [(240, 360), (96, 128)];
-/// What it is drawn from: no city of the patches.
+/// Random seed, not that of the patches.
 const SEED: u64 = 8;
 
 /// Maps a **synthetic** city with a network that takes So2Sat's Sentinel-2 bands, a window every 50 m, and compares the
@@ -26,16 +26,16 @@ const SEED: u64 = 8;
 /// geographic information system, are in `runs/notebook-map/` and replaced each time.
 ///
 /// # Errors
-/// A network of other bands, a folder that may not be written, or a disk that is full.
+/// A network of other bands, a folder that cannot be written, or a disk that is full.
 pub fn map_city(network: &dyn Model) -> Result<(MapReport, Figure)> {
     let city = city()?;
     let mapping = Mapping { stride: Some("50m".parse()?), ..Mapping::default() };
     mapped(network, bands(&city)?, &mapping, Some(&city.join("LCZ.tif")))
 }
 
-/// Maps real fields, towns and a lagoon around Aquileia (Sentinel-2 L2A, 2019-04-16) with weights that others have trained on
-/// So2Sat, where `LCZ_REAL_DATA` names a folder that has both (`scenes/aquileia`, `sen2lcz/sen2lcz_17_keras.hdf5`). No truth
-/// is known.
+/// Maps real fields, towns and a lagoon around Aquileia (Sentinel-2 L2A, 2019-04-16) with published weights trained on
+/// So2Sat, where `LCZ_REAL_DATA` names a folder that has both (`scenes/aquileia`, `sen2lcz/sen2lcz_17_keras.hdf5`). There are no reference
+/// labels.
 ///
 /// # Errors
 /// Files that cannot be read, and as [`map_city`].
@@ -44,7 +44,7 @@ pub fn map_aquileia() -> Result<Shown> {
     super::with_real(found, |(scene, weights)| {
         let network = checkpoint::import_keras(weights, Fusion::Softmaxes, Device::Cpu)?;
         let mapping = Mapping {
-            // As the scene's maker says: 65,535 is a reflectance of 1, and 0 is no data.
+            // As the producer of the scene states: 65,535 is a reflectance of 1, and 0 means no data.
             radiometry: Radiometry {
                 scale: Some(1.0 / 65_535.0),
                 unit: Some(network.imagery().unit.clone()),

@@ -30,10 +30,10 @@ pub use real::{PublishedVotes, Shown, published_votes, real_patches, real_votes,
 
 /// Synthetic patches of the notebooks, and how many in quick mode.
 const PATCHES: [usize; 2] = [3400, 680];
-/// What they are drawn from.
+/// Random seed.
 const SEED: u64 = 1;
 
-/// Synthetic EuroSAT images of each class, and how many where the notebooks are only tried out.
+/// Synthetic EuroSAT images of each class, and in quick mode.
 const EUROSAT_EACH: [usize; 2] = [40, 12];
 /// Their random seed.
 const EUROSAT_SEED: u64 = 9;
@@ -48,13 +48,13 @@ pub fn epochs(full: usize) -> usize {
     if is_quick() { full.min(2) } else { full }
 }
 
-/// Says once that the notebooks run in [quick mode](is_quick): the texts speak of the full data.
+/// Prints once that the notebooks run in [quick mode](is_quick): the texts describe results on the full data.
 fn announce_quick() {
     static SAID: Once = Once::new();
     if is_quick() {
         SAID.call_once(|| {
             println!(
-                "Quick mode (LCZ_QUICK=1): what the text tells you to expect need not hold on few data."
+                "Quick mode (LCZ_QUICK=1): the results that the text describes may not appear on few data."
             );
         });
     }
@@ -64,7 +64,7 @@ fn announce_quick() {
 /// 250 MB, some seconds; 680 if [quick](is_quick)).
 ///
 /// # Errors
-/// A folder that may not be written, or a disk that is full.
+/// A folder that cannot be written, or a disk that is full.
 pub fn data() -> Result<So2Sat> {
     So2Sat::open(data_folder()?)
 }
@@ -81,7 +81,7 @@ pub fn radar_data() -> Result<So2Sat> {
 /// first use in `data/` of the repository, split at random within each class, 60 : 15 : 25.
 ///
 /// # Errors
-/// A folder that may not be written, or a disk that is full.
+/// A folder that cannot be written, or a disk that is full.
 pub fn eurosat() -> Result<So2Sat> {
     announce_quick();
     let each = EUROSAT_EACH[usize::from(is_quick())];

@@ -57,7 +57,7 @@ impl EvcxrDisplay for Shown {
     }
 }
 
-/// Draws real data where they are available, else says how to get them there.
+/// Draws real data where they are available, else prints how to get them.
 ///
 /// # Errors
 /// Those of `draw`.
@@ -69,7 +69,7 @@ pub fn with_real<T>(data: Option<T>, draw: impl FnOnce(&T) -> Result<Figure>) ->
 /// Statistics of eleven votes on each of 162,369 real European patches (So2Sat LCZ42, without LCZ 7).
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublishedVotes {
-    /// Which zones experts take for others.
+    /// Which zones experts confuse.
     pub confusion: VotingConfusion,
     /// Voting entropy of patches whose majority is a built zone.
     pub urban: EntropyHistogram,
@@ -90,7 +90,7 @@ const ENTROPY: &str = include_str!("../../../../figures/voting-entropy.csv");
 /// The sums of the real votes, which are part of this crate (the votes themselves are not).
 ///
 /// # Errors
-/// A line of the crate's own numbers that is none; there is no such line.
+/// A line of the crate's own data that cannot be read, which does not occur.
 pub fn published_votes() -> Result<PublishedVotes> {
     let classes = Classes::lcz().without(Zone::LightweightLowRise);
     let mut votes = Array2::<f64>::zeros((classes.len(), classes.len()));
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_panel_that_is_split_is_not_unanimous_and_votes_for_two() {
-        let classes = Classes::of_zones([Zone::CompactHighRise, Zone::Water]);
+        let classes = Classes::from_zones([Zone::CompactHighRise, Zone::Water]);
         let votes = Votes::new(classes, array![[11.0, 0.0], [11.0, 0.0], [5.0, 6.0]]).unwrap();
         let table = agreement(&[("synthetic", &votes)]).to_string();
         let first = table.lines().nth(1).unwrap();
@@ -181,14 +181,14 @@ mod tests {
             return;
         };
         let majority = votes.majority(None).unwrap();
-        let confusion = VotingConfusion::of(&votes, &majority).unwrap();
+        let confusion = VotingConfusion::from_votes(&votes, &majority).unwrap();
         assert_eq!(published.confusion, confusion);
         let entropy = votes.distributions().entropy();
         for (built, given) in [(true, &published.urban), (false, &published.natural)] {
             let is_built = |k: usize| votes.classes().zone(k).is_some_and(Zone::is_built);
             let rows = entropy.iter().zip(majority.indices());
             let chosen: Vec<f64> = rows.filter(|(_, k)| is_built(**k) == built).map(|(h, _)| *h).collect();
-            let counted = EntropyHistogram::of(&chosen).unwrap();
+            let counted = EntropyHistogram::from_entropies(&chosen).unwrap();
             assert_eq!(given.counts, counted.counts);
             assert!((given.mean - counted.mean).abs() < 1e-6, "{} {}", given.mean, counted.mean);
         }

@@ -25,7 +25,7 @@ const LABELS: [&str; 2] = ["label", "y"];
 /// Label distributions; the paper's files have `y_distributional_urban`.
 const DISTRIBUTIONS: &str = "y_distributional";
 
-/// Bytes that a block of hostile chunks may take in memory, decoded; while it is put in order, twice as many.
+/// Most bytes of a decoded block of unfavourable chunks in memory; twice as many while its rows are put in order.
 const LARGEST_BLOCK: usize = 1 << 28;
 /// Bytes of a good chunk, for the advice: some dozen patches.
 const GOOD_CHUNK: usize = 1 << 20;
@@ -53,9 +53,9 @@ pub(in crate::data) struct SourceFile {
     pub(in crate::data) unit_assumed: bool,
     /// Class of each row, once read and checked.
     label_table: OnceLock<Arc<[usize]>>,
-    /// The block of rows read last in part, where chunks are hostile.
+    /// The block of which a part was read last, where chunks are unfavourable.
     last_block: Mutex<Option<(usize, Arc<Array4<f32>>)>>,
-    /// Done when the user has been told of hostile chunks.
+    /// Set once the warning about unfavourable chunks was given.
     told: Once,
 }
 
@@ -67,7 +67,7 @@ enum Chunks {
     /// A chunk of this shape holds parts of many patches (as h5py's automatic chunks do), so that
     /// reading one patch decodes many: rows are read by blocks of whole chunks, one chunk after the
     /// other, and the last block is kept if only a part of it was wanted.
-    Hostile { rows: usize, chunk: [usize; 4] },
+    Scattered { rows: usize, chunk: [usize; 4] },
 }
 
 impl fmt::Debug for SourceFile {
@@ -188,7 +188,7 @@ impl SourceFile {
         matches!(stored, Ok(Integer(_) | Unsigned(_)))
     }
 
-    /// Where each row lies, if the file or the one next to it says so.
+    /// Where each row lies, if the file or the one next to it states it.
     pub(in crate::data) fn places(&self) -> Result<Option<Vec<Place>>> {
         places::places(&self.path, self.rows, self.imagery.patch_size)
     }
@@ -201,13 +201,13 @@ impl SourceFile {
     /// Rows that are read together at no more cost than one.
     pub(in crate::data) fn rows_a_chunk(&self) -> usize {
         match self.chunks {
-            Chunks::Patches { rows } | Chunks::Hostile { rows, .. } => rows.min(self.rows),
+            Chunks::Patches { rows } | Chunks::Scattered { rows, .. } => rows.min(self.rows),
         }
     }
 
     /// What makes the file slow to read, and how to fix it; none if nothing does.
-    pub(in crate::data) fn hostile_layout(&self) -> Option<String> {
-        let Chunks::Hostile { rows, chunk } = self.chunks else { return None };
+    pub(in crate::data) fn unfavourable_chunks(&self) -> Option<String> {
+        let Chunks::Scattered { rows, chunk } = self.chunks else { return None };
         let size = self.imagery.patch_size;
         let channels = self.images.shape()[3];
         let good = (GOOD_CHUNK / (size * size * channels * size_of::<f32>())).clamp(1, self.rows);
@@ -253,8 +253,8 @@ impl SourceFile {
 
     /// Pixels of consecutive rows as f32. Shape: (n, S, S, C).
     pub(in crate::data) fn read(&self, rows: Range<usize>) -> Result<Array4<f32>> {
-        let Chunks::Hostile { rows: block, chunk } = self.chunks else { return self.read_rows(rows) };
-        if let Some(layout) = self.hostile_layout() {
+        let Chunks::Scattered { rows: block, chunk } = self.chunks else { return self.read_rows(rows) };
+        if let Some(layout) = self.unfavourable_chunks() {
             self.told.call_once(|| tracing::warn!("{}: {layout}", self.name()));
         }
         let mut images = self.zeros(rows.len());
@@ -296,7 +296,7 @@ impl SourceFile {
         self.last_block.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads rows one chunk after the other: HDF5 decodes each once and hands it over in one piece.
+    /// Reads rows one chunk after the other: HDF5 decodes each once and returns it in one piece.
     fn read_by_chunks(
         &self,
         rows: &Range<usize>,
@@ -371,7 +371,7 @@ impl Chunks {
                 // once, where that would not fit into memory.
                 let patch_bytes = shape[1..].iter().product::<usize>() * size_of::<f32>();
                 let rows = rows.min((LARGEST_BLOCK / patch_bytes).max(1));
-                Self::Hostile { rows, chunk: [chunk[0], height, width, depth] }
+                Self::Scattered { rows, chunk: [chunk[0], height, width, depth] }
             }
             _ => Self::Patches { rows: chunk[0] },
         }

@@ -54,7 +54,7 @@ impl SourceFile {
                 return Err(Error::input(
                     format!("{}, row {row}", dataset.place()),
                     format!("{CHOICES} columns that are not ten classes, from 1, and the label's"),
-                    "store how many experts chose each class, one column a class",
+                    "store how many experts chose each class, one column per class",
                 ));
             };
             for &k in &classes[..CHOICES - 1] {
@@ -86,7 +86,7 @@ impl SourceFile {
                 built.len(),
                 self.classes.len()
             );
-            let advice = "store one row a patch, or a patch of a built zone, and one column a class";
+            let advice = "store one row per patch, or a patch of a built zone, and one column per class";
             return Err(Error::input(dataset.place(), problem, advice));
         }
         let stored: Array2<f32> = dataset.read()?;
@@ -126,7 +126,7 @@ impl SourceFile {
             return Err(Error::input(
                 dataset.place(),
                 format!("{columns} columns for the {} classes {}", self.classes.len(), self.classes),
-                "store one column a class",
+                "store one column per class",
             ));
         }
         dataset.read()

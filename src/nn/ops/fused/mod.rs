@@ -96,7 +96,7 @@ impl Backend<f32> for Cpu {
                     g,
                 );
             }
-            // With a residual, what comes out of the ReLU says where it was positive; without, y does.
+            // With a residual, the output of the ReLU shows where it was positive; without, y does.
             if let Some(at) = of_residual {
                 norm::mask_and_add(level, kept.as_deref(), g, &mut gradients[at]);
             }
@@ -448,7 +448,7 @@ fn by_parts<S: Shape>(
     })
 }
 
-/// A tensor whose gradient is wanted, whatever its rank.
+/// A tensor of any rank whose gradient is computed.
 struct Of {
     len: usize,
     /// Where the gradient is kept.

@@ -12,13 +12,13 @@ pub fn check_ndwi(answer: impl Fn(f64, f64) -> f64) -> Verdict {
         pairs.iter().all(|&(g, n)| (answer(g, n) - wanted(g, n)).abs() < 1e-9)
     };
     let hint = if all(&|g, n| -index(g, n)) {
-        "the sign is turned: water is to come out positive, so green goes first"
+        "the sign is wrong: the index is positive for water if green comes first"
     } else if all(&|g, n| g - n) {
         "a difference alone depends on the light: divide by the sum"
     } else {
         "difference of green and near infrared, divided by their sum"
     };
-    Verdict::of(all(&index), "above 0 only where near infrared is swallowed: water", hint)
+    Verdict::of(all(&index), "above 0 only where near infrared is absorbed: water", hint)
 }
 
 /// The voting entropy of 7, 2 and 1 votes, in nats.
@@ -28,7 +28,7 @@ pub fn check_entropy(answer: f64) -> Verdict {
     let hint = if close(wanted / 2_f64.ln()) {
         "that is in bits: use the natural logarithm, .ln()"
     } else if close(-wanted) {
-        "mind the minus sign: no entropy is negative"
+        "a minus sign is missing: entropy is not negative"
     } else {
         "turn votes into shares first (7 / 10, …), then sum -y ln y"
     };
@@ -53,7 +53,7 @@ pub fn check_greenest(answer: Zone, patches: &Patches) -> Result<Verdict> {
     } else {
         format!("{answer} is green, but look for the box farthest to the right")
     };
-    Ok(Verdict::of(right, "many leaves in layers swallow red light and send back near infrared", hint))
+    Ok(Verdict::of(right, "many layers of leaves absorb red light and reflect near infrared", hint))
 }
 
 #[cfg(test)]

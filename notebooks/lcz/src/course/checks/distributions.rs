@@ -1,6 +1,6 @@
 //! Exercises of notebook 05.
 
-use super::{Verdict, alike};
+use super::{Verdict, close_to};
 
 /// Label smoothing, `(1 − ε) y_k + ε / K`.
 pub fn check_smoothing(answer: impl Fn(&[f64], f64) -> Vec<f64>) -> Verdict {
@@ -9,20 +9,20 @@ pub fn check_smoothing(answer: impl Fn(&[f64], f64) -> Vec<f64>) -> Verdict {
     let all = |wanted: &dyn Fn(f64, f64, f64) -> f64| {
         rows.iter().all(|(y, e)| {
             let k = y.len() as f64;
-            alike(&answer(y, *e), &y.iter().map(|y| wanted(*y, *e, k)).collect::<Vec<_>>())
+            close_to(&answer(y, *e), &y.iter().map(|y| wanted(*y, *e, k)).collect::<Vec<_>>())
         })
     };
     let hint = if all(&|y, e, k| y + e / k) {
-        "now they sum to more than 1: what is added has to be taken away first, (1 - epsilon) * y"
+        "the sum is now above 1: scale the label first, (1 - epsilon) * y"
     } else if all(&|y, e, k| (1.0 - e) * y + e / (k - 1.0)) {
-        "epsilon is spread over all K classes, the right one among them"
+        "epsilon is spread over all K classes, including the right one"
     } else if all(&|y, e, _| (1.0 - e) * y + e) {
         "each class gets epsilon / K, not all of it"
     } else {
         "(1 - epsilon) * y + epsilon / K, with K = y.len() as f64"
     };
     let right = all(&|y, e, k| (1.0 - e) * y + e / k);
-    Verdict::of(right, "every patch is softened equally; votes soften only those that are unclear", hint)
+    Verdict::of(right, "smoothing changes every label equally; votes differ from one-hot labels only for unclear patches", hint)
 }
 
 /// The cross-entropy of a prediction against a label distribution, `−Σ_k y_k ln p_k`, with 0 · ln 0 = 0.
@@ -35,11 +35,11 @@ pub fn check_cross_entropy(answer: impl Fn(&[f64], &[f64]) -> f64) -> Verdict {
     let all =
         |f: &dyn Fn(&[f64], &[f64]) -> f64| pairs.iter().all(|(y, p)| (answer(y, p) - f(y, p)).abs() < 1e-9);
     let hint = if all(&|y, p| -wanted(y, p)) {
-        "mind the minus sign: a loss is positive"
+        "a minus sign is missing: the loss is positive"
     } else if all(&|y, p| wanted(p, y)) {
-        "the logarithm is of the prediction, p; y weighs it"
+        "take the logarithm of the prediction, p; y is its weight"
     } else if all(&wanted) {
-        "right but for 0 ln 0, which is 0 and not NaN: leave out classes without votes"
+        "right except for 0 ln 0, which is 0 here, not NaN: leave out classes without votes"
     } else {
         "for each class y times the logarithm of p; the sum, with a minus"
     };
@@ -53,18 +53,18 @@ pub fn check_gradient(answer: impl Fn(&[f64], &[f64]) -> Vec<f64>) -> Verdict {
     let all = |f: &dyn Fn(f64, f64) -> f64| {
         pairs
             .iter()
-            .all(|(p, y)| alike(&answer(p, y), &p.iter().zip(*y).map(|(p, y)| f(*p, *y)).collect::<Vec<_>>()))
+            .all(|(p, y)| close_to(&answer(p, y), &p.iter().zip(*y).map(|(p, y)| f(*p, *y)).collect::<Vec<_>>()))
     };
     let hint = if all(&|p, y| y - p) {
-        "the sign is turned: the gradient points to where the loss grows, so p - y"
+        "the sign is wrong: the gradient points to where the loss grows, so p - y"
     } else if all(&|p, y| -y / p) {
-        "that is the gradient with respect to p; behind a softmax all becomes simpler"
+        "that is the gradient with respect to p; with respect to the logits it is simpler"
     } else {
         "a difference of the two, class by class"
     };
     Verdict::of(
         all(&|p, y| p - y),
-        "training stops pulling where p = y: at the votes, not at certainty",
+        "the gradient is 0 at p = y: at the votes, not at full confidence",
         hint,
     )
 }

@@ -41,12 +41,12 @@ pub fn check_ten_classes(answer: impl Fn(&[f64], usize) -> f64) -> Verdict {
         p.iter().enumerate().map(|(j, p)| if j == k { -p.ln() } else { -(1.0 - p).ln() }).sum()
     };
     let hint = if all(&binary) || all(&|p, k| binary(p, k) / p.len() as f64) {
-        "that is a binary cross-entropy a class, as if an image could be forest and river at once; of ten classes that \
+        "that is a binary cross-entropy per class, as if an image could be forest and river at once; of ten classes that \
          exclude each other only the true one counts"
     } else if all(&|p, k| p[k].ln()) {
-        "a loss is to be small where p is large: minus"
+        "the loss must be small where p is large: add a minus sign"
     } else if all(&|p, k| 1.0 - p[k]) {
-        "that is the share that is missing; the cross-entropy takes its logarithm: a sure mistake costs without end"
+        "that is 1 - p; the cross-entropy is -ln p, which grows without limit for a confident mistake"
     } else if all(&|p, k| -p[k].log2()) || all(&|p, k| -p[k].log10()) {
         "the natural logarithm: ln()"
     } else {
@@ -54,7 +54,7 @@ pub fn check_ten_classes(answer: impl Fn(&[f64], usize) -> f64) -> Verdict {
     };
     Verdict::of(
         all(&|p, k| -p[k].ln()),
-        "softmax has made the ten sum to 1: what the true class gains the others lose",
+        "after a softmax the ten sum to 1: raising the true class lowers the others",
         hint,
     )
 }

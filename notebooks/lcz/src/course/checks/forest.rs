@@ -34,12 +34,12 @@ pub fn check_hardest(answer: &str, confusion: &ConfusionMatrix) -> Verdict {
     let hint = if chosen.support == 0 {
         "the test set has none of these; leave out classes without support"
     } else if chosen.precision <= lowest(|class| class.precision) {
-        "that is the lowest precision: of the patches called so. Recall is of the patches that are so"
+        "that is the lowest precision, the share of right predictions of a class; recall is the share of its patches that are found"
     } else {
         "compare the recall of the classes: min_by(|a, b| a.recall.total_cmp(&b.recall))"
     };
     let right = chosen.support > 0 && chosen.recall <= lowest(|class| class.recall);
-    Verdict::of(right, "overall accuracy hides it, for it is rare; average accuracy does not", hint)
+    Verdict::of(right, "overall accuracy hides it, because the class is rare; average accuracy does not", hint)
 }
 
 /// Cohen's kappa of the observed agreement and that expected by chance, `(p_o − p_e) / (1 − p_e)`.
@@ -49,7 +49,7 @@ pub fn check_kappa(answer: impl Fn(f64, f64) -> f64) -> Verdict {
         pairs.iter().all(|&(o, e)| (answer(o, e) - wanted(o, e)).abs() < 1e-9)
     };
     let hint = if all(&|o, e| o - e) {
-        "so far it is what was gained over chance: divide by what could be gained, 1 - expected"
+        "that is the gain over chance; divide by what could be gained, 1 - expected"
     } else if all(&|o, e| (o - e) / (1.0 - o)) {
         "divide by what chance left to gain, 1 - expected"
     } else {
@@ -87,7 +87,7 @@ mod tests {
     fn the_hardest_class_is_found_in_the_matrix() {
         // Recalls 9/10, 5/10 and 12/20, precisions 9/10, 5/14 and 12/16; the fourth class has no sample.
         let counts = array![[9, 1, 0, 0], [1, 5, 4, 0], [0, 8, 12, 0], [0, 0, 0, 0]];
-        let confusion = ConfusionMatrix::from_counts(Classes::of_count(4), counts).unwrap();
+        let confusion = ConfusionMatrix::from_counts(Classes::from_count(4), counts).unwrap();
         let codes = confusion.classes().codes().to_vec();
         assert!(is_correct(&check_hardest(&codes[1], &confusion)));
         hint(check_hardest(&codes[0], &confusion), "compare the recall");
@@ -95,7 +95,7 @@ mod tests {
         hint(check_hardest("Paris", &confusion), "no class");
         // The same recalls, but the lowest precision elsewhere.
         let counts = array![[9, 0, 1, 0], [0, 5, 5, 0], [0, 0, 6, 4], [0, 0, 0, 0]];
-        let confusion = ConfusionMatrix::from_counts(Classes::of_count(4), counts).unwrap();
+        let confusion = ConfusionMatrix::from_counts(Classes::from_count(4), counts).unwrap();
         hint(check_hardest(&codes[2], &confusion), "lowest precision");
     }
 }

@@ -1,6 +1,6 @@
 //! Exercises of notebook 07.
 
-use super::{Verdict, alike};
+use super::{Verdict, close_to};
 
 /// A step of Weiszfeld's iteration on a line: the mean of the points, each weighted by 1 / |x − c|.
 pub fn check_weiszfeld_step(answer: impl Fn(&[f64], f64) -> f64) -> Verdict {
@@ -25,7 +25,7 @@ pub fn check_weiszfeld_step(answer: impl Fn(&[f64], f64) -> f64) -> Verdict {
         "the sum of x / |x - c|, divided by the sum of 1 / |x - c|"
     };
     let right = all(&|points, c| step(points, &inverse(c), &|w| w));
-    Verdict::of(right, "repeated, it ends where the pulls of all points, each of length 1, cancel", hint)
+    Verdict::of(right, "repeated, it converges to the point where the unit vectors to all points sum to 0", hint)
 }
 
 /// How many samples of each class a stratified subset of q per cent has, before rounding.
@@ -35,7 +35,7 @@ pub fn check_strata(answer: impl Fn(&[f64], f64) -> Vec<f64>) -> Verdict {
         cases.iter().all(|(counts, percent)| {
             let total: f64 = counts.iter().sum();
             let rows: Vec<f64> = counts.iter().map(|n| wanted(*n, *percent, counts.len(), total)).collect();
-            alike(&answer(counts, *percent), &rows)
+            close_to(&answer(counts, *percent), &rows)
         })
     };
     let hint = if all(&|n, percent, _, _| n * percent) {

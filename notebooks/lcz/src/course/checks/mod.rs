@@ -1,5 +1,5 @@
-//! Checks of the exercises: each takes an answer and prints `correct`, or a hint to the mistake that it
-//! looks like. A check computes the right answer itself.
+//! Checks of the exercises: each takes an answer and prints `correct`, or a hint to the likely
+//! mistake. A check computes the right answer itself.
 
 mod data;
 mod distributions;
@@ -33,7 +33,7 @@ pub use welcome::{check_column_mean, check_share_above};
 /// The verdict of a check on an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The answer is right; the text says what to take from it.
+    /// The answer is right; the text is a remark.
     Correct(String),
     /// It is not; the text is a hint.
     NotYet(String),
@@ -63,11 +63,11 @@ impl fmt::Display for Verdict {
 }
 
 /// Whether two lists of numbers are the same but for rounding.
-fn alike(a: &[f64], b: &[f64]) -> bool {
+fn close_to(a: &[f64], b: &[f64]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9)
 }
 
-/// What tests of checks say of a verdict.
+/// Assertions on verdicts for the tests of checks.
 #[cfg(test)]
 mod testing {
     use super::Verdict;

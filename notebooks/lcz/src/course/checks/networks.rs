@@ -1,6 +1,6 @@
 //! Exercises of notebook 03.
 
-use super::{Verdict, alike};
+use super::{Verdict, close_to};
 
 /// How many parameters a dense layer has, as a function of its inputs and outputs: `(inputs + 1) · outputs`.
 pub fn check_dense_parameters(answer: impl Fn(usize, usize) -> usize) -> Verdict {
@@ -53,7 +53,7 @@ pub fn check_softmax(answer: impl Fn(&[f64]) -> Vec<f64>) -> Verdict {
     };
     let small: [&[f64]; 2] = [&[0.0, 1.0, 2.0], &[-1.0, 3.0]];
     let large = [1000.0, 1001.0];
-    let is_right = |z: &[f64]| alike(&answer(z), &softmax(z));
+    let is_right = |z: &[f64]| close_to(&answer(z), &softmax(z));
     let hint = if small.iter().all(|z| is_right(z)) {
         "right for small numbers, but e^1000 is infinite: subtract the largest logit from all of them first"
     } else if answer(&[0.0, 1.0]).iter().sum::<f64>() > 1.0 + 1e-9 {

@@ -28,9 +28,9 @@ pub fn check_leak(answer: impl Fn(&[i32], &[i32]) -> bool) -> Verdict {
         ));
     }
     let hint = if all(&|case| !case.2) {
-        "turned round: true is to mean that there is a leak"
+        "inverted: true must mean that there is a leak"
     } else if all(&|(a, b, _)| a.iter().zip(*b).any(|(a, b)| a == b)) {
-        "compare each city of the one part with all of the other, not place by place"
+        "compare each city of one part with all of the other, not place by place"
     } else if all(&|(a, b, _)| a.iter().all(|city| b.contains(city)))
         || all(&|(a, b, _)| b.iter().all(|city| a.contains(city)))
     {
@@ -42,7 +42,7 @@ pub fn check_leak(answer: impl Fn(&[i32], &[i32]) -> bool) -> Verdict {
     };
     Verdict::of(
         all(&|case| case.2),
-        "neighbouring patches of one city in both parts flatter every score",
+        "with neighbouring patches of one city in both parts every score is too high",
         hint,
     )
 }
@@ -67,9 +67,9 @@ pub fn check_disagreement(answer: impl Fn(&[Vec<f64>]) -> f64) -> Verdict {
         cases.iter().all(|members| (answer(members) - wanted(members)).abs() < 1e-9)
     };
     let hint = if all(&|m| aleatoric(m) - total(m)) {
-        "the sign is turned: the mean is less sure than its members, so its entropy goes first"
+        "the sign is wrong: the mean is less certain than its members, so its entropy comes first"
     } else if all(&total) {
-        "that is all of the uncertainty; take off what each member has by itself"
+        "that is the total uncertainty; take off the mean entropy of the members"
     } else if all(&|m| total(m) - m.len() as f64 * aleatoric(m)) || all(&|m| m.len() as f64 * aleatoric(m)) {
         "the members' entropies are added up there: take their mean, divide by how many members there are"
     } else if all(&|m| {
@@ -78,12 +78,12 @@ pub fn check_disagreement(answer: impl Fn(&[Vec<f64>]) -> f64) -> Verdict {
     }) {
         "the members' probabilities are added up there: their mean sums to 1, divide by how many members there are"
     } else if all(&aleatoric) {
-        "that is what members doubt by themselves; the entropy of their mean, less this"
+        "that is the mean entropy of the members; compute the entropy of their mean, less this"
     } else {
         "entropy of the mean prediction, less the mean of the members' entropies"
     };
     let right = all(&|m| total(m) - aleatoric(m));
-    Verdict::of(right, "0 where all members say the same, however unsure they are", hint)
+    Verdict::of(right, "0 where all members predict the same, however uncertain they are", hint)
 }
 
 /// The lead of the most probable class over the second.
@@ -105,7 +105,7 @@ pub fn check_margin(answer: impl Fn(&[f64]) -> f64) -> Verdict {
     } else {
         "sort from large to small, then the first less the second"
     };
-    Verdict::of(all(&|case| case.1), "a small margin is a question worth asking an expert", hint)
+    Verdict::of(all(&|case| case.1), "a small margin marks a patch that an expert should label", hint)
 }
 
 #[cfg(test)]

@@ -23,11 +23,11 @@ pub fn check_clouded(answer: impl Fn(&[u8]) -> bool) -> Verdict {
     };
     let all = |wanted: &dyn Fn(&[u8]) -> bool| cases.iter().all(|case| answer(case) == wanted(case));
     let hint = if all(&|patch| share(patch, &[3, 8, 9, 10]) <= 0.15) {
-        "turned round: true is to mean that the patch is left out"
+        "inverted: true must mean that the patch is left out"
     } else if all(&|patch| share(patch, &[3, 8, 9, 10]) >= 0.15) {
         "exactly 15 % are still allowed"
     } else if all(&|patch| share(patch, &[8, 9, 10]) > 0.15) || all(&|patch| share(patch, &[8, 9]) > 0.15) {
-        "some that hide the ground are missing: 3 is cloud shadow, 10 thin cirrus"
+        "some classes that hide the ground are missing: 3 is cloud shadow, 10 thin cirrus"
     } else if all(&|patch| patch.iter().filter(|class| [3, 8, 9, 10].contains(class)).count() > 15) {
         "a share, not a number: patches may have any size"
     } else {
@@ -51,11 +51,11 @@ pub fn check_energy(answer: impl Fn(&[f64], &[f64]) -> f64) -> Verdict {
     };
     let unweighted = |p: &[f64]| -p.iter().map(|p| p.ln()).sum::<f64>();
     let hint = if all(&sum) {
-        "that is the formula as it is often printed: without its minus sign the best network has the largest energy"
+        "a minus sign is missing: without it the best network has the largest energy"
     } else if all(&|_, p| unweighted(p)) {
-        "each pixel counts by its weight, and one of weight 0 not at all"
+        "multiply each pixel's term by its weight; a pixel of weight 0 does not count"
     } else if all(&|w, p| -sum(w, p) / w.len() as f64) {
-        "the energy is the sum; the mean is what one mostly trains with, but not what is asked for here"
+        "the energy is the sum; training uses the mean, but the exercise needs the sum"
     } else if all(&|w, p| -sum(w, p) / std::f64::consts::LN_10) {
         "the natural logarithm: ln()"
     } else {
@@ -63,12 +63,12 @@ pub fn check_energy(answer: impl Fn(&[f64], &[f64]) -> f64) -> Verdict {
     };
     Verdict::of(
         all(&|w, p| -sum(w, p)),
-        "a sum of surprises: 0 where every true class has probability 1",
+        "the energy is 0 where every true class has probability 1",
         hint,
     )
 }
 
-/// Intersection over union of a class, from counts of pixels (lines: truth, columns: prediction).
+/// Intersection over union of a class, from counts of pixels (rows: reference, columns: prediction).
 pub fn check_iou(answer: impl Fn(&Array2<u64>, usize) -> f64) -> Verdict {
     let cases = [array![[50, 10, 0], [5, 20, 5], [0, 0, 10]], array![[1, 9, 0], [3, 7, 1], [2, 4, 20]]];
     let parts = |counts: &Array2<u64>, k: usize| {
@@ -82,18 +82,18 @@ pub fn check_iou(answer: impl Fn(&Array2<u64>, usize) -> f64) -> Verdict {
         cases.iter().all(is)
     };
     let hint = if all(&|(both, truth, says)| both / (truth + says)) {
-        "row and column both hold the pixels that are right: take them off once"
+        "the row and the column both include the right pixels: subtract them once"
     } else if all(&|(both, truth, says)| 2.0 * both / (truth + says)) {
         "that is F1; the union counts every pixel once"
     } else if all(&|(both, truth, _)| both / truth) {
-        "that is the recall: pixels that are wrongly called so belong to the union, too"
+        "that is the recall: pixels that are wrongly predicted as the class belong to the union, too"
     } else if all(&|(both, _, says)| both / says) {
         "that is the precision: pixels of the class that were missed belong to the union, too"
     } else {
         "counts[[k, k]] over (row sum + column sum - counts[[k, k]])"
     };
     let right = all(&|(both, truth, says)| both / (truth + says - both));
-    Verdict::of(right, "what is right, of all that is or was said to be of the class", hint)
+    Verdict::of(right, "right pixels, divided by all that belong to the class or are predicted as it", hint)
 }
 
 #[cfg(test)]

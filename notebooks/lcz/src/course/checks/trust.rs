@@ -1,6 +1,6 @@
 //! Exercises of notebook 06.
 
-use super::{Verdict, alike};
+use super::{Verdict, close_to};
 
 /// The largest gap between accuracy and confidence of bins (samples, confidence, accuracy), empty ones left out:
 /// the maximum calibration error.
@@ -13,7 +13,7 @@ pub fn check_worst_gap(answer: impl Fn(&[(f64, f64, f64)]) -> f64) -> Verdict {
     let close_modest = |value: f64| (answer(&modest) - value).abs() < 1e-9;
     let ece = filled.iter().map(|(n, confidence, accuracy)| n / 100.0 * (accuracy - confidence).abs()).sum();
     let hint = if close(ece) {
-        "that is the mean over samples, the expected error; the worst is asked for"
+        "that is the mean over samples, the expected error; compute the largest"
     } else if close(0.05) || close_modest(0.05) {
         "a gap of -0.3 is a gap, too: take the absolute value, .abs()"
     } else if answer(&bins).is_nan() || answer(&modest).is_nan() {
@@ -24,7 +24,7 @@ pub fn check_worst_gap(answer: impl Fn(&[(f64, f64, f64)]) -> f64) -> Verdict {
     let right = close(0.3) && close_modest(0.3) && (answer(filled) - 0.3).abs() < 1e-9;
     Verdict::of(
         right,
-        "a worst case of few samples is mostly chance: look at the counts before you worry",
+        "the largest gap of a bin with few samples is mostly chance: look at the counts",
         hint,
     )
 }
@@ -38,18 +38,18 @@ pub fn check_temperature(answer: impl Fn(&[f64], f64) -> Vec<f64>) -> Verdict {
     };
     let cases: [(&[f64], f64); 3] = [(&[0.0, 1.0, 2.0], 2.0), (&[-1.0, 3.0], 0.5), (&[1.0, 2.0], 1.0)];
     let all =
-        |f: &dyn Fn(&[f64], f64) -> Vec<f64>| cases.iter().all(|(z, t)| alike(&answer(z, *t), &f(z, *t)));
+        |f: &dyn Fn(&[f64], f64) -> Vec<f64>| cases.iter().all(|(z, t)| close_to(&answer(z, *t), &f(z, *t)));
     let hint = if all(&softmax) {
         "that multiplies by T: a temperature above 1 would sharpen. Divide"
     } else if all(&|z, t| softmax(z, 1.0).iter().map(|p| p / t).collect()) {
         "divide the logits by T, before the exponentials; probabilities must still sum to 1"
     } else if all(&|z, _| softmax(z, 1.0)) {
-        "T does not come into it yet: divide each logit by it"
+        "T is not used yet: divide each logit by it"
     } else {
-        "divide each logit by T, then the softmax as ever"
+        "divide each logit by T, then the softmax as before"
     };
     let right = all(&|z, t| softmax(z, 1.0 / t));
-    Verdict::of(right, "the order of the classes stays, so accuracy stays; only the confidence moves", hint)
+    Verdict::of(right, "the order of the classes does not change, so accuracy does not change; only the confidence does", hint)
 }
 
 /// Which of n sorted calibration scores is the conformal threshold, counted from 1: `⌈(n + 1)(1 − α)⌉`.
@@ -63,18 +63,18 @@ pub fn check_rank(answer: impl Fn(usize, f64) -> usize) -> Verdict {
     let hint = if all(&|n, alpha| up(n as f64, alpha)) {
         "the new patch counts as one of them: n + 1"
     } else if all(&|n, alpha| ((n + 1) as f64 * (1.0 - alpha) + 1e-9).floor() as usize) {
-        "rounding down promises a little too much: round up, .ceil()"
+        "rounding down gives a coverage slightly below 1 - alpha: round up, .ceil()"
     } else if all(&|n, alpha| up((n + 1) as f64, 1.0 - alpha)) {
-        "that leaves out 1 - alpha of the truths; a share of 1 - alpha is to be held"
+        "that leaves out a share of 1 - alpha of the true classes; a share of 1 - alpha is to be covered"
     } else {
-        "the formula, step by step: one more than n, as f64; the share that is to be held of it; round up; back to usize"
+        "the formula, step by step: one more than n, as f64; times the share to be covered; round up; back to usize"
     };
     let right = cases.iter().all(|&(n, alpha)| {
         let (wanted, given) = (up((n + 1) as f64, alpha), answer(n, alpha));
         // The formula as it stands in a book, rounding error included, is right.
         given == wanted || given == ((n + 1) as f64 * (1.0 - alpha)).ceil() as usize
     });
-    Verdict::of(right, "with few calibration patches the promise costs large sets", hint)
+    Verdict::of(right, "with few calibration patches the guarantee needs large sets", hint)
 }
 
 #[cfg(test)]
@@ -107,14 +107,14 @@ mod tests {
             check_temperature(|z, t| softmax(z, 1.0).iter().map(|p| p / t).collect()),
             "before the exponentials",
         );
-        hint(check_temperature(|z, _| softmax(z, 1.0)), "does not come");
+        hint(check_temperature(|z, _| softmax(z, 1.0)), "not used yet");
         hint(check_temperature(|z, _| z.to_vec()), "then the softmax");
 
         let rank = |n: f64, share: f64| (n * share).ceil() as usize;
         assert!(is_correct(&check_rank(|n, alpha| rank((n + 1) as f64, 1.0 - alpha))));
         hint(check_rank(|n, alpha| (n as f64 * (1.0 - alpha) - 1e-9).ceil() as usize), "n + 1");
         hint(check_rank(|n, alpha| ((n + 1) as f64 * (1.0 - alpha) + 1e-9).floor() as usize), "round up");
-        hint(check_rank(|n, alpha| ((n + 1) as f64 * alpha - 1e-9).ceil() as usize), "to be held");
+        hint(check_rank(|n, alpha| ((n + 1) as f64 * alpha - 1e-9).ceil() as usize), "to be covered");
         hint(check_rank(|n, _| n), "step by step");
         // What the exercise's stand-in gives.
         hint(check_rank(|_, _| 0), "step by step");

@@ -1,6 +1,6 @@
 //! Exercises of notebook 04.
 
-use super::{Verdict, alike};
+use super::{Verdict, close_to};
 use crate::{Votes, Zone};
 
 /// The distribution of a row of votes, `y_k = Y_k / M`.
@@ -8,7 +8,7 @@ pub fn check_distribution(answer: impl Fn(&[f64]) -> Vec<f64>) -> Verdict {
     let rows: [&[f64]; 3] = [&[7.0, 2.0, 1.0], &[0.0, 11.0], &[3.0, 3.0, 3.0, 2.0]];
     let by = |row: &[f64], divisor: f64| row.iter().map(|votes| votes / divisor).collect::<Vec<_>>();
     let all =
-        |divisor: &dyn Fn(&[f64]) -> f64| rows.iter().all(|row| alike(&answer(row), &by(row, divisor(row))));
+        |divisor: &dyn Fn(&[f64]) -> f64| rows.iter().all(|row| close_to(&answer(row), &by(row, divisor(row))));
     let hint = if all(&|_| 10.0) {
         "not every patch has ten votes: divide by their sum"
     } else if all(&|row| row.len() as f64) {
@@ -40,7 +40,7 @@ pub fn check_most_divided(answer: Zone, votes: &Votes) -> Verdict {
     };
     Verdict::of(
         most.is_some() && position == most,
-        "what one expert says of this zone is hardly more than an opinion",
+        "the vote of a single expert is least reliable for this zone",
         hint,
     )
 }
@@ -52,7 +52,7 @@ pub fn check_lowest_loss(answer: f64) -> Verdict {
     let rounded = |digits: i32| (entropy * 10_f64.powi(digits)).round() / 10_f64.powi(digits);
     let is_rounded = [1, 2].iter().any(|&digits| (answer - rounded(digits)).abs() < 1e-9);
     let hint = if is_rounded {
-        "that looks well, but give it with three digits or more, or let the computer work it out"
+        "that is close, but give three digits or more, or compute it"
     } else if close(-entropy) {
         "the logarithm of a share is negative: the minus before the sum makes it a loss above 0"
     } else if close(2_f64.ln()) {
@@ -60,7 +60,7 @@ pub fn check_lowest_loss(answer: f64) -> Verdict {
     } else if close(-(0.6_f64.ln())) {
         "that is the loss if 0.6 were the label's only class; the other four experts count, too"
     } else if close(0.0) {
-        "0 would need experts who all agree: predict 0.6 and 0.4 themselves and see what is left"
+        "0 is possible only if all experts agree: predict 0.6 and 0.4, and compute the loss"
     } else if close(entropy / 2_f64.ln()) {
         "that is in bits: use the natural logarithm, .ln()"
     } else {
@@ -68,7 +68,7 @@ pub fn check_lowest_loss(answer: f64) -> Verdict {
     };
     Verdict::of(
         close(entropy),
-        "no loss below the entropy of the votes: that part is not the model's fault",
+        "no loss is below the entropy of the votes: this part is not an error of the model",
         hint,
     )
 }
@@ -92,7 +92,7 @@ mod tests {
         // −(0.6 ln 0.6 + 0.4 ln 0.4), by hand.
         assert!(is_correct(&check_lowest_loss(0.6730)));
         hint(check_lowest_loss(0.5108), "other four");
-        hint(check_lowest_loss(0.0), "all agree");
+        hint(check_lowest_loss(0.0), "all experts agree");
         hint(check_lowest_loss(0.9710), "bits");
         hint(check_lowest_loss(0.67), "three digits");
         hint(check_lowest_loss(0.7), "three digits");

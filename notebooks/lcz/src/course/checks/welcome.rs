@@ -12,17 +12,17 @@ pub fn check_share_above(answer: impl Fn(&[f64], f64) -> f64) -> Verdict {
         thresholds.iter().zip(wanted).all(|(t, wanted)| (answer(&values, *t) - wanted).abs() < 1e-12)
     };
     let hint = if all([1.0, 1.0, 4.0, 0.0]) {
-        "that is the count: a share lies between 0 and 1, so divide by how many values there are"
+        "that is the count: a share lies between 0 and 1, so divide by the number of values"
     } else if all([0.0, 0.0, 1.0, 0.0]) {
-        "integers divide to an integer, and what is left is lost: make both f64 before you divide"
+        "integers divide to an integer, without the remainder: convert both to f64 before you divide"
     } else if thresholds.iter().any(|t| answer(&values, *t) > 1.0) {
         "a share lies between 0 and 1: divide the count by values.len(), both as f64"
     } else if all([0.75, 0.75, 0.0, 1.0]) {
-        "that is the share of the others; those above are asked for"
+        "that is the share of the others; count those above"
     } else if (answer(&values, 0.4) - 0.75).abs() < 1e-12 {
         "above means strictly above: > and not >="
     } else {
-        "keep the values that lie above (filter), count them (count), divide by how many there are (len)"
+        "keep the values that lie above (filter), count them (count), divide by the number of values (len)"
     };
     let right = all([0.25, 0.25, 1.0, 0.0]);
     Verdict::of(right, "an iterator chain compiles to the loop that you would write by hand", hint)
@@ -38,11 +38,11 @@ pub fn check_column_mean(answer: f64, table: &Array2<f64>) -> Verdict {
     } else if (0..table.ncols()).any(|column| close(mean(column))) {
         "that is the mean of another column: they count from 0, as in Python"
     } else if close(table.column(1).sum()) {
-        "that is the sum of the right column; the mean is asked for"
+        "that is the sum of the right column; compute the mean"
     } else if close(table.sum() / table.len() as f64) {
         "that is the mean of all bands; take a column first"
     } else {
-        "the table of NumPy and ndarray above has a line for a column; its .mean() is an Option, like .mean_axis()"
+        "the table of NumPy and ndarray above has a row for a column; its .mean() is an Option, like .mean_axis()"
     };
     Verdict::of(close(wanted), "a column is a view: nothing was copied", hint)
 }
@@ -90,7 +90,7 @@ mod tests {
         }
         hint(check_column_mean(16.5, &table), "the sum");
         hint(check_column_mean(4.75, &table), "all bands");
-        hint(check_column_mean(0.0, &table), "line for a column");
+        hint(check_column_mean(0.0, &table), "row for a column");
         // Its columns have the means 3, 5.5 and 9; its rows 4, 6 and 7.5.
         let table = array![[1.0, 2.0, 9.0], [3.0, 5.0, 10.0], [5.0, 9.5, 8.0]];
         hint(check_column_mean(3.0, &table), "another column");
