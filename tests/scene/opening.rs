@@ -1,4 +1,4 @@
-//! Scenes by one path: folders, single files, parts side by side, and what is told of files that are no bands.
+//! Scenes by one path: folders, single files, parts side by side, and what is told of files that are not bands.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -122,6 +122,17 @@ fn files_of_one_band_side_by_side_are_its_parts_and_others_are_refused() {
     assert_eq!(scene.bands().names(), ["B2"]);
     assert_whole(&scene, |_, _| false);
     assert_eq!(Scene::at(folder.path()).unwrap().bands().names(), ["B2", "B3"]);
+    // As two dates they are told to be one.
+    let labels = at("LCZ.tif");
+    part(&labels, &[""], [0, 0], half, 10.0);
+    let [left, right] = ["L_B2.tif", "R_B2.tif"].map(|name| at(name).to_str().unwrap().to_owned());
+    let out = at("out").to_str().unwrap().to_owned();
+    let labels = labels.to_str().unwrap();
+    let said = told(&[
+        "patches", "--bands", &left, "--bands", &right, "--labels", labels, "--size", "4", "--out", &out,
+    ]);
+    assert!(said.contains("it lies beside it: give the parts of one scene in one --bands"), "{said}");
+    fs::remove_file(labels).unwrap();
     // Two dates, say, in one --bands.
     part(&at("other_B2.tif"), &[""], [0, 0], half, 10.0);
     let message = refusal(Scene::open(["L_B2.tif", "other_B2.tif"].map(at)));
@@ -219,6 +230,9 @@ fn a_product_given_as_bands_is_told_to_be_a_scene() {
         refusal(Scene::open([folder.path()]))
             .contains("a folder, not a GeoTIFF; give the whole scene: --scene")
     );
+    let packed = folder.path().join("LC09_L2SP.tar.gz");
+    fs::write(&packed, b"\x1f\x8b packed").unwrap();
+    assert!(refusal(Scene::at(&packed)).contains("a compressed archive; unpack it"));
     assert_eq!(Scene::at(&product).unwrap().sensor(), Some(Sensor::Sentinel2));
 }
 
