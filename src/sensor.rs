@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Imagery;
+use crate::{Bands, Imagery};
 
 /// What the bands of a scene were seen by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,8 +121,8 @@ impl Sensor {
     }
 
     /// The first of these bands that shows something else on another sensor, and both.
-    pub fn differs(self, other: Self, imagery: &Imagery) -> Option<(String, &'static str, &'static str)> {
-        imagery.bands.names().iter().find_map(|band| {
+    pub fn differs(self, other: Self, bands: &Bands) -> Option<(String, &'static str, &'static str)> {
+        bands.names().iter().find_map(|band| {
             let (here, there) = (self.shows(band)?, other.shows(band)?);
             (here != there).then(|| (band.clone(), here, there))
         })
@@ -163,9 +163,9 @@ mod tests {
     fn a_band_of_one_name_shows_something_else_on_another_sensor() {
         let imagery = Imagery::new(8, ["B2", "B4", "B5"]).unwrap();
         let [two, eight, seven] = Sensor::ALL;
-        assert_eq!(two.differs(eight, &imagery), Some(("B5".to_owned(), "red edge", "near infrared")));
-        assert_eq!(seven.differs(two, &imagery), Some(("B2".to_owned(), "green", "blue")));
-        assert_eq!(two.differs(eight, &Imagery::new(8, ["B2", "B4", "VV"]).unwrap()), None);
+        assert_eq!(two.differs(eight, &imagery.bands), Some(("B5".to_owned(), "red edge", "near infrared")));
+        assert_eq!(seven.differs(two, &imagery.bands), Some(("B2".to_owned(), "green", "blue")));
+        assert_eq!(two.differs(eight, &Bands::named(["B2", "B4", "VV"]).unwrap()), None);
         assert_eq!(Sensor::of(&imagery), None);
         assert_eq!(Sensor::of(&imagery.clone().metres(10.0)), Some(two));
         assert_eq!(Sensor::of(&Imagery { sensor: Some(eight), ..imagery.metres(10.0) }), Some(eight));

@@ -306,10 +306,10 @@ fn warn_of_other_sensor(view: &SceneView<'_>, model: &Imagery) {
     let scene =
         Imagery { ground_sampling_distance: view.source().ground_sampling_distance(), ..view.imagery(1) };
     if let (Some(here), Some(there)) = (Sensor::of(&scene), Sensor::of(model))
-        && let Some((band, shows, learnt)) = here.differs(there, model)
+        && let Some((band, shows, known)) = here.differs(there, &model.bands)
     {
         tracing::warn!(
-            "{}: {band} of {here} is {shows}, but the model was trained on {band} of {there}, {learnt}: bands are taken by name; \
+            "{}: {band} of {here} is {shows}, but the model was trained on {band} of {there}, {known}: bands are taken by name; \
              name those that show the same with --band-names",
             view.scene().files()[0].path().display()
         );

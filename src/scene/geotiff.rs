@@ -461,6 +461,10 @@ fn not_a_tiff(path: &Path, problem: &str) -> Error {
                 "give the product's folder: --scene FOLDER, or convert it: gdal_translate IN.jp2 OUT.tif";
             Error::file(path, format!("{problem} but JPEG 2000"), advice)
         }
+        (None, Some("gz" | "tgz" | "bz2" | "xz")) => {
+            let advice = "unpack it, and give the folder of its files: --scene FOLDER";
+            Error::file(path, format!("{problem} but a compressed archive"), advice)
+        }
         (None, Some("zip" | "tar")) => Error::file(path, format!("{problem} but an archive"), scene(path)),
         (None, _) if path.is_dir() => Error::file(path, problem, scene(path)),
         _ => Error::file(path, problem, "give a GeoTIFF, or of a Sentinel-2 product the folder: --scene"),

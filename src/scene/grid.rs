@@ -109,6 +109,22 @@ impl Grid {
         Ground::at(&self.crs, centre)
     }
 
+    /// Whether another grid of such pixels shares no ground with this one.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        let (Some(here), Some(there)) = (self.transform, other.transform) else { return false };
+        let (first, last) = (
+            here.pixel(there.coordinates(0.0, 0.0)),
+            here.pixel(there.coordinates(other.rows as f64, other.columns as f64)),
+        );
+        let near = |pixels: f64, wanted: usize| (pixels.abs() - wanted as f64).abs() <= TOLERANCE;
+        let apart =
+            |a: f64, b: f64, length: usize| a.max(b) <= TOLERANCE || a.min(b) >= length as f64 - TOLERANCE;
+        self.crs == other.crs
+            && near(last.0 - first.0, other.rows)
+            && near(last.1 - first.1, other.columns)
+            && (apart(first.0, last.0, self.rows) || apart(first.1, last.1, self.columns))
+    }
+
     /// How many pixels of this grid make one of `coarse`, in each direction: 1 if the two are one
     /// grid, 2 for 10 m and 20 m bands of one scene.
     ///

@@ -91,8 +91,7 @@ impl Scene {
                 [] => "a folder without GeoTIFFs".to_owned(),
                 files => format!("none of its GeoTIFFs ({}) names a band", shown(files)),
             };
-            let advice =
-                "name the files after their bands (B2.tif, B02_10m.tif), or give them in order: --bands";
+            let advice = "name the files after their bands (B2.tif, B02_10m.tif), give one file of all bands, or --bands in order";
             return Err(Error::file(folder, problem, advice));
         }
         if !left_out.is_empty() {
@@ -183,7 +182,7 @@ pub(super) fn side_by_side(files: Vec<GeoTiff>) -> Result<Vec<Raster>> {
         rasters.push(match (whole, parts.len()) {
             (_, 1) => Raster::from(parts.remove(0)),
             (Some(Whole::Bands(names)), _) => {
-                let problem = format!("a further file of band {} is {}", names.join(", "), parts[1].path().display());
+                let problem = format!("band '{}' comes again in {}", names.join(", "), parts[1].path().display());
                 let first = parts[0].path().to_owned();
                 let mosaic = Mosaic::of(parts).map_err(|error| {
                     tracing::debug!("{error}");

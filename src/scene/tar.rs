@@ -25,8 +25,9 @@ pub(super) fn files(path: &Path) -> Result<Vec<(String, Range<u64>)>> {
         let mut header = [0; BLOCK as usize];
         let read = archive.seek(SeekFrom::Start(at)).and_then(|_| archive.read_exact(&mut header));
         read.map_err(Error::io(path))?;
+        // The archive ends with blocks of zeros.
         if header.iter().all(|&byte| byte == 0) {
-            break;
+            return Ok(files);
         }
         let size = octal(&header[124..136]).filter(|_| octal(&header[148..156]) == Some(checksum(&header)));
         let Some(size) = size else { return Err(refuse("not a tar archive, or a damaged one")) };
@@ -46,7 +47,11 @@ pub(super) fn files(path: &Path) -> Result<Vec<(String, Range<u64>)>> {
         }
         at = end.next_multiple_of(BLOCK);
     }
-    Ok(files)
+    Err(refuse(if files.len() < MOST_FILES {
+        "the archive ends early"
+    } else {
+        "an archive of too many files"
+    }))
 }
 
 /// The bytes of a small file, `most` of them at most.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tiff::TiffResult;
 use tiff::decoder::{Decoder, Limits};
-use tiff::tags::{ByteOrder, Tag};
+use tiff::tags::{ByteOrder, IfdPointer, Tag};
 
 /// Directories of a file that are looked at, at most: an image, its mask, and overviews of both.
 const MOST_DIRECTORIES: usize = 64;
@@ -132,8 +132,10 @@ fn entries<R: Read + Seek>(decoder: &mut Decoder<R>, start: u64) -> TiffResult<u
     Ok(if big { decoder.read_long8()? } else { decoder.read_short()?.into() })
 }
 
-/// For each directory after the first, what makes the decoder begin with it.
-pub(super) fn further_directories<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<Vec<Retouches>> {
+/// Where each directory after the first is, and what makes the decoder begin with it.
+pub(super) fn further_directories<R: Read + Seek>(
+    decoder: &mut Decoder<R>,
+) -> TiffResult<Vec<(IfdPointer, Retouches)>> {
     let (order, Layout { big, counter, entry, .. }) = (decoder.byte_order(), Layout::of(decoder)?);
     let mut starts = vec![decoder.ifd_pointer().map_or(0, |pointer| pointer.0)];
     while starts.len() < MOST_DIRECTORIES {
@@ -154,7 +156,8 @@ pub(super) fn further_directories<R: Read + Seek>(decoder: &mut Decoder<R>) -> T
         (ByteOrder::LittleEndian, false) => (start as u32).to_le_bytes().to_vec(),
         (ByteOrder::BigEndian, false) => (start as u32).to_be_bytes().to_vec(),
     };
-    Ok(starts[1..].iter().map(|&start| vec![(if big { 8 } else { 4 }, pointer(start))]).collect())
+    let retouch = |&start: &u64| (IfdPointer(start), vec![(if big { 8 } else { 4 }, pointer(start))]);
+    Ok(starts[1..].iter().map(retouch).collect())
 }
 
 /// Bytes of a file, read with some of them replaced.

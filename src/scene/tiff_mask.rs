@@ -39,10 +39,12 @@ impl TiffMask {
         grid: &Grid,
     ) -> Result<Option<Self>> {
         // A damaged pointer to overviews is no reason to refuse an image.
-        for pointer in further_directories(decoder).unwrap_or_default() {
-            let Ok(mut other) = bytes.decoder(pointer.clone()) else { continue };
-            if other.find_tag_unsigned::<u32>(Tag::NewSubfileType).ok().flatten() == Some(MASK) {
-                return Self::of(path, bytes, pointer, &mut other, grid).map(Some);
+        for (start, pointer) in further_directories(decoder).unwrap_or_default() {
+            let Ok(directory) = decoder.read_directory(start) else { continue };
+            let kind = decoder.read_directory_tags(&directory).find_tag_unsigned(Tag::NewSubfileType);
+            if kind.ok().flatten() == Some(MASK) {
+                let mut mask = bytes.decoder(pointer.clone()).map_err(|error| unreadable(path, &error))?;
+                return Self::of(path, bytes, pointer, &mut mask, grid).map(Some);
             }
         }
         Ok(None)

@@ -237,7 +237,7 @@ impl Frame {
         Some(Window { rows: range(0)?, columns: range(1)? })
     }
 
-    /// The sites, some of them at a time, with the extent of their windows: so many that its pixels fit into memory. Sites
+    /// The sites, some of them at a time, with the extent of their windows: as many as fit into memory. Sites
     /// come row by row, so each strip lies below the one before and shares less than a window with it.
     fn strips<'b>(
         &'b self,

@@ -5,6 +5,7 @@
 #![allow(clippy::float_cmp)]
 
 mod areas;
+mod ends;
 mod failures;
 mod ground;
 mod labelling;

@@ -118,8 +118,8 @@ fn a_mask_or_opacity_of_0_is_no_data() {
     }
     write(&at("untagged_B2.tif"), &[&value, &opacity], &[], false);
     write(&at("untagged_planes_B2.tif"), &[&value, &opacity], &[0], true);
-    write(&at("beside_B2.tif"), &[&value], &[], false);
-    let mut tiff = TiffEncoder::new(fs::File::create(at("beside_B2.tif.msk")).unwrap()).unwrap();
+    write(&at("sidecar_B2.tif"), &[&value], &[], false);
+    let mut tiff = TiffEncoder::new(fs::File::create(at("sidecar_B2.tif.msk")).unwrap()).unwrap();
     let mut tags = tiff.image_directory().unwrap();
     describe(&mut tags, &[8], &[], false);
     pixels(&mut tags, 1, &[mask(8)]);
@@ -177,11 +177,11 @@ fn a_mask_that_cannot_be_read_is_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("B2.tif");
     write(&path, &[&value], &[], false);
-    let beside = folder.path().join("B2.tif.msk");
-    fs::write(&beside, b"no mask").unwrap();
+    let sidecar = folder.path().join("B2.tif.msk");
+    fs::write(&sidecar, b"no mask").unwrap();
     let message = GeoTiff::open(&path).unwrap_err().to_string();
     assert!(message.contains("B2.tif.msk: not a TIFF file"), "{message}");
-    write(&beside, &[&value], &[], false);
+    write(&sidecar, &[&value], &[], false);
     let message = GeoTiff::open(&path).unwrap_err().to_string();
     assert!(
         message.contains("mask has 50 x 61 pixels of [16] bits") && message.contains("-dstnodata"),
