@@ -168,6 +168,8 @@ fn a_folder_of_bands_is_a_scene_without_its_labels_and_previews() {
         city.join("LCZ.tif").to_str().unwrap(),
         "--size",
         "8",
+        "--split",
+        "100/0/0",
         "--out",
         out.to_str().unwrap(),
     ]);
