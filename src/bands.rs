@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::display::metres;
 use crate::error::InputKind;
-use crate::{Error, Result};
+use crate::{Error, Result, Sensor};
 
 /// The ten Sentinel-2 bands of So2Sat LCZ42, in its order.
 const SENTINEL2: [&str; 10] = ["B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12"];
@@ -145,6 +145,9 @@ pub struct Imagery {
     pub ground_sampling_distance: Option<f64>,
     /// What a pixel's number is: `reflectance`, `digital number`, …
     pub unit: String,
+    /// The sensor, where it is stated: bands of one name show other colours on others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensor: Option<Sensor>,
 }
 
 impl Imagery {
@@ -161,7 +164,7 @@ impl Imagery {
     /// ```
     pub fn new<S: Into<String>>(patch_size: usize, bands: impl IntoIterator<Item = S>) -> Result<Self> {
         let (bands, unit) = (Bands::named(bands)?, "not stated".to_owned());
-        Ok(Self { patch_size, bands, ground_sampling_distance: None, unit })
+        Ok(Self { patch_size, bands, ground_sampling_distance: None, unit, sensor: None })
     }
 
     /// The same with pixels of this many metres on the ground.
@@ -184,6 +187,7 @@ impl Imagery {
             bands: Bands::sentinel2(),
             ground_sampling_distance: Some(10.0),
             unit: "reflectance".to_owned(),
+            sensor: None,
         }
     }
 
@@ -214,7 +218,7 @@ impl Imagery {
         }
         match (self.ground_sampling_distance, other.ground_sampling_distance) {
             (Some(trained), Some(given)) if (given / trained - 1.0).abs() > 0.05 => {
-                Some(format!("pixels of {} m, not {} m", metres(given), metres(trained)))
+                Some(format!("pixels of {}, not {}", metres(given), metres(trained)))
             }
             _ => None,
         }

@@ -11,6 +11,16 @@ use serde::{Serialize, Serializer};
 use crate::files::write_whole;
 use crate::{Error, Result};
 
+/// Metres to the centimetre: `10 m`, `6.72 m`.
+///
+/// ```
+/// assert_eq!(lcz::display::metres(6.720_84), "6.72 m");
+/// assert_eq!(lcz::display::metres(10.0), "10 m");
+/// ```
+pub fn metres(metres: f64) -> String {
+    format!("{} m", (metres * 100.0).round() / 100.0)
+}
+
 /// A share in per cent, with one decimal; a share above 0 that rounds to 0 is `<0.1 %`.
 ///
 /// ```
@@ -34,21 +44,6 @@ pub fn fixed(value: f64, decimals: usize) -> String {
         Some(zero) if zero.bytes().all(|b| matches!(b, b'0' | b'.')) => zero.to_owned(),
         _ => text,
     }
-}
-
-/// A length in metres, without its unit, with four significant digits.
-///
-/// ```
-/// use lcz::display::metres;
-/// assert_eq!([metres(10.0), metres(18.483_489_187_339_007)], ["10", "18.48"]);
-/// ```
-pub fn metres(length: f64) -> String {
-    if !length.is_finite() || length <= 0.0 {
-        return length.to_string();
-    }
-    let decimals = (3.0 - length.log10().floor()).clamp(0.0, 9.0) as usize;
-    let text = format!("{length:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// A duration: `8 s`, `2 min 5 s` or `3 h 20 min`.
@@ -418,7 +413,7 @@ pub fn grouped(count: u64) -> String {
 
 /// A text as HTML.
 pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -77,6 +77,7 @@ pub mod run;
 #[cfg(feature = "scene")]
 pub mod scene;
 pub mod scorecard;
+mod sensor;
 mod simd;
 #[cfg(feature = "scene")]
 pub mod studies;
@@ -96,3 +97,4 @@ pub use nn::{
 };
 pub use predictions::{FeatureRows, Features, Logits, Probabilities, Temperature};
 pub use progress::Progress;
+pub use sensor::Sensor;

@@ -18,6 +18,7 @@ pub use crate::metrics::{self, ClassSet, ConfusionMatrix, Scores};
 pub use crate::models::baselines::{MajorityClass, PixelGaussian};
 pub use crate::models::forest::{FeatureSet, ForestSettings, RandomForest};
 pub use crate::models::mlp::MlpSettings;
+pub use crate::models::resnet20::ResNet20Settings;
 pub use crate::models::resnet50::ResNet50Settings;
 pub use crate::models::sen2lcz::Sen2LczSettings;
 pub use crate::models::unet::UnetSettings;

@@ -837,3 +837,20 @@ fn the_commands_of_the_readme_and_the_how_to_run_one_after_the_other() {
         assert!(output.status.success(), "{name}: {}", text(&output.stderr));
     }
 }
+
+#[test]
+fn the_environment_names_the_instruction_set_and_another_word_is_refused() {
+    let devices = |set: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
+        command.args(["devices", "--json"]).env("LCZ_SIMD", set).output().expect("lcz can be run")
+    };
+    for (set, kind) in [("portable", "portable code"), ("Portable", "portable code")] {
+        let output = devices(set);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(found["devices"][0]["kind"], kind);
+    }
+    is_one_error(
+        &devices("sse9"),
+        &["LCZ_SIMD: sse9, no instruction set of this machine; choose of", "portable"],
+    );
+}

@@ -6,6 +6,7 @@
 
 use lcz::data::{Masks, Patches};
 use lcz::models::mlp::MlpSettings;
+use lcz::models::resnet20::ResNet20Settings;
 use lcz::models::resnet50::{ResNet50Settings, Variant};
 use lcz::models::sen2lcz::{Fusion, Sen2LczSettings};
 use lcz::models::unet::{Encoder, UnetSettings};
@@ -32,6 +33,7 @@ fn architectures() -> Vec<Architecture> {
     let small = |name: &str| match name {
         "sen2lcz" => vec![sen2lcz(5, 4, Fusion::Softmaxes), sen2lcz(9, 5, Fusion::Logits)],
         "mlp" => vec![Architecture::Mlp(MlpSettings { hidden: 16, dropout: 0.0 })],
+        "resnet20" => vec![Architecture::Resnet20(ResNet20Settings { width: 4 })],
         "resnet50" => vec![resnet(Variant::Course, 0), resnet(Variant::Standard, 8)],
         // Pixels have a test of their own.
         "unet" => Vec::new(),

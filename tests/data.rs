@@ -21,6 +21,7 @@ fn small() -> Imagery {
         bands: Bands::named(["B2", "B3", "B4"]).unwrap(),
         ground_sampling_distance: Some(10.0),
         unit: "reflectance".to_owned(),
+        sensor: None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use lcz::data::so2sat::So2Sat;
@@ -196,4 +197,130 @@ fn folders_and_images_that_are_not_eurosats_are_told_in_one_line() {
     fs::remove_dir(place.join("River")).unwrap();
     assert!(told().contains("no folder 'River'; EuroSAT has a folder a class: AnnualCrop, Forest"));
     assert!(EuroSat::open("no/such/folder").unwrap_err().to_string().starts_with("no/such/folder: "));
+}
+
+/// The images in a zip, under this folder, without those that `skip` names.
+fn zipped(path: &Path, holder: &str, skip: &str) {
+    let mut archive = zip::ZipWriter::new(fs::File::create(path).unwrap());
+    let methods = [zip::CompressionMethod::Deflated, zip::CompressionMethod::Stored];
+    let mut methods = methods.into_iter().cycle();
+    archive.add_directory(format!("{holder}Forest"), zip::write::SimpleFileOptions::default()).unwrap();
+    for class in fs::read_dir(jpegs()).unwrap().map(Result::unwrap) {
+        for image in fs::read_dir(class.path()).unwrap().map(Result::unwrap) {
+            let [class, image_name] =
+                [class.file_name(), image.file_name()].map(|name| name.into_string().unwrap());
+            if image_name.starts_with(skip) {
+                continue;
+            }
+            let options =
+                zip::write::SimpleFileOptions::default().compression_method(methods.next().unwrap());
+            archive.start_file(format!("{holder}{class}/{image_name}"), options).unwrap();
+            archive.write_all(&fs::read(image.path()).unwrap()).unwrap();
+        }
+    }
+    // What an archiver of macOS adds.
+    archive
+        .start_file("__MACOSX/EuroSAT/Forest/._Forest_1.jpg", zip::write::SimpleFileOptions::default())
+        .unwrap();
+    archive.finish().unwrap();
+}
+
+#[test]
+fn a_zip_is_read_as_the_folder_that_it_unpacks_to() {
+    let folder = TempDir::new().unwrap();
+    let wanted = EuroSat::open(jpegs()).unwrap();
+    let everything: Vec<usize> = (0..30).collect();
+    for (name, holder) in [("a.zip", "EuroSAT_RGB/"), ("b.zip", ""), ("c.zip", "EuroSAT/2750/")] {
+        let path = folder.path().join(name);
+        zipped(&path, holder, "none");
+        let eurosat = EuroSat::open(&path).unwrap();
+        assert_eq!((eurosat.len(), eurosat.kind(), eurosat.imagery()), (30, wanted.kind(), wanted.imagery()));
+        assert_eq!(eurosat.images(&everything).unwrap(), wanted.images(&everything).unwrap());
+        let split = eurosat.random_split(shares(34.0, 33.0, 33.0), 1).unwrap();
+        assert_eq!(split, wanted.random_split(shares(34.0, 33.0, 33.0), 1).unwrap());
+    }
+    let told = |name: &str| EuroSat::open(folder.path().join(name)).unwrap_err().to_string();
+    zipped(&folder.path().join("part.zip"), "EuroSAT/", "River");
+    assert!(told("part.zip").contains("part.zip: no folder 'River'; EuroSAT has a folder a class"));
+    let whole = fs::read(folder.path().join("a.zip")).unwrap();
+    fs::write(folder.path().join("short.zip"), &whole[..whole.len() / 2]).unwrap();
+    assert!(told("short.zip").contains("short.zip: not a zip that is complete"));
+    fs::write(folder.path().join("text.txt"), "no zip").unwrap();
+    assert!(told("text.txt").contains("give EuroSAT's folder, or get its zip again"));
+    let entries = |name: &str, entries: &[&str]| {
+        let mut archive = zip::ZipWriter::new(fs::File::create(folder.path().join(name)).unwrap());
+        for entry in entries {
+            archive.start_file(*entry, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(&vec![0; 2 << 20]).unwrap();
+        }
+        archive.finish().unwrap();
+    };
+    entries("bands.zip", &["EuroSAT_MS/Forest/Forest_1.tif"]);
+    assert!(
+        told("bands.zip")
+            .contains("GeoTIFFs, which are not read from a zip; unpack it and give the folder: unzip")
+    );
+    entries("two.zip", &["a/Forest/Forest_1.jpg", "b/Forest/Forest_2.jpg"]);
+    assert!(told("two.zip").contains("images in two places, 'a' and 'b'"));
+    // What unpacks to far more than an image has is not read to its end.
+    let classes =
+        fs::read_dir(jpegs()).unwrap().map(|class| class.unwrap().file_name().into_string().unwrap());
+    let large: Vec<String> = classes.map(|class| format!("{class}/{class}_1.jpg")).collect();
+    entries("large.zip", &large.iter().map(String::as_str).collect::<Vec<_>>());
+    let eurosat = EuroSat::open(folder.path().join("large.zip")).unwrap();
+    let refused = eurosat.images(&[3]).unwrap_err().to_string();
+    assert!(refused.contains("large.zip/Highway/Highway_1.jpg: more than 1048576 bytes"), "{refused}");
+}
+
+#[test]
+fn the_bands_of_geotiffs_are_taken_in_the_order_of_their_descriptions() {
+    let folder = TempDir::new().unwrap();
+    let grid = Grid { rows: 64, columns: 64, transform: None, crs: Crs::Unknown };
+    // B8A next to B8, as other programs order them.
+    let names = ["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12"];
+    for class in fs::read_dir(jpegs()).unwrap().map(Result::unwrap) {
+        let of_class = folder.path().join(class.file_name());
+        fs::create_dir(&of_class).unwrap();
+        let path = of_class.join(format!("{}_1.tif", class.file_name().to_str().unwrap()));
+        let mut writer = GeoTiffWriter::<u16>::create(path, &grid).unwrap().bands(&names);
+        writer.append(&(0..64 * 64 * 13).map(|k| (k % 13 * 1000) as u16).collect::<Vec<_>>()).unwrap();
+        writer.finish().unwrap();
+    }
+    let eurosat = EuroSat::open(folder.path()).unwrap();
+    let image = eurosat.images(&[4]).unwrap();
+    let wanted = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9, 1.0, 1.1, 1.2, 0.8];
+    for (band, wanted) in wanted.into_iter().enumerate() {
+        assert!((image[[0, 5, 6, band]] - wanted).abs() < 1e-6, "{band}");
+    }
+    assert_eq!(eurosat.imagery().bands.position("B8A"), Some(12));
+}
+
+#[test]
+fn the_published_zip_holds_27_000_images_of_ten_classes() {
+    let folder = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
+    let path = folder.join("eurosat/EuroSAT_RGB.zip");
+    if !path.is_file() {
+        eprintln!("skipped: no {} (set LCZ_REAL_DATA)", path.display());
+        return;
+    }
+    let eurosat = EuroSat::open(&path).unwrap();
+    assert_eq!((eurosat.len(), eurosat.kind()), (27_000, ImageKind::TrueColour));
+    let split = eurosat.random_split(shares(100.0, 0.0, 0.0), 0).unwrap();
+    assert_eq!(split.of(Part::Training).len(), 27_000);
+    // Images of each class, in the order of the classes: 3,000, but for highway, industrial, permanent crop and river
+    // (2,500) and pasture (2,000). The first and the last are read.
+    let out = TempDir::new().unwrap();
+    let lists = ["train.txt", "validation.txt", "test.txt"].map(|name| folder.join("eurosat").join(name));
+    let given = eurosat.given_split(lists).unwrap();
+    let parts = Part::ALL.map(|part| given.of(part).len());
+    assert_eq!(parts.iter().sum::<usize>(), 27_000);
+    eurosat.write(&given, out.path().join("data"), "real: EuroSAT", &mut Silent).unwrap();
+    let mut counts = [0; 10];
+    for (part, count) in Part::ALL.into_iter().zip(parts) {
+        let patches = So2Sat::open(out.path().join(format!("data/{part}.h5"))).unwrap().patches().unwrap();
+        assert_eq!(patches.len(), count);
+        patches.labels().unwrap().indices().iter().for_each(|&class| counts[class] += 1);
+    }
+    assert_eq!(counts, [3000, 3000, 3000, 2500, 2500, 2000, 2500, 3000, 2500, 3000]);
 }

@@ -651,6 +651,7 @@ fn a_map_has_its_classes_and_those_of_the_truth_in_legend_and_csv() -> Result<()
         truth: None,
         seen: Some(&seen),
         pixel_metres: Some([100.0, 100.0]),
+        pixel_area: Some(10_000.0),
         north: Some(0.0),
         notes: "synthetic".to_owned(),
     };

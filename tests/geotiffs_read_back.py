@@ -22,7 +22,10 @@ EXPECTED = {
     "turned": ((row * 7 + column * 3) % 18).astype("uint8"),
     "degrees": (row * 90 + column * 200).astype("uint16"),
     "bare": (row * 40 - column * 99).astype("int16"),
+    "own": ((row * 7 + column * 3) % 18).astype("uint8"),
 }
+# A system without EPSG code, as rasterio wrote it: its keys are copied.
+OWN = rasterio.open(Path(__file__).parent / "vectors/rasters/user_defined.tif").crs
 
 for name, expected in EXPECTED.items():
     with rasterio.open(folder / f"{name}.tif") as raster:
@@ -37,7 +40,8 @@ for name, expected in EXPECTED.items():
         }.get(name, UTM)
         assert raster.transform.almost_equals(transform, 1e-12), (name, raster.transform)
         epsg = raster.crs.to_epsg() if raster.crs else None
-        assert epsg == {"degrees": 4326, "bare": None}.get(name, 32633), (name, raster.crs)
+        assert epsg == {"degrees": 4326, "bare": None, "own": None}.get(name, 32633), (name, raster.crs)
+        assert name != "own" or (raster.crs == OWN and OWN), (name, raster.crs)
         if name == "u8":
             assert raster.nodata == 0 and raster.tags()["TIFFTAG_IMAGEDESCRIPTION"] == "zones, synthetic"
             assert [raster.colormap(1)[value][:3] for value in range(4)] == [(0, 0, 0), (145, 6, 19), (217, 8, 28), (0, 0, 0)]

@@ -1,12 +1,13 @@
 //! Weight files as Keras lays them out become networks that give what Keras gives.
 //!
-//! `vectors/resnet50.json` holds layouts and outputs; the weights, which are too many to keep, follow from their
-//! names by the formula of `vectors/make_resnet50.py`.
+//! `vectors/resnet50.json` and `resnet20.json` hold layouts and outputs; the weights, which are too many to keep, follow from
+//! their names by the formula of `vectors/named_weights.py`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hdf5::types::VarLenUnicode;
 use lcz::data::Patches;
+use lcz::models::resnet20::ResNet20Settings;
 use lcz::models::sen2lcz::Fusion;
 use lcz::models::{Architecture, Device, Model};
 use lcz::{Classes, Imagery, checkpoint};
@@ -97,31 +98,81 @@ fn largest_difference(got: &Array2<f64>, expected: &[Vec<f64>]) -> f64 {
     worst
 }
 
+/// Imports a file of these layers, and compares log-probabilities and the first features with the frozen ones.
+fn check(name: &str, [count, width]: [usize; 2], outputs: &Outputs) -> Box<dyn Model> {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join(format!("{name}.h5"));
+    write(&file, name, &outputs.layers);
+    let network = import(&file).unwrap();
+    assert_eq!(network.parameters().total, outputs.parameters);
+    assert_eq!(network.classes(), &Classes::lcz());
+
+    let pixels = uniform(&format!("{name}/x"), count * 32 * 32 * 10).map(|u| (0.5 * u + 0.5) as f32);
+    let images = Array4::from_shape_vec((count, 32, 32, 10), pixels.collect()).unwrap();
+    let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images).unwrap();
+    assert_eq!(outputs.log_p.len(), count);
+    let log_p = network.logits(&patches).unwrap().view().to_owned();
+    let features = network.features(&patches).unwrap().view().mapv(f64::from);
+    assert_eq!(features.dim(), (count, width));
+    let worst = [(&log_p, &outputs.log_p), (&features, &outputs.features)]
+        .map(|(got, expected)| largest_difference(got, expected));
+    println!("{name}: ln p at most {:.1e} from the other's, features {:.1e}", worst[0], worst[1]);
+    assert!(worst.iter().all(|worst| *worst < 1e-4), "{name}: {worst:?}");
+    network
+}
+
 #[test]
 fn resnet_50_of_keras_gives_its_log_probabilities_and_features() {
     let Frozen { patches: count, standard, course } = frozen();
-    let place = tempfile::tempdir().unwrap();
     for (name, outputs) in [("standard", standard), ("course", course)] {
-        let file = place.path().join(format!("{name}.h5"));
-        write(&file, name, &outputs.layers);
-        let network = import(&file).unwrap();
+        let network = check(name, [count, 2048], &outputs);
         let Architecture::Resnet50(settings) = network.architecture() else { panic!("{name}") };
         assert_eq!(serde_json::to_value(settings.variant).unwrap(), name);
-        assert_eq!(network.parameters().total, outputs.parameters);
-        assert_eq!(network.classes(), &Classes::lcz());
+    }
+}
 
-        let pixels = uniform(&format!("{name}/x"), count * 32 * 32 * 10).map(|u| (0.5 * u + 0.5) as f32);
-        let images = Array4::from_shape_vec((count, 32, 32, 10), pixels.collect()).unwrap();
-        let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images).unwrap();
-        assert_eq!(outputs.log_p.len(), count);
-        let log_p = network.logits(&patches).unwrap().view().to_owned();
-        let features = network.features(&patches).unwrap().view().mapv(f64::from);
-        assert_eq!(features.dim(), (count, 2048));
-        let worst = [(&log_p, &outputs.log_p), (&features, &outputs.features)]
-            .map(|(got, expected)| largest_difference(got, expected));
-        println!("{name}: ln p at most {:.1e} from Keras's, features {:.1e}", worst[0], worst[1]);
-        assert!(worst.iter().all(|worst| *worst < 1e-4), "{name}: {worst:?}");
-        std::fs::remove_file(&file).unwrap();
+#[test]
+fn resnet_20_gives_what_an_independent_pass_gives_wherever_its_shortcuts_stand() {
+    let outputs: Outputs = serde_json::from_str(include_str!("vectors/resnet20.json")).unwrap();
+    let network = check("resnet20", [outputs.log_p.len(), 32], &outputs);
+    assert!(matches!(network.architecture(), Architecture::Resnet20(ResNet20Settings { width: 2 })));
+}
+
+#[test]
+fn the_so2sat_project_s_networks_give_the_reference_outputs() {
+    let Some(data) = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from) else {
+        eprintln!("skipped: no real data (set LCZ_REAL_DATA)");
+        return;
+    };
+    let read = |file: &str, dataset: &str| {
+        let file = hdf5::File::open(data.join(file)).unwrap();
+        file.dataset(dataset).unwrap().read_dyn::<f32>().unwrap()
+    };
+    let folder = std::fs::read_dir(data.join("dlr")).unwrap();
+    let weights: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    for (sensor, pixels, bands) in [
+        ("s2", ("sen2lcz/reference_patches.h5", "sen2"), 10),
+        ("s1", ("dlr/reference_outputs_s1.h5", "sen1"), 7),
+    ] {
+        let is_its = |path: &&PathBuf| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with(&format!("{}_RESNET20", sensor.to_uppercase()))
+        };
+        let network = import(weights.iter().find(is_its).unwrap()).unwrap();
+        let images = read(pixels.0, pixels.1).into_dimensionality().unwrap();
+        assert_eq!(network.imagery().bands.len(), bands);
+        let patches = Patches::in_memory(network.imagery().clone(), Classes::lcz(), images).unwrap();
+        let expected = |part: &str| read(&format!("dlr/reference_outputs_{sensor}.h5"), part);
+        let p = network.predict(&patches).unwrap().view().mapv(|p| p as f32).into_dyn();
+        let features = network.features(&patches).unwrap().view().to_owned().into_dyn();
+        for (part, got, bound) in [("probabilities", p, 1e-5), ("features", features, 1e-3)] {
+            let worst = (&got - &expected(part)).fold(0f32, |worst, d| worst.max(d.abs()));
+            println!("{sensor}: {part} at most {worst:.1e} from the reference");
+            assert!(worst < bound, "{sensor}, {part}: {worst}");
+        }
     }
 }
 

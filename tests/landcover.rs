@@ -89,7 +89,10 @@ fn a_scene_is_cut_trained_on_and_mapped() {
 
     done(folder, &format!("{TRAIN} --run run"));
     done(folder, &format!("map run {BANDS} --scale 1e-4 --probabilities --out cover.tif"));
-    let (map, classes) = values(&folder.join("cover.tif"));
+    let (map, bands) = values(&folder.join("cover.tif"));
+    // Classes and probability: a model of pixels has no filtered map.
+    assert_eq!(bands.dim().0, 2);
+    let classes = bands.slice(ndarray::s![..1, .., ..]);
     let (band, pixels) = values(&folder.join("city/B2.tif"));
     assert_eq!((map.grid(), map.no_data()), (band.grid(), Some(0.0)));
     for (class, pixel) in classes.iter().zip(&pixels) {
@@ -97,7 +100,8 @@ fn a_scene_is_cut_trained_on_and_mapped() {
         assert!((0.0..=3.0).contains(class));
     }
     let about = map.description().unwrap();
-    assert!(about.starts_with("class numbers (1 built, 2 green, 3 water); synthetic"), "{about}");
+    let legend = "class numbers (1 built, 2 green, 3 water); probability in percent; synthetic";
+    assert!(about.starts_with(legend), "{about}");
     let [confidence, entropy, probabilities] = ["confidence", "entropy", "probabilities"]
         .map(|name| values(&folder.join(format!("cover-{name}.tif"))).1);
     assert_eq!(probabilities.dim().0, 3);

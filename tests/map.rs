@@ -190,7 +190,26 @@ fn each_window_has_the_probabilities_that_predict_gives_it() {
     assert_eq!((map[0], map[3]), scene.coordinates(13.0, 13.0));
     assert_eq!((map[1], map[5]), (70.0, -70.0));
     let says = GeoTiff::open(&out).unwrap().description().unwrap().to_owned();
-    assert!(says.starts_with("class numbers; synthetic"), "{says}");
+    assert!(
+        says.starts_with(
+            "class numbers, smoothed by a Gaussian in the second band; probability in percent; synthetic"
+        ),
+        "{says}"
+    );
+    // The LCZ Generator's bands, by name; percent of the confidence.
+    let names: Vec<_> =
+        GeoTiff::open(&out).unwrap().tags().iter().map(|tags| tags.name.clone().unwrap()).collect();
+    assert_eq!(names, ["lcz", "lczFilter", "probability"]);
+    for (percent, p) in zones.index_axis(ndarray::Axis(0), 2).iter().zip(&confidence) {
+        assert_eq!(*percent, if p.is_nan() { 0.0 } else { (100.0 * p).round() });
+    }
+    let [auxiliary, style] =
+        ["tif.aux.xml", "qml"].map(|end| fs::read_to_string(out.with_extension(end)).unwrap());
+    assert!(auxiliary.contains("<Category>6 open low-rise</Category>"), "{auxiliary}");
+    assert!(
+        style.contains("<paletteEntry value=\"6\" color=\"#ff985e\" label=\"6 open low-rise\""),
+        "{style}"
+    );
     let figure = fs::read_to_string(place.join("city.csv")).unwrap();
     assert!(figure.contains("# data: synthetic"), "{figure}");
 }
@@ -279,6 +298,7 @@ fn small_run(folder: &Path) -> String {
         bands: Bands::named(["B1", "B2"]).unwrap(),
         ground_sampling_distance: Some(100.0),
         unit: "digital number".to_owned(),
+        sensor: None,
     };
     let run = folder.join("run");
     Run::create(&run, |run| {
@@ -422,7 +442,7 @@ fn a_map_against_itself_is_all_right() {
         let of = |name: &str| fs::read(place.join(format!("{name}{ending}"))).unwrap();
         assert!(of("first") == of("second"), "{ending}");
     };
-    [".tif", "-filtered.tif", "-confidence.tif", "-entropy.tif"].into_iter().for_each(same);
+    [".tif", ".tif.aux.xml", ".qml", "-confidence.tif", "-entropy.tif"].into_iter().for_each(same);
     // The truth of the generator is read, too; random weights know nothing of it.
     let (lcz_tif, out) = (text(&place.join("scene/LCZ.tif")), text(&place.join("third.tif")));
     let told =

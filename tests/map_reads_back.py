@@ -11,19 +11,21 @@ import rasterio
 
 folder = Path(sys.argv[1])
 scene = rasterio.open(folder / "scene/B2.tif")
-zones, filtered, confidence, entropy, p = (
-    rasterio.open(folder / f"city{name}.tif") for name in ("", "-filtered", "-confidence", "-entropy", "-probabilities")
+zones, confidence, entropy, p = (
+    rasterio.open(folder / f"city{name}.tif") for name in ("", "-confidence", "-entropy", "-probabilities")
 )
-for raster in (zones, filtered, confidence, entropy, p):
+for raster in (zones, confidence, entropy, p):
     assert raster.crs == scene.crs and raster.crs.to_epsg(), raster.name
     assert raster.shape == (12, 17) and raster.compression.value == "DEFLATE", raster.name
     # Windows of 32 pixels every 7: the middle 7 of each, 13 in from the scene's corner.
     assert raster.transform == scene.transform @ rasterio.Affine.translation(13, 13) @ rasterio.Affine.scale(7), raster.transform
     assert raster.bounds.left == scene.bounds.left + 130 and raster.bounds.top == scene.bounds.top - 130, raster.bounds
     assert "synthetic" in raster.tags()["TIFFTAG_IMAGEDESCRIPTION"], raster.tags()
-for raster in (zones, filtered):
-    assert raster.dtypes == ("uint8",) and raster.nodata == 0
-    table = raster.colormap(1)
+assert zones.dtypes == ("uint8",) * 3 and zones.nodata == 0 and zones.is_tiled
+assert zones.descriptions == ("lcz", "lczFilter", "probability"), zones.descriptions
+for band in (1, 2):
+    # From .aux.xml.
+    table = zones.colormap(band)
     colours = ["910613", "D9081C", "FF0A22", "C54F1E", "FF6628", "FF985E", "FDED3F", "BBBBBB", "FFCBAB", "565656"]
     colours += ["006A18", "00A926", "628432", "B5DA7F", "000000", "FCF7B1", "656BFA"]
     assert ["%02X%02X%02X" % table[number][:3] for number in range(1, 18)] == colours
@@ -35,6 +37,8 @@ for raster in (confidence, entropy, p):
     assert set(raster.dtypes) == {"float32"} and np.isnan(raster.nodata)
     assert (np.isnan(raster.read(1)) == classes.mask).all()
 known = ~classes.mask
+assert (zones.read(3)[known] == np.round(100 * confidence.read(1)[known])).all()
+assert ((zones.read(2) == 0) == classes.mask).all()
 np.testing.assert_allclose(probabilities.sum(0)[known], 1, atol=1e-5)
 assert (probabilities.argmax(0)[known] + 1 == classes[known]).all()
 np.testing.assert_allclose(confidence.read(1)[known], probabilities.max(0)[known], atol=1e-6)

@@ -43,6 +43,7 @@ CASES = [
      "training.optimizer=adam", "training.crops=0.5", "training.class_weights=balanced", "training.batch_size=24"]),
     ("mlp", "mlp", 30, ["training.optimizer=sgd", "training.clip_norm=1.0", "training.weight_decay=0.01",
      "training.learning_rate=0.01"]),
+    ("resnet20", "resnet20", 3, ["model.width=4"]),
     ("resnet50", "resnet50", 3, ["model.width=8", "data.labels=posterior", "training.label_smoothing=0.1"]),
     ("resnet50 course", "resnet50", 3, ["model.width=8", "model.variant=course", "model.head=16"]),
     ("unet plain", "unet", 3, {"encoder": "plain", "width": "0.125", "depth": "3"}),

@@ -98,6 +98,28 @@ fn a_class_name_in_quotes_may_hold_a_comma() {
 }
 
 #[test]
+fn probabilities_of_zero_and_rounded_ones_are_counted_and_told() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("p.csv");
+    let text = "label,p_a,p_b,p_c\na,0.333,0.333,0.333\nb,1,0,0\nc,0.25,0.25,0.5\nb,0.1,0.8,0.1\n";
+    fs::write(&path, text).unwrap();
+    let output = lcz(&["score", path.to_str().unwrap()]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    assert!(
+        told.contains("1 of 4 samples give their class probability 0: counted as 36.04 nats each"),
+        "{told}"
+    );
+    assert!(
+        told.contains("1 of 4 rows of probabilities miss 1 by rounding, and are rescaled to 1"),
+        "{told}"
+    );
+    let loss = value(&scored(&path, 15), Measure::CrossEntropy);
+    let wanted = (3f64.ln() - f64::EPSILON.ln() + 2f64.ln() - 0.8f64.ln()) / 4.0;
+    assert_near(loss, wanted, 1e-9);
+}
+
+#[test]
 fn a_bad_file_is_refused_on_one_line_that_names_it_and_the_line_and_the_fix() {
     let bad = [
         ("", "p.csv: an empty file; write true,pred"),

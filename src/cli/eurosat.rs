@@ -9,7 +9,7 @@ use serde_json::json;
 use super::options::{Context, Output, Provenance, Split};
 use super::output;
 
-/// Convert EuroSAT's folders of images to a data set
+/// Convert EuroSAT's images to a data set
 ///
 /// JPEGs give B4, B3 and B2 as bytes, GeoTIFFs 13 bands of reflectance. Neighbouring images touch each other on the ground, so
 /// that a random split gives higher scores than a test in other places.
@@ -19,14 +19,14 @@ use super::output;
 #[command(
     name = "eurosat",
     after_help = "Examples:
-  lcz eurosat EuroSAT/2750 --out data/eurosat
+  lcz eurosat EuroSAT_RGB.zip --out data/eurosat
   lcz eurosat EuroSATallBands --out data/eurosat \\
       --lists train.txt val.txt test.txt
   lcz train resnet50 --data data/eurosat --run runs/eurosat --augment \\
       --set training.crops=0.25"
 )]
 pub struct EuroSatFolder {
-    /// Folder with one folder per class, or its parent
+    /// Folder with one folder per class, or its parent, or the zip of the JPEGs
     folder: PathBuf,
 
     #[command(flatten)]

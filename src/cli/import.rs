@@ -13,8 +13,8 @@ use super::output;
 
 /// Import weights trained with Keras
 ///
-/// Makes a run of a Keras weight file of Sen2LCZ (any depth and width) or of ResNet-50 (that of
-/// keras.applications or the course's), of any number of bands and classes.
+/// Makes a run of a Keras weight file of Sen2LCZ (any depth and width), of the So2Sat project's own ResNet-20 (Sentinel-2 or
+/// Sentinel-1), or of ResNet-50 (that of keras.applications or the course's), of any number of bands and classes.
 #[derive(Debug, Args)]
 #[command(
     alias = "import-keras",
@@ -24,6 +24,7 @@ model.save_weights('name.h5').
 
 Examples:
   lcz import sen2lcz.hdf5 --run runs/imported
+  lcz import S2_RESNET20_BS16_LR2e-4.h5 --run runs/so2sat
   lcz import resnet50.h5 --run runs/resnet50
   lcz import model_softmax.hdf5 --run runs/logits --fusion logits"
 )]

@@ -1,34 +1,36 @@
-//! `lcz info`: what a data set or a Sentinel-2 product holds, before anything is trained on it.
+//! `lcz info`: what a data set or a scene holds, before anything is trained on it.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lcz::data::so2sat::{self, So2Sat};
 use lcz::data::{BandStatistics, ClassCount, Patches, Summary};
-use lcz::display::percent;
+use lcz::display::{metres, percent};
 use lcz::figures::{self, Caption, Composite, Source};
-use lcz::scene::{CloudFilter, Product, ProductShares};
+use lcz::scene::{CloudFilter, Landsat, Product, ProductShares, Scene};
 use lcz::{Bands, Progress};
 use serde::Serialize;
 
 use super::options::{Context, FigureFolder, Provenance};
-use super::output::{self, Table};
+use super::output::{self, Table, number};
 
-/// Describe a data set or a Sentinel-2 product
+/// Describe a data set or a scene
 ///
 /// Labels, masks and votes are read and checked; all pixels only with --statistics. --figures draws five patches of
 /// each class as FILE-gallery or FILE-NAME-gallery: in true colour, radar in false colour.
 ///
-/// Of a Sentinel-2 product (.SAFE folder or zip, L1C or L2A) the XML is read, and the scene classes of L2A.
+/// Of a Sentinel-2 product (.SAFE folder or zip, L1C or L2A) the XML is read, and the scene classes of L2A. Of any other
+/// scene that --scene of `lcz map` takes, all pixels are read: the share without data is shown for each band.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lcz info data/training.h5
   lcz info data --statistics
   lcz info S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_....SAFE
+  lcz info LC09_L2SP_193027_20230715_20230717_02_T1.tar
   lcz info data/training.h5 --dataset sen1 --figures figures
   lcz info data/testing.h5 --json | jq '.files[0].patches'")]
 pub struct Info {
-    /// HDF5 file, folder of a data set, or Sentinel-2 product
+    /// HDF5 file, folder of a data set, or scene
     file: PathBuf,
 
     /// Mean and standard deviation of each band, from all pixels
@@ -66,6 +68,9 @@ impl Info {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         if Product::is_at(&self.file) {
             return describe(&Product::open(&self.file)?, cx);
+        }
+        if is_scene(&self.file) {
+            return describe_scene(&Scene::at(&self.file)?, cx);
         }
         let files = so2sat::files(&self.file)?;
         let reports =
@@ -163,6 +168,58 @@ fn describe(product: &Product, cx: &Context) -> anyhow::Result<()> {
     Ok(table.print()?)
 }
 
+/// Whether this is a scene other than a Sentinel-2 product: a Landsat product, a GeoTIFF, or a folder of GeoTIFFs without HDF5.
+fn is_scene(path: &Path) -> bool {
+    let ends = |path: &Path, endings: [&str; 2]| {
+        path.extension().is_some_and(|of| endings.iter().any(|ending| of.eq_ignore_ascii_case(ending)))
+    };
+    let is_tiff = |path: &Path| ends(path, ["tif", "tiff"]);
+    let inner: Vec<PathBuf> =
+        path.read_dir().into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let has_tiffs =
+        inner.iter().any(|path| is_tiff(path)) && !inner.iter().any(|path| ends(path, ["h5", "hdf5"]));
+    Landsat::is_at(path) || is_tiff(path) || has_tiffs
+}
+
+fn describe_scene(scene: &Scene, cx: &Context) -> anyhow::Result<()> {
+    let summary = scene.summary(&CloudFilter::default())?;
+    if cx.json {
+        return output::json(&summary);
+    }
+    output::line(&summary.name)?;
+    if let Some(sensor) = summary.sensor {
+        output::line(format!("  sensor      {sensor}"))?;
+    }
+    output::line(format!("  system      {}", summary.crs))?;
+    output::line(format!("  unit        {}", summary.unit))?;
+    if let Some(share) = summary.clouds {
+        output::line(format!(
+            "  clouds      {} of the pixels with data, with their shadows",
+            percent(share)
+        ))?;
+    }
+    output::line(format!("  provenance  {}\n", summary.provenance))?;
+    let mut table =
+        Table::new(["band", "metres", "size", "scale", "offset", "no data is", "without data", "file"]);
+    for band in summary.bands {
+        let [rows, columns] = band.size;
+        let value = band.no_data.map(|value| value.to_string());
+        let mask = band.masked.then(|| "masked".to_owned());
+        let no_data: Vec<String> = value.into_iter().chain(mask).collect();
+        table.row([
+            band.name,
+            number(band.metres, 2),
+            format!("{rows} x {columns}"),
+            band.scale.to_string(),
+            band.offset.to_string(),
+            if no_data.is_empty() { "not stated".to_owned() } else { no_data.join(", ") },
+            percent(band.without_data),
+            band.file,
+        ]);
+    }
+    Ok(table.print()?)
+}
+
 /// Five patches per class.
 fn gallery(patches: &Patches) -> lcz::Result<figures::Figure> {
     let bands = &patches.imagery().bands;
@@ -177,7 +234,7 @@ fn gallery(patches: &Patches) -> lcz::Result<figures::Figure> {
 impl Report {
     fn print(&self) -> anyhow::Result<()> {
         let Summary { imagery, .. } = &self.summary;
-        let pixel = imagery.ground_sampling_distance.map_or("? m".to_owned(), |metres| format!("{metres} m"));
+        let pixel = imagery.ground_sampling_distance.map_or("? m".to_owned(), metres);
         output::line(&self.summary.name)?;
         output::line(format!(
             "  patches     {} of {1} x {1} pixels ({pixel}, {2})",

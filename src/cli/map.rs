@@ -18,14 +18,17 @@ use super::output::{self, Table, number};
 /// in any band has no class. A model of pixels (a U-Net) classifies every pixel: tiles overlap, and a pixel's probabilities
 /// are their weighted mean, so that no seam shows.
 ///
-/// --scene takes a Sentinel-2 product as downloaded, L1C or L2A: scale, offset and no data are those of its XML. Several
-/// products of one tile are seasons: the map is of the mean of their probabilities. Where scene classes are known (an L2A
-/// product, or --scl), the share under clouds is reported, and --mask-clouds leaves it without a class; of several dates
-/// those with a clear sky count.
+/// --scene takes a Sentinel-2 product (L1C, L2A) or a Landsat Collection 2 Level 2 product as downloaded: scale, offset and no
+/// data are those of its metadata. It also takes a folder of GeoTIFFs, named after their bands, or a GeoTIFF of all bands.
+/// Several scenes of one place are seasons: the map is of the mean of their probabilities. Where clouds are known (L2A,
+/// Landsat, --scl), the share under them is reported, and --mask-clouds leaves it without a class; of several dates those with
+/// a clear sky count.
 ///
-/// OUT.tif gets the classes (1-17 with the zones' colours, or 1, 2, ... for other classes; 0 = no data). Next to it:
-/// OUT-filtered.tif, the same smoothed by a Gaussian of one width for all classes; OUT-confidence.tif and OUT-entropy.tif,
-/// how certain the model is (no data: NaN; entropy in nats); OUT.png, OUT.svg and OUT.csv, the map as a figure.
+/// OUT.tif gets three bands of bytes (0 = no data) as the LCZ Generator's maps: lcz, the classes (1-17, or 1, 2, ... for other
+/// classes, then called class); lczFilter, the same smoothed by a Gaussian whose width depends on the zone (Demuzere et al.
+/// 2020); probability, the highest one in percent. Next to it: OUT.tif.aux.xml and OUT.qml, names and colours of the classes for
+/// GDAL and QGIS; OUT-confidence.tif and OUT-entropy.tif, how certain the model is (no data: NaN; entropy in nats); OUT.png,
+/// OUT.svg and OUT.csv, the map as a figure.
 ///
 /// The model's bands are taken by name, in any order, with commas or spaces between the files. A scene whose pixels are
 /// larger or smaller than those that the model was trained on is resampled first. --labels compares the map with the
@@ -38,6 +41,7 @@ use super::output::{self, Table, number};
       --out city.tif
   lcz map runs/first --scene spring.SAFE --scene summer.zip --mask-clouds \\
       --out city.tif
+  lcz map runs/first --scene city --out city.tif
   lcz map runs/first --bands city/B*.tif --out city.tif
   lcz map runs/first --bands city/B*.tif --stride 10px \\
       --probabilities --out city.tif
@@ -63,8 +67,8 @@ pub struct Map {
     #[arg(long, default_value = "auto", value_parser = ["auto", "none"])]
     resample: String,
 
-    /// Standard deviation of the Gaussian of OUT-filtered.tif, in metres or pixels of the map [default: 100m, or 1px for
-    /// a model of pixels]
+    /// One standard deviation for the Gaussians of lczFilter, in metres or pixels of the map [default: by zone, 25m to
+    /// 250m; no filter for a model of pixels]
     #[arg(long, value_name = "100m|1px")]
     sigma: Option<String>,
 
@@ -152,7 +156,7 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
         table.row([class.name.clone(), class.pixels.to_string(), percent(class.share), area]);
     }
     table.print()?;
-    let (Some(map), Some(filtered)) = (&report.truth, &report.filtered_truth) else { return Ok(()) };
+    let Some(map) = &report.truth else { return Ok(()) };
     if let Some(polygons) = report.labels.as_ref().and_then(|labels| labels.polygons.as_ref()) {
         output::line(format!("\n{polygons}"))?;
     }
@@ -161,8 +165,9 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
         map.pixels, map.without_class
     ))?;
     let mut table = Table::new(["compared with the reference", "OA", "OA_u", "OA_bu", "kappa", "macro F1"]);
-    for (name, scores) in [("map", map), ("filtered map", filtered)] {
-        table.row(row(name, scores));
+    table.row(row("map", map));
+    if let Some(filtered) = &report.filtered_truth {
+        table.row(row("filtered map", filtered));
     }
     table.print()?;
     output::line("")?;

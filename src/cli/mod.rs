@@ -3,6 +3,8 @@
 //!
 //! A verb is a `clap::Args` struct with `run(self, context)`: it is named three times below.
 
+mod areas;
+mod assess;
 mod bench;
 mod devices;
 mod eurosat;
@@ -74,6 +76,7 @@ verbs! {
     Votes(votes::Votes),
     Patches(patches::Patches),
     Rasterise(rasterise::Rasterise),
+    Areas(areas::Areas),
     Eurosat(eurosat::EuroSatFolder),
     Train(train::Train),
     Import(import::Import),
@@ -83,6 +86,7 @@ verbs! {
     Predict(predict::Predict),
     Score(score::Score),
     Map(map::Map),
+    Assess(assess::Assess),
     Reproduce(reproduce::Reproduce),
     Verify(verify::Verify),
     Bench(bench::Bench),
@@ -93,10 +97,10 @@ verbs! {
 
 /// The verbs, as help groups them.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Data", &["synth", "info", "votes", "patches", "rasterise", "eurosat"]),
+    ("Data", &["synth", "info", "votes", "patches", "rasterise", "areas", "eurosat"]),
     ("Train", &["train", "import", "features"]),
     ("Evaluate", &["evaluate", "temp-scale", "predict", "score"]),
-    ("Map", &["map"]),
+    ("Map", &["map", "assess"]),
     ("Studies", &["reproduce", "verify"]),
     ("Tools", &["bench", "devices", "completions", "man", "help"]),
 ];
@@ -182,6 +186,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         use Verb::{Devices, Eurosat, Info, Map, Patches, Rasterise, Reproduce, Score, Synth, Train, Votes};
         let Common { device, json, threads, .. } = self.common;
+        lcz::models::check_instruction_set()?;
         if let Some(threads) = threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()?;
         }

@@ -8,9 +8,9 @@ use clap::{ArgAction, Args};
 use lcz::data::{So2Sat, check_reflectance};
 use lcz::models::Device;
 use lcz::run::{LabelKind, Run};
-use lcz::scene::{CloudFilter, Codes, GeoBox, GeoTiff, LabelRaster, Labelling, Product, Radiometry, Scene};
+use lcz::scene::{CloudFilter, Codes, GeoBox, GeoTiff, LabelRaster, Labelling, Radiometry, Scene};
 use lcz::scorecard::ScorecardSettings;
-use lcz::{Bands, Classes, Progress};
+use lcz::{Bands, Classes, Progress, Sensor};
 
 use super::progress::Terminal;
 
@@ -243,11 +243,12 @@ pub struct SceneOptions {
     #[arg(long, value_name = "A.tif,...", required_unless_present = "scene")]
     pub bands: Vec<String>,
 
-    /// Sentinel-2 product as downloaded: .SAFE folder or zip, L1C or L2A; repeated for each further date
+    /// Scene: Sentinel-2 product (.SAFE folder, zip), Landsat Level 2 (folder, tar), folder of GeoTIFFs, or one GeoTIFF of all
+    /// bands; repeated for each further date
     #[arg(long, value_name = "PATH", conflicts_with = "bands")]
     pub scene: Vec<PathBuf>,
 
-    /// Names of the bands, separated by commas; of a product, the bands to take [default: from the files]
+    /// Names of the bands, separated by commas; of a scene that has them, the bands to take [default: from the files]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     band_names: Option<Vec<String>>,
 
@@ -289,23 +290,25 @@ impl SceneOptions {
         Radiometry { scale: self.scale, offset: self.offset, unit: self.unit.clone(), no_data: self.nodata }
     }
 
-    /// The products given, and their bands: those of --band-names, else `bands`, else all.
-    fn products(&self, bands: Option<&Bands>) -> lcz::Result<Vec<Scene>> {
+    /// The scenes given, and their bands: those of --band-names, else of a Sentinel-2 product `bands`, else all.
+    fn scenes(&self, bands: Option<&Bands>) -> lcz::Result<Vec<Scene>> {
         let named = self.band_names.clone().map(Bands::named).transpose()?;
         let scene = |path: &PathBuf| {
-            let scene = Product::open(path)?.scene()?;
-            match named.as_ref().or(bands) {
-                Some(bands) => scene.only(bands),
-                None => Ok(scene),
+            let scene = Scene::at(path)?;
+            let of_sentinel2 = scene.is_product() && scene.sensor() == Some(Sensor::Sentinel2);
+            match (&named, bands) {
+                (Some(names), _) => scene.only_or_named(names.clone()),
+                (None, Some(bands)) if of_sentinel2 => scene.only(bands),
+                _ => Ok(scene),
             }
         };
         self.scene.iter().map(scene).collect()
     }
 
-    /// A scene for each product, of which these bands are taken unless others are named, or for each of --bands; with
+    /// A scene for each --scene, of a Sentinel-2 product these bands unless others are named, or for each of --bands; with
     /// the scene classes.
     pub fn dates(&self, bands: Option<&Bands>, clouds: &CloudOptions) -> anyhow::Result<Vec<Scene>> {
-        let mut dates = self.products(bands)?;
+        let mut dates = self.scenes(bands)?;
         for files in &self.bands {
             dates.push(self.open([files])?);
         }
@@ -314,7 +317,7 @@ impl SceneOptions {
 
     /// As [`dates`](Self::dates), but all --bands are of one date.
     pub fn seasons(&self, clouds: &CloudOptions) -> anyhow::Result<Vec<Scene>> {
-        let mut dates = self.products(None)?;
+        let mut dates = self.scenes(None)?;
         if dates.is_empty() {
             dates.push(self.open(&self.bands)?);
         }
@@ -330,7 +333,7 @@ impl SceneOptions {
 /// Which pixels clouds hide.
 #[derive(Debug, Args)]
 pub struct CloudOptions {
-    /// Sentinel-2's scene classes, which show clouds; once for each date [default: those of an L2A product]
+    /// Sentinel-2's scene classes, which show clouds; once for each date [default: those of the product or folder]
     #[arg(long, value_name = "SCL.tif")]
     scl: Vec<PathBuf>,
 
@@ -387,7 +390,7 @@ pub struct LabelOptions {
     #[command(flatten)]
     labels: Labels,
 
-    /// Layer of a GeoPackage [default: its only one]
+    /// Layer of a GeoPackage, or band of a GeoTIFF by description or number [default: its only one]
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
 

@@ -1,4 +1,4 @@
-//! `lcz patches`: cut patches from GeoTIFF bands or Sentinel-2 products, with a class each or a class per pixel.
+//! `lcz patches`: cut patches from scenes, with a class each or a class per pixel.
 
 use std::path::Path;
 
@@ -23,14 +23,16 @@ use super::output::{self, Table};
 /// go to training, validation or testing as a whole and become `group`. Tiles without any label are left out. OUT
 /// then gets scene.png, scene.svg and scene.csv, how the scene was cut, instead of testing.tif.
 ///
-/// --scene takes Sentinel-2 products as downloaded, L1C or L2A: scale, offset, no data and date are those of their XML.
-/// Their bands are So2Sat's ten, without B1, B9 and B10; --band-names takes others, such as B1,B2,B9.
+/// --scene takes Sentinel-2 products (L1C, L2A) and Landsat Collection 2 Level 2 products as downloaded: scale, offset and no
+/// data are those of their metadata. Sentinel-2's bands are So2Sat's ten, without B1, B9 and B10; --band-names takes others,
+/// such as B1,B2,B9. It also takes a folder of GeoTIFFs, named after their bands, or a GeoTIFF of all bands.
 ///
-/// Patches that hold a pixel without data are left out, and, where scene classes are known (--scl, or an L2A product),
-/// those with too much cloud and shadow.
+/// Patches that hold a pixel without data are left out, and, where clouds are known (--scl, L2A, Landsat), those with too much
+/// cloud and shadow.
 ///
 /// Bands share one grid; coarser ones may be whole multiples of the finest (Sentinel-2's 20 m and
-/// 60 m bands next to its 10 m ones) and are upsampled by nearest neighbour. --bands and --scene are repeated for each further date.
+/// 60 m bands next to its 10 m ones) and are upsampled by nearest neighbour. Pixels that are not square on the ground (10 x 20 m,
+/// or degrees) are resampled to their shorter side. --bands and --scene are repeated for each further date.
 ///
 /// Labels are a raster, or the polygons of a shapefile, GeoPackage, KML, KMZ or GeoJSON: a pixel has the class of the polygon
 /// that contains its centre (of the later one where several do). Labels on another coordinate system than the
@@ -99,6 +101,7 @@ impl Patches {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let bands = Bands::sentinel2();
         let dates = self.scene.dates(Some(&bands), &self.clouds)?;
+        let dates = dates.into_iter().map(Scene::with_square_pixels).collect::<lcz::Result<Vec<_>>>()?;
         let (cutting, out) = (self.cutting()?, &self.out.out);
         let labels = self.labels.open(&dates, &mut cx.progress)?;
         let mut draw = |plan: &Plan<'_>, folder: &Path| {
@@ -179,6 +182,9 @@ fn print(report: &CutReport) -> anyhow::Result<()> {
         report.bands,
         report.unit
     ))?;
+    if let Some([across, down]) = report.resampled_from {
+        output::line(format!("bands resampled from pixels of {across:.2} x {down:.2} m"))?;
+    }
     let mut conversions: Vec<&String> =
         report.dates.iter().filter_map(|date| date.conversion.as_ref()).collect();
     conversions.dedup();

@@ -8,7 +8,7 @@ use lcz::studies::{
 };
 use lcz::uncertainty::Acquisition;
 
-use super::options::{Context, Data, Epochs, Output, Seed, Settings, SyntheticPatches};
+use super::options::{Context, Data, Epochs, IgnoreRadiometry, Output, Seed, Settings, SyntheticPatches};
 use super::output;
 
 /// Reproduce a study from a paper
@@ -72,6 +72,9 @@ struct Shared {
     /// Only write tables and figures from the stored runs; nothing is trained
     #[arg(long, alias = "redraw")]
     collect: bool,
+
+    #[command(flatten)]
+    guard: IgnoreRadiometry,
 }
 
 /// The options of studies of patches.
@@ -114,6 +117,9 @@ impl Shared {
     /// Runs the study. `given`: whether the command line has settings, which are then compared with those of the
     /// folder where it is only collected.
     fn run<S: Study>(self, study: &S, given: bool, cx: &mut Context) -> anyhow::Result<()> {
+        if let Some(data) = self.data.data.as_deref().filter(|_| !self.collect) {
+            self.guard.check(data, "training.h5", None)?;
+        }
         let context = StudyContext { data: self.data.data.as_deref(), out: &self.out.out, device: cx.device };
         let part = match self.shard {
             Some(shard) => StudyPart::Runs(shard),

@@ -5,7 +5,7 @@ use lcz::calibration::Bound;
 use lcz::run;
 use lcz::run::Procedure;
 
-use super::options::{Context, RunAndData, Target};
+use super::options::{Context, IgnoreRadiometry, RunAndData, Target};
 use super::output;
 
 /// Fit the temperature of a run
@@ -38,11 +38,15 @@ pub struct TempScale {
     /// Keep the temperature even if it is at a bound of the search
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    guard: IgnoreRadiometry,
 }
 
 impl TempScale {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let (run, data) = self.on.open()?;
+        self.guard.check(&data, "validation.h5", Some(&run))?;
         let exact = self.procedure == "exact";
         let procedure = if exact { Procedure::Exact } else { Procedure::LdlPaper };
         let fit = run::temp_scale(

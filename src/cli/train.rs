@@ -37,6 +37,7 @@ pub const SETTINGS: &str = "Settings, with their defaults:
   training.checkpoint_seconds=300.0
   model.fusion=softmaxes            (of sen2lcz; or logits)
   model.depth=17  model.width=16    (of sen2lcz)
+  model.width=16                    (of resnet20)
   model.dropout=0.2                 (of mlp with model.hidden=128)
   model.variant=standard            (of resnet50; or course) with
                                     model.width=64, model.head=0

@@ -144,6 +144,7 @@ impl EoPatch {
             bands: self.bands.clone(),
             ground_sampling_distance: Some(10.0),
             unit: "reflectance".to_owned(),
+            sensor: None,
         }
     }
 

@@ -15,8 +15,9 @@ pub(crate) const REFLECTANCE: &str = "reflectance";
 const HIGHEST: f32 = 3.0;
 /// No band of a real scene stays below this.
 const LOWEST: f32 = 0.002;
-/// Sentinel-2's and Landsat's offset: if it is not subtracted, no pixel is darker.
-const OFFSET: f32 = 0.1;
+/// The offsets of products in use, the largest first: Landsat's of Level 2, and Sentinel-2's and Landsat's of Level 1. If one
+/// is not applied, no pixel is darker.
+const OFFSETS: [f32; 2] = [-0.2, -0.1];
 /// The largest share of a band's pixels that may lie below 0.
 const NEGATIVE: f64 = 0.02;
 /// Fewer pixels say nothing of their darkest thousandth.
@@ -40,17 +41,17 @@ enum Fault {
     DigitalNumbers(f32, String),
     /// All values are below the number.
     ScaledTwice(f32),
-    /// The darkest thousandth of every band is this bright at least.
-    OffsetNotSubtracted(f32),
+    /// The darkest thousandth of every band is this bright at least, as if this offset were not applied.
+    OffsetNotSubtracted(f32, f64),
     /// This share of the band's pixels is below 0.
     OffsetSubtractedTwice(f64, String),
 }
 
 /// Where values come from: what fixes them differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Origin {
-    /// Files of a scene.
-    Scene,
+    /// Files of a scene, which may state an offset.
+    Scene(Option<f64>),
     /// A file of patches.
     Patches,
 }
@@ -105,7 +106,8 @@ impl PixelSample {
         }
         let dark = bands().map(|(_, band)| at(band, 0.001)).fold(f32::INFINITY, f32::min);
         let many = bands().all(|(_, band)| band.len() >= LEAST);
-        (many && dark >= OFFSET - 1e-4).then_some(Fault::OffsetNotSubtracted(dark))
+        let offset = OFFSETS.into_iter().find(|offset| dark >= -offset - 1e-4).filter(|_| many)?;
+        Some(Fault::OffsetNotSubtracted(dark, (f64::from(offset) * 10.0).round() / 10.0))
     }
 
     /// Warns of a band whose mean lies far from what a model was trained on.
@@ -127,6 +129,13 @@ impl PixelSample {
     /// Refuses values that cannot be reflectance, and compares the others with what a model was trained on.
     pub fn guard(&self, place: &str, origin: Origin, trained: Option<&BandStatistics>) -> Result<()> {
         if let Some(fault) = self.fault() {
+            // What the files state is more certain than what the values look like.
+            let fault = match (fault, origin) {
+                (Fault::OffsetNotSubtracted(dark, _), Origin::Scene(Some(stated))) => {
+                    Fault::OffsetNotSubtracted(dark, stated)
+                }
+                (fault, _) => fault,
+            };
             return Err(refusal(place, origin, &fault));
         }
         if let Some(trained) = trained {
@@ -143,8 +152,8 @@ fn refusal(place: &str, origin: Origin, fault: &Fault) -> Error {
             format!("values up to {high:.0} in {band}: digital numbers, not reflectance?")
         }
         Fault::ScaledTwice(highest) => format!("no value above {highest:.1e}: scaled twice?"),
-        Fault::OffsetNotSubtracted(dark) => format!(
-            "the darkest 0.1 % of every band are {dark:.3} or more: an offset of -0.1 that is not applied?"
+        Fault::OffsetNotSubtracted(dark, offset) => format!(
+            "the darkest 0.1 % of every band are {dark:.3} or more: an offset of {offset} that is not applied?"
         ),
         Fault::OffsetSubtractedTwice(share, band) => format!(
             "{} of the pixels of {} are below 0: an offset that is applied twice, or pixels without data?",
@@ -152,14 +161,18 @@ fn refusal(place: &str, origin: Origin, fault: &Fault) -> Error {
             named(band)
         ),
     };
+    let of_offset = match (origin, fault) {
+        (Origin::Scene(Some(stated)), _) => format!("leave out --offset, as the files state {stated}"),
+        (_, Fault::OffsetNotSubtracted(_, offset)) => format!("give --offset {offset}"),
+        _ => "give --offset 0, or --nodata 0".to_owned(),
+    };
     let fix = match (origin, fault) {
-        (Origin::Scene, Fault::DigitalNumbers(..)) => {
+        (Origin::Scene(_), Fault::DigitalNumbers(..)) => {
             "give --scale 1e-4 --offset -0.1 (Sentinel-2 since 25 January 2022; --offset 0 before), --scale 2e-5 --offset -0.1 \
              (Landsat 8), or --unit"
         }
-        (Origin::Scene, Fault::ScaledTwice(_)) => "leave out --scale, or give --scale 1",
-        (Origin::Scene, Fault::OffsetNotSubtracted(_)) => "give --offset -0.1",
-        (Origin::Scene, Fault::OffsetSubtractedTwice(..)) => "give --offset 0, or --nodata 0",
+        (Origin::Scene(_), Fault::ScaledTwice(_)) => "leave out --scale, or give --scale 1",
+        (Origin::Scene(_), _) => of_offset.as_str(),
         (Origin::Patches, Fault::DigitalNumbers(..)) => {
             "store reflectance, or name the values' unit in the attribute 'unit'"
         }

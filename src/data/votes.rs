@@ -221,18 +221,29 @@ fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
     votes_of(path, classes, numbers)
 }
 
-/// Little-endian numbers; none of an unknown kind.
+/// Numbers, little-endian (`<`) or big-endian (`>`); none of an unknown kind.
 fn numbers(kind: &str, body: &[u8]) -> Option<Vec<f32>> {
-    fn each<const N: usize>(body: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-        body.chunks_exact(N).filter_map(|bytes| bytes.try_into().ok()).map(number).collect()
+    fn each<const N: usize>(big: bool, body: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+        let in_order = |mut bytes: [u8; N]| {
+            if big {
+                bytes.reverse();
+            }
+            bytes
+        };
+        body.chunks_exact(N).filter_map(|bytes| bytes.try_into().ok()).map(in_order).map(number).collect()
     }
-    Some(match kind {
-        "|u1" => each(body, |b: [u8; 1]| f32::from(b[0])),
-        "<i2" => each(body, |b| f32::from(i16::from_le_bytes(b))),
-        "<i4" => each(body, |b| i32::from_le_bytes(b) as f32),
-        "<i8" => each(body, |b| i64::from_le_bytes(b) as f32),
-        "<f4" => each(body, f32::from_le_bytes),
-        "<f8" => each(body, |b| f64::from_le_bytes(b) as f32),
+    let big = kind.starts_with('>');
+    Some(match kind.strip_prefix(['<', '>', '|', '='])? {
+        "i1" => each(big, body, |b| f32::from(i8::from_le_bytes(b))),
+        "u1" => each(big, body, |b| f32::from(u8::from_le_bytes(b))),
+        "i2" => each(big, body, |b| f32::from(i16::from_le_bytes(b))),
+        "u2" => each(big, body, |b| f32::from(u16::from_le_bytes(b))),
+        "i4" => each(big, body, |b| i32::from_le_bytes(b) as f32),
+        "u4" => each(big, body, |b| u32::from_le_bytes(b) as f32),
+        "i8" => each(big, body, |b| i64::from_le_bytes(b) as f32),
+        "u8" => each(big, body, |b| u64::from_le_bytes(b) as f32),
+        "f4" => each(big, body, f32::from_le_bytes),
+        "f8" => each(big, body, |b| f64::from_le_bytes(b) as f32),
         _ => return None,
     })
 }
@@ -290,6 +301,10 @@ mod tests {
             npy("<i4", &bytes(|n| (n as i32).to_le_bytes().to_vec())),
             npy("|u1", &bytes(|n| vec![n as u8])),
             npy("<f8", &bytes(|n| (n as f64).to_le_bytes().to_vec())),
+            npy(">i8", &bytes(|n| n.to_be_bytes().to_vec())),
+            npy(">u2", &bytes(|n| (n as u16).to_be_bytes().to_vec())),
+            npy(">f4", &bytes(|n| (n as f32).to_be_bytes().to_vec())),
+            npy("<u4", &bytes(|n| (n as u32).to_le_bytes().to_vec())),
         ] {
             assert_eq!(of_npy(&file, Path::new("a.npy")).unwrap().counts(), wanted);
             for length in 0..file.len() {

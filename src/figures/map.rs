@@ -41,6 +41,8 @@ pub struct MapPicture<'a> {
     pub seen: Option<&'a Array3<f32>>,
     /// Width and height of a pixel in metres on the ground, for the scale bar and true proportions.
     pub pixel_metres: Option<[f64; 2]>,
+    /// Square metres of a pixel on the ground.
+    pub pixel_area: Option<f64>,
     /// Where north is, in degrees clockwise from up.
     pub north: Option<f64>,
     /// Further notes for the caption, without a full stop.
@@ -209,7 +211,7 @@ impl Shares {
         for &(class, count) in &self.present {
             let [mapped, true_pixels] = count;
             let (share, truth) = self.shares(count);
-            let area = picture.pixel_metres.map(|[across, down]| mapped as f64 * across * down / 1e6);
+            let area = picture.pixel_area.map(|area| mapped as f64 * area / 1e6);
             let area = area.map_or_else(String::new, |area| format!("{area:.4}"));
             let (code, name) = (picture.classes.code(class), picture.classes.name(class));
             let truth = truth.map(|truth| cells![true_pixels, format!("{truth:.6}")]).into_iter().flatten();

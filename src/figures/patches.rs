@@ -105,7 +105,7 @@ impl<'a> Samples<'a> {
         let imagery = chosen.imagery();
         let size = imagery.patch_size;
         let distance =
-            imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {} m", metres(d)));
+            imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {}", metres(d)));
         let shown = capitalised(&composed.words);
         let notes = format!("{shown}, {} {size} × {size} pixels{distance}.", composed.stretched);
         Ok(Self { positions, labels, groups: chosen.groups(), composed, notes })

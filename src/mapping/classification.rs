@@ -85,7 +85,7 @@ impl Classification {
         let classes = table.classes().len();
         let colours = model.imagery().bands.true_colour();
         progress.begin("mapping", (self.map.len() * dates.len()) as u64);
-        let extra = self.files.as_ref().map_or(0, |files| files.bytes_a_pixel(table));
+        let extra = self.files.as_ref().map_or(0, |files| files.bytes_a_pixel(table.classes()));
         for lines in dates[0].strips(extra + (classes + 1) * size_of::<f64>()) {
             // Sums over the dates, and how many of them see a window.
             let mut sums = Array3::<f64>::zeros((lines.len(), size.1, classes));
@@ -136,7 +136,7 @@ impl Classification {
                 p /= count;
                 self.put(&mut rows, ([lines.start + line, column], lines.start), p.view(), table);
             }
-            self.append(lines, &rows)?;
+            self.append(&rows)?;
         }
         progress.end("");
         Ok(())
@@ -168,7 +168,7 @@ impl Classification {
                     }
                 }
             }
-            self.append(lines, &rows)
+            self.append(&rows)
         })
     }
 
@@ -196,8 +196,7 @@ impl Classification {
         rows.put([line - first, column], p, (p[best], entropy));
     }
 
-    fn append(&mut self, lines: Range<usize>, rows: &MapRows) -> Result<()> {
-        let map = self.map.slice(s![lines, ..]);
-        self.files.as_mut().map_or(Ok(()), |files| files.append(&map, rows))
+    fn append(&mut self, rows: &MapRows) -> Result<()> {
+        self.files.as_mut().map_or(Ok(()), |files| files.append(rows))
     }
 }

@@ -1,14 +1,18 @@
-//! The GeoTIFFs of a map, written together: none has its name before all are whole.
+//! The files of a map, written together: none has its name before all are whole.
+//!
+//! The map itself is one GeoTIFF as the LCZ Generator's: bytes in bands that are found by name, `lcz`, `lczFilter` and
+//! `probability`, cloud-optimised.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use super::report::ClassNumbers;
+use super::styles;
 use crate::files::{Partial, check_free, clear_unfinished};
-use crate::scene::{GeoTiffWriter, Grid};
-use crate::{Error, Result};
+use crate::scene::{Cog, GeoTiffWriter, Grid};
+use crate::{Classes, Error, Result};
 
 /// What the files are called.
 pub(super) struct Names {
@@ -53,54 +57,45 @@ impl Names {
 
     /// All files, without their folder.
     pub fn shown(&self) -> Vec<String> {
-        let mut endings = vec![".tif", "-filtered.tif", "-confidence.tif", "-entropy.tif"];
+        let mut endings = vec![".tif", "-confidence.tif", "-entropy.tif"];
         if self.probabilities {
             endings.push("-probabilities.tif");
         }
-        endings.extend([".png", ".svg", ".csv"]);
+        endings.extend([".tif.aux.xml", ".qml", ".png", ".svg", ".csv"]);
         endings.into_iter().map(|ending| format!("{}{ending}", self.stem)).collect()
     }
 }
 
 /// The files that are being written.
 pub(super) struct Files {
-    zones: GeoTiffWriter<u8>,
-    filtered: GeoTiffWriter<u8>,
+    path: PathBuf,
     confidence: GeoTiffWriter<f32>,
     entropy: GeoTiffWriter<f32>,
     probabilities: Option<GeoTiffWriter<f32>>,
+    /// The highest probability of each pixel in percent, 1 at least; 0 is no data.
+    percent: Vec<u8>,
 }
 
 impl Files {
-    pub fn create(names: &Names, grid: &Grid, table: &ClassNumbers, data: &str) -> Result<Self> {
-        let colours = table.colours();
-        let of_classes = |what: &str, band: &str, about: &str| {
-            let writer = GeoTiffWriter::<u8>::create(names.raster(what), grid)?.bands(&[band]);
-            Ok::<_, Error>(writer.no_data(0).colours(&colours).describe(&format!("{about}; {data}")))
-        };
+    pub fn create(names: &Names, grid: &Grid, classes: &Classes, data: &str) -> Result<Self> {
         let of_numbers = |what: &str, bands: &[&str], about: &str| {
             let writer = GeoTiffWriter::<f32>::create(names.raster(what), grid)?.bands(bands);
             Ok::<_, Error>(writer.no_data(f32::NAN).describe(&format!("{about}; {data}")))
         };
-        let numbers = table.legend();
-        let codes: Vec<&str> = table.classes().codes().iter().map(String::as_str).collect();
+        let codes: Vec<&str> = classes.codes().iter().map(String::as_str).collect();
         let probabilities = || of_numbers("-probabilities", &codes, "class probabilities");
         Ok(Self {
-            zones: of_classes("", "class", &numbers)?,
-            filtered: of_classes(
-                "-filtered",
-                "class filtered",
-                &format!("{numbers}, smoothed by a Gaussian"),
-            )?,
+            path: names.raster(""),
             confidence: of_numbers("-confidence", &["confidence"], "highest class probability")?,
             entropy: of_numbers("-entropy", &["entropy"], "entropy of the class probabilities in nats")?,
             probabilities: names.probabilities.then(probabilities).transpose()?,
+            percent: Vec::with_capacity(grid.rows * grid.columns),
         })
     }
 
     /// Bytes of the rows that wait to be written, for each pixel of the map.
-    pub fn bytes_a_pixel(&self, table: &ClassNumbers) -> usize {
-        8 + if self.has_probabilities() { 8 * table.classes().len() } else { 0 }
+    pub fn bytes_a_pixel(&self, classes: &Classes) -> usize {
+        8 + if self.has_probabilities() { 8 * classes.len() } else { 0 }
     }
 
     pub fn has_probabilities(&self) -> bool {
@@ -108,9 +103,12 @@ impl Files {
     }
 
     /// Appends lines.
-    pub fn append(&mut self, map: &ArrayView2<'_, u8>, rows: &MapRows) -> Result<()> {
-        self.zones.append(&map.iter().copied().collect::<Vec<_>>())?;
-        self.confidence.append(rows.confidence.as_slice().unwrap_or_default())?;
+    pub fn append(&mut self, rows: &MapRows) -> Result<()> {
+        let confidence = rows.confidence.as_slice().unwrap_or_default();
+        // NaN, no data, becomes 0.
+        let percent = |&p: &f32| if p.is_nan() { 0 } else { (100.0 * p).round().max(1.0) as u8 };
+        self.percent.extend(confidence.iter().map(percent));
+        self.confidence.append(confidence)?;
         self.entropy.append(rows.entropy.as_slice().unwrap_or_default())?;
         if let (Some(writer), Some(p)) = (&mut self.probabilities, &rows.probabilities) {
             writer.append(p.as_slice().unwrap_or_default())?;
@@ -118,18 +116,38 @@ impl Files {
         Ok(())
     }
 
-    /// The whole filtered map.
-    pub fn filtered(&mut self, map: &Array2<u8>) -> Result<()> {
-        map.outer_iter().try_for_each(|line| self.filtered.append(&line.to_vec()))
-    }
-
-    /// Brings all files to disk, which then only need their names.
-    pub fn complete(self) -> Result<Vec<Partial>> {
+    /// Brings all files to disk, which then only need their names, the map itself first.
+    pub fn complete(
+        self,
+        (map, filtered): (&Array2<u8>, Option<&Array2<u8>>),
+        grid: &Grid,
+        table: &ClassNumbers,
+        data: &str,
+    ) -> Result<Vec<Partial>> {
+        let (rows, columns) = map.dim();
+        let percent = Array2::from_shape_vec((rows, columns), self.percent).expect("a byte per pixel");
+        let of_zones = table.are_zones();
+        let mut bands = vec![(if of_zones { "lcz" } else { "class" }, map.view())];
+        bands.extend(filtered.map(|map| (if of_zones { "lczFilter" } else { "classFilter" }, map.view())));
+        let class_bands = bands.len();
+        bands.push(("probability", percent.view()));
+        let (names, views): (Vec<&str>, Vec<ArrayView2<'_, u8>>) = bands.into_iter().unzip();
+        let pixels = ndarray::stack(Axis(2), &views).expect("bands of one size");
+        let smoothed = if filtered.is_some() { ", smoothed by a Gaussian in the second band" } else { "" };
+        let description = format!("{}{smoothed}; probability in percent; {data}", table.legend());
+        let cog = Cog { grid, bands: &names, description: &description };
+        let text = |ending: &str, text: String| {
+            let path = self.path.with_extension(ending);
+            let partial = Partial::file(&path)?;
+            fs::write(partial.path(), text).map_err(Error::io(&path))?;
+            Ok::<_, Error>(partial)
+        };
         let mut whole = vec![
-            self.zones.complete()?,
-            self.filtered.complete()?,
+            cog.write(&self.path, pixels.view())?,
             self.confidence.complete()?,
             self.entropy.complete()?,
+            text("tif.aux.xml", styles::auxiliary(table, class_bands))?,
+            text("qml", styles::qgis(table))?,
         ];
         if let Some(probabilities) = self.probabilities {
             whole.push(probabilities.complete()?);

@@ -14,13 +14,16 @@
 //! # }
 //! ```
 
+mod assessment;
 pub(crate) mod blend;
 mod classification;
 mod files;
 mod filter;
 mod report;
 mod seams;
+mod styles;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use ndarray::Array2;
@@ -33,10 +36,12 @@ use crate::files::publish;
 use crate::models::{Calibrated, Classifier, Device};
 use crate::run::Run;
 use crate::scene::{CloudFilter, Distance, GeoBox, Grid, Labelling, Radiometry, Scene, SceneView, Windows};
-use crate::{Bands, Error, Imagery, Progress, Result, provenance};
+use crate::{Bands, Error, Imagery, Progress, Result, Sensor, provenance};
 
+pub use assessment::{AssessedClass, Assessing, Assessment, assess};
 use classification::{Classification, Clouds};
 use files::{Files, Names};
+use filter::Kernel;
 use report::ClassNumbers;
 pub use report::{ClassArea, MapClass, MapDate, MapReport, MapScores};
 pub use seams::Seams;
@@ -61,8 +66,8 @@ pub struct Mapping {
     pub clouds: CloudFilter,
     /// Whether windows or pixels under clouds get no class, or of several dates that of the others.
     pub mask_clouds: bool,
-    /// Standard deviation of the Gaussian that the filtered map is smoothed with. Where not given, 100 m for a model of
-    /// patches, and a pixel for one of pixels.
+    /// Standard deviation of the Gaussian that the filtered map is smoothed with, one for all classes. Where not given, each
+    /// zone has its own width (Demuzere et al. 2020), and other classes 100 m; the map of a model of pixels is not smoothed.
     pub sigma: Option<Distance>,
     /// Whether the probabilities of all classes are written, too.
     pub probabilities: bool,
@@ -131,10 +136,11 @@ pub struct SceneMap {
 
 /// Maps a scene with the model of a run; several scenes are dates of one place, whose probabilities are averaged.
 ///
-/// `OUT.tif` gets the classes (the zones' numbers 1–17 with their colours, or those of other classes from 1 on; 0 = no
-/// data), `OUT-filtered.tif` the same smoothed by a Gaussian, `OUT-confidence.tif` the highest probability,
-/// `OUT-entropy.tif` the entropy of the probabilities in nats, `OUT-probabilities.tif` all of them if requested (no
-/// data: NaN), and `OUT.png`, `OUT.svg` and `OUT.csv` the map as a figure.
+/// `OUT.tif` gets three bands of bytes, 0 = no data, as the LCZ Generator's maps: `lcz`, the classes (the zones' numbers 1–17, or
+/// those of other classes from 1 on, then `class`), `lczFilter`, the same smoothed by Gaussians, and `probability`, the highest
+/// one in percent; `OUT.tif.aux.xml` and `OUT.qml` name and colour the classes for GDAL and QGIS. `OUT-confidence.tif` gets the highest
+/// probability, `OUT-entropy.tif` the entropy of the probabilities in nats, `OUT-probabilities.tif` all of them if requested (no
+/// data: NaN), and `OUT.png`, `OUT.svg` and `OUT.csv` the map as a figure. A model of pixels has no filtered map.
 ///
 /// A model of patches classifies windows around the points of a grid, one by one: near its edges a network with padded
 /// convolutions sees the padding, so that what overlapping windows share is not the same in each, and computing it once
@@ -202,15 +208,11 @@ pub fn map_with(
     }
     let traversal = Traversal::of(model, &views, mapping.stride)?;
     let grid = traversal.map();
-    let usual = match model.sample() {
-        Sample::Patch => ZONE,
-        Sample::Pixel => Distance::Pixels(1),
-    };
-    let sigma = in_pixels(mapping.sigma.unwrap_or(usual), grid)?;
     let table = ClassNumbers::of(model.classes())?;
+    let kernels = kernels(mapping.sigma, model, &table, grid)?;
     let data = provenance::given(provenance_of(&dates), mapping.data.as_deref());
 
-    let files = names.as_ref().map(|names| Files::create(names, grid, &table, &data)).transpose()?;
+    let files = names.as_ref().map(|names| Files::create(names, grid, table.classes(), &data)).transpose()?;
     let clouds = Clouds { filter: &mapping.clouds, masked: mapping.mask_clouds };
     let told = dates.iter().map(|date| MapDate {
         scene: date.file_names()[0].clone(),
@@ -224,10 +226,8 @@ pub fn map_with(
         return Err(nothing_seen(place, &traversal, total, mapping.mask_clouds));
     }
     progress.begin("filtering", 1);
-    let filtered = filter::gaussian(&classified.map, sigma);
-    if let Some(files) = &mut classified.files {
-        files.filtered(&filtered)?;
-    }
+    let filtered =
+        kernels.map(|kernels| filter::gaussian(&classified.map, |number| kernels[&number].clone()));
     progress.end("");
 
     let labelling = Labelling { classes: table.of_truth(), ..mapping.labelling.clone() };
@@ -236,8 +236,10 @@ pub fn map_with(
     let score = |map: &Array2<u8>| {
         truth.as_ref().map(|truth| MapScores::of(truth, map, &table.of_truth())).transpose()
     };
-    let (map_scores, filtered_scores) = (score(&classified.map)?, score(&filtered)?);
+    let map_scores = score(&classified.map)?;
+    let filtered_scores = filtered.as_ref().map(score).transpose()?.flatten();
     let metres = grid.pixel_metres();
+    grid.warn_of_scale(place);
     let resampled = view.grid() != view.source();
     let report = MapReport {
         sample: model.sample(),
@@ -257,15 +259,16 @@ pub fn map_with(
         seconds: classified.seconds,
         classified_per_second: classified.classified as f64 / classified.seconds,
         mean_confidence: classified.confidence / classified.classified as f64,
-        classes: ClassArea::of(&classified.map, &table, metres.map(|[across, down]| across * down)),
+        classes: ClassArea::of(&classified.map, &table, grid.pixel_area()),
         truth: map_scores,
         filtered_truth: filtered_scores,
         labels,
         files: names.as_ref().map(Names::shown).unwrap_or_default(),
     };
-    let figure = figure(model, &report, &classified, truth.as_ref(), &table, grid.north(), (output, &data))?;
+    let figure = figure(model, &report, &classified, truth.as_ref(), &table, grid, (output, &data))?;
     if let (Some(files), Some(names)) = (classified.files.take(), &names) {
-        let mut files = files.complete()?;
+        let maps = (&classified.map, filtered.as_ref());
+        let mut files = files.complete(maps, grid, &table, &data)?;
         files.extend(figure.written(names.folder(), names.stem())?);
         // The map itself gets its name last.
         files.reverse();
@@ -291,10 +294,26 @@ fn seen<'a>(
         let advice = "say how values become the model's unit with --scale, --offset and --unit, or train on such pixels";
         return Err(Error::file(scene.files()[0].path(), problem, advice));
     }
+    warn_of_other_sensor(&view, imagery);
     if !mapping.ignore_radiometry {
         view.check_reflectance(output.trained.as_ref())?;
     }
     Ok(view.with_clouds(&mapping.clouds))
+}
+
+/// Warns where a band that is taken by name shows something else than the band that the model was trained on.
+fn warn_of_other_sensor(view: &SceneView<'_>, model: &Imagery) {
+    let scene =
+        Imagery { ground_sampling_distance: view.source().ground_sampling_distance(), ..view.imagery(1) };
+    if let (Some(here), Some(there)) = (Sensor::of(&scene), Sensor::of(model))
+        && let Some((band, shows, known)) = here.differs(there, &model.bands)
+    {
+        tracing::warn!(
+            "{}: {band} of {here} is {shows}, but the model was trained on {band} of {there}, {known}: bands are taken by name; \
+             name those that show the same with --band-names",
+            view.scene().files()[0].path().display()
+        );
+    }
 }
 
 /// No window or pixel has a class.
@@ -420,14 +439,30 @@ fn named_as(scene: Scene, bands: &Bands) -> Result<Scene> {
     Err(Error::file(&place, problem, "give its file, too, or name the bands with --band-names"))
 }
 
-/// The standard deviation in pixels of the map, down and across.
-fn in_pixels(sigma: Distance, map: &Grid) -> Result<[f64; 2]> {
+/// The filter's Gaussian for each class number: of one width if it is given, else of each zone's own, and 100 m for classes that
+/// are no zones. A model of pixels has none unless a width is given.
+fn kernels(
+    sigma: Option<Distance>,
+    model: &dyn Classifier,
+    table: &ClassNumbers,
+    map: &Grid,
+) -> Result<Option<BTreeMap<u8, Kernel>>> {
     let place = "the filter's width";
-    let sigma = sigma.on(map, place, "give it in pixels: --sigma 1px")?;
-    if sigma.iter().any(|&sigma| sigma <= 0.0) {
-        return Err(Error::input(place, "0", "give it above 0, such as 100m"));
-    }
-    Ok(sigma)
+    let in_pixels = |distance: Distance| distance.on(map, place, "give it in pixels: --sigma 1px");
+    let kernel = |k: usize| {
+        if let (None, Some(zone)) = (sigma, model.classes().zone(k)) {
+            let [radius, sigma] = filter::width_of(zone).map(|metres| in_pixels(Distance::Metres(metres)));
+            return Ok(Kernel::new(radius?, sigma?));
+        }
+        let sigma = in_pixels(sigma.unwrap_or(ZONE))?;
+        if sigma.iter().any(|&sigma| sigma <= 0.0) {
+            return Err(Error::input(place, "0", "give it above 0, such as 100m"));
+        }
+        Ok(Kernel::of_width(sigma))
+    };
+    let smoothed = sigma.is_some() || model.sample() == Sample::Patch;
+    let kernels = || (0..model.classes().len()).map(|k| Ok((table.number(k), kernel(k)?))).collect();
+    smoothed.then(kernels).transpose()
 }
 
 fn figure(
@@ -436,7 +471,7 @@ fn figure(
     classified: &Classification,
     truth: Option<&Array2<u8>>,
     table: &ClassNumbers,
-    north: Option<f64>,
+    grid: &Grid,
     (output, data): (&MapOutput<'_>, &str),
 ) -> Result<Figure> {
     let of_zones = (0..table.classes().len()).all(|k| table.classes().zone(k).is_some());
@@ -479,7 +514,8 @@ fn figure(
         truth: truth.map(|truth| truth.mapv(index)),
         seen: classified.seen.as_ref(),
         pixel_metres: report.pixel_metres,
-        north,
+        pixel_area: grid.pixel_area(),
+        north: grid.north(),
         notes: notes.join("; "),
     };
     let provenance = Provenance {

@@ -49,7 +49,7 @@ pub struct MapReport {
     pub classes: Vec<ClassArea>,
     /// The map against the truth.
     pub truth: Option<MapScores>,
-    /// The filtered map against the truth.
+    /// The filtered map against the truth, where there is one.
     pub filtered_truth: Option<MapScores>,
     /// Where the reference comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,10 +135,14 @@ impl ClassNumbers {
         self.numbers.iter().position(|&of| of == number)
     }
 
+    /// Whether all classes are zones.
+    pub(super) fn are_zones(&self) -> bool {
+        (0..self.classes.len()).all(|k| self.classes.zone(k).is_some())
+    }
+
     /// The classes that a truth is to be read by: all zones, if the model tells zones apart.
     pub(super) fn of_truth(&self) -> Classes {
-        let zones = (0..self.classes.len()).all(|k| self.classes.zone(k).is_some());
-        if zones { Classes::lcz() } else { self.classes.clone() }
+        if self.are_zones() { Classes::lcz() } else { self.classes.clone() }
     }
 
     /// What the numbers mean, in a line: the zones' are known.

@@ -33,6 +33,7 @@
 //! `zero_division=0`); in the table of classes ([`ClassScores`]) it is NaN, which JSON writes as `null`.
 
 mod agreement;
+mod area;
 mod confusion;
 mod distances;
 mod interval;
@@ -42,6 +43,7 @@ mod similarity;
 mod votes;
 
 pub use agreement::{fleiss_kappa_score, krippendorff_alpha_score};
+pub use area::{AdjustedArea, adjusted_areas};
 pub use confusion::{ClassScores, ClassSet, ConfusionMatrix};
 pub use distances::DistributionDistances;
 pub use interval::{

@@ -135,3 +135,38 @@ impl VoteSummary {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Classes;
+    use ndarray::{Array2, array};
+
+    #[test]
+    fn a_kappa_that_there_is_not_has_its_reason() {
+        let summary = |counts: Array2<f32>| {
+            VoteSummary::from_votes(&Votes::new(Classes::from_count(counts.ncols()), counts).unwrap())
+                .unwrap()
+        };
+        let reason = |counts: Array2<f32>| {
+            let summary = summary(counts);
+            assert_eq!(summary.fleiss_kappa, None);
+            summary.no_fleiss_kappa.unwrap()
+        };
+        assert!(
+            reason(array![[3.0, 0.0], [2.0, 2.0]])
+                .starts_with("samples have 3 to 4 votes, which only Krippendorff")
+        );
+        assert_eq!(reason(array![[1.0, 0.0], [0.0, 1.0]]), "no sample has two votes");
+        let one_class = reason(array![[4.0, 0.0], [4.0, 0.0]]);
+        assert_eq!(one_class, "all votes go to one class, so that chance alone agrees as well");
+        let some = summary(array![[4.0, 0.0], [0.0, 4.0]]);
+        assert_eq!((some.fleiss_kappa, some.no_fleiss_kappa), (Some(1.0), None));
+        // Numbers that differ are what alpha is for.
+        assert!(
+            summary(array![[3.0, 0.0], [0.0, 4.0]])
+                .krippendorff_alpha
+                .is_some_and(|alpha| (alpha - 1.0).abs() < 1e-9)
+        );
+    }
+}

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blueprint::Blueprint;
 use super::mlp::MlpSettings;
+use super::resnet20::ResNet20Settings;
 use super::resnet50::ResNet50Settings;
 use super::sen2lcz::Sen2LczSettings;
 use super::unet::UnetSettings;
@@ -22,6 +23,8 @@ pub enum Architecture {
     Sen2lcz(Sen2LczSettings),
     /// See [`mlp`](super::mlp).
     Mlp(MlpSettings),
+    /// See [`resnet20`](super::resnet20).
+    Resnet20(ResNet20Settings),
     /// See [`resnet50`](super::resnet50).
     Resnet50(ResNet50Settings),
     /// See [`unet`](super::unet).
@@ -34,6 +37,7 @@ macro_rules! with_settings {
         match $architecture {
             Architecture::Sen2lcz($settings) => $expression,
             Architecture::Mlp($settings) => $expression,
+            Architecture::Resnet20($settings) => $expression,
             Architecture::Resnet50($settings) => $expression,
             Architecture::Unet($settings) => $expression,
         }
@@ -55,6 +59,11 @@ impl Architecture {
     /// The course's multilayer perceptron.
     pub fn mlp() -> Self {
         Self::Mlp(MlpSettings::default())
+    }
+
+    /// The So2Sat project's ResNet-20.
+    pub fn resnet20() -> Self {
+        Self::Resnet20(ResNet20Settings::default())
     }
 
     /// The published ResNet-50.
@@ -84,8 +93,13 @@ impl Architecture {
     }
 
     /// The names of the networks, in the order of lists.
-    pub const NAMES: [&str; 4] =
-        [Sen2LczSettings::NAME, ResNet50Settings::NAME, MlpSettings::NAME, UnetSettings::NAME];
+    pub const NAMES: [&str; 5] = [
+        Sen2LczSettings::NAME,
+        ResNet20Settings::NAME,
+        ResNet50Settings::NAME,
+        MlpSettings::NAME,
+        UnetSettings::NAME,
+    ];
 
     /// A network of this name with its default settings, `None` if there is no such network.
     pub fn named(name: &str) -> Option<Self> {
@@ -183,8 +197,13 @@ mod tests {
     fn a_network_is_found_by_its_name() {
         let found = Architecture::NAMES.map(|name| Architecture::named(name).unwrap());
         assert_eq!(found.each_ref().map(Architecture::name), Architecture::NAMES);
-        let each =
-            [Architecture::sen2lcz(), Architecture::resnet50(), Architecture::mlp(), Architecture::unet()];
+        let each = [
+            Architecture::sen2lcz(),
+            Architecture::resnet20(),
+            Architecture::resnet50(),
+            Architecture::mlp(),
+            Architecture::unet(),
+        ];
         assert_eq!(found, each);
         assert_eq!(Architecture::named("resnet99"), None);
     }

@@ -42,11 +42,26 @@ pub struct DeviceSummary {
     pub memory: Option<[u64; 2]>,
 }
 
+/// Refuses a value of the environment's `LCZ_SIMD` that is no instruction set of this machine, in place of which the widest
+/// would be taken: `avx512`, `avx2` or `portable`. It makes the processor's kernels use that one, to measure each on one machine.
+///
+/// # Errors
+/// Such a value; names the possible ones.
+pub fn check_instruction_set() -> Result<()> {
+    Level::stated().map(|_| ())
+}
+
 /// The devices that this build can use here, the processor first.
 ///
 /// # Errors
-/// A GPU's driver that answers with an error.
+/// A GPU's driver that answers with an error, or as [`check_instruction_set`].
+///
+/// ```
+/// assert_eq!(lcz::models::devices()?[0].device, "cpu");
+/// # Ok::<(), lcz::Error>(())
+/// ```
 pub fn devices() -> Result<Vec<DeviceSummary>> {
+    check_instruction_set()?;
     let cpu = DeviceSummary {
         device: Device::Cpu.to_string(),
         kind: Level::best().name().to_owned(),

@@ -5,6 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::blueprint::Blueprint;
+use super::resnet20::ResNet20Settings;
 use super::resnet50::{ResNet50Settings, Variant};
 use super::unet::UnetSettings;
 use crate::data::Sample;
@@ -73,6 +74,7 @@ fn the_fused_networks_have_the_loss_and_the_gradients_of_the_composed_ones() {
     for variant in [Variant::Standard, Variant::Course] {
         compare(&ResNet50Settings { variant, width: 4, head: 6 }, [6, 40]);
     }
+    compare(&ResNet20Settings { width: 4 }, [6, 20]);
     compare(&UnetSettings { width: 0.0625, depth: 3, ..UnetSettings::plain() }, [4, 32]);
     compare(&UnetSettings { width: 0.1, ..UnetSettings::default() }, [4, 32]);
 }

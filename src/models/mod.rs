@@ -14,6 +14,7 @@ pub mod forest;
 mod gradient_norms;
 pub mod mlp;
 mod network;
+pub mod resnet20;
 pub mod resnet50;
 pub mod sen2lcz;
 mod summary;
@@ -34,7 +35,7 @@ pub use crate::nn::{Shared, keep_memory};
 pub use architecture::Architecture;
 pub use calibrated::Calibrated;
 pub(crate) use calibrated::FLOOR;
-pub use device::{Device, DeviceSummary, devices};
+pub use device::{Device, DeviceSummary, check_instruction_set, devices};
 pub use ensemble::{Ensemble, McDropout};
 pub use network::build;
 

@@ -115,6 +115,11 @@ impl<'a, E: Dtype, D: Backend<E>> Builder<'a, E, D> {
         Convolution::of(name.into(), self.device, kind, window, weight, outputs)
     }
 
+    /// Batch norm and ReLU without a convolution; ε = 1e-3 as in Keras.
+    pub(crate) fn norm(&mut self, name: impl Into<String>, channels: usize) -> Convolution<E, D> {
+        Convolution::norm_alone(name.into(), self.device, channels)
+    }
+
     /// A dense layer.
     pub(crate) fn dense(
         &mut self,

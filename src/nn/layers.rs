@@ -118,6 +118,8 @@ pub(crate) struct Convolution<E: Dtype, D: Backend<E>> {
     bias: Vector<E, D>,
     /// Without, the bias is 0 and no parameter: batch norm has its own.
     has_bias: bool,
+    /// Without, the weight is 1 and no parameter: batch norm alone.
+    has_weight: bool,
     scale: Vector<E, D>,
     shift: Vector<E, D>,
     mean: Vector<E, D>,
@@ -143,6 +145,7 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
             weight,
             bias: device.zeros_like(&(outputs,)),
             has_bias: true,
+            has_weight: true,
             scale: device.ones_like(&(outputs,)),
             shift: device.zeros_like(&(outputs,)),
             mean: device.zeros_like(&(outputs,)),
@@ -168,6 +171,13 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
     /// The layer without a bias before its batch norm.
     pub(crate) fn without_bias(self) -> Self {
         Self { has_bias: false, ..self }
+    }
+
+    /// Batch norm and ReLU alone, for pre-activation (He et al. 2016, *Identity Mappings in Deep Residual Networks*).
+    pub(super) fn norm_alone(name: String, device: &D, channels: usize) -> Self {
+        let weight = device.ones_like(&(1, channels));
+        let layer = Self::of(name, device, Kind::Depthwise, Window::same(1), weight, channels);
+        Self { has_weight: false, has_bias: false, ..layer }
     }
 
     /// (B, H, W, inputs) → (B, H', W', outputs).
@@ -220,6 +230,10 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
             Activation::Relu => ", ReLU",
             Activation::Swish => ", swish",
         };
+        if !self.has_weight {
+            let text = format!("{name}: batch norm{activation}");
+            return Layer { text, weights: name.clone(), normalises: true, ..Layer::default() };
+        }
         Layer {
             text: format!(
                 "{name}: {kind}convolution {kernel} × {kernel}{stride}, batch norm{shortcut}{activation}"
@@ -234,7 +248,9 @@ impl<E: Dtype, D: Backend<E>> Convolution<E, D> {
     /// Meets the layer's tensors.
     pub(crate) fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
         let name = |part: &str| format!("{}.{part}", self.name);
-        visitor.tensor(&name("weight"), &mut self.weight);
+        if self.has_weight {
+            visitor.tensor(&name("weight"), &mut self.weight);
+        }
         if self.has_bias {
             visitor.tensor(&name("bias"), &mut self.bias);
         }
@@ -283,6 +299,22 @@ impl<E: Dtype, D: Backend<E>> Dense<E, D> {
             ..Layer::default()
         });
         y
+    }
+
+    /// The layer at each pixel, a convolution of 1 × 1 without batch norm: (B, H, W, inputs) → (B, H, W, outputs).
+    pub(crate) fn forward_at_pixels(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Maps<E, D> {
+        let Self { name, weight, bias, relu, passes_back } = self;
+        let (batch, rows, columns, channels) = *x.shape();
+        let shape = (batch, rows, columns, bias.shape().0);
+        pass.note(&shape, || Layer {
+            text: format!("{name}: convolution 1 × 1"),
+            weights: name.clone(),
+            operations: operations(rows * columns, weight),
+            ..Layer::default()
+        });
+        let pixels = x.reshape_like(&(batch * rows * columns, channels));
+        let layer = DenseLayer { weight, bias, relu: *relu, passes_back: *passes_back };
+        D::dense(pixels, &layer).reshape_like(&shape)
     }
 
     /// Meets the layer's tensors.

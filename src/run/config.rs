@@ -290,6 +290,9 @@ mod tests {
             assert!(error.contains(told) && !error.contains('\n'), "{setting}: {error}");
         }
         let error = Config::read(None, "resnet99", &[]).unwrap_err().to_string();
-        assert!(error.contains("(sen2lcz, resnet50, mlp, unet)") && error.contains("forest"), "{error}");
+        assert!(
+            error.contains("(sen2lcz, resnet20, resnet50, mlp, unet)") && error.contains("forest"),
+            "{error}"
+        );
     }
 }

@@ -73,7 +73,7 @@ impl GeoBox {
             let problem = "it does not say where its pixels lie, so that no box can be cut from it";
             return Err(Error::file(path, problem, "set it with gdal_edit.py -a_srs and -a_ullr"));
         };
-        let degrees = Crs::Geographic { epsg: Some(4326), name: None };
+        let degrees = Crs::Geographic { epsg: Some(4326), name: None, keys: None };
         let way = Reprojection::between(&degrees, &grid.crs).map_err(|problem| {
             Error::file(path, problem, "bring the scene to a system of the registry: gdalwarp -t_srs EPSG:n")
         })?;

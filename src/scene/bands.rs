@@ -8,9 +8,12 @@ use rayon::prelude::*;
 use super::band_tags::BandTags;
 use super::geotiff::GeoTiff;
 use super::grid::{Grid, Window};
+use super::names::{as_band, name_of_single, stated_names};
+use super::opening::{side_by_side, warn_of_masks};
 use super::raster::Raster;
+use super::resampled::{ResampledRaster, SquarePixels};
 use crate::provenance::{self, UNKNOWN};
-use crate::{Bands, Error, Result};
+use crate::{Bands, Error, Result, Sensor};
 
 /// The bands of one place on one date: GeoTIFFs of one or more bands each, or a [product](super::Product).
 #[derive(Debug, Clone)]
@@ -22,6 +25,7 @@ pub struct Scene {
     scl: Option<Raster>,
     /// A product's name.
     product: Option<String>,
+    sensor: Option<Sensor>,
 }
 
 impl From<Scene> for Vec<Scene> {
@@ -39,14 +43,22 @@ impl Scene {
     /// names a band, else after the whole name. Bands that share a file have the names of their descriptions (`B02` → B2),
     /// and where there is none `band 1`, `band 2`, … by their place in the scene.
     ///
+    /// Files of the same bands that lie side by side are [parts of one scene](super::Mosaic), as are those that Earth Engine
+    /// names `NAME-0000000000-0000002048.tif`.
+    ///
     /// # Errors
     /// No file, one that cannot be read, or two bands of one name.
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
-        let files = paths.into_iter().map(|path| GeoTiff::open(path).map(Raster::from));
-        let files = files.collect::<Result<Vec<_>>>()?;
+        let files = paths.into_iter().map(GeoTiff::open).collect::<Result<Vec<_>>>()?;
+        warn_of_masks(&files);
+        Self::of_files(side_by_side(files)?)
+    }
+
+    /// The bands of files, named as [`open`](Self::open) says.
+    pub(super) fn of_files(files: Vec<Raster>) -> Result<Self> {
         let mut names = Vec::new();
         for file in &files {
-            let stated = stated_names(file);
+            let stated = stated_names(file.tags());
             match &stated[..] {
                 [of_tags] => names.push(name_of_single(file.path(), of_tags.as_deref())),
                 _ => names.extend(
@@ -57,12 +69,32 @@ impl Scene {
             }
         }
         let bands = Bands::named(names)?;
-        Ok(Self { files, channels: (0..bands.len()).collect(), bands, scl: None, product: None })
+        let mut sensors = files.iter().map(|file| Sensor::of_file(file.path()));
+        let sensor = sensors.next().flatten();
+        let sensor = sensor.filter(|_| sensors.all(|other| other == sensor));
+        let channels = (0..bands.len()).collect();
+        Ok(Self { files, channels, bands, scl: None, product: None, sensor })
     }
 
     /// The bands of a product of this name.
-    pub(super) fn of_product(files: Vec<Raster>, bands: Bands, scl: Option<Raster>, product: String) -> Self {
-        Self { channels: (0..files.len()).collect(), files, bands, scl, product: Some(product) }
+    pub(super) fn of_product(
+        files: Vec<Raster>,
+        bands: Bands,
+        scl: Option<Raster>,
+        (product, sensor): (String, Sensor),
+    ) -> Self {
+        let (channels, sensor) = ((0..files.len()).collect(), Some(sensor));
+        Self { channels, files, bands, scl, product: Some(product), sensor }
+    }
+
+    /// Whether it is a product: its bands have the names that are known.
+    pub fn is_product(&self) -> bool {
+        self.product.is_some()
+    }
+
+    /// The sensor, as far as a product or the names of its files tell.
+    pub fn sensor(&self) -> Option<Sensor> {
+        self.sensor
     }
 
     /// The same bands under these names. Warns where they exchange bands that the files name.
@@ -97,6 +129,32 @@ impl Scene {
     #[must_use]
     pub fn with_scene_classes(self, scene_classes: impl Into<Raster>) -> Self {
         Self { scl: Some(scene_classes.into()), ..self }
+    }
+
+    /// The same bands with pixels that are square on the ground, as those that are cut into patches: where the sides of a
+    /// pixel differ by more than 5 % (10 × 20 m, or degrees away from the equator), both become as long as the shorter one,
+    /// bilinearly. Scene classes follow by nearest neighbour; give them before.
+    ///
+    /// # Errors
+    /// Bands or scene classes that do not fit together.
+    pub fn with_square_pixels(self) -> Result<Self> {
+        let Some(square) = SquarePixels::of(Shared::of_bands(std::slice::from_ref(&self))?)? else {
+            return Ok(self);
+        };
+        let resampled = |file: Raster, has_classes: bool| {
+            Ok(Raster::Resampled(Box::new(ResampledRaster::of(file, &square, has_classes)?)))
+        };
+        let files = self.files.into_iter().map(|file| resampled(file, false)).collect::<Result<_>>()?;
+        let scl = self.scl.map(|scl| resampled(scl, true)).transpose()?;
+        Ok(Self { files, scl, ..self })
+    }
+
+    /// The grid before it was brought to [square pixels](Self::with_square_pixels), if it was.
+    pub fn oblong_grid(&self) -> Option<&Grid> {
+        self.files.iter().find_map(|file| match file {
+            Raster::Resampled(file) => Some(file.source().1),
+            _ => None,
+        })
     }
 
     /// Sentinel-2's scene classes, if given or part of a product.
@@ -166,6 +224,11 @@ impl Scene {
     /// The names, in the order of the channels.
     pub fn bands(&self) -> &Bands {
         &self.bands
+    }
+
+    /// Which bands of the files the channels are, counted over all files.
+    pub(super) fn channels(&self) -> &[usize] {
+        &self.channels
     }
 
     /// The files, in their order.
@@ -248,67 +311,12 @@ impl Shared {
     /// How many pixels of the grid make one of the file's, in each direction.
     pub fn multiple(&self, path: &Path, grid: &Grid) -> Result<usize> {
         self.grid.multiple(grid).map_err(|difference| {
-            Error::file(
-                path,
-                format!("not on the grid of {}: {difference}", self.path.display()),
-                "bring both to one grid: gdalwarp -t_srs, -te and -tr (labels: --reproject)",
-            )
+            let advice = if self.grid.is_beside(grid) {
+                "it lies beside it: give the parts of one scene in one --bands, with commas (labels must lie on the bands)"
+            } else {
+                "bring both to one grid: gdalwarp -t_srs, -te and -tr (labels: --reproject)"
+            };
+            Error::file(path, format!("not on the grid of {}: {difference}", self.path.display()), advice)
         })
-    }
-}
-
-/// The names of a file's bands, as its tags state them: `B02` and `B2, central wavelength 490 nm` are B2; texts in which
-/// several bands would get one name are names as they are.
-fn stated_names(file: &Raster) -> Vec<Option<String>> {
-    let texts = || file.tags().iter().map(|tags| tags.name.clone());
-    let bands: Vec<_> = texts().map(|text| text.map(|text| band_in(&text).unwrap_or(text))).collect();
-    let twice = bands.iter().enumerate().any(|(k, name)| name.is_some() && bands[..k].contains(name));
-    if twice { texts().collect() } else { bands }
-}
-
-/// The name of the one band of a file.
-fn name_of_single(path: &Path, stated: Option<&str>) -> String {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let stated = stated.filter(|name| as_band(name).is_some());
-    match (band_in(&stem), stated) {
-        (Some(name), Some(stated)) if name != stated => {
-            tracing::warn!("{}: band {name} by its name, but its description says {stated}", path.display());
-            name
-        }
-        (Some(name), _) => name,
-        (None, Some(stated)) => stated.to_owned(),
-        (None, None) => stem.into_owned(),
-    }
-}
-
-/// The last part of a text that is a band's name.
-fn band_in(text: &str) -> Option<String> {
-    text.split(['_', '-', '.', ' ', ',', '(', ')']).rev().find_map(as_band)
-}
-
-/// `B02` → `B2`, `b8a` → `B8A`; `None` for anything that is not a band name.
-fn as_band(part: &str) -> Option<String> {
-    let part = part.to_ascii_uppercase();
-    let rest = part.strip_prefix('B')?;
-    let digits = rest.strip_suffix('A').unwrap_or(rest);
-    let number: u32 = digits.parse().ok().filter(|_| digits.len() <= 2)?;
-    Some(format!("B{number}{}", &rest[digits.len()..]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_band_is_named_after_its_file() {
-        let named = |path: &str| name_of_single(Path::new(path), None);
-        assert_eq!(named("landsat/LC81220442013333LGN00_B10.tif"), "B10");
-        assert_eq!(named("aquileia/B02.tif"), "B2");
-        assert_eq!(named("T32TMT_20190416T101031_B8A_20m.jp2.tif"), "B8A");
-        assert_eq!(named("S2A_MSIL2A_20170617T113321_36_85_B01.tif"), "B1");
-        assert_eq!(named("elevation.tif"), "elevation");
-        assert_eq!(named("Bremen_B.tif"), "Bremen_B");
-        assert_eq!(name_of_single(Path::new("export-0001.tif"), Some("B8A")), "B8A");
-        assert_eq!(name_of_single(Path::new("elevation.tif"), Some("metres")), "elevation");
     }
 }

@@ -6,16 +6,20 @@
 //! at most, as it is in PROJ.4. A system whose datum needs a grid file, or names no parameters, is
 //! refused rather than taken for WGS 84.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use proj4rs::Proj;
 
+use super::geokeys::GeoKeys;
 use crate::{Error, Result};
 
 /// A coordinate reference system, as far as a file names it.
 ///
-/// Two are equal if their EPSG codes are, or, where neither has one, their names.
+/// Two are equal if their EPSG codes are, or, where neither has one, their projections as far as `GeoKeys` describe them,
+/// else their names.
 #[derive(Debug, Clone)]
 pub enum Crs {
     /// Map coordinates.
@@ -26,6 +30,8 @@ pub enum Crs {
         metres: f64,
         /// The file's own words.
         name: Option<String>,
+        /// All that a GeoTIFF states, to be written again.
+        keys: Option<Arc<GeoKeys>>,
     },
     /// Longitude and latitude in degrees, in this order.
     Geographic {
@@ -33,6 +39,8 @@ pub enum Crs {
         epsg: Option<u16>,
         /// The file's own words.
         name: Option<String>,
+        /// All that a GeoTIFF states, to be written again.
+        keys: Option<Arc<GeoKeys>>,
     },
     /// The file does not say.
     Unknown,
@@ -51,7 +59,7 @@ impl Crs {
         let says = |what: &str| definition.proj4.split(' ').find_map(|word| word.strip_prefix(what));
         let epsg = Some(code);
         if says("+proj=") == Some("longlat") {
-            return Ok(Self::Geographic { epsg, name: None });
+            return Ok(Self::Geographic { epsg, name: None, keys: None });
         }
         let metres = match says("+to_meter=").and_then(|number| number.parse().ok()) {
             Some(metres) => metres,
@@ -62,7 +70,7 @@ impl Crs {
                 _ => 1.0,
             },
         };
-        Ok(Self::Projected { epsg, metres, name: None })
+        Ok(Self::Projected { epsg, metres, name: None, keys: None })
     }
 
     /// The EPSG code, where there is one.
@@ -71,6 +79,20 @@ impl Crs {
             Self::Projected { epsg, .. } | Self::Geographic { epsg, .. } => *epsg,
             Self::Unknown => None,
         }
+    }
+
+    /// All that a GeoTIFF states of it.
+    pub(super) fn keys(&self) -> Option<&GeoKeys> {
+        match self {
+            Self::Projected { keys, .. } | Self::Geographic { keys, .. } => keys.as_deref(),
+            Self::Unknown => None,
+        }
+    }
+
+    /// The definition as a PROJ.4 string: the registry's, or what `GeoKeys` state where it has none.
+    pub(super) fn proj4(&self) -> Option<Cow<'static, str>> {
+        let registered = self.epsg().and_then(crs_definitions::from_code);
+        registered.map(|known| Cow::Borrowed(known.proj4)).or_else(|| self.keys()?.proj4().map(Cow::Owned))
     }
 
     fn name(&self) -> Option<&str> {
@@ -90,7 +112,10 @@ impl PartialEq for Crs {
         };
         match (self.epsg(), other.epsg()) {
             (Some(code), Some(others)) => code == others,
-            (None, None) => alike && self.name() == other.name(),
+            (None, None) => match (self.proj4(), other.proj4()) {
+                (Some(one), Some(two)) => alike && one == two,
+                _ => alike && self.name() == other.name(),
+            },
             _ => false,
         }
     }
@@ -132,9 +157,10 @@ pub(super) struct Reprojection(Option<(Proj, Proj)>);
 impl Reprojection {
     /// Describes why there is no transformation.
     pub fn between(from: &Crs, to: &Crs) -> std::result::Result<Self, String> {
-        let known = |crs: &Crs| match crs.epsg() {
-            Some(code) => definition(code).map_err(|problem| format!("EPSG:{code}: {problem}")),
-            None => Err(format!("{crs} cannot be reprojected")),
+        let known = |crs: &Crs| match (crs.epsg(), crs.proj4()) {
+            (Some(code), None) => Err(format!("EPSG:{code}: the registry has no such coordinate system")),
+            (None, None) => Err(format!("{crs} cannot be reprojected")),
+            (_, Some(text)) => definition(&text).map_err(|problem| format!("{crs}: {problem}")),
         };
         let way = (from != to).then(|| Ok((known(from)?, known(to)?))).transpose();
         way.map(Self).map_err(|problem: String| format!("no way from {from} to {to}: {problem}"))
@@ -155,9 +181,8 @@ impl Reprojection {
     }
 }
 
-/// The system of a code, or why it cannot be used.
-fn definition(code: u16) -> std::result::Result<Proj, String> {
-    let text = crs_definitions::from_code(code).ok_or("the registry has no such coordinate system")?.proj4;
+/// The system of a PROJ.4 string, or why it cannot be used.
+fn definition(text: &str) -> std::result::Result<Proj, String> {
     let says = |what: &str| text.contains(what);
     let datum = (says("+datum=") && !says("+datum=NAD27")) || says("+towgs84=") || says("+nadgrids=@null");
     if !datum {
@@ -186,7 +211,7 @@ mod tests {
 
     #[test]
     fn systems_without_a_code_are_told_apart_by_their_names() {
-        let named = |name: &str| Crs::Geographic { epsg: None, name: Some(name.to_owned()) };
+        let named = |name: &str| Crs::Geographic { epsg: None, name: Some(name.to_owned()), keys: None };
         assert_eq!(named("a"), named("a"));
         assert_ne!(named("a"), named("b"));
         assert_ne!(named("a"), Crs::from_epsg(4326).unwrap());

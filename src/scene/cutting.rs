@@ -77,6 +77,14 @@ impl Cutting {
         dates.iter().try_for_each(|date| date.check_radiometry(&self.radiometry))?;
         self.clouds.check()?;
         for (k, date) in dates.iter().enumerate().skip(1) {
+            if let (Some(first), Some(this)) = (dates[0].sensor(), date.sensor())
+                && let Some((band, shows, other)) = this.differs(first, date.bands())
+            {
+                tracing::warn!(
+                    "date {}: {band} of {this} is {shows}, but {band} of date 1 is of {first}, {other}; cut each sensor by itself",
+                    k + 1
+                );
+            }
             if date.bands() != dates[0].bands() {
                 return Err(Error::input(
                     format!("date {}", k + 1),

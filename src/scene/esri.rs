@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
     }
     let values = |record: &dbase::Record| fields.iter().map(|field| attribute(record, field)).collect();
     let records = records.iter().map(values).collect();
-    Ok(Layer { fields, records, shapes, crs: crs(path), is_kml: false })
+    Ok(Layer { fields, records, shapes, crs: crs(path), strays: vec![], is_kml: false })
 }
 
 /// The rings of each record; none for one without a shape.

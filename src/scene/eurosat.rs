@@ -6,14 +6,17 @@
 //! per pixel in either, whatever the band's original resolution.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::{Array3, Array4};
+use ndarray::{Array3, Array4, Axis};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use zip::ZipArchive;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -21,6 +24,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::geotiff::GeoTiff;
 use super::grid::Window;
+use super::names::band_in;
 use super::parts::{Part, Shares};
 use crate::data::so2sat::{Layout, Rows, Writer};
 use crate::error::on_one_line;
@@ -50,6 +54,8 @@ const QUANTIFICATION: f32 = 10_000.0;
 pub(crate) const SIDE: usize = 64;
 /// Images read and written at a time.
 const BATCH: usize = 256;
+/// Bytes of a JPEG of 64 × 64 pixels at most, a few thousand as a rule: a zip may unpack to anything.
+const LARGEST_JPEG: u64 = 1 << 20;
 
 /// What the images are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +66,19 @@ pub enum ImageKind {
     AllBands,
 }
 
-/// A folder of EuroSAT.
+/// A folder of EuroSAT, or the zip that it comes as.
 #[derive(Debug, Clone)]
 pub struct EuroSat {
     folder: PathBuf,
     kind: ImageKind,
     /// Each image with its class, in the order of their names.
     images: Vec<(PathBuf, usize)>,
+    /// The zip, whose entries have the images' names.
+    archive: Option<Archive>,
 }
+
+/// An open zip, read by one thread at a time.
+type Archive = Arc<Mutex<ZipArchive<BufReader<File>>>>;
 
 /// The split: positions of the images of each part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,20 +95,24 @@ impl EuroSatSplit {
 }
 
 impl EuroSat {
-    /// Finds the images: in folders named after the classes, here or in the one folder below (`EuroSAT/2750`).
+    /// Finds the images: in folders named after the classes, here or in the one folder below (`EuroSAT/2750`); or in the zip
+    /// of the JPEGs as downloaded, which is not unpacked.
     ///
     /// # Errors
-    /// A class without a folder, a folder without images, JPEGs next to GeoTIFFs (names the folder).
+    /// A class without a folder, a folder without images, JPEGs next to GeoTIFFs (names the folder), a damaged zip, one of
+    /// GeoTIFFs.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
-        let folder = holder(folder.as_ref())?;
+        let folder = folder.as_ref();
+        if folder.is_file() {
+            return Self::of_zip(folder);
+        }
+        let folder = holder(folder)?;
         let mut images = Vec::new();
         let mut kind: Option<ImageKind> = None;
         for (class, (name, _)) in CLASSES.iter().enumerate() {
             let of_class = folder.join(name);
             if !of_class.is_dir() {
-                let names = CLASSES.map(|(name, _)| name).join(", ");
-                let problem = format!("no folder '{name}'");
-                return Err(Error::file(&folder, problem, format!("EuroSAT has a folder a class: {names}")));
+                return Err(without_class(&folder, name));
             }
             let mut found = Vec::new();
             for entry in fs::read_dir(&of_class).map_err(Error::io(&of_class))? {
@@ -121,7 +136,52 @@ impl EuroSat {
             found.sort_by_key(|path| order(path));
             images.extend(found.into_iter().map(|path| (path, class)));
         }
-        Ok(Self { folder, kind: kind.unwrap_or(ImageKind::TrueColour), images })
+        Ok(Self { folder, kind: kind.unwrap_or(ImageKind::TrueColour), images, archive: None })
+    }
+
+    /// The images of a zip, by the folders that its entries name.
+    fn of_zip(path: &Path) -> Result<Self> {
+        let archive = ZipArchive::new(BufReader::new(File::open(path).map_err(Error::io(path))?));
+        let archive = archive.map_err(|error| {
+            let problem = format!("not a zip that is complete: {}", on_one_line(&error.to_string()));
+            Error::file(path, problem, "give EuroSAT's folder, or get its zip again")
+        })?;
+        let mut found: [Vec<PathBuf>; CLASSES.len()] = Default::default();
+        let mut holder: Option<PathBuf> = None;
+        for name in archive.file_names() {
+            // A name that is no text is not one of EuroSAT's.
+            let Ok(name) = name else { continue };
+            let name = Path::new(&*name);
+            let Some(of_class) = name.parent() else { continue };
+            let class = CLASSES.iter().position(|(class, _)| of_class.ends_with(class));
+            let hidden = name.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+            let (Some(class), Some(kind), false) = (class, kind_of(name), hidden) else { continue };
+            if kind == ImageKind::AllBands {
+                let problem = "GeoTIFFs, which are not read from a zip";
+                return Err(Error::file(
+                    path,
+                    problem,
+                    format!("unpack it and give the folder: unzip {}", path.display()),
+                ));
+            }
+            let folder = of_class.parent().unwrap_or(Path::new(""));
+            if holder.get_or_insert_with(|| folder.to_owned()) != folder {
+                let problem =
+                    format!("images in two places, {} and {}", shown(holder.as_deref()), shown(Some(folder)));
+                return Err(Error::file(path, problem, "unpack it and give the folder of one"));
+            }
+            found[class].push(name.to_owned());
+        }
+        let mut images = Vec::new();
+        for (class, mut found) in found.into_iter().enumerate() {
+            if found.is_empty() {
+                return Err(without_class(path, CLASSES[class].0));
+            }
+            found.sort_by_key(|path| order(path));
+            images.extend(found.into_iter().map(|path| (path, class)));
+        }
+        let archive = Some(Arc::new(Mutex::new(archive)));
+        Ok(Self { folder: path.to_owned(), kind: ImageKind::TrueColour, images, archive })
     }
 
     /// The ten classes.
@@ -156,7 +216,13 @@ impl EuroSat {
             ImageKind::AllBands => (&BANDS[..], "reflectance"),
         };
         let bands = band_list(names);
-        Imagery { patch_size: SIDE, bands, ground_sampling_distance: Some(10.0), unit: unit.to_owned() }
+        Imagery {
+            patch_size: SIDE,
+            bands,
+            ground_sampling_distance: Some(10.0),
+            unit: unit.to_owned(),
+            sensor: None,
+        }
     }
 
     /// Where the images are from, as the descriptions of the first image of each class state it; a folder that is laid out as
@@ -284,17 +350,55 @@ impl EuroSat {
     /// # Errors
     /// An image that cannot be read or has another size (names it).
     pub fn images(&self, positions: &[usize]) -> Result<Array4<f32>> {
-        let read = |&k: &usize| match self.kind {
-            ImageKind::TrueColour => jpeg(&self.images[k].0),
-            ImageKind::AllBands => geotiff(&self.images[k].0),
+        let read = |&k: &usize| match (self.kind, &self.images[k].0) {
+            (ImageKind::TrueColour, path) => jpeg(path, &fs::read(path).map_err(Error::io(path))?),
+            (ImageKind::AllBands, path) => geotiff(path),
         };
-        let images: Vec<Array3<f32>> = positions.par_iter().map(read).collect::<Result<_>>()?;
+        let images: Vec<Array3<f32>> = match &self.archive {
+            None => positions.par_iter().map(read).collect::<Result<_>>()?,
+            Some(archive) => {
+                let packed = positions.iter().map(|&k| self.unpacked(archive, &self.images[k].0));
+                let packed = packed.collect::<Result<Vec<_>>>()?;
+                packed.par_iter().map(|(path, bytes)| jpeg(path, bytes)).collect::<Result<_>>()?
+            }
+        };
         let mut all = Array4::zeros((images.len(), SIDE, SIDE, self.imagery().bands.len()));
         for (mut place, image) in all.outer_iter_mut().zip(&images) {
             place.assign(image);
         }
         Ok(all)
     }
+
+    /// An entry's place, for messages, and its bytes.
+    fn unpacked(&self, archive: &Archive, name: &Path) -> Result<(PathBuf, Vec<u8>)> {
+        let place = self.folder.join(name);
+        let refused = |problem: String| Error::file(&place, problem, "get the zip again: it is damaged");
+        let mut archive = archive.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = archive.by_name(&name.to_string_lossy());
+        let entry = entry.map_err(|error| refused(on_one_line(&error.to_string())))?;
+        let mut bytes = Vec::new();
+        entry.take(LARGEST_JPEG + 1).read_to_end(&mut bytes).map_err(|error| {
+            refused(format!("it cannot be unpacked: {}", on_one_line(&error.to_string())))
+        })?;
+        if bytes.len() as u64 > LARGEST_JPEG {
+            return Err(refused(format!(
+                "more than {LARGEST_JPEG} bytes for an image of {SIDE} x {SIDE} pixels"
+            )));
+        }
+        Ok((place, bytes))
+    }
+}
+
+/// The refusal of a folder or zip that lacks a class.
+fn without_class(place: &Path, name: &str) -> Error {
+    let names = CLASSES.map(|(name, _)| name).join(", ");
+    Error::file(place, format!("no folder '{name}'"), format!("EuroSAT has a folder a class: {names}"))
+}
+
+/// A folder of a zip, which may be its own.
+fn shown(folder: Option<&Path>) -> String {
+    let folder = folder.unwrap_or(Path::new("")).display().to_string();
+    format!("'{}'", if folder.is_empty() { "." } else { &folder })
 }
 
 fn class_list() -> Classes {
@@ -307,10 +411,6 @@ fn band_list(names: &[&str]) -> Bands {
 
 /// The folder that holds those of the classes.
 fn holder(folder: &Path) -> Result<PathBuf> {
-    if folder.is_file() {
-        let advice = format!("unpack it and give the folder: unzip {}", folder.display());
-        return Err(Error::file(folder, "a file, not the folder of the images", advice));
-    }
     let mut folder = folder.to_owned();
     // `EuroSAT/2750`, `ds/images/remote_sensing/…/tif`: single folders in each other.
     for _ in 0..8 {
@@ -352,14 +452,13 @@ fn check_size(path: &Path, rows: usize, columns: usize) -> Result<()> {
 }
 
 /// Red, green and blue, 0–255.
-fn jpeg(path: &Path) -> Result<Array3<f32>> {
-    let bytes = fs::read(path).map_err(Error::io(path))?;
+fn jpeg(path: &Path, bytes: &[u8]) -> Result<Array3<f32>> {
     let refuse = |error: &dyn std::fmt::Display| {
         let problem = format!("the JPEG cannot be read ({})", on_one_line(&error.to_string()));
         Error::file(path, problem, "get it again")
     };
     let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::RGB).set_strict_mode(true);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&bytes), options);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     let pixels = decoder.decode().map_err(|error| refuse(&error))?;
     let Some(info) = decoder.info() else { return Err(refuse(&"no header")) };
     let (rows, columns) = (usize::from(info.height), usize::from(info.width));
@@ -385,5 +484,17 @@ fn geotiff(path: &Path) -> Result<Array3<f32>> {
             band.mapv_inplace(|value| value / QUANTIFICATION);
         }
     }
+    // In the order of the descriptions where these name all bands: some copies have B8A next to B8.
+    let named: Option<Vec<usize>> = BANDS.iter().map(|band| stated(&raster, band)).collect();
+    if let Some(order) = named {
+        pixels = pixels.select(Axis(0), &order);
+    }
     Ok(pixels.permuted_axes([1, 2, 0]))
+}
+
+/// The place of a band that one description alone names.
+fn stated(raster: &GeoTiff, band: &str) -> Option<usize> {
+    let names = raster.tags().iter().map(|tags| tags.name.as_deref().and_then(band_in));
+    let mut places = names.enumerate().filter(|(_, name)| name.as_deref() == Some(band)).map(|(k, _)| k);
+    places.next().filter(|_| places.next().is_none())
 }

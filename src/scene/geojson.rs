@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value as Json};
 
 use super::crs::Crs;
-use super::layer::{Layer, Ring, Value, not_polygons};
+use super::layer::{Layer, Ring, Value};
 use crate::error::on_one_line;
 use crate::files::read_bytes;
 use crate::{Error, Result};
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         feature.get("properties").and_then(Json::as_object).cloned().unwrap_or(none.clone())
     };
     let mut fields: Vec<String> = Vec::new();
-    let (mut shapes, mut records) = (Vec::new(), Vec::new());
+    let (mut shapes, mut records, mut strays) = (Vec::new(), Vec::new(), Vec::new());
     for (number, feature) in (1..).zip(features) {
         let properties = properties(feature);
         for field in properties.keys() {
@@ -50,20 +50,21 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         }
         records.push(properties);
         let geometry = if kind_of(feature) == "Feature" { feature.get("geometry") } else { Some(feature) };
-        let mut rings = Vec::new();
+        let (mut rings, mut stray) = (Vec::new(), None);
         if let Some(geometry) = geometry.filter(|geometry| !geometry.is_null()) {
-            polygons(geometry, &mut rings).map_err(|(problem, advice)| {
+            polygons(geometry, &mut rings, &mut stray).map_err(|(problem, advice)| {
                 Error::input(format!("{}, polygon {number}", path.display()), problem, advice)
             })?;
         }
         shapes.push(rings);
+        strays.extend(stray.map(|kind| (number, kind)));
     }
     let value =
         |record: &Map<String, Json>, field: &String| record.get(field).map_or(Value::Empty, attribute);
     let records: Vec<Vec<Value>> =
         records.iter().map(|record| fields.iter().map(|field| value(record, field)).collect()).collect();
     let crs = crs(path, &json, &shapes);
-    Ok(Layer { fields, records, shapes, crs, is_kml: false })
+    Layer { fields, records, shapes, crs, strays, is_kml: false }.of_polygons(path)
 }
 
 fn kind_of(json: &Json) -> &str {
@@ -104,8 +105,12 @@ fn crs(path: &Path, json: &Json, shapes: &[Vec<Ring>]) -> Result<Crs> {
 
 type Refusal = (String, &'static str);
 
-/// Adds the rings of a geometry: of a polygon, of several, or of a collection of these.
-fn polygons(geometry: &Json, rings: &mut Vec<Ring>) -> std::result::Result<(), Refusal> {
+/// Adds the rings of a geometry: of a polygon, of several, or of a collection of these; points and lines are told in `stray`.
+fn polygons(
+    geometry: &Json,
+    rings: &mut Vec<Ring>,
+    stray: &mut Option<&'static str>,
+) -> std::result::Result<(), Refusal> {
     let list = |json: &Json, name: &str| -> std::result::Result<Vec<Json>, Refusal> {
         let list = json.get(name).and_then(Json::as_array).cloned();
         list.ok_or_else(|| (format!("its geometry has no list '{name}'"), "draw the polygon again"))
@@ -116,10 +121,16 @@ fn polygons(geometry: &Json, rings: &mut Vec<Ring>) -> std::result::Result<(), R
             .iter()
             .try_for_each(|polygon| rings_of(polygon.as_array().map_or(&[][..], Vec::as_slice), rings)),
         "GeometryCollection" => {
-            list(geometry, "geometries")?.iter().try_for_each(|geometry| polygons(geometry, rings))
+            list(geometry, "geometries")?.iter().try_for_each(|geometry| polygons(geometry, rings, stray))
         }
-        "Point" | "MultiPoint" => Err(not_polygons("points")),
-        "LineString" | "MultiLineString" => Err(not_polygons("lines")),
+        "Point" | "MultiPoint" => {
+            stray.get_or_insert("points");
+            Ok(())
+        }
+        "LineString" | "MultiLineString" => {
+            stray.get_or_insert("lines");
+            Ok(())
+        }
         kind => Err((format!("its geometry is of type '{kind}'"), "give polygons")),
     }
 }
@@ -166,6 +177,21 @@ mod tests {
         assert_eq!(layer.shapes[0][0][1], (2.0, 0.0));
         assert_eq!(layer.crs.unwrap().epsg(), Some(4326));
         assert_eq!(read_text(SQUARE).unwrap().shapes.len(), 1, "a bare geometry");
+    }
+
+    #[test]
+    fn points_and_lines_next_to_polygons_are_left_out() {
+        let point = r#"{"type":"Point","coordinates":[1,2]}"#;
+        let line = r#"{"type":"LineString","coordinates":[[1,2],[3,4]]}"#;
+        let collection = format!(r#"{{"type":"GeometryCollection","geometries":[{point},{SQUARE}]}}"#);
+        let feature = |geometry: &str| {
+            format!(r#"{{"type":"Feature","properties":{{"LCZ":6}},"geometry":{geometry}}}"#)
+        };
+        let all = [&collection, line, SQUARE].map(feature).join(",");
+        let layer = read_text(&format!(r#"{{"type":"FeatureCollection","features":[{all}]}}"#)).unwrap();
+        assert_eq!(layer.shapes.iter().map(Vec::len).collect::<Vec<_>>(), [2, 0, 2]);
+        assert_eq!(layer.strays, [(1, "points"), (2, "lines")]);
+        assert_eq!([1, 2, 3].map(|number| layer.is_stray(number)), [false, true, false]);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
     };
     let fields: Vec<String> =
         columns.iter().enumerate().filter(|(k, _)| *k != place).map(|(_, name)| name.clone()).collect();
-    let (mut shapes, mut records) = (Vec::new(), Vec::new());
+    let (mut shapes, mut records, mut strays) = (Vec::new(), Vec::new(), Vec::new());
     let mut rows = statement.query([]).map_err(broken)?;
     let mut left = bytes;
     while let Some(row) = rows.next().map_err(broken)? {
@@ -78,20 +78,22 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
             odd(format!("layer '{table}' has more in {number} rows than the file's {bytes} bytes"))
         })?;
         let value = row.get_ref(place).map_err(broken)?;
-        let rings = match value {
-            ValueRef::Null => Ok(Vec::new()),
-            ValueRef::Blob(blob) => polygons(blob),
+        let shape = match value {
+            ValueRef::Null => Ok(Shape::default()),
+            ValueRef::Blob(blob) => shape(blob),
             _ => Err("its geometry is no blob".into()),
         };
-        shapes.push(rings.map_err(|Odd(problem, advice)| {
+        let Shape { rings, stray } = shape.map_err(|Odd(problem, advice)| {
             Error::input(format!("{}, polygon {number}", path.display()), problem, advice)
-        })?);
+        })?;
+        shapes.push(rings);
+        strays.extend(stray.map(|kind| (number, kind)));
         let record: rusqlite::Result<Vec<Value>> =
             (0..columns.len()).filter(|k| *k != place).map(|k| row.get_ref(k).map(attribute)).collect();
         records.push(record.map_err(broken)?);
     }
     let crs = crs(path, &connection, *system);
-    Ok(Layer { fields, records, shapes, crs, is_kml: false })
+    Layer { fields, records, shapes, crs, strays, is_kml: false }.of_polygons(path)
 }
 
 /// What the file says about its layers (`gpkg_contents.description`); none if that is nothing, or not text.
@@ -236,8 +238,15 @@ impl<T: Into<String>> From<T> for Odd {
     }
 }
 
-/// The rings of a geometry: of a polygon or of several.
-fn polygons(blob: &[u8]) -> std::result::Result<Vec<Ring>, Odd> {
+/// The rings of a polygon or of several, and what else there is.
+#[derive(Debug, Default, PartialEq)]
+struct Shape {
+    rings: Vec<Ring>,
+    stray: Option<&'static str>,
+}
+
+/// The shape that a geometry describes.
+fn shape(blob: &[u8]) -> std::result::Result<Shape, Odd> {
     let short = || Odd::from("its geometry ends early");
     let header = blob.get(..8).ok_or_else(short)?;
     if &header[..2] != b"GP" {
@@ -249,12 +258,12 @@ fn polygons(blob: &[u8]) -> std::result::Result<Vec<Ring>, Odd> {
         return Err("its geometry is of a kind of its own".into());
     }
     if flags & 0b1_0000 != 0 {
-        return Ok(Vec::new());
+        return Ok(Shape::default());
     }
     let mut bytes = Bytes { rest: blob.get(8 + envelope..).ok_or_else(short)?, little: true };
-    let mut rings = Vec::new();
-    bytes.geometry(&mut rings, 0)?;
-    Ok(rings)
+    let mut shape = Shape::default();
+    bytes.geometry(&mut shape, 0)?;
+    Ok(shape)
 }
 
 /// Well-known binary, read from its beginning (OGC 06-103r4).
@@ -280,7 +289,7 @@ impl Bytes<'_> {
         Ok(if self.little { f64::from_le_bytes(bytes) } else { f64::from_be_bytes(bytes) })
     }
 
-    fn geometry(&mut self, rings: &mut Vec<Ring>, depth: u32) -> std::result::Result<(), Odd> {
+    fn geometry(&mut self, shape: &mut Shape, depth: u32) -> std::result::Result<(), Odd> {
         self.little = self.take::<1>()?[0] == 1;
         let kind = self.whole()?;
         // Thousands tell which of z and m follow x and y.
@@ -290,34 +299,44 @@ impl Bytes<'_> {
             3 => 2,
             _ => return Err(format!("its geometry is of the unknown kind {kind}").into()),
         };
+        let vertex = |bytes: &mut Self| {
+            let place = (bytes.real()?, bytes.real()?);
+            (0..more).try_for_each(|_| bytes.real().map(drop))?;
+            Ok::<_, Odd>(place)
+        };
         match kind % 1000 {
+            1 => {
+                vertex(self)?;
+                shape.stray.get_or_insert("points");
+                Ok(())
+            }
+            2 => {
+                for _ in 0..self.whole()? {
+                    vertex(self)?;
+                }
+                shape.stray.get_or_insert("lines");
+                Ok(())
+            }
             3 => {
                 for _ in 0..self.whole()? {
                     let count = self.whole()?;
                     let mut ring = Ring::new();
                     for _ in 0..count {
-                        ring.push((self.real()?, self.real()?));
-                        for _ in 0..more {
-                            self.real()?;
-                        }
+                        ring.push(vertex(self)?);
                     }
-                    rings.push(ring);
+                    shape.rings.push(ring);
                 }
                 Ok(())
             }
-            // Several polygons, or what GDAL makes of a KML's MultiGeometry: a collection.
-            6 | 7 if depth < 4 => {
+            // Several of a kind, or what GDAL makes of a KML's MultiGeometry: a collection.
+            4..=7 if depth < 4 => {
                 for _ in 0..self.whole()? {
-                    self.geometry(rings, depth + 1)?;
+                    self.geometry(shape, depth + 1)?;
                 }
                 Ok(())
             }
-            kind => {
-                let (problem, advice) = not_polygons(match kind {
-                    1 | 4 => "points",
-                    2 | 5 => "lines",
-                    _ => "curves or surfaces",
-                });
+            _ => {
+                let (problem, advice) = not_polygons("curves or surfaces");
                 Err(Odd(problem, advice))
             }
         }
@@ -396,6 +415,10 @@ mod tests {
         bytes
     }
 
+    fn polygons(blob: &[u8]) -> std::result::Result<Vec<Ring>, Odd> {
+        shape(blob).map(|shape| shape.rings)
+    }
+
     fn blob(flags: u8, envelope: usize, wkb: &[u8]) -> Vec<u8> {
         [&[b'G', b'P', 0, flags, 0, 0, 0, 0], vec![0; envelope].as_slice(), wkb].concat()
     }
@@ -418,17 +441,27 @@ mod tests {
     }
 
     #[test]
+    fn points_and_lines_in_a_collection_are_told_and_its_polygons_read() {
+        let xy = |count: usize| vec![0; 16 * count];
+        let point = [&[1, 1, 0, 0, 0][..], &xy(1)].concat();
+        let line = [&[1, 2, 0, 0, 0, 2, 0, 0, 0][..], &xy(2)].concat();
+        let collection =
+            |parts: &[&[u8]]| [&[1, 7, 0, 0, 0, parts.len() as u8, 0, 0, 0][..], &parts.concat()].concat();
+        let wanted = polygons(&blob(1, 0, &triangle(true, 3, 0))).unwrap();
+        let mixed = collection(&[&point, &triangle(true, 3, 0), &line]);
+        assert_eq!(shape(&blob(1, 0, &mixed)), Ok(Shape { rings: wanted, stray: Some("points") }));
+        assert_eq!(shape(&blob(1, 0, &line)), Ok(Shape { rings: vec![], stray: Some("lines") }));
+        assert!(shape(&blob(1, 0, &mixed[..mixed.len() - 1])).is_err());
+    }
+
+    #[test]
     fn spoilt_geometries_are_refused_in_words() {
         let whole = blob(1, 0, &triangle(true, 3, 0));
         for end in 0..whole.len() {
             assert!(polygons(&whole[..end]).is_err(), "{end} bytes");
         }
-        let point = [1, 1, 0, 0, 0, 0, 0];
-        let Err(Odd(problem, advice)) = polygons(&blob(1, 0, &point)) else {
-            panic!("a point has no ground")
-        };
-        assert_eq!(problem, "it holds points, not polygons");
-        assert!(advice.contains("draw areas"), "{advice}");
+        let curve = [1, 10, 0, 0, 0, 0, 0, 0, 0];
+        assert!(polygons(&blob(1, 0, &curve)).unwrap_err().1.contains("CONVERT_TO_LINEAR"));
         assert!(polygons(&blob(0b1011, 0, &[])).is_err());
         assert!(polygons(b"XX000000").unwrap_err().0.contains("not a GeoPackage's"));
     }

@@ -4,38 +4,26 @@
 //! (both tags) or `PackBits`. Georeference: GeoTIFF 1.1 (OGC 19-008r4); no-data: GDAL's tag 42113; names, scale and offset of
 //! bands: GDAL's tag 42112.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
-use ndarray::Array3;
+use ndarray::{Array2, Array3};
 use tiff::decoder::ifd::Value;
-use tiff::decoder::{Decoder, DecodingResult, Limits};
-use tiff::tags::{ByteOrder, Tag};
+use tiff::decoder::{Decoder, DecodingResult};
+use tiff::tags::Tag;
 use tiff::{TiffError, TiffResult};
 
 use super::band_tags::BandTags;
 use super::crs::Crs;
+use super::geokeys::GeoKeys;
 use super::grid::{Grid, Transform, Window};
+use super::tiff_bytes::{Retouches, TiffBytes, TiffDecoder, retouches};
+use super::tiff_mask::{TiffMask, is_mask};
 use crate::error::on_one_line;
 use crate::{Error, Result};
 
-/// GeoTIFF keys that say what the coordinates are (OGC 19-008r4, annex B).
-const MODEL_TYPE: u16 = 1024;
-const RASTER_TYPE: u16 = 1025;
-const GEOGRAPHIC_TYPE: u16 = 2048;
-const PROJECTED_TYPE: u16 = 3072;
-const LINEAR_UNITS: u16 = 3076;
-/// Keys whose text names the system: of the map, of the degrees, of either.
-const PROJECTED_CITATION: u16 = 3073;
-const GEOGRAPHIC_CITATION: u16 = 2049;
-const CITATION: u16 = 1026;
-/// Where keys have their text: `GeoAsciiParams`.
-const ASCII_PARAMETERS: u16 = 34737;
 /// GDAL's own words, as XML.
 pub(super) const GDAL_METADATA: u16 = 42112;
-/// Metres in a unit, by EPSG code of the unit: metre, foot, US survey foot, kilometre.
-const METRES: [(u16, f64); 4] = [(9001, 1.0), (9002, 0.3048), (9003, 1200.0 / 3937.0), (9036, 1000.0)];
 /// Compression methods that can be read: none, LZW, deflate, deflate under its older number, `PackBits`.
 const COMPRESSIONS: [u16; 5] = [1, 5, 8, 32946, 32773];
 /// The names that GDAL gives to others.
@@ -59,11 +47,17 @@ const LARGEST_COMPRESSION_RATIO: u64 = 4096;
 #[derive(Debug, Clone)]
 pub struct GeoTiff {
     path: PathBuf,
+    bytes: TiffBytes,
     grid: Grid,
     /// Samples of a pixel in the file.
     samples: usize,
     /// Those that are bands, in order.
     bands: Vec<usize>,
+    /// Those that are opacity or a mask: 0 means no data.
+    opacity: Vec<usize>,
+    /// Whether no tag says so.
+    untagged_mask: bool,
+    mask: Option<TiffMask>,
     planar: bool,
     integer: bool,
     no_data: Option<f64>,
@@ -91,10 +85,23 @@ impl GeoTiff {
     /// file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(Error::io(path))?;
-        let length = file.metadata().map_err(Error::io(path))?.len();
+        if path.is_dir() {
+            return Err(not_a_tiff(path, "a folder, not a GeoTIFF"));
+        }
+        let bytes = TiffBytes::of_file(path).map_err(Error::io(path))?;
+        let mut file = Self::of_bytes(path, bytes)?;
+        file.mask = match file.mask {
+            None => TiffMask::beside(path, &file.grid)?,
+            inside => inside,
+        };
+        Ok(file)
+    }
+
+    /// Reads the header of a file or a part of an archive; `path` is for messages.
+    pub(super) fn of_bytes(path: &Path, bytes: TiffBytes) -> Result<Self> {
+        let length = bytes.len();
         let refuse = |error: TiffError| unreadable(path, &error);
-        let mut decoder = Decoder::new(BufReader::new(file)).map_err(refuse)?.with_limits(limits());
+        let mut decoder = bytes.decoder(Retouches::new()).map_err(refuse)?;
         let compression = decoder.find_tag_unsigned(Tag::Compression).map_err(refuse)?.unwrap_or(1u16);
         if !COMPRESSIONS.contains(&compression) {
             let name = OTHER_COMPRESSIONS.iter().find(|(code, _)| *code == compression);
@@ -124,8 +131,8 @@ impl GeoTiff {
         let samples = decoder.find_tag_unsigned(Tag::SamplesPerPixel).map_err(refuse)?.unwrap_or(1u16);
         let extra = decoder.find_tag_unsigned_vec(Tag::ExtraSamples).map_err(refuse)?.unwrap_or_default();
         let bands = bands_without_alpha(samples.into(), &extra);
-        let bytes = u64::from(columns) * u64::from(rows);
-        if bytes.saturating_mul(u64::from(samples) * u64::from(bits / 8))
+        let pixels = u64::from(columns) * u64::from(rows);
+        if pixels.saturating_mul(u64::from(samples) * u64::from(bits / 8))
             > length.saturating_mul(LARGEST_COMPRESSION_RATIO)
         {
             let problem = format!("{length} bytes cannot hold its {rows} x {columns} pixels");
@@ -151,10 +158,16 @@ impl GeoTiff {
             tiff::decoder::ChunkType::Tile => Tag::TileByteCounts,
         };
         let chunk_bytes = decoder.find_tag_unsigned_vec(tag).map_err(refuse)?.unwrap_or_default();
-        Ok(Self {
+        let grid = Grid { rows: rows as usize, columns: columns as usize, transform, crs };
+        let mask = TiffMask::within(path, &bytes, &mut decoder, &grid)?;
+        let mut file = Self {
             path: path.to_owned(),
-            grid: Grid { rows: rows as usize, columns: columns as usize, transform, crs },
+            bytes,
+            grid,
             samples: samples.into(),
+            opacity: (0..samples.into()).filter(|sample| !bands.contains(sample)).collect(),
+            untagged_mask: false,
+            mask,
             bands,
             planar,
             integer: !formats.contains(&3),
@@ -163,7 +176,36 @@ impl GeoTiff {
             description: description.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
             retouches,
             chunk_bytes,
-        })
+        };
+        if file.samples == 2 && file.bands.len() == 2 && file.integer {
+            // What cannot be read is refused when pixels are.
+            file.untagged_mask = file.second_is_mask().unwrap_or(false);
+        }
+        if file.untagged_mask {
+            (file.bands, file.opacity) = (vec![0], vec![1]);
+            file.tags.truncate(1);
+        }
+        Ok(file)
+    }
+
+    /// The same pixels, of which a product states this.
+    pub(super) fn of_product(
+        self,
+        tags: BandTags,
+        description: Option<String>,
+        no_data: Option<f64>,
+    ) -> Self {
+        Self { tags: vec![tags], description, no_data, ..self }
+    }
+
+    /// Whether a mask is known by its values alone: of two samples, the second holds 0 and the largest number only.
+    pub fn has_untagged_mask(&self) -> bool {
+        self.untagged_mask
+    }
+
+    /// Whether the file says pixel by pixel which have no data: a mask, or opacity (alpha).
+    pub fn has_mask(&self) -> bool {
+        self.mask.is_some() || !self.opacity.is_empty()
     }
 
     /// The file.
@@ -176,7 +218,7 @@ impl GeoTiff {
         &self.grid
     }
 
-    /// How many bands: samples a pixel, without those that are marked as opacity (alpha).
+    /// How many bands: samples a pixel, without those that are opacity (alpha) or a mask.
     pub fn bands(&self) -> usize {
         self.bands.len()
     }
@@ -200,6 +242,13 @@ impl GeoTiff {
         Err(Error::file(&self.path, problem, "extract it: gdal_translate -b 1 IN.tif OUT.tif"))
     }
 
+    /// The same file as one of this band alone.
+    pub(super) fn only(mut self, band: usize) -> Self {
+        self.bands = vec![self.bands[band]];
+        self.tags = vec![self.tags[band].clone()];
+        self
+    }
+
     /// The file's description (`ImageDescription`).
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
@@ -210,8 +259,8 @@ impl GeoTiff {
         self.no_data
     }
 
-    /// The pixels of a window; those that equal `no_data` become NaN. The comparison is exact, in
-    /// the file's own number type. Pixels of a strip or tile that a sparse file leaves out are no
+    /// The pixels of a window; those that equal `no_data` become NaN, as do those whose mask or opacity is 0. The comparison
+    /// is exact, in the file's own number type. Pixels of a strip or tile that a sparse file leaves out are no
     /// data if `no_data` is given, else 0, as GDAL reads them.
     ///
     /// # Shape
@@ -238,15 +287,55 @@ impl GeoTiff {
         values.resize(count, absent);
         let mut pixels = Array3::from_shape_vec(shape, values)
             .map_err(|error| Error::Internal { what: "reading a raster", detail: error.to_string() })?;
-        self.decode_into(&mut pixels, window, no_data).map_err(|error| unreadable(&self.path, &error))?;
+        let refuse = |error: TiffError| unreadable(&self.path, &error);
+        let mut lacking = self.decode_into(&mut pixels, window, no_data).map_err(refuse)?;
+        if let Some(mask) = &self.mask {
+            mask.read(window, &mut lacking).map_err(refuse)?;
+        }
+        if self.has_mask() {
+            for mut band in pixels.outer_iter_mut() {
+                band.zip_mut_with(&lacking, |pixel, &lacking| {
+                    *pixel = if lacking { f32::NAN } else { *pixel }
+                });
+            }
+        }
         Ok(pixels)
     }
 
-    /// Decodes the strips or tiles that the window touches.
-    fn decode_into(&self, pixels: &mut Array3<f32>, window: &Window, no_data: Option<f64>) -> TiffResult<()> {
-        let (file, retouches) = (File::open(&self.path)?, self.retouches.clone());
-        let file = Retouched { file, position: 0, retouches };
-        let mut decoder = Decoder::new(BufReader::new(file))?.with_limits(limits());
+    /// Whether the second of two samples holds 0 and the largest number only, and the latter somewhere.
+    fn second_is_mask(&self) -> TiffResult<bool> {
+        let mut decoder = self.decoder()?;
+        let chunks = self.chunk_bytes.len();
+        let (first, step) = if self.planar { (chunks / 2, 1) } else { (0, 2) };
+        let mut opaque = false;
+        for (chunk, &bytes) in self.chunk_bytes.iter().enumerate().skip(first) {
+            if bytes == 0 {
+                continue;
+            }
+            let (of_chunk, is_mask) = is_mask(&decoder.read_chunk(u32::try_from(chunk)?)?, step);
+            if !is_mask {
+                return Ok(false);
+            }
+            opaque |= of_chunk;
+        }
+        Ok(opaque)
+    }
+
+    fn decoder(&self) -> TiffResult<TiffDecoder> {
+        self.bytes.decoder(self.retouches.clone())
+    }
+
+    /// Decodes the strips or tiles that the window touches; returns where opacity is 0.
+    fn decode_into(
+        &self,
+        pixels: &mut Array3<f32>,
+        window: &Window,
+        no_data: Option<f64>,
+    ) -> TiffResult<Array2<bool>> {
+        // Where a sparse file leaves a chunk of it out, opacity is 0.
+        let absent = self.opacity.first().is_some();
+        let mut lacking = Array2::from_elem((window.rows.len(), window.columns.len()), absent);
+        let mut decoder = self.decoder()?;
         let (width, height) = decoder.chunk_dimensions();
         let (width, height) = (width as usize, height as usize);
         let across = self.grid.columns.div_ceil(width);
@@ -263,25 +352,29 @@ impl GeoTiff {
                 && top + height > window.rows.start
                 && left < window.columns.end
                 && left + width > window.columns.start;
-            let only_alpha = self.planar && band_of.get(plane).copied().flatten().is_none();
-            if bytes == 0 || !touched || only_alpha {
+            if bytes == 0 || !touched {
                 continue;
             }
             let chunk = u32::try_from(chunk)?;
             let data_width = decoder.chunk_data_dimensions(chunk).0 as usize;
             let decoded = decoder.read_chunk(chunk)?;
-            each_sample(&decoded, no_data, |k, value| {
+            each_sample(&decoded, no_data, |k, value, raw| {
                 let (pixel, sample) = (k / samples, plane + k % samples);
                 let (row, column) = (top + pixel / data_width, left + pixel % data_width);
-                if let Some(band) = band_of[sample]
-                    && window.rows.contains(&row)
-                    && window.columns.contains(&column)
-                {
-                    pixels[[band, row - window.rows.start, column - window.columns.start]] = value;
+                if !window.rows.contains(&row) || !window.columns.contains(&column) {
+                    return;
+                }
+                let (row, column) = (row - window.rows.start, column - window.columns.start);
+                match band_of.get(sample) {
+                    Some(Some(band)) => pixels[[*band, row, column]] = value,
+                    Some(None) if self.opacity.first() == Some(&sample) => {
+                        lacking[[row, column]] = raw == 0.0
+                    }
+                    _ => {}
                 }
             });
         }
-        Ok(())
+        Ok(lacking)
     }
 }
 
@@ -322,14 +415,14 @@ fn band_tags<R: Read + Seek>(
     bands.iter().map(|&sample| tags[sample].clone()).collect()
 }
 
-/// Passes on every sample with its position in the chunk, as f32; no data as NaN.
-fn each_sample(chunk: &DecodingResult, no_data: Option<f64>, mut take: impl FnMut(usize, f32)) {
+/// Passes on every sample with its position in the chunk, as f32, no data as NaN, and as it is.
+fn each_sample(chunk: &DecodingResult, no_data: Option<f64>, mut take: impl FnMut(usize, f32, f64)) {
     macro_rules! hand_on {
         ($samples:expr, $to_f64:expr, $no_data:expr) => {{
             let no_data: Option<f64> = $no_data;
             for (k, &sample) in $samples.iter().enumerate() {
                 let value: f64 = $to_f64(sample);
-                take(k, if no_data == Some(value) { f32::NAN } else { value as f32 });
+                take(k, if no_data == Some(value) { f32::NAN } else { value as f32 }, value);
             }
         }};
     }
@@ -348,31 +441,43 @@ fn each_sample(chunk: &DecodingResult, no_data: Option<f64>, mut take: impl FnMu
         DecodingResult::F16(samples) => {
             for (k, sample) in samples.iter().enumerate() {
                 let value = sample.to_f64();
-                take(k, if no_data == Some(value) { f32::NAN } else { value as f32 });
+                take(k, if no_data == Some(value) { f32::NAN } else { value as f32 }, value);
             }
         }
     }
 }
 
-/// The header's numbers are checked against the file's length before pixels are read, so only the
-/// chunk buffers need a bound: a large scene may be one strip.
-fn limits() -> Limits {
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = 4 << 30;
-    limits.intermediate_buffer_size = 4 << 30;
-    limits.ifd_value_size = 64 << 20;
-    limits
+/// Something else than a GeoTIFF, with what to do about it.
+fn not_a_tiff(path: &Path, problem: &str) -> Error {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    let product = path.ancestors().find(|folder| folder.extension().is_some_and(|ending| ending == "SAFE"));
+    let scene = |scene: &Path| format!("give the whole scene: --scene {}", scene.display());
+    match (product, ending.as_deref()) {
+        (Some(product), _) => {
+            Error::file(path, format!("{problem}: part of a Sentinel-2 product"), scene(product))
+        }
+        (None, Some("jp2" | "j2k" | "jpx")) => {
+            let advice =
+                "give the product's folder: --scene FOLDER, or convert it: gdal_translate IN.jp2 OUT.tif";
+            Error::file(path, format!("{problem} but JPEG 2000"), advice)
+        }
+        (None, Some("gz" | "tgz" | "bz2" | "xz")) => {
+            let advice = "unpack it, and give the folder of its files: --scene FOLDER";
+            Error::file(path, format!("{problem} but a compressed archive"), advice)
+        }
+        (None, Some("zip" | "tar")) => Error::file(path, format!("{problem} but an archive"), scene(path)),
+        (None, _) if path.is_dir() => Error::file(path, problem, scene(path)),
+        _ => Error::file(path, problem, "give a GeoTIFF, or of a Sentinel-2 product the folder: --scene"),
+    }
 }
 
 /// A decoder's error, in words for the user.
-fn unreadable(path: &Path, error: &TiffError) -> Error {
+pub(super) fn unreadable(path: &Path, error: &TiffError) -> Error {
     use tiff::TiffFormatError::{TiffSignatureInvalid, TiffSignatureNotFound};
     match error {
-        TiffError::FormatError(TiffSignatureInvalid | TiffSignatureNotFound) => Error::file(
-            path,
-            "not a TIFF file",
-            "give a GeoTIFF, or of a Sentinel-2 product the folder: --scene",
-        ),
+        TiffError::FormatError(TiffSignatureInvalid | TiffSignatureNotFound) => {
+            not_a_tiff(path, "not a TIFF file")
+        }
         TiffError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             Error::file(path, "the file ends early", "get it again: the copy is incomplete")
         }
@@ -393,57 +498,24 @@ fn parse_no_data(path: &Path, text: &str) -> Result<Option<f64>> {
     })
 }
 
-/// The EPSG code of a unit of `metres` metres.
-pub(super) fn unit_of(metres: f64) -> Option<u16> {
-    METRES.iter().find(|(_, known)| (known / metres - 1.0).abs() < 1e-9).map(|(code, _)| *code)
-}
-
 /// Transform and coordinate system from the GeoTIFF tags.
 fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<Transform>, Crs)> {
     let keys = match decoder.find_tag(Tag::GeoKeyDirectoryTag)? {
         Some(keys) => keys.into_u16_vec()?,
         None => Vec::new(),
     };
-    // Four numbers a key after a header of four: key, where its value is (0 = here), count, value.
-    let value = |wanted: u16| {
-        keys.chunks_exact(4).skip(1).find(|key| key[0] == wanted && key[1] == 0).map(|key| key[3])
-    };
-    // 32767 means "defined by other keys", 0 "undefined".
-    let code = |wanted: u16| value(wanted).filter(|&code| code != 32767 && code != 0);
     let texts = match decoder.find_tag(Tag::GeoAsciiParamsTag)? {
         Some(texts) => texts.into_string()?,
         None => String::new(),
     };
-    let name = |wanted: u16| {
-        let key = keys.chunks_exact(4).skip(1).find(|key| key[0] == wanted && key[1] == ASCII_PARAMETERS)?;
-        let text = texts.get(usize::from(key[3])..usize::from(key[3]) + usize::from(key[2]))?;
-        let text = text.split(['|', '\0', '\n']).next()?.trim();
-        // Esri writes `PCS Name = …`.
-        let text = text.rsplit_once(" Name = ").map_or(text, |(_, name)| name);
-        (!text.is_empty()).then(|| text.to_owned())
-    };
-    let crs = match value(MODEL_TYPE) {
-        Some(1) => {
-            let epsg = code(PROJECTED_TYPE);
-            let unit = value(LINEAR_UNITS);
-            let metres = match METRES.iter().find(|(code, _)| Some(*code) == unit) {
-                Some((_, metres)) => *metres,
-                None => match epsg.map(Crs::from_epsg) {
-                    Some(Ok(Crs::Projected { metres, .. })) => metres,
-                    _ => 1.0,
-                },
-            };
-            Crs::Projected { epsg, metres, name: name(PROJECTED_CITATION).or_else(|| name(CITATION)) }
-        }
-        Some(2) => {
-            let name = name(GEOGRAPHIC_CITATION).or_else(|| name(CITATION));
-            Crs::Geographic { epsg: code(GEOGRAPHIC_TYPE), name }
-        }
-        _ => Crs::Unknown,
-    };
     let numbers = |decoder: &mut Decoder<R>, tag| -> TiffResult<Vec<f64>> {
         decoder.find_tag(tag)?.map_or(Ok(Vec::new()), Value::into_f64_vec)
     };
+    // Numbers that cannot be read are lacking: keys without them are not kept.
+    let of_keys = numbers(decoder, Tag::GeoDoubleParamsTag).unwrap_or_default();
+    let keys = GeoKeys::new(keys, of_keys, texts);
+    let of_centres = keys.are_of_centres();
+    let crs = keys.crs();
     let matrix = numbers(decoder, Tag::ModelTransformationTag)?;
     let scale = numbers(decoder, Tag::ModelPixelScaleTag)?;
     let tie = numbers(decoder, Tag::ModelTiepointTag)?;
@@ -455,93 +527,10 @@ fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<
     } else {
         return Ok((None, crs));
     };
-    if value(RASTER_TYPE) == Some(2) {
+    if of_centres {
         // Coordinates are those of pixel centres: move them to the corners.
         transform[0] -= f64::midpoint(transform[1], transform[2]);
         transform[3] -= f64::midpoint(transform[4], transform[5]);
     }
     Ok((Some(Transform(transform)), crs))
-}
-
-/// Replacements for header fields that the decoder does not support: bytes and the
-/// place of the first.
-///
-/// Samples are plain numbers ("black is zero"): a class raster with a colour table, and bands marked as red,
-/// green and blue, hold the same numbers as any other; the decoder would refuse the one and invert a
-/// "white is zero" band.
-///
-/// A tiled raster is as wide as its tiles: the decoder cannot skip the rest of a tile that reaches beyond
-/// the raster where LZW has already yielded all its bytes, which it reports as a missing end of the data.
-type Retouches = Vec<(u64, Vec<u8>)>;
-
-/// Finds the entries in the first directory of a file.
-fn retouches<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<Retouches> {
-    /// Field types: 16 and 32 bits.
-    const SHORT: u16 = 3;
-    const LONG: u16 = 4;
-    let bytes_of = |order: ByteOrder, number: u32, kind: u16| match (order, kind, u16::try_from(number)) {
-        (ByteOrder::LittleEndian, SHORT, Ok(number)) => Some(number.to_le_bytes().to_vec()),
-        (ByteOrder::BigEndian, SHORT, Ok(number)) => Some(number.to_be_bytes().to_vec()),
-        (ByteOrder::LittleEndian, LONG, _) => Some(number.to_le_bytes().to_vec()),
-        (ByteOrder::BigEndian, LONG, _) => Some(number.to_be_bytes().to_vec()),
-        _ => None,
-    };
-    let order = decoder.byte_order();
-    let width = decoder.dimensions()?.0;
-    let tile = decoder.find_tag_unsigned::<u32>(Tag::TileWidth)?.filter(|&tile| tile > 0);
-    let whole_tiles = tile.and_then(|tile| width.checked_next_multiple_of(tile));
-    let start = decoder.ifd_pointer().map_or(0, |pointer| pointer.0);
-    decoder.goto_offset_u64(0)?;
-    decoder.read_short()?;
-    let big = decoder.read_short()? == 43;
-    decoder.goto_offset_u64(start)?;
-    // (bytes that count the entries, bytes of an entry, of its value's place in it)
-    let (counter, entry, value) = if big { (8, 20, 12) } else { (2, 12, 8) };
-    let count = if big { decoder.read_long8()? } else { decoder.read_short()?.into() };
-    let mut retouches = Retouches::new();
-    for k in 0..count {
-        let offset = start + counter + k * entry;
-        decoder.goto_offset_u64(offset)?;
-        let (tag, kind) = (decoder.read_short()?, decoder.read_short()?);
-        let number = if tag == Tag::PhotometricInterpretation.to_u16() {
-            Some(1)
-        } else if tag == Tag::ImageWidth.to_u16() {
-            whole_tiles
-        } else {
-            None
-        };
-        if let Some(bytes) = number.and_then(|number| bytes_of(order, number, kind)) {
-            retouches.push((offset + value, bytes));
-        }
-    }
-    Ok(retouches)
-}
-
-/// A file read with some bytes replaced.
-struct Retouched {
-    file: File,
-    position: u64,
-    retouches: Retouches,
-}
-
-impl Read for Retouched {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        for (first, bytes) in &self.retouches {
-            for (place, &byte) in (*first..).zip(bytes) {
-                if let Some(k) = place.checked_sub(self.position).filter(|&k| k < count as u64) {
-                    buffer[k as usize] = byte;
-                }
-            }
-        }
-        self.position += count as u64;
-        Ok(count)
-    }
-}
-
-impl Seek for Retouched {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        self.position = self.file.seek(to)?;
-        Ok(self.position)
-    }
 }

@@ -31,7 +31,7 @@ const STRIP_BYTES: usize = 1 << 18;
 /// Strips compressed at a time, in parallel.
 const STRIPS_AT_ONCE: usize = 8;
 /// A classic TIFF addresses four gigabytes; a raster that may need more, were it not compressed, becomes a BigTIFF.
-const CLASSIC_BYTES: u64 = 4_000_000_000;
+pub(super) const CLASSIC_BYTES: u64 = 4_000_000_000;
 
 mod sealed {
     pub trait Sealed {}
@@ -362,7 +362,7 @@ impl GeoTiffWriter<u8> {
 const ASCII_PARAMETERS: u16 = 34737;
 
 /// Text of any letters: the crate's own has ASCII's only.
-struct Text<'a>(&'a str);
+pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl TiffValue for Text<'_> {
     const BYTE_LEN: u8 = 1;
@@ -378,7 +378,7 @@ impl TiffValue for Text<'_> {
 }
 
 /// Scale and tie point where north is up, else the matrix.
-fn write_position<W: Write + Seek, K: TiffKind>(
+pub(super) fn write_position<W: Write + Seek, K: TiffKind>(
     tags: &mut DirectoryEncoder<'_, W, K>,
     transform: Option<&Transform>,
 ) -> TiffResult<()> {
@@ -391,20 +391,29 @@ fn write_position<W: Write + Seek, K: TiffKind>(
     tags.write_tag(Tag::ModelTransformationTag, matrix)
 }
 
-/// The keys that name the coordinate system: its EPSG code, or its name if that is all there is.
-fn write_system<W: Write + Seek, K: TiffKind>(
+/// The keys that name the coordinate system: those of the file that the grid is from, else its EPSG code, or its name if
+/// that is all there is.
+pub(super) fn write_system<W: Write + Seek, K: TiffKind>(
     tags: &mut DirectoryEncoder<'_, W, K>,
     crs: &Crs,
 ) -> TiffResult<()> {
     const USER_DEFINED: u16 = 32767;
+    if let Some(keys) = crs.keys() {
+        let (directory, doubles, texts) = keys.written();
+        tags.write_tag(Tag::GeoKeyDirectoryTag, &directory[..])?;
+        if !doubles.is_empty() {
+            tags.write_tag(Tag::GeoDoubleParamsTag, doubles)?;
+        }
+        return if texts.is_empty() { Ok(()) } else { tags.write_tag(Tag::GeoAsciiParamsTag, Text(texts)) };
+    }
     // The model (1 projected, 2 geographic), pixels that are areas, the system, its unit, its name.
     let (model, key, citation, epsg, unit, name) = match crs {
         Crs::Unknown => return Ok(()),
-        Crs::Projected { epsg, metres, name } => {
-            let unit = super::geotiff::unit_of(*metres).map(|unit| (3076, unit));
+        Crs::Projected { epsg, metres, name, .. } => {
+            let unit = super::geokeys::unit_of(*metres).map(|unit| (3076, unit));
             (1, 3072, 3073, epsg, unit, name)
         }
-        Crs::Geographic { epsg, name } => (2, 2048, 2049, epsg, Some((2054, 9102)), name),
+        Crs::Geographic { epsg, name, .. } => (2, 2048, 2049, epsg, Some((2054, 9102)), name),
     };
     let mut keys = vec![[1024, 0, 1, model], [1025, 0, 1, 1], [key, 0, 1, epsg.unwrap_or(USER_DEFINED)]];
     keys.extend(unit.map(|(key, unit)| [key, 0, 1, unit]));
@@ -426,7 +435,7 @@ mod tests {
     fn a_raster_that_may_need_more_than_four_gigabytes_is_a_big_tiff() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("big.tif");
-        let crs = Crs::Projected { epsg: None, metres: 1.0, name: Some("old town".to_owned()) };
+        let crs = Crs::Projected { epsg: None, metres: 1.0, name: Some("old town".to_owned()), keys: None };
         let grid = Grid { rows: 300, columns: 700, transform: None, crs };
         let mut writer = GeoTiffWriter::<i32>::create(&path, &grid).unwrap().no_data(-1);
         writer.big = true;

@@ -5,11 +5,8 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2};
 
 use super::crs::Crs;
+use super::ground::{Ground, is_computed};
 
-/// Semi-major axis of the WGS 84 ellipsoid, in metres.
-const SEMI_MAJOR_AXIS: f64 = 6_378_137.0;
-/// First eccentricity of the WGS 84 ellipsoid, squared.
-const ECCENTRICITY_SQUARED: f64 = 0.006_694_379_990_141;
 /// Grids whose corners lie closer than this many pixels count as one.
 const TOLERANCE: f64 = 0.01;
 
@@ -63,23 +60,37 @@ pub struct Grid {
 impl Grid {
     /// Metres on the ground per pixel: the square root of the pixel's area.
     ///
-    /// In a projected system this is the pixel size. For longitude and latitude it is taken at the
-    /// latitude φ of the raster's centre on the WGS 84 ellipsoid: a radian of latitude is
-    /// a (1 − e²) / (1 − e² sin² φ)^{3/2} metres, a radian of longitude
-    /// a cos φ / √(1 − e² sin² φ).
+    /// Metres are those of the ground at the raster's centre, on the ellipsoid WGS 84: for longitude and latitude by the
+    /// lengths of a degree there, in a projected system by the local scale of the projection (of web Mercator the cosine
+    /// of the latitude). A scale within 0.2 % of 1 counts as 1, as UTM's does. A system without EPSG code whose projection
+    /// cannot be computed counts as true to scale.
     ///
     /// `None` without a transform or a coordinate system.
     pub fn ground_sampling_distance(&self) -> Option<f64> {
+        Some(self.pixel_area()?.sqrt())
+    }
+
+    /// Square metres of a pixel on the ground; `None` without a transform or a coordinate system.
+    pub fn pixel_area(&self) -> Option<f64> {
         let t = self.transform?.0;
-        let [east, north] = self.metres_in_a_unit()?;
-        Some(((t[1] * t[5] - t[2] * t[4]).abs() * east * north).sqrt())
+        Some(self.ground()?.area([t[1], t[4]], [t[2], t[5]]))
     }
 
     /// Width and height of a pixel in metres on the ground; `None` without a transform or a coordinate system.
     pub fn pixel_metres(&self) -> Option<[f64; 2]> {
-        let t = self.transform?.0;
-        let [east, north] = self.metres_in_a_unit()?;
-        Some([(t[1] * east).hypot(t[4] * north), (t[2] * east).hypot(t[5] * north)])
+        let (t, ground) = (self.transform?.0, self.ground()?);
+        Some([ground.length([t[1], t[4]]), ground.length([t[2], t[5]])])
+    }
+
+    /// Warns where the local scale is not known: lengths of the map are then taken for lengths on the ground.
+    pub(crate) fn warn_of_scale(&self, path: &std::path::Path) {
+        if self.transform.is_some() && !is_computed(&self.crs) {
+            tracing::warn!(
+                "{}: the scale of {} is not known: its metres are taken for metres on the ground",
+                path.display(),
+                self.crs
+            );
+        }
     }
 
     /// Where north (the direction in which y grows) is, in degrees clockwise from up; `None` without a transform or a
@@ -92,21 +103,26 @@ impl Grid {
         Some((column * across).atan2(-row * down).to_degrees())
     }
 
-    /// Metres on the ground in a unit of x and of y.
-    fn metres_in_a_unit(&self) -> Option<[f64; 2]> {
-        match self.crs {
-            Crs::Projected { metres, .. } => Some([metres, metres]),
-            Crs::Geographic { .. } => {
-                let middle = (self.rows as f64 / 2.0, self.columns as f64 / 2.0);
-                let (_, latitude) = self.transform?.coordinates(middle.0, middle.1);
-                let (sine, cosine) = latitude.to_radians().sin_cos();
-                let w = 1.0 - ECCENTRICITY_SQUARED * sine * sine;
-                let meridian = SEMI_MAJOR_AXIS * (1.0 - ECCENTRICITY_SQUARED) / w.powf(1.5);
-                let parallel = SEMI_MAJOR_AXIS * cosine.abs() / w.sqrt();
-                Some([parallel * 1f64.to_radians(), meridian * 1f64.to_radians()])
-            }
-            Crs::Unknown => None,
-        }
+    /// What a unit of x and of y are on the ground at the centre.
+    fn ground(&self) -> Option<Ground> {
+        let centre = self.transform?.coordinates(self.rows as f64 / 2.0, self.columns as f64 / 2.0);
+        Ground::at(&self.crs, centre)
+    }
+
+    /// Whether another grid of such pixels shares no ground with this one.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        let (Some(here), Some(there)) = (self.transform, other.transform) else { return false };
+        let (first, last) = (
+            here.pixel(there.coordinates(0.0, 0.0)),
+            here.pixel(there.coordinates(other.rows as f64, other.columns as f64)),
+        );
+        let near = |pixels: f64, wanted: usize| (pixels.abs() - wanted as f64).abs() <= TOLERANCE;
+        let apart =
+            |a: f64, b: f64, length: usize| a.max(b) <= TOLERANCE || a.min(b) >= length as f64 - TOLERANCE;
+        self.crs == other.crs
+            && near(last.0 - first.0, other.rows)
+            && near(last.1 - first.1, other.columns)
+            && (apart(first.0, last.0, self.rows) || apart(first.1, last.1, self.columns))
     }
 
     /// How many pixels of this grid make one of `coarse`, in each direction: 1 if the two are one

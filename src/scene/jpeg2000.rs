@@ -13,7 +13,7 @@
 //! of 10,980 × 10,980 pixels.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 use ndarray::{Array3, s};
 use rayon::prelude::*;
+use tempfile::TempPath;
 
 use super::band_tags::BandTags;
 use super::grid::{Grid, Window};
@@ -49,8 +50,8 @@ pub(super) const GET_AGAIN: &str = "download the product again";
 pub(super) enum Bytes {
     /// Some of the bytes of a file.
     Part { file: PathBuf, bytes: Range<u64> },
-    /// A file in memory.
-    Memory(Arc<Vec<u8>>),
+    /// A temporary file, which goes with its last copy.
+    Unpacked(Arc<TempPath>),
 }
 
 impl Bytes {
@@ -59,20 +60,20 @@ impl Bytes {
         Ok(Self::Part { file: path.to_owned(), bytes: 0..std::fs::metadata(path)?.len() })
     }
 
-    fn len(&self) -> u64 {
+    fn len(&self) -> io::Result<u64> {
         match self {
-            Self::Part { bytes, .. } => bytes.end - bytes.start,
-            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Part { bytes, .. } => Ok(bytes.end - bytes.start),
+            Self::Unpacked(path) => Ok(std::fs::metadata(&**path)?.len()),
         }
     }
 
     /// A reader from this byte on.
-    fn reader(&self, first: u64) -> io::Result<Box<dyn ReadSeek + '_>> {
-        let mut reader: Box<dyn ReadSeek> = match self {
-            Self::Part { file, .. } => Box::new(BufReader::new(File::open(file)?)),
-            Self::Memory(bytes) => Box::new(Cursor::new(bytes.as_slice())),
+    fn reader(&self, first: u64) -> io::Result<BufReader<File>> {
+        let (path, start): (&Path, u64) = match self {
+            Self::Part { file, bytes } => (file, bytes.start),
+            Self::Unpacked(path) => (path, 0),
         };
-        let start = if let Self::Part { bytes, .. } = self { bytes.start } else { 0 };
+        let mut reader = BufReader::new(File::open(path)?);
         reader.seek(SeekFrom::Start(start + first))?;
         Ok(reader)
     }
@@ -84,9 +85,6 @@ impl Bytes {
         if (read as u64) < count { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 }
-
-trait ReadSeek: Read + Seek {}
-impl<R: Read + Seek> ReadSeek for R {}
 
 /// Finds the bytes of an image when they are needed.
 pub(super) type Open = dyn Fn() -> Result<Bytes> + Send + Sync;
@@ -281,17 +279,17 @@ impl Codestream {
         };
         let start = start_of_codestream(&bytes)?;
         let mut reader = bytes.reader(start).map_err(unreadable)?;
-        let mut header = number::<2>(&mut *reader).map_err(unreadable)?.to_vec();
+        let mut header = number::<2>(&mut reader).map_err(unreadable)?.to_vec();
         if u16::from_be_bytes([header[0], header[1]]) != START_OF_CODESTREAM {
             return Err("not a JPEG 2000 image".to_owned());
         }
         let mut read = header.len() as u64;
         loop {
-            let marker = u16::from_be_bytes(number(&mut *reader).map_err(unreadable)?);
+            let marker = u16::from_be_bytes(number(&mut reader).map_err(unreadable)?);
             if marker == START_OF_TILE_PART {
                 break;
             }
-            let length = u16::from_be_bytes(number(&mut *reader).map_err(unreadable)?);
+            let length = u16::from_be_bytes(number(&mut reader).map_err(unreadable)?);
             let first = header.len() == 2;
             if length < 2 || (marker == SIZE) != first || header.len() > LONGEST_HEADER {
                 return Err("its main header is damaged".to_owned());
@@ -310,6 +308,7 @@ impl Codestream {
             }
         }
         let size = size_of(&header)?;
+        let bytes_in_all = bytes.len().map_err(unreadable)?;
         let mut stream = Self { bytes: bytes.clone(), header, size, tiles: Vec::new() };
         let [rows, columns] = stream.tile_counts();
         stream.tiles = vec![Vec::new(); rows * columns];
@@ -317,13 +316,13 @@ impl Codestream {
         let mut at = start + read;
         loop {
             let mut reader = bytes.reader(at).map_err(unreadable)?;
-            let marker = u16::from_be_bytes(number(&mut *reader).map_err(unreadable)?);
+            let marker = u16::from_be_bytes(number(&mut reader).map_err(unreadable)?);
             if marker == END_OF_CODESTREAM {
                 break;
             }
-            let [_, _, high, low, a, b, c, d] = number(&mut *reader).map_err(unreadable)?;
+            let [_, _, high, low, a, b, c, d] = number(&mut reader).map_err(unreadable)?;
             let (tile, length) = (u16::from_be_bytes([high, low]), u32::from_be_bytes([a, b, c, d]));
-            let rest = bytes.len() - at;
+            let rest = bytes_in_all.saturating_sub(at);
             let length = if length == 0 { rest.saturating_sub(2) } else { u64::from(length) };
             let damaged = marker != START_OF_TILE_PART || length < TILE_PART_HEADER + 2;
             let tile = stream.tiles.get_mut(usize::from(tile)).filter(|_| !damaged);
@@ -337,7 +336,7 @@ impl Codestream {
             tile.push(at..at + length);
             at += length;
             // A file may end with its last tile.
-            if at == bytes.len() {
+            if at == bytes_in_all {
                 break;
             }
         }
@@ -429,22 +428,23 @@ impl Codestream {
 
 /// Where the codestream begins: in a JP2 file after the header of the box `jp2c`.
 fn start_of_codestream(bytes: &Bytes) -> Decoded<u64> {
+    let in_all = bytes.len().map_err(|error| error.to_string())?;
     let not_one = |_: io::Error| "not a JPEG 2000 image".to_owned();
     let mut at = 0;
     loop {
         let mut reader = bytes.reader(at).map_err(|error| error.to_string())?;
-        let [a, b, c, d, kind @ ..] = number::<8>(&mut *reader).map_err(not_one)?;
+        let [a, b, c, d, kind @ ..] = number::<8>(&mut reader).map_err(not_one)?;
         if at == 0 && u16::from_be_bytes([a, b]) == START_OF_CODESTREAM {
             return Ok(0);
         }
         let (length, header) = match u32::from_be_bytes([a, b, c, d]) {
-            1 => (u64::from_be_bytes(number(&mut *reader).map_err(not_one)?), 16),
+            1 => (u64::from_be_bytes(number(&mut reader).map_err(not_one)?), 16),
             length => (u64::from(length), 8),
         };
         if &kind == b"jp2c" {
             return Ok(at + header);
         }
-        let next = at.checked_add(length).filter(|&next| length >= header && next < bytes.len());
+        let next = at.checked_add(length).filter(|&next| length >= header && next < in_all);
         at = next.ok_or_else(|| "not a JPEG 2000 image, or one that ends early".to_owned())?;
     }
 }
@@ -486,7 +486,7 @@ fn size_of(header: &[u8]) -> Decoded<[u32; 8]> {
     Ok(size)
 }
 
-fn number<const N: usize>(reader: &mut dyn ReadSeek) -> io::Result<[u8; N]> {
+fn number<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     reader.read_exact(&mut bytes)?;
     Ok(bytes)

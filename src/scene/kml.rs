@@ -35,6 +35,7 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         records: vec![],
         shapes: vec![],
         crs,
+        strays: vec![],
         is_kml: true,
     };
     let placemarks = document.descendants().filter(|node| is(*node, "Placemark"));
@@ -61,6 +62,10 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
             Error::input(place, problem, "draw the polygon again")
         })?;
         layer.shapes.push(rings);
+        let held = [("Point", "points"), ("LineString", "lines")];
+        let holds = |tag| placemark.descendants().any(|node| is(node, tag));
+        let stray = held.into_iter().find(|(tag, _)| holds(tag));
+        layer.strays.extend(stray.map(|(_, kind)| (layer.shapes.len(), kind)));
     }
     let width = layer.fields.len();
     layer.records.iter_mut().for_each(|record| record.resize(width, Value::Empty));
@@ -81,7 +86,7 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         };
         return Err(Error::file(path, problem, advice));
     }
-    Ok(layer)
+    layer.of_polygons(path)
 }
 
 /// The first KML of a KMZ, which is its main one.

@@ -36,12 +36,15 @@ impl Labelling {
             return self.rasterise(path, bands.grid(), bands.path());
         }
         self.check_raster(path)?;
-        let mut labels = LabelRaster::open(path, &self.classes)?;
+        let raster = GeoTiff::open(path)?.class_band(self.layer.as_deref(), "labels")?;
+        let mut labels = LabelRaster::of_raster(&raster, &self.classes)?;
         if let Some(crs) = &self.crs {
             labels = labels.with_crs(crs.clone());
         }
-        if self.reproject && bands.grid().multiple(labels.grid()).is_err() {
-            let report = LabelReport { reprojected: true, ..labels.report().clone() };
+        // Labels on the grid that the bands had before their pixels were made square follow them.
+        let follows = dates[0].oblong_grid().is_some_and(|grid| grid.multiple(labels.grid()).is_ok());
+        if (self.reproject || follows) && bands.grid().multiple(labels.grid()).is_err() {
+            let report = LabelReport { reprojected: !follows, ..labels.report().clone() };
             labels = warp(&labels, &bands, progress)?.described(report);
         }
         Ok(labels)
@@ -60,18 +63,14 @@ impl Labelling {
     ) -> Result<(Array2<u8>, LabelReport)> {
         let path = path.as_ref();
         if !Polygons::are_in(path) {
-            self.check_raster(path)?;
-            let raster = GeoTiff::open(path)?;
-            let report = LabelReport::new(path, &raster.grid().crs, raster.grid().crs != grid.crs);
-            return Ok((classes_on(&raster, grid, &self.classes)?, report));
+            return self.raster_on(path, grid);
         }
         if let Some(codes) = self.codes.as_ref().filter(|codes| *codes.classes() != self.classes) {
             let problem =
                 format!("the table of codes has the classes {}, not {}", codes.classes(), self.classes);
             return Err(Error::file(path, problem, "give the table that the model was trained with"));
         }
-        let labelling = Self { reproject: true, ..self.clone() };
-        let labels = labelling.rasterise(path, grid, place.as_ref())?;
+        let labels = self.on(path, grid, place)?;
         let mut numbers = Array2::zeros((grid.rows, grid.columns));
         for site in labels.sites() {
             numbers[[site.row, site.column]] = u8::try_from(site.class + 1).map_err(|_| {
@@ -85,6 +84,29 @@ impl Labelling {
         Ok((numbers, labels.report().clone()))
     }
 
+    /// The labelled pixels of a grid and their regions, from polygons or a raster in any coordinate system; as
+    /// [`numbers_on`](Self::numbers_on).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn on(&self, path: impl AsRef<Path>, grid: &Grid, place: impl AsRef<Path>) -> Result<LabelRaster> {
+        let path = path.as_ref();
+        if Polygons::are_in(path) {
+            return Self { reproject: true, ..self.clone() }.rasterise(path, grid, place.as_ref());
+        }
+        let (numbers, report) = self.raster_on(path, grid)?;
+        let labels = LabelRaster::of_connected(path, grid, &self.classes, &numbers.mapv(u16::from));
+        Ok(labels.described(report))
+    }
+
+    fn raster_on(&self, path: &Path, grid: &Grid) -> Result<(Array2<u8>, LabelReport)> {
+        self.check_raster(path)?;
+        let raster = GeoTiff::open(path)?.class_band(self.layer.as_deref(), "classes")?;
+        let mut report = LabelReport::new(path, &raster.grid().crs, raster.grid().crs != grid.crs);
+        report.provenance = raster.description().map(str::to_owned);
+        Ok((classes_on(&raster, grid, &self.classes)?, report))
+    }
+
     /// Refuses what is for polygons alone.
     fn check_raster(&self, path: &Path) -> Result<()> {
         if let Some(field) = self.label_field.as_ref().or(self.group_field.as_ref()) {
@@ -92,9 +114,9 @@ impl Labelling {
             let advice = "fields are for polygons: give a .shp, .gpkg, .kml or .geojson";
             return Err(Error::file(path, problem, advice));
         }
-        if self.layer.is_some() || self.codes.is_some() || self.all_touched {
-            let problem = "a raster has no layers, codes and edges";
-            let advice = "leave --layer, --codes and --all-touched out: they are for polygons";
+        if self.codes.is_some() || self.all_touched {
+            let problem = "a raster has no codes and edges";
+            let advice = "leave --codes and --all-touched out: they are for polygons";
             return Err(Error::file(path, problem, advice));
         }
         Ok(())

@@ -1,7 +1,9 @@
 //! The polygons of a file as they are stored, before a field says which class each has.
 
+use std::path::Path;
+
 use super::crs::Crs;
-use crate::Result;
+use crate::{Error, Result};
 
 /// A closed line of (x, y).
 pub(super) type Ring = Vec<(f64, f64)>;
@@ -34,8 +36,34 @@ pub(super) struct Layer {
     pub shapes: Vec<Vec<Ring>>,
     /// The coordinate system, or the reason why it cannot be used.
     pub crs: Result<Crs>,
+    /// Points and lines, alone or in a collection with polygons: the place of each in the file, counted from 1, and what it is.
+    pub strays: Vec<(usize, &'static str)>,
     /// Whether folders and names say the classes, as in a KML (fields [`FOLDERS`] and [`NAME`]).
     pub is_kml: bool,
+}
+
+impl Layer {
+    /// Says that points and lines are left out; refuses a file of nothing else.
+    pub fn of_polygons(self, path: &Path) -> Result<Self> {
+        let Some(&(number, kind)) = self.strays.first() else { return Ok(self) };
+        let place = format!("{}, polygon {number}", path.display());
+        if self.shapes.iter().all(Vec::is_empty) {
+            let (problem, advice) = not_polygons(kind);
+            return Err(Error::input(place, problem, advice));
+        }
+        let count = self.strays.len();
+        tracing::warn!(
+            "{place}: it holds {kind}, which are left out ({count} of {} shapes do)",
+            self.shapes.len()
+        );
+        Ok(self)
+    }
+
+    /// Whether there are only points or lines at a place of the file.
+    pub fn is_stray(&self, number: usize) -> bool {
+        self.shapes[number - 1].is_empty()
+            && self.strays.binary_search_by_key(&number, |(stray, _)| *stray).is_ok()
+    }
 }
 
 /// The fields of a KML: the names of the folders around a placemark, from the outermost on, and its own.

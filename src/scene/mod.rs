@@ -20,8 +20,8 @@
 //! | compression | none, LZW, deflate (numbers 8 and 32946), PackBits |
 //! | predictor | none, 2 (horizontal; integers and 32-bit floats), 3 (floating point) |
 //! | bytes | little-endian and big-endian, classic and BigTIFF |
-//! | samples | colour table and "white is zero" as plain numbers; opacity (alpha) is ignored |
-//! | no data | GDAL's tag 42113, compared exactly; NaN |
+//! | samples | colour table and "white is zero" as plain numbers; opacity (alpha) is no band |
+//! | no data | GDAL's tag 42113, compared exactly; NaN; 0 in a mask (`NewSubfileType` 4, or a file `….msk`), in opacity, or in the second of two samples that holds only 0 and the largest number |
 //! | radiometry | scale, offset, unit and name of each band: GDAL's tag 42112 |
 //! | position | scale and tie point, or matrix; pixels as areas or as points; projected, geographic |
 //!
@@ -64,8 +64,10 @@ mod area;
 mod band_tags;
 mod bands;
 mod blocks;
+mod class_band;
 mod clouds;
 mod codes;
+mod cog;
 mod coverage;
 mod crossing;
 mod crs;
@@ -74,15 +76,23 @@ mod distance;
 mod esri;
 pub mod eurosat;
 mod geojson;
+mod geokeys;
 mod geopackage;
+mod geopackage_writer;
 mod geotiff;
 mod geotiff_writer;
 mod grid;
+mod ground;
 mod jpeg2000;
 mod kml;
 mod labelling;
+mod landsat;
 mod layer;
+mod mosaic;
+mod names;
 mod nearest;
+mod nesting;
+mod opening;
 mod parts;
 mod plan;
 mod polygons;
@@ -92,12 +102,18 @@ mod raster;
 mod rasterise;
 mod regions;
 mod report;
+mod resampled;
 mod resampling;
 mod scene_view;
 mod sliding;
 mod split;
+mod summary;
+mod tar;
+mod tiff_bytes;
+mod tiff_mask;
 mod tile_plan;
 mod tiles;
+pub mod training_areas;
 mod windows;
 mod wkt;
 mod xml;
@@ -108,14 +124,17 @@ pub use bands::Scene;
 pub use blocks::BlockSplit;
 pub use clouds::CloudFilter;
 pub use codes::Codes;
+pub(crate) use cog::Cog;
 pub use crs::Crs;
 pub use cutting::{CutInto, Cutting};
 pub use distance::Distance;
+pub use geokeys::GeoKeys;
 pub use geotiff::GeoTiff;
 pub use geotiff_writer::{GeoTiffWriter, Pixel};
 pub use grid::{Grid, Transform, Window};
 pub use jpeg2000::Jpeg2000;
-
+pub use landsat::Landsat;
+pub use mosaic::Mosaic;
 pub use nearest::classes_on;
 pub use parts::{Part, Shares};
 pub use plan::Plan;
@@ -125,6 +144,9 @@ pub use radiometry::{Radiometry, Scaling};
 pub use raster::Raster;
 pub use regions::{LabelRaster, Site};
 pub use report::{CutReport, DateReport, LabelReport, LabelledClass, PartReport, PolygonReport};
+pub use resampled::ResampledRaster;
 pub use scene_view::{SceneRows, SceneView};
 pub use sliding::{Strip, Windows};
+pub use summary::{BandSummary, SceneSummary};
 pub use tiles::{CutScene, Fate, Overview, Tile, TileGrid, Tiling};
+pub use training_areas::{ClassAreas, TrainingArea, TrainingAreas};

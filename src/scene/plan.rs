@@ -15,7 +15,7 @@ use super::windows::WindowPlan;
 use crate::data::so2sat::{Layout, Writer};
 use crate::files::{Partial, check_free};
 use crate::provenance::{self, UNKNOWN};
-use crate::{Error, Imagery, Progress, Result};
+use crate::{Error, Imagery, Progress, Result, Sensor};
 
 /// The raster next to the patches that shows where testing's are.
 const TEST_SITES: &str = "testing.tif";
@@ -102,6 +102,7 @@ impl Cutting {
             }
         };
         let grid = chosen.grid();
+        grid.warn_of_scale(dates[0].files()[0].path());
         let report = CutReport {
             labels: labels.report().clone(),
             masks: matches!(chosen, Chosen::Tiles(_)),
@@ -110,6 +111,7 @@ impl Cutting {
             patch_size: self.patch_size,
             bands: dates[0].bands().clone(),
             ground_sampling_distance: grid.ground_sampling_distance(),
+            resampled_from: dates[0].oblong_grid().and_then(Grid::pixel_metres),
             unit: dates[0].unit(&self.radiometry),
             split: self.shares.to_string(),
             buffer,
@@ -218,8 +220,15 @@ impl Plan<'_> {
             bands: self.report.bands.clone(),
             ground_sampling_distance: self.report.ground_sampling_distance,
             unit: self.report.unit.clone(),
+            sensor: self.sensor(),
         };
         Layout::new("patches", imagery, self.labels.classes().clone(), &self.provenance())
+    }
+
+    /// The sensor of all dates, if they have one.
+    fn sensor(&self) -> Option<Sensor> {
+        let first = self.dates.first().and_then(Scene::sensor);
+        first.filter(|_| self.dates.iter().all(|date| date.sensor() == first))
     }
 
     /// One line, short enough for a figure: the provenance of bands and labels, the file of the labels, and how they were split. The files

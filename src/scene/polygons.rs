@@ -56,11 +56,14 @@ pub struct Labelling {
     pub label_field: Option<String>,
     /// The polygons' field of groups that are not split, such as a polygon's number or a city.
     pub group_field: Option<String>,
+    /// Whether each polygon is a group of its own, where no field says the groups.
+    pub by_polygon: bool,
     /// The coordinate system of the labels, in place of what the file says.
     pub crs: Option<Crs>,
     /// Whether labels on another coordinate system or grid are brought to that of the bands.
     pub reproject: bool,
-    /// The layer of a GeoPackage; it need not be named where there is one only.
+    /// The layer of a GeoPackage, or the band of a raster by its description or number (from 1 on); it need not be named
+    /// where there is one only.
     pub layer: Option<String>,
     /// What the codes of the polygons' field of classes mean; `classes` are then the table's.
     pub codes: Option<Codes>,
@@ -75,6 +78,7 @@ impl Default for Labelling {
             classes: Classes::lcz(),
             label_field: None,
             group_field: None,
+            by_polygon: false,
             crs: None,
             reproject: false,
             layer: None,
@@ -132,9 +136,11 @@ impl Polygons {
             labelling.group_field.as_ref().map(|name| find_field(path, fields, name)).transpose()?;
         let is_kml = layer.is_kml;
 
+        let stray: Vec<bool> = (1..=layer.shapes.len()).map(|number| layer.is_stray(number)).collect();
         let (mut labelled, mut groups) = (Vec::new(), Vec::new());
         let (mut unlabelled, mut first_unlabelled, mut natural) = (0, None, false);
-        for (number, (rings, mut record)) in (1..).zip(layer.shapes.into_iter().zip(layer.records)) {
+        let shapes = (1..).zip(layer.shapes.into_iter().zip(layer.records));
+        for (number, (rings, mut record)) in shapes.filter(|(number, _)| !stray[number - 1]) {
             let refuse = |problem: String, advice: &str| {
                 Err(Error::input(format!("{}, polygon {number}", path.display()), problem, advice))
             };
@@ -178,7 +184,8 @@ impl Polygons {
                     value => groups.push(value),
                 }
             }
-            labelled.push(Polygon { number, class, group: None, rings });
+            let group = labelling.by_polygon.then(|| i32::try_from(number).unwrap_or(i32::MAX));
+            labelled.push(Polygon { number, class, group, rings });
         }
         if labelled.is_empty() {
             let problem = format!("{label_field} is 0 or empty in all {unlabelled} polygons");

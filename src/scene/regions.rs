@@ -49,11 +49,14 @@ impl LabelRaster {
     /// or NaN an unlabelled pixel.
     ///
     /// # Errors
-    /// A file that cannot be read or has several bands, a value that is no class (names the pixel),
+    /// A file that cannot be read or has several bands that may be the labels, a value that is no class (names the pixel),
     /// or no labelled pixel at all.
     pub fn open(path: impl AsRef<Path>, classes: &Classes) -> Result<Self> {
-        let source = GeoTiff::open(path)?;
-        source.check_single("labels")?;
+        Self::of_raster(&GeoTiff::open(path)?.class_band(None, "labels")?, classes)
+    }
+
+    /// As [`open`](Self::open), of a raster of one band.
+    pub(super) fn of_raster(source: &GeoTiff, classes: &Classes) -> Result<Self> {
         let values = source.read(&Window::whole(source.grid()), source.no_data())?;
         let mut numbers = Array2::zeros((source.grid().rows, source.grid().columns));
         let mut meaning = ClassNumbers::default();

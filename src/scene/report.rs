@@ -28,6 +28,8 @@ pub struct CutReport {
     pub bands: Bands,
     /// Metres on the ground per pixel, where the files say.
     pub ground_sampling_distance: Option<f64>,
+    /// Width and height of the files' pixels in metres, where these were not square and were resampled.
+    pub resampled_from: Option<[f64; 2]>,
     /// The unit of the pixels.
     pub unit: String,
     /// The percentages of training/validation/testing that were aimed at.

@@ -157,6 +157,7 @@ impl<'a> SceneView<'a> {
             bands: self.scene.bands().clone(),
             ground_sampling_distance: self.told,
             unit: self.scene.unit(self.radiometry),
+            sensor: self.scene.sensor(),
         }
     }
 
@@ -214,7 +215,9 @@ impl<'a> SceneView<'a> {
         if self.scene.unit(self.radiometry) != REFLECTANCE {
             return Ok(());
         }
-        self.sample()?.guard(&self.path().display().to_string(), Origin::Scene, trained)
+        let offsets = self.scene.tags().filter_map(|(_, tags)| tags.offset);
+        let stated = offsets.into_iter().find(|offset| offset.is_finite() && *offset != 0.0);
+        self.sample()?.guard(&self.path().display().to_string(), Origin::Scene(stated), trained)
     }
 
     /// Pixels of 4 × 4 squares, evenly spread, before resampling.
@@ -262,7 +265,7 @@ impl SceneRows {
 }
 
 /// The grid with pixels of about `wanted` metres.
-fn resampled(grid: &Grid, wanted: f64, path: &Path) -> Result<Grid> {
+pub(super) fn resampled(grid: &Grid, wanted: f64, path: &Path) -> Result<Grid> {
     let Some([across, down]) = grid.pixel_metres() else {
         let problem = "it does not say how large its pixels are on the ground";
         let advice = "set it with gdal_edit.py -a_srs and -a_ullr, or take them as they are: --resample none";

@@ -20,6 +20,8 @@ use crate::{Error, Progress, Result};
 
 /// Patches written at a time.
 const BATCH: usize = 256;
+/// Bytes of pixels that are read at a time, about: a whole Sentinel-2 tile has 5 gigabytes. Few, so that tests need several.
+const STRIP_BYTES: usize = if cfg!(test) { 40_000 } else { 256 << 20 };
 
 /// Which windows are cut, from which dates, for which part.
 #[derive(Debug)]
@@ -45,6 +47,14 @@ struct Frame {
     area: Window,
 }
 
+/// The bands of a date in a part of the finest grid, and how their values become pixels.
+#[derive(Clone, Copy)]
+struct Pixels<'a> {
+    bands: &'a [Array2<f32>],
+    scaling: &'a [Scaling],
+    extent: &'a Window,
+}
+
 /// What becomes of a window before the split.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
@@ -68,13 +78,13 @@ impl<'a> WindowPlan<'a> {
         let (inside, at_border): (Vec<Site>, Vec<Site>) =
             labels.sites().iter().partition(|site| frame.window(site).is_some());
         progress.begin("looking for pixels without data", dates.len() as u64);
-        let extent = frame.extent(&inside);
         let mut seen = Vec::with_capacity(dates.len());
         for date in dates {
-            seen.push(match &extent {
-                Some(extent) => frame.seen(&inside, cutting, date, extent)?,
-                None => Vec::new(),
-            });
+            let mut of_date = Vec::with_capacity(inside.len());
+            for (sites, extent) in frame.strips(&inside, date.bands().len()) {
+                of_date.extend(frame.seen(sites, cutting, date, &extent)?);
+            }
+            seen.push(of_date);
             progress.advance(1, "");
         }
         progress.end("");
@@ -135,23 +145,16 @@ impl<'a> WindowPlan<'a> {
         let total: usize = self.kept.iter().map(Vec::len).sum();
         progress.begin("cutting patches", total as u64);
         for (date, kept) in self.dates.iter().zip(&self.kept) {
-            let sites: Vec<Site> = kept.iter().map(|(site, _)| *site).collect();
-            let Some(extent) = self.frame.extent(&sites) else { continue };
-            let bands = date.read(&self.frame.shared, &extent, self.cutting.radiometry.no_data)?;
+            let (sites, parts): (Vec<Site>, Vec<Part>) = kept.iter().copied().unzip();
             let scaling = date.scaling(&self.cutting.radiometry)?;
-            for (part, writer) in &mut *writers {
-                let of_part: Vec<Site> =
-                    kept.iter().filter(|(_, of)| of == part).map(|(site, _)| *site).collect();
-                for sites in of_part.chunks(BATCH) {
-                    let labels: Vec<usize> = sites.iter().map(|site| site.class).collect();
-                    let groups: Vec<i32> = sites.iter().map(|site| self.labels.group(site)).collect();
-                    let images = self.images(sites, &bands, &scaling, &extent);
-                    writer.append(Rows {
-                        labels: Some(&labels),
-                        groups: Some(&groups),
-                        ..Rows::new(images.view())
-                    })?;
-                    progress.advance(sites.len() as u64, "");
+            let mut parts = parts.into_iter();
+            for (sites, extent) in self.frame.strips(&sites, date.bands().len()) {
+                let bands = date.read(&self.frame.shared, &extent, self.cutting.radiometry.no_data)?;
+                let pixels = Pixels { bands: &bands, scaling: &scaling, extent: &extent };
+                let kept: Vec<(Site, Part)> = sites.iter().copied().zip(parts.by_ref()).collect();
+                for (part, writer) in &mut *writers {
+                    let of_part = kept.iter().filter(|(_, of)| of == part).map(|(site, _)| *site);
+                    self.append(&of_part.collect::<Vec<_>>(), &pixels, writer, progress)?;
                 }
             }
         }
@@ -159,15 +162,28 @@ impl<'a> WindowPlan<'a> {
         Ok(())
     }
 
-    /// Cuts the windows of these sites. Shape: (sites, N, N, bands).
-    fn images(
+    /// Appends the windows of these sites.
+    fn append(
         &self,
         sites: &[Site],
-        bands: &[Array2<f32>],
-        scaling: &[Scaling],
-        extent: &Window,
-    ) -> Array4<f32> {
-        let n = self.frame.size;
+        pixels: &Pixels<'_>,
+        writer: &mut Writer,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        for sites in sites.chunks(BATCH) {
+            let labels: Vec<usize> = sites.iter().map(|site| site.class).collect();
+            let groups: Vec<i32> = sites.iter().map(|site| self.labels.group(site)).collect();
+            let images = self.images(sites, pixels);
+            let rows = Rows { labels: Some(&labels), groups: Some(&groups), ..Rows::new(images.view()) };
+            writer.append(rows)?;
+            progress.advance(sites.len() as u64, "");
+        }
+        Ok(())
+    }
+
+    /// Cuts the windows of these sites. Shape: (sites, N, N, bands).
+    fn images(&self, sites: &[Site], pixels: &Pixels<'_>) -> Array4<f32> {
+        let (n, Pixels { bands, scaling, extent }) = (self.frame.size, *pixels);
         let mut images = Array4::zeros((sites.len(), n, n, bands.len()));
         for (site, mut image) in sites.iter().zip(images.outer_iter_mut()) {
             let Some([rows, columns]) = self.frame.within(site, extent) else { continue };
@@ -221,6 +237,38 @@ impl Frame {
         Some(Window { rows: range(0)?, columns: range(1)? })
     }
 
+    /// The sites, some of them at a time, with the extent of their windows: as many as fit into memory. Sites
+    /// come row by row, so each strip lies below the one before and shares less than a window with it.
+    fn strips<'b>(
+        &'b self,
+        sites: &'b [Site],
+        bands: usize,
+    ) -> impl Iterator<Item = (&'b [Site], Window)> + 'b {
+        let bytes =
+            move |extent: &Window| extent.rows.len() * extent.columns.len() * bands * size_of::<f32>();
+        let mut rest = sites;
+        std::iter::from_fn(move || {
+            let mut rows = rest.chunk_by(|a, b| a.row == b.row);
+            let first = rows.next()?;
+            let (mut count, mut extent) = (first.len(), self.extent(first)?);
+            for row in rows {
+                let Some(of_row) = self.extent(row) else { break };
+                let both = |a: &Range<usize>, b: &Range<usize>| a.start.min(b.start)..a.end.max(b.end);
+                let larger = Window {
+                    rows: both(&extent.rows, &of_row.rows),
+                    columns: both(&extent.columns, &of_row.columns),
+                };
+                if bytes(&larger) > STRIP_BYTES {
+                    break;
+                }
+                (count, extent) = (count + row.len(), larger);
+            }
+            let (strip, after) = rest.split_at(count);
+            rest = after;
+            Some((strip, extent))
+        })
+    }
+
     /// Rows and columns of a site's window within an extent that holds it.
     fn within(&self, site: &Site, extent: &Window) -> Option<[Range<usize>; 2]> {
         let [row, column] = self.window(site)?;
@@ -252,5 +300,62 @@ impl Frame {
             }
         };
         Ok(sites.iter().map(seen).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::crs::Crs;
+    use super::super::cutting::Cutting;
+    use super::super::geotiff_writer::GeoTiffWriter;
+    use super::super::grid::Transform;
+    use super::*;
+    use crate::Classes;
+    use crate::data::so2sat::So2Sat;
+    use crate::progress::Silent;
+
+    #[test]
+    fn patches_of_many_strips_are_those_of_the_whole_scene() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let transform = Some(Transform([500_000.0, 10.0, 0.0, 5_300_000.0, 0.0, -10.0]));
+        let grid = Grid { rows: 120, columns: 90, transform, crs: Crs::from_epsg(32633).unwrap() };
+        // A value that tells its place; in one pixel there is none.
+        let value = |k: usize| if k == 60 * 90 + 40 { 0 } else { k as u16 + 1 };
+        let mut band = GeoTiffWriter::<u16>::create(at("B2.tif"), &grid).unwrap().no_data(0);
+        band.append(&(0..120 * 90).map(value).collect::<Vec<_>>()).unwrap();
+        band.finish().unwrap();
+        let mut zones = GeoTiffWriter::<u8>::create(at("LCZ.tif"), &grid).unwrap().no_data(0);
+        let zone = |k: usize| if k % 7 == 0 { 1 + (k / 90 / 12) as u8 } else { 0 };
+        zones.append(&(0..120 * 90).map(zone).collect::<Vec<_>>()).unwrap();
+        zones.finish().unwrap();
+
+        let dates = [Scene::open([at("B2.tif")]).unwrap()];
+        let labels = LabelRaster::open(at("LCZ.tif"), &Classes::lcz()).unwrap();
+        let cutting = Cutting { patch_size: 8, shares: "100/0/0".parse().unwrap(), ..Cutting::default() };
+        let frame = Frame::of(&cutting, &dates, &labels).unwrap();
+        let inside: Vec<Site> =
+            labels.sites().iter().filter(|site| frame.window(site).is_some()).copied().collect();
+        let strips: Vec<_> = frame.strips(&inside, 1).collect();
+        assert!(
+            strips.len() > 1 && strips.iter().all(|(_, extent)| extent.rows.len() < 120),
+            "{}",
+            strips.len()
+        );
+        assert_eq!(strips.iter().map(|(sites, _)| sites.len()).sum::<usize>(), inside.len());
+
+        let plan = cutting.cut(&dates, &labels, at("patches"), &mut Silent).unwrap();
+        // The pixel without data is in 64 windows, of which every seventh pixel has a label.
+        let without = plan.report().dates[0].without_data;
+        assert!((8..=10).contains(&without), "{without}");
+        assert_eq!(plan.report().dates[0].training.patches + without, inside.len());
+        let corners = plan.corners(0, Part::Training);
+        let patches = So2Sat::open(at("patches/training.h5")).unwrap().patches().unwrap();
+        let images = patches.images(0..patches.len()).unwrap();
+        for (image, [row, column]) in images.outer_iter().zip(corners) {
+            for ((r, c, _), pixel) in image.indexed_iter() {
+                assert_eq!(f64::from(*pixel), f64::from(value((row + r) * 90 + column + c)));
+            }
+        }
     }
 }

@@ -28,6 +28,11 @@ use std::sync::OnceLock;
 
 pub(crate) use lanes::{Lanes, vectors};
 
+use crate::{Error, Result};
+
+/// Chooses the level instead of the machine.
+const VARIABLE: &str = "LCZ_SIMD";
+
 /// An instruction set that kernels are compiled for and that this machine has: only
 /// [`available`](Self::available) makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,14 +51,39 @@ enum Set {
 }
 
 impl Level {
-    /// The widest level of this machine, looked up once.
+    /// The widest level of this machine, or the one that the environment's `LCZ_SIMD` names; looked up once.
     pub(crate) fn best() -> Self {
         static BEST: OnceLock<Level> = OnceLock::new();
         #[cfg(test)]
         if let Some(level) = FORCED.get() {
             return level;
         }
-        *BEST.get_or_init(|| *Self::available().first().expect("the portable level is always there"))
+        *BEST.get_or_init(|| {
+            let widest = *Self::available().first().expect("the portable level is always there");
+            Self::stated().ok().flatten().unwrap_or(widest)
+        })
+    }
+
+    /// The level that `LCZ_SIMD` names, if it is set: `avx512`, `avx2` or `portable`, so that one machine can measure each.
+    ///
+    /// # Errors
+    /// A name that is none, or a level that this machine does not have.
+    pub(crate) fn stated() -> Result<Option<Self>> {
+        let Some(stated) = std::env::var_os(VARIABLE).filter(|stated| !stated.is_empty()) else {
+            return Ok(None);
+        };
+        let setting = |level: &Self| level.name().replace('-', "").replace(" code", "").to_lowercase();
+        let levels = Self::available();
+        let found = levels.iter().find(|level| stated.to_string_lossy().to_lowercase() == setting(level));
+        found.copied().map(Some).ok_or_else(|| {
+            let problem = format!("{}, no instruction set of this machine", stated.display());
+            let known: Vec<String> = levels.iter().map(setting).collect();
+            Error::input(
+                format!("environment variable {VARIABLE}"),
+                problem,
+                format!("choose of {}", known.join(", ")),
+            )
+        })
     }
 
     /// All levels that this machine can run, widest first.

@@ -189,7 +189,7 @@ impl SyntheticScene {
             rows: self.rows / every,
             columns: self.columns / every,
             transform: Some(Transform([CORNER.0, pixel, 0.0, CORNER.1, 0.0, -pixel])),
-            crs: Crs::Projected { epsg: Some(EPSG), metres: 1.0, name: None },
+            crs: Crs::Projected { epsg: Some(EPSG), metres: 1.0, name: None, keys: None },
         }
     }
 

@@ -90,7 +90,7 @@ fn every_bad_input_is_told_on_one_line_and_leaves_nothing_behind() {
             &[],
             "moved.tif: not on the grid of B2.tif: upper left corner at 500004 5000000",
         ),
-        ("B2.tif,B2.tif", &[], "bands: band 2 is called 'B2', which is empty or taken; "),
+        ("B2.tif,B2.tif", &[], "B2.tif: band 'B2' comes again in B2.tif; "),
         ("", &[], "bands: none is named; "),
         (
             "B2.tif",

@@ -350,3 +350,119 @@ fn maps_of_zones_with_other_numbers_and_other_no_data_are_read() {
         labels.sites().iter().map(|site| site.class + 1).collect();
     assert_eq!(classes.into_iter().collect::<Vec<_>>(), [6, 11, 17]);
 }
+
+/// A raster of three bands as the LCZ Generator delivers its maps: raw, filtered, probability.
+fn generated(folder: &TempDir, name: &str, bands: &[&str]) -> std::path::PathBuf {
+    let path = folder.path().join(name);
+    let grid = GeoTiff::open(vectors().join("rasters/u8_strips.tif")).unwrap().grid().clone();
+    let mut writer =
+        lcz::scene::GeoTiffWriter::<f32>::create(&path, &grid).unwrap().bands(bands).no_data(-999.0);
+    let pixel = |k: usize| if k.is_multiple_of(3) { [-999.0; 3] } else { [6.0, 104.0, 62.5] };
+    writer.append(&(0..grid.rows * grid.columns).flat_map(pixel).collect::<Vec<_>>()).unwrap();
+    writer.finish().unwrap();
+    path
+}
+
+#[test]
+fn the_band_of_classes_is_found_by_its_description_or_number() {
+    let folder = TempDir::new().unwrap();
+    let path = generated(&folder, "lcz.tif", &["lcz", "lczFilter", "classProbability"]);
+    let grid = scene()[0].files()[0].grid().clone();
+    let of = |path: &std::path::Path, layer: Option<&str>| {
+        let labelling = Labelling { layer: layer.map(str::to_owned), ..Labelling::default() };
+        let labels = labelling.open(path, &scene(), &mut Silent).map(|labels| {
+            let classes: std::collections::BTreeSet<usize> =
+                labels.sites().iter().map(|site| site.class + 1).collect();
+            (Vec::from_iter(classes), labels.sites().len())
+        });
+        // As the reference of a map.
+        let on_map = labelling.numbers_on(path, &grid, "map.tif").map(|(numbers, _)| {
+            let classes: std::collections::BTreeSet<usize> =
+                numbers.iter().filter(|number| **number > 0).map(|number| usize::from(*number)).collect();
+            (Vec::from_iter(classes), numbers.iter().filter(|number| **number > 0).count())
+        });
+        let [labels, on_map] = [labels, on_map].map(|result| result.map_err(|error| error.to_string()));
+        match (labels, on_map) {
+            (Ok(labels), on_map) => {
+                assert_eq!(Ok(&labels), on_map.as_ref());
+                Ok(labels)
+            }
+            (Err(message), Err(other)) => {
+                assert_eq!(message.replace("labels", "classes"), other);
+                Err(message)
+            }
+            (labels, on_map) => panic!("{labels:?} {on_map:?}"),
+        }
+    };
+    let count = 21 * 37 * 2 / 3;
+    for (layer, class) in [("lcz", 6), ("lczFilter", 14), ("LCZFILTER", 14), ("1", 6), ("2", 14)] {
+        assert_eq!(of(&path, Some(layer)), Ok((vec![class], count)), "{layer}");
+    }
+    let refused = of(&path, None).unwrap_err();
+    assert!(
+        refused
+            .contains("3 bands, where one of labels is expected (1 lcz, 2 lczFilter, 3 classProbability); "),
+        "{refused}"
+    );
+    assert!(refused.ends_with("say which, by description or number: --layer 1"), "{refused}");
+    for wrong in ["raw", "0", "4", "-1"] {
+        let refused = of(&path, Some(wrong)).unwrap_err();
+        assert!(refused.contains(&format!("no band '{wrong}' (found: 1 lcz, 2 lczFilter")), "{refused}");
+    }
+    let refused = of(&path, Some("3")).unwrap_err();
+    assert!(refused.contains("label 62.5 at row 0, column 1 is none of the 17 classes"), "{refused}");
+    // One band alone is described as classes; and bands without descriptions have numbers.
+    let one = generated(&folder, "one.tif", &["LCZ", "entropy", "classProbability"]);
+    assert_eq!(of(&one, None), Ok((vec![6], count)));
+    let unnamed = generated(&folder, "unnamed.tif", &["", "", ""]);
+    assert!(of(&unnamed, None).unwrap_err().contains("(1 unnamed, 2 unnamed, 3 unnamed)"));
+    assert_eq!(of(&unnamed, Some("2")), Ok((vec![14], count)));
+    // A file of one band needs no name, but must have the one that is given.
+    let single = GeoTiff::open(vectors().join("rasters/u8_strips.tif")).unwrap();
+    let wrong = Labelling { layer: Some("lczFilter".to_owned()), ..Labelling::default() };
+    let refused = wrong.open(single.path(), &scene(), &mut Silent).unwrap_err().to_string();
+    assert!(refused.contains("no band 'lczFilter' (found: 1 unnamed)"), "{refused}");
+}
+
+#[test]
+fn published_maps_have_the_classes_that_rasterio_counts() {
+    let Some(data) = real_data() else { return };
+    let zaragoza =
+        [979_usize, 1500, 246, 9789, 5331, 1867, 13_487, 85_597, 42_130, 623_573, 11_841, 126_394, 2916];
+    let zaragoza: Vec<(usize, usize)> =
+        [2, 3, 5, 6, 8, 9, 11, 12, 13, 14, 15, 16, 17].into_iter().zip(zaragoza).collect();
+    let pearl_river = [
+        35_667_usize,
+        107_948,
+        177_046,
+        171_147,
+        54_065,
+        164_305,
+        52_887,
+        418_495,
+        765_879,
+        23_674,
+        5_100_100,
+        1_899_705,
+        475_853,
+        2_663_038,
+        53_992,
+        195_808,
+        4_565_276,
+    ];
+    for (name, wanted) in [
+        ("lcz_maps/lcz_zaragoza.tif", zaragoza),
+        ("china/prd_map/prd_lcz_v0817c.tif", (1..).zip(pearl_river).collect()),
+    ] {
+        let path = data.join(name);
+        let grid = GeoTiff::open(&path).unwrap().grid().clone();
+        let (numbers, report) = Labelling::default().numbers_on(&path, &grid, &path).unwrap();
+        let mut counts = std::collections::BTreeMap::<usize, usize>::new();
+        numbers
+            .iter()
+            .filter(|number| **number > 0)
+            .for_each(|&number| *counts.entry(number.into()).or_default() += 1);
+        assert_eq!(Vec::from_iter(counts), wanted, "{name}");
+        assert_eq!(report.crs, "EPSG:4326");
+    }
+}

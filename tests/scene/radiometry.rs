@@ -145,38 +145,47 @@ fn bands_of_one_file_are_named_by_its_descriptions_in_any_spelling() {
     assert_eq!(Scene::open(&two).unwrap().bands().names(), ["B2", "B3", "band 3"]);
 }
 
-/// The band files of a real scene, what they hold, and how it becomes reflectance.
-fn real_scenes(data: &Path) -> Vec<(&'static str, Vec<PathBuf>, f64)> {
+/// Real scenes, with the scale and offset that make them reflectance.
+fn real_scenes(data: &Path) -> Vec<(&'static str, Scene, f64, f64)> {
     let ten = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"];
     let folder = |name: &str, prefix: &str| -> Vec<PathBuf> {
         ten.iter().map(|band| data.join(name).join(format!("{prefix}{band}.tif"))).collect()
     };
     let patch = |name: &str| folder(&format!("bigearthnet/{name}"), &format!("{name}_"));
+    let open = |files: Vec<PathBuf>| Scene::open(files).unwrap();
+    let product = data.join("sentinel2/S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419.SAFE");
     vec![
-        ("Berlin", vec![data.join("berlin/Berlin_S2_2024-10-24_sample.tif")], 1e-4),
-        ("Aquileia", folder("scenes/aquileia", ""), 1.0 / 65_535.0),
-        ("BigEarthNet 2017", patch("S2A_MSIL2A_20170617T113321_36_85"), 1e-4),
-        ("BigEarthNet 2018", patch("S2B_MSIL2A_20180502T093039_43_14"), 1e-4),
+        ("Berlin", open(vec![data.join("berlin/Berlin_S2_2024-10-24_sample.tif")]), 1e-4, 0.0),
+        ("Aquileia", open(folder("scenes/aquileia", "")), 1.0 / 65_535.0, 0.0),
+        ("BigEarthNet 2017", open(patch("S2A_MSIL2A_20170617T113321_36_85")), 1e-4, 0.0),
+        ("BigEarthNet 2018", open(patch("S2B_MSIL2A_20180502T093039_43_14")), 1e-4, 0.0),
+        ("product", Scene::at(product).unwrap().only(&Bands::sentinel2()).unwrap(), 1e-4, -0.1),
     ]
 }
 
 #[test]
 fn real_scenes_are_told_from_the_same_with_a_wrong_scale_or_offset() {
     let Some(data) = real_data() else { return };
-    for (name, files, scale) in real_scenes(&data) {
-        let scene = Scene::open(&files).unwrap();
+    for (name, scene, scale, right) in real_scenes(&data) {
         let told = |scale: f64, offset: f64, unit: &str| {
             let (scale, offset, unit) = (Some(scale), Some(offset), Some(unit.to_owned()));
             let radiometry = Radiometry { scale, offset, unit, no_data: None };
             let view = SceneView::of(&scene, &radiometry, None, None).unwrap();
             view.check_reflectance(None).map_or_else(|error| error.to_string(), |()| String::new())
         };
-        assert_eq!(told(scale, 0.0, "reflectance"), "", "{name}");
+        assert_eq!(told(scale, right, "reflectance"), "", "{name}");
+        // What the product states is to be used.
+        let stated = right != 0.0;
+        let [not_applied, twice] = if stated {
+            ["leave out --offset, as the files state -0.1;"; 2]
+        } else {
+            ["give --offset -0.1;", "give --offset 0,"]
+        };
         for (scale, offset, cause, fix) in [
-            (scale, 0.1, "an offset of -0.1 that is not applied?", "give --offset -0.1;"),
-            (scale, -0.1, "are below 0: an offset that is applied twice", "give --offset 0,"),
+            (scale, right + 0.1, "an offset of -0.1 that is not applied?", not_applied),
+            (scale, right - 0.1, "are below 0: an offset that is applied twice", twice),
             (1.0, 0.0, "digital numbers, not reflectance?", "give --scale 1e-4 --offset -0.1 (Sentinel-2"),
-            (scale * 1e-4, 0.0, "scaled twice?", "leave out --scale"),
+            (scale * 1e-4, right * 1e-4, "scaled twice?", "leave out --scale"),
         ] {
             let message = told(scale, offset, "reflectance");
             assert!(message.contains(cause) && message.contains(fix), "{name}, {offset}: {message}");
@@ -244,6 +253,7 @@ fn patches_whose_values_cannot_be_reflectance_are_told_with_the_numbers() {
     assert!(message.contains("values up to 59") && message.contains("the attribute 'unit'"), "{message}");
     let message = told("light.h5", 0.12..0.6);
     assert!(message.contains("the darkest 0.1 % of every band are 0.12"), "{message}");
+    assert!(told("landsat.h5", 0.21..0.9).contains("an offset of -0.2 that is not applied?"));
     let message = told("dark.h5", -0.1..0.5);
     assert!(message.contains("are below 0") && message.contains("cut the patches again"), "{message}");
     assert!(told("twice.h5", 1e-6..6e-5).contains("scaled twice?"));

@@ -148,9 +148,7 @@ fn the_command_writes_the_same_raster() {
     let shp = vectors().join("rasters/random.shp");
     let shp = shp.to_str().unwrap();
     assert!(told(&["--labels", shp, "--layer", "land"]).contains("no layer 'land': it is not a GeoPackage"));
-    assert!(
-        told(&["--labels", "B2.tif", "--all-touched"]).contains("a raster has no layers, codes and edges")
-    );
+    assert!(told(&["--labels", "B2.tif", "--all-touched"]).contains("a raster has no codes and edges"));
     let names = "a,b";
     let other = told(&["--labels", shp, "--classes", names]);
     assert!(other.contains("which is none of the 2 classes"), "{other}");

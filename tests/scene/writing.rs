@@ -37,6 +37,10 @@ fn geotiffs_of_every_kind_read_back() {
     };
     let bare = Grid { transform: None, crs: Crs::Unknown, ..utm.clone() };
 
+    // A system without EPSG code, as rasterio wrote it.
+    let own = GeoTiff::open(super::vectors().join("rasters/user_defined.tif")).unwrap().grid().crs.clone();
+    let own = Grid { crs: own, ..utm.clone() };
+
     let path = |name: &str| folder.join(format!("{name}.tif"));
     let zone = |row: i32, column: i32, _: i32| ((row * 7 + column * 3) % 18) as u8;
     let steps = |row: i32, column: i32, _: i32| (row * 90 + column * 200) as u16;
@@ -59,6 +63,7 @@ fn geotiffs_of_every_kind_read_back() {
     write(GeoTiffWriter::create(path("turned"), &turned).unwrap(), 1, zone);
     write(GeoTiffWriter::create(path("degrees"), &degrees).unwrap(), 1, steps);
     write(GeoTiffWriter::create(path("bare"), &bare).unwrap(), 1, signed);
+    write(GeoTiffWriter::create(path("own"), &own).unwrap(), 1, zone);
 
     let check = |name: &str, grid: &Grid, bands: usize, value: &dyn Fn(i32, i32, i32) -> f32| {
         let raster = GeoTiff::open(path(name)).unwrap();
@@ -86,6 +91,7 @@ fn geotiffs_of_every_kind_read_back() {
     check("turned", &turned, 1, &|r, c, b| f32::from(zone(r, c, b)));
     check("degrees", &degrees, 1, &|r, c, b| f32::from(steps(r, c, b)));
     check("bare", &bare, 1, &|r, c, b| f32::from(signed(r, c, b)));
+    check("own", &own, 1, &|r, c, b| f32::from(zone(r, c, b)));
     assert!(GeoTiff::open(path("f32")).unwrap().no_data().is_some_and(f64::is_nan));
 
     // One line too few, or a name that is taken: nothing of it stays.
@@ -96,5 +102,5 @@ fn geotiffs_of_every_kind_read_back() {
     };
     assert!(refused("short").unwrap_err().to_string().contains("699 of 700 lines"));
     assert!(refused("u8").unwrap_err().to_string().contains("the file exists"));
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 9);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 10);
 }

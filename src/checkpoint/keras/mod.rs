@@ -1,6 +1,7 @@
 //! Keras weight files (HDF5): Sen2LCZ by its authors, by `LCZ_LDL` or one's own; ResNet-50 by
-//! `keras.applications` or as the course has it.
+//! `keras.applications` or as the course has it; the So2Sat project's own ResNet-20.
 
+mod resnet20;
 mod resnet50;
 mod sen2lcz;
 
@@ -17,7 +18,7 @@ use crate::models::{Architecture, Device, Model, build};
 use crate::nn::{Standardisation, Weight, Weights};
 use crate::{Bands, Classes, Error, Imagery, Result};
 
-/// Reads the weights of a Sen2LCZ or a ResNet-50 that Keras has trained. Which one, its sizes, bands and classes
+/// Reads the weights of a Sen2LCZ, ResNet-20 or ResNet-50 that Keras has trained. Which one, its sizes, bands and classes
 /// follow from the tensors' shapes; `fusion` is a Sen2LCZ's. The input is So2Sat's reflectance, not standardised.
 ///
 /// A ResNet-50 whose first block is half as wide as its first convolution is the course's (ε of batch norm 1e-3),
@@ -25,17 +26,17 @@ use crate::{Bands, Classes, Error, Imagery, Result};
 /// maximum): a weight file does not state these.
 ///
 /// # Errors
-/// A missing file, one that is not a Keras weight file, or tensors that are of neither network.
+/// A missing file, one that is not a Keras weight file, or tensors that are of none of these networks.
 pub fn import_keras(path: impl AsRef<Path>, fusion: Fusion, device: Device) -> Result<Box<dyn Model>> {
     let path = path.as_ref();
     check_kind(path)?;
     let layers = Layers::read(path)?;
     let bands = layers.convolutions.first().map_or(0, Kernel::inputs);
     let classes = layers.dense.last().map_or(0, Kernel::outputs);
-    let (name, read) = if layers.convolutions.len() == resnet50::CONVOLUTIONS {
-        ("ResNet-50", resnet50::read(layers))
-    } else {
-        ("Sen2LCZ", sen2lcz::read(layers, fusion))
+    let (name, read) = match layers.convolutions.len() {
+        resnet20::CONVOLUTIONS => ("ResNet-20", resnet20::read(layers)),
+        resnet50::CONVOLUTIONS => ("ResNet-50", resnet50::read(layers)),
+        _ => ("Sen2LCZ", sen2lcz::read(layers, fusion)),
     };
     let advice = format!("give a Keras weight file of {name} (lcz import --help lists the networks)");
     let refuse = |problem: String| Error::file(path, problem, advice.clone());
@@ -73,6 +74,8 @@ struct Layers {
 
 /// A convolution's kernel, (rows, columns, inputs, outputs), or a dense layer's, (inputs, outputs).
 struct Kernel {
+    /// The number at the end of the layer's name, 0 where there is none.
+    number: usize,
     kernel: Weight,
     bias: Weight,
 }
@@ -93,7 +96,7 @@ struct Named(BTreeMap<String, Weight>);
 
 impl Named {
     /// Kernel and bias of a layer.
-    fn kernel(&mut self, layer: &str, Kernel { mut kernel, bias }: Kernel) {
+    fn kernel(&mut self, layer: &str, Kernel { mut kernel, bias, .. }: Kernel) {
         // (rows, columns, inputs, outputs) → (rows · columns · inputs, outputs), the same order.
         let outputs = kernel.shape.last().copied().unwrap_or(0);
         kernel.shape = vec![kernel.values.len() / outputs.max(1), outputs];
@@ -142,7 +145,8 @@ impl Layers {
             self.norms.push([take("gamma")?, take("beta")?, take("moving_mean")?, take("moving_variance")?]);
             return Ok(());
         }
-        let kernel = Kernel { kernel: take("kernel")?, bias: take("bias")? };
+        let number = layer.rsplit('_').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let kernel = Kernel { number, kernel: take("kernel")?, bias: take("bias")? };
         match kernel.kernel.shape.len() {
             4 => self.convolutions.push(kernel),
             2 => self.dense.push(kernel),

@@ -13,7 +13,7 @@ use super::links;
 pub(crate) use super::problems::{cause, place, product, unreadable_at};
 use super::text::texts;
 use crate::display::printable;
-use crate::{Bands, Classes, Error, Imagery, Result};
+use crate::{Bands, Classes, Error, Imagery, Result, Sensor};
 
 /// Numbers that a byte of a file stands for at most: deflate makes at best 1032 bytes of one.
 const EXPANSION: u64 = 1100;
@@ -256,6 +256,7 @@ pub(super) fn read_imagery(
             _ => "not stated",
         }
         .to_owned(),
+        sensor: None,
     };
     if !is_main {
         return Ok(imagery);
@@ -278,6 +279,8 @@ pub(super) fn read_imagery(
     if let Some(unit) = text_attribute(file, path, "unit")? {
         imagery.unit = printable(&unit, LONGEST).into_owned();
     }
+    let sensor = text_attribute(file, path, "sensor")?;
+    imagery.sensor = Sensor::ALL.into_iter().find(|known| sensor.as_deref() == Some(known.name()));
     Ok(imagery)
 }
 

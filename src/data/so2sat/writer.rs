@@ -139,6 +139,9 @@ impl Writer {
         if let Some(report) = self.layout.report.as_ref().filter(|report| report.len() <= text::LONGEST) {
             text("report", report)?;
         }
+        if let Some(sensor) = imagery.sensor {
+            text("sensor", sensor.name())?;
+        }
         if let Some(metres) = imagery.ground_sampling_distance {
             file.new_attr::<f64>().create("ground_sampling_distance")?.write_scalar(&metres)?;
         }
