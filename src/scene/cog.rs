@@ -22,7 +22,7 @@ use crate::{Error, Result};
 /// Pixels of a tile's side.
 const TILE: usize = 256;
 
-/// What a file states besides its pixels.
+/// What a file states in addition to its pixels.
 pub(crate) struct Cog<'a> {
     /// Where the pixels lie.
     pub grid: &'a Grid,
