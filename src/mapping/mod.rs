@@ -440,7 +440,7 @@ fn named_as(scene: Scene, bands: &Bands) -> Result<Scene> {
 }
 
 /// The filter's Gaussian for each class number: of one width if it is given, else of each zone's own, and 100 m for classes that
-/// are no zones. A model of pixels has none unless a width is given.
+/// are not zones. A model of pixels has none unless a width is given.
 fn kernels(
     sigma: Option<Distance>,
     model: &dyn Classifier,
