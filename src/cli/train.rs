@@ -220,7 +220,7 @@ fn print(outcome: lcz::Result<Outcome>, folder: &Path, json: bool) -> anyhow::Re
     ))?;
     match resumed {
         Some(at) if at.was_over => {
-            output::line("the training was complete: all epochs were done, or early stopping had ended it")?
+            output::line("the training was complete: all epochs were done, or early stopping had ended it")?;
         }
         Some(at) => output::line(format!("resumed in epoch {} after batch {}", at.epoch, at.batch))?,
         None => {}

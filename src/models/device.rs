@@ -42,7 +42,7 @@ pub struct DeviceSummary {
     pub memory: Option<[u64; 2]>,
 }
 
-/// Refuses a value of the environment's `LCZ_SIMD` that is no instruction set of this machine, in place of which the widest
+/// Refuses a value of the environment's `LCZ_SIMD` that is not an instruction set of this machine, in place of which the widest
 /// would be taken: `avx512`, `avx2` or `portable`. It makes the processor's kernels use that one, to measure each on one machine.
 ///
 /// # Errors
