@@ -24,10 +24,12 @@ use lcz::scene::{
 pub type Target = fn(&[u8], &Path);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("wkt", wkt),
     ("geopackage", geopackage),
     ("shapefile", shapefile),
+    ("kml", kml),
+    ("geojson", geojson),
     ("geotiff", geotiff),
     ("jpeg2000", jpeg2000),
     ("product", product),
@@ -120,6 +122,15 @@ fn geopackage(bytes: &[u8], folder: &Path) {
     base.execute("UPDATE zones SET geom = ?1", [bytes]).expect("the template has a layer");
     base.close().expect("it can be closed");
     rasterise(&path, folder);
+}
+
+/// A KML, or as a KMZ where it begins like one.
+fn kml(bytes: &[u8], folder: &Path) {
+    burn(&put(folder, "a.kml", bytes), folder);
+}
+
+fn geojson(bytes: &[u8], folder: &Path) {
+    burn(&put(folder, "a.geojson", bytes), folder);
 }
 
 fn geotiff(bytes: &[u8], folder: &Path) {

@@ -34,6 +34,18 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// A file that is read in any order. A pipe or a device is refused before it is opened, since a pipe waits for a writer.
+pub(crate) fn open_file(path: &Path) -> Result<File> {
+    if !fs::metadata(path).map_err(Error::io(path))?.is_file() {
+        return Err(Error::file(
+            path,
+            "not a file",
+            "give a file: copy what a pipe or a device holds into one",
+        ));
+    }
+    File::open(path).map_err(Error::io(path))
+}
+
 /// A text file in UTF-8.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     let text = String::from_utf8(read_bytes(path)?);

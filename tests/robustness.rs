@@ -161,3 +161,26 @@ fn a_folder_of_which_one_file_is_refused_gets_no_figures() {
     assert!(message.contains("testing.h5") && message.contains("row 6"), "{message}");
     assert!(!folder.path().join("figures").exists());
 }
+
+#[test]
+fn a_pipe_in_place_of_a_file_that_is_read_in_any_order_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["a.tif", "a.shp", "a.gpkg", "a.h5", "a.csv"];
+    for name in names {
+        assert!(Command::new("mkfifo").arg(folder.path().join(name)).status().unwrap().success());
+    }
+    for arguments in [
+        &["rasterise", "--labels", "a.shp", "--like", "a.tif", "--out", "out.tif"][..],
+        &["rasterise", "--labels", "a.gpkg", "--like", "a.tif", "--out", "out.tif"],
+        &["patches", "--bands", "a.tif", "--labels", "a.shp", "--size", "8", "--out", "out"],
+        &["info", "a.h5"],
+        &["import", "a.h5", "--run", "out"],
+        &["score", "a.csv"],
+    ] {
+        let output = lcz(folder.path(), arguments, |_| ());
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {told}");
+        assert!(told.starts_with("error: a.") && told.contains(": not a file; "), "{arguments:?}: {told}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), names.len());
+}

@@ -70,6 +70,23 @@ fn votes_are_summed_up_drawn_and_verified() {
 }
 
 #[test]
+fn votes_of_a_npz_are_drawn_and_verified_too() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }\n";
+    let array = [b"\x93NUMPY\x01\x00", &[header.len() as u8, 0][..], header.as_bytes(), &[1, 2, 7, 10, 0, 0]]
+        .concat();
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(at("votes.npz")).unwrap());
+    zip.start_file("votes.npy", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut zip, &array).unwrap();
+    zip.finish().unwrap();
+    let output = lcz(&["votes", &at("votes.npz"), "--figures", &at("figures")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = lcz(&["verify", &at("figures/voting-confusion.svg")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
 fn votes_that_are_none_are_refused_on_one_line() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();

@@ -209,6 +209,11 @@ fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
     // Ten columns need not be zones.
     let classes = Classes::from_columns(k).map_err(|e| e.within(path))?;
     let classes = Classes::named((1..=classes.len()).map(|k| format!("class {k}")))?;
+    let size = kind.get(2..).and_then(|size| size.parse::<usize>().ok()).unwrap_or(0);
+    // Before they are converted: unpacked bytes may be far more than the numbers that are wanted.
+    if size > 0 && body.len() / size != count {
+        return Err(cut());
+    }
     let mut numbers = numbers(kind, body)
         .ok_or_else(|| refuse(&format!("its numbers have the unsupported type '{kind}'")))?;
     if count != numbers.len() {
@@ -320,6 +325,9 @@ mod tests {
             [0.25_f32, 0.75, 0.0, 1.0, 0.0, 0.0].iter().flat_map(|v| v.to_le_bytes()).collect();
         let error = of_npy(&npy("<f4", &shares), Path::new("a.npy")).unwrap_err().to_string();
         assert!(error.contains("a.npy, row 0: 0.25 is not a number of votes"), "{error}");
+        let longer = [npy("|u1", &bytes(|n| vec![n as u8])), vec![1; 1000]].concat();
+        let error = of_npy(&longer, Path::new("a.npy")).unwrap_err().to_string();
+        assert!(error.contains("a.npy: not a .npy file, or cut short"), "{error}");
         let error = of_npy(&npy("<c8", &[]), Path::new("a.npy")).unwrap_err().to_string();
         assert!(error.contains("unsupported type '<c8'"), "{error}");
     }

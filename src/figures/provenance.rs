@@ -3,13 +3,13 @@
 //! and a checksum of the numbers drawn, so that files of different figures are recognised.
 
 use std::fmt;
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::Figure;
 use super::drawing::escaped;
+use crate::files::read_bytes;
 use crate::hash::checksum;
 use crate::{Error, Result, provenance};
 
@@ -137,7 +137,7 @@ impl Record {
     /// A file that cannot be read, of another kind, or without a record.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(Error::io(path))?;
+        let bytes = read_bytes(path)?;
         let json = match path.extension().and_then(|extension| extension.to_str()) {
             Some("svg") => text(&bytes).and_then(of_svg),
             Some("png") => of_png(&bytes),

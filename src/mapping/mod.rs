@@ -192,7 +192,7 @@ pub fn map_with(
 ) -> Result<SceneMap> {
     let names = output.out.map(|out| Names::of(out, mapping.probabilities, output.replace)).transpose()?;
     // Before the model runs.
-    output.truth.map(|truth| std::fs::File::open(truth).map_err(Error::io(truth))).transpose()?;
+    output.truth.map(crate::files::open_file).transpose()?;
     let imagery = model.imagery();
     mapping.clouds.check()?;
     let dates = dates.into().into_iter().map(|scene| named_as(scene, &imagery.bands));

@@ -1,14 +1,14 @@
 //! Summary of votes, and their figures.
 
-use std::fs;
 use std::path::Path;
 
 use crate::data::read_votes;
 use crate::data::so2sat::So2Sat;
 use crate::figures::{self, Caption, Figure, Provenance, Source};
+use crate::files::read_bytes;
 use crate::hash::checksum;
 use crate::metrics::VoteSummary;
-use crate::{Error, Result, provenance};
+use crate::{Result, provenance};
 
 /// Summarises the votes of a file and draws them into a folder, if given: `voting-entropy` (where classes are
 /// zones) and `voting-confusion`. `data` is the provenance of the votes for the figures, for files that
@@ -37,7 +37,8 @@ pub(crate) fn vote_figures(
     data: Option<&str>,
     summary: &VoteSummary,
 ) -> Result<Vec<(&'static str, Figure)>> {
-    let plain = matches!(file.extension().and_then(|extension| extension.to_str()), Some("csv" | "npy"));
+    let plain =
+        matches!(file.extension().and_then(|extension| extension.to_str()), Some("csv" | "npy" | "npz"));
     let name = || file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stated = if plain {
         format!("{}: {}", provenance::UNKNOWN, name())
@@ -45,7 +46,7 @@ pub(crate) fn vote_figures(
         So2Sat::open(file)?.patches()?.provenance().to_owned()
     };
     let data = provenance::given(stated, data);
-    let bytes = if plain { Some(fs::read(file).map_err(Error::io(file))?) } else { None };
+    let bytes = if plain { Some(read_bytes(file)?) } else { None };
     let provenance = Provenance {
         data_checksum: bytes.map(checksum),
         ..Provenance::new(data, Source::Votes { file: file.display().to_string() })

@@ -1,7 +1,6 @@
 //! Polygons and their attributes from a shapefile (ESRI Shapefile Technical Description, 1998).
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -12,12 +11,14 @@ use super::crs::Crs;
 use super::layer::{Layer, Ring, Value, not_polygons};
 use super::wkt;
 use crate::error::on_one_line;
+use crate::files::{open_file, read_bytes};
 use crate::{Error, Result};
 
 /// Reads the polygons, their attributes (.dbf) and their coordinate system (.prj).
 pub(super) fn read(path: &Path) -> Result<Layer> {
     let shapes = read_shapes(path)?;
     let table_path = sibling(path, "dbf")?;
+    open_file(&table_path)?;
     let reader = dbase::ReaderBuilder::new().with_encoding(UnicodeLossy).open(&table_path);
     let mut reader = reader.map_err(|error| spoilt(&table_path, &error))?;
     let fields: Vec<String> = reader.fields().iter().map(|field| field.name().to_owned()).collect();
@@ -33,9 +34,9 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
 
 /// The rings of each record; none for one without a shape.
 fn read_shapes(path: &Path) -> Result<Vec<Vec<Ring>>> {
-    let file = File::open(path).map_err(Error::io(path))?;
+    let file = open_file(path)?;
     let index_path = sibling(path, "shx")?;
-    let index = File::open(&index_path).map_err(Error::io(&index_path))?;
+    let index = open_file(&index_path)?;
     let broken = |error: shapefile::Error| {
         let problem = match error {
             shapefile::Error::InvalidFileCode(_) => "not a shapefile".to_owned(),
@@ -102,7 +103,7 @@ fn crs(path: &Path) -> Result<Crs> {
     let Ok(prj) = sibling(path, "prj") else {
         return Err(Error::file(path, "no .prj file says what the coordinates are", advice));
     };
-    let text = fs::read(&prj).map_err(Error::io(&prj))?;
+    let text = read_bytes(&prj)?;
     wkt::parse(&String::from_utf8_lossy(&text)).map_err(|name| {
         Error::file(&prj, format!("the coordinate system '{name}' is not recognised"), advice)
     })

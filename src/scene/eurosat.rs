@@ -28,7 +28,7 @@ use super::names::band_in;
 use super::parts::{Part, Shares};
 use crate::data::so2sat::{Layout, Rows, Writer};
 use crate::error::on_one_line;
-use crate::files::{Partial, check_free, read_text};
+use crate::files::{Partial, check_free, read_bytes, read_text};
 use crate::provenance::{self, UNKNOWN};
 use crate::{Bands, Classes, Error, Imagery, Progress, Result};
 
@@ -351,7 +351,7 @@ impl EuroSat {
     /// An image that cannot be read or has another size (names it).
     pub fn images(&self, positions: &[usize]) -> Result<Array4<f32>> {
         let read = |&k: &usize| match (self.kind, &self.images[k].0) {
-            (ImageKind::TrueColour, path) => jpeg(path, &fs::read(path).map_err(Error::io(path))?),
+            (ImageKind::TrueColour, path) => jpeg(path, &read_bytes(path)?),
             (ImageKind::AllBands, path) => geotiff(path),
         };
         let images: Vec<Array3<f32>> = match &self.archive {

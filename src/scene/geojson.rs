@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::crs::Crs;
-use super::layer::{Layer, Ring, Value};
+use super::layer::{Fields, Layer, Record, Ring, Value};
 use crate::error::on_one_line;
 use crate::files::read_bytes;
 use crate::{Error, Result};
 
-/// Bytes of a file at most: in memory, numbers take some ten times as many.
+/// Bytes of a file at most, and of its values in memory.
 const LONGEST: usize = 64 << 20;
+const LARGEST: u64 = 1 << 30;
 
 /// Reads the polygons of a feature collection, a feature or a geometry. Coordinates are longitude and latitude (WGS 84),
 /// unless a member `crs` says otherwise.
@@ -19,6 +20,10 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
     let bytes = read_bytes(path)?;
     if bytes.len() > LONGEST {
         let problem = format!("more than {LONGEST} bytes of GeoJSON");
+        return Err(Error::file(path, problem, "convert it: ogr2ogr NEW.gpkg OLD.geojson"));
+    }
+    if weight(&bytes) > LARGEST {
+        let problem = "too many lists and members to be read at once";
         return Err(Error::file(path, problem, "convert it: ogr2ogr NEW.gpkg OLD.geojson"));
     }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
@@ -35,20 +40,14 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         }
         _ => std::slice::from_ref(&json),
     };
-    let none = Map::new();
-    let properties = |feature: &'_ Json| {
-        feature.get("properties").and_then(Json::as_object).cloned().unwrap_or(none.clone())
-    };
-    let mut fields: Vec<String> = Vec::new();
-    let (mut shapes, mut records, mut strays) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut fields, mut shapes, mut records) = (Fields::default(), Vec::new(), Vec::new());
+    let mut strays = Vec::new();
     for (number, feature) in (1..).zip(features) {
-        let properties = properties(feature);
-        for field in properties.keys() {
-            if !fields.contains(field) {
-                fields.push(field.clone());
-            }
+        let mut record = Record::default();
+        for (field, value) in feature.get("properties").and_then(Json::as_object).into_iter().flatten() {
+            record.push(fields.place(field), attribute(value));
         }
-        records.push(properties);
+        records.push(record);
         let geometry = if kind_of(feature) == "Feature" { feature.get("geometry") } else { Some(feature) };
         let (mut rings, mut stray) = (Vec::new(), None);
         if let Some(geometry) = geometry.filter(|geometry| !geometry.is_null()) {
@@ -59,12 +58,26 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         shapes.push(rings);
         strays.extend(stray.map(|kind| (number, kind)));
     }
-    let value =
-        |record: &Map<String, Json>, field: &String| record.get(field).map_or(Value::Empty, attribute);
-    let records: Vec<Vec<Value>> =
-        records.iter().map(|record| fields.iter().map(|field| value(record, field)).collect()).collect();
     let crs = crs(path, &json, &shapes);
-    Layer { fields, records, shapes, crs, strays, is_kml: false }.of_polygons(path)
+    Layer { fields: fields.into_names(), records, shapes, crs, strays, is_kml: false }.of_polygons(path)
+}
+
+/// Bytes that the values of a JSON take in memory, or more: a list, an object, a member and a value of `serde_json`, as measured.
+/// `{"":0},` grows a hundredfold, coordinates tenfold.
+fn weight(text: &[u8]) -> u64 {
+    let (mut weight, mut quoted, mut escaped) = (0, false, false);
+    for byte in text {
+        match (quoted, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => quoted = !quoted,
+            (false, b'{') => weight += 640,
+            (false, b'[' | b':') => weight += 160,
+            (false, b',') => weight += 48,
+            _ => {}
+        }
+    }
+    weight
 }
 
 fn kind_of(json: &Json) -> &str {
@@ -111,17 +124,17 @@ fn polygons(
     rings: &mut Vec<Ring>,
     stray: &mut Option<&'static str>,
 ) -> std::result::Result<(), Refusal> {
-    let list = |json: &Json, name: &str| -> std::result::Result<Vec<Json>, Refusal> {
-        let list = json.get(name).and_then(Json::as_array).cloned();
+    let list = |name: &str| -> std::result::Result<&Vec<Json>, Refusal> {
+        let list = geometry.get(name).and_then(Json::as_array);
         list.ok_or_else(|| (format!("its geometry has no list '{name}'"), "draw the polygon again"))
     };
     match kind_of(geometry) {
-        "Polygon" => rings_of(&list(geometry, "coordinates")?, rings),
-        "MultiPolygon" => list(geometry, "coordinates")?
+        "Polygon" => rings_of(list("coordinates")?, rings),
+        "MultiPolygon" => list("coordinates")?
             .iter()
             .try_for_each(|polygon| rings_of(polygon.as_array().map_or(&[][..], Vec::as_slice), rings)),
         "GeometryCollection" => {
-            list(geometry, "geometries")?.iter().try_for_each(|geometry| polygons(geometry, rings, stray))
+            list("geometries")?.iter().try_for_each(|geometry| polygons(geometry, rings, stray))
         }
         "Point" | "MultiPoint" => {
             stray.get_or_insert("points");
@@ -171,8 +184,10 @@ mod tests {
         );
         let layer = read_text(&text).unwrap();
         assert_eq!(layer.fields, ["LCZ", "by"]);
-        assert_eq!(layer.records[0], [Value::Number(6.0), Value::Text("me".to_owned())]);
-        assert_eq!(layer.records[1], [Value::Text("A".to_owned()), Value::Empty]);
+        let [number, code, by] =
+            [Value::Number(6.0), Value::Text("A".to_owned()), Value::Text("me".to_owned())];
+        assert_eq!([0, 1].map(|place| layer.records[0].get(place)), [&number, &by]);
+        assert_eq!([0, 1].map(|place| layer.records[1].get(place)), [&code, &Value::Empty]);
         assert_eq!(layer.shapes.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 0, 4]);
         assert_eq!(layer.shapes[0][0][1], (2.0, 0.0));
         assert_eq!(layer.crs.unwrap().epsg(), Some(4326));
@@ -224,5 +239,35 @@ mod tests {
         assert!(told("{").contains("it is not JSON"));
         assert!(told(&"[".repeat(100_000)).contains("it is not JSON"));
         assert!(told(&SQUARE.replace("2,2", "\"2\",2")).contains("a vertex is not [x, y]"));
+    }
+
+    #[test]
+    fn fields_of_each_polygon_alone_take_no_table_of_all() {
+        // As a table of 20,000 x 20,000 attributes it took ten gigabytes.
+        let feature =
+            |k: usize| format!(r#"{{"type":"Feature","properties":{{"k{k}":{k}}},"geometry":{SQUARE}}}"#);
+        let features: Vec<String> = (0..20_000).map(feature).collect();
+        let text = format!(r#"{{"type":"FeatureCollection","features":[{}]}}"#, features.join(","));
+        let layer = read_text(&text).unwrap();
+        assert_eq!((layer.fields.len(), &*layer.fields[19_999]), (20_000, "k19999"));
+        assert_eq!(layer.records[19_999].get(19_999), &Value::Number(19_999.0));
+        assert_eq!(layer.records[19_999].get(0), &Value::Empty);
+    }
+
+    #[test]
+    fn values_that_take_far_more_memory_than_text_are_refused() {
+        let objects = |count: usize| {
+            format!(r#"{{"type":"FeatureCollection","features":[],"x":[{}0]}}"#, r#"{"":0},"#.repeat(count))
+        };
+        let told = read_text(&objects(1_300_000)).err().unwrap().to_string();
+        assert!(
+            told.contains("a.geojson: too many lists and members to be read at once; convert it"),
+            "{told}"
+        );
+        assert!(read_text(&objects(1000)).is_ok());
+        // What stands in a text counts for nothing.
+        assert_eq!(weight(br#"{"a\"[{":"[,,\\"}"#), 640 + 160);
+        let vertices = "[14.123456,52.123456],".repeat(1000);
+        assert!(weight(vertices.as_bytes()) < 12 * vertices.len() as u64, "a file of coordinates is read");
     }
 }

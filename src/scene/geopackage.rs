@@ -12,14 +12,15 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::crs::Crs;
-use super::layer::{Layer, Ring, Value, not_polygons};
+use super::layer::{Layer, Record, Ring, Value, not_polygons};
 use super::wkt;
 use crate::error::on_one_line;
+use crate::files::open_file;
 use crate::{Error, Result};
 
 /// Reads a layer: the one that is named, else the only one.
 pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
-    let bytes = std::fs::metadata(path).map_err(Error::io(path))?.len();
+    let bytes = open_file(path)?.metadata().map_err(Error::io(path))?.len();
     let broken = |error: rusqlite::Error| {
         let problem = format!("it cannot be read as a GeoPackage ({})", on_one_line(&error.to_string()));
         Error::file(path, problem, "give a GeoPackage or a shapefile")
@@ -88,7 +89,7 @@ pub(super) fn read(path: &Path, wanted: Option<&str>) -> Result<Layer> {
         })?;
         shapes.push(rings);
         strays.extend(stray.map(|kind| (number, kind)));
-        let record: rusqlite::Result<Vec<Value>> =
+        let record: rusqlite::Result<Record> =
             (0..columns.len()).filter(|k| *k != place).map(|k| row.get_ref(k).map(attribute)).collect();
         records.push(record.map_err(broken)?);
     }

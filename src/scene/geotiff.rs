@@ -20,6 +20,7 @@ use super::grid::{Grid, Transform, Window};
 use super::tiff_bytes::{Retouches, TiffBytes, TiffDecoder, retouches};
 use super::tiff_mask::{TiffMask, is_mask};
 use crate::error::on_one_line;
+use crate::files::open_file;
 use crate::{Error, Result};
 
 /// GDAL's own words, as XML.
@@ -88,6 +89,7 @@ impl GeoTiff {
         if path.is_dir() {
             return Err(not_a_tiff(path, "a folder, not a GeoTIFF"));
         }
+        open_file(path)?;
         let bytes = TiffBytes::of_file(path).map_err(Error::io(path))?;
         let mut file = Self::of_bytes(path, bytes)?;
         file.mask = match file.mask {

@@ -177,6 +177,12 @@ impl Jpeg2000 {
             return Err(Error::file(path, problem, advice));
         }
         let shape = (1, window.rows.len(), window.columns.len());
+        // Before memory is taken for pixels that the XML or the header may only pretend.
+        let stream = self.stream()?;
+        if let Some(missing) = stream.touched(window).into_iter().find(|&tile| stream.tiles[tile].is_empty())
+        {
+            return Err(self.damaged(&format!("tile {missing} is missing")));
+        }
         let mut values = Vec::new();
         if values.try_reserve_exact(shape.1 * shape.2).is_err() {
             let problem = format!("{} x {} pixels do not fit into memory", shape.1, shape.2);
@@ -188,7 +194,6 @@ impl Jpeg2000 {
         if pixels.is_empty() {
             return Ok(pixels);
         }
-        let stream = self.stream()?;
         for (tile, values) in self.tiles(&stream, window)? {
             let (rows, columns) = stream.tile(tile);
             let width = columns.len();

@@ -1,14 +1,15 @@
 //! Polygons from a KML or KMZ (OGC 12-007r2), as Google Earth writes them: training areas of the WUDAPT template lie in a
 //! folder per class, 1–10 and A–G.
 
+use std::collections::HashMap;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use roxmltree::Node;
+use roxmltree::{Document, Node, NodeId};
 use zip::ZipArchive;
 
 use super::crs::Crs;
-use super::layer::{FOLDERS, Layer, NAME, Ring, Value, not_polygons};
+use super::layer::{FOLDERS, Fields, Layer, NAME, Record, Ring, Value, not_polygons};
 use super::xml;
 use crate::error::on_one_line;
 use crate::files::read_bytes;
@@ -16,6 +17,9 @@ use crate::{Error, Result};
 
 /// What folders and placemarks are called that outline the region of interest: no class.
 const REGION: [&str; 4] = ["roi", "region of interest", "study area", "aoi"];
+
+/// Bytes of the paths of all folders at most, and of those of all placemarks: one long name may be that of many.
+const LONGEST_PATHS: usize = 4 * xml::LONGEST;
 
 /// Reads the polygons of all placemarks, the folders that they lie in, their names and their own data (`ExtendedData`).
 pub(super) fn read(path: &Path) -> Result<Layer> {
@@ -29,47 +33,44 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
             format!("its outermost element is {}, not kml", document.root_element().tag_name().name());
         return Err(Error::file(path, problem, "give a KML or KMZ of polygons"));
     }
-    let crs = Crs::from_epsg(4326);
-    let mut layer = Layer {
-        fields: vec![FOLDERS.into(), NAME.into()],
-        records: vec![],
-        shapes: vec![],
-        crs,
-        strays: vec![],
-        is_kml: true,
+    let (mut fields, mut records, mut shapes) = (Fields::default(), Vec::new(), Vec::new());
+    let mut strays = Vec::new();
+    let [of_folders, of_name] = [FOLDERS, NAME].map(|name| fields.place(name));
+    let too_long = || {
+        let problem = "the names of its folders are too long";
+        Error::file(path, problem, "name a folder 1-10 or A-G, as its class")
     };
-    let placemarks = document.descendants().filter(|node| is(*node, "Placemark"));
+    let paths = folders(&document).ok_or_else(too_long)?;
+    let mut left = LONGEST_PATHS;
+    // What lies in another placemark is a part of that.
+    let within = |node: Node<'_, '_>| node.ancestors().skip(1).any(|above| is(above, "Placemark"));
+    let placemarks = document.descendants().filter(|node| is(*node, "Placemark") && !within(*node));
     for (number, placemark) in (1..).zip(placemarks) {
-        let folders: Vec<String> =
-            placemark.ancestors().filter(|n| is(*n, "Folder") || is(*n, "Document")).map(name).collect();
+        let folder = above(placemark).and_then(|folder| paths.get(&folder.id()));
         let own = name(placemark);
-        if folders.iter().chain([&own]).any(|name| REGION.contains(&&*name.to_lowercase())) {
+        if folder.is_some_and(|folder| folder.of_region) || is_region(&own) {
             continue;
         }
-        let folders = folders.into_iter().rev().collect::<Vec<_>>().join("/");
-        let mut record = vec![Value::text(&folders), Value::text(&own)];
+        let folders = folder.map_or("", |folder| &folder.path);
+        left = left.checked_sub(folders.len()).ok_or_else(too_long)?;
+        let mut record = Record::default();
+        record.push(of_folders, Value::text(folders));
+        record.push(of_name, Value::text(&own));
         for (field, value) in data(placemark) {
-            let place = layer.fields.iter().position(|known| *known == field).unwrap_or_else(|| {
-                layer.fields.push(field);
-                layer.fields.len() - 1
-            });
-            record.resize(record.len().max(place + 1), Value::Empty);
-            record[place] = value;
+            record.push(fields.place(field), value);
         }
-        layer.records.push(record);
+        records.push(record);
         let rings = rings(placemark).map_err(|problem| {
             let place = format!("{}, placemark {number} ('{own}')", path.display());
             Error::input(place, problem, "draw the polygon again")
         })?;
-        layer.shapes.push(rings);
+        shapes.push(rings);
         let held = [("Point", "points"), ("LineString", "lines")];
         let holds = |tag| placemark.descendants().any(|node| is(node, tag));
         let stray = held.into_iter().find(|(tag, _)| holds(tag));
-        layer.strays.extend(stray.map(|(_, kind)| (layer.shapes.len(), kind)));
+        strays.extend(stray.map(|(_, kind)| (shapes.len(), kind)));
     }
-    let width = layer.fields.len();
-    layer.records.iter_mut().for_each(|record| record.resize(width, Value::Empty));
-    if layer.shapes.iter().all(Vec::is_empty) {
+    if shapes.iter().all(Vec::is_empty) {
         let holds = |tag: &str| document.descendants().any(|node| is(node, tag));
         let advice = "give a KML of training areas: polygons in folders 1-10, A-G";
         let (problem, advice) = if holds("GroundOverlay") || holds("PhotoOverlay") {
@@ -86,7 +87,43 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         };
         return Err(Error::file(path, problem, advice));
     }
-    layer.of_polygons(path)
+    let (fields, crs) = (fields.into_names(), Crs::from_epsg(4326));
+    Layer { fields, records, shapes, crs, strays, is_kml: true }.of_polygons(path)
+}
+
+/// A folder, or the document.
+struct Folder {
+    /// The names from the outermost on.
+    path: String,
+    /// Whether it, or one that it lies in, outlines the region of interest.
+    of_region: bool,
+}
+
+/// All folders, each looked at once, since any may have many children before its name; none if the paths are too long.
+fn folders(document: &Document<'_>) -> Option<HashMap<NodeId, Folder>> {
+    let mut found: HashMap<NodeId, Folder> = HashMap::new();
+    let mut left = LONGEST_PATHS;
+    for node in document.descendants().filter(is_folder) {
+        let (outer, own) = (above(node).and_then(|outer| found.get(&outer.id())), name(node));
+        let of_region = is_region(&own) || outer.is_some_and(|outer| outer.of_region);
+        left = left.checked_sub(outer.map_or(0, |outer| outer.path.len() + 1) + own.len())?;
+        let path = outer.map(|outer| format!("{}/{own}", outer.path)).unwrap_or(own);
+        found.insert(node.id(), Folder { path, of_region });
+    }
+    Some(found)
+}
+
+fn is_folder(node: &Node<'_, '_>) -> bool {
+    is(*node, "Folder") || is(*node, "Document")
+}
+
+/// The folder that something lies in.
+fn above<'a, 'b>(node: Node<'a, 'b>) -> Option<Node<'a, 'b>> {
+    node.ancestors().skip(1).find(is_folder)
+}
+
+fn is_region(name: &str) -> bool {
+    REGION.iter().any(|region| name.eq_ignore_ascii_case(region))
 }
 
 /// The first KML of a KMZ, which is its main one.
@@ -125,9 +162,9 @@ fn text(node: Node<'_, '_>) -> String {
 }
 
 /// A placemark's own data: `Data` with a value, `SimpleData` of a schema.
-fn data(placemark: Node<'_, '_>) -> Vec<(String, Value)> {
-    let of = |node: Node<'_, '_>| {
-        let field = node.attribute("name")?.to_owned();
+fn data<'a>(placemark: Node<'a, '_>) -> Vec<(&'a str, Value)> {
+    let of = |node: Node<'a, '_>| {
+        let field = node.attribute("name")?;
         if is(node, "SimpleData") {
             return Some((field, Value::text(&text(node))));
         }
@@ -217,11 +254,51 @@ mod tests {
             let layer = read_text(&text, name).unwrap();
             assert_eq!(layer.fields, ["FolderPath", "Name", "source"]);
             let said = |text: &str| Value::Text(text.to_owned());
-            assert_eq!(layer.records[0], [said("areas/6"), said("first & one"), Value::Empty]);
-            assert_eq!(layer.records[1], [said("areas/6"), Value::Empty, said("field")]);
+            let records = [0, 1].map(|k| [0, 1, 2].map(|place| layer.records[k].get(place).clone()));
+            assert_eq!(records[0], [said("areas/6"), said("first & one"), Value::Empty]);
+            assert_eq!(records[1], [said("areas/6"), Value::Empty, said("field")]);
             assert_eq!(layer.shapes.iter().map(Vec::len).collect::<Vec<_>>(), [2, 4]);
             assert_eq!(layer.shapes[1][2], [(7.0, 1.0), (8.0, 1.0), (7.0, 2.0), (7.0, 1.0)]);
         }
+    }
+
+    #[test]
+    fn fields_of_each_placemark_alone_take_no_table_of_all() {
+        // As a table of 20,000 x 20,000 attributes it took ten gigabytes.
+        let placemark = |k: usize| {
+            format!(
+                "<Placemark>{}<ExtendedData><Data name='k{k}'><value>{k}</value></Data></ExtendedData></Placemark>",
+                triangle(3.0)
+            )
+        };
+        let layer =
+            read_text(kml(&(0..20_000).map(placemark).collect::<String>()).as_bytes(), "a.kml").unwrap();
+        assert_eq!((layer.fields.len(), &*layer.fields[20_001]), (20_002, "k19999"));
+        assert_eq!(layer.records[19_999].get(20_001), &Value::Text("19999".to_owned()));
+    }
+
+    #[test]
+    fn long_names_and_placemarks_in_each_other_take_no_more_memory_than_a_file_may() {
+        let mark = format!("<Placemark>{}</Placemark>", triangle(3.0));
+        let named = |letters: usize, count: usize| {
+            kml(&format!("<Folder><name>{}</name>{}</Folder>", "x".repeat(letters), mark.repeat(count)))
+        };
+        let message = read_text(named(1 << 20, 300).as_bytes(), "a.kml").err().unwrap().to_string();
+        assert!(message.contains("a.kml: the names of its folders are too long"), "{message}");
+        assert!(read_text(named(1 << 20, 3).as_bytes(), "a.kml").is_ok());
+        let inner =
+            kml(&format!("{}{}{}", "<Placemark>".repeat(90), triangle(3.0), "</Placemark>".repeat(90)));
+        assert_eq!(read_text(inner.as_bytes(), "a.kml").unwrap().shapes.len(), 1);
+    }
+
+    #[test]
+    fn a_folder_without_a_name_is_not_searched_for_one_by_each_of_its_placemarks() {
+        // With a search for each, 200,000 took minutes.
+        let marks = format!("<Placemark>{}</Placemark>{}", triangle(3.0), "<Placemark/>".repeat(200_000));
+        let layer = read_text(kml(&format!("<Folder>{marks}<name>6</name></Folder>")).as_bytes(), "a.kml");
+        let layer = layer.unwrap();
+        assert_eq!(layer.records.len(), 200_001);
+        assert_eq!(layer.records[200_000].get(0), &Value::Text("areas/6".to_owned()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The polygons of a file as they are stored, before a field says which class each has.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::crs::Crs;
@@ -26,12 +27,62 @@ impl Value {
     }
 }
 
+/// The attributes of a polygon that are there, by the place of their field. Where each polygon of a file has fields of its
+/// own, as in GeoJSON and KML, a table of all would be far larger than the file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Record(Vec<(usize, Value)>);
+
+impl Record {
+    /// An attribute; the last one where a field is given twice.
+    pub fn get(&self, place: usize) -> &Value {
+        self.0.iter().rfind(|(of, _)| *of == place).map_or(&Value::Empty, |(_, value)| value)
+    }
+
+    /// Adds an attribute.
+    pub fn push(&mut self, place: usize, value: Value) {
+        self.0.push((place, value));
+    }
+}
+
+impl FromIterator<Value> for Record {
+    /// The attributes of all fields, in their order.
+    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
+        let mut record = Self::default();
+        values.into_iter().enumerate().for_each(|(place, value)| record.push(place, value));
+        record
+    }
+}
+
+/// The fields that the polygons of a file have, as they are met.
+#[derive(Default)]
+pub(super) struct Fields {
+    names: Vec<String>,
+    places: HashMap<String, usize>,
+}
+
+impl Fields {
+    /// The place of a field, which is new where no polygon had it.
+    pub fn place(&mut self, name: &str) -> usize {
+        if let Some(&place) = self.places.get(name) {
+            return place;
+        }
+        self.places.insert(name.to_owned(), self.names.len());
+        self.names.push(name.to_owned());
+        self.names.len() - 1
+    }
+
+    /// Their names, in the order of their places.
+    pub fn into_names(self) -> Vec<String> {
+        self.names
+    }
+}
+
 /// The polygons of a file.
 pub(super) struct Layer {
     /// Names of the attributes.
     pub fields: Vec<String>,
-    /// The attributes of each polygon, in the order of `fields`.
-    pub records: Vec<Vec<Value>>,
+    /// The attributes of each polygon.
+    pub records: Vec<Record>,
     /// The rings of each polygon, both outlines and holes; none for one without a shape.
     pub shapes: Vec<Vec<Ring>>,
     /// The coordinate system, or the reason why it cannot be used.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::codes::Codes;
 use super::crs::Crs;
-use super::layer::{FOLDERS, Layer, NAME, Ring, Value};
+use super::layer::{FOLDERS, Layer, NAME, Record, Ring, Value};
 use super::{esri, geojson, geopackage, kml};
 use crate::{Classes, Error, Result, provenance};
 
@@ -140,14 +140,14 @@ impl Polygons {
         let (mut labelled, mut groups) = (Vec::new(), Vec::new());
         let (mut unlabelled, mut first_unlabelled, mut natural) = (0, None, false);
         let shapes = (1..).zip(layer.shapes.into_iter().zip(layer.records));
-        for (number, (rings, mut record)) in shapes.filter(|(number, _)| !stray[number - 1]) {
+        for (number, (rings, record)) in shapes.filter(|(number, _)| !stray[number - 1]) {
             let refuse = |problem: String, advice: &str| {
                 Err(Error::input(format!("{}, polygon {number}", path.display()), problem, advice))
             };
             let mut class = Ok(None);
             for &place in &label_places {
-                class = labelling.class_of(&record[place]);
-                natural |= labelling.is_natural_code(&record[place]);
+                class = labelling.class_of(record.get(place));
+                natural |= labelling.is_natural_code(record.get(place));
                 if matches!(class, Ok(Some(_))) {
                     break;
                 }
@@ -177,11 +177,11 @@ impl Polygons {
                 return refuse("a vertex is not a number".to_owned(), "draw the polygon again");
             }
             if let Some(place) = group_field {
-                match record.swap_remove(place) {
+                match record.get(place) {
                     Value::Empty => {
                         return refuse(format!("{} is empty", fields[place]), "give each polygon its group");
                     }
-                    value => groups.push(value),
+                    value => groups.push(value.clone()),
                 }
             }
             let group = labelling.by_polygon.then(|| i32::try_from(number).unwrap_or(i32::MAX));
@@ -211,14 +211,14 @@ fn find_label_fields(path: &Path, layer: &Layer, labelling: &Labelling) -> Resul
     }
     let usual = LABEL_FIELDS.split(' ').filter_map(|name| place_of(fields, name));
     let usual: Vec<usize> = usual.collect();
-    let class = |record: &[Value], place: usize| labelling.class_of(&record[place]).ok().flatten();
+    let class = |record: &Record, place: usize| labelling.class_of(record.get(place)).ok().flatten();
     let fits = |place: &&usize| layer.records.iter().any(|record| class(record, **place).is_some());
     let fitting: Vec<usize> = usual.iter().filter(fits).copied().collect();
     let Some(&first) = fitting.first().or(usual.first()) else {
         let problem = format!("no field is called like a class ({})", found(fields));
         return Err(Error::file(path, problem, "say which holds the classes: --label-field NAME"));
     };
-    let differs = |record: &&Vec<Value>, place: usize| {
+    let differs = |record: &&Record, place: usize| {
         class(record, place).is_some_and(|other| class(record, first).is_some_and(|class| class != other))
     };
     for &other in fitting.iter().filter(|&&place| place != first) {
@@ -334,7 +334,7 @@ fn read_layer(path: &Path, layer: Option<&str>) -> Result<Layer> {
 /// Synthetic, if a text in a field `SOURCE` says so; else what a GeoPackage describes itself as.
 fn stated_provenance(path: &Path, layer: &Layer) -> Option<String> {
     let source = layer.fields.iter().position(|field| field.eq_ignore_ascii_case("source"));
-    let texts = layer.records.iter().filter_map(|record| match source.and_then(|place| record.get(place)) {
+    let texts = layer.records.iter().filter_map(|record| match source.map(|place| record.get(place)) {
         Some(Value::Text(text)) => provenance::synthetic(text),
         _ => None,
     });

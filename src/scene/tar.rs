@@ -8,6 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
+use crate::files::open_file;
 use crate::{Error, Result};
 
 const BLOCK: u64 = 512;
@@ -17,7 +18,7 @@ const GET_AGAIN: &str = "download it again, or unpack it and give the folder";
 
 /// The name of each file, and its bytes in the archive.
 pub(super) fn files(path: &Path) -> Result<Vec<(String, Range<u64>)>> {
-    let mut archive = File::open(path).map_err(Error::io(path))?;
+    let mut archive = open_file(path)?;
     let length = archive.metadata().map_err(Error::io(path))?.len();
     let refuse = |problem: &str| Error::file(path, problem, GET_AGAIN);
     let (mut files, mut at) = (Vec::new(), 0);

@@ -1,6 +1,7 @@
 //! XML of a bounded size and depth.
 //!
-//! `roxmltree` expands no entities of the document's own, but descends by recursion: depth is bounded before it starts.
+//! `roxmltree` expands no entities of the document's own, but descends by recursion, compares each attribute of an element
+//! with all others, and copies the namespaces in scope to each element that declares one: all these are bounded before it starts.
 
 use std::path::Path;
 
@@ -11,7 +12,14 @@ use crate::{Error, Result};
 
 /// Elements within each other at most.
 const DEEPEST: usize = 100;
-/// Bytes of a document at most: in memory, elements and attributes take some ten times as many.
+/// Attributes of an element at most, and of a document.
+const MOST_ATTRIBUTES: usize = 100;
+const MOST_ATTRIBUTES_IN_ALL: usize = 1 << 22;
+/// Namespaces in scope at most: a product declares up to ten.
+const MOST_NAMESPACES: usize = 32;
+/// Elements and texts of a document at most: each takes some 70 bytes.
+const MOST_NODES: u32 = 1 << 23;
+/// Bytes of a document at most.
 pub(super) const LONGEST: usize = 64 << 20;
 
 /// The document in the text of a file.
@@ -28,17 +36,16 @@ pub(super) fn document(text: &str) -> std::result::Result<Document<'_>, String> 
     if text.len() > LONGEST {
         return Err(format!("more than {LONGEST} bytes of XML"));
     }
-    if depth(text) > DEEPEST {
-        return Err(format!("elements nested more than {DEEPEST} deep"));
-    }
-    let options = ParsingOptions { allow_dtd: false, nodes_limit: 1 << 24 };
+    check(text)?;
+    let options = ParsingOptions { allow_dtd: false, nodes_limit: MOST_NODES };
     Document::parse_with_options(text.trim_start_matches('\u{feff}'), options)
         .map_err(|error| format!("it is not XML ({})", on_one_line(&error.to_string())))
 }
 
-/// How deep elements are nested in a well-formed text; at least that deep in any other that a parser goes down into.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest, mut rest) = (0_usize, 0, text);
+/// Refuses a text, well-formed or not, in which a parser would go too deep or take too long.
+fn check(text: &str) -> std::result::Result<(), String> {
+    // Of each open element, how many namespaces are in scope.
+    let (mut open, mut rest, mut in_all) = (Vec::new(), text, 0);
     while let Some(start) = rest.find('<') {
         rest = &rest[start + 1..];
         let skipped = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>")];
@@ -48,28 +55,44 @@ fn depth(text: &str) -> usize {
             continue;
         }
         if rest.starts_with('/') {
-            depth = depth.saturating_sub(1);
+            open.pop();
             continue;
         }
-        depth += 1;
-        deepest = deepest.max(depth);
         // The end of the tag is not within a quoted value.
-        let mut quote = None;
-        let end = rest.char_indices().find(|&(_, c)| {
+        let (mut quote, mut attributes) = (None, 0);
+        let end = rest.bytes().position(|c| {
             if quote == Some(c) {
                 quote = None;
-            } else if quote.is_none() && (c == '"' || c == '\'') {
+            } else if quote.is_none() && (c == b'"' || c == b'\'') {
                 quote = Some(c);
+                attributes += 1;
             }
-            quote.is_none() && c == '>'
+            quote.is_none() && c == b'>'
         });
-        let Some((end, _)) = end else { break };
-        if rest[..end].ends_with('/') {
-            depth -= 1;
+        let (tag, whole) = end.map_or((rest, false), |end| (&rest[..end], true));
+        in_all += attributes;
+        let namespaces = open.last().unwrap_or(&0) + tag.matches("xmlns").take(attributes).count();
+        if open.len() == DEEPEST {
+            return Err(format!("elements nested more than {DEEPEST} deep"));
         }
-        rest = &rest[end..];
+        if attributes > MOST_ATTRIBUTES {
+            return Err(format!("an element of more than {MOST_ATTRIBUTES} attributes"));
+        }
+        if in_all > MOST_ATTRIBUTES_IN_ALL {
+            return Err(format!("more than {MOST_ATTRIBUTES_IN_ALL} attributes"));
+        }
+        if namespaces > MOST_NAMESPACES {
+            return Err(format!("more than {MOST_NAMESPACES} namespaces in each other"));
+        }
+        if !whole {
+            break;
+        }
+        if !tag.ends_with('/') {
+            open.push(namespaces);
+        }
+        rest = &rest[tag.len()..];
     }
-    deepest
+    Ok(())
 }
 
 #[cfg(test)]
@@ -78,8 +101,31 @@ mod tests {
 
     #[test]
     fn depth_counts_elements_but_not_what_stands_in_comments_and_values() {
-        assert_eq!(depth("<?xml version='1.0'?><a><b x='<>/'/><!-- <c><d> --><c><d/></c></a>"), 3);
-        assert_eq!(depth("<a><![CDATA[<b><c>]]></a>"), 1);
+        let within =
+            |levels: usize, text: &str| check(&("<a>".repeat(levels) + text + &"</a>".repeat(levels)));
+        for (text, depth) in [
+            ("<?xml version='1.0'?><a><b x='<>/'/><!-- <c><d> --><c><d/></c></a>", 3),
+            ("<a><![CDATA[<b><c>]]></a>", 1),
+            ("<a></a><a></a><a></a>", 1),
+        ] {
+            assert_eq!(within(DEEPEST - depth, text), Ok(()), "{text}");
+            assert!(within(DEEPEST - depth + 1, text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn attributes_and_namespaces_for_which_a_parser_takes_hours_are_refused_at_once() {
+        let told = |text: &str| document(text).map(|_| ()).unwrap_err();
+        let names =
+            |what: &str, count: usize| (0..count).map(|k| format!(" {what}{k}='>'")).collect::<String>();
+        let wide = |count: usize| format!("<a><b{}/></a>", names("x", count));
+        assert!(document(&wide(MOST_ATTRIBUTES)).is_ok());
+        assert_eq!(told(&wide(400_000)), "an element of more than 100 attributes");
+        let scope =
+            |count: usize| format!("<a{}>{}</a>", names("xmlns:n", count), "<b xmlns:z='z'/>".repeat(1000));
+        assert!(document(&scope(MOST_NAMESPACES - 1)).is_ok(), "each element may declare one of its own");
+        assert_eq!(told(&scope(MOST_NAMESPACES)), "more than 32 namespaces in each other");
+        assert_eq!(told(&"<a b=''/>".repeat(MOST_ATTRIBUTES_IN_ALL + 1)), "more than 4194304 attributes");
     }
 
     #[test]

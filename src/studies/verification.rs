@@ -1,7 +1,6 @@
 //! Whether a figure shows the numbers of its run: compares its files with each other, and with the numbers
 //! computed again.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -9,6 +8,7 @@ use serde::Serialize;
 use super::{ActiveStudy, LandcoverStudy, LdlStudy, UncertaintyStudy, study};
 use crate::data::read_votes;
 use crate::figures::{self, Caption, Figure, Record, Source, StudyName, number_lines, numbers_checksum};
+use crate::files::{read_bytes, read_text};
 use crate::metrics::VoteSummary;
 use crate::models::Device;
 use crate::run::{Assessment, Run, vote_figures};
@@ -78,7 +78,7 @@ pub fn verify(
     }
 
     let csv_path = figure.with_extension("csv");
-    let csv = fs::read_to_string(&csv_path).map_err(Error::io(&csv_path))?;
+    let csv = read_text(&csv_path)?;
     let drawn = numbers_checksum(&csv) == record.numbers;
     let found = if drawn { "the numbers that were drawn" } else { "other numbers than were drawn" };
     verification.note(drawn, format!("{} holds {found}", file_name(&csv_path)));
@@ -88,14 +88,14 @@ pub fn verify(
     verification.note(agrees, finding);
     if agrees {
         let svg_path = figure.with_extension("svg");
-        if let Ok(svg) = fs::read_to_string(&svg_path) {
+        if let Ok(svg) = read_text(&svg_path) {
             // Only the drawing below the head is compared: a reworded caption does not change the numbers.
             let same = drawing(&svg) == drawing(again.svg());
             let not = if same { "" } else { "not " };
             verification.note(same, format!("{} is {not}what is drawn from them now", file_name(&svg_path)));
         }
         let png_path = figure.with_extension("png");
-        if let Ok(png) = fs::read(&png_path) {
+        if let Ok(png) = read_bytes(&png_path) {
             let same = again.has_pixels_of(&png);
             let found = if same { "the pixels that are" } else { "other pixels than are" };
             verification.note(same, format!("{} has {found} drawn now", file_name(&png_path)));

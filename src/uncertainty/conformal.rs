@@ -194,7 +194,7 @@ impl Conformal {
     /// A file that cannot be read or holds something else.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let json = std::fs::read(path).map_err(Error::io(path))?;
+        let json = crate::files::read_bytes(path)?;
         let unread =
             |e: serde_json::Error| Error::file(path, e.to_string(), "give a file of Conformal::save");
         let read: Self = serde_json::from_slice(&json).map_err(unread)?;

@@ -375,3 +375,50 @@ fn shares_of_no_data_and_clouds_are_those_of_the_scene_classes() {
     assert!((shares.no_data - 1.0 / 60.0).abs() < 1e-12);
     assert!((shares.clouds - 15.0 / 59.0).abs() < 1e-12);
 }
+
+#[cfg(unix)]
+#[test]
+fn links_in_circles_and_pipes_hold_nothing_up() {
+    let folder = TempDir::new().unwrap();
+    let path = copy(&vector(), &folder.path().join("a.SAFE"), &[]);
+    let link = |name: String| std::os::unix::fs::symlink(".", path.join(name)).unwrap();
+    link("again".to_owned());
+    assert!(Product::open(&path).is_ok());
+    (0..12).for_each(|k| link(k.to_string()));
+    assert!(
+        refusal(&path).contains("a.SAFE: more than 100000 files and folders in it"),
+        "{}",
+        refusal(&path)
+    );
+
+    let path = copy(&vector(), &folder.path().join("b.SAFE"), &["MTD_MSIL2A"]);
+    let pipe = std::process::Command::new("mkfifo").arg(path.join("MTD_MSIL2A.xml")).status();
+    assert!(pipe.unwrap().success());
+    assert!(refusal(&path).contains("MTD_MSIL2A.xml, is missing"), "{}", refusal(&path));
+}
+
+#[test]
+fn no_memory_is_taken_for_pixels_that_are_only_declared() {
+    let folder = TempDir::new().unwrap();
+    let path = copy(&vector(), &folder.path().join("a.SAFE"), &[]);
+    let image = path.join(GRANULE).join("IMG_DATA/R10m/T33NZA_20220706T085611_B02_10m.jp2");
+    let read = |side: u32| {
+        let size = |side: u32| format!("<NROWS>{side}</NROWS><NCOLS>{side}</NCOLS>");
+        let xml = path.join(GRANULE).join("MTD_TL.xml");
+        fs::copy(vector().join(GRANULE).join("MTD_TL.xml"), &xml).unwrap();
+        replaced(&xml, &size(120), &size(side));
+        let scene = Product::open(&path).unwrap().scene().unwrap();
+        let file = &scene.files()[0];
+        file.read(&Window::whole(file.grid()), None).unwrap_err().to_string()
+    };
+    let message = read(900_000);
+    assert!(message.contains("120 x 120 pixels, where the product's XML says 900000 x 900000"), "{message}");
+    // The image's own header says so too, but only four of its tiles are there.
+    let mut bytes = fs::read(&image).unwrap();
+    let start = bytes.windows(4).position(|four| four == [0xFF, 0x4F, 0xFF, 0x51]).unwrap();
+    bytes[start + 8..start + 16]
+        .copy_from_slice(&[16_000_u32.to_be_bytes(), 16_000_u32.to_be_bytes()].concat());
+    fs::write(&image, bytes).unwrap();
+    let message = read(16_000);
+    assert!(message.contains("B02_10m.jp2: tile 4 is missing"), "{message}");
+}

@@ -6,7 +6,6 @@ mod resnet50;
 mod sen2lcz;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -57,7 +56,7 @@ fn check_kind(path: &Path) -> Result<()> {
         return Err(Error::file(path, format!("{problem}, not a Keras weight file"), advice));
     }
     let mut start = [0; 2];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    let read = crate::files::open_file(path)?.read_exact(&mut start);
     if read.is_ok() && start == *b"PK" {
         return Err(Error::file(path, "a Keras 3 archive (.keras), not a weight file in HDF5", advice));
     }

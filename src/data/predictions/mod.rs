@@ -79,7 +79,7 @@ pub enum Stated {
 pub fn read(path: impl AsRef<Path>, classes: Option<&Classes>) -> Result<Predictions> {
     let path = path.as_ref();
     let mut start = Vec::new();
-    let opened = std::fs::File::open(path).map_err(Error::io(path))?;
+    let opened = crate::files::open_file(path)?;
     opened.take(HDF5.len() as u64).read_to_end(&mut start).map_err(Error::io(path))?;
     let predictions = if start == HDF5 { read_hdf5(path) } else { csv::read(path, classes) }?;
     if let Stated::Probabilities(p) = &predictions.predicted {

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// Bytes of an XML file and of an image at most: a product's have some 5 and 150 megabytes.
 const LARGEST_XML: u64 = 64 << 20;
 const LARGEST_IMAGE: u64 = 1 << 30;
-/// Files of a product at most, and folders in each other.
+/// Files and folders of a product at most, and folders in each other: links may lead in a circle.
 const MOST_FILES: usize = 100_000;
 const DEEPEST: usize = 6;
 
@@ -80,21 +80,27 @@ impl Files {
             files.list_archive()?;
         } else {
             let root = files.place.path.clone();
-            files.list_folder(&root, "", 0)?;
+            files.list_folder(&root, "", 0, &mut 0)?;
         }
         Ok(files)
     }
 
-    fn list_folder(&mut self, folder: &Path, before: &str, depth: usize) -> Result<()> {
+    fn list_folder(&mut self, folder: &Path, before: &str, depth: usize, met: &mut usize) -> Result<()> {
         for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+            *met += 1;
+            if *met > MOST_FILES {
+                let problem = format!("more than {MOST_FILES} files and folders in it");
+                return Err(Error::file(&self.place.path, problem, GIVE));
+            }
             let entry = entry.map_err(Error::io(folder))?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let (path, name) = (entry.path(), format!("{before}{name}"));
             if path.is_dir() {
                 if depth < DEEPEST {
-                    self.list_folder(&path, &format!("{name}/"), depth + 1)?;
+                    self.list_folder(&path, &format!("{name}/"), depth + 1, met)?;
                 }
-            } else if self.names.len() < MOST_FILES {
+            } else if path.is_file() {
+                // A pipe or a device would be waited for, or never end.
                 self.names.insert(name, 0);
             }
         }
@@ -103,7 +109,11 @@ impl Files {
 
     fn list_archive(&mut self) -> Result<()> {
         let archive = self.archive()?;
-        let names: Vec<(usize, String)> = (0..archive.len().min(MOST_FILES))
+        if archive.len() > MOST_FILES {
+            let problem = format!("more than {MOST_FILES} files in it");
+            return Err(Error::file(&self.place.path, problem, GIVE));
+        }
+        let names: Vec<(usize, String)> = (0..archive.len())
             .filter_map(|k| Some((k, archive.name_for_index(k)?.ok()?.replace('\\', "/"))))
             .filter(|(_, name)| !name.ends_with('/'))
             .collect();

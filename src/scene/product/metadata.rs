@@ -142,7 +142,7 @@ pub(super) fn is_tile(part: &str) -> bool {
 /// The grids of a tile, by metres per pixel.
 pub(super) struct Grids {
     pub crs: Crs,
-    of_metres: Vec<(u32, Grid)>,
+    of_metres: BTreeMap<u32, Grid>,
     place: PathBuf,
 }
 
@@ -150,15 +150,17 @@ impl Grids {
     pub fn of(xml: &Xml<'_>) -> Result<Self> {
         let crs =
             xml.wanted(&["HORIZONTAL_CS_CODE"])?.parse::<Crs>().map_err(|error| error.within(&xml.place))?;
-        let mut of_metres = Vec::new();
+        let at = |node: Node<'_, '_>| node.attribute("resolution")?.parse::<u32>().ok();
+        let mut positions = BTreeMap::new();
+        for position in xml.all("Geoposition") {
+            if let Some(metres) = at(position) {
+                positions.entry(metres).or_insert(position);
+            }
+        }
+        let mut of_metres = BTreeMap::new();
         for size in xml.all("Size") {
-            let at = |node: &Node<'_, '_>| {
-                node.attribute("resolution").and_then(|metres| metres.parse::<u32>().ok())
-            };
-            let Some(metres) = at(&size) else { continue };
-            let Some(position) = xml.all("Geoposition").find(|node| at(node) == Some(metres)) else {
-                continue;
-            };
+            let Some(metres) = at(size) else { continue };
+            let Some(&position) = positions.get(&metres) else { continue };
             let number = |node: Node<'_, '_>, name: &str| match child(node, name) {
                 Some(text) => xml.number(text),
                 None => Err(xml.refuse(format!("{name} of {metres} m is missing"))),
@@ -170,14 +172,14 @@ impl Grids {
                 return Err(xml.refuse(format!("{rows} x {columns} pixels of {metres} m")));
             }
             let (rows, columns) = (rows as usize, columns as usize);
-            of_metres.push((metres, Grid { rows, columns, transform: Some(transform), crs: crs.clone() }));
+            let grid = || Grid { rows, columns, transform: Some(transform), crs: crs.clone() };
+            of_metres.entry(metres).or_insert_with(grid);
         }
         Ok(Self { crs, of_metres, place: xml.place.clone() })
     }
 
     pub fn at(&self, metres: u32) -> Result<Grid> {
-        let grid = self.of_metres.iter().find(|(of, _)| *of == metres);
-        grid.map(|(_, grid)| grid.clone()).ok_or_else(|| {
+        self.of_metres.get(&metres).cloned().ok_or_else(|| {
             Error::file(
                 &self.place,
                 format!("size and position of pixels of {metres} m are missing"),
