@@ -126,11 +126,11 @@ fn geopackage(bytes: &[u8], folder: &Path) {
 
 /// A KML, or as a KMZ where it begins like one.
 fn kml(bytes: &[u8], folder: &Path) {
-    burn(&put(folder, "a.kml", bytes), folder);
+    rasterise(&put(folder, "a.kml", bytes), folder);
 }
 
 fn geojson(bytes: &[u8], folder: &Path) {
-    burn(&put(folder, "a.geojson", bytes), folder);
+    rasterise(&put(folder, "a.geojson", bytes), folder);
 }
 
 fn geotiff(bytes: &[u8], folder: &Path) {

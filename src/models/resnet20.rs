@@ -43,7 +43,7 @@ impl ResNet20Settings {
     fn channels(&self, stage: usize) -> [usize; 2] {
         match stage {
             0 => [self.width, 4 * self.width],
-            _ => [2 * self.width << stage, 4 * self.width << stage],
+            _ => [(2 * self.width) << stage, (4 * self.width) << stage],
         }
     }
 }

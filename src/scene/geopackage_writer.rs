@@ -63,7 +63,7 @@ pub(super) fn write<'a>(
         let degrees = "INSERT INTO gpkg_spatial_ref_sys VALUES ('WGS 84', 4326, 'EPSG', 4326, ?1, NULL)";
         transaction.execute(degrees, [WGS_84])?;
         let of_kind = |names: &[&str], kind: &str| {
-            names.iter().map(|name| format!(", {name} {kind}")).collect::<String>()
+            names.iter().flat_map(|name| [", ", name, " ", kind]).collect::<String>()
         };
         let attributes = of_kind(columns.texts, "TEXT") + &of_kind(columns.numbers, "DOUBLE");
         let table = format!(
@@ -104,7 +104,7 @@ fn geometry(rings: &[Ring]) -> Vec<u8> {
         depths[hole] == depths[outline] + 1
             && rings[hole].first().is_some_and(|&at| holds(&rings[outline], at))
     };
-    let outlines: Vec<usize> = (0..rings.len()).filter(|&k| depths[k] % 2 == 0).collect();
+    let outlines: Vec<usize> = (0..rings.len()).filter(|&k| depths[k].is_multiple_of(2)).collect();
     let mut bytes = vec![b'G', b'P', 0, 1];
     bytes.extend(4326_i32.to_le_bytes());
     let begin = |bytes: &mut Vec<u8>, kind: u32, parts: usize| {

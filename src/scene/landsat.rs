@@ -213,7 +213,7 @@ impl Metadata {
 /// The files of a product.
 struct Files {
     path: PathBuf,
-    files: Vec<(String, TiffBytes)>,
+    list: Vec<(String, TiffBytes)>,
     archive: bool,
 }
 
@@ -235,15 +235,15 @@ impl Files {
                 }
             }
         }
-        Ok(Self { path, files, archive })
+        Ok(Self { path, list: files, archive })
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(|(name, _)| name.as_str())
+        self.list.iter().map(|(name, _)| name.as_str())
     }
 
     fn bytes(&self, name: &str) -> Option<&TiffBytes> {
-        self.files.iter().find(|(of, _)| of == name).map(|(_, bytes)| bytes)
+        self.list.iter().find(|(of, _)| of == name).map(|(_, bytes)| bytes)
     }
 
     fn geotiff(&self, name: &str) -> Result<GeoTiff> {

@@ -260,8 +260,8 @@ impl<'a> Flat<'a> {
         let kilometres = area / 1e6;
         let doubts = [
             (kilometres < SMALLEST, Doubt::Small),
-            // Of no area, too.
-            (!(shape < LONGEST), Doubt::Long),
+            // Of no area, too, where the shape is infinite or NaN.
+            (shape >= LONGEST || shape.is_nan(), Doubt::Long),
             (nearest.is_some_and(|metres| metres < APART), Doubt::Near),
             (kilometres > LARGEST, Doubt::Large),
             (crosses_itself(&self.rings), Doubt::Crossing),
@@ -365,6 +365,7 @@ fn to_edge((x, y): (f64, f64), (a, b): ((f64, f64), (f64, f64))) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "whole numbers")]
 mod tests {
     use super::*;
 

@@ -75,17 +75,17 @@ struct Layers {
 struct Kernel {
     /// The number at the end of the layer's name, 0 where there is none.
     number: usize,
-    kernel: Weight,
+    weight: Weight,
     bias: Weight,
 }
 
 impl Kernel {
     fn inputs(&self) -> usize {
-        self.kernel.shape.iter().rev().nth(1).copied().unwrap_or(0)
+        self.weight.shape.iter().rev().nth(1).copied().unwrap_or(0)
     }
 
     fn outputs(&self) -> usize {
-        self.kernel.shape.last().copied().unwrap_or(0)
+        self.weight.shape.last().copied().unwrap_or(0)
     }
 }
 
@@ -95,7 +95,7 @@ struct Named(BTreeMap<String, Weight>);
 
 impl Named {
     /// Kernel and bias of a layer.
-    fn kernel(&mut self, layer: &str, Kernel { mut kernel, bias, .. }: Kernel) {
+    fn kernel(&mut self, layer: &str, Kernel { weight: mut kernel, bias, .. }: Kernel) {
         // (rows, columns, inputs, outputs) → (rows · columns · inputs, outputs), the same order.
         let outputs = kernel.shape.last().copied().unwrap_or(0);
         kernel.shape = vec![kernel.values.len() / outputs.max(1), outputs];
@@ -145,8 +145,8 @@ impl Layers {
             return Ok(());
         }
         let number = layer.rsplit('_').next().and_then(|number| number.parse().ok()).unwrap_or(0);
-        let kernel = Kernel { number, kernel: take("kernel")?, bias: take("bias")? };
-        match kernel.kernel.shape.len() {
+        let kernel = Kernel { number, weight: take("kernel")?, bias: take("bias")? };
+        match kernel.weight.shape.len() {
             4 => self.convolutions.push(kernel),
             2 => self.dense.push(kernel),
             rank => return Err(format!("layer '{layer}' has a kernel of rank {rank}")),

@@ -49,6 +49,8 @@ pub(super) fn read(layers: Layers) -> Result<(Architecture, Weights), String> {
         }
     }
     norm(&mut named, "norm");
-    dense.into_iter().for_each(|dense| named.kernel("head.final", dense));
+    for dense in dense {
+        named.kernel("head.final", dense);
+    }
     Ok((Architecture::Resnet20(settings), Weights::new(named.0)))
 }

@@ -72,7 +72,7 @@ fn shortcut(convolutions: &[Kernel]) -> Result<usize, String> {
 fn is_bottleneck(block: &[Kernel], place: usize) -> bool {
     let shortcut = &block[place];
     let path: Vec<&Kernel> = (0..4).filter(|k| *k != place).map(|k| &block[k]).collect();
-    let side = |kernel: &Kernel, side: usize| kernel.kernel.shape[..2] == [side, side];
+    let side = |kernel: &Kernel, side: usize| kernel.weight.shape[..2] == [side, side];
     side(path[0], 1)
         && side(path[1], 3)
         && side(path[2], 1)
