@@ -333,7 +333,7 @@ impl GeoTiff {
         no_data: Option<f64>,
     ) -> TiffResult<Array2<bool>> {
         // Where a sparse file leaves a chunk of it out, opacity is 0.
-        let absent = self.opacity.first().is_some();
+        let absent = !self.opacity.is_empty();
         let mut lacking = Array2::from_elem((window.rows.len(), window.columns.len()), absent);
         let mut decoder = self.decoder()?;
         let (width, height) = decoder.chunk_dimensions();
@@ -368,7 +368,7 @@ impl GeoTiff {
                 match band_of.get(sample) {
                     Some(Some(band)) => pixels[[*band, row, column]] = value,
                     Some(None) if self.opacity.first() == Some(&sample) => {
-                        lacking[[row, column]] = raw == 0.0
+                        lacking[[row, column]] = raw == 0.0;
                     }
                     _ => {}
                 }
