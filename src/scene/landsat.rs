@@ -213,37 +213,37 @@ impl Metadata {
 /// The files of a product.
 struct Files {
     path: PathBuf,
-    list: Vec<(String, TiffBytes)>,
+    entries: Vec<(String, TiffBytes)>,
     archive: bool,
 }
 
 impl Files {
     fn list(path: &Path) -> Result<Self> {
-        let (path, mut files) = (path.to_owned(), Vec::new());
+        let (path, mut entries) = (path.to_owned(), Vec::new());
         let archive = path.is_file();
         if archive {
             for (name, bytes) in tar::files(&path)? {
                 let name = name.rsplit('/').next().unwrap_or_default().to_owned();
-                files.push((name, TiffBytes { file: path.clone(), bytes }));
+                entries.push((name, TiffBytes { file: path.clone(), bytes }));
             }
         } else {
             for entry in std::fs::read_dir(&path).map_err(Error::io(&path))? {
                 let file = entry.map_err(Error::io(&path))?.path();
                 let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
                 if file.is_file() {
-                    files.push((name.to_owned(), TiffBytes::of_file(&file).map_err(Error::io(&file))?));
+                    entries.push((name.to_owned(), TiffBytes::of_file(&file).map_err(Error::io(&file))?));
                 }
             }
         }
-        Ok(Self { path, list: files, archive })
+        Ok(Self { path, entries, archive })
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().map(|(name, _)| name.as_str())
+        self.entries.iter().map(|(name, _)| name.as_str())
     }
 
     fn bytes(&self, name: &str) -> Option<&TiffBytes> {
-        self.list.iter().find(|(of, _)| of == name).map(|(_, bytes)| bytes)
+        self.entries.iter().find(|(of, _)| of == name).map(|(_, bytes)| bytes)
     }
 
     fn geotiff(&self, name: &str) -> Result<GeoTiff> {
