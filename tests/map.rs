@@ -432,11 +432,11 @@ fn a_map_against_itself_is_all_right() {
         "map", &run, "--bands", &bands, "--scale", "1e-4", "--labels", &first, "--json", "--out", &out,
     ]);
     let report: Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(report["truth"]["overall_accuracy"], 1.0);
-    assert_eq!(report["truth"]["without_class"], 0);
-    assert_eq!(report["truth"]["pixels"], report["classified"]);
-    for class in report["truth"]["classes"].as_array().unwrap() {
-        assert_eq!((&class["f1"], &class["true_share"]), (&Value::from(1.0), &class["mapped_share"]));
+    assert_eq!(report["scores"]["overall_accuracy"], 1.0);
+    assert_eq!(report["scores"]["without_class"], 0);
+    assert_eq!(report["scores"]["pixels"], report["classified"]);
+    for class in report["scores"]["classes"].as_array().unwrap() {
+        assert_eq!((&class["f1"], &class["reference_share"]), (&Value::from(1.0), &class["mapped_share"]));
     }
     let same = |ending: &str| {
         let of = |name: &str| fs::read(place.join(format!("{name}{ending}"))).unwrap();
@@ -451,7 +451,7 @@ fn a_map_against_itself_is_all_right() {
         assert!(told.contains(words), "{told}");
     }
     // It has a class where the map has no data, too: such a pixel does not count in the accuracy.
-    let (before, after) = told.split_once(" pixels have a true class, ").unwrap();
+    let (before, after) = told.split_once(" pixels have a reference class, ").unwrap();
     let pixels: usize = before.lines().last().unwrap().parse().unwrap();
     let without: usize = after.split_once(" of them none on the map").unwrap().0.parse().unwrap();
     assert!(without > 0, "{told}");

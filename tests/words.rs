@@ -10,12 +10,9 @@ const ENDINGS: [&str; 5] = ["rs", "md", "py", "sh", "ipynb"];
 /// Folders without text of the project.
 const SKIPPED: [&str; 4] = ["target", "corpus", "words", ".ipynb_checkpoints"];
 
-/// A phrase, what to write, and the beginnings of the paths where it is allowed.
-fn phrases() -> impl Iterator<Item = [&'static str; 3]> {
-    include_str!("words/phrases.tsv").lines().map(|line| {
-        let mut fields = line.split('\t');
-        [fields.next().unwrap(), fields.next().expect(line), fields.next().unwrap_or_default()]
-    })
+/// A phrase, and what to write.
+fn phrases() -> impl Iterator<Item = (&'static str, &'static str)> {
+    include_str!("words/phrases.tsv").lines().map(|line| line.split_once('\t').expect(line))
 }
 
 fn texts(path: &Path, found: &mut Vec<PathBuf>) {
@@ -44,10 +41,7 @@ fn hits(text: &str, place: &str) -> Vec<String> {
     }
     let ends = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
     let mut found = Vec::new();
-    for [phrase, instead, allowed] in phrases() {
-        if allowed.split(' ').any(|start| !start.is_empty() && place.starts_with(start)) {
-            continue;
-        }
+    for (phrase, instead) in phrases() {
         for (at, _) in joined.match_indices(phrase) {
             if ends(joined[..at].chars().next_back()) && ends(joined[at + phrase.len()..].chars().next()) {
                 let line = starts.partition_point(|start| *start <= at);

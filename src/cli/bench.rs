@@ -57,7 +57,7 @@ impl Bench {
 
 fn print(measured: &Measured) -> anyhow::Result<()> {
     let Measured { model, device, batch, threads, instructions, parameters, forward_mflop, .. } = measured;
-    let Measured { samples_per_second, range: [slowest, fastest], rounds, gflops, peak_gflops, .. } =
+    let Measured { samples_per_second, range: [slowest, fastest], repeats, gflops, peak_gflops, .. } =
         measured;
     let mode = match measured.mode {
         BenchMode::Train => "training",
@@ -67,7 +67,7 @@ fn print(measured: &Measured) -> anyhow::Result<()> {
         "{model}, {mode} on {device}: batch {batch}, {threads} threads, {instructions}; {parameters} parameters, {forward_mflop:.1} MFLOP per sample forward"
     ))?;
     output::line(format!(
-        "{samples_per_second:.0} samples/s, median of {rounds} rounds ({slowest:.0} to {fastest:.0})"
+        "{samples_per_second:.0} samples/s, median of {repeats} rounds ({slowest:.0} to {fastest:.0})"
     ))?;
     output::line(format!(
         "{gflops:.1} GFLOP/s, {:.1} % of the FMA peak of {peak_gflops:.0}",

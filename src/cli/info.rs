@@ -92,8 +92,8 @@ impl Info {
             let has_counts =
                 |report: &&Report| report.summary.classes.iter().any(|class| count(class).is_some());
             let counted: Vec<&Report> = reports.iter().filter(has_counts).collect();
-            for alike in counted.chunk_by(|a, b| a.has_classes_of(b)) {
-                print_classes(header, count, alike)?;
+            for same in counted.chunk_by(|a, b| a.has_classes_of(b)) {
+                print_classes(header, count, same)?;
             }
         }
         reports.iter().try_for_each(Report::print_statistics)?;

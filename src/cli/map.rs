@@ -130,7 +130,7 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
         metres.unwrap_or_default(),
         report.crs
     ))?;
-    if let (Some(from), Some(to)) = (report.resampled_from, report.seen_metres) {
+    if let (Some(from), Some(to)) = (report.resampled_from, report.input_metres) {
         output::line(format!("scene resampled from {from:.2} to {to:.2} m"))?;
     }
     if let Some(conversion) = &report.conversion {
@@ -156,27 +156,27 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
         table.row([class.name.clone(), class.pixels.to_string(), percent(class.share), area]);
     }
     table.print()?;
-    let Some(map) = &report.truth else { return Ok(()) };
+    let Some(map) = &report.scores else { return Ok(()) };
     if let Some(polygons) = report.labels.as_ref().and_then(|labels| labels.polygons.as_ref()) {
         output::line(format!("\n{polygons}"))?;
     }
     output::line(format!(
-        "\n{} pixels have a true class, {} of them none on the map",
+        "\n{} pixels have a reference class, {} of them none on the map",
         map.pixels, map.without_class
     ))?;
     let mut table = Table::new(["compared with the reference", "OA", "OA_u", "OA_bu", "kappa", "macro F1"]);
     table.row(row("map", map));
-    if let Some(filtered) = &report.filtered_truth {
+    if let Some(filtered) = &report.filtered_scores {
         table.row(row("filtered map", filtered));
     }
     table.print()?;
     output::line("")?;
-    let mut table = Table::new(["class", "F1", "true share", "mapped share"]);
+    let mut table = Table::new(["class", "F1", "reference share", "mapped share"]);
     for class in &map.classes {
         table.row([
             class.name.clone(),
             format!("{:.3}", class.f1),
-            percent(class.true_share),
+            percent(class.reference_share),
             percent(class.mapped_share),
         ]);
     }

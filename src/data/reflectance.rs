@@ -20,7 +20,7 @@ const LOWEST: f32 = 0.002;
 const OFFSETS: [f32; 2] = [-0.2, -0.1];
 /// The largest share of a band's pixels that may lie below 0.
 const NEGATIVE: f64 = 0.02;
-/// Fewer pixels say nothing of their darkest thousandth.
+/// Fewer pixels do not show their darkest thousandth.
 const LEAST: usize = 1000;
 /// Deviations of a band of the training set that a mean may lie away before it is reported.
 const FAR: f64 = 2.0;

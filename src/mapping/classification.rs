@@ -42,7 +42,7 @@ pub(super) struct Clouds<'a> {
 }
 
 impl Classification {
-    /// Classifies everything, line by line, into the files.
+    /// Classifies everything, row by row, into the files.
     pub fn of(
         model: &dyn Classifier,
         traversal: &Traversal<'_>,

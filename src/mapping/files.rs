@@ -165,7 +165,7 @@ pub(super) struct MapRows {
 }
 
 impl MapRows {
-    /// Room for lines and columns; with probabilities, of `classes` classes.
+    /// Room for rows and columns; with probabilities, of `classes` classes.
     pub fn without_data(lines: usize, columns: usize, classes: Option<usize>) -> Self {
         let nothing = |columns: usize| Array2::from_elem((lines, columns), f32::NAN);
         let probabilities = classes.map(|classes| nothing(columns * classes));

@@ -246,8 +246,8 @@ pub fn map_with(
         size: [grid.rows, grid.columns],
         crs: grid.crs.to_string(),
         pixel_metres: metres,
-        seen_size: [view.grid().rows, view.grid().columns],
-        seen_metres: view.grid().ground_sampling_distance(),
+        input_size: [view.grid().rows, view.grid().columns],
+        input_metres: view.grid().ground_sampling_distance(),
         resampled_from: view.source().ground_sampling_distance().filter(|_| resampled),
         conversion: conversion(&dates, &mapping.radiometry)?,
         stride: traversal.stride(),
@@ -260,8 +260,8 @@ pub fn map_with(
         classified_per_second: classified.classified as f64 / classified.seconds,
         mean_confidence: classified.confidence / classified.classified as f64,
         classes: ClassArea::of(&classified.map, &table, grid.pixel_area()),
-        truth: map_scores,
-        filtered_truth: filtered_scores,
+        scores: map_scores,
+        filtered_scores,
         labels,
         files: names.as_ref().map(Names::shown).unwrap_or_default(),
     };
@@ -326,7 +326,7 @@ fn nothing_seen(place: &Path, traversal: &Traversal<'_>, total: usize, masked: b
         (Traversal::Tiles { .. }, false) => format!("none of its {total} pixels has data"),
         (Traversal::Tiles { .. }, true) => format!("none of its {total} pixels has data and a clear sky"),
     };
-    Error::file(place, problem, "give a clearer date, or say which value means no data with --nodata")
+    Error::file(place, problem, "give a clearer date, or name the value that means no data: --nodata")
 }
 
 /// How a scene is presented to a model.
@@ -485,7 +485,7 @@ fn figure(
     if let Some([across, _]) = report.pixel_metres {
         notes.push(format!("a pixel is {across:.0} m wide"));
     }
-    if let (Some(from), Some(to)) = (report.resampled_from, report.seen_metres) {
+    if let (Some(from), Some(to)) = (report.resampled_from, report.input_metres) {
         notes.push(format!("the scene was resampled from {from:.1} to {to:.1} m"));
     }
     if report.dates.len() > 1 {
@@ -497,11 +497,11 @@ fn figure(
         let clouds = if report.clouds_masked { " or clouds" } else { "" };
         notes.push(format!("white: no data{clouds} ({missing}{of})"));
     }
-    if let Some(truth) = &report.truth {
+    if let Some(scores) = &report.scores {
         notes.push(format!(
             "overall accuracy {:.3} on {} pixels that have a true class and one on the map",
-            truth.overall_accuracy,
-            truth.pixels - truth.without_class
+            scores.overall_accuracy,
+            scores.pixels - scores.without_class
         ));
     }
     // The truth may hold zones that the model does not know.

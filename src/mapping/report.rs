@@ -13,17 +13,17 @@ use crate::{Classes, Error, Labels, Result, Zone};
 pub struct MapReport {
     /// What was given a class: windows, each a pixel of the map, or the scene's own pixels.
     pub sample: Sample,
-    /// Lines and columns of the map.
+    /// Rows and columns of the map.
     pub size: [usize; 2],
     /// The coordinate system.
     pub crs: String,
-    /// Metres on the ground a pixel of the map, across and down, where known.
+    /// Width and height of a pixel of the map on the ground in metres, where known.
     pub pixel_metres: Option<[f64; 2]>,
     /// Rows and columns of the scene as the network saw it.
-    pub seen_size: [usize; 2],
-    /// Metres on the ground a pixel that the network saw, where known.
-    pub seen_metres: Option<f64>,
-    /// Metres on the ground a pixel of the scene, where it was resampled.
+    pub input_size: [usize; 2],
+    /// Size on the ground, in metres, of a pixel that the network saw, where known.
+    pub input_metres: Option<f64>,
+    /// Size on the ground, in metres, of a pixel of the scene, where it was resampled.
     pub resampled_from: Option<f64>,
     /// How values became pixels, in words; none where the pixels are the values.
     pub conversion: Option<String>,
@@ -47,10 +47,10 @@ pub struct MapReport {
     pub mean_confidence: f64,
     /// Classes that the map holds.
     pub classes: Vec<ClassArea>,
-    /// The map against the truth.
-    pub truth: Option<MapScores>,
-    /// The filtered map against the truth, where there is one.
-    pub filtered_truth: Option<MapScores>,
+    /// The map against the reference.
+    pub scores: Option<MapScores>,
+    /// The filtered map against the reference, where there is one.
+    pub filtered_scores: Option<MapScores>,
     /// Where the reference comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelReport>,
@@ -184,15 +184,15 @@ pub struct MapScores {
     pub classes: Vec<MapClass>,
 }
 
-/// One class of a map, against the truth.
+/// One class of a map, against the reference.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MapClass {
     /// Code and name.
     pub name: String,
     /// Harmonic mean of precision and recall.
     pub f1: f64,
-    /// Share of the truth's area.
-    pub true_share: f64,
+    /// Share of the reference's area.
+    pub reference_share: f64,
     /// Share of the map's area, at the same pixels.
     pub mapped_share: f64,
 }
@@ -228,7 +228,7 @@ impl MapScores {
                 .map(|(k, class)| MapClass {
                     name: classes.name(k),
                     f1: class.f1,
-                    true_share: class.support as f64 / scored,
+                    reference_share: class.support as f64 / scored,
                     mapped_share: class.predicted as f64 / scored,
                 })
                 .collect(),

@@ -58,8 +58,8 @@ pub struct Measured {
     pub samples_per_second: f64,
     /// Of the slowest and the fastest round.
     pub range: [f64; 2],
-    /// How many rounds there were.
-    pub rounds: usize,
+    /// Number of timed rounds.
+    pub repeats: usize,
     /// Billions of operations per second; training counts as three forward passes, as is usual.
     pub gflops: f64,
     /// FMA peak: billions of operations per second of fused multiply-adds on as many threads, measured before and after; the larger.
@@ -149,7 +149,7 @@ pub fn bench(
         forward_mflop: forward / 1e6,
         samples_per_second,
         range: [rates[0], rates[rounds - 1]],
-        rounds,
+        repeats: rounds,
         gflops,
         peak_gflops: peak,
         share_of_peak: gflops / peak,

@@ -311,8 +311,8 @@ impl Shared {
     /// How many pixels of the grid make one of the file's, in each direction.
     pub fn multiple(&self, path: &Path, grid: &Grid) -> Result<usize> {
         self.grid.multiple(grid).map_err(|difference| {
-            let advice = if self.grid.is_beside(grid) {
-                "it lies beside it: give the parts of one scene in one --bands, with commas (labels must lie on the bands)"
+            let advice = if self.grid.is_next_to(grid) {
+                "it lies next to it: give the parts of one scene in one --bands, with commas (labels must lie on the bands)"
             } else {
                 "bring both to one grid: gdalwarp -t_srs, -te and -tr (labels: --reproject)"
             };

@@ -14,7 +14,7 @@ use super::tiles::{CutScene, Fate};
 use crate::{Error, Result};
 
 /// Random assignments, of which the best is taken.
-const DEALS: usize = 500;
+const DRAWS: usize = 500;
 
 /// How the tiles of a cut scene are assigned to the three parts.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,7 +112,7 @@ impl BlockSplit {
         let counts: Vec<&Vec<f64>> = blocks.values().collect();
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let mut best: Option<(f64, Vec<Part>)> = None;
-        for _ in 0..DEALS {
+        for _ in 0..DRAWS {
             let deal = self.draw(&counts, &parts, &mut random);
             let cost = self.cost(&deal, &counts, &totals);
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_dealt_whole_and_every_class_in_about_its_shares() {
+    fn blocks_are_assigned_whole_and_every_class_in_about_its_shares() {
         let cut = cut(4);
         let blocks = BlockSplit { side: 2, ..BlockSplit::default() };
         let parts = blocks.deal(&cut).unwrap();

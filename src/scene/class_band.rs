@@ -10,7 +10,7 @@ const USUAL: [&str; 6] = ["lcz", "lczfilter", "lczfiltered", "lczraw", "class", 
 
 impl GeoTiff {
     /// The same file as a raster of one band, which holds classes: the one of this description or number (from 1 on);
-    /// without a name its only one, or the only one that is described as classes (a warning says which). `of` says what
+    /// without a name its only one, or the only one that is described as classes (a warning names it). `of` describes what
     /// is looked for.
     ///
     /// # Errors
@@ -59,6 +59,6 @@ impl GeoTiff {
             return Ok(self.only(band));
         }
         let problem = format!("{} bands, where one of {of} is expected ({})", names.len(), listed());
-        Err(Error::file(self.path(), problem, "say which, by description or number: --layer 1"))
+        Err(Error::file(self.path(), problem, "name it by description or number: --layer 1"))
     }
 }

@@ -51,7 +51,7 @@ impl CloudFilter {
         hidden as f64 > self.most * pixels as f64
     }
 
-    /// Refuses shares that are none, and numbers that are no scene classes.
+    /// Refuses numbers that are not shares, and numbers that are not scene classes.
     pub(crate) fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.most) {
             let problem = format!("{} % of a patch", 100.0 * self.most);

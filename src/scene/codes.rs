@@ -68,7 +68,7 @@ impl Codes {
     /// background; classes are numbered in the order in which they first come. A first line `code,class` is a header.
     ///
     /// # Errors
-    /// A file that cannot be read, a line that is no pair, a code given twice, no class (names the line).
+    /// A file that cannot be read, a line that is not a pair, a code given twice, no class (names the line).
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let (mut names, mut table): (Vec<String>, _) = (Vec::new(), BTreeMap::new());

@@ -105,7 +105,7 @@ impl Crs {
 
 impl PartialEq for Crs {
     fn eq(&self, other: &Self) -> bool {
-        let alike = match (self, other) {
+        let same_kind = match (self, other) {
             (Self::Projected { metres, .. }, Self::Projected { metres: others, .. }) => metres == others,
             (Self::Geographic { .. }, Self::Geographic { .. }) | (Self::Unknown, Self::Unknown) => true,
             _ => false,
@@ -113,8 +113,8 @@ impl PartialEq for Crs {
         match (self.epsg(), other.epsg()) {
             (Some(code), Some(others)) => code == others,
             (None, None) => match (self.proj4(), other.proj4()) {
-                (Some(one), Some(two)) => alike && one == two,
-                _ => alike && self.name() == other.name(),
+                (Some(one), Some(two)) => same_kind && one == two,
+                _ => same_kind && self.name() == other.name(),
             },
             _ => false,
         }
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_says_of_which_kind_its_system_is() {
+    fn a_code_gives_the_kind_of_its_system() {
         let crs = |text: &str| text.parse::<Crs>();
         assert!(matches!(crs("EPSG:4326"), Ok(Crs::Geographic { epsg: Some(4326), .. })));
         let Ok(Crs::Projected { metres, .. }) = crs("2263") else { panic!() };
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn systems_without_a_code_are_told_apart_by_their_names() {
+    fn systems_without_a_code_are_distinguished_by_their_names() {
         let named = |name: &str| Crs::Geographic { epsg: None, name: Some(name.to_owned()), keys: None };
         assert_eq!(named("a"), named("a"));
         assert_ne!(named("a"), named("b"));

@@ -22,7 +22,7 @@ impl Default for Distance {
 }
 
 impl Distance {
-    /// Rows and columns of the grid; `setting` names the setting that has this distance, and `advice` says how to give it in pixels.
+    /// Rows and columns of the grid; `setting` names the setting that has this distance, and `advice` describes how to give it in pixels.
     ///
     /// # Errors
     /// Metres on a grid that does not say how large its pixels are.

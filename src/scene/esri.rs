@@ -99,9 +99,9 @@ fn spoilt(path: &Path, error: &dbase::Error) -> Error {
 
 /// What the .prj file says.
 fn crs(path: &Path) -> Result<Crs> {
-    let advice = "say which it is: --label-crs EPSG:n";
+    let advice = "name its coordinate system: --label-crs EPSG:n";
     let Ok(prj) = sibling(path, "prj") else {
-        return Err(Error::file(path, "no .prj file says what the coordinates are", advice));
+        return Err(Error::file(path, "no .prj file gives the coordinate system", advice));
     };
     let text = read_bytes(&prj)?;
     wkt::parse(&String::from_utf8_lossy(&text)).map_err(|name| {

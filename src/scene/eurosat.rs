@@ -149,7 +149,7 @@ impl EuroSat {
         let mut found: [Vec<PathBuf>; CLASSES.len()] = Default::default();
         let mut holder: Option<PathBuf> = None;
         for name in archive.file_names() {
-            // A name that is no text is not one of EuroSAT's.
+            // A name that is not a text is not one of EuroSAT's.
             let Ok(name) = name else { continue };
             let name = Path::new(&*name);
             let Some(of_class) = name.parent() else { continue };
@@ -278,7 +278,7 @@ impl EuroSat {
     /// ending), for training, validation and testing.
     ///
     /// # Errors
-    /// A list that cannot be read or names nothing, a name that is no image or in a list already (names the line).
+    /// A list that cannot be read or names nothing, a name that is not an image or in a list already (names the line).
     pub fn given_split(&self, lists: [impl AsRef<Path>; 3]) -> Result<EuroSatSplit> {
         let lists = lists.each_ref().map(AsRef::as_ref);
         let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -95,7 +95,7 @@ fn attribute(value: &Json) -> Value {
 
 /// The system that the member `crs` names, else WGS 84; x is east in either.
 fn crs(path: &Path, json: &Json, shapes: &[Vec<Ring>]) -> Result<Crs> {
-    let advice = "say which it is: --label-crs EPSG:n";
+    let advice = "name its coordinate system: --label-crs EPSG:n";
     let said = json.get("crs").filter(|crs| !crs.is_null());
     let Some(said) = said else {
         let beyond = shapes.iter().flatten().flatten().find(|(x, y)| x.abs() > 360.0 || y.abs() > 90.0);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_polygon_is_refused_in_words() {
+    fn what_is_not_a_polygon_is_refused_in_words() {
         let told = |text: &str| read_text(text).err().unwrap().to_string();
         assert!(told(r#"{"type":"Point","coordinates":[1,2]}"#).contains("polygon 1: it holds points"));
         assert!(told(r#"{"type":"Topology","objects":{}}"#).contains("its type is 'Topology'"));

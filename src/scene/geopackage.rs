@@ -112,11 +112,11 @@ pub(super) fn description(path: &Path) -> Option<String> {
 /// not be read.
 fn check_journal(path: &Path) -> Result<()> {
     for ending in ["-wal", "-journal"] {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(ending);
-        if std::fs::metadata(&beside).is_ok_and(|journal| journal.len() > 0) {
+        let mut journal = path.as_os_str().to_owned();
+        journal.push(ending);
+        if std::fs::metadata(&journal).is_ok_and(|journal| journal.len() > 0) {
             let problem =
-                format!("a program has not finished writing it ({} is there)", Path::new(&beside).display());
+                format!("a program has not finished writing it ({} is there)", Path::new(&journal).display());
             return Err(Error::file(path, problem, "close the program that has it open"));
         }
     }
@@ -208,7 +208,7 @@ fn attribute(value: ValueRef<'_>) -> Value {
 
 /// The layer's coordinate system; x is east and y north in a GeoPackage, whatever the system's own order.
 fn crs(path: &Path, connection: &Connection, system: i64) -> Result<Crs> {
-    let advice = "say which it is: --label-crs EPSG:n";
+    let advice = "name its coordinate system: --label-crs EPSG:n";
     let question = "SELECT organization, organization_coordsys_id, definition FROM gpkg_spatial_ref_sys WHERE srs_id = ?1";
     let answer = connection.query_row(question, [system], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
@@ -370,7 +370,7 @@ mod tests {
         let told = read(&path, None)
             .map_or_else(|error| error.to_string(), |layer| format!("{} polygons", layer.shapes.len()));
         assert_eq!(std::fs::read(&path).unwrap(), before);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a file is left beside it: {told}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a file is left next to it: {told}");
         told
     }
 

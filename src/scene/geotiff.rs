@@ -82,7 +82,7 @@ impl GeoTiff {
     /// ```
     ///
     /// # Errors
-    /// A missing file, one that is no TIFF, or one in an encoding that is not supported; names the
+    /// A missing file, one that is not a TIFF, or one in an encoding that is not supported; names the
     /// file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -93,7 +93,7 @@ impl GeoTiff {
         let bytes = TiffBytes::of_file(path).map_err(Error::io(path))?;
         let mut file = Self::of_bytes(path, bytes)?;
         file.mask = match file.mask {
-            None => TiffMask::beside(path, &file.grid)?,
+            None => TiffMask::next_to(path, &file.grid)?,
             inside => inside,
         };
         Ok(file)

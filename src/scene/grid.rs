@@ -110,7 +110,7 @@ impl Grid {
     }
 
     /// Whether another grid of such pixels shares no ground with this one.
-    pub(super) fn is_beside(&self, other: &Self) -> bool {
+    pub(super) fn is_next_to(&self, other: &Self) -> bool {
         let (Some(here), Some(there)) = (self.transform, other.transform) else { return false };
         let (first, last) = (
             here.pixel(there.coordinates(0.0, 0.0)),
@@ -159,7 +159,7 @@ impl Grid {
     }
 }
 
-/// The pixels of two grids must lie on each other at three corners, else says what differs.
+/// The pixels of two grids must lie on each other at three corners, else describes what differs.
 fn compare_corners(fine: Transform, wide: Transform, factor: f64, coarse: &Grid) -> Result<(), String> {
     let (width, height) = fine.pixel_size();
     let apart = |row: usize, column: usize| {

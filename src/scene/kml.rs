@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_polygons_says_what_it_holds_instead() {
+    fn a_file_without_polygons_is_described_by_what_it_holds_instead() {
         let told = |text: &[u8], name: &str| read_text(text, name).err().unwrap().to_string();
         let picture = kml("<GroundOverlay><name>map</name><Icon><href>map.png</href></Icon></GroundOverlay>");
         let told_of_picture = told(&zipped(&[("doc.kml", &picture), ("map.png", "-")]), "map.kmz");

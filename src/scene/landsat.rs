@@ -139,7 +139,7 @@ pub(super) fn scene_class(quality: f32) -> f32 {
     let bits = quality as u32;
     let is = |bit: u32| bits >> bit & 1 == 1;
     let classes = [(0, 0.0), (3, 9.0), (1, 8.0), (2, 10.0), (4, 3.0), (5, 11.0), (7, 6.0)];
-    // A file that is no product's fills with 0.
+    // A file that is not of a product fills with 0.
     let other = if bits == 0 { 0.0 } else { 7.0 };
     classes.iter().find(|(bit, _)| is(*bit)).map_or(other, |(_, class)| *class)
 }

@@ -1,4 +1,4 @@
-//! The polygons of a file as they are stored, before a field says which class each has.
+//! The polygons of a file as they are stored, before a field gives the class of each.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -121,7 +121,7 @@ impl Layer {
 pub(super) const FOLDERS: &str = "FolderPath";
 pub(super) const NAME: &str = "Name";
 
-/// Says of geometries that cover no ground what they are, and what to do.
+/// Names geometries that cover no ground, and what to do.
 pub(super) fn not_polygons(kind: &str) -> (String, &'static str) {
     let advice = match kind {
         "points" => "draw areas, or give the points an extent (QGIS: Vector > Geoprocessing Tools > Buffer)",

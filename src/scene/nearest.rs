@@ -50,7 +50,7 @@ impl<'a> Nearest<'a> {
 /// Any integer or floating type is read. Where the coordinate systems differ, each centre is reprojected.
 ///
 /// # Errors
-/// A file that cannot be read, has several bands that may be the classes or does not say where its pixels lie; a value that is no class (names the
+/// A file that cannot be read, has several bands that may be the classes or does not say where its pixels lie; a value that is not a class (names the
 /// pixel); no labelled pixel on the grid.
 pub fn classes_on(raster: &GeoTiff, grid: &Grid, classes: &Classes) -> Result<Array2<u8>> {
     let raster = &raster.clone().class_band(None, "classes")?;

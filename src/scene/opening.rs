@@ -59,7 +59,7 @@ impl Scene {
             let in_name = band_in(&stem);
             let file = match GeoTiff::open(&path) {
                 Ok(file) => file,
-                // What is no band need not be read.
+                // Files without a band need not be read.
                 Err(error) if in_name.is_some() => return Err(error),
                 Err(_) => {
                     left_out.push(path);

@@ -19,7 +19,7 @@ use crate::{Error, Imagery, Progress, Result, Sensor};
 
 /// The raster next to the patches that shows where testing's are.
 const TEST_SITES: &str = "testing.tif";
-/// The file next to the patches that says what was cut and what was left out.
+/// The file next to the patches that lists what was cut and what was left out.
 const REPORT: &str = "report.json";
 
 /// Which patches are cut, from which dates, for which part: see [`Cutting::plan`].
@@ -79,7 +79,7 @@ impl Cutting {
         Ok(plan)
     }
 
-    /// Chooses the patches without writing anything; the module's page says which are left out and how they are split.
+    /// Chooses the patches without writing anything; the module's page describes which are left out and how they are split.
     ///
     /// # Errors
     /// As [`cut`](Self::cut).

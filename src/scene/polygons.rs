@@ -27,7 +27,7 @@ const ENDINGS: [&str; 6] = ["shp", "gpkg", "kml", "kmz", "geojson", "json"];
 /// # Polygons
 /// A pixel of the bands' finest grid gets the class of the polygon that its centre lies in (with `all_touched`, that
 /// touches it); inside is what the even-odd rule says, over all rings of a polygon together, so that a polygon that
-/// crosses itself is outside where it goes round twice; a warning says how many do. Where polygons overlap, the later
+/// crosses itself is outside where it goes round twice; a warning gives their number. Where polygons overlap, the later
 /// one of the file counts; pixels where their classes differ are counted
 /// ([`PolygonReport::disputed_pixels`](super::PolygonReport::disputed_pixels)). Class 0 and an empty field are unlabelled and cover nothing.
 ///
@@ -216,7 +216,7 @@ fn find_label_fields(path: &Path, layer: &Layer, labelling: &Labelling) -> Resul
     let fitting: Vec<usize> = usual.iter().filter(fits).copied().collect();
     let Some(&first) = fitting.first().or(usual.first()) else {
         let problem = format!("no field is called like a class ({})", found(fields));
-        return Err(Error::file(path, problem, "say which holds the classes: --label-field NAME"));
+        return Err(Error::file(path, problem, "name the field of the classes: --label-field NAME"));
     };
     let differs = |record: &&Record, place: usize| {
         class(record, place).is_some_and(|other| class(record, first).is_some_and(|class| class != other))

@@ -154,7 +154,7 @@ impl Scene {
             && let Some((path, _)) = self.tags().find(|of| !converts(of))
         {
             tracing::warn!(
-                "{}: no scale in the file, unlike in others of the scene: its values are taken as they are; give --scale and \
+                "{}: no scale in the file, but in others of the scene: its values are taken as they are; give --scale and \
                  --offset if that is wrong",
                 path.display()
             );

@@ -78,7 +78,7 @@ impl Raster {
         }
     }
 
-    /// Whether a mask or opacity says which pixels have no data.
+    /// Whether a mask or opacity marks pixels without data.
     pub fn has_mask(&self) -> bool {
         match self {
             Self::GeoTiff(file) => file.has_mask(),

@@ -49,7 +49,7 @@ impl LabelRaster {
     /// or NaN an unlabelled pixel.
     ///
     /// # Errors
-    /// A file that cannot be read or has several bands that may be the labels, a value that is no class (names the pixel),
+    /// A file that cannot be read or has several bands that may be the labels, a value that is not a class (names the pixel),
     /// or no labelled pixel at all.
     pub fn open(path: impl AsRef<Path>, classes: &Classes) -> Result<Self> {
         Self::of_raster(&GeoTiff::open(path)?.class_band(None, "labels")?, classes)
@@ -128,7 +128,7 @@ impl LabelRaster {
         self.write_some(path.as_ref(), self.sites.iter(), &about)
     }
 
-    /// As [`write`](Self::write), of these pixels only; `about` says what they are.
+    /// As [`write`](Self::write), of these pixels only; `about` describes them.
     pub(super) fn write_some<'a>(
         &self,
         path: &Path,

@@ -34,7 +34,7 @@ pub(super) struct Split {
 }
 
 /// Classes are assigned again this many times in all,
-const DEALS: usize = 500;
+const DRAWS: usize = 500;
 /// or fewer where that would look at more pixels than this.
 const MOST_PIXELS: usize = 1_000_000_000;
 
@@ -51,7 +51,7 @@ impl Split {
             hand.deal(shares, &mut rng, &mut parts);
         }
         let mut best = ground.split(sites, classes, parts);
-        for _ in 0..DEALS.min(MOST_PIXELS / ground.pixels()) {
+        for _ in 0..DRAWS.min(MOST_PIXELS / ground.pixels()) {
             let mut parts = best.parts.clone();
             if let Some(hand) = hands.choose(&mut rng) {
                 hand.deal(shares, &mut rng, &mut parts);
@@ -190,16 +190,17 @@ impl Ground {
 
 /// How often a part was assigned a class and has no window of it left.
 fn classes_lost(sites: &[Site], classes: usize, parts: &[Part], fates: &[WindowFate]) -> usize {
-    let mut dealt = vec![[false; 3]; classes];
+    let mut assigned = vec![[false; 3]; classes];
     let mut kept = vec![[false; 3]; classes];
     for (site, fate) in sites.iter().zip(fates) {
-        dealt[site.class][parts[site.region] as usize] = true;
+        assigned[site.class][parts[site.region] as usize] = true;
         if let WindowFate::Kept(part) = fate {
             kept[site.class][*part as usize] = true;
         }
     }
-    let lost = |(dealt, kept): (&[bool; 3], &[bool; 3])| (0..3).filter(|&k| dealt[k] && !kept[k]).count();
-    dealt.iter().zip(&kept).map(lost).sum()
+    let lost =
+        |(assigned, kept): (&[bool; 3], &[bool; 3])| (0..3).filter(|&k| assigned[k] && !kept[k]).count();
+    assigned.iter().zip(&kept).map(lost).sum()
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub struct BandSummary {
     pub offset: f64,
     /// The value that means no data.
     pub no_data: Option<f64>,
-    /// Whether a mask or opacity says which pixels have no data.
+    /// Whether a mask or opacity marks pixels without data.
     pub masked: bool,
     /// The share of pixels without data.
     pub without_data: f64,

@@ -50,8 +50,8 @@ impl TiffMask {
         Ok(None)
     }
 
-    /// The mask in a file beside an image.
-    pub fn beside(path: &Path, grid: &Grid) -> Result<Option<Self>> {
+    /// The mask in a file next to an image.
+    pub fn next_to(path: &Path, grid: &Grid) -> Result<Option<Self>> {
         let mut name = path.as_os_str().to_owned();
         name.push(".msk");
         let path = PathBuf::from(name);

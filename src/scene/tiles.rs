@@ -143,8 +143,8 @@ impl Tiling {
     /// for clouds.
     ///
     /// # Errors
-    /// As [`over`](Self::over), labels or scene classes on another grid than the bands, a value that is no scene class,
-    /// files that cannot be read, or no tile that is left (says how many were left out for which reason).
+    /// As [`over`](Self::over), labels or scene classes on another grid than the bands, a value that is not a scene class,
+    /// files that cannot be read, or no tile that is left (gives the number left out for each reason).
     pub fn cut(
         &self,
         scene: &Scene,

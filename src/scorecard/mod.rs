@@ -211,6 +211,7 @@ pub struct ScorecardSettings {
     /// Bins of equal width of the label distribution paper's SCE.
     pub sce_bins: usize,
     /// Resampling rounds for `if_calibrated`; 0 for none.
+    #[serde(rename = "bootstrap", alias = "rounds")]
     pub rounds: usize,
     /// Confidence level of the intervals.
     pub level: f64,

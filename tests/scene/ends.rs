@@ -299,7 +299,7 @@ fn real_stacks_are_mapped_in_one_command() {
     let labels = text(&data.join("berlin/Berlin_labels.shp"));
     let report = map(&wide, "berlin", &ten.join(","), &["--labels", &labels]);
     assert_eq!(report["classified"], 32 * 32);
-    assert!(report["truth"]["overall_accuracy"].as_f64().unwrap() > 0.6, "{}", report["truth"]);
+    assert!(report["scores"]["overall_accuracy"].as_f64().unwrap() > 0.6, "{}", report["scores"]);
     // Of 42 × 24 pixels, with the scene classes at 20 m.
     let classes = text(&data.join("stacks/S2A2A_20190723_022_Barbellino_SCL_10.tif"));
     let eleven = "B1,B2,B3,B4,B5,B6,B7,B8,B8A,B11,B12";

@@ -67,7 +67,7 @@ fn web_mercators_metres_are_not_those_of_the_ground() {
     let map =
         map_with(&*model, scene.clone(), &Mapping::default(), &MapOutput::default(), &mut Silent).unwrap();
     let report = map.report;
-    assert_eq!((report.seen_size, report.size), ([40, 40], [33, 33]));
+    assert_eq!((report.input_size, report.size), ([40, 40], [33, 33]));
     let area: f64 = report.classes.iter().filter_map(|class| class.square_kilometres).sum();
     assert!((area - 3.3 * 3.3).abs() < 0.2, "{area}");
 

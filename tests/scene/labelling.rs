@@ -161,9 +161,9 @@ fn the_labels_own_coordinates_can_be_corrected() {
     }
     let path = folder.path().join("polygons_4326.shp");
     let message = Labelling::default().open(&path, &scene(), &mut Silent).unwrap_err().to_string();
-    assert!(
-        message.ends_with("no .prj file says what the coordinates are; say which it is: --label-crs EPSG:n")
-    );
+    assert!(message.ends_with(
+        "no .prj file gives the coordinate system; name its coordinate system: --label-crs EPSG:n"
+    ));
     let crs = Some("EPSG:4326".parse().unwrap());
     let told = Labelling { reproject: true, crs, ..Labelling::default() };
     let labels = told.open(&path, &scene(), &mut Silent).unwrap();
@@ -209,7 +209,7 @@ fn a_buffer_keeps_windows_of_different_parts_apart() {
 }
 
 #[test]
-fn files_of_one_system_are_told_apart_by_code_alone() {
+fn files_of_one_system_are_distinguished_by_code_alone() {
     let grid =
         |name: &str| GeoTiff::open(vectors().join(format!("rasters/{name}.tif"))).unwrap().grid().clone();
     assert_eq!(grid("u8_strips").crs, grid("big_tiff").crs);
@@ -404,7 +404,7 @@ fn the_band_of_classes_is_found_by_its_description_or_number() {
             .contains("3 bands, where one of labels is expected (1 lcz, 2 lczFilter, 3 classProbability); "),
         "{refused}"
     );
-    assert!(refused.ends_with("say which, by description or number: --layer 1"), "{refused}");
+    assert!(refused.ends_with("name it by description or number: --layer 1"), "{refused}");
     for wrong in ["raw", "0", "4", "-1"] {
         let refused = of(&path, Some(wrong)).unwrap_err();
         assert!(refused.contains(&format!("no band '{wrong}' (found: 1 lcz, 2 lczFilter")), "{refused}");

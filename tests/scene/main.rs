@@ -46,7 +46,7 @@ fn known() -> Value {
     serde_json::from_str(&fs::read_to_string(vectors().join("rasters.json")).unwrap()).unwrap()
 }
 
-/// The folder of real data; `None` where there is none and none is asked for.
+/// The folder of real data; `None` where there is none and none is requested.
 fn real_data() -> Option<PathBuf> {
     let (folder, asked) = match std::env::var_os("LCZ_REAL_DATA") {
         Some(folder) => (PathBuf::from(folder), true),

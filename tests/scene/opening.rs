@@ -131,7 +131,7 @@ fn files_of_one_band_side_by_side_are_its_parts_and_others_are_refused() {
     let said = told(&[
         "patches", "--bands", &left, "--bands", &right, "--labels", labels, "--size", "4", "--out", &out,
     ]);
-    assert!(said.contains("it lies beside it: give the parts of one scene in one --bands"), "{said}");
+    assert!(said.contains("it lies next to it: give the parts of one scene in one --bands"), "{said}");
     fs::remove_file(labels).unwrap();
     // Two dates, say, in one --bands.
     part(&at("other_B2.tif"), &[""], [0, 0], half, 10.0);

@@ -202,7 +202,7 @@ fn any_window_holds_the_pixels_of_the_whole_in_any_order() {
 }
 
 #[test]
-fn folder_zip_and_every_way_to_name_a_product_are_alike() {
+fn folder_zip_and_every_way_to_name_a_product_are_equal() {
     let folder = TempDir::new().unwrap();
     let wanted = pixels(&Product::open(vector()).unwrap());
     let mut paths =

@@ -39,7 +39,7 @@ fn what_is_made_of_synthetic_bands_or_labels_is_synthetic_and_the_rest_unknown_o
         (vec![at("plain_B2.tif")], city.join("LCZ.tif"), None, made),
         (vec![at("plain_B2.tif")], city.join("districts.shp"), None, made),
         (vec![city.join("B2.tif")], at("plain_labels.tif"), Some("real: Berlin"), made),
-        // The first file says nothing, the second that it is synthetic.
+        // The first file states nothing, the second that it is synthetic.
         (vec![at("plain_B2.tif"), city.join("B3.tif")], at("plain_labels.tif"), None, made),
         (vec![at("plain_B2.tif")], at("plain_labels.tif"), None, "unknown source; plain_labels.tif, 1 bands"),
         (vec![at("real_B2.tif")], at("plain_labels.tif"), None, "unknown source; "),

@@ -21,7 +21,7 @@ const LARGEST_IMAGE: u64 = 1 << 30;
 const MOST_FILES: usize = 100_000;
 const DEEPEST: usize = 6;
 
-/// Where a product is: a folder, or a folder within an archive; and the tile that is asked for.
+/// Where a product is: a folder, or a folder within an archive; and the requested tile.
 #[derive(Debug)]
 pub(super) struct Place {
     /// The folder or the archive.

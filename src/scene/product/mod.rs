@@ -93,7 +93,7 @@ pub struct ProductBand {
     grid: Grid,
 }
 
-/// What scene classes say of a whole product.
+/// Shares of the scene classes in a whole product.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProductShares {
     /// Share of the tile without data.
