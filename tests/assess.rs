@@ -99,7 +99,7 @@ fn a_map_of_any_program_is_compared_pixel_by_pixel_under_the_polygons() {
     let three = map(folder.path(), &["raw", "smooth", "probability"]);
     let [three, reference] = [three, reference].map(|path| path.to_str().unwrap().to_owned());
     let (_, error) = lcz(&["assess", &three, "--labels", &reference]);
-    assert!(error.contains("1 raw, 2 smooth, 3 probability") && error.lines().count() == 1, "{error}");
+    assert!(error.contains("1 raw, 2 smooth, 3 probability") && error.contains("--band 1"), "{error}");
     let figures = folder.path().join("figures");
     let with = [
         "assess",
@@ -112,9 +112,7 @@ fn a_map_of_any_program_is_compared_pixel_by_pixel_under_the_polygons() {
         figures.to_str().unwrap(),
     ];
     let (told, error) = lcz(&with);
-    for words in
-        ["29 pixels with a reference class, 1 of them none on the map", "overall accuracy", "low plants"]
-    {
+    for words in ["29 pixels with a reference class, 1 of them none on the map", "OA", "low plants"] {
         assert!(told.contains(words), "{words}: {told} {error}");
     }
     assert!(figures.join("confusion-matrix.svg").exists());
@@ -134,8 +132,9 @@ fn maps_and_references_that_do_not_fit_are_refused_in_a_line() {
     let map = map.to_str().unwrap();
     let far = polygons(folder.path(), &[("6", [500, 500, 510, 510])]);
     let refused = |arguments: &[&str], words: &str| {
-        let (_, error) = lcz(arguments);
-        assert!(error.contains(words) && error.lines().count() == 1, "{error}");
+        let (_, told) = lcz(arguments);
+        let errors: Vec<&str> = told.lines().filter(|line| !line.starts_with(" WARN")).collect();
+        assert!(errors.len() == 1 && errors[0].contains(words), "{told}");
     };
     refused(&["assess", map, "--labels", far.to_str().unwrap()], "no polygon covers the centre of a pixel");
     let without = polygons(folder.path(), &[("6", [19, 1, 20, 4])]);

@@ -429,7 +429,8 @@ fn a_map_against_itself_is_all_right() {
     done(&["map", &run, "--bands", &bands, "--scale", "1e-4", "--out", &first]);
     let out = text(&place.join("second.tif"));
     let report = done(&[
-        "map", &run, "--bands", &bands, "--scale", "1e-4", "--labels", &first, "--json", "--out", &out,
+        "map", &run, "--bands", &bands, "--scale", "1e-4", "--labels", &first, "--layer", "lcz", "--json",
+        "--out", &out,
     ]);
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["scores"]["overall_accuracy"], 1.0);

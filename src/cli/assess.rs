@@ -29,16 +29,12 @@ pub struct Assess {
     /// GeoTIFF of classes
     map: PathBuf,
 
-    /// Band of the map, by description or number [default: its only one]
+    /// Band of the map, by description or number [default: its only one, or lcz]
     #[arg(long, value_name = "NAME")]
     band: Option<String>,
 
     #[command(flatten)]
     labels: LabelOptions,
-
-    /// Field of the polygons that belong together in the intervals [default: each by itself]
-    #[arg(long, value_name = "FIELD")]
-    group_field: Option<String>,
 
     #[command(flatten)]
     measures: Measures,
@@ -70,10 +66,8 @@ struct Report<'a> {
 
 impl Assess {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
-        let mut labelling = self.labels.labelling()?;
-        labelling.group_field = self.group_field;
         let how = Assessing {
-            labelling,
+            labelling: self.labels.labelling()?,
             band: self.band,
             settings: self.measures.get(),
             data: self.provenance.provenance,

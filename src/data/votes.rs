@@ -210,12 +210,12 @@ fn of_npy(bytes: &[u8], path: &Path) -> Result<Votes> {
     let classes = Classes::from_columns(k).map_err(|e| e.within(path))?;
     let classes = Classes::named((1..=classes.len()).map(|k| format!("class {k}")))?;
     let size = kind.get(2..).and_then(|size| size.parse::<usize>().ok()).unwrap_or(0);
+    let unsupported = || refuse(&format!("its numbers have the unsupported type '{kind}'"));
     // Before they are converted: unpacked bytes may be far more than the numbers that are wanted.
-    if size > 0 && body.len() / size != count {
+    if numbers(kind, &[]).is_some() && size > 0 && body.len() / size != count {
         return Err(cut());
     }
-    let mut numbers = numbers(kind, body)
-        .ok_or_else(|| refuse(&format!("its numbers have the unsupported type '{kind}'")))?;
+    let mut numbers = numbers(kind, body).ok_or_else(unsupported)?;
     if count != numbers.len() {
         return Err(cut());
     }

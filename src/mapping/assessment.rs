@@ -18,7 +18,8 @@ use crate::{Error, Labels, Progress, Result};
 pub struct Assessing {
     /// How the reference is read; its classes are those of the map.
     pub labelling: Labelling,
-    /// The map's band of classes, by description or number; it need not be named where one only can be meant.
+    /// The map's band of classes, by description or number. If it is not named, the one that is called `lcz`, else the only one
+    /// that can be meant.
     pub band: Option<String>,
     /// The measures' settings.
     pub settings: ScorecardSettings,
@@ -107,7 +108,10 @@ pub fn assess(
     let grid = raster.grid().clone();
     let stated = raster.description().unwrap_or(UNKNOWN).to_owned();
     let classes = how.labelling.classes.clone();
-    let of_map = Labelling { classes: classes.clone(), layer: how.band.clone(), ..Labelling::default() };
+    // Of raw and smoothed classes, as `lcz map` and the LCZ Generator write them, the raw ones.
+    let raw = raster.tags().iter().find_map(|tags| tags.name.clone().filter(|name| name == "lcz"));
+    let of_map =
+        Labelling { classes: classes.clone(), layer: how.band.clone().or(raw), ..Labelling::default() };
     let (numbers, _) = of_map.numbers_on(map, &grid, map)?;
     let by_polygon = how.labelling.group_field.is_none();
     let labelling = Labelling { by_polygon, ..how.labelling.clone() };

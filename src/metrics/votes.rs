@@ -159,7 +159,7 @@ mod tests {
         );
         assert_eq!(reason(array![[1.0, 0.0], [0.0, 1.0]]), "no sample has two votes");
         let one_class = reason(array![[4.0, 0.0], [4.0, 0.0]]);
-        assert_eq!(one_class, "all votes go to one class, so that chance alone agrees as well");
+        assert_eq!(one_class, "all votes go to one class, so that agreement by chance is the same");
         let some = summary(array![[4.0, 0.0], [0.0, 4.0]]);
         assert_eq!((some.fleiss_kappa, some.no_fleiss_kappa), (Some(1.0), None));
         // Numbers that differ are what alpha is for.

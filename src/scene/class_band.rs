@@ -59,6 +59,10 @@ impl GeoTiff {
             return Ok(self.only(band));
         }
         let problem = format!("{} bands, where one of {of} is expected ({})", names.len(), listed());
-        Err(Error::file(self.path(), problem, "name it by description or number: --layer 1"))
+        Err(Error::file(
+            self.path(),
+            problem,
+            "name it by description or number: --layer 1 (a map to assess: --band 1)",
+        ))
     }
 }

@@ -404,7 +404,10 @@ fn the_band_of_classes_is_found_by_its_description_or_number() {
             .contains("3 bands, where one of labels is expected (1 lcz, 2 lczFilter, 3 classProbability); "),
         "{refused}"
     );
-    assert!(refused.ends_with("name it by description or number: --layer 1"), "{refused}");
+    assert!(
+        refused.ends_with("name it by description or number: --layer 1 (a map to assess: --band 1)"),
+        "{refused}"
+    );
     for wrong in ["raw", "0", "4", "-1"] {
         let refused = of(&path, Some(wrong)).unwrap_err();
         assert!(refused.contains(&format!("no band '{wrong}' (found: 1 lcz, 2 lczFilter")), "{refused}");

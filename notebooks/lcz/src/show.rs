@@ -61,7 +61,8 @@ fn summary_table(summary: &Summary) -> Table {
     table.row(["patches".to_owned(), grouped(summary.patches as u64)]);
     let imagery = &summary.imagery;
     let size = imagery.patch_size;
-    let distance = imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {}", metres(d)));
+    let distance =
+        imagery.ground_sampling_distance.map_or_else(String::new, |d| format!(" of {}", metres(d)));
     table.row(["patch".to_owned(), format!("{size} × {size} pixels{distance}")]);
     table.row([format!("{} bands", imagery.bands.len()), imagery.bands.names().join(", ")]);
     table.row(["unit".to_owned(), imagery.unit.clone()]);

@@ -22,7 +22,11 @@ pub fn check_smoothing(answer: impl Fn(&[f64], f64) -> Vec<f64>) -> Verdict {
         "(1 - epsilon) * y + epsilon / K, with K = y.len() as f64"
     };
     let right = all(&|y, e, k| (1.0 - e) * y + e / k);
-    Verdict::of(right, "smoothing changes every label equally; votes differ from one-hot labels only for unclear patches", hint)
+    Verdict::of(
+        right,
+        "smoothing changes every label equally; votes differ from one-hot labels only for unclear patches",
+        hint,
+    )
 }
 
 /// The cross-entropy of a prediction against a label distribution, `−Σ_k y_k ln p_k`, with 0 · ln 0 = 0.
@@ -51,9 +55,9 @@ pub fn check_cross_entropy(answer: impl Fn(&[f64], &[f64]) -> f64) -> Verdict {
 pub fn check_gradient(answer: impl Fn(&[f64], &[f64]) -> Vec<f64>) -> Verdict {
     let pairs: [(&[f64], &[f64]); 2] = [(&[0.8, 0.2], &[0.6, 0.4]), (&[0.1, 0.2, 0.7], &[0.0, 0.0, 1.0])];
     let all = |f: &dyn Fn(f64, f64) -> f64| {
-        pairs
-            .iter()
-            .all(|(p, y)| close_to(&answer(p, y), &p.iter().zip(*y).map(|(p, y)| f(*p, *y)).collect::<Vec<_>>()))
+        pairs.iter().all(|(p, y)| {
+            close_to(&answer(p, y), &p.iter().zip(*y).map(|(p, y)| f(*p, *y)).collect::<Vec<_>>())
+        })
     };
     let hint = if all(&|p, y| y - p) {
         "the sign is wrong: the gradient points to where the loss grows, so p - y"
@@ -62,11 +66,7 @@ pub fn check_gradient(answer: impl Fn(&[f64], &[f64]) -> Vec<f64>) -> Verdict {
     } else {
         "a difference of the two, class by class"
     };
-    Verdict::of(
-        all(&|p, y| p - y),
-        "the gradient is 0 at p = y: at the votes, not at full confidence",
-        hint,
-    )
+    Verdict::of(all(&|p, y| p - y), "the gradient is 0 at p = y: at the votes, not at full confidence", hint)
 }
 
 #[cfg(test)]

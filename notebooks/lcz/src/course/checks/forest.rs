@@ -39,7 +39,11 @@ pub fn check_hardest(answer: &str, confusion: &ConfusionMatrix) -> Verdict {
         "compare the recall of the classes: min_by(|a, b| a.recall.total_cmp(&b.recall))"
     };
     let right = chosen.support > 0 && chosen.recall <= lowest(|class| class.recall);
-    Verdict::of(right, "overall accuracy hides it, because the class is rare; average accuracy does not", hint)
+    Verdict::of(
+        right,
+        "overall accuracy hides it, because the class is rare; average accuracy does not",
+        hint,
+    )
 }
 
 /// Cohen's kappa of the observed agreement and that expected by chance, `(p_o − p_e) / (1 − p_e)`.

@@ -25,7 +25,11 @@ pub fn check_weiszfeld_step(answer: impl Fn(&[f64], f64) -> f64) -> Verdict {
         "the sum of x / |x - c|, divided by the sum of 1 / |x - c|"
     };
     let right = all(&|points, c| step(points, &inverse(c), &|w| w));
-    Verdict::of(right, "repeated, it converges to the point where the unit vectors to all points sum to 0", hint)
+    Verdict::of(
+        right,
+        "repeated, it converges to the point where the unit vectors to all points sum to 0",
+        hint,
+    )
 }
 
 /// How many samples of each class a stratified subset of q per cent has, before rounding.

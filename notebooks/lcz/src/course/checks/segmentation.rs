@@ -61,11 +61,7 @@ pub fn check_energy(answer: impl Fn(&[f64], &[f64]) -> f64) -> Verdict {
     } else {
         "minus the sum over the pixels of weight times ln of the true class's probability"
     };
-    Verdict::of(
-        all(&|w, p| -sum(w, p)),
-        "the energy is 0 where every true class has probability 1",
-        hint,
-    )
+    Verdict::of(all(&|w, p| -sum(w, p)), "the energy is 0 where every true class has probability 1", hint)
 }
 
 /// Intersection over union of a class, from counts of pixels (rows: reference, columns: prediction).

@@ -22,11 +22,7 @@ pub fn check_worst_gap(answer: impl Fn(&[(f64, f64, f64)]) -> f64) -> Verdict {
         "|accuracy - confidence| of each bin with samples; the largest of them"
     };
     let right = close(0.3) && close_modest(0.3) && (answer(filled) - 0.3).abs() < 1e-9;
-    Verdict::of(
-        right,
-        "the largest gap of a bin with few samples is mostly chance: look at the counts",
-        hint,
-    )
+    Verdict::of(right, "the largest gap of a bin with few samples is mostly chance: look at the counts", hint)
 }
 
 /// The softmax of logits at a temperature, `e^{z_k / T} / Σ_j e^{z_j / T}`.
@@ -49,7 +45,11 @@ pub fn check_temperature(answer: impl Fn(&[f64], f64) -> Vec<f64>) -> Verdict {
         "divide each logit by T, then the softmax as before"
     };
     let right = all(&|z, t| softmax(z, 1.0 / t));
-    Verdict::of(right, "the order of the classes does not change, so accuracy does not change; only the confidence does", hint)
+    Verdict::of(
+        right,
+        "the order of the classes does not change, so accuracy does not change; only the confidence does",
+        hint,
+    )
 }
 
 /// Which of n sorted calibration scores is the conformal threshold, counted from 1: `⌈(n + 1)(1 − α)⌉`.

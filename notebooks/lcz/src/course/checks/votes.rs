@@ -7,8 +7,9 @@ use crate::{Votes, Zone};
 pub fn check_distribution(answer: impl Fn(&[f64]) -> Vec<f64>) -> Verdict {
     let rows: [&[f64]; 3] = [&[7.0, 2.0, 1.0], &[0.0, 11.0], &[3.0, 3.0, 3.0, 2.0]];
     let by = |row: &[f64], divisor: f64| row.iter().map(|votes| votes / divisor).collect::<Vec<_>>();
-    let all =
-        |divisor: &dyn Fn(&[f64]) -> f64| rows.iter().all(|row| close_to(&answer(row), &by(row, divisor(row))));
+    let all = |divisor: &dyn Fn(&[f64]) -> f64| {
+        rows.iter().all(|row| close_to(&answer(row), &by(row, divisor(row))))
+    };
     let hint = if all(&|_| 10.0) {
         "not every patch has ten votes: divide by their sum"
     } else if all(&|row| row.len() as f64) {
