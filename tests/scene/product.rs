@@ -413,12 +413,12 @@ fn no_memory_is_taken_for_pixels_that_are_only_declared() {
     };
     let message = read(900_000);
     assert!(message.contains("120 x 120 pixels, where the product's XML says 900000 x 900000"), "{message}");
-    // The image's own header says so too, but only four of its tiles are there.
+    // The image's own header says so too, but most of its tiles are not there.
     let mut bytes = fs::read(&image).unwrap();
     let start = bytes.windows(4).position(|four| four == [0xFF, 0x4F, 0xFF, 0x51]).unwrap();
     bytes[start + 8..start + 16]
         .copy_from_slice(&[16_000_u32.to_be_bytes(), 16_000_u32.to_be_bytes()].concat());
     fs::write(&image, bytes).unwrap();
     let message = read(16_000);
-    assert!(message.contains("B02_10m.jp2: tile 4 is missing"), "{message}");
+    assert!(message.contains("B02_10m.jp2: tile ") && message.contains(" is missing"), "{message}");
 }
