@@ -112,7 +112,9 @@ fn a_map_of_any_program_is_compared_pixel_by_pixel_under_the_polygons() {
         figures.to_str().unwrap(),
     ];
     let (told, error) = lcz(&with);
-    for words in ["29 pixels with a reference class, 1 of them none on the map", "OA", "low plants"] {
+    for words in
+        ["29 pixels with a reference class, 1 of them without a class on the map", "OA", "low plants"]
+    {
         assert!(told.contains(words), "{words}: {told} {error}");
     }
     assert!(figures.join("confusion-matrix.svg").exists());
@@ -122,7 +124,7 @@ fn a_map_of_any_program_is_compared_pixel_by_pixel_under_the_polygons() {
     assert!(json["classes"][0]["adjusted_square_kilometres"].is_f64(), "{json}");
     // A raster as reference: the map itself.
     let (told, error) = lcz(&["assess", &three, "--labels", &three, "--band", "2", "--layer", "smooth"]);
-    assert!(told.contains("380 pixels with a reference class, 0 of them none"), "{told} {error}");
+    assert!(told.contains("380 pixels with a reference class, 0 of them without a class"), "{told} {error}");
 }
 
 #[test]

@@ -454,7 +454,7 @@ fn a_map_against_itself_is_all_right() {
     // It has a class where the map has no data, too: such a pixel does not count in the accuracy.
     let (before, after) = told.split_once(" pixels have a reference class, ").unwrap();
     let pixels: usize = before.lines().last().unwrap().parse().unwrap();
-    let without: usize = after.split_once(" of them none on the map").unwrap().0.parse().unwrap();
+    let without: usize = after.split_once(" of them without a class on the map").unwrap().0.parse().unwrap();
     assert!(without > 0, "{told}");
     let figure = fs::read_to_string(place.join("third.svg")).unwrap();
     assert!(figure.contains(&format!("on {} pixels that have", pixels - without)), "{figure}");

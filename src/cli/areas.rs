@@ -50,6 +50,10 @@ struct Report<'a> {
 
 impl Areas {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.labels.file().is_none(),
+            "--labels: give the file without the option: lcz areas FILE"
+        );
         let areas = TrainingAreas::open(&self.file, &self.labels.labelling()?)?;
         if let Some(file) = &self.doubtful {
             areas.write_doubtful(file)?;

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lcz::Classes;
 use lcz::figures::{self, Caption, Cells};
 use lcz::mapping::{AssessedClass, Assessing, Assessment, assess};
 use serde::Serialize;
 
-use super::options::{Context, LabelOptions, Measures, Provenance};
+use super::options::{ClassNames, Context, LabelOptions, Measures, Provenance};
 use super::output::{self, Table, number};
 use super::scorecard;
 
@@ -37,9 +38,13 @@ pub struct Assess {
     labels: LabelOptions,
 
     #[command(flatten)]
+    classes: ClassNames,
+
+    #[command(flatten)]
     measures: Measures,
 
-    /// The reference is a probability sample, at random or stratified by the map's classes: print error-adjusted areas
+    /// The reference is a probability sample of pixels, at random or stratified by the map's classes: print error-adjusted
+    /// areas
     #[arg(long)]
     probability_sample: bool,
 
@@ -66,14 +71,21 @@ struct Report<'a> {
 
 impl Assess {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
+        let mut labelling = self.labels.labelling()?;
+        labelling.classes = match (self.classes.get()?, &labelling.codes) {
+            (Some(classes), _) => classes,
+            (None, Some(codes)) => codes.classes().clone(),
+            (None, None) => Classes::lcz(),
+        };
         let how = Assessing {
-            labelling: self.labels.labelling()?,
+            labelling,
             band: self.band,
             settings: self.measures.get(),
             data: self.provenance.provenance,
         };
         let reference = self.labels.file().unwrap_or_else(|| unreachable!("--labels is required"));
         let assessment = assess(&self.map, reference, &how, &mut cx.progress)?;
+        let classes = assessment.classes(self.probability_sample)?;
         if let Some(file) = &self.errors {
             assessment.write_errors(file)?;
         }
@@ -82,7 +94,6 @@ impl Assess {
             figures::confusion_matrix(&assessment.confusion, Cells::Counts, &caption)?
                 .save(folder, "confusion-matrix")?;
         }
-        let classes = assessment.classes(self.probability_sample)?;
         if cx.json {
             let map = self.map.display().to_string();
             return output::json(&Report { map, assessment: &assessment, classes });
@@ -90,8 +101,8 @@ impl Assess {
         print(&assessment, &classes)?;
         if !self.probability_sample {
             output::line(
-                "areas are those of the map: only a probability sample tells how its errors shift them (--probability-sample);\n\
-                 training polygons are none",
+                "areas are pixel counts of the map; where the reference is a probability sample (training polygons are not),\n\
+                 --probability-sample adjusts them for the map's errors",
             )?;
         }
         Ok(())
@@ -99,9 +110,10 @@ impl Assess {
 }
 
 fn print(assessment: &Assessment, classes: &[AssessedClass]) -> anyhow::Result<()> {
-    let Assessment { provenance, pixels, without_class, labels, .. } = assessment;
+    let Assessment { provenance, band, pixels, without_class, labels, .. } = assessment;
+    let band = band.as_ref().map_or_else(String::new, |band| format!("band {band} of the map; "));
     output::line(format!(
-        "{provenance}\n{pixels} pixels with a reference class, {without_class} of them none on the map"
+        "{provenance}\n{band}{pixels} pixels with a reference class, {without_class} of them without a class on the map"
     ))?;
     if let Some(polygons) = &labels.polygons {
         output::line(polygons.to_string())?;

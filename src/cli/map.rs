@@ -32,7 +32,7 @@ use super::output::{self, Table, number};
 ///
 /// The model's bands are taken by name, in any order, with commas or spaces between the files. A scene whose pixels are
 /// larger or smaller than those that the model was trained on is resampled first. --labels compares the map with the
-/// classes of a GeoTIFF (0, -999 and its no-data value: unknown) or of polygons, in any coordinate system.
+/// classes of a GeoTIFF (0, -1, -999, 255 and its no-data value: unknown) or of polygons, in any coordinate system.
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("bands", |bands| bands.num_args(1..)),
@@ -161,7 +161,7 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
         output::line(format!("\n{polygons}"))?;
     }
     output::line(format!(
-        "\n{} pixels have a reference class, {} of them none on the map",
+        "\n{} pixels have a reference class, {} of them without a class on the map",
         map.pixels, map.without_class
     ))?;
     let mut table = Table::new(["compared with the reference", "OA", "OA_u", "OA_bu", "kappa", "macro F1"]);

@@ -32,6 +32,8 @@ pub struct Assessing {
 pub struct Assessment {
     /// Where map and reference come from.
     pub provenance: String,
+    /// The map's band of classes, if it has several.
+    pub band: Option<String>,
     /// The reference.
     pub labels: LabelReport,
     /// Pixels of the map with a reference class.
@@ -72,7 +74,7 @@ pub struct AssessedClass {
     /// The same adjusted for the map's errors ([`adjusted_areas`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adjusted_square_kilometres: Option<f64>,
-    /// Its 95 % interval.
+    /// Its 95 % interval; none where the sample is not of single pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
 }
@@ -109,9 +111,12 @@ pub fn assess(
     let stated = raster.description().unwrap_or(UNKNOWN).to_owned();
     let classes = how.labelling.classes.clone();
     // Of raw and smoothed classes, as `lcz map` and the LCZ Generator write them, the raw ones.
-    let raw = raster.tags().iter().find_map(|tags| tags.name.clone().filter(|name| name == "lcz"));
-    let of_map =
-        Labelling { classes: classes.clone(), layer: how.band.clone().or(raw), ..Labelling::default() };
+    let raw = raster
+        .tags()
+        .iter()
+        .find_map(|tags| tags.name.clone().filter(|name| name == "lcz" || name == "class"));
+    let band = how.band.clone().or(raw);
+    let of_map = Labelling { classes: classes.clone(), layer: band.clone(), ..Labelling::default() };
     let (numbers, _) = of_map.numbers_on(map, &grid, map)?;
     let by_polygon = how.labelling.group_field.is_none();
     let labelling = Labelling { by_polygon, ..how.labelling.clone() };
@@ -149,6 +154,7 @@ pub fn assess(
     numbers.iter().filter(|&&number| number > 0).for_each(|&number| mapped[usize::from(number) - 1] += 1);
     Ok(Assessment {
         provenance: predictions.provenance,
+        band,
         labels: labels.report().clone(),
         pixels,
         without_class: pixels - compared,
@@ -181,6 +187,8 @@ impl Assessment {
             }
             (_, false) => None,
         };
+        // The interval is of sampled units: pixels of one polygon are one.
+        let of_pixels = self.card.groups.is_none_or(|groups| groups == self.card.samples);
         let defined = |score: f64| Some(score).filter(|score| score.is_finite());
         let class = |(k, scores): (usize, ClassScores)| AssessedClass {
             class: self.confusion.classes().name(k),
@@ -190,7 +198,7 @@ impl Assessment {
             support: scores.support,
             square_kilometres: kilometres.as_ref().map(|areas| areas[k]),
             adjusted_square_kilometres: adjusted.as_ref().map(|areas| areas[k].adjusted),
-            interval: adjusted.as_ref().and_then(|areas| areas[k].interval),
+            interval: adjusted.as_ref().filter(|_| of_pixels).and_then(|areas| areas[k].interval),
         };
         let occurs = |(k, scores): &(usize, ClassScores)| scores.support > 0 || self.mapped[*k] > 0;
         Ok(self.confusion.per_class().into_iter().enumerate().filter(occurs).map(class).collect())

@@ -23,7 +23,7 @@ pub(super) struct Names {
 
 impl Names {
     pub fn of(out: &Path, probabilities: bool, replace: bool) -> Result<Self> {
-        let is_tiff = out.extension().is_some_and(|ending| ending == "tif" || ending == "tiff");
+        let is_tiff = out.extension().is_some_and(|ending| ending == "tif");
         let stem = out.file_stem().and_then(|stem| stem.to_str()).filter(|stem| !stem.starts_with('.'));
         let Some(stem) = stem.filter(|_| is_tiff) else {
             return Err(Error::file(out, "not the name of a GeoTIFF", "give one such as city.tif"));
@@ -35,12 +35,17 @@ impl Names {
         let names = Self { folder: folder.to_owned(), stem: stem.to_owned(), probabilities };
         clear_unfinished(&names.raster(""));
         for path in names.shown().iter().map(|name| folder.join(name)) {
-            if replace && path.is_file() {
-                fs::remove_file(&path).map_err(Error::io(&path))?;
+            if !replace {
+                check_free(&path)?;
             }
-            check_free(&path)?;
         }
         Ok(names)
+    }
+
+    /// Removes files of these names, which new ones are about to replace.
+    pub fn remove(&self) -> Result<()> {
+        let there = self.shown().into_iter().map(|name| self.folder.join(name)).filter(|path| path.is_file());
+        there.into_iter().try_for_each(|path| fs::remove_file(&path).map_err(Error::io(&path)))
     }
 
     pub fn folder(&self) -> &Path {

@@ -21,7 +21,8 @@ impl Kernel {
     /// Cut off at `radius`, of standard deviation `sigma`; both [down, across] in pixels.
     pub fn new(radius: [f64; 2], sigma: [f64; 2]) -> Self {
         let axis = |axis: usize| {
-            let reach = radius[axis].floor() as isize;
+            // Pixel sizes within 5 % count as one: 200 m are two pixels of 100.01 m.
+            let reach = (radius[axis] + 0.05).floor() as isize;
             let weight = |k: isize| (-0.5 * (k as f64 / sigma[axis]).powi(2)).exp();
             let sum: f64 = (-reach..=reach).map(weight).sum();
             (-reach..=reach).map(|k| (k, weight(k) / sum)).collect()
@@ -141,12 +142,14 @@ mod tests {
 
     #[test]
     fn no_data_stay_and_weigh_nothing() {
-        // Four of class 5 next to a hole: without the hole's weight they win over three of class 6.
         let map = array![[5, 0, 0, 0], [5, 6, 0, 0], [5, 6, 6, 0]];
         let filtered = smoothed(&map, [1.0, 1.0]);
         for (&before, &after) in map.iter().zip(&filtered) {
             assert_eq!(before == 0, after == 0);
         }
+        // A lone pixel among holes stays.
+        let lone = array![[0, 0, 0], [0, 5, 0], [0, 0, 0]];
+        assert_eq!(smoothed(&lone, [1.0, 1.0]), lone);
         assert_eq!(smoothed(&Array2::zeros((3, 3)), [1.0, 1.0]), Array2::<u8>::zeros((3, 3)));
     }
 

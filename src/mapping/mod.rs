@@ -211,16 +211,20 @@ pub fn map_with(
     let table = ClassNumbers::of(model.classes())?;
     let kernels = kernels(mapping.sigma, model, &table, grid)?;
     let data = provenance::given(provenance_of(&dates), mapping.data.as_deref());
+    // Before the model runs: what is wrong with the labels is known at once.
+    let labelling = Labelling { classes: table.of_truth(), ..mapping.labelling.clone() };
+    let truth = output.truth.map(|truth| labelling.numbers_on(truth, grid, place)).transpose()?;
+    let (truth, labels) = truth.unzip();
 
     let files = names.as_ref().map(|names| Files::create(names, grid, table.classes(), &data)).transpose()?;
     let clouds = Clouds { filter: &mapping.clouds, masked: mapping.mask_clouds };
-    let told = dates.iter().map(|date| MapDate {
+    let map_dates = dates.iter().map(|date| MapDate {
         scene: date.file_names()[0].clone(),
         without_data: 0,
         under_clouds: date.scene_classes().map(|_| 0),
     });
-    let told = (clouds, told.collect());
-    let mut classified = Classification::of(model, &traversal, told, &table, files, progress)?;
+    let map_dates = (clouds, map_dates.collect());
+    let mut classified = Classification::of(model, &traversal, map_dates, &table, files, progress)?;
     let total = classified.map.len();
     if classified.classified == 0 {
         return Err(nothing_seen(place, &traversal, total, mapping.mask_clouds));
@@ -230,9 +234,6 @@ pub fn map_with(
         kernels.map(|kernels| filter::gaussian(&classified.map, |number| kernels[&number].clone()));
     progress.end("");
 
-    let labelling = Labelling { classes: table.of_truth(), ..mapping.labelling.clone() };
-    let truth = output.truth.map(|truth| labelling.numbers_on(truth, grid, place)).transpose()?;
-    let (truth, labels) = truth.unzip();
     let score = |map: &Array2<u8>| {
         truth.as_ref().map(|truth| MapScores::of(truth, map, &table.of_truth())).transpose()
     };
@@ -272,6 +273,9 @@ pub fn map_with(
         files.extend(figure.written(names.folder(), names.stem())?);
         // The map itself gets its name last.
         files.reverse();
+        if output.replace {
+            names.remove()?;
+        }
         publish(files)?;
     }
     Ok(SceneMap { report, figure, numbers: classified.map })
@@ -455,8 +459,9 @@ fn kernels(
             return Ok(Kernel::new(radius?, sigma?));
         }
         let sigma = in_pixels(sigma.unwrap_or(ZONE))?;
-        if sigma.iter().any(|&sigma| sigma <= 0.0) {
-            return Err(Error::input(place, "0", "give it above 0, such as 100m"));
+        let longest = map.rows.max(map.columns) as f64;
+        if sigma.iter().any(|&sigma| sigma <= 0.0 || sigma > longest) {
+            return Err(Error::input(place, "0, or wider than the map", "give one such as 100m"));
         }
         Ok(Kernel::of_width(sigma))
     };
@@ -474,8 +479,7 @@ fn figure(
     grid: &Grid,
     (output, data): (&MapOutput<'_>, &str),
 ) -> Result<Figure> {
-    let of_zones = (0..table.classes().len()).all(|k| table.classes().zone(k).is_some());
-    let what = if of_zones { "Local Climate Zones" } else { "Classes" };
+    let what = if table.are_zones() { "Local Climate Zones" } else { "Classes" };
     let title = output.title.map_or_else(|| format!("{what} by {}", model.name()), str::to_owned);
     let mut notes = Vec::new();
     if report.sample == Sample::Pixel {

@@ -37,7 +37,7 @@ pub struct MapReport {
     pub clouds_masked: bool,
     /// Windows or pixels that were classified.
     pub classified: usize,
-    /// Windows with a pixel without data, or pixels without data, which have no class.
+    /// Windows with a pixel without data, or pixels without data, which have no class; with `clouds_masked`, those under clouds too.
     pub without_data: usize,
     /// Seconds from the first pixel read to the last one classified.
     pub seconds: f64,

@@ -2,7 +2,7 @@
 //!
 //! Olofsson, Foody, Herold, Stehman, Woodcock & Wulder (2014), *Good practices for estimating area and assessing accuracy of
 //! land change*, Remote Sensing of Environment 148: 42–57, Eqs. 9–11. They hold for a probability sample, at random or stratified
-//! by the classes of the map; training polygons are none.
+//! by the classes of the map; training polygons are not such a sample.
 
 use serde::Serialize;
 

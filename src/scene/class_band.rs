@@ -6,7 +6,7 @@ use super::geotiff::GeoTiff;
 use crate::{Error, Result};
 
 /// Descriptions of bands that hold classes, letters and digits alone, in lower case.
-const USUAL: [&str; 6] = ["lcz", "lczfilter", "lczfiltered", "lczraw", "class", "classes"];
+const USUAL: [&str; 7] = ["lcz", "lczfilter", "lczfiltered", "lczraw", "class", "classes", "classfilter"];
 
 impl GeoTiff {
     /// The same file as a raster of one band, which holds classes: the one of this description or number (from 1 on);

@@ -54,7 +54,8 @@ impl Cog<'_> {
             levels.push(level(pixels.slice(s![..;step, ..;step, ..])).map_err(Error::io(path))?);
             step *= 2;
         }
-        let big = pixels.len() as u64 > CLASSIC_BYTES;
+        let packed: usize = levels.iter().flat_map(|level| &level.tiles).map(Vec::len).sum();
+        let big = packed as u64 > CLASSIC_BYTES;
         let nowhere: Vec<Vec<u64>> = levels.iter().map(|level| vec![0; level.tiles.len()]).collect();
         let mut position =
             self.directories(&levels, &nowhere, big).map_err(|e| failed(path, e))?.len() as u64;

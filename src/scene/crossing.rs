@@ -26,7 +26,8 @@ pub(super) fn crosses_itself(rings: &[Vec<Vertex>]) -> bool {
     false
 }
 
-fn cross((a, b): (Vertex, Vertex), (c, d): (Vertex, Vertex)) -> bool {
+/// Whether two edges cross: each has the ends of the other on its two sides.
+pub(super) fn cross((a, b): (Vertex, Vertex), (c, d): (Vertex, Vertex)) -> bool {
     // Most edges lie apart from left to right.
     if a.1.max(b.1) <= c.1.min(d.1) || c.1.max(d.1) <= a.1.min(b.1) {
         return false;

@@ -163,7 +163,8 @@ impl GeoKeys {
         }
         // Angles of the projection are degrees, unless the keys say otherwise.
         self.value(ANGULAR_UNITS).is_none_or(|unit| unit == 9102).then_some(())?;
-        let metres = self.metres().unwrap_or(1.0);
+        // A unit that is not known is not the metre.
+        let metres = if self.value(LINEAR_UNITS).is_some() { self.metres()? } else { 1.0 };
         let units = format!("+to_meter={metres}");
         if let Some(zone @ (1..=60 | 101..=160)) =
             self.code(PROJECTION).and_then(|code| code.checked_sub(16000))

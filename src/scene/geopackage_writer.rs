@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::layer::Ring;
-use super::nesting::{depth, holds};
+use super::nesting::{depth, within};
 use crate::files::Partial;
 use crate::{Error, Result};
 
@@ -100,10 +100,8 @@ pub(super) fn write<'a>(
 /// GeoPackage's header (little-endian, no envelope, EPSG:4326) and a multipolygon in well-known binary.
 fn geometry(rings: &[Ring]) -> Vec<u8> {
     let depths: Vec<usize> = (0..rings.len()).map(|k| depth(rings, k)).collect();
-    let is_hole_of = |hole: usize, outline: usize| {
-        depths[hole] == depths[outline] + 1
-            && rings[hole].first().is_some_and(|&at| holds(&rings[outline], at))
-    };
+    let is_hole_of =
+        |hole: usize, outline: usize| depths[hole] == depths[outline] + 1 && within(rings, hole, outline);
     let outlines: Vec<usize> = (0..rings.len()).filter(|&k| depths[k].is_multiple_of(2)).collect();
     let mut bytes = vec![b'G', b'P', 0, 1];
     bytes.extend(4326_i32.to_le_bytes());

@@ -215,6 +215,12 @@ impl GeoTiff {
         &self.path
     }
 
+    /// The same file in another coordinate system than it states.
+    pub(super) fn with_crs(mut self, crs: Crs) -> Self {
+        self.grid.crs = crs;
+        self
+    }
+
     /// Where its pixels lie.
     pub fn grid(&self) -> &Grid {
         &self.grid

@@ -65,11 +65,6 @@ impl Labelling {
         if !Polygons::are_in(path) {
             return self.raster_on(path, grid);
         }
-        if let Some(codes) = self.codes.as_ref().filter(|codes| *codes.classes() != self.classes) {
-            let problem =
-                format!("the table of codes has the classes {}, not {}", codes.classes(), self.classes);
-            return Err(Error::file(path, problem, "give the table that the model was trained with"));
-        }
         let labels = self.on(path, grid, place)?;
         let mut numbers = Array2::zeros((grid.rows, grid.columns));
         for site in labels.sites() {
@@ -92,6 +87,12 @@ impl Labelling {
     pub fn on(&self, path: impl AsRef<Path>, grid: &Grid, place: impl AsRef<Path>) -> Result<LabelRaster> {
         let path = path.as_ref();
         if Polygons::are_in(path) {
+            if let Some(codes) = self.codes.as_ref().filter(|codes| *codes.classes() != self.classes) {
+                let problem =
+                    format!("the table of codes has the classes {}, not {}", codes.classes(), self.classes);
+                let advice = "give a table whose classes are these, in this order";
+                return Err(Error::file(path, problem, advice));
+            }
             return Self { reproject: true, ..self.clone() }.rasterise(path, grid, place.as_ref());
         }
         let (numbers, report) = self.raster_on(path, grid)?;
@@ -101,7 +102,10 @@ impl Labelling {
 
     fn raster_on(&self, path: &Path, grid: &Grid) -> Result<(Array2<u8>, LabelReport)> {
         self.check_raster(path)?;
-        let raster = GeoTiff::open(path)?.class_band(self.layer.as_deref(), "classes")?;
+        let mut raster = GeoTiff::open(path)?.class_band(self.layer.as_deref(), "classes")?;
+        if let Some(crs) = &self.crs {
+            raster = raster.with_crs(crs.clone());
+        }
         let mut report = LabelReport::new(path, &raster.grid().crs, raster.grid().crs != grid.crs);
         report.provenance = raster.description().map(str::to_owned);
         Ok((classes_on(&raster, grid, &self.classes)?, report))

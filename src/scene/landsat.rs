@@ -107,7 +107,7 @@ impl Landsat {
             bands.push((band, image.of_product(tags, provenance.clone(), no_data)));
         }
         bands.sort_by(|a, b| a.0.cmp(&b.0));
-        let quality = files.names().find(|file| *file == format!("{name}_QA_PIXEL.TIF"));
+        let quality = files.names().find(|file| file.eq_ignore_ascii_case(&format!("{name}_QA_PIXEL.TIF")));
         let quality = quality.map(|file| files.geotiff(file)).transpose()?;
         Ok(Self { name, sensor, provenance, has_metadata: metadata.is_some(), bands, quality })
     }
@@ -115,7 +115,7 @@ impl Landsat {
     /// Its bands as a scene, with `QA_PIXEL` as scene classes.
     ///
     /// # Errors
-    /// None today.
+    /// Two images of one band.
     pub fn scene(&self) -> Result<Scene> {
         let names = Bands::named(self.bands.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
         let files = self.bands.iter().map(|(_, file)| Raster::from(file.clone())).collect();

@@ -17,6 +17,8 @@ use crate::{Error, Result};
 const TOLERANCE: f64 = 0.01;
 /// Rows and columns of a scene at most.
 const LONGEST: f64 = 1e6;
+/// Pixels of the whole for each pixel of its parts, at most.
+const SPARSEST: f64 = 64.0;
 /// What to do about parts that do not fit.
 const MERGE: &str = "give the parts of one export, or make one file of them: gdal_merge.py -o OUT.tif PARTS";
 
@@ -52,7 +54,9 @@ impl Mosaic {
             (start, ends.fold(0.0, f64::max) - start)
         };
         let ((top, rows), (left, columns)) = (range(0, |grid| grid.rows), range(1, |grid| grid.columns));
-        if rows.max(columns) > LONGEST {
+        let pixels: usize = parts.iter().map(|part| part.grid().rows * part.grid().columns).sum();
+        // Parts far from each other are not of one scene, and a map of what lies between takes memory.
+        if rows.max(columns) > LONGEST || rows * columns > SPARSEST * pixels as f64 {
             let problem = format!("{rows} x {columns} pixels from part to part");
             return Err(Error::file(first.path(), problem, MERGE));
         }
@@ -64,7 +68,8 @@ impl Mosaic {
         let (rows, columns) = (rows as usize, columns as usize);
         let grid = Grid { rows, columns, transform, crs: first.grid().crs.clone() };
         let description = provenance::inherited(&parts.iter().map(GeoTiff::description).collect::<Vec<_>>());
-        let description = description.or_else(|| first.description().map(str::to_owned));
+        let unproven = || first.description().filter(|text| !provenance::is_real(text)).map(str::to_owned);
+        let description = description.or_else(unproven);
         let starts = corners.iter().map(|&[row, column]| [(row - top) as usize, (column - left) as usize]);
         let parts: Vec<_> = starts.zip(&parts).map(|(start, part)| (part.clone(), start)).collect();
         for (k, part) in parts.iter().enumerate() {

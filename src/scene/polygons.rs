@@ -51,7 +51,7 @@ pub struct Labelling {
     /// What the numbers 1, 2, … mean.
     pub classes: Classes,
     /// The polygons' field of classes. If none is named, the first with a class in it that is called lcz, `lcz_class`,
-    /// `lcz_primary`, value, class, `class_id`, classes, label, code, gridcode, dn, folderpath or name, in any case; a
+    /// `lcz_primary`, value, class, `class_id`, classes, label, code, gridcode, dn, `code_2018`, `code_2012`, folderpath or name, in any case; a
     /// warning says where others fit too and differ.
     pub label_field: Option<String>,
     /// The polygons' field of groups that are not split, such as a polygon's number or a city.

@@ -75,8 +75,9 @@ impl TiffMask {
         let (columns, rows) = decoder.dimensions().map_err(refuse)?;
         let bits = decoder.find_tag_unsigned_vec(Tag::BitsPerSample).map_err(refuse)?.unwrap_or(vec![1u8]);
         let same_size = (rows as usize, columns as usize) == (grid.rows, grid.columns);
+        let format = decoder.find_tag_unsigned_vec(Tag::SampleFormat).map_err(refuse)?.unwrap_or(vec![1u16]);
         let bits = match bits.as_slice() {
-            [bits @ (1 | 8)] if same_size => *bits,
+            [bits @ (1 | 8)] if same_size && format == [1] => *bits,
             _ => {
                 let problem =
                     format!("its mask has {rows} x {columns} pixels of {bits:?} bits, which is not read");
@@ -111,6 +112,7 @@ impl TiffMask {
             let line = if self.bits == 1 { data_width.div_ceil(8) } else { data_width };
             let decoded =
                 if bytes == 0 { DecodingResult::U8(Vec::new()) } else { decoder.read_chunk(index)? };
+            // `of` has refused other numbers.
             let DecodingResult::U8(values) = decoded else { continue };
             for row in rows {
                 for column in columns.clone() {

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::crossing::crosses_itself;
+use super::crossing::{cross, crosses_itself};
 use super::crs::{Crs, Reprojection};
 use super::geopackage_writer;
 use super::ground::Ground;
 use super::layer::Ring;
-use super::nesting::{depth, edges, holds};
+use super::nesting::{depth, edges, holds, ring_area};
 use super::polygons::{Labelling, Polygon, Polygons};
 use crate::{Classes, Error, Result};
 
@@ -183,7 +183,8 @@ impl TrainingAreas {
                 code: self.classes.code(k).to_owned(),
                 name: self.classes.name(k),
                 polygons: areas().count(),
-                square_kilometres: areas().map(|area| area.square_kilometres).sum(),
+                // Not −0, which is the sum of nothing.
+                square_kilometres: areas().map(|area| area.square_kilometres).sum::<f64>() + 0.0,
                 doubtful: areas().filter(|area| !area.doubts.is_empty()).count(),
             }
         };
@@ -312,11 +313,6 @@ fn apart([l, b, r, t]: [f64; 4], [left, bottom, right, top]: [f64; 4]) -> f64 {
     (left - r).max(l - right).max(0.0).hypot((bottom - t).max(b - top).max(0.0))
 }
 
-/// Twice the area of a ring by the shoelace formula, halved.
-fn ring_area(ring: &Ring) -> f64 {
-    (edges(ring).map(|(a, b)| a.0 * b.1 - b.0 * a.1).sum::<f64>() / 2.0).abs()
-}
-
 /// The area by the even-odd rule, for rings that do not cross: one within an odd number of others is a hole.
 fn area(rings: &[Ring]) -> f64 {
     let signed = |k: usize| {
@@ -328,8 +324,9 @@ fn area(rings: &[Ring]) -> f64 {
 /// The distance between two polygons: 0 where they touch or overlap.
 fn distance(one: &[Ring], two: &[Ring]) -> f64 {
     let within = |inner: &[Ring], outer: &[Ring]| {
-        let Some(&point) = inner.iter().flatten().next() else { return false };
-        outer.iter().filter(|ring| holds(ring, point)).count() % 2 == 1
+        let covered = |&point: &(f64, f64)| outer.iter().filter(|ring| holds(ring, point)).count() % 2 == 1;
+        // Each part may be the one.
+        inner.iter().filter_map(|ring| ring.first()).any(covered)
     };
     if within(one, two) || within(two, one) {
         return 0.0;
@@ -337,7 +334,7 @@ fn distance(one: &[Ring], two: &[Ring]) -> f64 {
     let mut nearest = f64::INFINITY;
     for (a, b) in one.iter().flat_map(edges) {
         for (c, d) in two.iter().flat_map(edges) {
-            if crossing((a, b), (c, d)) {
+            if cross((a, b), (c, d)) {
                 return 0.0;
             }
             for (point, edge) in [(a, (c, d)), (b, (c, d)), (c, (a, b)), (d, (a, b))] {
@@ -346,13 +343,6 @@ fn distance(one: &[Ring], two: &[Ring]) -> f64 {
         }
     }
     nearest
-}
-
-/// Whether two edges cross.
-fn crossing((a, b): ((f64, f64), (f64, f64)), (c, d): ((f64, f64), (f64, f64))) -> bool {
-    let side =
-        |a: (f64, f64), b: (f64, f64), p: (f64, f64)| (b.0 - a.0) * (p.1 - a.1) - (b.1 - a.1) * (p.0 - a.0);
-    side(a, b, c) * side(a, b, d) < 0.0 && side(c, d, a) * side(c, d, b) < 0.0
 }
 
 /// The distance of a point to an edge.
@@ -386,6 +376,12 @@ mod tests {
         assert_eq!(area(&[square(0.0, 0.0, 10.0), square(2.0, 2.0, 6.0), island]), 100.0 - 36.0 + 4.0);
         assert_eq!(area(&[square(0.0, 0.0, 1.0), square(5.0, 0.0, 2.0)]), 5.0, "two parts");
         assert_eq!(area(&[vec![]]), 0.0);
+        assert_eq!(
+            area(&[square(0.0, 0.0, 2.0), square(2.0, 2.0, 1.0)]),
+            5.0,
+            "parts that touch at a corner"
+        );
+        assert_eq!(area(&[square(0.0, 0.0, 2.0), square(0.0, 0.0, 2.0)]), 0.0, "one part twice");
     }
 
     #[test]
@@ -397,6 +393,11 @@ mod tests {
         assert_eq!(distance(&[square(3.0, 3.0, 1.0)], &one), 0.0, "around");
         assert_eq!(distance(&one, &[square(9.0, -5.0, 20.0)]), 0.0, "overlapping");
         assert_eq!(distance(&one, &[square(10.0, 0.0, 1.0)]), 0.0, "touching");
+        assert_eq!(
+            distance(&[square(50.0, 50.0, 1.0), square(3.0, 3.0, 1.0)], &one),
+            0.0,
+            "a later part within"
+        );
         // In a hole: to its edge.
         let holed = [square(0.0, 0.0, 10.0), square(2.0, 2.0, 6.0)];
         assert_eq!(distance(&holed, &[square(4.0, 4.0, 1.0)]), 2.0);

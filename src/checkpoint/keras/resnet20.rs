@@ -26,7 +26,7 @@ pub(super) fn read(layers: Layers) -> Result<(Architecture, Weights), String> {
 
     let (mut convolutions, mut norms) = (convolutions.into_iter(), norms.into_iter());
     let mut named = Named::default();
-    // Keras makes a layer's batch norm before its convolution, which it is applied to here: conv1's stands before conv2.
+    // In Keras a convolution follows its batch norm. Here a batch norm belongs to the convolution before it.
     let mut kernel =
         |named: &mut Named, name: &str| named.kernel(name, convolutions.next().expect("counted"));
     let mut norm = |named: &mut Named, name: &str| named.norm(name, norms.next().expect("counted"));
