@@ -8,7 +8,7 @@ use lcz::figures::{self, Caption, Cells};
 use lcz::mapping::{AssessedClass, Assessing, Assessment, assess};
 use serde::Serialize;
 
-use super::options::{ClassNames, Context, LabelOptions, Measures, Provenance};
+use super::options::{ClassNames, Context, FigureFolder, LabelOptions, Measures, Provenance};
 use super::output::{self, Table, number};
 use super::scorecard;
 
@@ -52,9 +52,8 @@ pub struct Assess {
     #[arg(long, value_name = "FILE.tif")]
     errors: Option<PathBuf>,
 
-    /// Draw the confusion matrix in this folder
-    #[arg(long, value_name = "FOLDER")]
-    figures: Option<PathBuf>,
+    #[command(flatten)]
+    figures: FigureFolder,
 
     #[command(flatten)]
     provenance: Provenance,
@@ -89,7 +88,7 @@ impl Assess {
         if let Some(file) = &self.errors {
             assessment.write_errors(file)?;
         }
-        if let Some(folder) = &self.figures {
+        if let Some(folder) = &self.figures.figures {
             let caption = Caption::new("Map against reference", assessment.provenance.as_str());
             figures::confusion_matrix(&assessment.confusion, Cells::Counts, &caption)?
                 .save(folder, "confusion-matrix")?;

@@ -42,7 +42,7 @@ impl Names {
         Ok(names)
     }
 
-    /// Removes files of these names, which new ones are about to replace.
+    /// Removes files of these names, once nothing but the model itself can fail.
     pub fn remove(&self) -> Result<()> {
         let there = self.shown().into_iter().map(|name| self.folder.join(name)).filter(|path| path.is_file());
         there.into_iter().try_for_each(|path| fs::remove_file(&path).map_err(Error::io(&path)))

@@ -216,6 +216,9 @@ pub fn map_with(
     let truth = output.truth.map(|truth| labelling.numbers_on(truth, grid, place)).transpose()?;
     let (truth, labels) = truth.unzip();
 
+    if let Some(names) = names.as_ref().filter(|_| output.replace) {
+        names.remove()?;
+    }
     let files = names.as_ref().map(|names| Files::create(names, grid, table.classes(), &data)).transpose()?;
     let clouds = Clouds { filter: &mapping.clouds, masked: mapping.mask_clouds };
     let map_dates = dates.iter().map(|date| MapDate {
@@ -273,9 +276,6 @@ pub fn map_with(
         files.extend(figure.written(names.folder(), names.stem())?);
         // The map itself gets its name last.
         files.reverse();
-        if output.replace {
-            names.remove()?;
-        }
         publish(files)?;
     }
     Ok(SceneMap { report, figure, numbers: classified.map })
@@ -459,9 +459,11 @@ fn kernels(
             return Ok(Kernel::new(radius?, sigma?));
         }
         let sigma = in_pixels(sigma.unwrap_or(ZONE))?;
-        let longest = map.rows.max(map.columns) as f64;
-        if sigma.iter().any(|&sigma| sigma <= 0.0 || sigma > longest) {
-            return Err(Error::input(place, "0, or wider than the map", "give one such as 100m"));
+        if sigma.iter().any(|&sigma| sigma <= 0.0) {
+            return Err(Error::input(place, "0", "give it above 0, such as 100m"));
+        }
+        if sigma.iter().any(|&sigma| sigma > map.rows.max(map.columns) as f64) {
+            return Err(Error::input(place, "wider than the map", "give one such as 100m"));
         }
         Ok(Kernel::of_width(sigma))
     };
