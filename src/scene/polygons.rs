@@ -188,7 +188,15 @@ impl Polygons {
             labelled.push(Polygon { number, class, group, rings });
         }
         if labelled.is_empty() {
-            let problem = format!("{label_field} is 0 or empty in all {unlabelled} polygons");
+            let of_names = is_kml && labelling.label_field.is_none();
+            let problem = if of_names {
+                format!("no folder and no name of its {unlabelled} polygons is a class")
+            } else {
+                format!("{label_field} is 0 or empty in all {unlabelled} polygons")
+            };
+            if of_names {
+                return Err(Error::file(path, problem, "name folders or placemarks 1-10, A-G"));
+            }
             return Err(Error::file(path, problem, "give polygons a class, or name another field"));
         }
         if natural {

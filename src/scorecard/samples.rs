@@ -216,7 +216,7 @@ impl<'a> Samples<'a> {
             return Err(NoInterval::Undefined);
         }
         let by_class = matches!(measure, Measure::AverageAccuracy | Measure::MacroF1);
-        match (&estimate.basis, self.groups) {
+        let interval = match (&estimate.basis, self.groups) {
             (Basis::Share { right, of, .. }, None) => Ok(proportion_interval(*right, *of, level)),
             (Basis::Influence(..), None) if measure == Measure::AverageAccuracy => {
                 let right: Vec<u64> = confusion.counts().diag().to_vec();
@@ -231,7 +231,14 @@ impl<'a> Samples<'a> {
                 }
                 influenced(estimate.value, influence).interval(groups, *bounded, level)
             }
-        }
+        }?;
+        // Of few groups the rule reaches below what the measure can be.
+        let least = match measure {
+            Measure::EntropyBias => f64::NEG_INFINITY,
+            Measure::Kappa | Measure::WeightedKappa => -1.0,
+            _ => 0.0,
+        };
+        Ok(Interval { lower: interval.lower.max(least), ..interval })
     }
 
     /// A mean over classes is normal only where each class has some samples, in several groups.

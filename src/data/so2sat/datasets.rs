@@ -47,7 +47,7 @@ pub(crate) fn open_file(path: &Path) -> Result<File> {
         } else if e.contains_minor(MinorErrorCode::Truncated) {
             ("the HDF5 file is cut short", "copy it again: its size must be that of the original")
         } else if e.contains_minor(MinorErrorCode::NotHdf5) {
-            ("not an HDF5 file", "give a So2Sat-format .h5 file; see docs/file-formats.md, \"Patches\"")
+            ("not an HDF5 file", "give an .h5 file; see docs/file-formats.md")
         } else if cause(&e).contains("unable to lock file") {
             // A program that writes the file holds the lock; some network file systems refuse it always.
             ("the file is locked", "wait for the program that writes it, or set HDF5_USE_FILE_LOCKING=FALSE")
