@@ -80,7 +80,7 @@ mod tests {
             move |y: &[f64], e: f64| y.iter().map(|v| f(*v, e, y.len() as f64)).collect::<Vec<_>>()
         };
         assert!(is_correct(&check_smoothing(with(|y, e, k| (1.0 - e) * y + e / k))));
-        hint(check_smoothing(with(|y, e, k| y + e / k)), "more than 1");
+        hint(check_smoothing(with(|y, e, k| y + e / k)), "above 1");
         hint(check_smoothing(with(|y, e, k| (1.0 - e) * y + e / (k - 1.0))), "all K");
         hint(check_smoothing(with(|y, e, _| (1.0 - e) * y + e)), "not all of it");
         hint(check_smoothing(with(|y, _, _| y)), "epsilon / K");

@@ -82,7 +82,7 @@ mod tests {
         hint(check_ten_classes(binary), "binary");
         hint(check_ten_classes(|p, k| binary(p, k) / p.len() as f64), "binary");
         hint(check_ten_classes(|p, k| p[k].ln()), "minus");
-        hint(check_ten_classes(|p, k| 1.0 - p[k]), "logarithm");
+        hint(check_ten_classes(|p, k| 1.0 - p[k]), "-ln p");
         hint(check_ten_classes(|p, k| -p[k].log2()), "natural");
         hint(check_ten_classes(|_, _| 1.0), "-p[truth]");
     }

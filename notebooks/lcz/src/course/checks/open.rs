@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_usual_mistakes_get_a_hint_of_their_own() {
         assert!(is_correct(&check_leak(|a, b| a.iter().any(|city| b.contains(city)))));
-        hint(check_leak(|a, b| !a.iter().any(|city| b.contains(city))), "turned");
+        hint(check_leak(|a, b| !a.iter().any(|city| b.contains(city))), "inverted");
         hint(check_leak(|a, b| a.iter().zip(b).any(|(a, b)| a == b)), "place by place");
         hint(check_leak(|_, _| true), "any city");
         hint(check_leak(|_, _| false), "any city");

@@ -104,7 +104,7 @@ mod tests {
         };
         let all = [3, 8, 9, 10];
         assert!(is_correct(&check_clouded(|patch| share(patch, &all) > 0.15)));
-        hint(check_clouded(|patch| share(patch, &all) <= 0.15), "turned");
+        hint(check_clouded(|patch| share(patch, &all) <= 0.15), "inverted");
         hint(check_clouded(|patch| share(patch, &all) >= 0.15), "exactly 15 %");
         hint(check_clouded(|patch| share(patch, &[8, 9, 10]) > 0.15), "shadow");
         hint(check_clouded(|patch| share(patch, &[8, 9]) > 0.15), "shadow");
