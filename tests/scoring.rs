@@ -66,6 +66,19 @@ fn classes_alone_give_accuracies_and_nothing_else() {
     assert_near(of("code that computes them"), 0.933_331, 1e-6);
 }
 
+#[test]
+fn an_interval_ends_where_its_measure_does() {
+    // Of four samples the rule alone would reach below −1 for kappa, and below 0 for the weighted accuracy.
+    let (_folder, path) = file("true,pred\n1,1\n1,2\n6,6\n17,17\n");
+    let card = scored(&path, 15);
+    for (measure, least) in
+        [(Measure::Kappa, -1.0), (Measure::WeightedKappa, -1.0), (Measure::OverallAccuracy, 0.0)]
+    {
+        let interval = card.row(measure).unwrap().interval.unwrap();
+        assert!(interval.lower >= least && interval.upper <= 1.0, "{measure:?}: {interval:?}");
+    }
+}
+
 /// A folder, and a file in it.
 fn file(text: &str) -> (TempDir, PathBuf) {
     let folder = tempdir().unwrap();
