@@ -44,6 +44,7 @@ struct Report<'a> {
     label_field: &'a str,
     provenance: Option<&'a str>,
     unlabelled: usize,
+    unlabelled_names: &'a [String],
     classes: Vec<lcz::scene::ClassAreas>,
     areas: &'a [lcz::scene::TrainingArea],
 }
@@ -64,6 +65,7 @@ impl Areas {
                 label_field: areas.label_field(),
                 provenance: areas.provenance(),
                 unlabelled: areas.unlabelled(),
+                unlabelled_names: areas.unlabelled_names(),
                 classes: areas.by_class(),
                 areas: areas.areas(),
             });
@@ -78,7 +80,15 @@ impl Areas {
 
 fn print(areas: &TrainingAreas) -> anyhow::Result<()> {
     let (all, unlabelled) = (areas.areas(), areas.unlabelled());
-    let without = if unlabelled > 0 { format!(", {unlabelled} without a class") } else { String::new() };
+    let names: Vec<String> = areas.unlabelled_names().iter().map(|name| format!("'{name}'")).collect();
+    let without = match (unlabelled, names.as_slice()) {
+        (0, _) => String::new(),
+        (_, []) => format!(", {unlabelled} without a class"),
+        _ => {
+            let more = if unlabelled > names.len() { ", …" } else { "" };
+            format!(", {unlabelled} without a class ({}{more})", names.join(", "))
+        }
+    };
     output::line(format!("{} polygons with a class in {}{without}\n", all.len(), areas.label_field()))?;
     let [fewest, most] = ADVISED;
     let mut table = Table::new(["class", "polygons", "advice", "km²", "doubtful"]);

@@ -20,6 +20,10 @@ use super::scorecard;
 #[derive(Debug, Args)]
 #[command(
     mut_arg("labels", |labels| labels.required(true)),
+    // Of classes alone there is no calibration.
+    mut_arg("bins", |bins| bins.hide(true)),
+    mut_arg("bootstrap", |rounds| rounds.hide(true)),
+    mut_arg("seed", |seed| seed.hide(true)),
     after_help = "Examples:
   lcz assess map.tif --labels polygons.kml
   lcz assess lcz_generator.tif --band lczFilter --labels zones.shp \\
@@ -97,6 +101,7 @@ impl Assess {
             let map = self.map.display().to_string();
             return output::json(&Report { map, assessment: &assessment, classes });
         }
+        output::line(self.map.display().to_string())?;
         print(&assessment, &classes)?;
         if !self.probability_sample {
             output::line(

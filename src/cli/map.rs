@@ -36,6 +36,7 @@ use super::output::{self, Table, number};
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("bands", |bands| bands.num_args(1..)),
+    mut_arg("out", |out| out.value_name("OUT.tif")),
     after_help = "Examples:
   lcz map runs/first --scene S2A_MSIL2A_20220706T085611.SAFE \\
       --out city.tif
@@ -67,7 +68,7 @@ pub struct Map {
     #[arg(long, default_value = "auto", value_parser = ["auto", "none"])]
     resample: String,
 
-    /// One standard deviation for the Gaussians of lczFilter, in metres or pixels of the map [default: by zone, 25m to
+    /// Smooth lczFilter by a Gaussian of this standard deviation, in metres or pixels of the map [default: by zone, 25m to
     /// 250m; no filter for a model of pixels]
     #[arg(long, value_name = "100m|1px")]
     sigma: Option<String>,
@@ -171,7 +172,7 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
     }
     table.print()?;
     output::line("")?;
-    let mut table = Table::new(["class", "F1", "reference share", "mapped share"]);
+    let mut table = Table::new(["at these pixels", "F1", "reference share", "map share"]);
     for class in &map.classes {
         table.row([
             class.name.clone(),

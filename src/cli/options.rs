@@ -69,7 +69,7 @@ single! {
     /// Run folder
     RunFolder { run: PathBuf }
 
-    /// Output file or folder
+    /// Write the output here; an existing one is not replaced
     #[arg(long, value_name = "PATH")]
     Output { out: PathBuf }
 
@@ -105,12 +105,13 @@ single! {
     #[arg(long, alias = "truth", value_name = "FILE")]
     Labels { labels: Option<PathBuf> }
 
-    /// Stride of windows or tiles: pixels (10px), or of a map metres (100m) [default: the size of a tile; of a map 100m, or
-    /// half a tile for a model of pixels]
+    /// Move the window or tile by this distance each time: pixels (32px), of a map also metres (100m) [default: the size of
+    /// a tile; of a map 100m, or half a tile for a model of pixels]
     #[arg(long, value_name = "DISTANCE")]
     Stride { stride: Option<String> }
 
-    /// Target distribution: one-hot labels, shares of the votes, or their posterior mean
+    /// Take as target the one-hot labels, the shares of the votes, or these smoothed so that no class is ruled out
+    /// (posterior)
     #[arg(long, alias = "labels", value_name = "TARGET", value_parser = ["one-hot", "votes", "posterior"])]
     Target { target: Option<String> }
 
@@ -337,7 +338,7 @@ pub struct CloudOptions {
     #[arg(long, value_name = "SCL.tif")]
     scl: Vec<PathBuf>,
 
-    /// Leave out what lies under clouds; `patches` does so wherever there are scene classes
+    /// Leave out what lies under clouds; without it, only `patches` does so
     #[arg(long)]
     pub mask_clouds: bool,
 
@@ -390,7 +391,7 @@ pub struct LabelOptions {
     #[command(flatten)]
     labels: Labels,
 
-    /// Layer of a GeoPackage, or band of a GeoTIFF by description or number [default: its only one]
+    /// Read this layer or band of the file, by name or number [default: its only one]
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
 
@@ -481,9 +482,9 @@ impl ClassNames {
 /// Where training, validation and testing come from.
 #[derive(Debug, Args)]
 pub struct Split {
-    /// Training/validation/testing in percent of each class [default: 60/15/25; eurosat: 60/20/20]
-    #[arg(long, value_name = "A/B/C")]
-    pub split: Option<String>,
+    /// Assign these percentages of each class to training, validation and testing
+    #[arg(long, value_name = "A/B/C", default_value = "60/15/25")]
+    pub split: String,
 
     #[command(flatten)]
     pub seed: Seed,

@@ -40,6 +40,7 @@ use super::output::{self, Table};
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("labels", |labels| labels.required(true)),
+    mut_arg("out", |out| out.value_name("FOLDER")),
     mut_arg("stride", |stride| stride.requires("masks")),
     after_help = "Examples:
   lcz patches --scene S2A_MSIL2A_20220706T085611.SAFE \\
@@ -140,7 +141,7 @@ impl Patches {
             radiometry: self.scene.radiometry(),
             area: self.scene.area()?,
             clouds: self.clouds.filter(),
-            shares: self.split.split.as_deref().unwrap_or("60/15/25").parse()?,
+            shares: self.split.split.parse()?,
             seed: self.split.seed.get(),
             into,
             provenance: self.provenance.provenance.clone(),
@@ -218,7 +219,7 @@ fn print(report: &CutReport) -> anyhow::Result<()> {
     };
     let mut dates = Table::new(parts.iter().chain(why).copied());
     for (k, date) in report.dates.iter().enumerate() {
-        let mut row = vec![format!("{} {}", k + 1, date.files[0])];
+        let mut row = vec![format!("{} {}", k + 1, date.scene)];
         row.extend(Part::ALL.map(|part| date.part(part).patches.to_string()));
         let left_out = if report.masks {
             [date.without_data, date.cloudy, date.unlabelled, date.across_blocks]

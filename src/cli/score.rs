@@ -20,8 +20,9 @@ header
   true,pred                         zones by number or code; accuracies only
   true_label,pred_label,confidence  any classes; and calibration of the
                                     predicted class
-  label,p_1,...,p_K                 probabilities: everything that needs no
-                                    votes
+  label,p_1,...,p_K                 probabilities: all measures but those
+                                    against votes
+with columns in any order, and a column `group` where samples belong together.
 
 Examples:
   lcz score predictions.h5

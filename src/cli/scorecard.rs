@@ -1,6 +1,7 @@
 //! The evaluation table as `lcz evaluate` and `lcz score` print it.
 
-use lcz::scorecard::{Interval, Measure, Scorecard, ScorecardRow, ScorecardSettings};
+use lcz::metrics::NoInterval;
+use lcz::scorecard::{Interval, Measure, Scorecard, ScorecardRow};
 
 use super::output::{self, Table, number};
 
@@ -52,22 +53,20 @@ fn p_value(p: f64) -> String {
 fn notes(card: &Scorecard, two: bool) -> anyhow::Result<()> {
     let independent = match card.groups {
         Some(groups) => format!("{groups} groups are taken as independent"),
-        None => "samples are taken as independent".to_owned(),
+        None => "samples are taken as independent (no dataset or column 'group')".to_owned(),
     };
     output::line(format!("\n{} samples; in the intervals, {independent}", card.samples))?;
     if two {
         output::line("'if calibrated' and 'experts' belong to the first value")?;
     }
+    for (of, why) in dashes(card) {
+        output::line(format!("{}: {why}", of.join(", ")))?;
+    }
     for warning in &card.warnings {
         output::line(format!("warning: {warning}"))?;
     }
     if let Some(row) = card.row(Measure::ExpectedCalibrationError) {
-        let ScorecardSettings { bins, sce_bins, .. } = card.settings;
-        let sce = match card.row(Measure::SceAsInLdlPaper) {
-            Some(_) => format!(", SCE in {sce_bins}"),
-            None => String::new(),
-        };
-        output::line(format!("calibration errors in {bins} bins of equal width{sce}"))?;
+        output::line(format!("calibration errors in {} bins of equal width", card.settings.bins))?;
         output::line(
             "noise raises them, so they have no interval: compare them with 'if calibrated', the mean",
         )?;
@@ -98,6 +97,36 @@ fn notes(card: &Scorecard, two: bool) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+/// The measures without a value or an interval, with the reason; that of calibration errors follows by itself.
+fn dashes(card: &Scorecard) -> Vec<(Vec<&'static str>, String)> {
+    let mut reasons: Vec<(Vec<&str>, String)> = Vec::new();
+    for row in &card.rows {
+        let reason = match row.why {
+            None | Some(NoInterval::Biased | NoInterval::Largest) => continue,
+            Some(_) if !row.value.is_finite() => undefined(row.measure).to_owned(),
+            Some(why) => format!("no interval, {why}"),
+        };
+        match reasons.iter_mut().find(|(_, of)| *of == reason) {
+            Some((measures, _)) => measures.push(row.measure.short_name()),
+            None => reasons.push((vec![row.measure.short_name()], reason)),
+        }
+    }
+    reasons
+}
+
+/// Why a measure has no value.
+fn undefined(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Kappa | Measure::WeightedKappa => {
+            "not defined where labels and predictions are all of one class: agreement by chance is 1"
+        }
+        Measure::BuiltAccuracy => {
+            "not defined where no sample is of a built zone in both label and prediction"
+        }
+        _ => "not defined for these samples",
+    }
 }
 
 fn debiased(row: &ScorecardRow) -> anyhow::Result<()> {

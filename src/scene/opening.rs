@@ -103,7 +103,7 @@ impl Scene {
             );
         }
         warn_of_masks(&named);
-        let scene = Self::of_files(side_by_side(named)?)?;
+        let scene = Self::of_files(side_by_side(named)?)?.of_whole_folder(folder);
         classes.sort_by(|a, b| width(a).total_cmp(&width(b)));
         match classes.into_iter().next() {
             Some(classes) => Ok(scene.with_scene_classes(classes)),

@@ -8,7 +8,7 @@ use super::cutting::{CutInto, Cutting};
 use super::grid::Grid;
 use super::parts::Part;
 use super::regions::LabelRaster;
-use super::report::{CutReport, DateReport};
+use super::report::{CutReport, DateReport, LabelledClass};
 use super::tile_plan::TilePlan;
 use super::tiles::{Overview, Tile};
 use super::windows::WindowPlan;
@@ -123,6 +123,7 @@ impl Cutting {
         };
         let plan = Plan { cutting: self, dates, labels, chosen, report };
         plan.refuse_empty_parts()?;
+        plan.warn_of_absent_classes();
         Ok(plan)
     }
 }
@@ -173,6 +174,24 @@ impl Plan<'_> {
             format!("no {empty} patch is left (dropped {})", dropped.join(", ")),
             "choose smaller patches, another seed or another split",
         ))
+    }
+
+    /// Names the classes that a part lacks: a model does not learn them, or is not tested on them.
+    fn warn_of_absent_classes(&self) {
+        let absent = self.parts().filter_map(|part| {
+            let of_part = |class: &&LabelledClass| class.pixels > 0 && self.report.of_class(class, part) == 0;
+            let names: Vec<&str> =
+                self.report.classes.iter().filter(of_part).map(|class| &*class.name).collect();
+            (!names.is_empty()).then(|| format!("{part} has no {}", names.join(", no ")))
+        });
+        let absent: Vec<String> = absent.collect();
+        if !absent.is_empty() {
+            tracing::warn!(
+                "{}: {}; choose another --seed or --split, or label more regions of these classes",
+                self.labels.path().display(),
+                absent.join("; ")
+            );
+        }
     }
 
     /// Writes the folder under a temporary name, with the files that `more` writes into it, then gives it its own.
