@@ -201,7 +201,7 @@ fn a_file_that_is_not_a_resnet_50_is_refused_in_one_line() {
         );
     };
     let other = file.with_file_name("ckpt.index");
-    fs::write(&other, "no weights").unwrap();
+    std::fs::write(&other, "no weights").unwrap();
     let error = import(&other).err().unwrap().to_string();
     assert!(
         error.contains("ckpt.index: not a Keras weight file: those are HDF5; in Keras, load it"),

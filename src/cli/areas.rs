@@ -19,6 +19,7 @@ use super::output::{self, Table, number};
 #[derive(Debug, Args)]
 #[command(
     mut_arg("labels", |labels| labels.hide(true)),
+    mut_arg("layer", |layer| layer.help("Layer of a GeoPackage [default: its only one]")),
     mut_arg("all_touched", |touched| touched.hide(true)),
     after_help = "Examples:
   lcz areas training_areas.kml
@@ -110,11 +111,12 @@ fn print(areas: &TrainingAreas) -> anyhow::Result<()> {
     let doubtful: Vec<_> = all.iter().filter(|area| !area.doubts.is_empty()).collect();
     output::line(format!("\n{} of {} polygons are doubtful", doubtful.len(), all.len()))?;
     if !doubtful.is_empty() {
-        let mut table = Table::new(["polygon", "class", "km²", "shape", "m to other class", "doubt"]);
+        let mut table = Table::new(["polygon", "name", "class", "km²", "shape", "m to other class", "doubt"]);
         for area in doubtful {
             let doubts = area.doubts.iter().map(|doubt| doubt.words()).collect::<Vec<_>>().join("; ");
             table.row([
                 area.polygon.to_string(),
+                area.name.clone().unwrap_or_default(),
                 area.code.clone(),
                 number(area.square_kilometres, 3),
                 number(area.shape, 2),

@@ -6,9 +6,10 @@ use clap::Args;
 use lcz::Classes;
 use lcz::figures::{self, Caption, Cells};
 use lcz::mapping::{AssessedClass, Assessing, Assessment, assess};
+use lcz::scorecard::ScorecardSettings;
 use serde::Serialize;
 
-use super::options::{ClassNames, Context, FigureFolder, LabelOptions, Measures, Provenance};
+use super::options::{ClassNames, Context, FigureFolder, LabelOptions, Provenance};
 use super::output::{self, Table, number};
 use super::scorecard;
 
@@ -20,10 +21,6 @@ use super::scorecard;
 #[derive(Debug, Args)]
 #[command(
     mut_arg("labels", |labels| labels.required(true)),
-    // Of classes alone there is no calibration.
-    mut_arg("bins", |bins| bins.hide(true)),
-    mut_arg("bootstrap", |rounds| rounds.hide(true)),
-    mut_arg("seed", |seed| seed.hide(true)),
     after_help = "Examples:
   lcz assess map.tif --labels polygons.kml
   lcz assess lcz_generator.tif --band lczFilter --labels zones.shp \\
@@ -43,9 +40,6 @@ pub struct Assess {
 
     #[command(flatten)]
     classes: ClassNames,
-
-    #[command(flatten)]
-    measures: Measures,
 
     /// The reference is a probability sample of pixels, at random or stratified by the map's classes: print error-adjusted
     /// areas
@@ -83,7 +77,7 @@ impl Assess {
         let how = Assessing {
             labelling,
             band: self.band,
-            settings: self.measures.get(),
+            settings: ScorecardSettings::default(),
             data: self.provenance.provenance,
         };
         let reference = self.labels.file().unwrap_or_else(|| unreachable!("--labels is required"));

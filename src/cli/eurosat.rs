@@ -18,7 +18,7 @@ use super::output;
 #[derive(Debug, clap::Args)]
 #[command(
     name = "eurosat",
-    mut_arg("out", |out| out.value_name("FOLDER")),
+    mut_arg("out", |out| out.value_name("FOLDER").help("Folder of the data set, which must not exist")),
     after_help = "Examples:
   lcz eurosat EuroSAT_RGB.zip --out data/eurosat
   lcz eurosat EuroSAT_MS.zip --out data/eurosat \\

@@ -40,8 +40,8 @@ use super::output::{self, Table};
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("labels", |labels| labels.required(true)),
-    mut_arg("out", |out| out.value_name("FOLDER")),
-    mut_arg("stride", |stride| stride.requires("masks")),
+    mut_arg("out", |out| out.value_name("FOLDER").help("Folder of the patches, which must not exist")),
+    mut_arg("stride", |stride| stride.requires("masks").help("Stride of the tiles of --masks in pixels, such as 32px [default: --size]")),
     after_help = "Examples:
   lcz patches --scene S2A_MSIL2A_20220706T085611.SAFE \\
       --labels lcz.tif --reproject --size 32 --out patches
@@ -209,6 +209,13 @@ fn print(report: &CutReport) -> anyhow::Result<()> {
     }));
     classes.row(row);
     classes.print()?;
+    let all = Part::ALL.map(|part| report.patches(part));
+    let total = all.iter().sum::<usize>().max(1) as f64;
+    let shares = all.map(|count| format!("{:.0}", 100.0 * count as f64 / total)).join("/");
+    output::line(format!(
+        "\n{} % were asked for, {shares} % of the patches came: regions are not divided, and overlapping windows are dropped",
+        report.split
+    ))?;
 
     output::line("")?;
     let parts = ["date", "training", "validation", "testing"];

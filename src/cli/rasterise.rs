@@ -16,7 +16,8 @@ use super::output;
 #[command(
     alias = "rasterize",
     mut_arg("labels", |labels| labels.required(true)),
-    mut_arg("out", |out| out.value_name("OUT.tif")),
+    mut_arg("group_field", |field| field.hide(true)),
+    mut_arg("out", |out| out.value_name("OUT.tif").help("GeoTIFF of the classes, which must not exist")),
     after_help = "Examples:
   lcz rasterise --labels polygons.shp --label-field VALUE --like B2.tif \\
       --out lcz.tif

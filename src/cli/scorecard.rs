@@ -14,12 +14,12 @@ pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Res
     let calibrated = card.rows.iter().any(|row| row.if_calibrated.is_some());
     let percent = 100.0 * card.settings.level;
     let mut header = vec!["measure".to_owned(), "value".to_owned(), format!("{percent:.0} % interval")];
+    if calibrated {
+        header.push("if calibrated".to_owned());
+    }
     if let Some((name, _)) = other {
         header.push(name.to_owned());
         header.push("interval".to_owned());
-    }
-    if calibrated {
-        header.push("if calibrated".to_owned());
     }
     if experts {
         header.push("experts".to_owned());
@@ -28,14 +28,14 @@ pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Res
     let mut table = Table::new(header);
     for row in &card.rows {
         let mut cells = vec![row.measure.short_name().to_owned(), value(row.value), interval(row.interval)];
+        if calibrated {
+            let words = row.if_calibrated.map(|c| format!("{:.4}, p {}", c.mean, p_value(c.p)));
+            cells.push(words.unwrap_or_else(|| "-".to_owned()));
+        }
         if let Some((_, other)) = other {
             let row = other.row(row.measure);
             cells.push(row.map_or("-".to_owned(), |row| value(row.value)));
             cells.push(interval(row.and_then(|row| row.interval)));
-        }
-        if calibrated {
-            let words = row.if_calibrated.map(|c| format!("{:.4}, p {}", c.mean, p_value(c.p)));
-            cells.push(words.unwrap_or_else(|| "-".to_owned()));
         }
         if experts {
             cells.push(row.experts.map_or("-".to_owned(), value));

@@ -8,7 +8,7 @@ use super::cutting::{CutInto, Cutting};
 use super::grid::Grid;
 use super::parts::Part;
 use super::regions::LabelRaster;
-use super::report::{CutReport, DateReport, LabelledClass};
+use super::report::{CutReport, DateReport};
 use super::tile_plan::TilePlan;
 use super::tiles::{Overview, Tile};
 use super::windows::WindowPlan;
@@ -178,16 +178,17 @@ impl Plan<'_> {
 
     /// Names the classes that a part lacks: a model does not learn them, or is not tested on them.
     fn warn_of_absent_classes(&self) {
-        let absent = self.parts().filter_map(|part| {
-            let of_part = |class: &&LabelledClass| class.pixels > 0 && self.report.of_class(class, part) == 0;
-            let names: Vec<&str> =
-                self.report.classes.iter().filter(of_part).map(|class| &*class.name).collect();
-            (!names.is_empty()).then(|| format!("{part} has no {}", names.join(", no ")))
+        let absent = self.report.classes.iter().filter(|class| class.pixels > 0).filter_map(|class| {
+            let lacking = self.parts().filter(|&part| self.report.of_class(class, part) == 0);
+            let lacking: Vec<String> = lacking.map(|part| format!("no {part}")).collect();
+            let regions =
+                if class.regions == 1 { "1 region".to_owned() } else { format!("{} regions", class.regions) };
+            (!lacking.is_empty()).then(|| format!("{} ({regions}): {}", class.name, lacking.join(", ")))
         });
         let absent: Vec<String> = absent.collect();
         if !absent.is_empty() {
             tracing::warn!(
-                "{}: {}; choose another --seed or --split, or label more regions of these classes",
+                "{}: patches lack classes: {}; choose another --seed or --split, or label more regions of these classes",
                 self.labels.path().display(),
                 absent.join("; ")
             );

@@ -117,6 +117,8 @@ pub(super) struct Polygon {
     pub number: usize,
     /// Index of its class.
     pub class: usize,
+    /// What it is called (field `Name`).
+    pub name: Option<String>,
     /// What is not to be split, where a field says so.
     pub group: Option<i32>,
     /// Both outlines and holes.
@@ -150,6 +152,10 @@ impl Polygons {
             let refuse = |problem: String, advice: &str| {
                 Err(Error::input(format!("{}, polygon {number}", path.display()), problem, advice))
             };
+            let own_name = match name.map(|name| record.get(name)) {
+                Some(Value::Text(name)) => Some(name.clone()),
+                _ => None,
+            };
             let mut class = Ok(None);
             for &place in &label_places {
                 class = labelling.class_of(record.get(place));
@@ -165,10 +171,8 @@ impl Polygons {
                 Ok(_) => {
                     unlabelled += 1;
                     first_unlabelled.get_or_insert(number);
-                    if let Some(Value::Text(name)) = name.map(|name| record.get(name))
-                        && unlabelled_names.len() < MOST_NAMED
-                    {
-                        unlabelled_names.push(name.clone());
+                    if unlabelled_names.len() < MOST_NAMED {
+                        unlabelled_names.extend(own_name);
                     }
                     continue;
                 }
@@ -196,7 +200,7 @@ impl Polygons {
                 }
             }
             let group = labelling.by_polygon.then(|| i32::try_from(number).unwrap_or(i32::MAX));
-            labelled.push(Polygon { number, class, group, rings });
+            labelled.push(Polygon { number, class, name: own_name, group, rings });
         }
         if labelled.is_empty() {
             let of_names = is_kml && labelling.label_field.is_none();

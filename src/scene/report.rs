@@ -224,7 +224,7 @@ impl fmt::Display for PolygonReport {
         write!(
             f,
             "{labelled} polygons with a class in {label_field} ({unlabelled} without, {outside} outside, \
-             {between_centres} between the pixels' centres)"
+             {between_centres} too small to cover a pixel's centre)"
         )
     }
 }

@@ -66,6 +66,8 @@ impl Doubt {
 pub struct TrainingArea {
     /// Its place in the file, counted from 1.
     pub polygon: usize,
+    /// What it is called: a placemark's name, or the field `Name`.
+    pub name: Option<String>,
     /// Index of its class.
     #[serde(skip)]
     pub class: usize,
@@ -230,7 +232,7 @@ impl TrainingAreas {
             let doubts = area.doubts.iter().map(|doubt| doubt.words()).collect::<Vec<_>>().join("; ");
             geopackage_writer::Row {
                 rings,
-                texts: vec![area.code.clone(), doubts],
+                texts: vec![area.code.clone(), area.name.clone().unwrap_or_default(), doubts],
                 numbers: vec![
                     Some(area.polygon as f64),
                     Some(area.square_kilometres),
@@ -240,7 +242,7 @@ impl TrainingAreas {
             }
         });
         let columns = geopackage_writer::Columns {
-            texts: &["LCZ", "doubts"],
+            texts: &["LCZ", "name", "doubts"],
             numbers: &["polygon", "square_kilometres", "shape", "nearest_other_metres"],
         };
         let about = format!("doubtful training areas of {}", self.path.display());
@@ -299,6 +301,7 @@ impl<'a> Flat<'a> {
         let class = self.polygon.class;
         TrainingArea {
             polygon: self.polygon.number,
+            name: self.polygon.name.clone(),
             class,
             code: classes.code(class).to_owned(),
             square_kilometres: kilometres,

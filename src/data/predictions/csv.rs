@@ -17,12 +17,13 @@ const HALF_PRECISION: f64 = 1.0 / 2048.0;
 /// Probabilities with fewer decimals are refused: entropies of them would be wrong.
 const FEWEST_DECIMALS: usize = 3;
 /// Names of the columns, in any case.
-const TRUE: [&str; 7] = ["true", "true_label", "y_true", "label", "truth", "reference", "actual"];
+const TRUE: [&str; 9] =
+    ["true", "true_label", "y_true", "label", "truth", "reference", "actual", "obs", "observed"];
 const PREDICTED: [&str; 6] = ["pred", "pred_label", "y_pred", "predicted", "prediction", "predicted_label"];
-const CONFIDENCE: [&str; 3] = ["confidence", "conf", "max_probability"];
+const CONFIDENCE: [&str; 5] = ["confidence", "conf", "max_probability", "prob", "probability"];
 const GROUP: [&str; 4] = ["group", "groups", "city", "polygon"];
-/// What the columns of probabilities start with.
-const PROBABILITY: &str = "p_";
+/// What the columns of probabilities start with, before the class.
+const PROBABILITY: [&str; 4] = ["p_", "prob_", "proba_", "probability_"];
 
 const FORMS: &str = "write true,pred or true_label,pred_label,confidence or label,p_1,…,p_K as the first line, and group where \
                      samples belong together";
@@ -43,10 +44,14 @@ pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions
     let place = |names: &[&str]| lines.header.iter().position(|name| names.contains(&&*name.to_lowercase()));
     let [truth, predicted, confidence] = [&TRUE[..], &PREDICTED, &CONFIDENCE].map(place);
     let group = place(&GROUP);
-    let is_p = |k: &usize| lines.header[*k].starts_with(PROBABILITY);
-    let p: Vec<usize> = (0..lines.header.len()).filter(is_p).collect();
+    let is_p = |k: &usize| class_of(&lines.header[*k]).is_some();
+    let mut p: Vec<usize> = (0..lines.header.len()).filter(is_p).collect();
+    // `prob_max` is a confidence where there is no other.
+    if p.len() == 1 && predicted.is_some() {
+        p.clear();
+    }
     let used = match (truth, predicted, confidence) {
-        (Some(truth), ..) if !p.is_empty() => [vec![truth], p].concat(),
+        (Some(truth), ..) if !p.is_empty() => [vec![truth], p, predicted.into_iter().collect()].concat(),
         (Some(truth), Some(predicted), confidence) => {
             [truth, predicted].into_iter().chain(confidence).collect()
         }
@@ -59,13 +64,20 @@ pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions
     let groups = group.map(|group| lines.groups(group)).transpose()?;
     let lines = lines.only(&used);
     let read = match lines.header.len() {
-        _ if lines.header[1].starts_with(PROBABILITY) => {
-            lines.probabilities(&lines.header.iter().skip(1).collect::<Vec<_>>(), classes)
+        _ if class_of(&lines.header[1]).is_some() => {
+            let columns: Vec<&str> =
+                lines.header.iter().skip(1).filter(|name| class_of(name).is_some()).collect();
+            lines.probabilities(&columns, classes)
         }
         2 => lines.classes_alone(classes),
         _ => lines.confidences(classes),
     };
     read.map(|read| Predictions { groups, ..read })
+}
+
+/// The class that a column of probabilities is of.
+fn class_of(column: &str) -> Option<&str> {
+    PROBABILITY.iter().find_map(|start| column.strip_prefix(start)).filter(|class| !class.is_empty())
 }
 
 impl<'a> Lines<'a> {
@@ -169,13 +181,7 @@ impl<'a> Lines<'a> {
 
     /// `label,p_1,…,p_K`: the columns name the classes; `p_1` to `p_17` are the zones.
     fn probabilities(&self, columns: &[&str], classes: Option<&Classes>) -> Result<Predictions> {
-        let mut names = Vec::with_capacity(columns.len());
-        for column in columns {
-            match column.strip_prefix(PROBABILITY) {
-                Some(name) if !name.is_empty() => names.push(name),
-                _ => return Err(self.error(1, format!("column '{column}'"), FORMS)),
-            }
-        }
+        let names: Vec<&str> = columns.iter().filter_map(|column| class_of(column)).collect();
         Classes::from_columns(names.len()).map_err(|e| e.within(self.path))?;
         let counted = names.iter().zip(1..).all(|(name, k): (_, usize)| name.parse() == Ok(k));
         let classes = match classes {
@@ -196,7 +202,7 @@ impl<'a> Lines<'a> {
             Some(_) => usize::MAX,
             None => 0,
         };
-        let fields = self.rows.iter().flat_map(|(_, row)| row.iter().skip(1));
+        let fields = self.rows.iter().flat_map(|(_, row)| row.iter().skip(1).take(columns.len()));
         let decimals = fields.map(decimals).max().unwrap_or(0);
         let rounding = match decimals {
             FEWEST_DECIMALS.. => {
@@ -227,6 +233,22 @@ impl<'a> Lines<'a> {
                 self.path.display(),
                 self.rows.len()
             );
+        }
+        // A predicted class beside probabilities is that of the highest.
+        if let Some(name) = self.header.get(1 + columns.len()) {
+            let predicted = self.column(1 + columns.len(), &classes)?;
+            for (((line, row), p), &k) in self.rows.iter().zip(p.outer_iter()).zip(predicted.indices()) {
+                if p.iter().any(|&other| other > p[k]) {
+                    let stated = &row[1 + columns.len()];
+                    let problem =
+                        format!("{name} is '{stated}', but {} is not the highest probability", columns[k]);
+                    return Err(self.error(
+                        *line,
+                        problem,
+                        "check the order of the columns, or leave one of both out",
+                    ));
+                }
+            }
         }
         Ok(Self::stated(Stated::Probabilities(Probabilities::new(classes, p)?), labels))
     }
@@ -319,6 +341,26 @@ mod tests {
         assert_eq!(scored("true,pred\n1,1\n").unwrap().groups, None);
         let error = scored("group,true,pred\n1,6,6\n,6,6\n").unwrap_err().to_string();
         assert!(error.contains("a.csv, line 3: group is empty; give each sample its group"), "{error}");
+    }
+
+    #[test]
+    fn usual_headers_are_read_and_a_class_that_is_not_the_likeliest_is_refused() {
+        let p = |text: &str| matches!(scored(text).unwrap().predicted, Stated::Probabilities(_));
+        for header in ["y_true,y_pred,p_1,p_2", "obs,pred,prob_1,prob_2", "label,predicted,proba_a,proba_b"] {
+            let names = if header.ends_with('b') { ["a", "b"] } else { ["1", "2"] };
+            assert!(
+                p(&format!("{header}\n{0},{0},0.75,0.25\n{0},{1},0.5,0.5\n", names[0], names[1])),
+                "{header}"
+            );
+        }
+        assert!(p("y_true,prob_1,prob_2,group\n1,1,0,4\n"));
+        let read = scored("city,truth,prediction,prob\nUlm,a,b,0.5\n").unwrap();
+        assert!(matches!(read.predicted, Stated::Confidences(..)) && read.groups == Some(vec![1]));
+        let error = scored("y_true,p_1,p_2,y_pred\n1,1,0,1\n1,0.4,0.6,1\n").unwrap_err().to_string();
+        assert!(
+            error.contains("line 3: y_pred is '1', but p_1 is not the highest probability; check"),
+            "{error}"
+        );
     }
 
     #[test]

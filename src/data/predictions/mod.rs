@@ -42,6 +42,14 @@ pub struct Predictions {
     pub temperature: Option<StoredTemperature>,
 }
 
+impl Predictions {
+    /// The same with the provenance that a user states, where the file does not state that they are synthetic.
+    #[must_use]
+    pub fn described(self, provenance: Option<&str>) -> Self {
+        Self { provenance: crate::provenance::given(self.provenance, provenance), ..self }
+    }
+}
+
 /// The predictions in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stated {
