@@ -98,7 +98,7 @@ fn a_map_of_any_program_is_compared_pixel_by_pixel_under_the_polygons() {
     // What it is, before it is assessed.
     let (told, _) = lcz(&["info", single.to_str().unwrap()]);
     assert!(told.contains("content     class map") && !told.contains("digital number"), "{told}");
-    assert!(told.contains("6 open low-rise      190  50.0 %") && told.contains("D low plants"), "{told}");
+    assert!(told.contains("6 open low-rise     190  50.0 %") && told.contains("D low plants"), "{told}");
     let (json, _) = lcz(&["info", single.to_str().unwrap(), "--json"]);
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["classes"][0]["number"], &json["classes"][0]["share"]), (&6.into(), &0.5.into()));
