@@ -343,7 +343,10 @@ const LONGEST_CELL: usize = 1000;
 /// assert_eq!(printable("0123456789", 6), "01234…");
 /// ```
 pub fn printable(text: &str, most: usize) -> Cow<'_, str> {
-    let hidden = |letter: char| letter.is_control() || ('\u{202a}'..='\u{202e}').contains(&letter);
+    // Line separators and what turns the direction of writing are none of `is_control`.
+    let hidden = |letter: char| {
+        letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     if text.len() <= most && !text.chars().any(hidden) {
         return text.into();
     }

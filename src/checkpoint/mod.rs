@@ -13,6 +13,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::files::read_file;
 use crate::models::{Architecture, Calibrated, Classifier, Device, Model, build};
 use crate::nn::{Standardisation, Weight, Weights};
 use crate::{Classes, Error, Imagery, Result};
@@ -221,7 +222,7 @@ struct Header<'a> {
 impl Header<'_> {
     /// What `take` makes of a file.
     fn read<T>(path: &Path, take: impl FnOnce(&Header<'_>) -> Result<T>) -> Result<T> {
-        let file = std::fs::read(path).map_err(Error::io(path))?;
+        let file = read_model(path)?;
         let not_safetensors = |e| not_ours(path, format!("not safetensors ({e})"));
         let (_, metadata) = SafeTensors::read_metadata(&file).map_err(not_safetensors)?;
         let tensors = SafeTensors::deserialize(&file).map_err(not_safetensors)?;
@@ -248,6 +249,13 @@ impl Header<'_> {
         }
         self.description::<Named>().map(|named| named.architecture.name)
     }
+}
+
+/// Bytes of a model's file at most. ResNet-50 with its optimiser's state takes a third of it.
+const LARGEST: u64 = 1 << 30;
+
+fn read_model(path: &Path) -> Result<Vec<u8>> {
+    read_file(path, LARGEST)
 }
 
 fn not_ours(path: &Path, problem: String) -> Error {
