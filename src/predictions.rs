@@ -61,7 +61,7 @@ impl Temperature {
 pub struct StoredTemperature {
     /// T, above 0.
     pub temperature: f64,
-    /// How it was fitted: `exact` or `ldl-paper`.
+    /// How it was fitted: `exact` or `ldl-paper`; `rejected exact` with T = 1 where a study did not use it.
     pub procedure: String,
     /// The file that it was fitted to.
     pub data: String,

@@ -29,9 +29,6 @@ impl Names {
             return Err(Error::file(out, "not the name of a GeoTIFF", "give one such as city.tif"));
         };
         let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !folder.is_dir() {
-            return Err(Error::file(folder, "no such folder", "make it first, or choose another"));
-        }
         let names = Self { folder: folder.to_owned(), stem: stem.to_owned(), probabilities };
         clear_unfinished(&names.raster(""));
         for path in names.shown().iter().map(|name| folder.join(name)) {
@@ -87,6 +84,7 @@ impl Files {
             let writer = GeoTiffWriter::<f32>::create(names.raster(what), grid)?.bands(bands);
             Ok::<_, Error>(writer.no_data(f32::NAN).describe(&format!("{about}; {data}")))
         };
+        fs::create_dir_all(names.folder()).map_err(Error::io(names.folder()))?;
         let codes: Vec<&str> = classes.codes().iter().map(String::as_str).collect();
         let probabilities = || of_numbers("-probabilities", &codes, "class probabilities");
         Ok(Self {

@@ -222,7 +222,7 @@ pub fn map_with(
     let files = names.as_ref().map(|names| Files::create(names, grid, table.classes(), &data)).transpose()?;
     let clouds = Clouds { filter: &mapping.clouds, masked: mapping.mask_clouds };
     let map_dates = dates.iter().map(|date| MapDate {
-        scene: date.file_names()[0].clone(),
+        scene: date.name(),
         without_data: 0,
         under_clouds: date.scene_classes().map(|_| 0),
     });

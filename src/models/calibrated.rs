@@ -31,7 +31,8 @@ impl Calibrated {
     /// labels where there are no votes ([`Patches::targets`]).
     ///
     /// # Errors
-    /// A classifier of pixels; patches that do not fit it, or without votes and labels.
+    /// A classifier of pixels; patches that do not fit it, or without votes and labels; a temperature that should not be used
+    /// ([`TemperatureFit::check`]).
     ///
     /// ```no_run
     /// # fn example(patches: &lcz::data::Patches) -> lcz::Result<()> {
@@ -47,6 +48,7 @@ impl Calibrated {
         let floor = p.view().iter().any(|p| *p == 0.0).then_some(FLOOR);
         let z = floor.map_or_else(|| Ok(p.logits()), |floor| p.logits_above(floor))?;
         let fit = TemperatureFit::fit(&z, &validation.targets()?)?;
+        fit.check(validation.len(), &validation.name())?;
         let temperature = StoredTemperature {
             temperature: fit.temperature.value(),
             procedure: "exact".to_owned(),

@@ -134,7 +134,7 @@ impl Labelling {
             Some(crs) => crs.clone(),
             None => std::mem::replace(&mut polygons.crs, Ok(Crs::Unknown))?,
         };
-        if grid.crs == Crs::Unknown {
+        if !grid.crs.is_known() {
             let problem = "it does not say in which coordinate system its pixels lie";
             return Err(Error::file(place, problem, "set it: gdal_edit.py -a_srs EPSG:n FILE"));
         }
@@ -230,6 +230,7 @@ impl Rasterised {
             labelled: polygons.labelled.len(),
             unlabelled: polygons.unlabelled,
             first_unlabelled: polygons.first_unlabelled,
+            unlabelled_names: polygons.unlabelled_names.clone(),
             ..PolygonReport::default()
         };
         for (id, polygon) in (1u32..).zip(&polygons.labelled) {

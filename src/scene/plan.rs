@@ -123,6 +123,7 @@ impl Cutting {
         };
         let plan = Plan { cutting: self, dates, labels, chosen, report };
         plan.refuse_empty_parts()?;
+        plan.warn_of_absent_classes();
         Ok(plan)
     }
 }
@@ -173,6 +174,25 @@ impl Plan<'_> {
             format!("no {empty} patch is left (dropped {})", dropped.join(", ")),
             "choose smaller patches, another seed or another split",
         ))
+    }
+
+    /// Names the classes that a part lacks: a model does not learn them, or is not tested on them.
+    fn warn_of_absent_classes(&self) {
+        let absent = self.report.classes.iter().filter(|class| class.pixels > 0).filter_map(|class| {
+            let lacking = self.parts().filter(|&part| self.report.of_class(class, part) == 0);
+            let lacking: Vec<String> = lacking.map(|part| format!("no {part}")).collect();
+            let regions =
+                if class.regions == 1 { "1 region".to_owned() } else { format!("{} regions", class.regions) };
+            (!lacking.is_empty()).then(|| format!("{} ({regions}): {}", class.name, lacking.join(", ")))
+        });
+        let absent: Vec<String> = absent.collect();
+        if !absent.is_empty() {
+            tracing::warn!(
+                "{}: patches lack classes: {}; choose another --seed or --split, or label more regions of these classes",
+                self.labels.path().display(),
+                absent.join("; ")
+            );
+        }
     }
 
     /// Writes the folder under a temporary name, with the files that `more` writes into it, then gives it its own.

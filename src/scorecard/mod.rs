@@ -203,13 +203,14 @@ impl<'a> Reference<'a> {
     }
 }
 
+/// Number of bins of equal width, of calibration errors and of reliability diagrams, unless another one is chosen.
+pub const BINS: usize = 15;
+
 /// Settings of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ScorecardSettings {
     /// Bins of equal width of the calibration errors.
     pub bins: usize,
-    /// Bins of equal width of the label distribution paper's SCE.
-    pub sce_bins: usize,
     /// Resampling rounds for `if_calibrated`; 0 for none.
     #[serde(rename = "bootstrap", alias = "rounds")]
     pub rounds: usize,
@@ -225,7 +226,7 @@ pub struct ScorecardSettings {
 
 impl Default for ScorecardSettings {
     fn default() -> Self {
-        Self { bins: 15, sce_bins: 20, rounds: 1000, level: 0.95, panel: None, panels: 200, seed: 0 }
+        Self { bins: BINS, rounds: 1000, level: 0.95, panel: None, panels: 200, seed: 0 }
     }
 }
 
@@ -540,7 +541,7 @@ const MOST_EXPERTS: usize = 10_000;
 
 fn check_settings(settings: &ScorecardSettings) -> Result<()> {
     let refuse = |setting: &str, got: String, advice: &str| Err(Error::input(setting, got, advice));
-    if settings.bins == 0 || settings.sce_bins == 0 {
+    if settings.bins == 0 {
         return refuse("bins", "0".to_owned(), "choose at least one, such as 15");
     }
     if !(settings.level > 0.0 && settings.level < 1.0) {

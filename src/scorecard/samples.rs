@@ -31,7 +31,6 @@ pub(super) struct Samples<'a> {
     pub y: Option<Array2<f64>>,
     pub groups: Option<&'a [i32]>,
     pub bins: Bins,
-    pub sce_bins: Bins,
 }
 
 /// A measure, and what its interval follows from.
@@ -78,7 +77,6 @@ impl<'a> Samples<'a> {
             y: y.map(|y| y.view().to_owned()),
             groups,
             bins: Bins::EqualWidth(settings.bins),
-            sce_bins: Bins::EqualWidth(settings.sce_bins),
         }
     }
 

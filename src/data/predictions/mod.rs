@@ -42,6 +42,14 @@ pub struct Predictions {
     pub temperature: Option<StoredTemperature>,
 }
 
+impl Predictions {
+    /// The same with the provenance that a user states, where the file does not state that they are synthetic.
+    #[must_use]
+    pub fn described(self, provenance: Option<&str>) -> Self {
+        Self { provenance: crate::provenance::given(self.provenance, provenance), ..self }
+    }
+}
+
 /// The predictions in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stated {
@@ -70,7 +78,8 @@ pub enum Stated {
 /// # Ok::<(), lcz::Error>(())
 /// ```
 ///
-/// Columns may come in any order, with a column of row names without a name; `y_true,y_pred`, `true_label,pred_label` and the like are
+/// A column `group` (or `city`, `polygon`) says which samples belong together. Columns may come in any order; others are
+/// ignored with a warning that names them, a column of row names without a name as well. `y_true,y_pred`, `true_label,pred_label` and the like are
 /// read as well. Fields are apart by commas, semicolons (numbers then with decimal commas) or tabs, quoted as in RFC 4180. Rows of probabilities that miss 1 by rounding, by at most K · ½ · 10⁻ᵈ for d decimals, are rescaled, with a warning.
 ///
 /// # Errors
