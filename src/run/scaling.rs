@@ -46,6 +46,8 @@ impl Procedure {
 ///
 /// A temperature at a bound of its search is kept with `force` only.
 ///
+/// See the [module's example](crate::run).
+///
 /// # Errors
 /// A run that another process is training; data that is unusable, unlabelled, or of another kind than
 /// the training data; a file that cannot be written.

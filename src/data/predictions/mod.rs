@@ -213,6 +213,24 @@ pub(crate) fn labels_fit(classes: &Classes, patches: &Patches) -> bool {
 ///
 /// # Errors
 /// A file that exists or cannot be written, or predictions of other patches.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::data::{Patches, predictions::{self, Stated}};
+/// use lcz::{Classes, Imagery, Labels, Probabilities};
+/// # let folder = tempfile::tempdir().unwrap();
+/// let labels = Labels::new(Classes::named(["water", "sand"])?, vec![0, 1])?;
+/// let images = ndarray::Array4::zeros((2, 4, 4, 1));
+/// let imagery = Imagery::new(4, ["red"])?;
+/// let patches = Patches::in_memory(imagery, labels.classes().clone(), images)?.with_labels(&labels)?;
+/// let p = Probabilities::new(labels.classes().clone(), ndarray::array![[0.75, 0.25], [0.5, 0.5]])?;
+/// let file = folder.path().join("predictions.h5");
+/// predictions::write(&file, &p, &patches)?;
+/// let read = predictions::read(&file, None)?;
+/// assert_eq!((read.predicted, read.labels), (Stated::Probabilities(p), labels));
+/// # Ok(())
+/// # }
+/// ```
 pub fn write(path: impl AsRef<Path>, predicted: &Probabilities, patches: &Patches) -> Result<()> {
     let path = path.as_ref();
     write_at(path, predicted, None, patches)
