@@ -93,7 +93,9 @@ impl fmt::Display for StoredTemperature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { temperature, procedure, data, patches, .. } = self;
         let temperature = Temperature(*temperature);
-        write!(f, "T = {temperature} ({procedure} fit to {patches} patches of {data})")
+        // A file, or `patches in memory`.
+        let of = if data.starts_with("patches ") { data.clone() } else { format!("patches of {data}") };
+        write!(f, "T = {temperature} ({procedure} fit to {patches} {of})")
     }
 }
 

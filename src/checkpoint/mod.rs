@@ -19,7 +19,8 @@
 //! let (procedure, data) = ("exact".to_owned(), "validation.h5".to_owned());
 //! let fitted = StoredTemperature { temperature: 1.5, procedure, data, patches: 100, floor: None };
 //! checkpoint::store_temperature(&file, &fitted)?;
-//! let calibrated = checkpoint::load_classifier(&file, Device::Cpu)?; // with its temperature
+//! let calibrated = checkpoint::load_classifier(&file, Device::Cpu)?;
+//! assert_eq!(calibrated.temperature(), Some(&fitted));
 //! assert_eq!(calibrated.predict(&patches)?, fitted.scale(&network.predict(&patches)?)?);
 //! # Ok(())
 //! # }
@@ -292,7 +293,7 @@ fn network(header: &Header<'_>, device: Device) -> Result<Box<dyn Model>> {
     let path = header.path;
     if header.architecture()? == forest::NAME {
         let problem = "a random forest, which has no layers, logits or features";
-        return Err(Error::file(path, problem, "give the run of a network"));
+        return Err(Error::file(path, problem, "give a file or a run of a network"));
     }
     let Description { architecture, imagery, classes, standardisation, .. } = header.description()?;
     let mut network = build(&architecture, &imagery, &classes, 0, device).map_err(|e| e.within(path))?;

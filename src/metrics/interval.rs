@@ -9,6 +9,7 @@
 //! Where no interval is valid there is none: [`NoInterval`] is the reason.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,13 @@ pub struct Interval {
     /// How it was computed.
     #[serde(default)]
     pub method: IntervalMethod,
+}
+
+/// `[0.5012, 0.6034]`.
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{:.4}, {:.4}]", self.lower, self.upper)
+    }
 }
 
 /// How an interval was computed.

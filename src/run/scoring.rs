@@ -1,7 +1,7 @@
 //! Predictions of a file, compared with its labels.
 
-use crate::data::predictions::{Predictions, Stated};
-use crate::scorecard::{self, Convention, Predicted, Reference, Scorecard, ScorecardSettings};
+use crate::data::predictions::Predictions;
+use crate::scorecard::{self, Convention, Scorecard, ScorecardSettings};
 use crate::{Progress, Result};
 
 /// The evaluation table of stored predictions, of lcz or of any other program, with all rows that can be
@@ -28,7 +28,7 @@ pub fn score(
     settings: ScorecardSettings,
     progress: &mut dyn Progress,
 ) -> Result<Scorecard> {
-    let (predicted, reference) = both(predictions);
+    let (predicted, reference) = predictions.compared();
     Scorecard::with_progress(predicted, reference, settings, progress)
 }
 
@@ -51,16 +51,6 @@ pub fn score(
 /// # }
 /// ```
 pub fn conventions(predictions: &Predictions, settings: ScorecardSettings) -> Result<Vec<Convention>> {
-    let (predicted, reference) = both(predictions);
+    let (predicted, reference) = predictions.compared();
     scorecard::conventions(predicted, reference, settings)
-}
-
-fn both(predictions: &Predictions) -> (Predicted<'_>, Reference<'_>) {
-    let predicted = match &predictions.predicted {
-        Stated::Classes(labels) => Predicted::Classes(labels),
-        Stated::Confidences(labels, confidence) => Predicted::Confidences(labels, confidence),
-        Stated::Probabilities(p) => Predicted::Probabilities(p),
-    };
-    let Predictions { labels, votes, distributions, groups, .. } = predictions;
-    (predicted, Reference::of(labels, votes.as_ref(), distributions.as_ref(), groups.as_deref()))
 }

@@ -48,6 +48,12 @@ impl Scene {
     ///
     /// # Errors
     /// No file, one that cannot be read, or two bands of one name.
+    ///
+    /// ```no_run
+    /// let scene = lcz::scene::Scene::open(["B04_10m.tif", "B03_10m.tif", "B02_10m.tif"])?;
+    /// assert_eq!(scene.bands().to_string(), "B4 B3 B2");
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
         let files = paths.into_iter().map(GeoTiff::open).collect::<Result<Vec<_>>>()?;
         warn_of_masks(&files);

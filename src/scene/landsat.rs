@@ -53,7 +53,8 @@ pub struct Landsat {
 
 impl Landsat {
     /// Whether there is such a product at this path, or what looks like one: a tar, or a folder of images of Level 2.
-    pub fn is_at(path: &Path) -> bool {
+    pub fn is_at(path: impl AsRef<Path>) -> bool {
+        let path = path.as_ref();
         let ending = |ending: &str| path.extension().is_some_and(|of| of.eq_ignore_ascii_case(ending));
         if path.is_file() {
             return ending("tar");

@@ -42,7 +42,8 @@ impl Cutting {
     /// Cuts patches and writes them to a new folder: `training.h5`, `validation.h5`, `testing.h5`
     /// (a part whose share is 0 gets none) and `report.json`, whose text each HDF5 file also carries as its
     /// attribute `report`. [`CutInto::Windows`] also gives `testing.tif`: the class of each label pixel that is for
-    /// testing, on any date, and 0 elsewhere, for the scores of a map. The folder appears whole or not at all.
+    /// testing, on any date, and 0 elsewhere, for the scores of a map. The folder appears whole or not at all. Example:
+    /// [`scene`](super).
     ///
     /// Several dates are separate samples with one split. A pixel without data on one date is left
     /// out on that date only. Rows are in the order of the dates, and row by row within a date.

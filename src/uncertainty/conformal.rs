@@ -193,21 +193,39 @@ impl Conformal {
     ///
     /// # Errors
     /// The file cannot be written.
+    ///
+    /// ```
+    /// # fn main() -> lcz::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// use lcz::uncertainty::{Conformal, ConformalSettings};
+    /// use lcz::{Classes, Labels, Probabilities};
+    /// let y = Labels::new(Classes::named(["forest", "river"])?, vec![0, 1])?;
+    /// let p = Probabilities::new(y.classes().clone(), ndarray::array![[0.9, 0.1], [0.4, 0.6]])?;
+    /// let conformal = Conformal::fit(&p, &y, ConformalSettings { alpha: 0.5, ..ConformalSettings::default() })?;
+    /// let file = folder.path().join("conformal.json");
+    /// conformal.save(&file)?;
+    /// assert_eq!(Conformal::load(&file)?, conformal);
+    /// assert_eq!(conformal.sets(&p)?.coverage(&y)?, 1.0); // both sets contain the true class
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let json = serde_json::to_vec_pretty(self)
             .map_err(|e| Error::Internal { what: "writing conformal thresholds", detail: e.to_string() })?;
         crate::write_whole(path.as_ref(), &json)
     }
 
-    /// Reads what [`save`](Self::save) has written.
+    /// Reads what [`save`](Self::save) has written; example there.
     ///
     /// # Errors
     /// A file that cannot be read or holds something else.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let json = crate::files::read_bytes(path)?;
-        let unread =
-            |e: serde_json::Error| Error::file(path, e.to_string(), "give a file of Conformal::save");
+        let unread = |e: serde_json::Error| {
+            let what = if e.is_data() { "no conformal thresholds" } else { "not JSON" };
+            Error::file(path, format!("{what} ({e})"), "give a file of Conformal::save")
+        };
         serde_json::from_slice(&json).map_err(unread)
     }
 
@@ -403,7 +421,7 @@ impl PredictionSets {
     }
 
     /// Share of the sets that contain the true class; with label distributions, the mean share of the votes that
-    /// they contain, `(1/N) Σ_n Σ_{k in set} y_nk`.
+    /// they contain, `(1/N) Σ_n Σ_{k in set} y_nk`. Example: [`Conformal::save`].
     ///
     /// # Errors
     /// No sample, or different lengths or class lists.

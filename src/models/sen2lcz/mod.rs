@@ -27,7 +27,7 @@ pub enum Fusion {
     Logits,
 }
 
-/// The network's size. The default is the published one: 17 layers deep, 16 wide.
+/// The network's size. The default is the published one: 17 layers deep, 16 wide, dropout of 0.2, softmaxes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sen2LczSettings {
