@@ -303,7 +303,7 @@ fn seen<'a>(
     let imagery = model.imagery();
     let distance = imagery.ground_sampling_distance.filter(|_| mapping.resample);
     scene.check_radiometry(&mapping.radiometry)?;
-    let view = SceneView::of(scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
+    let view = SceneView::new(scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
     let view = if mapping.resample { view } else { at_own_pixels(view, imagery) };
     if let Some(difference) = imagery.mismatch(&view.imagery(imagery.patch_size)) {
         let problem = format!("the model does not fit: {difference}");
@@ -321,7 +321,7 @@ fn seen<'a>(
 fn warn_of_other_sensor(view: &SceneView<'_>, model: &Imagery) {
     let scene =
         Imagery { ground_sampling_distance: view.source().ground_sampling_distance(), ..view.imagery(1) };
-    if let (Some(here), Some(there)) = (Sensor::of(&scene), Sensor::of(model))
+    if let (Some(here), Some(there)) = (Sensor::from_imagery(&scene), Sensor::from_imagery(model))
         && let Some((band, shows, known)) = here.differs(there, &model.bands)
     {
         tracing::warn!(

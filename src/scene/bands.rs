@@ -75,7 +75,7 @@ impl Scene {
             }
         }
         let bands = Bands::named(names)?;
-        let mut sensors = files.iter().map(|file| Sensor::of_file(file.path()));
+        let mut sensors = files.iter().map(|file| Sensor::from_file_name(file.path()));
         let sensor = sensors.next().flatten();
         let sensor = sensor.filter(|_| sensors.all(|other| other == sensor));
         let channels = (0..bands.len()).collect();

@@ -84,7 +84,7 @@ impl Landsat {
                 ));
             }
         };
-        let Some(sensor) = Sensor::of_file(Path::new(&name)) else {
+        let Some(sensor) = Sensor::from_file_name(Path::new(&name)) else {
             return Err(Error::file(path, format!("{name} is of no Landsat that is read"), GIVE));
         };
         let metadata = files.metadata(&name)?;

@@ -93,12 +93,12 @@ impl Cutting {
         self.check(dates)?;
         let (chosen, reports, [buffer, stride, block]) = match self.into {
             CutInto::Windows { buffer } => {
-                let (plan, reports) = WindowPlan::of(self, buffer, dates, labels, progress)?;
+                let (plan, reports) = WindowPlan::new(self, buffer, dates, labels, progress)?;
                 let buffer = plan.buffer;
                 (Chosen::Windows(plan), reports, [buffer, 0, 0])
             }
             CutInto::Tiles { stride, block } => {
-                let (plan, reports) = TilePlan::of(self, (stride, block), dates, labels, progress)?;
+                let (plan, reports) = TilePlan::new(self, (stride, block), dates, labels, progress)?;
                 (Chosen::Tiles(plan), reports, [0, stride, block])
             }
         };
