@@ -402,6 +402,11 @@ fn in_latex(text: &str) -> String {
 }
 
 /// A whole number with its thousands apart: `352,366`.
+///
+/// ```
+/// use lcz::display::grouped;
+/// assert_eq!([0, 999, 352_366, 1_234_567].map(grouped), ["0", "999", "352,366", "1,234,567"]);
+/// ```
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -415,6 +420,10 @@ pub fn grouped(count: u64) -> String {
 }
 
 /// A text as HTML.
+///
+/// ```
+/// assert_eq!(lcz::display::escaped("a < b"), "a &lt; b");
+/// ```
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -510,13 +519,5 @@ bush, "scrub" & a\_b*c\textbackslash{}d\$ & \textbf{0.70 $\pm$ 0.10} \\
             awkward().write(&folder.path().join(name)).unwrap();
             assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), text, "{name}");
         }
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!(
-            [0, 999, 1_000, 352_366, 1_234_567].map(grouped),
-            ["0", "999", "1,000", "352,366", "1,234,567"]
-        );
     }
 }

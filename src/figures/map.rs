@@ -58,6 +58,26 @@ pub struct MapPicture<'a> {
 ///
 /// # Errors
 /// A map without any class, or with one that is not in the list; a reference of another size.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, Caption, MapPicture};
+/// let classes = lcz::Classes::named(["water", "land"])?;
+/// let picture = MapPicture {
+///     classes: &classes,
+///     map: ndarray::array![[Some(0), Some(1)], [Some(1), None]],
+///     truth: None,
+///     seen: None,
+///     pixel_metres: Some([100.0, 100.0]),
+///     pixel_area: Some(10_000.0),
+///     north: Some(0.0),
+///     notes: String::new(),
+/// };
+/// let figure = figures::map(&picture, &Caption::new("An island", "synthetic"))?;
+/// assert!(figure.csv().contains("\nland,land,2,"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     let shares = Shares::of(picture)?;
     let (rows, columns) = picture.map.dim();

@@ -156,6 +156,18 @@ pub struct SceneMap {
 /// A name that is taken or does not end in .tif, bands that the model needs and the scene lacks, pixels of another kind than those that
 /// the model was trained on, a scene without a whole window, files that cannot be read or written. No GeoTIFF has
 /// its name before all files are written.
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::mapping::{self, Mapping};
+/// use lcz::{run::Run, scene::Scene};
+/// let scene = Scene::open(["city/B4.tif", "city/B3.tif", "city/B2.tif"])?; // the bands of the run's model
+/// let (run, mapping) = (Run::open("runs/first")?, Mapping::default());
+/// let map = mapping::map(&run, scene, &mapping, "city.tif", None, &mut lcz::progress::Silent)?;
+/// println!("{} x {} pixels", map.numbers.nrows(), map.numbers.ncols());
+/// # Ok(())
+/// # }
+/// ```
 pub fn map(
     run: &Run,
     dates: impl Into<Vec<Scene>>,
@@ -179,7 +191,7 @@ pub fn map(
     map_with(&*model, dates, mapping, &output, progress)
 }
 
-/// Maps a scene with a model in memory; see [`map()`].
+/// Maps a scene with a model in memory; see [`map()`], and the [module's example](self).
 ///
 /// # Errors
 /// As there.
@@ -291,7 +303,7 @@ fn seen<'a>(
     let imagery = model.imagery();
     let distance = imagery.ground_sampling_distance.filter(|_| mapping.resample);
     scene.check_radiometry(&mapping.radiometry)?;
-    let view = SceneView::of(scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
+    let view = SceneView::new(scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
     let view = if mapping.resample { view } else { at_own_pixels(view, imagery) };
     if let Some(difference) = imagery.mismatch(&view.imagery(imagery.patch_size)) {
         let problem = format!("the model does not fit: {difference}");
@@ -309,7 +321,7 @@ fn seen<'a>(
 fn warn_of_other_sensor(view: &SceneView<'_>, model: &Imagery) {
     let scene =
         Imagery { ground_sampling_distance: view.source().ground_sampling_distance(), ..view.imagery(1) };
-    if let (Some(here), Some(there)) = (Sensor::of(&scene), Sensor::of(model))
+    if let (Some(here), Some(there)) = (Sensor::from_imagery(&scene), Sensor::from_imagery(model))
         && let Some((band, shows, known)) = here.differs(there, &model.bands)
     {
         tracing::warn!(

@@ -225,7 +225,7 @@ fn folder_zip_and_every_way_to_name_a_product_are_equal() {
         assert_eq!(product.provenance(), "real: Sentinel-2A L2A N0400, tile T33NZA, 2022-07-06");
         assert!(same(&pixels(&product), &wanted), "{}", path.display());
     }
-    assert!(!Product::is_at(&vectors()));
+    assert!(!Product::is_at(vectors()));
 }
 
 #[test]

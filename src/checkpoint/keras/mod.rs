@@ -26,6 +26,15 @@ use crate::{Bands, Classes, Error, Imagery, Result};
 ///
 /// # Errors
 /// A missing file, one that is not a Keras weight file, or tensors that are of none of these networks.
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::models::{Device, sen2lcz::Fusion};
+/// let network = lcz::checkpoint::import_keras("sen2lcz.hdf5", Fusion::default(), Device::Cpu)?;
+/// network.save("model.safetensors")?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn import_keras(path: impl AsRef<Path>, fusion: Fusion, device: Device) -> Result<Box<dyn Model>> {
     let path = path.as_ref();
     check_kind(path)?;
