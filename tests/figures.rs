@@ -646,6 +646,7 @@ fn a_map_has_its_classes_and_those_of_the_truth_in_legend_and_csv() -> Result<()
         if (row, column) == (0, 0) { f32::NAN } else { 0.1 + 0.01 * (row + column + c) as f32 }
     });
     let picture = MapPicture {
+        palette: lcz::Palette::default(),
         classes: &classes,
         map: Array2::from_shape_fn((4, 6), of),
         truth: None,
@@ -678,8 +679,11 @@ fn a_map_has_its_classes_and_those_of_the_truth_in_legend_and_csv() -> Result<()
         "6,6 open low-rise,24,1.000000,0.2400,12,0.666667\n",
         "1,1 compact high-rise,0,0.000000,0.0000,6,0.333333\n",
     ];
-    let words =
-        ["6 open low-rise: 100.0 % (truth 66.7 %)", "1 compact high-rise: 0.0 % (truth 33.3 %)", "Truth"];
+    let words = [
+        "6 open low-rise: 100.0 % (reference 66.7 %)",
+        "1 compact high-rise: 0.0 % (reference 33.3 %)",
+        "Reference",
+    ];
     holds(&both, &lines, &words)?;
     let other = MapPicture { truth: Some(Array2::from_elem((2, 2), Some(5))), ..both };
     refused(map(&other, &caption()), "pixels of truth");

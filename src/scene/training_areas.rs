@@ -155,6 +155,14 @@ impl TrainingAreas {
         &self.areas
     }
 
+    /// Each with its outlines in longitude and latitude; whether one is the outline of a hole.
+    pub fn outlines(&self) -> impl Iterator<Item = (&TrainingArea, Vec<(&[(f64, f64)], bool)>)> {
+        self.areas.iter().zip(&self.outlines).map(|(area, rings)| {
+            let is_hole = |k: usize| !depth(rings, k).is_multiple_of(2);
+            (area, rings.iter().enumerate().map(|(k, ring)| (&ring[..], is_hole(k))).collect())
+        })
+    }
+
     /// The classes that they are of.
     pub fn classes(&self) -> &Classes {
         &self.classes
