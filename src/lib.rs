@@ -91,6 +91,7 @@ pub mod mapping;
 pub mod metrics;
 pub mod models;
 mod nn;
+pub mod palette;
 pub mod predictions;
 pub mod prelude;
 pub mod progress;
@@ -100,6 +101,7 @@ pub mod run;
 pub mod scene;
 pub mod scorecard;
 mod sensor;
+mod shard;
 mod simd;
 #[cfg(feature = "scene")]
 pub mod studies;
@@ -117,6 +119,7 @@ pub use nn::{
     Augmentation, ClassWeights, EpochRecord, Examples, Fit, History, IntoExamples, Keep, Labelled, Masked,
     Observer, Optimizer, ParameterCount, Schedule, Standardisation, Training, TrainingState, Weight, Weights,
 };
+pub use palette::Palette;
 pub use predictions::{FeatureRows, Features, Logits, Probabilities, Temperature};
 pub use progress::Progress;
 pub use sensor::Sensor;

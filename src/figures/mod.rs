@@ -27,6 +27,8 @@
 //! Every figure states its provenance, is as wide as a column or a page of a paper (at most
 //! 183 mm) at 300 pixels an inch, and is the same to the byte whenever it is drawn again.
 
+#[cfg(feature = "scene")]
+mod areas;
 mod axis;
 mod bands;
 mod class_rows;
@@ -52,6 +54,8 @@ mod signatures;
 #[cfg(feature = "scene")]
 mod tiles;
 
+#[cfg(feature = "scene")]
+pub use areas::training_areas;
 pub use bands::{BandPanel, BandPoint, BandSeries, bands};
 pub use class_rows::{boxes, class_counts};
 pub use composites::Composite;

@@ -8,28 +8,38 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
-use super::report::ClassNumbers;
+use super::report::MapNumbers;
 use super::styles;
 use crate::files::{Partial, check_free, clear_unfinished};
 use crate::scene::{Cog, GeoTiffWriter, Grid};
+use crate::shard::Shard;
 use crate::{Classes, Error, Result};
+
+/// What the description of a shard begins with.
+pub(super) const SHARD: &str = "shard ";
+/// What stands in a map's description before the provenance.
+pub(super) const PERCENT: &str = "; probability in percent; ";
 
 /// What the files are called.
 pub(super) struct Names {
     folder: PathBuf,
     stem: String,
     probabilities: bool,
+    shard: Option<Shard>,
 }
 
 impl Names {
-    pub fn of(out: &Path, probabilities: bool, replace: bool) -> Result<Self> {
+    /// For a map or a shard of it; checks that no file has a name of them, unless they are replaced.
+    pub fn of(out: &Path, (probabilities, shard): (bool, Option<Shard>), replace: bool) -> Result<Self> {
         let is_tiff = out.extension().is_some_and(|ending| ending == "tif");
         let stem = out.file_stem().and_then(|stem| stem.to_str()).filter(|stem| !stem.starts_with('.'));
         let Some(stem) = stem.filter(|_| is_tiff) else {
             return Err(Error::file(out, "not the name of a GeoTIFF", "give one such as city.tif"));
         };
         let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let names = Self { folder: folder.to_owned(), stem: stem.to_owned(), probabilities };
+        let of_shard = |Shard { index, of }: Shard| format!("{stem}-shard-{index}-of-{of}");
+        let stem = shard.map_or_else(|| stem.to_owned(), of_shard);
+        let names = Self { folder: folder.to_owned(), stem, probabilities, shard };
         clear_unfinished(&names.raster(""));
         for path in names.shown().iter().map(|name| folder.join(name)) {
             if !replace {
@@ -63,7 +73,10 @@ impl Names {
         if self.probabilities {
             endings.push("-probabilities.tif");
         }
-        endings.extend([".tif.aux.xml", ".qml", ".png", ".svg", ".csv"]);
+        endings.push(".tif.aux.xml");
+        if self.shard.is_none() {
+            endings.extend([".qml", ".png", ".svg", ".csv"]);
+        }
         endings.into_iter().map(|ending| format!("{}{ending}", self.stem)).collect()
     }
 }
@@ -76,6 +89,7 @@ pub(super) struct Files {
     probabilities: Option<GeoTiffWriter<f32>>,
     /// The highest probability of each pixel in percent, 1 at least; 0 is no data.
     percent: Vec<u8>,
+    shard: Option<Shard>,
 }
 
 impl Files {
@@ -93,6 +107,7 @@ impl Files {
             entropy: of_numbers("-entropy", &["entropy"], "entropy of the class probabilities in nats")?,
             probabilities: names.probabilities.then(probabilities).transpose()?,
             percent: Vec::with_capacity(grid.rows * grid.columns),
+            shard: names.shard,
         })
     }
 
@@ -124,7 +139,7 @@ impl Files {
         self,
         (map, filtered): (&Array2<u8>, Option<&Array2<u8>>),
         grid: &Grid,
-        table: &ClassNumbers,
+        table: &MapNumbers,
         data: &str,
     ) -> Result<Vec<Partial>> {
         let (rows, columns) = map.dim();
@@ -137,7 +152,9 @@ impl Files {
         let (names, views): (Vec<&str>, Vec<ArrayView2<'_, u8>>) = bands.into_iter().unzip();
         let pixels = ndarray::stack(Axis(2), &views).expect("bands of one size");
         let smoothed = if filtered.is_some() { ", smoothed by a Gaussian in the second band" } else { "" };
-        let description = format!("{}{smoothed}; probability in percent; {data}", table.legend());
+        let shard =
+            self.shard.map_or_else(String::new, |Shard { index, of }| format!("{SHARD}{index} of {of}; "));
+        let description = format!("{shard}{}{smoothed}{PERCENT}{data}", table.legend());
         let cog = Cog { grid, bands: &names, description: &description };
         let text = |ending: &str, text: String| {
             let path = self.path.with_extension(ending);
@@ -150,8 +167,10 @@ impl Files {
             self.confidence.complete()?,
             self.entropy.complete()?,
             text("tif.aux.xml", styles::auxiliary(table, class_bands))?,
-            text("qml", styles::qgis(table))?,
         ];
+        if self.shard.is_none() {
+            whole.push(text("qml", styles::qgis(table))?);
+        }
         if let Some(probabilities) = self.probabilities {
             whole.push(probabilities.complete()?);
         }
@@ -161,10 +180,10 @@ impl Files {
 
 /// Some lines of the map.
 pub(super) struct MapRows {
-    confidence: Array2<f32>,
-    entropy: Array2<f32>,
+    pub confidence: Array2<f32>,
+    pub entropy: Array2<f32>,
     /// The classes of a pixel side by side.
-    probabilities: Option<Array2<f32>>,
+    pub probabilities: Option<Array2<f32>>,
 }
 
 impl MapRows {

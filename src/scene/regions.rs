@@ -9,7 +9,7 @@ use super::crs::Crs;
 use super::geotiff::GeoTiff;
 use super::geotiff_writer::GeoTiffWriter;
 use super::grid::{Grid, Window};
-use super::nearest::ClassNumbers;
+use super::nearest::ClassValues;
 use super::report::{LabelReport, LabelledClass};
 use crate::provenance::{self, UNKNOWN};
 use crate::{Classes, Error, Result};
@@ -59,7 +59,7 @@ impl LabelRaster {
     pub(super) fn from_raster(source: &GeoTiff, classes: &Classes) -> Result<Self> {
         let values = source.read(&Window::whole(source.grid()), source.no_data())?;
         let mut numbers = Array2::zeros((source.grid().rows, source.grid().columns));
-        let mut meaning = ClassNumbers::default();
+        let mut meaning = ClassValues::default();
         for ((_, row, column), &value) in values.indexed_iter() {
             numbers[[row, column]] = meaning.of(value, classes, source.path(), [row, column])?;
         }

@@ -165,7 +165,7 @@ impl Scene {
                 let name = names.iter().find(|(of, _)| of.parse() == Ok(number));
                 name.map(|(_, name)| (*name).to_owned())
             }
-            None => zones.of_number(f64::from(number)).map(|k| zones.name(k)),
+            None => zones.find_number(f64::from(number)).map(|k| zones.name(k)),
         };
         let total: usize = counts[1..].iter().sum();
         let held = (1..=u8::MAX).filter(|&number| counts[usize::from(number)] > 0);

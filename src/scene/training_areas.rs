@@ -179,6 +179,23 @@ impl TrainingAreas {
         &self.areas
     }
 
+    /// Each with its outlines in longitude and latitude; whether one is the outline of a hole.
+    ///
+    /// # Errors
+    /// A datum with no known way to WGS 84.
+    pub fn outlines(&self) -> Result<Vec<(&TrainingArea, Vec<(&[(f64, f64)], bool)>)>> {
+        let with_holes = |(area, rings)| {
+            let rings: &Vec<Ring> = rings;
+            let is_hole = |k: usize| !depth(rings, k).is_multiple_of(2);
+            (area, rings.iter().enumerate().map(|(k, ring)| (&ring[..], is_hole(k))).collect())
+        };
+        Ok(self.areas.iter().zip(self.degrees()?).map(with_holes).collect())
+    }
+
+    fn degrees(&self) -> Result<&[Vec<Ring>]> {
+        self.outlines.as_deref().map_err(|problem| Error::file(&self.path, problem, TO_DEGREES))
+    }
+
     /// The classes that they are of.
     pub fn classes(&self) -> &Classes {
         &self.classes
@@ -225,9 +242,7 @@ impl TrainingAreas {
     /// # Errors
     /// A name that is taken, a full disk; outlines whose datum has no known way to WGS 84.
     pub fn write_doubtful(&self, path: impl AsRef<Path>) -> Result<()> {
-        let outlines =
-            self.outlines.as_ref().map_err(|problem| Error::file(&self.path, problem, TO_DEGREES))?;
-        let doubtful = self.areas.iter().zip(outlines).filter(|(area, _)| !area.doubts.is_empty());
+        let doubtful = self.areas.iter().zip(self.degrees()?).filter(|(area, _)| !area.doubts.is_empty());
         let rows = doubtful.map(|(area, rings)| {
             let doubts = area.doubts.iter().map(|doubt| doubt.words()).collect::<Vec<_>>().join("; ");
             geopackage_writer::Row {

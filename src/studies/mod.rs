@@ -31,12 +31,13 @@ mod study;
 mod uncertainty;
 mod verification;
 
+pub use crate::shard::Shard;
 pub use active::{ActiveCurve, ActiveOutcome, ActiveStudy};
 pub use differences::Difference;
 pub use jobs::Steps;
 pub use landcover::{CityCounts, CityScores, CoverScores, DateScores, LandcoverOutcome, LandcoverStudy};
 pub use ldl::{LabelEffect, LdlOutcome, LdlStudy};
-pub use study::{Inputs, Shard, Study, StudyContext, StudyFolder, StudyPart, collect, reproduce};
+pub use study::{Inputs, Study, StudyContext, StudyFolder, StudyPart, collect, reproduce};
 pub use uncertainty::{Effect, PlaneFit, Strategy, TestOutcome, UncertaintyOutcome, UncertaintyStudy};
 pub use verification::{Check, Verification, verify};
 

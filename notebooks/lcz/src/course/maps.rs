@@ -76,7 +76,7 @@ fn mapped(
         fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
     }
     fs::rename(&whole, &folder).map_err(Error::io(&folder))?;
-    Ok((map.report, map.figure))
+    Ok((map.report, map.figure.expect("no shard")))
 }
 
 /// The folder of the synthetic city.
