@@ -120,7 +120,7 @@ pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: 
             Some(given) => given
                 .values
                 .iter()
-                .find(|x| !(x.abs() <= LARGEST))
+                .find(|x| x.is_nan() || x.abs() > LARGEST)
                 .map(|x| format!("holds {x:e}, where no number is beyond {LARGEST:e}")),
         };
         if let Some(problem) = problem {

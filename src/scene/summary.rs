@@ -150,7 +150,7 @@ impl Scene {
             for &value in file.read(&window, file.no_data())?.index_axis(Axis(0), 0) {
                 let nothing = value.is_nan() || NO_CLASS.contains(&value);
                 let number = if nothing { 0 } else { value as u8 };
-                if !nothing && f32::from(number) != value {
+                if !nothing && f32::from(number).to_bits() != value.to_bits() {
                     return Ok(None);
                 }
                 counts[usize::from(number)] += 1;

@@ -27,6 +27,9 @@ pub const LARGEST: f64 = 1.5;
 pub const LONGEST: f64 = 3.0;
 /// Metres that should lie between polygons of different classes.
 pub const APART: f64 = 100.0;
+/// Rings of a polygon, and whether each is the outline of a hole.
+type Outlines<'a> = Vec<(&'a [(f64, f64)], bool)>;
+
 /// What to do about outlines of a system that is not computed.
 const TO_DEGREES: &str = "bring them to longitude and latitude: ogr2ogr -t_srs EPSG:4326 NEW.gpkg OLD";
 /// Polygons per class that authors are advised to draw.
@@ -183,7 +186,7 @@ impl TrainingAreas {
     ///
     /// # Errors
     /// A datum with no known way to WGS 84.
-    pub fn outlines(&self) -> Result<Vec<(&TrainingArea, Vec<(&[(f64, f64)], bool)>)>> {
+    pub fn outlines(&self) -> Result<Vec<(&TrainingArea, Outlines<'_>)>> {
         let with_holes = |(area, rings)| {
             let rings: &Vec<Ring> = rings;
             let is_hole = |k: usize| !depth(rings, k).is_multiple_of(2);
