@@ -10,7 +10,8 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use super::report::MapNumbers;
 use super::styles;
-use crate::files::{Partial, check_free, clear_unfinished};
+use crate::figures::Figure;
+use crate::files::{Partial, check_free, clear_unfinished, publish};
 use crate::scene::{Cog, GeoTiffWriter, Grid};
 use crate::shard::Shard;
 use crate::{Classes, Error, Result};
@@ -56,14 +57,6 @@ impl Names {
     pub fn remove(&self) -> Result<()> {
         let there = self.shown().into_iter().map(|name| self.folder.join(name)).filter(|path| path.is_file());
         there.into_iter().try_for_each(|path| fs::remove_file(&path).map_err(Error::io(&path)))
-    }
-
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    pub fn stem(&self) -> &str {
-        &self.stem
     }
 
     fn raster(&self, what: &str) -> PathBuf {
@@ -136,8 +129,25 @@ impl Files {
         Ok(())
     }
 
+    /// Brings all files to disk, and gives them their names together.
+    pub fn publish(
+        self,
+        names: &Names,
+        maps: (&Array2<u8>, Option<&Array2<u8>>),
+        (grid, table, data): (&Grid, &MapNumbers, &str),
+        figure: Option<&Figure>,
+    ) -> Result<()> {
+        let mut files = self.complete(maps, grid, table, data)?;
+        if let Some(figure) = figure {
+            files.extend(figure.written(&names.folder, &names.stem)?);
+        }
+        // The map itself gets its name last.
+        files.reverse();
+        publish(files)
+    }
+
     /// Brings all files to disk, which then only need their names, the map itself first.
-    pub fn complete(
+    fn complete(
         self,
         (map, filtered): (&Array2<u8>, Option<&Array2<u8>>),
         grid: &Grid,

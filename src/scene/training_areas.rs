@@ -81,6 +81,15 @@ pub struct TrainingArea {
     pub doubts: Vec<Doubt>,
 }
 
+/// An outline of a polygon.
+#[derive(Debug, Clone, Copy)]
+pub struct Outline<'a> {
+    /// Its corners in longitude and latitude.
+    pub points: &'a [(f64, f64)],
+    /// Whether what it goes round is a hole.
+    pub is_hole: bool,
+}
+
 /// The training areas of a class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassAreas {
@@ -155,11 +164,14 @@ impl TrainingAreas {
         &self.areas
     }
 
-    /// Each with its outlines in longitude and latitude; whether one is the outline of a hole.
-    pub fn outlines(&self) -> impl Iterator<Item = (&TrainingArea, Vec<(&[(f64, f64)], bool)>)> {
+    /// Each with its outlines.
+    pub fn outlines(&self) -> impl Iterator<Item = (&TrainingArea, Vec<Outline<'_>>)> {
         self.areas.iter().zip(&self.outlines).map(|(area, rings)| {
             let is_hole = |k: usize| !depth(rings, k).is_multiple_of(2);
-            (area, rings.iter().enumerate().map(|(k, ring)| (&ring[..], is_hole(k))).collect())
+            (
+                area,
+                rings.iter().enumerate().map(|(k, points)| Outline { points, is_hole: is_hole(k) }).collect(),
+            )
         })
     }
 
