@@ -865,6 +865,17 @@ fn four_shards_put_together_are_the_map_made_in_one() {
     let alone: Vec<_> = alone.iter().map(|rows| rows.view()).collect();
     assert_ne!(ndarray::concatenate(ndarray::Axis(0), &alone).unwrap(), filtered(&out));
 
+    // Another palette: the same numbers in other colours.
+    let colourful = at("colourful.tif");
+    done(&[&["mosaic"][..], &order, &["--palette", "accessible", "--out", &colourful]].concat());
+    assert!(raster(Path::new(&colourful)).1 == raster(Path::new(&out)).1);
+    let [auxiliary, style, figure] = ["tif.aux.xml", "qml", "svg"]
+        .map(|end| fs::read_to_string(Path::new(&colourful).with_extension(end)).unwrap());
+    assert!(auxiliary.contains("<Entry c1=\"246\" c2=\"142\" c3=\"77\""), "{auxiliary}");
+    assert!(style.contains("color=\"#f68e4d\" label=\"6 open low-rise\""), "{style}");
+    let legend = raster(Path::new(&out)).1.iter().any(|&number| number == 6.0);
+    assert_eq!(figure.to_lowercase().contains("#f68e4d"), legend);
+
     let told = |arguments: &[&str]| refused(&[&["mosaic", "--out", &at("x.tif")][..], arguments].concat());
     let message = told(&[&shards[0], &shards[1], &shards[3]]);
     assert!(message.contains("shard 3 of 4 is missing; map it"), "{message}");
@@ -880,6 +891,65 @@ fn four_shards_put_together_are_the_map_made_in_one() {
     };
     assert!(shard(&["1/17"]).contains("shard: the map has no more than 16 lines; cut it into 16"));
     assert!(shard(&["1/4", "--sigma", "1px"]).contains("lcz mosaic --sigma"));
+}
+
+#[test]
+fn maps_of_neighbouring_areas_are_put_together_whatever_their_classes() {
+    let folder = place();
+    let at = |name: &str| folder.join(name);
+    let left = |name: &str| if name == "west" { 0.0 } else { 40_000.0 };
+    for name in ["west", "east"] {
+        let transform = Some(Transform([500_000.0 + left(name), 100.0, 0.0, 5_300_000.0, 0.0, -100.0]));
+        let columns = if name == "west" { 400 } else { 300 };
+        let grid = Grid { columns, transform, ..utm(600, 400, 100.0) };
+        let class = |row: usize, column: usize| ((row / 40 + column / 30) % 3) as u8;
+        let cells = || (0..600).flat_map(move |row| (0..columns).map(move |column| (row, column)));
+        let mut map = GeoTiffWriter::<u8>::create(at(&format!("{name}.tif")), &grid).unwrap().no_data(0);
+        map = map
+            .bands(&["class", "probability"])
+            .describe("made by hand; probability in percent; real: a test");
+        let values = cells().flat_map(|(r, c)| [class(r, c), 50 * u8::from(class(r, c) > 0)]);
+        map.append(&values.collect::<Vec<_>>()).unwrap();
+        map.finish().unwrap();
+        for (what, value) in [("confidence", 0.5), ("entropy", 0.7)] {
+            let path = at(&format!("{name}-{what}.tif"));
+            let mut writer = GeoTiffWriter::<f32>::create(path, &grid).unwrap().no_data(f32::NAN);
+            let values = cells().map(|(r, c)| if class(r, c) > 0 { value } else { f32::NAN });
+            writer.append(&values.collect::<Vec<_>>()).unwrap();
+            writer.finish().unwrap();
+        }
+        let names = ["", "forest", "river & lake"].map(|name| name.replace('&', "&amp;"));
+        let names = names.map(|name| format!("<Category>{name}</Category>")).concat();
+        let xml = format!(
+            "<PAMDataset><PAMRasterBand><CategoryNames>{names}</CategoryNames></PAMRasterBand></PAMDataset>"
+        );
+        fs::write(at(&format!("{name}.tif.aux.xml")), xml).unwrap();
+    }
+    let [west, east, out] = ["west.tif", "east.tif", "side-by-side.tif"].map(|name| text(&at(name)));
+    let report = done(&["mosaic", &east, &west, "--out", &out, "--json"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(
+        (&report["size"], &report["classes"][1]["name"]),
+        (&serde_json::json!([600, 700]), &"river & lake".into())
+    );
+    let (grid, pixels) = raster(Path::new(&out));
+    assert_eq!(grid.transform.unwrap().0[0], 500_000.0);
+    for row in 0..600 {
+        for column in 0..700 {
+            let from = if column < 400 { column } else { column - 400 };
+            assert_eq!(pixels[[0, row, column]], ((row / 40 + from / 30) % 3) as f32);
+        }
+    }
+    let file = GeoTiff::open(&out).unwrap();
+    assert_eq!(file.bands(), 2, "no filter, as the parts have none");
+    assert!(file.description().unwrap().ends_with("; real: a test"), "{:?}", file.description());
+    fs::write(
+        at("east.tif.aux.xml"),
+        fs::read_to_string(at("east.tif.aux.xml")).unwrap().replace("forest", "wood"),
+    )
+    .unwrap();
+    let message = refused(&["mosaic", &west, &east, "--out", &text(&at("x.tif"))]);
+    assert!(message.contains("east.tif: other classes than"), "{message}");
 }
 
 #[test]
@@ -963,11 +1033,13 @@ fn two_sensors_are_fused_by_the_mean_of_their_probabilities() {
         refused(&["map", &run, "--scene", &scene, "--with", with, "--out", &out])
     };
     let small = at("small.tif");
-    let mut writer = GeoTiffWriter::<f32>::create(&small, &utm(20, 20, 10.0)).unwrap().bands(&["a"; 7]);
+    let mut writer = GeoTiffWriter::<f32>::create(&small, &utm(20, 20, 10.0))
+        .unwrap()
+        .bands(&["a", "b", "c", "d", "e", "f", "g"]);
     writer.append(&(0..20 * 20 * 7).map(|k| (k % 31) as f32).collect::<Vec<_>>()).unwrap();
     writer.finish().unwrap();
     let message = told(&format!("{}={}", text(&at("radar")), text(&small)));
-    assert!(message.contains("band"), "{message}");
+    assert!(message.contains("small.tif: not the pixels of"), "{message}");
     let of_ten = at("ten");
     let ten = models::build(&models::Architecture::mlp(), radar.imagery(), &Classes::built(), 3, Device::Cpu);
     Run::create(&of_ten, |run| run.keep(&*ten?)).unwrap();
@@ -998,7 +1070,7 @@ fn the_so2sat_project_s_networks_are_fused_as_their_reference_outputs() {
     // Windows one below the other; below them the radar has pixels that bring its mean to 0 and its deviation to 1, as it is
     // given standardised.
     let rows = 32 * (count + 40);
-    let extra = (32 * 40 * 32) as f64;
+    let extra = f64::from(32 * 40 * 32);
     let levels: Vec<[f64; 2]> = (0..7)
         .map(|band| {
             let values = || {
@@ -1068,4 +1140,32 @@ fn the_so2sat_project_s_networks_are_fused_as_their_reference_outputs() {
     }
     println!("{count} windows: fused probabilities at most {worst:.1e} from the mean of the references");
     assert!(worst < 1e-5, "{worst}");
+}
+
+/// The So2Sat project's network on Berlin, in windows 10 pixels apart, under polygons of LCZ 2 and 5.
+#[test]
+fn the_so2sat_project_s_network_is_right_on_the_known_share_of_berlin() {
+    let Some(data) = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from) else {
+        eprintln!("skipped: no real data (set LCZ_REAL_DATA)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&folder.path().join(name));
+    let weights = text(&data.join("dlr/S2_RESNET20_BS16_LR2e-4_IN32-32-10_PRO-52-0R12_2019-06-27.h5"));
+    done(&["import", &weights, "--run", &at("so2sat")]);
+    let scene = text(&data.join("berlin/Berlin_S2_2024-10-24_sample.tif"));
+    let labels = text(&data.join("berlin/Berlin_labels.shp"));
+    let names = Bands::sentinel2().names().join(",");
+    let (run, out) = (at("so2sat"), at("berlin.tif"));
+    let fixed =
+        ["map", &run, "--scene", &scene, "--band-names", &names, "--scale", "1e-4", "--stride", "10px"];
+    let report = done(&[&fixed[..], &["--labels", &labels, "--out", &out, "--json"]].concat());
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let scores = &report["scores"];
+    println!("Berlin: {} of {} windows right", scores["overall_accuracy"], scores["pixels"]);
+    assert_eq!(scores["pixels"], 156);
+    assert!((scores["overall_accuracy"].as_f64().unwrap() - 0.62).abs() < 0.006, "{scores}");
+    // The offset, which the archive has removed, subtracted once more.
+    let message = refused(&[&fixed[..], &["--offset", "-0.1", "--out", &at("wrong.tif")]].concat());
+    assert!(message.contains("--offset 0"), "{message}");
 }

@@ -9,6 +9,7 @@ use super::{Caption, Figure};
 use crate::Result;
 use crate::display::cells;
 use crate::scene::TrainingAreas;
+use crate::scene::training_areas::Outline;
 
 /// The map is at most so high, in points.
 const HIGHEST: f64 = 480.0;
@@ -35,7 +36,7 @@ const DEGREE: f64 = 111_320.0;
 pub fn training_areas(areas: &TrainingAreas, caption: &Caption) -> Result<Figure> {
     check_count("figure of training areas", "polygons", areas.areas().len(), 1..=usize::MAX)?;
     let outlines = areas.outlines()?;
-    let points = || outlines.iter().flat_map(|(_, rings)| rings).flat_map(|(ring, _)| *ring);
+    let points = || outlines.iter().flat_map(|(_, rings)| rings).flat_map(|outline| outline.points);
     let (west, east) = range(points().map(|point| point.0)).unwrap_or_default();
     let (south, north) = range(points().map(|point| point.1)).unwrap_or_default();
     let metres = |degrees: f64| degrees.max(1e-5) * DEGREE;
@@ -61,15 +62,15 @@ pub fn training_areas(areas: &TrainingAreas, caption: &Caption) -> Result<Figure
         (left + (x - west) / east_a_point, area.y + INSET + (north - y) / north_a_point)
     };
     for (polygon, rings) in &outlines {
-        for &(ring, is_hole) in rings {
+        for &Outline { points, is_hole } in rings {
             let colour = if is_hole { PAPER } else { Colour(areas.classes().colour(polygon.class)) };
-            let corners: Vec<_> = ring.iter().map(place).collect();
+            let corners: Vec<_> = points.iter().map(place).collect();
             drawing.polygon(corners.clone(), colour);
             drawing.path(corners, 0.3, INK);
         }
     }
     for (polygon, rings) in outlines.iter().filter(|(polygon, _)| !polygon.doubts.is_empty()) {
-        let corners = || rings.iter().flat_map(|(ring, _)| ring.iter()).map(place);
+        let corners = || rings.iter().flat_map(|outline| outline.points).map(place);
         let (x0, x1) = range(corners().map(|corner| corner.0)).unwrap_or_default();
         let (y0, y1) = range(corners().map(|corner| corner.1)).unwrap_or_default();
         let (middle, radius) = ((x0.midpoint(x1), y0.midpoint(y1)), (x1 - x0).hypot(y1 - y0) / 2.0 + 1.5);

@@ -88,10 +88,9 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     let (rows, columns) = picture.map.dim();
     let [across, down] = picture.pixel_metres.unwrap_or([1.0, 1.0]);
     let height_of_width = rows as f64 * down / (columns as f64 * across);
-    let alone = picture.truth.is_none() && picture.seen.is_none();
-    let panels = 1.0 + f64::from(picture.truth.is_some()) + f64::from(picture.seen.is_some());
-    let widest = (PAGE_WIDTH - 2.0 * MARGIN - (panels - 1.0) * GAP) / panels;
-    let width = widest.min(HIGHEST[usize::from(alone)] / height_of_width);
+    let others = usize::from(picture.truth.is_some()) + usize::from(picture.seen.is_some());
+    let widest = (PAGE_WIDTH - 2.0 * MARGIN - others as f64 * GAP) / (others + 1) as f64;
+    let width = widest.min(HIGHEST[usize::from(others == 0)] / height_of_width);
     let height = width * height_of_width;
     let lines = shares.entries(picture).len().div_ceil(ACROSS) as f64;
 
@@ -99,7 +98,7 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     let notes = if picture.notes.is_empty() { String::new() } else { capitalised(&picture.notes) + "." };
     let frame = Frame::new(caption, &notes, PAGE_WIDTH);
     let mut drawing = frame.around(HEADING + height + SCALE + lines * LINE);
-    let left = if alone { MARGIN + (widest - width) / 2.0 } else { MARGIN };
+    let left = if others == 0 { MARGIN + (widest - width) / 2.0 } else { MARGIN };
     let area = Area { x: left, y: frame.above() + HEADING, width, height };
     let mut next = area;
     let mut show = |heading: &str, pixels: Picture| {

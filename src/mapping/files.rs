@@ -10,7 +10,8 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use super::report::MapNumbers;
 use super::styles;
-use crate::files::{Partial, check_free, clear_unfinished};
+use crate::figures::Figure;
+use crate::files::{Partial, check_free, clear_unfinished, publish};
 use crate::scene::{Cog, GeoTiffWriter, Grid};
 use crate::shard::Shard;
 use crate::{Classes, Error, Result};
@@ -55,14 +56,6 @@ impl Names {
         there.into_iter().try_for_each(|path| fs::remove_file(&path).map_err(Error::io(&path)))
     }
 
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    pub fn stem(&self) -> &str {
-        &self.stem
-    }
-
     fn raster(&self, what: &str) -> PathBuf {
         self.folder.join(format!("{}{what}.tif", self.stem))
     }
@@ -98,7 +91,7 @@ impl Files {
             let writer = GeoTiffWriter::<f32>::create(names.raster(what), grid)?.bands(bands);
             Ok::<_, Error>(writer.no_data(f32::NAN).describe(&format!("{about}; {data}")))
         };
-        fs::create_dir_all(names.folder()).map_err(Error::io(names.folder()))?;
+        fs::create_dir_all(&names.folder).map_err(Error::io(&names.folder))?;
         let codes: Vec<&str> = classes.codes().iter().map(String::as_str).collect();
         let probabilities = || of_numbers("-probabilities", &codes, "class probabilities");
         Ok(Self {
@@ -134,8 +127,25 @@ impl Files {
         Ok(())
     }
 
+    /// Brings all files to disk, and gives them their names together.
+    pub fn publish(
+        self,
+        names: &Names,
+        maps: (&Array2<u8>, Option<&Array2<u8>>),
+        (grid, table, data): (&Grid, &MapNumbers, &str),
+        figure: Option<&Figure>,
+    ) -> Result<()> {
+        let mut files = self.complete(maps, grid, table, data)?;
+        if let Some(figure) = figure {
+            files.extend(figure.written(&names.folder, &names.stem)?);
+        }
+        // The map itself gets its name last.
+        files.reverse();
+        publish(files)
+    }
+
     /// Brings all files to disk, which then only need their names, the map itself first.
-    pub fn complete(
+    fn complete(
         self,
         (map, filtered): (&Array2<u8>, Option<&Array2<u8>>),
         grid: &Grid,

@@ -33,7 +33,6 @@ use ndarray::{Array2, Array3};
 use crate::data::{BandStatistics, Sample};
 use crate::display::percent;
 use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
-use crate::files::publish;
 use crate::models::{Classifier, Device};
 use crate::run::Run;
 use crate::scene::{CloudFilter, Distance, GeoBox, Grid, Labelling, Radiometry, Scene, SceneView};
@@ -219,11 +218,7 @@ pub fn map_with(
 ) -> Result<SceneMap> {
     let names = |out| Names::of(out, (mapping.probabilities, mapping.shard), output.replace);
     let names = output.out.map(names).transpose()?;
-    if mapping.shard.is_some() && (mapping.sigma.is_some() || output.truth.is_some()) {
-        let problem = "it is neither filtered with a width of its own nor compared with labels";
-        let advice = "put the shards together first, then: lcz mosaic --sigma, lcz assess --labels";
-        return Err(Error::input("shard", problem, advice));
-    }
+    check_shard(mapping, output)?;
     // Before the model runs.
     output.truth.map(crate::files::open_file).transpose()?;
     let imagery = model.imagery();
@@ -319,16 +314,19 @@ pub fn map_with(
     };
     let figure = mapping.shard.is_none().then(figure).transpose()?;
     if let (Some(files), Some(names)) = (classified.files.take(), &names) {
-        let maps = (&classified.map, filtered.as_ref());
-        let mut files = files.complete(maps, grid, &table, &data)?;
-        if let Some(figure) = &figure {
-            files.extend(figure.written(names.folder(), names.stem())?);
-        }
-        // The map itself gets its name last.
-        files.reverse();
-        publish(files)?;
+        files.publish(names, (&classified.map, filtered.as_ref()), (grid, &table, &data), figure.as_ref())?;
     }
     Ok(SceneMap { report, figure, numbers: classified.map })
+}
+
+/// A shard is an intermediate result.
+fn check_shard(mapping: &Mapping, output: &MapOutput<'_>) -> Result<()> {
+    if mapping.shard.is_none() || (mapping.sigma.is_none() && output.truth.is_none()) {
+        return Ok(());
+    }
+    let problem = "it is neither filtered with a width of its own nor compared with labels";
+    let advice = "put the shards together first, then: lcz mosaic --sigma, lcz assess --labels";
+    Err(Error::input("shard", problem, advice))
 }
 
 /// No window or pixel has a class.

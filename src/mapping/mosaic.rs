@@ -10,7 +10,6 @@ use super::report::MapNumbers;
 use super::sources::together;
 use super::{ClassArea, filter, kernels, styles};
 use crate::figures::{self, Caption, MapPicture, Provenance, Source};
-use crate::files::publish;
 use crate::provenance::UNKNOWN;
 use crate::scene::{Distance, GeoTiff, Mosaic, Window};
 use crate::{Error, Palette, Result};
@@ -132,11 +131,7 @@ pub fn mosaic<P: AsRef<Path>>(
     };
     let figure = figures::map(&picture, &Caption::new(title, &*data))?
         .with_provenance(&Provenance::new(&data, Source::Other));
-    let mut files = files.complete((&pixels, filtered.as_ref()), grid, &table, &data)?;
-    files.extend(figure.written(names.folder(), names.stem())?);
-    // The map itself gets its name last.
-    files.reverse();
-    publish(files)?;
+    files.publish(&names, (&pixels, filtered.as_ref()), (grid, &table, &data), Some(&figure))?;
     Ok(MosaicReport {
         parts: paths.len(),
         size: [grid.rows, grid.columns],

@@ -27,9 +27,6 @@ pub const LARGEST: f64 = 1.5;
 pub const LONGEST: f64 = 3.0;
 /// Metres that should lie between polygons of different classes.
 pub const APART: f64 = 100.0;
-/// Rings of a polygon, and whether each is the outline of a hole.
-type Outlines<'a> = Vec<(&'a [(f64, f64)], bool)>;
-
 /// What to do about outlines of a system that is not computed.
 const TO_DEGREES: &str = "bring them to longitude and latitude: ogr2ogr -t_srs EPSG:4326 NEW.gpkg OLD";
 /// Polygons per class that authors are advised to draw.
@@ -86,6 +83,15 @@ pub struct TrainingArea {
     pub nearest_other_metres: Option<f64>,
     /// What makes it doubtful.
     pub doubts: Vec<Doubt>,
+}
+
+/// An outline of a polygon.
+#[derive(Debug, Clone, Copy)]
+pub struct Outline<'a> {
+    /// Its corners in longitude and latitude.
+    pub points: &'a [(f64, f64)],
+    /// Whether what it goes round is a hole.
+    pub is_hole: bool,
 }
 
 /// The training areas of a class.
@@ -182,15 +188,16 @@ impl TrainingAreas {
         &self.areas
     }
 
-    /// Each with its outlines in longitude and latitude; whether one is the outline of a hole.
+    /// Each with its outlines.
     ///
     /// # Errors
     /// A datum with no known way to WGS 84.
-    pub fn outlines(&self) -> Result<Vec<(&TrainingArea, Outlines<'_>)>> {
+    pub fn outlines(&self) -> Result<Vec<(&TrainingArea, Vec<Outline<'_>>)>> {
         let with_holes = |(area, rings)| {
             let rings: &Vec<Ring> = rings;
             let is_hole = |k: usize| !depth(rings, k).is_multiple_of(2);
-            (area, rings.iter().enumerate().map(|(k, ring)| (&ring[..], is_hole(k))).collect())
+            let outline = |(k, points)| Outline { points, is_hole: is_hole(k) };
+            (area, rings.iter().map(Vec::as_slice).enumerate().map(outline).collect())
         };
         Ok(self.areas.iter().zip(self.degrees()?).map(with_holes).collect())
     }
