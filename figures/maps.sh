@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# The maps of figures/: Aquileia by imported weights, Hong Kong by a network trained on three quarters of its regions.
+# The maps of figures/: Aquileia by the So2Sat project's own network, Hong Kong by a network trained on three quarters of its regions.
 #
 #   figures/maps.sh FOLDER OUT
 #
-# FOLDER holds scenes/aquileia/B*.tif (Sentinel-2 L2A), sen2lcz/sen2lcz_17_keras.hdf5 and hongkong/ as hong-kong.sh has it
+# FOLDER holds scenes/aquileia/B*.tif (Sentinel-2 L2A), dlr/S2_RESNET20_BS16_LR2e-4_IN32-32-10_PRO-52-0R12_2019-06-27.h5
+# and hongkong/ as hong-kong.sh has it
 # (IEEE GRSS Data Fusion Contest 2017). OUT gets data sets, runs and maps with all their rasters. Real images, real labels.
 set -euo pipefail
 [ $# = 2 ] || { echo "usage: $0 FOLDER OUT" >&2; exit 2; }
@@ -12,7 +13,7 @@ lcz=${LCZ:-$(dirname "${BASH_SOURCE[0]}")/../target/release/lcz}
 mkdir -p "$out"
 
 # Values are reflectance times 65,535; 0 means no data, although no tag states it. Pixels are 13.95 m, resampled to the 10 m of So2Sat.
-"$lcz" import "$folder/sen2lcz/sen2lcz_17_keras.hdf5" --run "$out/imported"
+"$lcz" import "$folder/dlr/S2_RESNET20_BS16_LR2e-4_IN32-32-10_PRO-52-0R12_2019-06-27.h5" --run "$out/imported"
 "$lcz" map "$out/imported" --bands "$folder"/scenes/aquileia/B*.tif --scale 1.5259021896696422e-05 --nodata 0 \
   --provenance 'real: Sentinel-2 L2A, Aquileia, 2019-04-16' --out "$out/map-aquileia.tif"
 

@@ -133,6 +133,9 @@ impl fmt::Display for Bands {
     }
 }
 
+/// The unit of values from which their scene's mean was subtracted, divided by its standard deviation.
+pub(crate) const STANDARDISED_UNIT: &str = "standard deviations";
+
 /// The description of a patch. A model records this of its training data, and refuses what differs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Imagery {

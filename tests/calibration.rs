@@ -69,6 +69,9 @@ fn the_errors_are_those_of_four_libraries() {
         for (got, wanted) in fit.scaling.shift().iter().zip(numbers(&vector["shift"])) {
             assert_near(*got, wanted, 1e-4);
         }
+        let json = serde_json::to_string(&fit).unwrap();
+        assert_eq!(serde_json::from_str::<VectorFit>(&json).unwrap(), fit);
+        assert!(serde_json::from_str::<VectorFit>(&json.replace("\"scale\":[", "\"scale\":[1.0,")).is_err());
         let applied = fit.scaling.apply(&z).unwrap();
         assert_close(logits_cross_entropy_loss(&applied, &votes).unwrap(), fit.loss_after, "as it says");
     }

@@ -646,6 +646,7 @@ fn a_map_has_its_classes_and_those_of_the_truth_in_legend_and_csv() -> Result<()
         if (row, column) == (0, 0) { f32::NAN } else { 0.1 + 0.01 * (row + column + c) as f32 }
     });
     let picture = MapPicture {
+        palette: lcz::Palette::default(),
         classes: &classes,
         map: Array2::from_shape_fn((4, 6), of),
         truth: None,

@@ -41,6 +41,7 @@ train unet --data tiles --run unet --epochs 1 --set model.encoder=plain --set mo
 evaluate unet
 map cut-run {BANDS} --labels city/LCZ.tif --out map.tif
 map unet {BANDS} --out cover-map.tif
+mosaic map.tif --out mosaic.tif
 assess map.tif --labels city/LCZ.tif
 info data
 info tiles

@@ -825,3 +825,347 @@ fn a_real_product_maps_as_its_reflectances_are_predicted() {
     assert!(map(&text(&without), "ignored", &["--ignore-radiometry"]).status.success());
     assert_mapped("ignored", &predicted("wrong.h5", 0.0));
 }
+
+#[test]
+fn four_shards_put_together_are_the_map_made_in_one() {
+    let place = place();
+    let folder = place.join("shards");
+    fs::create_dir(&folder).unwrap();
+    let at = |name: &str| text(&folder.join(name));
+    let (run, bands) = (text(&place.join("run")), bands(place));
+    let map = |out: &str, more: &[&str]| {
+        let out = at(out);
+        let fixed = ["map", &run, "--bands", &bands, "--stride", "5px", "--probabilities", "--out", &out];
+        done(&[&fixed[..], more].concat())
+    };
+    map("whole.tif", &[]);
+    let shards: Vec<String> = (1..=4).map(|k| at(&format!("city-shard-{k}-of-4.tif"))).collect();
+    for k in 1..=4 {
+        let told = map("city.tif", &["--shard", &format!("{k}/4")]);
+        assert!(told.contains(&format!("city-shard-{k}-of-4.tif, and next to it")), "{told}");
+    }
+    // In whichever order.
+    let order = [&shards[2], &shards[0], &shards[3], &shards[1]].map(String::as_str);
+    let out = at("city.tif");
+    done(&[&["mosaic"][..], &order, &["--out", &out]].concat());
+    let endings = [".tif", "-confidence.tif", "-entropy.tif", "-probabilities.tif"];
+    for ending in endings {
+        let of = |name: &str| raster(&folder.join(format!("{name}{ending}")));
+        let ((grid, wanted), (same_grid, given)) = (of("whole"), of("city"));
+        assert_eq!(grid, same_grid);
+        assert!(wanted.iter().zip(&given).all(|(a, b)| a.to_bits() == b.to_bits()), "{ending}");
+    }
+    for ending in [".tif", ".tif.aux.xml", ".qml"] {
+        let of = |name: &str| fs::read(folder.join(format!("{name}{ending}"))).unwrap();
+        assert!(of("whole") == of("city"), "{ending}");
+    }
+    // The filter has its neighbours: in the shards it had none beyond their ends.
+    let filtered = |path: &str| raster(Path::new(path)).1.index_axis_move(ndarray::Axis(0), 1);
+    let alone: Vec<_> = shards.iter().map(|shard| filtered(shard)).collect();
+    let alone: Vec<_> = alone.iter().map(|rows| rows.view()).collect();
+    assert_ne!(ndarray::concatenate(ndarray::Axis(0), &alone).unwrap(), filtered(&out));
+
+    // Another palette: the same numbers in other colours.
+    let colourful = at("colourful.tif");
+    done(&[&["mosaic"][..], &order, &["--palette", "accessible", "--out", &colourful]].concat());
+    assert!(raster(Path::new(&colourful)).1 == raster(Path::new(&out)).1);
+    let [auxiliary, style, figure] = ["tif.aux.xml", "qml", "svg"]
+        .map(|end| fs::read_to_string(Path::new(&colourful).with_extension(end)).unwrap());
+    assert!(auxiliary.contains("<Entry c1=\"246\" c2=\"142\" c3=\"77\""), "{auxiliary}");
+    assert!(style.contains("color=\"#f68e4d\" label=\"6 open low-rise\""), "{style}");
+    let legend = raster(Path::new(&out)).1.iter().any(|&number| number == 6.0);
+    assert_eq!(figure.to_lowercase().contains("#f68e4d"), legend);
+
+    let told = |arguments: &[&str]| refused(&[&["mosaic", "--out", &at("x.tif")][..], arguments].concat());
+    let message = told(&[&shards[0], &shards[1], &shards[3]]);
+    assert!(message.contains("shard 3 of 4 is missing; map it"), "{message}");
+    assert!(told(&[&shards[0], &at("whole.tif")]).contains("no shard of the map of"));
+    assert!(told(&[&shards[0], &shards[0]]).contains("is missing"));
+    assert!(told(&[&at("whole.tif"), &at("whole.tif")]).contains("it overlaps"));
+    fs::remove_file(at("city-shard-2-of-4-entropy.tif")).unwrap();
+    assert!(told(&order).contains("city-shard-2-of-4-entropy.tif: No such file"));
+    assert!(!folder.join("x.tif").exists());
+    let shard = |more: &[&str]| {
+        let fixed = ["map", &run, "--bands", &bands, "--stride", "5px", "--out", "y.tif", "--shard"];
+        refused(&[&fixed[..], more].concat())
+    };
+    assert!(shard(&["1/17"]).contains("shard: the map has no more than 16 lines; cut it into 16"));
+    assert!(shard(&["1/4", "--sigma", "1px"]).contains("lcz mosaic --sigma"));
+}
+
+#[test]
+fn maps_of_neighbouring_areas_are_put_together_whatever_their_classes() {
+    let folder = place();
+    let at = |name: &str| folder.join(name);
+    let left = |name: &str| if name == "west" { 0.0 } else { 40_000.0 };
+    for name in ["west", "east"] {
+        let transform = Some(Transform([500_000.0 + left(name), 100.0, 0.0, 5_300_000.0, 0.0, -100.0]));
+        let columns = if name == "west" { 400 } else { 300 };
+        let grid = Grid { columns, transform, ..utm(600, 400, 100.0) };
+        let class = |row: usize, column: usize| ((row / 40 + column / 30) % 3) as u8;
+        let cells = || (0..600).flat_map(move |row| (0..columns).map(move |column| (row, column)));
+        let mut map = GeoTiffWriter::<u8>::create(at(&format!("{name}.tif")), &grid).unwrap().no_data(0);
+        map = map
+            .bands(&["class", "probability"])
+            .describe("made by hand; probability in percent; real: a test");
+        let values = cells().flat_map(|(r, c)| [class(r, c), 50 * u8::from(class(r, c) > 0)]);
+        map.append(&values.collect::<Vec<_>>()).unwrap();
+        map.finish().unwrap();
+        for (what, value) in [("confidence", 0.5), ("entropy", 0.7)] {
+            let path = at(&format!("{name}-{what}.tif"));
+            let mut writer = GeoTiffWriter::<f32>::create(path, &grid).unwrap().no_data(f32::NAN);
+            let values = cells().map(|(r, c)| if class(r, c) > 0 { value } else { f32::NAN });
+            writer.append(&values.collect::<Vec<_>>()).unwrap();
+            writer.finish().unwrap();
+        }
+        let names = ["", "forest", "river & lake"].map(|name| name.replace('&', "&amp;"));
+        let names = names.map(|name| format!("<Category>{name}</Category>")).concat();
+        let xml = format!(
+            "<PAMDataset><PAMRasterBand><CategoryNames>{names}</CategoryNames></PAMRasterBand></PAMDataset>"
+        );
+        fs::write(at(&format!("{name}.tif.aux.xml")), xml).unwrap();
+    }
+    let [west, east, out] = ["west.tif", "east.tif", "side-by-side.tif"].map(|name| text(&at(name)));
+    let report = done(&["mosaic", &east, &west, "--out", &out, "--json"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(
+        (&report["size"], &report["classes"][1]["name"]),
+        (&serde_json::json!([600, 700]), &"river & lake".into())
+    );
+    let (grid, pixels) = raster(Path::new(&out));
+    assert_eq!(grid.transform.unwrap().0[0], 500_000.0);
+    for row in 0..600 {
+        for column in 0..700 {
+            let from = if column < 400 { column } else { column - 400 };
+            assert_eq!(pixels[[0, row, column]], ((row / 40 + from / 30) % 3) as f32);
+        }
+    }
+    let file = GeoTiff::open(&out).unwrap();
+    assert_eq!(file.bands(), 2, "no filter, as the parts have none");
+    assert!(file.description().unwrap().ends_with("; real: a test"), "{:?}", file.description());
+    fs::write(
+        at("east.tif.aux.xml"),
+        fs::read_to_string(at("east.tif.aux.xml")).unwrap().replace("forest", "wood"),
+    )
+    .unwrap();
+    let message = refused(&["mosaic", &west, &east, "--out", &text(&at("x.tif"))]);
+    assert!(message.contains("east.tif: other classes than"), "{message}");
+}
+
+#[test]
+fn two_sensors_are_fused_by_the_mean_of_their_probabilities() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mlp = |seed: u64, bands: Bands, unit: &str| {
+        let imagery = Imagery { patch_size: 8, bands, unit: unit.to_owned(), ..Imagery::so2sat() };
+        let mut network =
+            models::build(&models::Architecture::mlp(), &imagery, &Classes::lcz(), seed, Device::Cpu)
+                .unwrap();
+        network.set_standardisation(Standardisation::identity(imagery.bands.len())).unwrap();
+        network
+    };
+    let optical = mlp(1, Bands::named(["B2", "B3"]).unwrap(), "digital number");
+    let radar = mlp(2, Bands::from_count(7), "standard deviations");
+    for (name, network) in [("optical", &optical), ("radar", &radar)] {
+        Run::create(at(name), |run| run.keep(&**network)).unwrap();
+    }
+    // Radar without data in the first window, which the optical network then classifies alone.
+    let grid = utm(20, 24, 10.0);
+    let several = |name: &str, bands: &[&str], value: &dyn Fn(usize, usize) -> f32| {
+        let mut writer =
+            GeoTiffWriter::<f32>::create(at(name), &grid).unwrap().bands(bands).no_data(f32::NAN);
+        let cells = (0..20 * 24).flat_map(|k| (0..bands.len()).map(move |band| (k, band)));
+        writer.append(&cells.map(|(k, band)| value(k, band)).collect::<Vec<_>>()).unwrap();
+        writer.finish().unwrap();
+    };
+    let seen = |k: usize, band: usize| ((k * 31 + band * 17) % 23) as f32 / 10.0;
+    let echo = |k: usize, band: usize| match (k, band) {
+        (0, 3) => f32::NAN,
+        _ => 40.0 * band as f32 + ((k * 13 + band * 29) % 37) as f32,
+    };
+    several("optical.tif", &["B2", "B3"], &seen);
+    several("radar.tif", &["VH", "VV", "a", "b", "c", "d", "e"], &echo);
+    let map = |run: &str, scene: &str, more: &[&str], out: &str| {
+        let out = text(&at(&format!("{out}.tif")));
+        let (run, scene) = (text(&at(run)), text(&at(scene)));
+        let fixed =
+            ["map", &run, "--scene", &scene, "--stride", "4px", "--probabilities", "--out", &out, "--json"];
+        serde_json::from_str::<Value>(&done(&[&fixed[..], more].concat())).unwrap()
+    };
+    map("optical", "optical.tif", &[], "one");
+    map("radar", "radar.tif", &[], "two");
+    let with = format!("{}={}", text(&at("radar")), text(&at("radar.tif")));
+    let report = map("optical", "optical.tif", &["--with", &with], "both");
+    assert_eq!((&report["networks"], &report["dates"][1]["without_data"]), (&2.into(), &1.into()));
+    let [one, two, both] = ["one", "two", "both"].map(|name| probabilities(folder.path(), name));
+    assert_eq!(both.dim(), (17, 4, 5));
+    for (at, &p) in both.indexed_iter() {
+        let wanted = if two[at].is_nan() { one[at] } else { f32::midpoint(one[at], two[at]) };
+        assert!((p - wanted).abs() < 1e-6, "{at:?}: {p}, not {wanted}");
+    }
+    // Standardised by hand: mean and deviation (divisor n) over the pixels with data in all bands.
+    let mut standardised = vec![[0.0_f64; 7]; 20 * 24];
+    for band in 0..7 {
+        let values: Vec<f64> = (1..20 * 24).map(|k| f64::from(echo(k, band))).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        for (pixel, value) in standardised[1..].iter_mut().zip(&values) {
+            pixel[band] = (value - mean) / variance.sqrt();
+        }
+    }
+    let image = |row: usize, column: usize| {
+        Array4::from_shape_fn((1, 8, 8, 7), |(_, y, x, band)| {
+            standardised[(4 * row + y) * 24 + 4 * column + x][band] as f32
+        })
+    };
+    for [row, column] in [[0, 1], [3, 4]] {
+        let patches =
+            lcz::data::Patches::in_memory(radar.imagery().clone(), Classes::lcz(), image(row, column))
+                .unwrap();
+        let p = models::Classifier::predict(&*radar, &patches).unwrap();
+        for k in 0..17 {
+            assert!((p.view()[[0, k]] - f64::from(two[[k, row, column]])).abs() < 1e-5);
+        }
+    }
+
+    let told = |with: &str| {
+        let (run, scene, out) = (text(&at("optical")), text(&at("optical.tif")), text(&at("x.tif")));
+        refused(&["map", &run, "--scene", &scene, "--with", with, "--out", &out])
+    };
+    let small = at("small.tif");
+    let mut writer = GeoTiffWriter::<f32>::create(&small, &utm(20, 20, 10.0))
+        .unwrap()
+        .bands(&["a", "b", "c", "d", "e", "f", "g"]);
+    writer.append(&(0..20 * 20 * 7).map(|k| (k % 31) as f32).collect::<Vec<_>>()).unwrap();
+    writer.finish().unwrap();
+    let message = told(&format!("{}={}", text(&at("radar")), text(&small)));
+    assert!(message.contains("small.tif: not the pixels of"), "{message}");
+    let of_ten = at("ten");
+    let ten = models::build(&models::Architecture::mlp(), radar.imagery(), &Classes::built(), 3, Device::Cpu);
+    Run::create(&of_ten, |run| run.keep(&*ten?)).unwrap();
+    assert!(told(&format!("{}={}", text(&of_ten), text(&at("radar.tif")))).contains("classes 1 2 3"));
+}
+
+#[test]
+fn the_so2sat_project_s_networks_are_fused_as_their_reference_outputs() {
+    let Some(data) = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from) else {
+        eprintln!("skipped: no real data (set LCZ_REAL_DATA)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let read = |file: &str, dataset: &str| {
+        let _writing = writing();
+        let file = hdf5::File::open(data.join(file)).unwrap();
+        file.dataset(dataset).unwrap().read_dyn::<f32>().unwrap()
+    };
+    let [optical, radar] =
+        [read("sen2lcz/reference_patches.h5", "sen2"), read("dlr/reference_outputs_s1.h5", "sen1")]
+            .map(|images| images.into_dimensionality::<ndarray::Ix4>().unwrap());
+    let [p2, p1] = ["s2", "s1"].map(|sensor| {
+        let p = read(&format!("dlr/reference_outputs_{sensor}.h5"), "probabilities");
+        p.into_dimensionality::<ndarray::Ix2>().unwrap()
+    });
+    let count = optical.dim().0.min(radar.dim().0);
+    // Windows one below the other; below them the radar has pixels that bring its mean to 0 and its deviation to 1, as it is
+    // given standardised.
+    let rows = 32 * (count + 40);
+    let extra = f64::from(32 * 40 * 32);
+    let levels: Vec<[f64; 2]> = (0..7)
+        .map(|band| {
+            let values = || {
+                (0..count).flat_map(|n| {
+                    radar.slice(ndarray::s![n, .., .., band]).iter().copied().collect::<Vec<f32>>()
+                })
+            };
+            let sum: f64 = values().map(f64::from).sum();
+            let squares: f64 = values().map(|value| f64::from(value).powi(2)).sum();
+            let total = (rows * 32) as f64;
+            let mean = -sum / extra;
+            let around = ((total - squares) / extra - mean.powi(2)).sqrt();
+            assert!(around.is_finite(), "more pixels are needed");
+            [mean - around, mean + around]
+        })
+        .collect();
+    let write =
+        |name: &str, bands: &[&str], unit: Option<&str>, value: &dyn Fn(usize, usize, usize) -> f32| {
+            let mut writer =
+                GeoTiffWriter::<f32>::create(at(name), &utm(rows, 32, 10.0)).unwrap().bands(bands);
+            if let Some(unit) = unit {
+                writer = writer.scaled(lcz::scene::Scaling::NONE, unit);
+            }
+            let cells = (0..rows * 32).flat_map(|k| (0..bands.len()).map(move |band| (k / 32, k % 32, band)));
+            writer
+                .append(&cells.map(|(row, column, band)| value(row, column, band)).collect::<Vec<_>>())
+                .unwrap();
+            writer.finish().unwrap();
+        };
+    let names = Bands::sentinel2();
+    let names: Vec<&str> = names.names().iter().map(String::as_str).collect();
+    write("s2.tif", &names, Some("reflectance"), &|row, column, band| {
+        optical[[(row / 32).min(count - 1), row % 32, column, band]]
+    });
+    write("s1.tif", &["a", "b", "c", "d", "e", "f", "g"], None, &|row, column, band| match row / 32 {
+        n if n < count => radar[[n, row % 32, column, band]],
+        _ => levels[band][column % 2] as f32,
+    });
+    let weights: Vec<PathBuf> =
+        fs::read_dir(data.join("dlr")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for sensor in ["S1", "S2"] {
+        let is_its = |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(sensor);
+        done(&["import", &text(weights.iter().find(is_its).unwrap()), "--run", &text(&at(sensor))]);
+    }
+    let with = format!("{}={}", text(&at("S1")), text(&at("s1.tif")));
+    let (run, scene, out) = (text(&at("S2")), text(&at("s2.tif")), text(&at("city.tif")));
+    done(&[
+        "map",
+        &run,
+        "--scene",
+        &scene,
+        "--with",
+        &with,
+        "--stride",
+        "32px",
+        "--probabilities",
+        "--ignore-radiometry",
+        "--out",
+        &out,
+    ]);
+    let fused = probabilities(folder.path(), "city");
+    let mut worst = 0_f32;
+    for n in 0..count {
+        for k in 0..17 {
+            worst = worst.max((fused[[k, n, 0]] - f32::midpoint(p1[[n, k]], p2[[n, k]])).abs());
+        }
+    }
+    println!("{count} windows: fused probabilities at most {worst:.1e} from the mean of the references");
+    assert!(worst < 1e-5, "{worst}");
+}
+
+/// The So2Sat project's network on Berlin, in windows 10 pixels apart, under polygons of LCZ 2 and 5.
+#[test]
+fn the_so2sat_project_s_network_is_right_on_the_known_share_of_berlin() {
+    let Some(data) = std::env::var_os("LCZ_REAL_DATA").map(PathBuf::from) else {
+        eprintln!("skipped: no real data (set LCZ_REAL_DATA)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&folder.path().join(name));
+    let weights = text(&data.join("dlr/S2_RESNET20_BS16_LR2e-4_IN32-32-10_PRO-52-0R12_2019-06-27.h5"));
+    done(&["import", &weights, "--run", &at("so2sat")]);
+    let scene = text(&data.join("berlin/Berlin_S2_2024-10-24_sample.tif"));
+    let labels = text(&data.join("berlin/Berlin_labels.shp"));
+    let names = Bands::sentinel2().names().join(",");
+    let (run, out) = (at("so2sat"), at("berlin.tif"));
+    let fixed =
+        ["map", &run, "--scene", &scene, "--band-names", &names, "--scale", "1e-4", "--stride", "10px"];
+    let report = done(&[&fixed[..], &["--labels", &labels, "--out", &out, "--json"]].concat());
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let scores = &report["scores"];
+    println!("Berlin: {} of {} windows right", scores["overall_accuracy"], scores["pixels"]);
+    assert_eq!(scores["pixels"], 156);
+    assert!((scores["overall_accuracy"].as_f64().unwrap() - 0.62).abs() < 0.006, "{scores}");
+    // The offset, which the archive has removed, subtracted once more.
+    let message = refused(&[&fixed[..], &["--offset", "-0.1", "--out", &at("wrong.tif")]].concat());
+    assert!(message.contains("--offset 0"), "{message}");
+}

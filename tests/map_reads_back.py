@@ -3,11 +3,15 @@
     python tests/map_reads_back.py FOLDER
 """
 
+import ctypes
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import rasterio
+import rasterio.warp
+from rasterio.vrt import WarpedVRT
 
 folder = Path(sys.argv[1])
 scene = rasterio.open(folder / "scene/B2.tif")
@@ -44,4 +48,37 @@ np.testing.assert_allclose(confidence.read(1)[known], probabilities.max(0)[known
 with np.errstate(divide="ignore", invalid="ignore"):
     h = -np.where(probabilities > 0, probabilities * np.log(probabilities), 0).sum(0)
 np.testing.assert_allclose(entropy.read(1)[known], h[known], atol=1e-5)
-print(f"rasterio {rasterio.__version__} read back the map in {folder}")
+
+# gdalinfo -json, by the GDAL that rasterio brings.
+library = next((Path(rasterio.__file__).parent.parent / "rasterio.libs").glob("libgdal*"))
+gdal = ctypes.CDLL(str(library))
+gdal.GDALOpen.restype = gdal.GDALInfoOptionsNew.restype = ctypes.c_void_p
+gdal.GDALInfo.argtypes, gdal.GDALInfo.restype = [ctypes.c_void_p] * 2, ctypes.c_char_p
+gdal.GDALAllRegister()
+options = gdal.GDALInfoOptionsNew((ctypes.c_char_p * 2)(b"-json", None), None)
+information = json.loads(gdal.GDALInfo(gdal.GDALOpen(str(folder / "city.tif").encode(), 0), options))
+lcz, smooth, probability = information["bands"]
+for band in (lcz, smooth):
+    assert band["categories"][0] == "" and band["categories"][6] == "6 open low-rise" and len(band["categories"]) == 18
+assert "categories" not in probability and lcz["colorTable"]["entries"][6] == [0xFF, 0x98, 0x5E, 255]
+
+# As w2w 0.6.0 reads a map (it needs xarray, netCDF4, pandas and more, 800 MB: only its rules are followed here). The band is the second
+# where one is called lczFilter, numbers are 1-17, and what is not in longitude and latitude is brought there by the nearest pixel,
+# 0 where there is none; it must cover the model's domain, here the middle half.
+assert "lczFilter" in zones.descriptions
+with WarpedVRT(zones, crs="EPSG:4326") as degrees:
+    numbers = degrees.read(2).astype("int32")
+    west, south, east, north = degrees.bounds
+    x, y = rasterio.warp.transform(zones.crs, "EPSG:4326", *(np.array(zones.bounds).reshape(2, 2).mean(0)[:, None]))
+    assert west < x[0] < east and south < y[0] < north
+assert set(np.unique(numbers)) == set(np.unique(zones.read(2))) <= set(range(18))
+
+# Overviews of a larger map, each of every second pixel of the one before, and all at the start of the file.
+with rasterio.open(folder / "side-by-side.tif") as whole:
+    assert whole.shape == (600, 700) and whole.overviews(1) == [2, 4] and whole.is_tiled
+    assert whole.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL"
+    pixels = whole.read()
+for level, step in enumerate((2, 4)):
+    with rasterio.open(folder / "side-by-side.tif", overview_level=level) as smaller:
+        np.testing.assert_array_equal(smaller.read(), pixels[:, ::step, ::step])
+print(f"rasterio {rasterio.__version__} read back the maps in {folder}")

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lcz::figures::{Caption, training_areas};
 use lcz::scene::TrainingAreas;
 use lcz::scene::training_areas::{ADVISED, APART, LARGEST, SMALLEST};
 use serde::Serialize;
 
-use super::options::{Context, LabelOptions};
+use super::options::{Context, FigureFolder, LabelOptions};
 use super::output::{self, Table, number};
 
 /// Check the quality of training areas
@@ -23,7 +24,8 @@ use super::output::{self, Table, number};
     mut_arg("all_touched", |touched| touched.hide(true)),
     after_help = "Examples:
   lcz areas training_areas.kml
-  lcz areas zones.shp --label-field LCZ --doubtful doubtful.gpkg
+  lcz areas zones.shp --label-field LCZ --doubtful doubtful.gpkg \\
+      --figures figures
   lcz areas training_areas.kmz --json | jq '.areas[] | select(.doubts != [])'"
 )]
 pub struct Areas {
@@ -36,6 +38,9 @@ pub struct Areas {
     /// Write the doubtful polygons to this GeoPackage
     #[arg(long, value_name = "FILE.gpkg")]
     doubtful: Option<PathBuf>,
+
+    #[command(flatten)]
+    figures: FigureFolder,
 }
 
 /// What is printed as JSON.
@@ -59,6 +64,10 @@ impl Areas {
         let areas = TrainingAreas::open(&self.file, &self.labels.labelling()?)?;
         if let Some(file) = &self.doubtful {
             areas.write_doubtful(file)?;
+        }
+        if let Some(folder) = &self.figures.figures {
+            let caption = Caption::new("Training areas", areas.provenance().unwrap_or("unknown source"));
+            training_areas(&areas, &caption)?.save(folder, "training-areas")?;
         }
         if cx.json {
             return output::json(&Report {

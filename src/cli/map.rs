@@ -3,12 +3,12 @@
 use lcz::data::Sample;
 use lcz::display::percent;
 use lcz::mapping;
-use lcz::mapping::{MapReport, MapScores, Mapping};
+use lcz::mapping::{ClassArea, MapReport, MapScores, Mapping, With};
 use lcz::run::Run;
 
 use super::options::{
-    CloudOptions, Context, IgnoreRadiometry, LabelOptions, Output, Provenance, RunFolder, SceneOptions,
-    Stride, Unscaled, check_classes_known,
+    CloudOptions, Context, IgnoreRadiometry, LabelOptions, Output, PaletteOption, Provenance, RunFolder,
+    SceneOptions, ShardOption, Sigma, Stride, Unscaled, check_classes_known,
 };
 use super::output::{self, Table, number};
 
@@ -30,6 +30,10 @@ use super::output::{self, Table, number};
 /// GDAL and QGIS; OUT-confidence.tif and OUT-entropy.tif, how certain the model is (no data: NaN; entropy in nats); OUT.png,
 /// OUT.svg and OUT.csv, the map as a figure.
 ///
+/// --with fuses the network of a second sensor, such as the So2Sat project's for Sentinel-1, whose scene (a GeoTIFF of its bands) is
+/// on the same pixels; radar values are brought to mean 0 and deviation 1 where the network was imported. --shard maps a stripe of
+/// a scene that is too large for one machine, into OUT-shard-i-of-n.tif; lcz mosaic puts shards together.
+///
 /// The model's bands are taken by name, in any order, with commas or spaces between the files. A scene whose pixels are
 /// larger or smaller than those that the model was trained on is resampled first. --labels compares the map with the
 /// classes of a GeoTIFF (0, -1, -999, 255 and its no-data value: unknown) or of polygons, in any coordinate system.
@@ -46,6 +50,10 @@ use super::output::{self, Table, number};
   lcz map runs/first --bands city/B*.tif --out city.tif
   lcz map runs/first --bands city/B*.tif --stride 10px \\
       --probabilities --out city.tif
+  lcz map runs/so2sat --scene summer.SAFE --with runs/sentinel1=S1.tif \\
+      --palette generator --out city.tif
+  lcz map runs/first --scene S2A_MSIL2A_20220706T085611.SAFE --shard 1/4 \\
+      --out city.tif
   lcz map runs/cover --bands city/B*.tif \\
       --bbox=8.6,53.0,9.0,53.2 --out cover.tif
   lcz map runs/landsat --bands B1.tif,B2.tif,B3.tif --scale 2e-5 \\
@@ -68,10 +76,18 @@ pub struct Map {
     #[arg(long, default_value = "auto", value_parser = ["auto", "none"])]
     resample: String,
 
-    /// Smooth lczFilter by a Gaussian of this standard deviation, in metres or pixels of the map [default: by zone, 25m to
-    /// 250m; no filter for a model of pixels]
-    #[arg(long, value_name = "100m|1px")]
-    sigma: Option<String>,
+    #[command(flatten)]
+    sigma: Sigma,
+
+    /// Fuse the network of another sensor, by the mean of the probabilities: its run and its scene; may be repeated
+    #[arg(long, value_name = "RUN=SCENE")]
+    with: Vec<With>,
+
+    #[command(flatten)]
+    shard: ShardOption,
+
+    #[command(flatten)]
+    palette: PaletteOption,
 
     /// Write the probabilities of all classes too: OUT-probabilities.tif, one band per class
     #[arg(long)]
@@ -109,7 +125,10 @@ impl Map {
             area: self.scene.area()?,
             clouds: self.clouds.filter(),
             mask_clouds: self.mask_clouds,
-            sigma: self.sigma.as_deref().map(str::parse).transpose()?,
+            sigma: self.sigma.get()?,
+            with: self.with,
+            shard: self.shard.shard,
+            palette: self.palette.palette,
             probabilities: self.probabilities,
             unscaled: self.unscaled.unscaled,
             ignore_radiometry: self.guard.ignore_radiometry,
@@ -123,6 +142,7 @@ impl Map {
             return output::json(&report);
         }
         print(&report)?;
+        let out = out.with_file_name(&report.files[0]);
         output::line(format!("\nwrote {}, and next to it {}", out.display(), report.files[1..].join(", ")))
     }
 }
@@ -156,12 +176,7 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
         report.mean_confidence
     ))?;
     print_dates(report, what)?;
-    let mut table = Table::new(["class", "pixels", "share", "km²"]);
-    for class in &report.classes {
-        let area = number(class.square_kilometres, 2);
-        table.row([class.name.clone(), class.pixels.to_string(), percent(class.share), area]);
-    }
-    table.print()?;
+    print_classes(&report.classes)?;
     let Some(map) = &report.scores else { return Ok(()) };
     if let Some(polygons) = report.labels.as_ref().and_then(|labels| labels.polygons.as_ref()) {
         output::line(format!("\n{polygons}"))?;
@@ -185,6 +200,16 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
             percent(class.reference_share),
             percent(class.mapped_share),
         ]);
+    }
+    Ok(table.print()?)
+}
+
+/// How much of a map each class has.
+pub(super) fn print_classes(classes: &[ClassArea]) -> anyhow::Result<()> {
+    let mut table = Table::new(["class", "pixels", "share", "km²"]);
+    for class in classes {
+        let area = number(class.square_kilometres, 2);
+        table.row([class.name.clone(), class.pixels.to_string(), percent(class.share), area]);
     }
     Ok(table.print()?)
 }

@@ -13,6 +13,7 @@ mod features;
 mod import;
 mod info;
 mod map;
+mod mosaic;
 mod options;
 mod output;
 mod patches;
@@ -86,6 +87,7 @@ verbs! {
     Predict(predict::Predict),
     Score(score::Score),
     Map(map::Map),
+    Mosaic(mosaic::Mosaic),
     Assess(assess::Assess),
     Reproduce(reproduce::Reproduce),
     Verify(verify::Verify),
@@ -100,7 +102,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Data", &["synth", "info", "votes", "patches", "rasterise", "areas", "eurosat"]),
     ("Train", &["train", "import", "features"]),
     ("Evaluate", &["evaluate", "temp-scale", "predict", "score"]),
-    ("Map", &["map", "assess"]),
+    ("Map", &["map", "mosaic", "assess"]),
     ("Studies", &["reproduce", "verify"]),
     ("Tools", &["bench", "devices", "completions", "man", "help"]),
 ];
@@ -184,7 +186,9 @@ impl Cli {
 
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
-        use Verb::{Devices, Eurosat, Info, Map, Patches, Rasterise, Reproduce, Score, Synth, Train, Votes};
+        use Verb::{
+            Devices, Eurosat, Info, Map, Mosaic, Patches, Rasterise, Reproduce, Score, Synth, Train, Votes,
+        };
         let Common { device, json, threads, .. } = self.common;
         lcz::models::check_instruction_set()?;
         if let Some(threads) = threads {
@@ -195,7 +199,7 @@ impl Cli {
             progress = progress.until(signals::interruption()?);
         }
         let without_network = matches!(verb, Synth(_) | Info(_) | Votes(_) | Patches(_) | Rasterise(_))
-            || matches!(verb, Eurosat(_) | Score(_) | Devices(_));
+            || matches!(verb, Eurosat(_) | Score(_) | Devices(_) | Mosaic(_));
         anyhow::ensure!(
             device == Device::Cpu || !without_network,
             "--device {device}: the command runs no network; leave the option out"

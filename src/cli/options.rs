@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{ArgAction, Args};
 use lcz::data::{So2Sat, check_reflectance};
+use lcz::mapping::Shard;
 use lcz::models::Device;
 use lcz::run::{LabelKind, Run};
-use lcz::scene::{CloudFilter, Codes, GeoBox, GeoTiff, LabelRaster, Labelling, Radiometry, Scene};
+use lcz::scene::{CloudFilter, Codes, Distance, GeoBox, GeoTiff, LabelRaster, Labelling, Radiometry, Scene};
 use lcz::scorecard::ScorecardSettings;
-use lcz::{Bands, Classes, Progress, Sensor};
+use lcz::{Bands, Classes, Palette, Progress, Sensor};
 
 use super::progress::Terminal;
 
@@ -114,9 +115,28 @@ single! {
     #[arg(long, alias = "labels", value_name = "TARGET", value_parser = ["one-hot", "votes", "posterior"])]
     Target { target: Option<String> }
 
+    /// Part i of n: of a prepared study runs i, i+n, i+2n, ...; of a map a stripe of its lines
+    #[arg(long, value_name = "i/n")]
+    ShardOption { shard: Option<Shard> }
+
+    /// Colours of the zones: lcz4r, generator (LCZ Generator, WUDAPT) or accessible (told apart by colour-blind readers)
+    #[arg(long, value_name = "NAME", default_value_t = Palette::default())]
+    PaletteOption { palette: Palette }
+
+    /// One standard deviation for the Gaussians of lczFilter, in metres or pixels of the map [default: by zone, 25m to
+    /// 250m; no filter for a model of pixels]
+    #[arg(long, value_name = "100m|1px")]
+    Sigma { sigma: Option<String> }
+
     /// Names of the classes, separated by commas [default: from the file, else the 17 zones]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     ClassNames { classes: Option<Vec<String>> }
+}
+
+impl Sigma {
+    pub fn get(&self) -> lcz::Result<Option<Distance>> {
+        self.sigma.as_deref().map(str::parse).transpose()
+    }
 }
 
 impl Seed {

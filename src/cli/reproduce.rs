@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use lcz::studies::{
-    self, ActiveStudy, LandcoverStudy, LdlStudy, Shard, Study, StudyContext, StudyPart, UncertaintyStudy,
+    self, ActiveStudy, LandcoverStudy, LdlStudy, Study, StudyContext, StudyPart, UncertaintyStudy,
 };
 use lcz::uncertainty::Acquisition;
 
-use super::options::{Context, Data, Epochs, IgnoreRadiometry, Output, Seed, Settings, SyntheticPatches};
+use super::options::{
+    Context, Data, Epochs, IgnoreRadiometry, Output, Seed, Settings, ShardOption, SyntheticPatches,
+};
 use super::output;
 
 /// Reproduce a study from a paper
@@ -65,12 +67,11 @@ struct Shared {
     #[arg(long, conflicts_with_all = ["shard", "collect"])]
     prepare: bool,
 
-    /// Only perform runs i, i+n, i+2n, ... of a prepared study
-    #[arg(long, value_name = "i/n", conflicts_with = "collect")]
-    shard: Option<Shard>,
+    #[command(flatten)]
+    shard: ShardOption,
 
     /// Only write tables and figures from the stored runs; nothing is trained
-    #[arg(long, alias = "redraw")]
+    #[arg(long, alias = "redraw", conflicts_with = "shard")]
     collect: bool,
 
     #[command(flatten)]
@@ -121,7 +122,7 @@ impl Shared {
             self.guard.check(data, "training.h5", None)?;
         }
         let context = StudyContext { data: self.data.data.as_deref(), out: &self.out.out, device: cx.device };
-        let part = match self.shard {
+        let part = match self.shard.shard {
             Some(shard) => StudyPart::Runs(shard),
             None if self.prepare => StudyPart::Preparation,
             None if self.collect => StudyPart::Tables,

@@ -24,5 +24,6 @@ pub use sample::Sample;
 pub use signatures::Signatures;
 pub use so2sat::So2Sat;
 pub use statistics::BandStatistics;
+pub(crate) use statistics::Moments;
 pub use summary::{ClassCount, Summary, VoteAgreement};
 pub use votes::read_votes;

@@ -43,19 +43,19 @@ impl Patches {
 
 /// Number of pixels, and for each band the mean and the sum of squared distances from it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Moments {
+pub(crate) struct Moments {
     pixels: f64,
-    pub(super) mean: Vec<f64>,
+    pub(crate) mean: Vec<f64>,
     squares: Vec<f64>,
 }
 
 impl Moments {
-    pub(super) fn none(bands: usize) -> Self {
+    pub(crate) fn none(bands: usize) -> Self {
         Self { pixels: 0.0, mean: vec![0.0; bands], squares: vec![0.0; bands] }
     }
 
     /// Of pixels whose bands lie along the last axis.
-    pub(super) fn of<D: Dimension>(images: ArrayView<'_, f32, D>) -> Self {
+    pub(crate) fn of<D: Dimension>(images: ArrayView<'_, f32, D>) -> Self {
         let bands = images.shape().last().copied().unwrap_or(0);
         let pixels = (images.len() / bands) as f64;
         let mut moments = Self { pixels, ..Self::none(bands) };
@@ -75,7 +75,7 @@ impl Moments {
         moments
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         let pixels = self.pixels + other.pixels;
         for c in 0..self.mean.len() {
             let apart = other.mean[c] - self.mean[c];
@@ -86,7 +86,7 @@ impl Moments {
     }
 
     /// Divisor: the number of pixels.
-    pub(super) fn standard_deviation(&self) -> Vec<f64> {
+    pub(crate) fn standard_deviation(&self) -> Vec<f64> {
         self.squares.iter().map(|square| (square / self.pixels).sqrt()).collect()
     }
 }

@@ -69,13 +69,14 @@ pub(super) struct Drawing {
     height: f64,
     parts: Vec<Part>,
     pictures: Vec<(Area, Picture)>,
+    above: Vec<Part>,
 }
 
 impl Drawing {
     /// An empty page, its sides rounded up to a tenth of a point.
     pub(super) fn new(width: f64, height: f64) -> Self {
         let [width, height] = [width, height].map(|side| (side * SVG_SCALE).ceil() / SVG_SCALE);
-        Self { width, height, parts: Vec::new(), pictures: Vec::new() }
+        Self { width, height, parts: Vec::new(), pictures: Vec::new(), above: Vec::new() }
     }
 
     pub(super) fn fill(&mut self, area: Area, colour: Colour) {
@@ -173,7 +174,14 @@ impl Drawing {
         self.text(text, baseline, lettering);
     }
 
-    /// A picture, above all other parts.
+    /// A text centred on a point of a picture, above it.
+    pub(super) fn text_above(&mut self, text: &str, (x, y): (f64, f64), lettering: Lettering) {
+        let lettering = lettering.centred();
+        let baseline = (x, y + lettering.half_height());
+        self.above.push(Part::Text { text: one_line(text), baseline, lettering });
+    }
+
+    /// A picture, above all other parts but such texts.
     pub(super) fn picture(&mut self, area: Area, picture: Picture) {
         self.pictures.push((area, picture));
     }
@@ -187,23 +195,26 @@ impl Drawing {
     fn svg(&self, caption: &Caption) -> Result<String> {
         let pixels = |points: f64| (points * SVG_SCALE).round() as u32;
         let size = (pixels(self.width), pixels(self.height));
-        let mut drawn = String::new();
-        let mut backend = SVGBackend::with_string(&mut drawn, size);
-        play(&self.parts, &mut backend, SVG_SCALE, size).map_err(|e| failed("drawing an SVG", &e))?;
-        backend.present().map_err(|e| failed("drawing an SVG", &e))?;
-        drop(backend);
         // plotters knows pixels only; the page has a size in points, and images stay images.
-        let body = drawn.split_once('>').map_or("", |(_, body)| body).trim_end();
-        let body = body.strip_suffix("</svg>").unwrap_or(body);
+        let body = |parts: &[Part]| -> Result<String> {
+            let mut drawn = String::new();
+            let mut backend = SVGBackend::with_string(&mut drawn, size);
+            play(parts, &mut backend, SVG_SCALE, size).map_err(|e| failed("drawing an SVG", &e))?;
+            backend.present().map_err(|e| failed("drawing an SVG", &e))?;
+            drop(backend);
+            let body = drawn.split_once('>').map_or("", |(_, body)| body).trim_end();
+            Ok(body.strip_suffix("</svg>").unwrap_or(body).to_owned())
+        };
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" \
-             width=\"{}pt\" height=\"{}pt\" viewBox=\"0 0 {} {}\">\n<title>{}</title>\n<desc>{}</desc>{body}",
+             width=\"{}pt\" height=\"{}pt\" viewBox=\"0 0 {} {}\">\n<title>{}</title>\n<desc>{}</desc>{}",
             self.width,
             self.height,
             size.0,
             size.1,
             escaped(&caption.title),
-            escaped(&caption.data)
+            escaped(&caption.data),
+            body(&self.parts)?
         );
         for (area, picture) in &self.pictures {
             let png = base64::engine::general_purpose::STANDARD.encode(picture.png()?);
@@ -215,6 +226,9 @@ impl Drawing {
                  preserveAspectRatio=\"none\" image-rendering=\"pixelated\" \
                  xlink:href=\"data:image/png;base64,{png}\"/>"
             );
+        }
+        if !self.above.is_empty() {
+            svg += body(&self.above)?.trim_start();
         }
         svg.push_str("</svg>\n");
         Ok(svg)
@@ -228,13 +242,16 @@ impl Drawing {
         let (width, height) = (pixels(self.width), pixels(self.height));
         let size = (width * 2, height * 2);
         let mut fine = vec![0; size.0 as usize * size.1 as usize * 3];
-        let mut backend = BitMapBackend::with_buffer(&mut fine, size);
-        play(&self.parts, &mut backend, scale, size).map_err(|e| failed("drawing a PNG", &e))?;
-        backend.present().map_err(|e| failed("drawing a PNG", &e))?;
-        drop(backend);
+        let draw = |parts: &[Part], fine: &mut Vec<u8>| {
+            let mut backend = BitMapBackend::with_buffer(fine, size);
+            play(parts, &mut backend, scale, size).map_err(|e| failed("drawing a PNG", &e))?;
+            backend.present().map_err(|e| failed("drawing a PNG", &e))
+        };
+        draw(&self.parts, &mut fine)?;
         for (area, picture) in &self.pictures {
             picture.paint(*area, scale, &mut fine, size);
         }
+        draw(&self.above, &mut fine)?;
         let fine = halved(&fine, width);
         let png = encode(&fine, (width, height), PNG_SCALE * 72.0, png::FilterType::NoFilter)?;
         Ok((png, width, height))

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3};
 
-use super::colours::{Colour, INK, PAPER};
+use super::colours::{ABSENT, Colour, INK};
 use super::composites::as_eyes_would_see;
 use super::drawing::{Area, Drawing, Picture};
 use super::lettering::Lettering;
@@ -11,12 +11,12 @@ use super::parts::{
 };
 use super::{Caption, Figure};
 use crate::display::{cells, percent};
-use crate::{Classes, Error, Result};
+use crate::{Classes, Error, Palette, Result};
 
 /// Between two pictures.
 const GAP: f64 = 9.0;
-/// Pictures are at most so high, in points.
-const HIGHEST: f64 = 330.0;
+/// Pictures are at most so high, in points; one alone may fill the page.
+const HIGHEST: [f64; 2] = [330.0, 560.0];
 /// Room for a picture's heading.
 const HEADING: f64 = 12.0;
 /// Room for scale bar and north arrow below the pictures.
@@ -25,6 +25,8 @@ const SCALE: f64 = 26.0;
 const LINE: f64 = 10.0;
 /// Classes of the legend side by side.
 const ACROSS: usize = 3;
+/// A region has its code if a square of so many points lies within it.
+const CODED: f64 = 9.0;
 /// Most pixels of a picture in a file, across or down; a page at 300 per inch shows about half.
 const MOST_PIXELS: usize = 2048;
 
@@ -33,11 +35,13 @@ const MOST_PIXELS: usize = 2048;
 pub struct MapPicture<'a> {
     /// The classes.
     pub classes: &'a Classes,
-    /// The class of each pixel; `None` is no data, drawn white.
+    /// The zones' colours.
+    pub palette: Palette,
+    /// The class of each pixel; `None` is no data, drawn grey.
     pub map: Array2<Option<usize>>,
     /// The reference class of each of these pixels, where known.
     pub truth: Option<Array2<Option<usize>>>,
-    /// Red, green and blue of the same pixels, NaN where there are none. Shape: (rows, columns, 3).
+    /// Red, green and blue of the same ground, in pixels of any size, NaN where there are none. Shape: (rows, columns, 3).
     pub seen: Option<&'a Array3<f32>>,
     /// Width and height of a pixel in metres on the ground, for the scale bar and true proportions.
     pub pixel_metres: Option<[f64; 2]>,
@@ -49,44 +53,61 @@ pub struct MapPicture<'a> {
     pub notes: String,
 }
 
-/// Draws a map with its legend, a scale bar and an arrow to the north; next to it, where they are known, the reference
-/// classes in the same colours, and where the bands are available, the scene in true colour. One range serves all
-/// three colours, from the 2nd percentile of each on.
+/// Draws a map with its legend, a scale bar, an arrow to the north and the codes of its larger regions; next to it, where they
+/// are known, the reference classes in the same colours, and where the bands are available, the scene in true colour. One
+/// range serves all three colours, from the 2nd percentile of each on.
 ///
 /// The legend and the CSV give each class that the map or the reference holds with its share of the map's pixels that have a
 /// class, and its share of the reference at those of them that it knows ([`MapScores`](crate::mapping::MapScores)).
 ///
 /// # Errors
 /// A map without any class, or with one that is not in the list; a reference of another size.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, Caption, MapPicture, Palette};
+/// let classes = lcz::Classes::named(["water", "land"])?;
+/// let picture = MapPicture {
+///     classes: &classes,
+///     palette: Palette::default(),
+///     map: ndarray::array![[Some(0), Some(1)], [Some(1), None]],
+///     truth: None,
+///     seen: None,
+///     pixel_metres: Some([100.0, 100.0]),
+///     pixel_area: Some(10_000.0),
+///     north: Some(0.0),
+///     notes: String::new(),
+/// };
+/// let figure = figures::map(&picture, &Caption::new("An island", "synthetic"))?;
+/// assert!(figure.csv().contains("\nland,land,2,"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     let shares = Shares::of(picture)?;
     let (rows, columns) = picture.map.dim();
     let [across, down] = picture.pixel_metres.unwrap_or([1.0, 1.0]);
     let height_of_width = rows as f64 * down / (columns as f64 * across);
-    let panels = 1.0 + f64::from(picture.truth.is_some()) + f64::from(picture.seen.is_some());
-    let widest = (PAGE_WIDTH - 2.0 * MARGIN - (panels - 1.0) * GAP) / panels;
-    let width = widest.min(HIGHEST / height_of_width);
+    let others = usize::from(picture.truth.is_some()) + usize::from(picture.seen.is_some());
+    let widest = (PAGE_WIDTH - 2.0 * MARGIN - others as f64 * GAP) / (others + 1) as f64;
+    let width = widest.min(HIGHEST[usize::from(others == 0)] / height_of_width);
     let height = width * height_of_width;
-    let lines = shares.present.len().div_ceil(ACROSS) as f64;
+    let lines = shares.entries(picture).len().div_ceil(ACROSS) as f64;
 
-    let mut notes = picture.notes.clone();
     let seen = picture.seen.and_then(as_eyes_would_see);
-    if let Some((_, words)) = &seen {
-        notes = if notes.is_empty() { words.clone() } else { format!("{notes}; {words}") };
-    }
-    let notes = if notes.is_empty() { notes } else { capitalised(&notes) + "." };
+    let notes = if picture.notes.is_empty() { String::new() } else { capitalised(&picture.notes) + "." };
     let frame = Frame::new(caption, &notes, PAGE_WIDTH);
     let mut drawing = frame.around(HEADING + height + SCALE + lines * LINE);
-    let area = Area { x: MARGIN, y: frame.above() + HEADING, width, height };
+    let left = if others == 0 { MARGIN + (widest - width) / 2.0 } else { MARGIN };
+    let area = Area { x: left, y: frame.above() + HEADING, width, height };
     let mut next = area;
     let mut show = |heading: &str, pixels: Picture| {
         framed_picture(&mut drawing, next, heading, pixels);
         next.x = next.right() + GAP;
     };
-    let white = PAPER.0;
     let in_colour = |classes: &Array2<Option<usize>>| {
         thinned(rows, columns, |row, column| {
-            classes[[row, column]].map_or(white, |class| picture.classes.colour(class))
+            classes[[row, column]].map_or(ABSENT.0, |class| picture.palette.colour(picture.classes, class))
         })
     };
     show("Map", in_colour(&picture.map));
@@ -94,20 +115,79 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
         show("Reference", in_colour(truth));
     }
     if let Some((colours, _)) = seen {
-        let ground = thinned(rows, columns, |row, column| colours[[row, column]].unwrap_or(white));
+        let (rows, columns) = colours.dim();
+        let ground = thinned(rows, columns, |row, column| colours[[row, column]].unwrap_or(ABSENT.0));
         show("True colour (B4, B3, B2)", ground);
     }
+    let (across_page, down_page) = (width / columns as f64, height / rows as f64);
+    for region in regions(&picture.map) {
+        if region.side as f64 * across_page.min(down_page) < CODED {
+            break;
+        }
+        let [row, column] = region.middle;
+        let at = (area.x + (column as f64 + 0.5) * across_page, area.y + (row as f64 + 0.5) * down_page);
+        let colour = Colour(picture.palette.colour(picture.classes, region.class)).text_on();
+        drawing.text_above(picture.classes.code(region.class), at, Lettering::new(LABEL, colour));
+    }
     let below = area.bottom() + 11.0;
-    let mut right = MARGIN;
+    let mut right = left;
     if picture.pixel_metres.is_some() {
         let metres = columns as f64 * across;
-        right = scale_bar(&mut drawing, (MARGIN, below), width / metres, metres) + 18.0;
+        right = scale_bar(&mut drawing, (left, below), width / metres, metres) + 18.0;
     }
     if let Some(degrees) = picture.north {
         arrow(&mut drawing, (right + 6.0, below), degrees);
     }
-    shares.legend(&mut drawing, area.bottom() + SCALE, picture.classes);
+    shares.legend(&mut drawing, area.bottom() + SCALE, picture);
     drawing.into_figure(caption, shares.csv(picture, caption))
+}
+
+/// A connected region of one class, and the largest square in it.
+struct Region {
+    class: usize,
+    middle: [usize; 2],
+    /// Pixels of the square's side.
+    side: usize,
+}
+
+/// The regions of a map, those with the largest square first.
+fn regions(map: &Array2<Option<usize>>) -> Vec<Region> {
+    let (rows, columns) = map.dim();
+    // The side of the largest square of one class whose lower right pixel this is.
+    let mut sides = Array2::<usize>::zeros((rows, columns));
+    for row in 0..rows {
+        for column in 0..columns {
+            let side = |up: usize, left: usize| {
+                let at = [row.checked_sub(up)?, column.checked_sub(left)?];
+                (map[at] == map[[row, column]]).then(|| sides[at])
+            };
+            let [above, left, corner] = [side(1, 0), side(0, 1), side(1, 1)].map(Option::unwrap_or_default);
+            sides[[row, column]] = 1 + above.min(left).min(corner);
+        }
+    }
+    let mut known = Array2::from_elem((rows, columns), false);
+    let mut found = Vec::new();
+    for start in (0..rows).flat_map(|row| (0..columns).map(move |column| [row, column])) {
+        let Some(class) = map[start].filter(|_| !known[start]) else { continue };
+        let (mut open, mut corner) = (vec![start], start);
+        known[start] = true;
+        while let Some([row, column]) = open.pop() {
+            if sides[[row, column]] > sides[corner] {
+                corner = [row, column];
+            }
+            let (above, left) = (row.wrapping_sub(1), column.wrapping_sub(1));
+            for at in [[above, column], [row + 1, column], [row, left], [row, column + 1]] {
+                if map.get(at) == Some(&Some(class)) && !known[at] {
+                    known[at] = true;
+                    open.push(at);
+                }
+            }
+        }
+        let side = sides[corner];
+        found.push(Region { class, middle: corner.map(|at| at - side / 2), side });
+    }
+    found.sort_by_key(|region| std::cmp::Reverse(region.side));
+    found
 }
 
 /// At most [`MOST_PIXELS`] of a picture's pixels across and down.
@@ -123,7 +203,7 @@ fn thinned(rows: usize, columns: usize, colour: impl Fn(usize, usize) -> [u8; 3]
 }
 
 /// A bar of a round length, at most a third of the map; gives where it ends on the right, with its words.
-fn scale_bar(drawing: &mut Drawing, (x, y): (f64, f64), points_a_metre: f64, metres: f64) -> f64 {
+pub(super) fn scale_bar(drawing: &mut Drawing, (x, y): (f64, f64), points_a_metre: f64, metres: f64) -> f64 {
     let length = round_length(metres / 3.0);
     let words = if length >= 1000.0 { format!("{} km", length / 1000.0) } else { format!("{length} m") };
     let end = x + length * points_a_metre;
@@ -193,16 +273,33 @@ impl Shares {
     }
 
     /// Column by column.
-    fn legend(&self, drawing: &mut Drawing, top: f64, classes: &Classes) {
-        let lines = self.present.len().div_ceil(ACROSS);
+    fn legend(&self, drawing: &mut Drawing, top: f64, picture: &MapPicture<'_>) {
+        let entries = self.entries(picture);
+        let lines = entries.len().div_ceil(ACROSS);
         let column = (PAGE_WIDTH - 2.0 * MARGIN) / ACROSS as f64;
-        for (k, &(class, count)) in self.present.iter().enumerate() {
+        for (k, (colour, words)) in entries.iter().enumerate() {
             let (x, y) = (MARGIN + (k / lines) as f64 * column, top + (k % lines) as f64 * LINE);
-            let (share, truth) = self.shares(count);
-            let truth = truth.map_or_else(String::new, |truth| format!(" (reference {})", percent(truth)));
-            let words = format!("{}: {}{truth}", classes.name(class), percent(share));
-            legend_key(drawing, (x, y), Colour(classes.colour(class)), &words, column - 20.0);
+            legend_key(drawing, (x, y), *colour, words, column - 20.0);
         }
+    }
+
+    /// What the legend says.
+    fn entries(&self, picture: &MapPicture<'_>) -> Vec<(Colour, String)> {
+        let of_class = |&(class, count): &(usize, [usize; 2])| {
+            let (share, reference) = self.shares(count);
+            let reference =
+                reference.map_or_else(String::new, |share| format!(" (reference {})", percent(share)));
+            let words = format!("{}: {}{reference}", picture.classes.name(class), percent(share));
+            (Colour(picture.palette.colour(picture.classes, class)), words)
+        };
+        let unknown = |map: &Array2<Option<usize>>| map.iter().any(Option::is_none);
+        let absent = match (unknown(&picture.map), picture.truth.as_ref().is_some_and(unknown)) {
+            (_, true) => Some("no data, or no reference"),
+            (true, false) => Some("no data"),
+            (false, false) => None,
+        };
+        let absent = absent.map(|words| (ABSENT, words.to_owned()));
+        self.present.iter().map(of_class).chain(absent).collect()
     }
 
     fn csv(&self, picture: &MapPicture<'_>, caption: &Caption) -> String {
@@ -230,6 +327,22 @@ impl Shares {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_largest_square_of_a_region_is_in_it() {
+        // A square of class 1 of 3 by 3 pixels in a ring of class 0.
+        let map = Array2::from_shape_fn((7, 9), |(row, column)| match (row, column) {
+            (2..5, 3..6) => Some(1),
+            (0, 8) => None,
+            _ => Some(0),
+        });
+        let found = regions(&map);
+        assert_eq!(found.len(), 2);
+        let inner = found.iter().find(|region| region.class == 1).unwrap();
+        assert_eq!((inner.middle, inner.side), ([3, 4], 3));
+        // Right of it, three columns of class 0.
+        assert!(found[0].side == 3 && map[found[0].middle] == Some(found[0].class));
+    }
 
     #[test]
     fn a_scale_bar_has_a_round_length() {

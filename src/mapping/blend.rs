@@ -42,7 +42,7 @@ impl<'a> Ground<'a> {
 
     /// An image in memory.
     pub(crate) fn image(image: &'a Array3<f32>, imagery: Imagery) -> Self {
-        let read = |rows| Ok(SceneRows::of(image.slice(s![rows, .., ..]).to_owned()));
+        let read = |rows| Ok(SceneRows::from_pixels(image.slice(s![rows, .., ..]).to_owned()));
         Self { size: [image.dim().0, image.dim().1], imagery, read: Box::new(read), masked: false }
     }
 }
@@ -55,18 +55,16 @@ pub(crate) struct Blended {
     pub p: Array3<f64>,
     /// Where there are data.
     pub with_data: Array2<bool>,
-    /// The pixels that were segmented, of the first date that has data. Shape: (rows, columns, bands).
-    pub seen: Array3<f32>,
     /// Of each date, pixels without data, and of the others those under clouds where it is known.
     pub left_out: Vec<(usize, Option<usize>)>,
 }
 
-/// Segments all of the ground, on one or more dates, in tiles that lie `stride` pixels apart, from the top; `take` receives
-/// all rows in order.
+/// Segments some lines of the ground, on one or more dates, in tiles that lie `stride` pixels apart, from the top; `take` receives
+/// these lines in order. They are as they are where all of the ground is segmented.
 pub(crate) fn blend(
     model: &dyn Classifier,
     dates: &[Ground<'_>],
-    stride: usize,
+    (stride, lines): (usize, Range<usize>),
     progress: &mut dyn Progress,
     take: &mut dyn FnMut(Blended) -> Result<()>,
 ) -> Result<()> {
@@ -80,25 +78,28 @@ pub(crate) fn blend(
         let problem = format!("{rows} x {columns} pixels are less than a tile of {size} x {size}");
         return Err(Error::input("scene", problem, "give a larger scene"));
     }
-    let [tops, lefts] = [rows, columns].map(|length| covering(length, size, stride));
+    let [mut tops, lefts] = [rows, columns].map(|length| covering(length, size, stride));
+    tops.retain(|&top| top < lines.end && top + size > lines.start);
     let (weights, classes) = (pyramid(size), model.classes().len());
-    let ground_bands = dates[0].imagery.bands.len();
     let mut sums = Array3::<f64>::zeros((size, columns, classes));
     let mut total = Array2::<f64>::zeros((size, columns));
     progress.begin("mapping", (tops.len() * lefts.len() * dates.len()) as u64);
     for (n, &top) in tops.iter().enumerate() {
         // Rows that no further tile reaches are done.
         let done = tops.get(n + 1).map_or(size, |next| next - top);
+        let kept = [lines.start, lines.end].map(|line| line.saturating_sub(top).min(done));
+        let kept = kept[0]..kept[1];
         let mut of_any = Array2::from_elem((size, columns), false);
-        let mut seen = Array3::from_elem((size, columns, ground_bands), f32::NAN);
         let mut left_out = Vec::new();
         for ground in dates {
             let SceneRows { pixels: strip, lacking, hidden } = (ground.read)(top..top + size)?;
-            let in_done = |marks: &dyn Fn([usize; 2]) -> bool| {
-                (0..done * columns).filter(|at| marks([at / columns, at % columns])).count()
+            let in_kept = |marks: &dyn Fn([usize; 2]) -> bool| {
+                (kept.start * columns..kept.end * columns)
+                    .filter(|at| marks([at / columns, at % columns]))
+                    .count()
             };
-            let under = hidden.as_ref().map(|hidden| in_done(&|at| hidden[at] && !lacking[at]));
-            left_out.push((in_done(&|at| lacking[at]), under));
+            let under = hidden.as_ref().map(|hidden| in_kept(&|at| hidden[at] && !lacking[at]));
+            left_out.push((in_kept(&|at| lacking[at]), under));
             let mut with_data = lacking.mapv(|lacking| !lacking);
             if let Some(hidden) = hidden.filter(|_| ground.masked) {
                 with_data.zip_mut_with(&hidden, |data, hidden| *data &= !hidden);
@@ -127,12 +128,7 @@ pub(crate) fn blend(
                 }
                 progress.advance(batch.len() as u64, "");
             }
-            for ((row, column), data) in with_data.indexed_iter() {
-                if *data && !of_any[[row, column]] {
-                    of_any[[row, column]] = true;
-                    seen.slice_mut(s![row, column, ..]).assign(&strip.slice(s![row, column, ..]));
-                }
-            }
+            of_any.zip_mut_with(&with_data, |any, data| *any |= data);
         }
         let mut p = sums.slice(s![..done, .., ..]).to_owned();
         for (mut of_pixel, &total) in p.rows_mut().into_iter().zip(total.slice(s![..done, ..])) {
@@ -140,9 +136,11 @@ pub(crate) fn blend(
                 of_pixel /= total;
             }
         }
-        let (with_data, seen) =
-            (of_any.slice(s![..done, ..]).to_owned(), seen.slice(s![..done, .., ..]).to_owned());
-        take(Blended { first: top, p, with_data, seen, left_out })?;
+        if !kept.is_empty() {
+            let first = top + kept.start;
+            let with_data = of_any.slice(s![kept.clone(), ..]).to_owned();
+            take(Blended { first, p: p.slice_move(s![kept, .., ..]), with_data, left_out })?;
+        }
         let (rest, rest_total) =
             (sums.slice(s![done.., .., ..]).to_owned(), total.slice(s![done.., ..]).to_owned());
         sums.fill(0.0);
@@ -210,19 +208,31 @@ mod tests {
     }
 
     fn blended(model: &dyn Classifier, image: &Array3<f32>, stride: usize) -> (Array3<f64>, Array2<bool>) {
+        in_stripes(model, image, stride, 1)
+    }
+
+    fn in_stripes(
+        model: &dyn Classifier,
+        image: &Array3<f32>,
+        stride: usize,
+        stripes: usize,
+    ) -> (Array3<f64>, Array2<bool>) {
         let ground = Ground::image(image, model.imagery().clone());
         let (rows, columns, _) = image.dim();
         let mut all = (Array3::zeros((rows, columns, 3)), Array2::from_elem((rows, columns), false));
-        let mut next = 0;
-        blend(model, &[ground], stride, &mut Silent, &mut |part| {
-            assert_eq!(part.first, next, "rows come in order");
-            next += part.p.dim().0;
-            all.0.slice_mut(s![part.first..next, .., ..]).assign(&part.p);
-            all.1.slice_mut(s![part.first..next, ..]).assign(&part.with_data);
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(next, rows);
+        let (mut next, grounds) = (0, [ground]);
+        for k in 0..stripes {
+            let lines = rows * k / stripes..rows * (k + 1) / stripes;
+            blend(model, &grounds, (stride, lines.clone()), &mut Silent, &mut |part| {
+                assert_eq!(part.first, next, "rows come in order");
+                next += part.p.dim().0;
+                all.0.slice_mut(s![part.first..next, .., ..]).assign(&part.p);
+                all.1.slice_mut(s![part.first..next, ..]).assign(&part.with_data);
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(next, lines.end);
+        }
         all
     }
 
@@ -259,6 +269,15 @@ mod tests {
     }
 
     #[test]
+    fn stripes_are_as_they_are_in_the_whole() {
+        let (model, mut image) = (unet(8), image(21, 18));
+        image.slice_mut(s![9..12, 3..9, ..]).fill(f32::NAN);
+        for (stride, stripes) in [(3, 4), (8, 2), (8, 7), (4, 21)] {
+            assert!(in_stripes(&*model, &image, stride, stripes) == blended(&*model, &image, stride));
+        }
+    }
+
+    #[test]
     fn pixels_without_data_have_no_class_and_hardly_touch_their_neighbours() {
         let (model, whole) = (unet(8), image(16, 16));
         let mut image = whole.clone();
@@ -279,7 +298,7 @@ mod tests {
         let (model, image) = (unet(8), image(16, 7));
         let refused = |stride: usize| {
             let ground = Ground::image(&image, model.imagery().clone());
-            let error = blend(&*model, &[ground], stride, &mut Silent, &mut |_| Ok(()));
+            let error = blend(&*model, &[ground], (stride, 0..image.dim().0), &mut Silent, &mut |_| Ok(()));
             error.unwrap_err().to_string()
         };
         assert!(refused(0).contains("0 pixels from tile to tile of 8 x 8"));

@@ -5,13 +5,12 @@ use std::time::Instant;
 
 use ndarray::{Array2, Array3, ArrayView1, s};
 
-use super::Traversal;
 use super::blend::{Ground, blend};
 use super::files::{Files, MapRows};
-use super::report::{ClassNumbers, MapDate};
+use super::report::{MapDate, MapNumbers};
+use super::sources::{Input, Traversal};
 use crate::data::Patches;
 use crate::labels::{first_largest, x_ln_y};
-use crate::models::Classifier;
 use crate::scene::{CloudFilter, SceneView, Windows};
 use crate::{Error, Progress, Result};
 
@@ -22,8 +21,6 @@ const BATCH: usize = 1024;
 pub(super) struct Classification {
     /// Numbers of the classes, 0 for none.
     pub map: Array2<u8>,
-    /// Red, green and blue of the scene at the map's pixels, where it has them.
-    pub seen: Option<Array3<f32>>,
     /// Pixels with a class.
     pub classified: usize,
     /// Sum of the highest probabilities.
@@ -44,29 +41,20 @@ pub(super) struct Clouds<'a> {
 impl Classification {
     /// Classifies everything, row by row, into the files.
     pub fn of(
-        model: &dyn Classifier,
         traversal: &Traversal<'_>,
         (clouds, dates): (Clouds<'_>, Vec<MapDate>),
-        table: &ClassNumbers,
+        table: &MapNumbers,
         files: Option<Files>,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
         let size = (traversal.map().rows, traversal.map().columns);
-        let colours = model.imagery().bands.true_colour();
-        let mut classified = Self {
-            map: Array2::zeros(size),
-            seen: colours.map(|_| Array3::from_elem((size.0, size.1, 3), f32::NAN)),
-            classified: 0,
-            confidence: 0.0,
-            seconds: 0.0,
-            dates,
-            files,
-        };
+        let mut classified =
+            Self { map: Array2::zeros(size), classified: 0, confidence: 0.0, seconds: 0.0, dates, files };
         let began = Instant::now();
         match traversal {
-            Traversal::Windows(dates) => classified.windows(model, dates, clouds, table, progress)?,
-            Traversal::Tiles { dates, stride } => {
-                classified.tiles(model, (*dates, *stride), clouds, table, progress)?;
+            Traversal::Windows(sources) => classified.windows(sources, clouds, table, progress)?,
+            Traversal::Tiles { source, stride, lines, .. } => {
+                classified.tiles(source, (*stride, lines.clone()), clouds, table, progress)?;
             }
         }
         classified.seconds = began.elapsed().as_secs_f64();
@@ -75,66 +63,61 @@ impl Classification {
 
     fn windows(
         &mut self,
-        model: &dyn Classifier,
-        dates: &[Windows<'_>],
+        sources: &[Input<'_, Windows<'_>>],
         clouds: Clouds<'_>,
-        table: &ClassNumbers,
+        table: &MapNumbers,
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let size = self.map.dim();
         let classes = table.classes().len();
-        let colours = model.imagery().bands.true_colour();
-        progress.begin("mapping", (self.map.len() * dates.len()) as u64);
+        progress.begin("mapping", (self.map.len() * self.dates.len()) as u64);
         let extra = self.files.as_ref().map_or(0, |files| files.bytes_a_pixel(table.classes()));
-        for lines in dates[0].strips(extra + (classes + 1) * size_of::<f64>()) {
-            // Sums over the dates, and how many of them see a window.
-            let mut sums = Array3::<f64>::zeros((lines.len(), size.1, classes));
-            let mut seen_on = Array2::<f64>::zeros((lines.len(), size.1));
-            for (windows, date) in dates.iter().zip(&mut self.dates) {
-                let strip = windows.read(lines.clone())?;
-                let mut chosen = strip.windows_with_data();
-                date.without_data += lines.len() * size.1 - chosen.len();
-                if let Some(under) = &mut date.under_clouds {
-                    let clouded = |window: &[usize; 2]| strip.hidden(*window) > Some(clouds.filter.most);
-                    *under += chosen.iter().filter(|window| clouded(window)).count();
-                    chosen.retain(|window| !clouds.masked || !clouded(window));
-                }
-                progress.advance((lines.len() * size.1 - chosen.len()) as u64, "");
-                for batch in chosen.chunks(BATCH) {
-                    if progress.interrupted() {
-                        let place = format!(
-                            "in line {} of {} of the map; nothing is written",
-                            lines.start + 1,
-                            size.0
-                        );
-                        return Err(Error::Interrupted { place });
+        for lines in sources[0].dates[0].strips(extra + (classes + 1) * size_of::<f64>()) {
+            // Sums over the sensors, and how many of them see a window.
+            let mut fused = Array3::<f64>::zeros((lines.len(), size.1, classes));
+            let mut sensors = Array2::<f64>::zeros((lines.len(), size.1));
+            let mut of_dates = self.dates.iter_mut();
+            for source in sources {
+                // The same over a sensor's dates.
+                let mut sums = Array3::<f64>::zeros(fused.dim());
+                let mut seen_on = Array2::<f64>::zeros(sensors.dim());
+                for (windows, date) in source.dates.iter().zip(&mut of_dates) {
+                    let strip = windows.read(lines.clone())?;
+                    let mut chosen = strip.windows_with_data();
+                    date.without_data += sensors.len() - chosen.len();
+                    if let Some(under) = &mut date.under_clouds {
+                        let clouded = |window: &[usize; 2]| strip.hidden(*window) > Some(clouds.filter.most);
+                        *under += chosen.iter().filter(|window| clouded(window)).count();
+                        chosen.retain(|window| !clouds.masked || !clouded(window));
                     }
-                    let images = strip.images(batch);
-                    let patches = Patches::in_memory(windows.imagery(), model.classes().clone(), images)?;
-                    let p = model.predict(&patches)?;
-                    for (&[line, column], p) in batch.iter().zip(p.view().outer_iter()) {
-                        let mut sum = sums.slice_mut(s![line - lines.start, column, ..]);
-                        sum += &p;
-                        seen_on[[line - lines.start, column]] += 1.0;
-                    }
-                    progress.advance(batch.len() as u64, "");
-                }
-                if let (Some(seen), Some(colours)) = (&mut self.seen, colours) {
-                    for (c, band) in colours.into_iter().enumerate() {
-                        let mut seen = seen.slice_mut(s![lines.clone(), .., c]);
-                        seen.zip_mut_with(&strip.means(band), |seen, mean| {
-                            if seen.is_nan() {
-                                *seen = *mean;
-                            }
-                        });
+                    progress.advance((sensors.len() - chosen.len()) as u64, "");
+                    for batch in chosen.chunks(BATCH) {
+                        if progress.interrupted() {
+                            let line = lines.start + 1;
+                            let place =
+                                format!("in line {line} of {} of the map; nothing is written", size.0);
+                            return Err(Error::Interrupted { place });
+                        }
+                        let images = strip.images(batch);
+                        let patches = Patches::in_memory(windows.imagery(), table.classes().clone(), images)?;
+                        let p = source.model.predict(&patches)?;
+                        for (&[line, column], p) in batch.iter().zip(p.view().outer_iter()) {
+                            let mut sum = sums.slice_mut(s![line - lines.start, column, ..]);
+                            sum += &p;
+                            seen_on[[line - lines.start, column]] += 1.0;
+                        }
+                        progress.advance(batch.len() as u64, "");
                     }
                 }
+                add_means(&mut fused, sums, &seen_on);
+                sensors += &seen_on.mapv(|dates| dates.min(1.0));
             }
+            let mut p = Array3::zeros(fused.dim());
+            add_means(&mut p, fused, &sensors);
             let mut rows = self.rows(&lines, table);
-            for ((line, column), &count) in seen_on.indexed_iter().filter(|(_, count)| **count > 0.0) {
-                let mut p = sums.slice_mut(s![line, column, ..]);
-                p /= count;
-                self.put(&mut rows, ([lines.start + line, column], lines.start), p.view(), table);
+            for ((line, column), _) in sensors.indexed_iter().filter(|(_, count)| **count > 0.0) {
+                let p = p.slice(s![line, column, ..]);
+                self.put(&mut rows, ([lines.start + line, column], lines.start), p, table);
             }
             self.append(&rows)?;
         }
@@ -144,16 +127,16 @@ impl Classification {
 
     fn tiles(
         &mut self,
-        model: &dyn Classifier,
-        (dates, stride): (&[SceneView<'_>], usize),
+        source: &Input<'_, SceneView<'_>>,
+        (stride, all_lines): (usize, Range<usize>),
         clouds: Clouds<'_>,
-        table: &ClassNumbers,
+        table: &MapNumbers,
         progress: &mut dyn Progress,
     ) -> Result<()> {
-        let colours = model.imagery().bands.true_colour();
-        let dates: Vec<_> = dates.iter().map(|view| Ground::scene(view, clouds.masked)).collect();
-        blend(model, &dates, stride, progress, &mut |blended| {
-            let lines = blended.first..blended.first + blended.p.dim().0;
+        let dates: Vec<_> = source.dates.iter().map(|view| Ground::scene(view, clouds.masked)).collect();
+        let start = all_lines.start;
+        blend(source.model, &dates, (stride, all_lines), progress, &mut |blended| {
+            let lines = blended.first - start..blended.first - start + blended.p.dim().0;
             let mut rows = self.rows(&lines, table);
             for (date, (without_data, under)) in self.dates.iter_mut().zip(&blended.left_out) {
                 date.without_data += without_data;
@@ -162,18 +145,13 @@ impl Classification {
             for ((row, column), _) in blended.with_data.indexed_iter().filter(|(_, data)| **data) {
                 let p = blended.p.slice(s![row, column, ..]);
                 self.put(&mut rows, ([lines.start + row, column], lines.start), p, table);
-                if let (Some(seen), Some(colours)) = (&mut self.seen, colours) {
-                    for (c, band) in colours.into_iter().enumerate() {
-                        seen[[lines.start + row, column, c]] = blended.seen[[row, column, band]];
-                    }
-                }
             }
             self.append(&rows)
         })
     }
 
     /// Room for these lines of the files.
-    fn rows(&self, lines: &Range<usize>, table: &ClassNumbers) -> MapRows {
+    fn rows(&self, lines: &Range<usize>, table: &MapNumbers) -> MapRows {
         let classes =
             self.files.as_ref().filter(|files| files.has_probabilities()).map(|_| table.classes().len());
         MapRows::without_data(lines.len(), self.map.dim().1, classes)
@@ -185,7 +163,7 @@ impl Classification {
         rows: &mut MapRows,
         ([line, column], first): ([usize; 2], usize),
         p: ArrayView1<'_, f64>,
-        table: &ClassNumbers,
+        table: &MapNumbers,
     ) {
         let best = first_largest(p);
         self.map[[line, column]] = table.number(best);
@@ -198,5 +176,14 @@ impl Classification {
 
     fn append(&mut self, rows: &MapRows) -> Result<()> {
         self.files.as_mut().map_or(Ok(()), |files| files.append(rows))
+    }
+}
+
+/// Adds sum / count wherever something was counted.
+fn add_means(to: &mut Array3<f64>, mut sums: Array3<f64>, counts: &Array2<f64>) {
+    for ((line, column), &count) in counts.indexed_iter().filter(|(_, count)| **count > 0.0) {
+        let mut sum = sums.slice_mut(s![line, column, ..]);
+        sum /= count;
+        to.slice_mut(s![line, column, ..]).scaled_add(1.0, &sum);
     }
 }

@@ -8,28 +8,39 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
-use super::report::ClassNumbers;
+use super::report::MapNumbers;
 use super::styles;
-use crate::files::{Partial, check_free, clear_unfinished};
+use crate::figures::Figure;
+use crate::files::{Partial, check_free, clear_unfinished, publish};
 use crate::scene::{Cog, GeoTiffWriter, Grid};
+use crate::shard::Shard;
 use crate::{Classes, Error, Result};
+
+/// What the description of a shard begins with.
+pub(super) const SHARD: &str = "shard ";
+/// What stands in a map's description before the provenance.
+pub(super) const PERCENT: &str = "; probability in percent; ";
 
 /// What the files are called.
 pub(super) struct Names {
     folder: PathBuf,
     stem: String,
     probabilities: bool,
+    shard: Option<Shard>,
 }
 
 impl Names {
-    pub fn of(out: &Path, probabilities: bool, replace: bool) -> Result<Self> {
+    /// For a map or a shard of it; checks that no file has a name of them, unless they are replaced.
+    pub fn of(out: &Path, (probabilities, shard): (bool, Option<Shard>), replace: bool) -> Result<Self> {
         let is_tiff = out.extension().is_some_and(|ending| ending == "tif");
         let stem = out.file_stem().and_then(|stem| stem.to_str()).filter(|stem| !stem.starts_with('.'));
         let Some(stem) = stem.filter(|_| is_tiff) else {
             return Err(Error::file(out, "not the name of a GeoTIFF", "give one such as city.tif"));
         };
         let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let names = Self { folder: folder.to_owned(), stem: stem.to_owned(), probabilities };
+        let of_shard = |Shard { index, of }: Shard| format!("{stem}-shard-{index}-of-{of}");
+        let stem = shard.map_or_else(|| stem.to_owned(), of_shard);
+        let names = Self { folder: folder.to_owned(), stem, probabilities, shard };
         clear_unfinished(&names.raster(""));
         for path in names.shown().iter().map(|name| folder.join(name)) {
             if !replace {
@@ -45,14 +56,6 @@ impl Names {
         there.into_iter().try_for_each(|path| fs::remove_file(&path).map_err(Error::io(&path)))
     }
 
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    pub fn stem(&self) -> &str {
-        &self.stem
-    }
-
     fn raster(&self, what: &str) -> PathBuf {
         self.folder.join(format!("{}{what}.tif", self.stem))
     }
@@ -63,7 +66,10 @@ impl Names {
         if self.probabilities {
             endings.push("-probabilities.tif");
         }
-        endings.extend([".tif.aux.xml", ".qml", ".png", ".svg", ".csv"]);
+        endings.push(".tif.aux.xml");
+        if self.shard.is_none() {
+            endings.extend([".qml", ".png", ".svg", ".csv"]);
+        }
         endings.into_iter().map(|ending| format!("{}{ending}", self.stem)).collect()
     }
 }
@@ -76,6 +82,7 @@ pub(super) struct Files {
     probabilities: Option<GeoTiffWriter<f32>>,
     /// The highest probability of each pixel in percent, 1 at least; 0 is no data.
     percent: Vec<u8>,
+    shard: Option<Shard>,
 }
 
 impl Files {
@@ -84,7 +91,7 @@ impl Files {
             let writer = GeoTiffWriter::<f32>::create(names.raster(what), grid)?.bands(bands);
             Ok::<_, Error>(writer.no_data(f32::NAN).describe(&format!("{about}; {data}")))
         };
-        fs::create_dir_all(names.folder()).map_err(Error::io(names.folder()))?;
+        fs::create_dir_all(&names.folder).map_err(Error::io(&names.folder))?;
         let codes: Vec<&str> = classes.codes().iter().map(String::as_str).collect();
         let probabilities = || of_numbers("-probabilities", &codes, "class probabilities");
         Ok(Self {
@@ -93,6 +100,7 @@ impl Files {
             entropy: of_numbers("-entropy", &["entropy"], "entropy of the class probabilities in nats")?,
             probabilities: names.probabilities.then(probabilities).transpose()?,
             percent: Vec::with_capacity(grid.rows * grid.columns),
+            shard: names.shard,
         })
     }
 
@@ -119,12 +127,29 @@ impl Files {
         Ok(())
     }
 
+    /// Brings all files to disk, and gives them their names together.
+    pub fn publish(
+        self,
+        names: &Names,
+        maps: (&Array2<u8>, Option<&Array2<u8>>),
+        (grid, table, data): (&Grid, &MapNumbers, &str),
+        figure: Option<&Figure>,
+    ) -> Result<()> {
+        let mut files = self.complete(maps, grid, table, data)?;
+        if let Some(figure) = figure {
+            files.extend(figure.written(&names.folder, &names.stem)?);
+        }
+        // The map itself gets its name last.
+        files.reverse();
+        publish(files)
+    }
+
     /// Brings all files to disk, which then only need their names, the map itself first.
-    pub fn complete(
+    fn complete(
         self,
         (map, filtered): (&Array2<u8>, Option<&Array2<u8>>),
         grid: &Grid,
-        table: &ClassNumbers,
+        table: &MapNumbers,
         data: &str,
     ) -> Result<Vec<Partial>> {
         let (rows, columns) = map.dim();
@@ -137,7 +162,9 @@ impl Files {
         let (names, views): (Vec<&str>, Vec<ArrayView2<'_, u8>>) = bands.into_iter().unzip();
         let pixels = ndarray::stack(Axis(2), &views).expect("bands of one size");
         let smoothed = if filtered.is_some() { ", smoothed by a Gaussian in the second band" } else { "" };
-        let description = format!("{}{smoothed}; probability in percent; {data}", table.legend());
+        let shard =
+            self.shard.map_or_else(String::new, |Shard { index, of }| format!("{SHARD}{index} of {of}; "));
+        let description = format!("{shard}{}{smoothed}{PERCENT}{data}", table.legend());
         let cog = Cog { grid, bands: &names, description: &description };
         let text = |ending: &str, text: String| {
             let path = self.path.with_extension(ending);
@@ -150,8 +177,10 @@ impl Files {
             self.confidence.complete()?,
             self.entropy.complete()?,
             text("tif.aux.xml", styles::auxiliary(table, class_bands))?,
-            text("qml", styles::qgis(table))?,
         ];
+        if self.shard.is_none() {
+            whole.push(text("qml", styles::qgis(table))?);
+        }
         if let Some(probabilities) = self.probabilities {
             whole.push(probabilities.complete()?);
         }
@@ -161,10 +190,10 @@ impl Files {
 
 /// Some lines of the map.
 pub(super) struct MapRows {
-    confidence: Array2<f32>,
-    entropy: Array2<f32>,
+    pub confidence: Array2<f32>,
+    pub entropy: Array2<f32>,
     /// The classes of a pixel side by side.
-    probabilities: Option<Array2<f32>>,
+    pub probabilities: Option<Array2<f32>>,
 }
 
 impl MapRows {

@@ -9,7 +9,7 @@
 //! let bands = model.imagery().bands.names().iter().map(|band| format!("city/{band}.tif"));
 //! let mapping = Mapping::default();
 //! let map = mapping::map_with(&*model, Scene::open(bands)?, &mapping, &MapOutput::default(), &mut Silent)?;
-//! map.figure.save("figures", "map")?;
+//! map.figure.expect("not a shard").save("figures", "map")?;
 //! # Ok(())
 //! # }
 //! ```
@@ -19,32 +19,36 @@ pub(crate) mod blend;
 mod classification;
 mod files;
 mod filter;
+mod mosaic;
 mod report;
 mod seams;
+mod sources;
 mod styles;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 
 use crate::data::{BandStatistics, Sample};
 use crate::display::percent;
-use crate::error::InputKind;
 use crate::figures::{self, Caption, Figure, MapPicture, Provenance, Source};
-use crate::files::publish;
-use crate::models::{Calibrated, Classifier, Device};
+use crate::models::{Classifier, Device};
 use crate::run::Run;
-use crate::scene::{CloudFilter, Distance, GeoBox, Grid, Labelling, Radiometry, Scene, SceneView, Windows};
-use crate::{Bands, Error, Imagery, Progress, Result, Sensor, provenance};
+use crate::scene::{CloudFilter, Distance, GeoBox, Grid, Labelling, Radiometry, Scene, SceneView};
+pub use crate::shard::Shard;
+use crate::{Error, Palette, Progress, Result, provenance};
 
 pub use assessment::{AssessedClass, Assessing, Assessment, assess};
 use classification::{Classification, Clouds};
 use files::{Files, Names};
 use filter::Kernel;
-use report::ClassNumbers;
+pub use mosaic::{MosaicReport, Mosaicking, mosaic};
+use report::MapNumbers;
 pub use report::{ClassArea, MapClass, MapDate, MapReport, MapScores};
 pub use seams::Seams;
+pub use sources::With;
+use sources::{Input, Traversal, conversion, named_as, of_run, same_ground, seen, together};
 
 /// Default stride for a model of patches, and default width of the filter, as in the LCZ Generator.
 const ZONE: Distance = Distance::Metres(100.0);
@@ -77,6 +81,12 @@ pub struct Mapping {
     pub ignore_radiometry: bool,
     /// Provenance of the scene, if its files do not state it.
     pub data: Option<String>,
+    /// Further sensors, whose networks' probabilities are averaged with those of the first.
+    pub with: Vec<With>,
+    /// The part that is mapped; all of it if `None`.
+    pub shard: Option<Shard>,
+    /// The zones' colours.
+    pub palette: Palette,
     /// Where the model runs.
     pub device: Device,
     /// How the reference is read; its classes are those of the model.
@@ -98,6 +108,9 @@ impl Default for Mapping {
             unscaled: false,
             ignore_radiometry: false,
             data: None,
+            with: Vec::new(),
+            shard: None,
+            palette: Palette::default(),
             device: Device::Cpu,
             labelling: Labelling::default(),
         }
@@ -128,8 +141,8 @@ pub struct MapOutput<'a> {
 pub struct SceneMap {
     /// What it holds.
     pub report: MapReport,
-    /// The map as a figure.
-    pub figure: Figure,
+    /// The map as a figure; a shard has none.
+    pub figure: Option<Figure>,
     /// The class numbers, 0 for no data. Shape: (lines, columns).
     pub numbers: Array2<u8>,
 }
@@ -149,6 +162,12 @@ pub struct SceneMap {
 /// Of several dates a window has the mean of the probabilities on those on which it has data (and, with `mask_clouds`, a
 /// clear sky): `p(k) = Σ_d p_d(k) / D`.
 ///
+/// Networks of several sensors ([`Mapping::with`]) are fused as the So2Sat project does: the mean of their probabilities, each of
+/// which is first averaged over its dates; where only one of them has data, it counts alone.
+///
+/// A [shard](Mapping::shard) maps a stripe of the lines, into `OUT-shard-i-of-n.tif`, the files with its numbers, and no figure;
+/// [`mosaic()`] puts shards together. In a shard the filter lacks the neighbours beyond its ends.
+///
 /// A model of pixels is given overlapping tiles, and a pixel's probabilities are the weighted mean over the tiles
 /// that cover it, so that no seam shows.
 ///
@@ -156,6 +175,18 @@ pub struct SceneMap {
 /// A name that is taken or does not end in .tif, bands that the model needs and the scene lacks, pixels of another kind than those that
 /// the model was trained on, a scene without a whole window, files that cannot be read or written. No GeoTIFF has
 /// its name before all files are written.
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::mapping::{self, Mapping};
+/// use lcz::{run::Run, scene::Scene};
+/// let scene = Scene::open(["city/B4.tif", "city/B3.tif", "city/B2.tif"])?; // the bands of the run's model
+/// let (run, mapping) = (Run::open("runs/first")?, Mapping::default());
+/// let map = mapping::map(&run, scene, &mapping, "city.tif", None, &mut lcz::progress::Silent)?;
+/// println!("{} x {} pixels", map.numbers.nrows(), map.numbers.ncols());
+/// # Ok(())
+/// # }
+/// ```
 pub fn map(
     run: &Run,
     dates: impl Into<Vec<Scene>>,
@@ -165,21 +196,16 @@ pub fn map(
     progress: &mut dyn Progress,
 ) -> Result<SceneMap> {
     let out = out.as_ref();
-    let temperature = run.temperature()?.filter(|_| !mapping.unscaled);
     // Before the model is loaded.
-    Names::of(out, mapping.probabilities, false)?;
-    let model = run.classifier(mapping.device)?;
-    let model = match temperature {
-        Some(temperature) => Box::new(Calibrated::new(model, temperature)?) as Box<dyn Classifier>,
-        None => model,
-    };
+    Names::of(out, (mapping.probabilities, mapping.shard), false)?;
+    let model = of_run(run, mapping)?;
     let (seed, configuration) = run.settings()?;
     let (_, trained) = run.trained_on()?;
     let output = MapOutput { out: Some(out), truth, trained, seed, configuration, ..MapOutput::default() };
     map_with(&*model, dates, mapping, &output, progress)
 }
 
-/// Maps a scene with a model in memory; see [`map()`].
+/// Maps a scene with a model in memory; see [`map()`], and the [module's example](self).
 ///
 /// # Errors
 /// As there.
@@ -190,7 +216,9 @@ pub fn map_with(
     output: &MapOutput<'_>,
     progress: &mut dyn Progress,
 ) -> Result<SceneMap> {
-    let names = output.out.map(|out| Names::of(out, mapping.probabilities, output.replace)).transpose()?;
+    let names = |out| Names::of(out, (mapping.probabilities, mapping.shard), output.replace);
+    let names = output.out.map(names).transpose()?;
+    check_shard(mapping, output)?;
     // Before the model runs.
     output.truth.map(crate::files::open_file).transpose()?;
     let imagery = model.imagery();
@@ -201,16 +229,25 @@ pub fn map_with(
         return Err(Error::input("scene", "none is given", "give one, such as a Sentinel-2 product"));
     };
     let place = scene.files()[0].path();
-    let views = dates.iter().map(|scene| seen(scene, model, mapping, output)).collect::<Result<Vec<_>>>()?;
-    let view = &views[0];
-    for other in &views[1..] {
-        same_ground(view, other)?;
+    let others = mapping.with.iter().map(|with| with.open(model, mapping)).collect::<Result<Vec<_>>>()?;
+    let how = (mapping, &mapping.radiometry);
+    let views = dates.iter().map(|scene| seen(scene, model, how, output.trained.as_ref()));
+    let mut sources = vec![Input { model, dates: views.collect::<Result<Vec<_>>>()? }];
+    let as_stated = Radiometry::default();
+    for (model, scene) in &others {
+        let view = seen(scene, &**model, (mapping, &as_stated), None)?;
+        sources.push(Input { model: &**model, dates: vec![view] });
     }
-    let traversal = Traversal::of(model, &views, mapping.stride)?;
+    let view = &sources[0].dates[0];
+    sources.iter().flat_map(|source| &source.dates).try_for_each(|other| same_ground(view, other))?;
+    let traversal = Traversal::of(&sources, mapping.stride, mapping.shard)?;
     let grid = traversal.map();
-    let table = ClassNumbers::of(model.classes())?;
-    let kernels = kernels(mapping.sigma, model, &table, grid)?;
-    let data = provenance::given(provenance_of(&dates), mapping.data.as_deref());
+    let table = MapNumbers::of(model.classes(), mapping.palette)?;
+    let smoothed = mapping.sigma.is_some() || model.sample() == Sample::Patch;
+    let kernels = smoothed.then(|| kernels(mapping.sigma, &table, grid)).transpose()?;
+    let all_dates = || dates.iter().chain(others.iter().map(|(_, scene)| scene));
+    let data = together(all_dates().map(Scene::provenance).collect());
+    let data = provenance::given(data, mapping.data.as_deref());
     // Before the model runs: what is wrong with the labels is known at once.
     let labelling = Labelling { classes: table.of_truth(), ..mapping.labelling.clone() };
     let truth = output.truth.map(|truth| labelling.numbers_on(truth, grid, place)).transpose()?;
@@ -221,15 +258,15 @@ pub fn map_with(
     }
     let files = names.as_ref().map(|names| Files::create(names, grid, table.classes(), &data)).transpose()?;
     let clouds = Clouds { filter: &mapping.clouds, masked: mapping.mask_clouds };
-    let map_dates = dates.iter().map(|date| MapDate {
+    let map_dates = all_dates().map(|date| MapDate {
         scene: date.name(),
         without_data: 0,
         under_clouds: date.scene_classes().map(|_| 0),
     });
     let map_dates = (clouds, map_dates.collect());
-    let mut classified = Classification::of(model, &traversal, map_dates, &table, files, progress)?;
+    let mut classified = Classification::of(&traversal, map_dates, &table, files, progress)?;
     let total = classified.map.len();
-    if classified.classified == 0 {
+    if classified.classified == 0 && mapping.shard.is_none() {
         return Err(nothing_seen(place, &traversal, total, mapping.mask_clouds));
     }
     progress.begin("filtering", 1);
@@ -256,68 +293,40 @@ pub fn map_with(
         conversion: conversion(&dates, &mapping.radiometry)?,
         stride: traversal.stride(),
         dates: classified.dates.clone(),
+        networks: sources.len(),
         max_cloud: mapping.clouds.most,
         clouds_masked: mapping.mask_clouds,
         classified: classified.classified,
         without_data: total - classified.classified,
         seconds: classified.seconds,
         classified_per_second: classified.classified as f64 / classified.seconds,
-        mean_confidence: classified.confidence / classified.classified as f64,
+        mean_confidence: classified.confidence / classified.classified.max(1) as f64,
         classes: ClassArea::of(&classified.map, &table, grid.pixel_area()),
         scores: map_scores,
         filtered_scores,
         labels,
         files: names.as_ref().map(Names::shown).unwrap_or_default(),
     };
-    let figure = figure(model, &report, &classified, truth.as_ref(), &table, grid, (output, &data))?;
+    let figure = || {
+        let seen = traversal.true_colour(&sources[0])?;
+        let maps = (&classified.map, truth.as_ref(), seen.as_ref());
+        figure(&sources, &report, maps, &table, grid, (output, &data))
+    };
+    let figure = mapping.shard.is_none().then(figure).transpose()?;
     if let (Some(files), Some(names)) = (classified.files.take(), &names) {
-        let maps = (&classified.map, filtered.as_ref());
-        let mut files = files.complete(maps, grid, &table, &data)?;
-        files.extend(figure.written(names.folder(), names.stem())?);
-        // The map itself gets its name last.
-        files.reverse();
-        publish(files)?;
+        files.publish(names, (&classified.map, filtered.as_ref()), (grid, &table, &data), figure.as_ref())?;
     }
     Ok(SceneMap { report, figure, numbers: classified.map })
 }
 
-/// A date as the model sees it, if it fits the model and its values can be what they are said to be.
-fn seen<'a>(
-    scene: &'a Scene,
-    model: &dyn Classifier,
-    mapping: &'a Mapping,
-    output: &MapOutput<'_>,
-) -> Result<SceneView<'a>> {
-    let imagery = model.imagery();
-    let distance = imagery.ground_sampling_distance.filter(|_| mapping.resample);
-    scene.check_radiometry(&mapping.radiometry)?;
-    let view = SceneView::of(scene, &mapping.radiometry, mapping.area.as_ref(), distance)?;
-    let view = if mapping.resample { view } else { at_own_pixels(view, imagery) };
-    if let Some(difference) = imagery.mismatch(&view.imagery(imagery.patch_size)) {
-        let problem = format!("the model does not fit: {difference}");
-        let advice = "say how values become the model's unit with --scale, --offset and --unit, or train on such pixels";
-        return Err(Error::file(scene.files()[0].path(), problem, advice));
+/// A shard is an intermediate result.
+fn check_shard(mapping: &Mapping, output: &MapOutput<'_>) -> Result<()> {
+    if mapping.shard.is_none() || (mapping.sigma.is_none() && output.truth.is_none()) {
+        return Ok(());
     }
-    warn_of_other_sensor(&view, imagery);
-    if !mapping.ignore_radiometry {
-        view.check_reflectance(output.trained.as_ref())?;
-    }
-    Ok(view.with_clouds(&mapping.clouds))
-}
-
-/// Warns where a band that is taken by name shows something else than the band that the model was trained on.
-fn warn_of_other_sensor(view: &SceneView<'_>, model: &Imagery) {
-    let scene =
-        Imagery { ground_sampling_distance: view.source().ground_sampling_distance(), ..view.imagery(1) };
-    if let (Some(here), Some(there)) = (Sensor::of(&scene), Sensor::of(model))
-        && let Some((band, shows, known)) = here.differs(there, &model.bands)
-    {
-        tracing::warn!(
-            "{}: {band} of {here} is {shows}, but the model was trained on {band} of {there}, {known}: bands are taken by name; \
-             name those that show the same with --band-names",
-            view.scene().files()[0].path().display()
-        );
-    }
+    let problem = "it is neither filtered with a width of its own nor compared with labels";
+    let advice = "put the shards together first, then: lcz mosaic --sigma, lcz assess --labels";
+    Err(Error::input("shard", problem, advice))
 }
 
 /// No window or pixel has a class.
@@ -333,128 +342,13 @@ fn nothing_seen(place: &Path, traversal: &Traversal<'_>, total: usize, masked: b
     Error::file(place, problem, "give a clearer date, or name the value that means no data: --nodata")
 }
 
-/// How a scene is presented to a model.
-enum Traversal<'a> {
-    /// Window by window, each a pixel of the map; of each date.
-    Windows(Vec<Windows<'a>>),
-    /// Tiles that overlap, pixel by pixel.
-    Tiles { dates: &'a [SceneView<'a>], stride: usize },
-}
-
-impl<'a> Traversal<'a> {
-    fn of(model: &dyn Classifier, dates: &'a [SceneView<'a>], stride: Option<Distance>) -> Result<Self> {
-        let size = model.imagery().patch_size;
-        if model.sample() == Sample::Patch {
-            let windows = dates.iter().map(|view| Windows::over(view, size, stride.unwrap_or(ZONE)));
-            return windows.collect::<Result<Vec<_>>>().map(Self::Windows);
-        }
-        let stride = stride.unwrap_or(Distance::Pixels((size / 2).max(1)));
-        let [down, _] = stride.on(dates[0].grid(), "stride", "give it in pixels: --stride 32px")?;
-        Ok(Self::Tiles { dates, stride: down.round() as usize })
-    }
-
-    /// The grid of the map.
-    fn map(&self) -> &Grid {
-        match self {
-            Self::Windows(windows) => windows[0].map(),
-            Self::Tiles { dates, .. } => dates[0].grid(),
-        }
-    }
-
-    /// The stride in rows and columns.
-    fn stride(&self) -> [usize; 2] {
-        match self {
-            Self::Windows(windows) => windows[0].stride(),
-            Self::Tiles { stride, .. } => [*stride; 2],
-        }
-    }
-}
-
-/// A scene that is not resampled; warns where its pixels are not as large as those that the model was trained on.
-fn at_own_pixels<'a>(view: SceneView<'a>, model: &Imagery) -> SceneView<'a> {
-    let given = view.imagery(model.patch_size);
-    let view = view.of_any_size();
-    let same_otherwise = model.mismatch(&view.imagery(model.patch_size)).is_none();
-    if let Some(difference) = model.mismatch(&given).filter(|_| same_otherwise) {
-        let place = view.scene().files()[0].path().display();
-        tracing::warn!("{place}: {difference}: mapped at the scene's own pixels");
-    }
-    view
-}
-
-/// Where the dates are from.
-fn provenance_of(dates: &[Scene]) -> String {
-    let stated: Vec<String> = dates.iter().map(Scene::provenance).collect();
-    let together = provenance::inherited(&stated.iter().map(|text| Some(text.as_str())).collect::<Vec<_>>());
-    // One that is not known to be real goes first: a text names its kind first.
-    let unknown = stated.iter().find(|text| !provenance::is_real(text)).cloned();
-    match together.filter(|text| provenance::synthetic(text).is_some()) {
-        Some(synthetic) => synthetic,
-        None => each_once(unknown.into_iter().chain(stated)),
-    }
-}
-
-/// How values became pixels on the dates; `None` where they are the values.
-fn conversion(dates: &[Scene], radiometry: &Radiometry) -> Result<Option<String>> {
-    let texts = dates.iter().filter_map(|date| date.conversion(radiometry).transpose());
-    let texts = texts.collect::<Result<Vec<_>>>()?;
-    Ok((!texts.is_empty()).then(|| each_once(texts.into_iter())))
-}
-
-/// Different texts, each once.
-fn each_once(texts: impl Iterator<Item = String>) -> String {
-    let mut different: Vec<String> = Vec::new();
-    for text in texts {
-        if !different.contains(&text) {
-            different.push(text);
-        }
-    }
-    different.join("; ")
-}
-
-/// Dates of a map must show the same pixels.
-fn same_ground(first: &SceneView<'_>, other: &SceneView<'_>) -> Result<()> {
-    first
-        .grid()
-        .multiple(other.grid())
-        .and_then(|factor| match factor {
-            1 => Ok(()),
-            _ => Err(format!("pixels {factor} times as large")),
-        })
-        .map_err(|difference| {
-            let [first, other] = [first, other].map(|view| view.scene().files()[0].path());
-            let problem = format!("not the pixels of {}: {difference}", first.display());
-            Error::file(
-                other,
-                problem,
-                "map dates of one tile together, or bring them to one grid: gdalwarp -te and -tr",
-            )
-        })
-}
-
-/// The bands that a model takes, by name.
-fn named_as(scene: Scene, bands: &Bands) -> Result<Scene> {
-    let place = scene.files()[0].path().to_owned();
-    let Err(Error::Input { kind: InputKind::MissingBand(band), .. }) = scene.bands().positions(bands) else {
-        return scene.only(bands);
-    };
-    let problem =
-        format!("band '{band}' is missing: the model takes {bands}, the scene has {}", scene.bands());
-    Err(Error::file(&place, problem, "give its file, too, or name the bands with --band-names"))
-}
-
 /// The filter's Gaussian for each class number: of one width if it is given, else of each zone's own, and 100 m for classes that
-/// are not zones. A model of pixels has none unless a width is given.
-fn kernels(
-    sigma: Option<Distance>,
-    model: &dyn Classifier,
-    table: &ClassNumbers,
-    map: &Grid,
-) -> Result<Option<BTreeMap<u8, Kernel>>> {
+/// are not zones.
+fn kernels(sigma: Option<Distance>, table: &MapNumbers, map: &Grid) -> Result<BTreeMap<u8, Kernel>> {
     let place = "the filter's width";
     let in_pixels = |distance: Distance| distance.on(map, place, "give it in pixels: --sigma 1px");
     let kernel = |k: usize| {
-        if let (None, Some(zone)) = (sigma, model.classes().zone(k)) {
+        if let (None, Some(zone)) = (sigma, table.classes().zone(k)) {
             let [radius, sigma] = filter::width_of(zone).map(|metres| in_pixels(Distance::Metres(metres)));
             return Ok(Kernel::new(radius?, sigma?));
         }
@@ -467,25 +361,23 @@ fn kernels(
         }
         Ok(Kernel::of_width(sigma))
     };
-    let smoothed = sigma.is_some() || model.sample() == Sample::Patch;
-    let kernels = || (0..model.classes().len()).map(|k| Ok((table.number(k), kernel(k)?))).collect();
-    smoothed.then(kernels).transpose()
+    (0..table.classes().len()).map(|k| Ok((table.number(k), kernel(k)?))).collect()
 }
 
 fn figure(
-    model: &dyn Classifier,
+    sources: &[Input<'_, SceneView<'_>>],
     report: &MapReport,
-    classified: &Classification,
-    truth: Option<&Array2<u8>>,
-    table: &ClassNumbers,
+    (map, truth, seen): (&Array2<u8>, Option<&Array2<u8>>, Option<&Array3<f32>>),
+    table: &MapNumbers,
     grid: &Grid,
     (output, data): (&MapOutput<'_>, &str),
 ) -> Result<Figure> {
     let what = if table.are_zones() { "Local Climate Zones" } else { "Classes" };
-    let title = output.title.map_or_else(|| format!("{what} by {}", model.name()), str::to_owned);
+    let names: Vec<_> = sources.iter().map(|source| source.model.name()).collect();
+    let title = output.title.map_or_else(|| format!("{what} by {}", names.join(" and ")), str::to_owned);
     let mut notes = Vec::new();
     if report.sample == Sample::Pixel {
-        let size = model.imagery().patch_size;
+        let size = sources[0].model.imagery().patch_size;
         notes.push(format!("tiles of {size} pixels, {} apart, averaged", report.stride[0]));
     }
     if let Some([across, _]) = report.pixel_metres {
@@ -494,14 +386,17 @@ fn figure(
     if let (Some(from), Some(to)) = (report.resampled_from, report.input_metres) {
         notes.push(format!("the scene was resampled from {from:.1} to {to:.1} m"));
     }
-    if report.dates.len() > 1 {
-        notes.push(format!("mean of {} dates", report.dates.len()));
+    if sources[0].dates.len() > 1 {
+        notes.push(format!("mean of {} dates", sources[0].dates.len()));
+    }
+    if sources.len() > 1 {
+        notes.push(format!("mean of the probabilities of {} networks", sources.len()));
     }
     if report.without_data > 0 {
-        let missing = percent(report.without_data as f64 / classified.map.len() as f64);
+        let missing = percent(report.without_data as f64 / map.len() as f64);
         let of = if report.sample == Sample::Patch { " of the windows" } else { "" };
         let clouds = if report.clouds_masked { " or clouds" } else { "" };
-        notes.push(format!("white: no data{clouds} ({missing}{of})"));
+        notes.push(format!("no data{clouds}: {missing}{of}"));
     }
     if let Some(scores) = &report.scores {
         notes.push(format!(
@@ -512,13 +407,14 @@ fn figure(
     }
     // The truth may hold zones that the model does not know.
     let classes = if truth.is_some() { table.of_truth() } else { table.classes().clone() };
-    let numbers = ClassNumbers::of(&classes)?;
+    let numbers = MapNumbers::of(&classes, table.palette())?;
     let index = |number: u8| numbers.class(number);
     let picture = MapPicture {
         classes: &classes,
-        map: classified.map.mapv(index),
+        palette: table.palette(),
+        map: map.mapv(index),
         truth: truth.map(|truth| truth.mapv(index)),
-        seen: classified.seen.as_ref(),
+        seen,
         pixel_metres: report.pixel_metres,
         pixel_area: grid.pixel_area(),
         north: grid.north(),

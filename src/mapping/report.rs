@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::data::Sample;
 use crate::metrics::{ClassSet, ConfusionMatrix};
 use crate::scene::LabelReport;
-use crate::{Classes, Error, Labels, Result, Zone};
+use crate::{Classes, Error, Labels, Palette, Result, Zone};
 
 /// What `lcz map` has made.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,6 +31,8 @@ pub struct MapReport {
     pub stride: [usize; 2],
     /// What each date left out.
     pub dates: Vec<MapDate>,
+    /// Networks whose probabilities were averaged: one, or one for each sensor.
+    pub networks: usize,
     /// Largest share of a window under clouds and their shadows, of those that count as clear.
     pub max_cloud: f64,
     /// Whether what clouds hide has no class.
@@ -75,7 +77,7 @@ pub struct ClassArea {
 
 impl ClassArea {
     /// The classes of a map, by number; `area` is a pixel's, in square metres.
-    pub(super) fn of(map: &Array2<u8>, table: &ClassNumbers, area: Option<f64>) -> Vec<Self> {
+    pub(super) fn of(map: &Array2<u8>, table: &MapNumbers, area: Option<f64>) -> Vec<Self> {
         let mut pixels = [0_usize; 256];
         map.iter().for_each(|&number| pixels[usize::from(number)] += 1);
         let total: usize = pixels[1..].iter().sum();
@@ -103,13 +105,14 @@ pub struct MapDate {
 
 /// Which number of the GeoTIFF a class has: a zone 1–17, whichever of them the model knows; any other class its
 /// place, from 1.
-pub(super) struct ClassNumbers {
+pub(super) struct MapNumbers {
     classes: Classes,
     numbers: Vec<u8>,
+    palette: Palette,
 }
 
-impl ClassNumbers {
-    pub(super) fn of(classes: &Classes) -> Result<Self> {
+impl MapNumbers {
+    pub(super) fn of(classes: &Classes, palette: Palette) -> Result<Self> {
         let zone = |k: usize| classes.zone(k).map(Zone::number);
         let numbers: Option<Vec<usize>> = (0..classes.len()).map(zone).collect();
         let numbers = numbers.unwrap_or_else(|| (1..=classes.len()).collect());
@@ -118,7 +121,11 @@ impl ClassNumbers {
             let problem = format!("{} classes do not fit into a map's bytes", classes.len());
             Error::input("model", problem, "train with 255 classes at most")
         })?;
-        Ok(Self { classes: classes.clone(), numbers })
+        Ok(Self { classes: classes.clone(), numbers, palette })
+    }
+
+    pub(super) fn palette(&self) -> Palette {
+        self.palette
     }
 
     pub(super) fn classes(&self) -> &Classes {
@@ -158,7 +165,7 @@ impl ClassNumbers {
     /// A colour for each number from 0 on.
     pub(super) fn colours(&self) -> Vec<[u8; 3]> {
         let last = self.numbers.iter().copied().max().unwrap_or(0);
-        let colour = |number| self.class(number).map_or([0; 3], |k| self.classes.colour(k));
+        let colour = |number| self.class(number).map_or([0; 3], |k| self.palette.colour(&self.classes, k));
         (0..=last).map(colour).collect()
     }
 }

@@ -59,7 +59,8 @@ impl Calibrated {
         Ok(Self { classifier, temperature })
     }
 
-    /// Its temperature, for [`checkpoint::store_temperature`](crate::checkpoint::store_temperature).
+    /// Its temperature, which [`checkpoint::store_temperature`](crate::checkpoint::store_temperature) keeps in the file of its
+    /// network or forest.
     pub fn temperature(&self) -> &StoredTemperature {
         &self.temperature
     }
@@ -80,6 +81,10 @@ impl Classifier for Calibrated {
 
     fn sample(&self) -> Sample {
         self.classifier.sample()
+    }
+
+    fn temperature(&self) -> Option<&StoredTemperature> {
+        Some(&self.temperature)
     }
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {

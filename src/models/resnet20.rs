@@ -77,9 +77,9 @@ impl Blueprint for ResNet20Settings {
                 let point = Window { stride: if halves { 2 } else { 1 }, ..Window::same(1) };
                 blocks.push(Block {
                     norm: (stage + block > 0).then(|| build.norm(name("norm"), inputs)),
-                    squeeze: convolution(build, name("conv1"), point, [inputs, inside]),
-                    look: convolution(build, name("conv2"), Window::same(3), [inside, inside]),
-                    widen: build.dense(Initial::He, name("conv3"), [inside, outputs]),
+                    conv1: convolution(build, name("conv1"), point, [inputs, inside]),
+                    conv2: convolution(build, name("conv2"), Window::same(3), [inside, inside]),
+                    conv3: build.dense(Initial::He, name("conv3"), [inside, outputs]),
                     shortcut: (block == 0)
                         .then(|| build.dense(Initial::He, name("shortcut"), [inputs, outputs])),
                     halves,
@@ -102,9 +102,12 @@ pub(crate) fn block_name(stage: usize, block: usize) -> String {
 struct Block<E: Dtype, D: Backend<E>> {
     /// Not in the first block, whose input has been normalised.
     norm: Option<Convolution<E, D>>,
-    squeeze: Convolution<E, D>,
-    look: Convolution<E, D>,
-    widen: Dense<E, D>,
+    /// 1 × 1, which squeezes the channels.
+    conv1: Convolution<E, D>,
+    /// 3 × 3.
+    conv2: Convolution<E, D>,
+    /// 1 × 1, which widens them, without batch norm.
+    conv3: Dense<E, D>,
     /// Where the block changes the channels: of its input before batch norm.
     shortcut: Option<Dense<E, D>>,
     /// Whether the maps are halved.
@@ -117,8 +120,8 @@ impl<E: Dtype, D: Backend<E>> Block<E, D> {
         if let Some(norm) = &self.norm {
             x = norm.forward(x, pass);
         }
-        let x = self.look.forward(self.squeeze.forward(x, pass), pass);
-        let x = self.widen.forward_at_pixels(x, pass);
+        let x = self.conv2.forward(self.conv1.forward(x, pass), pass);
+        let x = self.conv3.forward_at_pixels(x, pass);
         if self.halves {
             shortcut = D::max_pool(shortcut, HALVED);
         }
@@ -138,9 +141,14 @@ pub(crate) struct ResNet20<E: Dtype, D: Backend<E>> {
     head: Dense<E, D>,
 }
 
-impl<E: Dtype, D: Backend<E>> ResNet20<E, D> {
-    /// The penultimate layer: the mean over the last maps.
-    fn penultimate(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+impl<E: Dtype, D: Backend<E>> Module<E, D> for ResNet20<E, D> {
+    fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+        let features = self.features(x, pass);
+        self.head.log_probabilities(features, pass)
+    }
+
+    /// The mean over the last maps.
+    fn features(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
         let mut x = self.first.forward(x, pass); // (B, S, S, width)
         for block in &self.blocks {
             x = block.forward(x, pass);
@@ -148,24 +156,12 @@ impl<E: Dtype, D: Backend<E>> ResNet20<E, D> {
         let x = self.norm.forward(x, pass); // (B, S/4, S/4, 16 width)
         pass.named("mean over the map", D::global_mean(x))
     }
-}
-
-impl<E: Dtype, D: Backend<E>> Module<E, D> for ResNet20<E, D> {
-    fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
-        let features = self.penultimate(x, pass);
-        let z = self.head.forward(features, pass);
-        pass.named("softmax", z.log_softmax::<Axis<1>>())
-    }
-
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
-        self.penultimate(x, &mut Pass::inference())
-    }
 
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {
         self.first.visit(visitor);
         for block in &mut self.blocks {
-            block.norm.iter_mut().chain([&mut block.squeeze, &mut block.look]).for_each(|l| l.visit(visitor));
-            [&mut block.widen].into_iter().chain(&mut block.shortcut).for_each(|l| l.visit(visitor));
+            block.norm.iter_mut().chain([&mut block.conv1, &mut block.conv2]).for_each(|l| l.visit(visitor));
+            [&mut block.conv3].into_iter().chain(&mut block.shortcut).for_each(|l| l.visit(visitor));
         }
         self.norm.visit(visitor);
         self.head.visit(visitor);

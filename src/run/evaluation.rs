@@ -101,6 +101,8 @@ pub struct ModelScores {
 /// `passes` adds the mean of N passes of Monte Carlo dropout, with the settings' seed; the figures show the network
 /// without dropout.
 ///
+/// See the [module's example](crate::run).
+///
 /// # Errors
 /// Data that is unusable, unlabelled, or of another kind than the training data; passes of a model that is not a network or
 /// has no dropout.

@@ -65,6 +65,8 @@ pub struct Scaling {
 ///
 /// A temperature that should not be used ([`TemperatureFit::check`]) is kept with `force` only.
 ///
+/// See the [module's example](crate::run).
+///
 /// # Errors
 /// A run that another process is training; data that is unusable, unlabelled, or of another kind than
 /// the training data; a file that cannot be written.

@@ -52,6 +52,12 @@ impl Scene {
     ///
     /// # Errors
     /// No file, one that cannot be read, two bands of one name, or temperatures alone.
+    ///
+    /// ```no_run
+    /// let scene = lcz::scene::Scene::open(["B04_10m.tif", "B03_10m.tif", "B02_10m.tif"])?;
+    /// assert_eq!(scene.bands().to_string(), "B4 B3 B2");
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
         let files = paths.into_iter().map(GeoTiff::open).collect::<Result<Vec<_>>>()?;
         warn_of_masks(&files);
@@ -73,7 +79,7 @@ impl Scene {
             }
         }
         let bands = Bands::named(names)?;
-        let mut sensors = files.iter().map(|file| Sensor::of_file(file.path()));
+        let mut sensors = files.iter().map(|file| Sensor::from_file_name(file.path()));
         let sensor = sensors.next().flatten();
         let sensor = sensor.filter(|_| sensors.all(|other| other == sensor));
         let channels = (0..bands.len()).collect();

@@ -200,6 +200,24 @@ mod tests {
         let raster = GeoTiff::open(&path).unwrap();
         assert_eq!((raster.grid(), raster.no_data(), raster.bands()), (&grid, Some(0.0), 3));
         assert_eq!(raster.tags()[1].name.as_deref(), Some("lczFilter"));
+        // Overviews of every second pixel down to one tile, and all directories before the pixels, the smallest level's first.
+        let mut decoder = tiff::decoder::Decoder::new(std::fs::File::open(&path).unwrap()).unwrap();
+        let mut places = Vec::new();
+        for (level, size) in [(530, 300), (265, 150), (133, 75)].into_iter().enumerate() {
+            assert_eq!(decoder.dimensions().unwrap(), size);
+            let kind = decoder.find_tag(Tag::NewSubfileType).unwrap().map(|tag| tag.into_u32().unwrap());
+            assert_eq!(kind.unwrap_or(0), u32::from(level > 0));
+            places.push(decoder.get_tag_u64_vec(Tag::TileOffsets).unwrap());
+            let tiff::decoder::DecodingResult::U8(read) = decoder.read_image().unwrap() else { panic!() };
+            let wanted = pixels.slice(s![..;1 << level, ..;1 << level, ..]);
+            assert!(read.iter().eq(wanted.iter()), "level {level}");
+            if decoder.more_images() {
+                decoder.next_image().unwrap();
+            }
+        }
+        assert!(!decoder.more_images());
+        let first = places.iter().flatten().min().unwrap();
+        assert!(places[2].contains(first) && *first < 4096, "{places:?}");
         let read = raster.read(&Window::whole(&grid), None).unwrap();
         for ((band, row, column), &value) in read.indexed_iter() {
             assert!((value - f32::from(pixels[[row, column, band]])).abs() < 0.5);

@@ -169,7 +169,7 @@ pub(super) struct Reprojection(Option<(Proj, Proj)>);
 impl Reprojection {
     /// Describes why there is no transformation.
     pub fn between(from: &Crs, to: &Crs) -> std::result::Result<Self, String> {
-        for crs in [from, to].into_iter().filter(|crs| !crs.is_known() && from != to) {
+        if let Some(crs) = [from, to].into_iter().find(|crs| !crs.is_known() && from != to) {
             return Err(format!("a file that states {crs} cannot be reprojected"));
         }
         let known = |crs: &Crs| match (crs.epsg(), crs.proj4()) {

@@ -58,6 +58,16 @@ pub struct Grid {
 }
 
 impl Grid {
+    /// The part in a window.
+    pub(crate) fn part(&self, window: &Window) -> Self {
+        let transform = self.transform.map(|transform| {
+            let (x, y) = transform.coordinates(window.rows.start as f64, window.columns.start as f64);
+            let t = transform.0;
+            Transform([x, t[1], t[2], y, t[4], t[5]])
+        });
+        Self { rows: window.rows.len(), columns: window.columns.len(), transform, crs: self.crs.clone() }
+    }
+
     /// Metres on the ground per pixel: the square root of the pixel's area.
     ///
     /// Metres are those of the ground at the raster's centre, on the ellipsoid WGS 84: for longitude and latitude by the

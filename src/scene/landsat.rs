@@ -54,7 +54,8 @@ pub struct Landsat {
 
 impl Landsat {
     /// Whether there is such a product at this path, or what looks like one: a tar, or a folder of images of Level 2.
-    pub fn is_at(path: &Path) -> bool {
+    pub fn is_at(path: impl AsRef<Path>) -> bool {
+        let path = path.as_ref();
         let ending = |ending: &str| path.extension().is_some_and(|of| of.eq_ignore_ascii_case(ending));
         if path.is_file() {
             return ending("tar");
@@ -84,7 +85,7 @@ impl Landsat {
                 ));
             }
         };
-        let Some(sensor) = Sensor::of_file(Path::new(&name)) else {
+        let Some(sensor) = Sensor::from_file_name(Path::new(&name)) else {
             return Err(Error::file(path, format!("{name} is of no Landsat that is read"), GIVE));
         };
         let metadata = files.metadata(&name)?;

@@ -116,7 +116,7 @@ mod tiles;
 pub mod training_areas;
 mod windows;
 mod wkt;
-mod xml;
+pub(crate) mod xml;
 
 pub use area::GeoBox;
 pub use band_tags::BandTags;

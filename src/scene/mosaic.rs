@@ -37,7 +37,7 @@ impl Mosaic {
     /// # Errors
     /// No part, one without a position, of another coordinate system, pixel size or number of bands than the first, off its
     /// pixels, or over another part.
-    pub(super) fn of(parts: Vec<GeoTiff>) -> Result<Self> {
+    pub(crate) fn of(parts: Vec<GeoTiff>) -> Result<Self> {
         let Some(first) = parts.first() else {
             return Err(Error::input("bands", "no file is given", "name at least one GeoTIFF"));
         };
@@ -60,11 +60,16 @@ impl Mosaic {
             let problem = format!("{rows} x {columns} pixels from part to part");
             return Err(Error::file(first.path(), problem, MERGE));
         }
-        let transform = first.grid().transform.map(|transform| {
-            let (x, y) = transform.coordinates(top, left);
-            let t = transform.0;
-            Transform([x, t[1], t[2], y, t[4], t[5]])
-        });
+        // The transform of the part in the corner, where there is one, so that nothing is rounded.
+        let in_corner = parts.iter().zip(&corners).find(|(_, corner)| corner[0] <= top && corner[1] <= left);
+        let transform = in_corner.map_or_else(
+            || {
+                let Transform(t) = first.grid().transform?;
+                let (x, y) = Transform(t).coordinates(top, left);
+                Some(Transform([x, t[1], t[2], y, t[4], t[5]]))
+            },
+            |(part, _)| part.grid().transform,
+        );
         let (rows, columns) = (rows as usize, columns as usize);
         let grid = Grid { rows, columns, transform, crs: first.grid().crs.clone() };
         let description = provenance::inherited(&parts.iter().map(GeoTiff::description).collect::<Vec<_>>());
@@ -128,7 +133,7 @@ impl Mosaic {
     ///
     /// # Errors
     /// A window that leaves the scene, a part that cannot be read.
-    pub(super) fn read(&self, window: &Window, no_data: Option<f64>) -> Result<Array3<f32>> {
+    pub(crate) fn read(&self, window: &Window, no_data: Option<f64>) -> Result<Array3<f32>> {
         let Grid { rows, columns, .. } = self.grid;
         if window.rows.end > rows || window.columns.end > columns {
             let problem = format!("rows {:?}, columns {:?} leave the scene", window.rows, window.columns);

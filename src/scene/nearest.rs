@@ -59,7 +59,7 @@ pub fn classes_on(raster: &GeoTiff, grid: &Grid, classes: &Classes) -> Result<Ar
         Error::file(path, problem, "bring it to the map's coordinates: gdalwarp, gdal_edit.py")
     })?;
     let mut numbers = Array2::zeros((grid.rows, grid.columns));
-    let mut meaning = ClassNumbers::default();
+    let mut meaning = ClassValues::default();
     for first in (0..grid.rows).step_by(LINES) {
         let lines = first..grid.rows.min(first + LINES);
         let nearest = &nearest;
@@ -84,12 +84,12 @@ pub fn classes_on(raster: &GeoTiff, grid: &Grid, classes: &Classes) -> Result<Ar
 
 /// Turns the values of a raster into class numbers, and counts those of other tools' habits.
 #[derive(Debug, Default)]
-pub(super) struct ClassNumbers {
+pub(super) struct ClassValues {
     natural: bool,
     without: BTreeMap<i16, usize>,
 }
 
-impl ClassNumbers {
+impl ClassValues {
     /// The class number that a value means; 0 for NaN, and for −999, −1 and 255 where no class has that number.
     pub fn of(
         &mut self,
@@ -101,7 +101,7 @@ impl ClassNumbers {
         if value.is_nan() || value == 0.0 {
             return Ok(0);
         }
-        if let Some(class) = classes.of_number(f64::from(value)) {
+        if let Some(class) = classes.find_number(f64::from(value)) {
             self.natural |= classes.is_natural_code(f64::from(value));
             return Ok(class as u16 + 1);
         }

@@ -28,6 +28,12 @@ impl Scene {
     ///
     /// # Errors
     /// A path that is none of these, a folder without bands or with two files of one, a part that cannot be read.
+    ///
+    /// ```no_run
+    /// let scene = lcz::scene::Scene::at("S2A_MSIL2A_20220706T085611_N0400_R007_T36SWG_20220706T140357.SAFE")?;
+    /// println!("{}", scene.bands());
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
     pub fn at(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         if Product::is_at(path) {

@@ -42,7 +42,8 @@ impl Cutting {
     /// Cuts patches and writes them to a new folder: `training.h5`, `validation.h5`, `testing.h5`
     /// (a part whose share is 0 gets none) and `report.json`, whose text each HDF5 file also carries as its
     /// attribute `report`. [`CutInto::Windows`] also gives `testing.tif`: the class of each label pixel that is for
-    /// testing, on any date, and 0 elsewhere, for the scores of a map. The folder appears whole or not at all.
+    /// testing, on any date, and 0 elsewhere, for the scores of a map. The folder appears whole or not at all. Example:
+    /// [`scene`](super).
     ///
     /// Several dates are separate samples with one split. A pixel without data on one date is left
     /// out on that date only. Rows are in the order of the dates, and row by row within a date.
@@ -92,12 +93,12 @@ impl Cutting {
         self.check(dates)?;
         let (chosen, reports, [buffer, stride, block]) = match self.into {
             CutInto::Windows { buffer } => {
-                let (plan, reports) = WindowPlan::of(self, buffer, dates, labels, progress)?;
+                let (plan, reports) = WindowPlan::new(self, buffer, dates, labels, progress)?;
                 let buffer = plan.buffer;
                 (Chosen::Windows(plan), reports, [buffer, 0, 0])
             }
             CutInto::Tiles { stride, block } => {
-                let (plan, reports) = TilePlan::of(self, (stride, block), dates, labels, progress)?;
+                let (plan, reports) = TilePlan::new(self, (stride, block), dates, labels, progress)?;
                 (Chosen::Tiles(plan), reports, [0, stride, block])
             }
         };

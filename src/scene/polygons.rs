@@ -314,7 +314,7 @@ impl Labelling {
 fn class_of(value: &Value, classes: &Classes) -> std::result::Result<Option<usize>, String> {
     match value {
         Value::Empty | Value::Number(0.0) => Ok(None),
-        Value::Number(number) => classes.of_number(*number).map(Some).ok_or_else(|| number.to_string()),
+        Value::Number(number) => classes.find_number(*number).map(Some).ok_or_else(|| number.to_string()),
         Value::Text(text) if text.parse() == Ok(0.0) => Ok(None),
         Value::Text(text) => {
             // The innermost folder of a path.

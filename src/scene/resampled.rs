@@ -10,11 +10,8 @@ use super::bands::Shared;
 use super::grid::{Grid, Window};
 use super::raster::Raster;
 use super::resampling::Resampling;
-use super::scene_view::resampled;
+use super::scene_view::{TOLERANCE, centre, resampled};
 use crate::Result;
-
-/// Sides of a pixel that differ by less than this share make a square, as ground sampling distances count as one.
-const TOLERANCE: f64 = 0.05;
 
 /// The square pixels of a scene whose own are oblong on the ground.
 #[derive(Debug)]
@@ -78,7 +75,6 @@ impl ResampledRaster {
         let sources = Window { rows: rows.sources(&window.rows), columns: columns.sources(&window.columns) };
         let pixels = self.file.read(&sources.coarser(self.factor), no_data)?;
         let mut squares = Array3::zeros((pixels.dim().0, window.rows.len(), window.columns.len()));
-        let centre = |k: usize, of: usize, from: usize| (2 * k + 1) * from / (2 * of);
         for (band, mut square) in pixels.axis_iter(Axis(0)).zip(squares.axis_iter_mut(Axis(0))) {
             let band: Array2<f32> = sources.spread(self.factor, band);
             let (first, left) = (sources.rows.start, sources.columns.start);

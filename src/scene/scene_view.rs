@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::area::GeoBox;
@@ -13,12 +13,16 @@ use super::clouds::{CloudFilter, Sky};
 use super::grid::{Grid, Transform, Window};
 use super::radiometry::{Radiometry, Scaling};
 use super::resampling::Resampling;
-use crate::data::BandStatistics;
+use crate::bands::STANDARDISED_UNIT;
 use crate::data::reflectance::{Origin, PixelSample, REFLECTANCE};
+use crate::data::{BandStatistics, Moments};
 use crate::{Error, Imagery, Result};
 
-/// Ground sampling distances that differ by less than this share count as one, as they do for a model.
-const TOLERANCE: f64 = 0.05;
+/// Ground sampling distances, and sides of a pixel, that differ by less than this share count as one, as they do for a model.
+pub(super) const TOLERANCE: f64 = 0.05;
+
+/// Rows of values that are standardised together.
+const STANDARDISED: usize = 512;
 
 /// Rows and columns of the squares that are looked at before anything is computed.
 const SAMPLED: usize = 64;
@@ -37,6 +41,8 @@ pub struct SceneView<'a> {
     grid: Grid,
     /// Metres per pixel, as a model is told.
     told: Option<f64>,
+    /// Whether pixels are in standard deviations of the scene's own values.
+    standardised: bool,
     rows: Resampling,
     columns: Resampling,
     /// What counts as cloud, where clouds are looked for.
@@ -62,7 +68,7 @@ impl<'a> SceneView<'a> {
     /// # Errors
     /// Bands that do not fit together, a radiometry that makes no sense, a box outside the scene, a scene that does not
     /// say how large its pixels are.
-    pub fn of(
+    pub fn new(
         scene: &'a Scene,
         radiometry: &'a Radiometry,
         area: Option<&GeoBox>,
@@ -75,13 +81,7 @@ impl<'a> SceneView<'a> {
             None => Window::whole(whole),
             Some(area) => area.window(shared.path(), whole)?,
         };
-        let transform = whole.transform.map(|transform| {
-            let (x, y) = transform.coordinates(window.rows.start as f64, window.columns.start as f64);
-            let t = transform.0;
-            Transform([x, t[1], t[2], y, t[4], t[5]])
-        });
-        let (rows, columns) = (window.rows.len(), window.columns.len());
-        let source = Grid { rows, columns, transform, crs: whole.crs.clone() };
+        let source = whole.part(&window);
         let grid = match ground_sampling_distance {
             None => source.clone(),
             Some(wanted) => resampled(&source, wanted, shared.path())?,
@@ -98,6 +98,7 @@ impl<'a> SceneView<'a> {
             source,
             grid,
             told,
+            standardised: false,
             rows,
             columns,
             clouds: None,
@@ -109,8 +110,46 @@ impl<'a> SceneView<'a> {
         Self { told: None, ..self }
     }
 
+    /// The same view in standard deviations from the mean: of each band over all of the view where no band lacks data, as
+    /// the So2Sat project brings the radar images of a city to its Sentinel-1 network. A constant band is only centred.
+    ///
+    /// # Errors
+    /// A file that cannot be read, no pixel with data.
+    pub(crate) fn standardised(mut self) -> Result<Self> {
+        let mut moments = Moments::none(self.scaling.len());
+        for first in self.window.rows.clone().step_by(STANDARDISED) {
+            let rows = first..self.window.rows.end.min(first + STANDARDISED);
+            let window = Window { rows, columns: self.window.columns.clone() };
+            let bands = self.scene.read(&self.shared, &window, self.radiometry.no_data)?;
+            let each = (0..bands[0].len()).map(|k| (k / bands[0].ncols(), k % bands[0].ncols()));
+            let known = each.filter(|&at| bands.iter().all(|band| band[at].is_finite()));
+            let values: Vec<f32> = known
+                .flat_map(|at| {
+                    self.scaling.iter().zip(&bands).map(move |(scaling, band)| scaling.pixel(band[at]))
+                })
+                .collect();
+            if let Some(pixels) = ArrayView2::from_shape((values.len() / bands.len(), bands.len()), &values)
+                .ok()
+                .filter(|pixels| !pixels.is_empty())
+            {
+                moments.merge(&Moments::of(pixels));
+            }
+        }
+        let deviations = moments.standard_deviation();
+        if deviations.iter().any(|deviation| !deviation.is_finite()) {
+            let advice = "give another part of the scene, or name the value that means no data: --nodata";
+            return Err(Error::file(self.path(), "no pixel has data in all bands", advice));
+        }
+        for ((scaling, mean), deviation) in self.scaling.iter_mut().zip(&moments.mean).zip(deviations) {
+            let deviation = if deviation > 0.0 { deviation } else { 1.0 };
+            *scaling =
+                Scaling { scale: scaling.scale / deviation, offset: (scaling.offset - mean) / deviation };
+        }
+        Ok(Self { standardised: true, ..self })
+    }
+
     /// The same view of other bands of the scene.
-    pub(super) fn with_scene<'b>(&'b self, scene: &'b Scene) -> Result<SceneView<'b>> {
+    pub(crate) fn with_scene<'b>(&'b self, scene: &'b Scene) -> Result<SceneView<'b>> {
         Ok(SceneView { scene, scaling: scene.scaling(self.radiometry)?, ..self.clone() })
     }
 
@@ -156,7 +195,11 @@ impl<'a> SceneView<'a> {
             patch_size,
             bands: self.scene.bands().clone(),
             ground_sampling_distance: self.told,
-            unit: self.scene.unit(self.radiometry),
+            unit: if self.standardised {
+                STANDARDISED_UNIT.to_owned()
+            } else {
+                self.scene.unit(self.radiometry)
+            },
             sensor: self.scene.sensor(),
         }
     }
@@ -194,7 +237,6 @@ impl<'a> SceneView<'a> {
             return Ok(None);
         };
         let sky = filter.read(classes, &self.shared, window)?;
-        let centre = |k: usize, of: usize, from: usize| (2 * k + 1) * from / (2 * of);
         let first = window.rows.start - self.window.rows.start;
         Ok(Some(Array2::from_shape_fn((rows.len(), self.grid.columns), |(row, column)| {
             let row = centre(rows.start + row, self.grid.rows, self.source.rows) - first;
@@ -258,10 +300,15 @@ impl<'a> SceneView<'a> {
 
 impl SceneRows {
     /// Rows in memory: not finite where data are lacking.
-    pub fn of(pixels: Array3<f32>) -> Self {
+    pub fn from_pixels(pixels: Array3<f32>) -> Self {
         let lacking = pixels.map_axis(Axis(2), |bands| bands.iter().any(|value| !value.is_finite()));
         Self { pixels, lacking, hidden: None }
     }
+}
+
+/// The pixel of `from` in which the centre of the k-th of `of` pixels lies.
+pub(super) fn centre(k: usize, of: usize, from: usize) -> usize {
+    (2 * k + 1) * from / (2 * of)
 }
 
 /// The grid with pixels of about `wanted` metres.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::coverage::Coverage;
 use super::distance::Distance;
-use super::grid::{Grid, Transform};
+use super::grid::{Grid, Transform, Window};
 use super::scene_view::{SceneRows, SceneView};
 use crate::{Error, Imagery, Result};
 
@@ -22,6 +22,8 @@ pub struct Windows<'a> {
     view: &'a SceneView<'a>,
     size: usize,
     stride: [usize; 2],
+    /// The line of the whole map that is the first here.
+    first: usize,
     map: Grid,
 }
 
@@ -58,7 +60,13 @@ impl<'a> Windows<'a> {
         });
         let (rows, columns) = (count(0, seen.rows), count(1, seen.columns));
         let map = Grid { rows, columns, transform, crs: seen.crs.clone() };
-        Ok(Self { view, size, stride, map })
+        Ok(Self { view, size, stride, first: 0, map })
+    }
+
+    /// The windows of these lines of the map alone.
+    pub(crate) fn of_lines(self, lines: Range<usize>) -> Self {
+        let map = self.map.part(&Window { rows: lines.clone(), columns: 0..self.map.columns });
+        Self { first: self.first + lines.start, map, ..self }
     }
 
     /// The grid of the map: a pixel per window, in the middle of the window.
@@ -69,6 +77,20 @@ impl<'a> Windows<'a> {
     /// Rows and columns from one window to the next, in pixels that the network sees.
     pub fn stride(&self) -> [usize; 2] {
         self.stride
+    }
+
+    /// The pixels of the view in the middle of the windows, of which each pixel of the map has a stride.
+    pub(crate) fn middles(&self) -> Window {
+        let range = |axis: usize, first: usize, count: usize, length: usize| {
+            let stride = self.stride[axis];
+            let start = (first * stride + self.size / 2).saturating_sub(stride / 2);
+            start..(start + count * stride).min(length)
+        };
+        let (map, seen) = (&self.map, self.view.grid());
+        Window {
+            rows: range(0, self.first, map.rows, seen.rows),
+            columns: range(1, 0, map.columns, seen.columns),
+        }
     }
 
     /// What the windows are.
@@ -93,10 +115,11 @@ impl<'a> Windows<'a> {
     /// # Errors
     /// A file that cannot be read.
     pub fn read(&self, lines: Range<usize>) -> Result<Strip<'_>> {
-        let rows = lines.start * self.stride[0]..(lines.end - 1) * self.stride[0] + self.size;
+        let row = |line: usize| (self.first + line) * self.stride[0];
+        let rows = row(lines.start)..row(lines.end - 1) + self.size;
         let rows = self.view.read(rows)?;
         let (height, width) = rows.lacking.dim();
-        let marked = |marks: &Array2<bool>| Coverage::of(height, width, |row, column| marks[[row, column]]);
+        let marked = |marks: &Array2<bool>| Coverage::new(height, width, |row, column| marks[[row, column]]);
         let missing = marked(&rows.lacking);
         let hidden = rows.hidden.as_ref().map(marked);
         Ok(Strip { windows: self, lines, rows, missing, hidden })
@@ -142,22 +165,6 @@ impl Strip<'_> {
         };
         windows.par_iter().zip(images.axis_iter_mut(Axis(0)).into_par_iter()).for_each(fill);
         images
-    }
-
-    /// The mean of a band over each pixel of the map's lines; NaN where data are missing.
-    pub fn means(&self, band: usize) -> Array2<f32> {
-        let [down, across] = self.windows.stride;
-        let half = self.windows.size / 2;
-        let within = |start: usize, stride: usize, length: usize| {
-            let first = (start + half).saturating_sub(stride / 2);
-            first..(first + stride).min(length)
-        };
-        let (rows, columns, _) = self.rows.pixels.dim();
-        Array2::from_shape_fn((self.lines.len(), self.windows.map.columns), |(line, column)| {
-            let [row, left] = self.corner([line + self.lines.start, column]);
-            let (below, right) = (within(row, down, rows), within(left, across, columns));
-            self.rows.pixels.slice(s![below, right, band]).mean().unwrap_or(f32::NAN)
-        })
     }
 
     /// Where a window begins in the strip.

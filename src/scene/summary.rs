@@ -150,7 +150,7 @@ impl Scene {
             for &value in file.read(&window, file.no_data())?.index_axis(Axis(0), 0) {
                 let nothing = value.is_nan() || NO_CLASS.contains(&value);
                 let number = if nothing { 0 } else { value as u8 };
-                if !nothing && f32::from(number) != value {
+                if !nothing && f32::from(number).to_bits() != value.to_bits() {
                     return Ok(None);
                 }
                 counts[usize::from(number)] += 1;
@@ -165,7 +165,7 @@ impl Scene {
                 let name = names.iter().find(|(of, _)| of.parse() == Ok(number));
                 name.map(|(_, name)| (*name).to_owned())
             }
-            None => zones.of_number(f64::from(number)).map(|k| zones.name(k)),
+            None => zones.find_number(f64::from(number)).map(|k| zones.name(k)),
         };
         let total: usize = counts[1..].iter().sum();
         let held = (1..=u8::MAX).filter(|&number| counts[usize::from(number)] > 0);

@@ -85,6 +85,15 @@ pub struct TrainingArea {
     pub doubts: Vec<Doubt>,
 }
 
+/// An outline of a polygon.
+#[derive(Debug, Clone, Copy)]
+pub struct Outline<'a> {
+    /// Its corners in longitude and latitude.
+    pub points: &'a [(f64, f64)],
+    /// Whether what it goes round is a hole.
+    pub is_hole: bool,
+}
+
 /// The training areas of a class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassAreas {
@@ -179,6 +188,24 @@ impl TrainingAreas {
         &self.areas
     }
 
+    /// Each with its outlines.
+    ///
+    /// # Errors
+    /// A datum with no known way to WGS 84.
+    pub fn outlines(&self) -> Result<Vec<(&TrainingArea, Vec<Outline<'_>>)>> {
+        let with_holes = |(area, rings)| {
+            let rings: &Vec<Ring> = rings;
+            let is_hole = |k: usize| !depth(rings, k).is_multiple_of(2);
+            let outline = |(k, points)| Outline { points, is_hole: is_hole(k) };
+            (area, rings.iter().map(Vec::as_slice).enumerate().map(outline).collect())
+        };
+        Ok(self.areas.iter().zip(self.degrees()?).map(with_holes).collect())
+    }
+
+    fn degrees(&self) -> Result<&[Vec<Ring>]> {
+        self.outlines.as_deref().map_err(|problem| Error::file(&self.path, problem, TO_DEGREES))
+    }
+
     /// The classes that they are of.
     pub fn classes(&self) -> &Classes {
         &self.classes
@@ -225,9 +252,7 @@ impl TrainingAreas {
     /// # Errors
     /// A name that is taken, a full disk; outlines whose datum has no known way to WGS 84.
     pub fn write_doubtful(&self, path: impl AsRef<Path>) -> Result<()> {
-        let outlines =
-            self.outlines.as_ref().map_err(|problem| Error::file(&self.path, problem, TO_DEGREES))?;
-        let doubtful = self.areas.iter().zip(outlines).filter(|(area, _)| !area.doubts.is_empty());
+        let doubtful = self.areas.iter().zip(self.degrees()?).filter(|(area, _)| !area.doubts.is_empty());
         let rows = doubtful.map(|(area, rings)| {
             let doubts = area.doubts.iter().map(|doubt| doubt.words()).collect::<Vec<_>>().join("; ");
             geopackage_writer::Row {

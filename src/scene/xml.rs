@@ -26,7 +26,7 @@ pub(super) const LONGEST: usize = 64 << 20;
 ///
 /// # Errors
 /// A text that is too long, too deep or no XML.
-pub(super) fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>> {
+pub(crate) fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>> {
     let advice = "save it again with the program that made it, or get it again";
     document(text).map_err(|problem| Error::file(path, problem, advice))
 }

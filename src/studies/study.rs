@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,6 +23,7 @@ use crate::models::Device;
 use crate::nn::Labelled;
 use crate::run::fingerprint::Fingerprint;
 use crate::run::write_json;
+use crate::shard::Shard;
 use crate::synthetic::Synthetic;
 use crate::{Error, Progress, Result};
 
@@ -166,36 +166,6 @@ pub enum StudyPart {
     Tables,
 }
 
-/// Every n-th run of a grid, from the i-th on: one task of a cluster's scheduler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    index: usize,
-    of: usize,
-}
-
-impl Shard {
-    fn has(self, number: usize) -> bool {
-        number % self.of == self.index - 1
-    }
-}
-
-impl FromStr for Shard {
-    type Err = Error;
-
-    /// `i/n`, i from 1 to n.
-    fn from_str(text: &str) -> Result<Self> {
-        let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
-        match parsed {
-            Some((index, of)) if (1..=of).contains(&index) => Ok(Self { index, of }),
-            _ => Err(Error::input(
-                format!("shard '{text}'"),
-                "not i/n with i from 1 to n",
-                "write 2/8, for example",
-            )),
-        }
-    }
-}
-
 /// What identifies the data of a study.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inputs {
@@ -313,6 +283,8 @@ fn difference(name: &str, before: &Value, now: &Value) -> Option<String> {
 /// Runs a study, or a part of it, in a folder. Complete runs are kept. Returns the outcome once all runs are
 /// complete.
 ///
+/// See the [module's example](crate::studies).
+///
 /// # Errors
 /// Unusable data or settings, a folder of a study of other settings or data, runs that are missing where the tables
 /// are requested, or a file that cannot be written.
@@ -366,6 +338,8 @@ pub fn reproduce<S: Study>(
 }
 
 /// Tables, figures and README of the study that a folder holds, whose runs are all there.
+///
+/// See the [module's example](crate::studies).
 ///
 /// # Errors
 /// A folder without a study, runs that are missing, or a file that cannot be written.
@@ -441,17 +415,6 @@ fn synthetic_set(folder: &Path, patches: usize, progress: &mut dyn Progress) -> 
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn shards_share_the_runs_without_gap_or_overlap() {
-        let shards: Vec<Shard> = (1..=4).map(|i| format!("{i}/4").parse().unwrap()).collect();
-        for number in 0..78 {
-            assert_eq!(shards.iter().filter(|shard| shard.has(number)).count(), 1);
-        }
-        for text in ["0/4", "5/4", "1", "a/b", "1/0", ""] {
-            assert!(text.parse::<Shard>().is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn the_first_setting_that_differs_is_named_with_its_table() {

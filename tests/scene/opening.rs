@@ -37,7 +37,7 @@ fn part(path: &Path, bands: &[&str], [top, left]: [usize; 2], [rows, columns]: [
 /// The pixels of a scene, shape (rows, columns, bands).
 fn read(scene: &Scene) -> Array3<f32> {
     let radiometry = Radiometry::default();
-    let view = SceneView::of(scene, &radiometry, None, None).unwrap();
+    let view = SceneView::new(scene, &radiometry, None, None).unwrap();
     view.read(0..view.grid().rows).unwrap().pixels
 }
 

@@ -11,14 +11,19 @@ use std::path::Path;
 
 use hdf5::Group;
 
+use crate::bands::STANDARDISED_UNIT;
 use crate::data::so2sat::{Numbers, cause, open_file, texts};
 use crate::models::sen2lcz::Fusion;
 use crate::models::{Architecture, Device, Model, build};
 use crate::nn::{Standardisation, Weight, Weights};
 use crate::{Bands, Classes, Error, Imagery, Result};
 
+/// Bands of the So2Sat project's Sentinel-1 network: the 1st to 3rd and 8th to 11th of a stack of 11.
+const RADAR_BANDS: usize = 7;
+
 /// Reads the weights of a Sen2LCZ, ResNet-20 or ResNet-50 that Keras has trained. Which one, its sizes, bands and classes
-/// follow from the tensors' shapes; `fusion` is a Sen2LCZ's. The input is So2Sat's reflectance, not standardised.
+/// follow from the tensors' shapes; `fusion` is a Sen2LCZ's. The input is So2Sat's reflectance, not standardised; of a ResNet-20 with
+/// seven bands, the So2Sat project's for Sentinel-1, radar values in standard deviations from their city's mean.
 ///
 /// A ResNet-50 whose first block is half as wide as its first convolution is the course's (ε of batch norm 1e-3),
 /// any other that of `keras.applications` (ε 1.001e-5, zeros around the maps before the first convolution and
@@ -26,6 +31,15 @@ use crate::{Bands, Classes, Error, Imagery, Result};
 ///
 /// # Errors
 /// A missing file, one that is not a Keras weight file, or tensors that are of none of these networks.
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::models::{Device, sen2lcz::Fusion};
+/// let network = lcz::checkpoint::import_keras("sen2lcz.hdf5", Fusion::default(), Device::Cpu)?;
+/// network.save("model.safetensors")?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn import_keras(path: impl AsRef<Path>, fusion: Fusion, device: Device) -> Result<Box<dyn Model>> {
     let path = path.as_ref();
     check_kind(path)?;
@@ -40,7 +54,10 @@ pub fn import_keras(path: impl AsRef<Path>, fusion: Fusion, device: Device) -> R
     let advice = format!("give a Keras weight file of {name} (lcz import --help lists the networks)");
     let refuse = |problem: String| Error::file(path, problem, advice.clone());
     let (architecture, weights): (Architecture, Weights) = read.map_err(refuse)?;
-    let imagery = Imagery { bands: Bands::from_count(bands), ..Imagery::so2sat() };
+    let mut imagery = Imagery { bands: Bands::from_count(bands), ..Imagery::so2sat() };
+    if name == "ResNet-20" && bands == RADAR_BANDS {
+        STANDARDISED_UNIT.clone_into(&mut imagery.unit);
+    }
     let classes = Classes::from_columns(classes).map_err(|e| e.within(path))?;
     let mut network = build(&architecture, &imagery, &classes, 0, device)?;
     network.set_weights(&weights).map_err(|e| refuse(e.to_string()))?;

@@ -272,7 +272,7 @@ impl<'a> Lines<'a> {
             let found = codes.get(text).copied().or_else(|| classes.find(text).filter(|_| zones));
             found.ok_or_else(|| {
                 let problem = format!("{} is '{text}', none of {classes}", &self.header[column]);
-                self.error(*line, problem, "correct it, or name the classes with --classes")
+                self.error(*line, problem, "correct it, or name the classes (--classes)")
             })
         };
         let labels = self.rows.iter().map(&mut index).collect::<Result<_>>()?;

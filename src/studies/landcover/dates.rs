@@ -171,7 +171,7 @@ fn whole(
     let source = Ground::image(&image, ground.imagery(size));
     let [rows, columns] = ground.size();
     let mut p = Array3::zeros((rows, columns, model.classes().len()));
-    blend(model, &[source], size / 4, progress, &mut |part| {
+    blend(model, &[source], (size / 4, 0..rows), progress, &mut |part| {
         p.slice_mut(s![part.first..part.first + part.p.dim().0, .., ..]).assign(&part.p);
         Ok(())
     })?;

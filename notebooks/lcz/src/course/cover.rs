@@ -109,6 +109,7 @@ impl CoverScene {
         };
         let title = format!("Land cover by {}", network.name());
         let output = MapOutput { title: Some(&title), ..MapOutput::default() };
-        Ok(mapping::map_with(network, self.scene.clone(), &mapping, &output, &mut Silent)?.figure)
+        let map = mapping::map_with(network, self.scene.clone(), &mapping, &output, &mut Silent)?;
+        Ok(map.figure.expect("no shard"))
     }
 }
