@@ -73,6 +73,10 @@ fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
     let before = std::fs::read(Path::new(&network).join("model.safetensors")).unwrap();
     done(&[&of_few[..], &["--force"]].concat());
     assert_eq!(temperature().unwrap().patches, 15);
+    // One that is refused leaves that of before, and says so.
+    let refused = String::from_utf8(lcz(&of_few).stderr).unwrap();
+    let stays = format!("; T = {:.4} of before stays", temperature().unwrap().temperature);
+    assert!(refused.contains(&stays), "{refused}");
     std::fs::write(Path::new(&network).join("model.safetensors"), before).unwrap();
 
     for (name, run) in [("network", &network), ("ensemble", &ensemble)] {

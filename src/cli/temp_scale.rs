@@ -80,7 +80,11 @@ impl TempScale {
         }
         match &scaling.doubt {
             Some(doubt) if scaling.kept => tracing::warn!("{doubt}; kept, as --force says"),
-            Some(doubt) => anyhow::bail!("{doubt}; not kept in {folder} (--force keeps it)"),
+            Some(doubt) => {
+                let active =
+                    scaling.active.map_or_else(String::new, |t| format!("; T = {t:.4} of before stays"));
+                anyhow::bail!("{doubt}; not kept in {folder} (--force keeps it){active}")
+            }
             None => {
                 if scaling.patches < CERTAIN {
                     tracing::warn!(
