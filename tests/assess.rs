@@ -140,7 +140,7 @@ fn a_map_of_any_program_is_compared_pixel_by_pixel_under_the_polygons() {
     {
         assert!(told.contains(words), "{words}: {told} {error}");
     }
-    assert!(told.starts_with(&format!("{three}\nmap: ")), "{told}");
+    assert!(told.starts_with(&format!("map: {three}; reference: {reference}\nmap: ")), "{told}");
     assert!(figures.join("confusion-matrix.svg").exists());
     let (json, _) = lcz(&[&with[..6], &["--json", "--probability-sample"]].concat());
     let json: Value = serde_json::from_str(&json).unwrap();

@@ -8,7 +8,7 @@ use lcz::scene::TrainingAreas;
 use lcz::scene::training_areas::{ADVISED, APART, LARGEST, SMALLEST};
 use serde::Serialize;
 
-use super::options::{Context, FigureFolder, LabelOptions};
+use super::options::{Context, FigureFolder, LabelOptions, Provenance};
 use super::output::{self, Table, number};
 
 /// Check the quality of training areas
@@ -41,6 +41,9 @@ pub struct Areas {
 
     #[command(flatten)]
     figures: FigureFolder,
+
+    #[command(flatten)]
+    provenance: Provenance,
 }
 
 /// What is printed as JSON.
@@ -61,7 +64,8 @@ impl Areas {
             self.labels.file().is_none(),
             "--labels: give the file without the option: lcz areas FILE"
         );
-        let areas = TrainingAreas::open(&self.file, &self.labels.labelling()?)?;
+        let areas = TrainingAreas::open(&self.file, &self.labels.labelling()?)?
+            .with_provenance(self.provenance.provenance.as_deref());
         if let Some(file) = &self.doubtful {
             areas.write_doubtful(file)?;
         }
@@ -81,10 +85,7 @@ impl Areas {
             });
         }
         print(&areas)?;
-        match &self.doubtful {
-            Some(file) => output::line(format!("\nwrote {}", file.display())),
-            None => Ok(()),
-        }
+        output::wrote(self.doubtful.iter().chain(&self.figures.figures))
     }
 }
 

@@ -95,7 +95,7 @@ impl Assess {
             let map = self.map.display().to_string();
             return output::json(&Report { map, assessment: &assessment, classes });
         }
-        output::line(self.map.display().to_string())?;
+        output::line(format!("map: {}; reference: {}", self.map.display(), reference.display()))?;
         print(&assessment, &classes)?;
         if !self.probability_sample {
             output::line(
@@ -103,7 +103,7 @@ impl Assess {
                  --probability-sample adjusts them for the map's errors",
             )?;
         }
-        Ok(())
+        output::wrote(self.errors.iter().chain(&self.figures.figures))
     }
 }
 
@@ -117,7 +117,8 @@ fn print(assessment: &Assessment, classes: &[AssessedClass]) -> anyhow::Result<(
         output::line(polygons.to_string())?;
     }
     output::line("")?;
-    scorecard::print(&assessment.card, None)?;
+    let groups = if labels.polygons.is_some() { "polygons" } else { "connected regions" };
+    scorecard::print(&assessment.card, groups, None)?;
     output::line("")?;
     let adjusted = classes.iter().any(|class| class.adjusted_square_kilometres.is_some());
     let mut header = vec!["class", "F1", "precision", "recall", "reference pixels", "km² on the map"];

@@ -13,7 +13,9 @@ use super::output;
 /// Uses random patches of So2Sat's size (unet: 64 × 64 × 3) and prints the median over rounds, next to the FMA peak of this
 /// machine. Batches of 32 in training and 256 in inference; the optimiser is Adam. Nothing else should run meanwhile.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    mut_arg("batch_size", |batch| batch.help("Patches per step [default: 32 in training, 256 in inference]")),
+    after_help = "Examples:
   lcz bench sen2lcz --mode train --batch-size 32 --threads 2
   lcz bench mlp --mode infer --batch-size 256 --json
   lcz bench unet --set model.encoder=plain --set model.width=0.25

@@ -92,7 +92,7 @@ impl Evaluate {
             (None, None) => None,
         };
         let after = after.as_ref().map(|(heading, card)| (heading.as_str(), *card));
-        scorecard::print(&evaluation.scorecard, after)?;
+        scorecard::print(&evaluation.scorecard, "groups", after)?;
         let passes = evaluation.sampled.as_ref().map(|sampled| sampled.passes);
         for (what, summary) in [("members", evaluation.members), ("passes with dropout", passes)] {
             if let Some(MembersSummary { members, entropy }) = summary {

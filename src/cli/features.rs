@@ -11,7 +11,7 @@ use super::output;
 /// Labels, votes and groups are copied where the file of patches has them. Labels are not needed.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("data", |data| data.required(true)),
+    mut_arg("data", |data| data.required(true).help("File of patches; labels are not needed")),
     mut_arg("out", |out| out.value_name("FILE.h5").help("File of the features")),
     after_help = "The output holds `features` [N, D]: the penultimate layer, or of a unet the mean
 of the encoder's smallest maps. Patches and features are streamed, so that

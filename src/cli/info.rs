@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::options::{Context, FigureFolder, Provenance};
 use super::output::{self, Table, number};
 
-/// Describe a data set or a scene
+/// Describe a data set, scene or class map
 ///
 /// Labels, masks and votes are read and checked; all pixels only with --statistics. --figures draws five patches of
 /// each class as FILE-gallery or FILE-NAME-gallery: in true colour, radar in false colour.
@@ -72,6 +72,7 @@ impl Info {
         if is_scene(&self.file) {
             return describe_scene(&Scene::at(&self.file)?, cx);
         }
+        check_kind(&self.file)?;
         let files = so2sat::files(&self.file)?;
         let reports =
             files.iter().map(|file| self.report(file, &mut cx.progress)).collect::<lcz::Result<Vec<_>>>()?;
@@ -179,6 +180,21 @@ fn is_scene(path: &Path) -> bool {
     let has_tiffs =
         inner.iter().any(|path| is_tiff(path)) && !inner.iter().any(|path| ends(path, ["h5", "hdf5"]));
     Landsat::is_at(path) || is_tiff(path) || has_tiffs
+}
+
+/// Names the command that describes what is none of these.
+fn check_kind(path: &Path) -> anyhow::Result<()> {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    let (what, command) = match ending.as_deref() {
+        Some("kml" | "kmz" | "geojson" | "shp" | "gpkg") => ("polygons", "areas"),
+        Some("csv" | "tsv") => ("a table", "score"),
+        _ if path.join("config.toml").is_file() || path.join("ensemble.toml").is_file() => {
+            ("a run", "evaluate")
+        }
+        _ => return Ok(()),
+    };
+    anyhow::ensure!(path.exists(), "{}: no such file; check the path's spelling", path.display());
+    anyhow::bail!("{0}: {what}, not a data set or scene; see lcz {command} {0}", path.display())
 }
 
 fn describe_scene(scene: &Scene, cx: &Context) -> anyhow::Result<()> {

@@ -40,7 +40,8 @@ use super::output::{self, Table, number};
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("bands", |bands| bands.num_args(1..)),
-    mut_arg("out", |out| out.value_name("OUT.tif").help("GeoTIFF of the map; the other files lie next to it")),
+    mut_arg("shard", |shard| shard.help("Map only stripe i of n, into OUT-shard-i-of-n.tif")),
+    mut_arg("out", |out| out.value_name("OUT.tif").help("GeoTIFF of the map, the other files lie next to it; an existing one is not replaced")),
     after_help = "Examples:
   lcz map runs/first --scene S2A_MSIL2A_20220706T085611.SAFE \\
       --out city.tif

@@ -236,7 +236,9 @@ mod tests {
                 let help = option.get_help().map(ToString::to_string).unwrap_or_default();
                 assert!(!help.is_empty() && !help.ends_with('.'), "{} --{name}: {help:?}", verb.get_name());
                 // What these are depends on the verb.
-                if ["out", "stride", "layer", "data", "run", "target"].contains(&name) {
+                if ["out", "stride", "layer", "data", "run", "target", "shard", "batch-size", "reproject"]
+                    .contains(&name)
+                {
                     continue;
                 }
                 let here = (help, option.get_default_values().to_vec());

@@ -358,7 +358,7 @@ pub struct CloudOptions {
     #[arg(long, value_name = "SCL.tif")]
     scl: Vec<PathBuf>,
 
-    /// Largest share of a patch under clouds and their shadows, in percent [default: 15]
+    /// Largest share of a patch, of a map a window, under clouds and their shadows, in percent [default: 15]
     #[arg(long, value_name = "PERCENT")]
     max_cloud: Option<f64>,
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use lcz::display::Table;
 use lcz::display::{fixed, printable};
@@ -16,6 +16,12 @@ pub fn line(text: impl AsRef<str>) -> anyhow::Result<()> {
     let lines: Vec<_> = text.as_ref().split('\n').map(|line| printable(line, usize::MAX)).collect();
     let written = writeln!(io::stdout(), "{}", lines.join("\n"));
     Ok(written.map_err(lcz::Error::io(Path::new("standard output")))?)
+}
+
+/// Names what was written, if anything.
+pub fn wrote<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> anyhow::Result<()> {
+    let names: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+    if names.is_empty() { Ok(()) } else { line(format!("\nwrote {}", names.join(", "))) }
 }
 
 /// A number with N decimals; one that is not defined is a dash.

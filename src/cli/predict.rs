@@ -17,7 +17,7 @@ use super::output;
 /// passes without dropout. Labels, votes, masks and groups are copied if the file of patches has them.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("data", |data| data.required(true)),
+    mut_arg("data", |data| data.required(true).help("File of patches; labels are not needed")),
     mut_arg("out", |out| out.value_name("FILE").help("File of the predictions: .h5, .npz or .csv")),
     mut_arg("seed", |seed| seed.requires("mc_dropout")),
     after_help = "The ending of the output sets its format: .h5, .npz (the same arrays), or .csv

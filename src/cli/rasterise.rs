@@ -16,6 +16,7 @@ use super::output;
 #[command(
     alias = "rasterize",
     mut_arg("labels", |labels| labels.required(true)),
+    mut_arg("reproject", |reproject| reproject.help("Reproject labels from another coordinate system to that of --like")),
     mut_arg("group_field", |field| field.hide(true)),
     mut_arg("out", |out| out.value_name("OUT.tif").help("GeoTIFF of the classes, which must not exist")),
     after_help = "Examples:

@@ -45,6 +45,10 @@ enum StudyArguments {
 /// The options of all studies.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+#[command(
+    mut_arg("out", |out| out.value_name("FOLDER").help("Folder of the study; an interrupted one is resumed")),
+    mut_arg("shard", |shard| shard.help("Do runs i, i+n, i+2n, ... of a prepared study"))
+)]
 struct Shared {
     #[command(flatten)]
     data: Data,

@@ -75,7 +75,7 @@ impl Score {
         }
         let scaling = temperature.map_or_else(String::new, |by| format!(", at {by}"));
         output::line(format!("{} ({provenance}){scaling}\n", self.file.display()))?;
-        scorecard::print(&card, None)
+        scorecard::print(&card, "groups", None)
     }
 }
 

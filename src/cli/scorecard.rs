@@ -5,8 +5,8 @@ use lcz::scorecard::{Interval, Measure, Scorecard, ScorecardRow};
 
 use super::output::{self, Table, number};
 
-/// Prints a table, and next to it the values of another one of the same rows under a heading.
-pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Result<()> {
+/// Prints a table, whose groups are called so, and next to it the values of another one of the same rows under a heading.
+pub fn print(card: &Scorecard, groups: &str, other: Option<(&str, &Scorecard)>) -> anyhow::Result<()> {
     let interval = |i: Option<Interval>| {
         i.map_or_else(|| "-".to_owned(), |i| format!("{} to {}", number(i.lower, 4), number(i.upper, 4)))
     };
@@ -43,16 +43,16 @@ pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Res
         table.row(cells);
     }
     table.print()?;
-    notes(card, other.is_some())
+    notes(card, groups, other.is_some())
 }
 
 fn p_value(p: f64) -> String {
     if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-fn notes(card: &Scorecard, two: bool) -> anyhow::Result<()> {
+fn notes(card: &Scorecard, groups: &str, two: bool) -> anyhow::Result<()> {
     let independent = match card.groups {
-        Some(groups) => format!("{groups} groups are taken as independent"),
+        Some(count) => format!("{count} {groups} are taken as independent"),
         None => "samples are taken as independent (no dataset or column 'group')".to_owned(),
     };
     output::line(format!("\n{} samples; in the intervals, {independent}", card.samples))?;

@@ -101,10 +101,10 @@ impl Scene {
             let advice = "name the files after their bands (B2.tif, B02_10m.tif), give one file of all bands, or --bands in order";
             return Err(Error::file(folder, problem, advice));
         }
-        for (mut files, why) in [(left_out, "no bands"), (coarser, "coarser than others of their bands")] {
+        for (mut files, why) in [(left_out, "not a band"), (coarser, "a coarser copy of a band")] {
             if !files.is_empty() {
                 files.sort();
-                tracing::warn!("{}: ignored, since they are {why}: {}", folder.display(), shown(&files));
+                tracing::warn!("{}: {}: {why}, ignored", folder.display(), shown(&files));
             }
         }
         warn_of_masks(&named);

@@ -17,6 +17,7 @@ use super::ground::{Ground, is_computed};
 use super::layer::Ring;
 use super::nesting::{depth, edges, holds, ring_area};
 use super::polygons::{Labelling, Polygon, Polygons};
+use crate::provenance::{self, UNKNOWN};
 use crate::{Classes, Error, Result};
 
 /// Smallest area that counts as good, in square kilometres.
@@ -181,6 +182,16 @@ impl TrainingAreas {
             unlabelled_names,
             provenance,
         })
+    }
+
+    /// The same with the provenance that a user states, unless they are stated to be synthetic.
+    #[must_use]
+    pub fn with_provenance(self, given: Option<&str>) -> Self {
+        let stated = self.provenance.as_deref().unwrap_or(UNKNOWN).to_owned();
+        Self {
+            provenance: given.map(|given| provenance::given(stated, Some(given))).or(self.provenance),
+            ..self
+        }
     }
 
     /// Each polygon with a class, in the order of the file.

@@ -16,6 +16,8 @@ const ROUNDING: f64 = 1e-4;
 const HALF_PRECISION: f64 = 1.0 / 2048.0;
 /// Probabilities with fewer decimals are refused: entropies of them would be wrong.
 const FEWEST_DECIMALS: usize = 3;
+/// Columns from which on one of another kind is a slip.
+const FEWEST_OF_A_SLIP: usize = 10;
 /// Names of the columns, in any case.
 const TRUE: [&str; 9] =
     ["true", "true_label", "y_true", "label", "truth", "reference", "actual", "obs", "observed"];
@@ -46,8 +48,16 @@ pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions
     let lines = Lines::of(path, &text)?;
     let [truth, predicted] = [lines.place(&TRUE)?, lines.place(&PREDICTED)?];
     let [confidence, group] = [lines.place(&CONFIDENCE)?, lines.place(&GROUP)?];
-    let is_p = |k: &usize| class_of(&lines.header[*k]).is_some();
-    let p: Vec<usize> = (0..lines.header.len()).filter(is_p).collect();
+    let roles = [truth, predicted, confidence, group];
+    let free = || (0..lines.header.len()).filter(|k| !roles.contains(&Some(*k)));
+    let mut p: Vec<usize> = free().filter(|&k| class_of(&lines.header[k]).is_some()).collect();
+    if p.is_empty() {
+        // Zones alone, without `p_`.
+        let lcz = Classes::lcz();
+        p = free().filter(|&k| lcz.find(&lines.header[k]).is_some()).collect();
+        p.truncate(if p.len() < 2 { 0 } else { p.len() });
+    }
+    let probabilities = p.len();
     let used = match (truth, predicted, confidence) {
         (Some(truth), ..) if !p.is_empty() => [vec![truth], p, predicted.into_iter().collect()].concat(),
         (Some(truth), Some(predicted), confidence) => {
@@ -62,9 +72,8 @@ pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions
     let groups = group.map(|group| lines.groups(group)).transpose()?;
     let lines = lines.only(&used);
     let read = match lines.header.len() {
-        _ if class_of(&lines.header[1]).is_some() => {
-            let columns: Vec<&str> =
-                lines.header.iter().skip(1).filter(|name| class_of(name).is_some()).collect();
+        _ if probabilities > 0 => {
+            let columns: Vec<&str> = lines.header.iter().skip(1).take(probabilities).collect();
             lines.probabilities(&columns, classes)
         }
         2 => lines.classes_alone(classes),
@@ -210,7 +219,7 @@ impl<'a> Lines<'a> {
 
     /// `label,p_1,…,p_K`: the columns name the classes; `p_1` to `p_17` are the zones.
     fn probabilities(&self, columns: &[&str], classes: Option<&Classes>) -> Result<Predictions> {
-        let names: Vec<&str> = columns.iter().filter_map(|column| class_of(column)).collect();
+        let names: Vec<&str> = columns.iter().map(|column| class_of(column).unwrap_or(column)).collect();
         Classes::from_columns(names.len()).map_err(|e| e.within(self.path))?;
         let counted = names.iter().zip(1..).all(|(name, k): (_, usize)| name.parse() == Ok(k));
         // The column of each class.
@@ -227,9 +236,16 @@ impl<'a> Lines<'a> {
                     format!("{} columns of probabilities for {} classes", names.len(), classes.len());
                 return Err(self.error(1, problem, "give one column per class"));
             }
-            None if counted && matches!(names.len(), 10 | 17) => Classes::from_count(names.len()),
-            None => Classes::named(names.iter().copied())
-                .map_err(|_| self.error(1, "two columns of one name", "give each class one column"))?,
+            None => {
+                let twice = || self.error(1, "two columns of one name", "give each class one column");
+                match self.zones(columns, &names)? {
+                    Some(zones) => {
+                        order = self.order(&zones, &names).map_err(|_| twice())?;
+                        zones
+                    }
+                    None => Classes::named(names.iter().copied()).map_err(|_| twice())?,
+                }
+            }
         };
         let labels = self.column(0, &classes)?;
         let mut p = Array2::zeros((self.rows.len(), classes.len()));
@@ -256,7 +272,8 @@ impl<'a> Lines<'a> {
             let half = || out.iter().all(|p: &f64| (*p as f32).to_bits().trailing_zeros() >= 13 || *p == 0.0);
             let apart = (total - 1.0).abs();
             if apart > rounding && !(apart <= HALF_PRECISION && half()) {
-                let problem = format!("probabilities that sum to {total:.6}");
+                let lacking = self.lacking(&classes);
+                let problem = format!("probabilities that sum to {total:.6}{lacking}");
                 let advice = "give a softmax's output, whose rows sum to 1, with 6 digits";
                 return Err(self.error(*line, problem, advice));
             }
@@ -291,6 +308,40 @@ impl<'a> Lines<'a> {
         Ok(Self::stated(Stated::Probabilities(Probabilities::new(classes, p)?), labels))
     }
 
+    /// The zones that all these names mean, in their order; none if they are other classes. One that is no zone among many that
+    /// are is a slip.
+    fn zones(&self, columns: &[&str], names: &[&str]) -> Result<Option<Classes>> {
+        let lcz = Classes::lcz();
+        let of_names: Vec<Option<usize>> = names.iter().map(|name| lcz.find(name)).collect();
+        let others: Vec<usize> = (0..names.len()).filter(|&k| of_names[k].is_none()).collect();
+        match others.as_slice() {
+            [] => {
+                let held: BTreeSet<usize> = of_names.into_iter().flatten().collect();
+                if held.len() < names.len() {
+                    return Err(self.error(1, "two columns of one name", "give each class one column"));
+                }
+                Ok(Some(Classes::from_zones(held.into_iter().filter_map(|k| lcz.zone(k)))))
+            }
+            &[other] if names.len() >= FEWEST_OF_A_SLIP => {
+                let problem = format!("column '{}' is no zone, as the others are", columns[other]);
+                Err(self.error(1, problem, "correct its name, or name all classes with --classes"))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The zones without a column, where few are.
+    fn lacking(&self, classes: &Classes) -> String {
+        let lcz = Classes::lcz();
+        let absent =
+            (0..lcz.len()).filter(|&k| lcz.zone(k).is_some_and(|zone| classes.position(zone).is_none()));
+        let absent: Vec<String> = absent.map(|k| format!("p_{}", lcz.code(k))).collect();
+        if !classes.are_zones() || absent.is_empty() || absent.len() + FEWEST_OF_A_SLIP > lcz.len() {
+            return String::new();
+        }
+        format!(" ({} probability columns; missing: {})", classes.len(), absent.join(", "))
+    }
+
     /// The column of each of these classes, by the columns' names.
     fn order(&self, classes: &Classes, names: &[&str]) -> Result<Vec<usize>> {
         let of_names: Vec<Option<usize>> = names.iter().map(|name| classes.find(name)).collect();
@@ -304,6 +355,9 @@ impl<'a> Lines<'a> {
     /// A number from 0 to 1.
     fn share(&self, line: usize, column: &str, field: &str) -> Result<f64> {
         match field.parse::<f64>() {
+            _ if field.is_empty() => {
+                Err(self.error(line, format!("{column} is empty"), "give a number from 0 to 1"))
+            }
             Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
             _ => Err(self.error(line, format!("{column} is '{field}'"), "give a number from 0 to 1")),
         }
@@ -319,7 +373,11 @@ impl<'a> Lines<'a> {
             natural |= zones && text.parse().is_ok_and(|number| classes.is_natural_code(number));
             let found = codes.get(text).copied().or_else(|| classes.find(text).filter(|_| zones));
             found.ok_or_else(|| {
-                let problem = format!("{} is '{text}', none of {classes}", &self.header[column]);
+                let name = &self.header[column];
+                let problem = match text {
+                    "" => format!("{name} is empty"),
+                    text => format!("{name} is '{text}', none of {classes}"),
+                };
                 self.error(*line, problem, "correct it, or name the classes (--classes)")
             })
         };
@@ -440,6 +498,44 @@ mod tests {
         // A confidence does not change how zones are read.
         let (truth, predicted) = classes("true,pred,confidence\n6,6.0,1\nA,11,1\n");
         assert_eq!((truth, predicted), (vec![5, 10], vec![5, 10]));
+    }
+
+    #[test]
+    fn columns_of_zones_are_named_as_zones_are_in_cells() {
+        let lcz = Classes::lcz();
+        let of = |head: &str| {
+            let text = format!("label,{head}\n8,0.75,0.25\nD,0.25,0.75\n");
+            let read = scored(&text).unwrap();
+            let Stated::Probabilities(p) = read.predicted else { panic!("{head}") };
+            assert!((0..2).all(|k| p.classes().zone(k).is_some()), "{head}");
+            (p.classes().codes().to_vec(), read.labels.indices().to_vec(), p.view().column(1).to_vec())
+        };
+        let wanted = (vec!["8".to_owned(), "D".to_owned()], vec![0, 1], vec![0.25, 0.75]);
+        for head in
+            ["p_8,p_D", "p_LCZ 8,p_LCZ D", "p_08,p_104", "p_large low-rise,p_low plants", "8,D", "LCZ 8,d"]
+        {
+            assert_eq!(of(head), wanted, "{head}");
+        }
+        // In any order, and all of them.
+        let order: Vec<String> = (0..17).rev().map(|k| format!("p_{}", lcz.name(k))).collect();
+        let quoted: Vec<String> = order.iter().map(|name| format!("\"{name}\"")).collect();
+        let cells: Vec<&str> = (0..17).map(|k| if k == 3 { "1" } else { "0" }).collect();
+        let read = scored(&format!("label,{}\nD,{}\n", quoted.join(","), cells.join(","))).unwrap();
+        let Stated::Probabilities(p) = &read.predicted else { panic!() };
+        assert_eq!(
+            (p.classes(), p.predicted().indices(), read.labels.indices()),
+            (&lcz, &[13][..], &[13][..])
+        );
+
+        let counted = |from: usize| (from..=17).map(|k| format!("p_{k}")).collect::<Vec<_>>().join(",");
+        let refused = |text: &str| scored(text).unwrap_err().to_string();
+        let sixteen = refused(&format!("label,{}\n2,0.5{}\n", counted(2), ",0.03".repeat(15)));
+        assert!(sixteen.contains("sum to 0.950000 (16 probability columns; missing: p_1)"), "{sixteen}");
+        let slip = refused(&format!("label,p_X,{}\n2,1{}\n", counted(2), ",0".repeat(16)));
+        assert!(slip.contains("line 1: column 'p_X' is no zone, as the others are"), "{slip}");
+        let empty = refused("label,p_1,p_2\n1,,1\n");
+        assert!(empty.contains("line 2: p_1 is empty; give a number"), "{empty}");
+        assert!(refused("true,pred\n1,\n").contains("line 2: pred is empty"));
     }
 
     #[test]

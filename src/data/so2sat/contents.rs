@@ -47,7 +47,11 @@ pub fn files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
         SPLITS.iter().map(|name| path.join(name)).filter(|file| file.exists()).collect();
     if files.is_empty() {
         let problem = format!("no {}, {} or {} in this folder", SPLITS[0], SPLITS[1], SPLITS[2]);
-        return Err(Error::file(path, problem, "give the folder of the data set, or one .h5 file"));
+        return Err(Error::file(
+            path,
+            problem,
+            "give the folder of the data set, one .h5 file, or a scene (GeoTIFFs named after their bands)",
+        ));
     }
     Ok(files)
 }
