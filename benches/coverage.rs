@@ -22,7 +22,7 @@ use rand_distr::{Beta, Binomial, Distribution, Gamma, StandardNormal};
 const DATA_SETS: usize = 2000;
 const LARGE: usize = 400_000;
 const QUIET: ScorecardSettings =
-    ScorecardSettings { bins: 15, sce_bins: 20, rounds: 0, level: 0.95, panel: None, panels: 0, seed: 0 };
+    ScorecardSettings { bins: 15, rounds: 0, level: 0.95, panel: None, panels: 0, seed: 0 };
 
 /// Lines of the table: what was counted, of how many data sets.
 type Lines = Vec<(String, usize, usize)>;

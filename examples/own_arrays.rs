@@ -20,7 +20,7 @@ fn main() -> lcz::Result<()> {
     let [train, validation, test] = all.split_at([360, 420])?;
 
     let settings = Sen2LczSettings { depth: 5, width: 4, ..Sen2LczSettings::default() };
-    let mut network = Architecture::Sen2lcz(settings).build_for(&train, 0)?;
+    let mut network = Architecture::from(settings).build_for(&train, 0)?;
     let training = Training { epochs: 10, batch_size: 32, ..Training::default() };
     network.fit(&train, Some(&validation), &training, &mut Lines::on_stderr())?;
     let forest = RandomForest::fit(&train, &ForestSettings::default(), &mut Silent)?;

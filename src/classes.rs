@@ -255,10 +255,10 @@ impl Classes {
     ///
     /// ```
     /// use lcz::Classes;
-    /// assert_eq!(Classes::lcz().of_number(101.0), Classes::lcz().of_number(11.0));
-    /// assert_eq!(Classes::lcz().of_number(18.0), None);
+    /// assert_eq!(Classes::lcz().find_number(101.0), Classes::lcz().find_number(11.0));
+    /// assert_eq!(Classes::lcz().find_number(18.0), None);
     /// ```
-    pub fn of_number(&self, number: f64) -> Option<usize> {
+    pub fn find_number(&self, number: f64) -> Option<usize> {
         if self.is_natural_code(number) {
             return self.position(Zone::from_number(number as usize - 90)?);
         }
@@ -290,7 +290,7 @@ impl Classes {
         };
         let by_number = |text: &str| {
             let number: f64 = text.parse().ok()?;
-            by_code(&number.to_string()).or_else(|| self.of_number(number))
+            by_code(&number.to_string()).or_else(|| self.find_number(number))
         };
         let bare = match text.get(..3) {
             Some(lcz) if lcz.eq_ignore_ascii_case("lcz") => text[3..].trim_start_matches([' ', '_', '-']),

@@ -343,7 +343,10 @@ const LONGEST_CELL: usize = 1000;
 /// assert_eq!(printable("0123456789", 6), "01234…");
 /// ```
 pub fn printable(text: &str, most: usize) -> Cow<'_, str> {
-    let hidden = |letter: char| letter.is_control() || ('\u{202a}'..='\u{202e}').contains(&letter);
+    // Line separators and what turns the direction of writing are none of `is_control`.
+    let hidden = |letter: char| {
+        letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     if text.len() <= most && !text.chars().any(hidden) {
         return text.into();
     }
@@ -399,6 +402,11 @@ fn in_latex(text: &str) -> String {
 }
 
 /// A whole number with its thousands apart: `352,366`.
+///
+/// ```
+/// use lcz::display::grouped;
+/// assert_eq!([0, 999, 352_366, 1_234_567].map(grouped), ["0", "999", "352,366", "1,234,567"]);
+/// ```
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -412,6 +420,10 @@ pub fn grouped(count: u64) -> String {
 }
 
 /// A text as HTML.
+///
+/// ```
+/// assert_eq!(lcz::display::escaped("a < b"), "a &lt; b");
+/// ```
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -507,13 +519,5 @@ bush, "scrub" & a\_b*c\textbackslash{}d\$ & \textbf{0.70 $\pm$ 0.10} \\
             awkward().write(&folder.path().join(name)).unwrap();
             assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), text, "{name}");
         }
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!(
-            [0, 999, 1_000, 352_366, 1_234_567].map(grouped),
-            ["0", "999", "1,000", "352,366", "1,234,567"]
-        );
     }
 }

@@ -52,6 +52,10 @@ pub enum Error {
         /// How far it had come.
         place: String,
     },
+    /// An error of code outside of this crate, such as a [`Classifier`](crate::models::Classifier) or an
+    /// [`Observer`](crate::Observer) of one's own: [`Error::other`].
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
     /// A numerical library failed (memory, or a broken invariant): not a user's mistake.
     #[error("{what} failed: {detail}; please report this with the command that was run")]
     Internal {
@@ -132,6 +136,16 @@ impl Error {
     pub fn file(path: impl AsRef<Path>, problem: impl Into<String>, advice: impl Into<String>) -> Self {
         let path = path.as_ref();
         Self::input(path.display().to_string(), problem, advice)
+    }
+
+    /// For `map_err`: an error of other code, whose words are kept.
+    ///
+    /// ```
+    /// let error = "x".parse::<f32>().map_err(lcz::Error::other).unwrap_err();
+    /// assert_eq!(error.to_string(), "invalid float literal");
+    /// ```
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
     }
 
     /// The same error, of this kind.

@@ -22,16 +22,29 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Bytes of a text at most: endless inputs, such as /dev/zero, end here.
 const LONGEST_TEXT: u64 = 1 << 28;
 
-/// The bytes of a text file.
+/// The bytes of a text file. Of pipes only those of a shell (`/dev/stdin`, `<(…)`) are read: any other may have no writer.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let file =
+        if path.starts_with("/dev") { File::open(path).map_err(Error::io(path))? } else { open_file(path)? };
+    read_at_most(file, path, LONGEST_TEXT)
+}
+
+/// What is left of a file, or one line if that is more than `most` bytes.
+pub(crate) fn read_at_most(file: impl Read, path: &Path, most: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LONGEST_TEXT + 1).read_to_end(&mut bytes));
-    read.map_err(Error::io(path))?;
-    if bytes.len() as u64 > LONGEST_TEXT {
-        let problem = format!("more than {LONGEST_TEXT} bytes");
-        return Err(Error::file(path, problem, "check that it is the right file, or split it"));
-    }
-    Ok(bytes)
+    file.take(most + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    if bytes.len() as u64 > most { Err(too_long(path, most)) } else { Ok(bytes) }
+}
+
+fn too_long(path: &Path, most: u64) -> Error {
+    Error::file(path, format!("more than {most} bytes"), "check that it is the right file, or split it")
+}
+
+/// The bytes of a file, neither pipe nor device; nothing is read of one with more than `most` bytes.
+pub(crate) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let file = open_file(path)?;
+    let length = file.metadata().map_err(Error::io(path))?.len();
+    if length > most { Err(too_long(path, most)) } else { read_at_most(file, path, most) }
 }
 
 /// A file that is read in any order. A pipe or a device is refused before it is opened, since a pipe waits for a writer.

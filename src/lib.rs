@@ -24,8 +24,30 @@
 //! | everything from one configuration, as the command `lcz` does it | [`run`] |
 //!
 //! Rust 1.95 or newer. libhdf5 is needed (`apt install libhdf5-dev`, `brew install hdf5`), or the feature `hdf5-static`
-//! builds it. With `default-features = false` there is neither the command nor [`scene`], [`mapping`] and the studies,
-//! and no SQLite and no TIFF are built. The feature `cuda` runs networks on an NVIDIA GPU. Complete programs are in `examples/`.
+//! builds it. Complete programs are in `examples/`.
+//!
+//! ```toml
+//! [dependencies]
+//! lcz = { path = "lcz", default-features = false, features = ["scene"] }
+//!
+//! [profile.dev.package."*"] # or build with --release; networks that are not optimised are slow
+//! opt-level = 3
+//! ```
+//!
+//! | Feature | Adds |
+//! |---|---|
+//! | `cli` (default, with `scene`) | the command `lcz` |
+//! | `scene` | [`scene`], [`mapping`], studies: GeoTIFF, polygons, maps; builds SQLite |
+//! | `hdf5-static` | libhdf5, built from source (needs cmake 3.26 or newer) |
+//! | `cuda` | networks on an NVIDIA GPU (needs nvcc) |
+//!
+//! Errors are [`Error`]: [`Error::io`] ties one of `std::io` to its file, [`Error::other`] carries any other. Warnings, such as rows
+//! of probabilities that are rescaled, are events of the crate `tracing`; those of an evaluation are in
+//! [`Scorecard::warnings`](scorecard::Scorecard::warnings) too. The crate `tracing-subscriber` prints them:
+//!
+//! ```no_run
+//! tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+//! ```
 //!
 //! ```
 //! use lcz::ndarray::Array4;

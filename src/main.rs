@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::error::ContextKind;
 use lcz::display::printable;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, fmt};
 
 /// Exit code after Ctrl-C by convention: 128 plus the signal's number.
 const INTERRUPTED: u8 = 130;
@@ -92,8 +92,12 @@ fn refusal(error: &clap::Error) -> String {
 /// Log lines go to stderr; `LCZ_LOG=lcz=debug` overrules `-v`.
 fn start_logging(verbosity: &str) {
     let filter = EnvFilter::try_from_env("LCZ_LOG").unwrap_or_else(|_| EnvFilter::new(verbosity));
-    tracing_subscriber::fmt()
+    // A message may quote a file.
+    let fields =
+        fmt::format::debug_fn(|line, _, value| write!(line, "{}", printable(&format!("{value:?}"), LONGEST)));
+    fmt()
         .with_env_filter(filter)
+        .fmt_fields(fields)
         .with_writer(io::stderr)
         // It would report the error on stderr, which cannot be written.
         .log_internal_errors(false)

@@ -5,7 +5,7 @@ use std::fmt;
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use crate::labels::{check_distributions, first_largest, rows_of_samples, x_ln_y};
+use crate::labels::{StoredRows, check_distributions, first_largest, rows_of_samples, x_ln_y};
 use crate::{Classes, Error, Labels, Result};
 
 /// A softmax temperature, T > 0. Above 1 it lowers the confidence of a prediction, below 1 it raises it.
@@ -61,7 +61,7 @@ impl Temperature {
 pub struct StoredTemperature {
     /// T, above 0.
     pub temperature: f64,
-    /// How it was fitted: `exact` or `ldl-paper`.
+    /// How it was fitted: `exact` or `ldl-paper`; `rejected exact` with T = 1 where a study did not use it.
     pub procedure: String,
     /// The file that it was fitted to.
     pub data: String,
@@ -93,26 +93,30 @@ impl fmt::Display for StoredTemperature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { temperature, procedure, data, patches, .. } = self;
         let temperature = Temperature(*temperature);
-        write!(f, "T = {temperature} ({procedure} fit to {patches} patches of {data})")
+        // A file, or `patches in memory`.
+        let of = if data.starts_with("patches ") { data.clone() } else { format!("patches of {data}") };
+        write!(f, "T = {temperature} ({procedure} fit to {patches} {of})")
     }
 }
 
 /// Unnormalised log-probabilities. Shape: (N, K).
 ///
 /// A network that averages the softmaxes of several heads gives ln p̄, which is as good: softmax
-/// takes it back to p̄.
-#[derive(Debug, Clone, PartialEq)]
+/// takes it back to p̄. In JSON −∞ is `null`, which is not read again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredRows<f64>", into = "StoredRows<f64>")]
 pub struct Logits {
     classes: Classes,
     z: Array2<f64>,
 }
 
 impl Logits {
-    /// Logits, one row per sample.
+    /// Logits of `f64` or `f32`, one row per sample.
     ///
     /// # Errors
     /// A width that is not K, or a row with NaN or +∞, or with −∞ alone.
-    pub fn new(classes: Classes, z: Array2<f64>) -> Result<Self> {
+    pub fn new<F: Into<f64> + Copy + 'static>(classes: Classes, z: Array2<F>) -> Result<Self> {
+        let z = z.mapv_into_any(F::into);
         if z.ncols() != classes.len() {
             let problem = format!("{} columns for {} classes", z.ncols(), classes.len());
             return Err(Error::input("logits", problem, "give one column per class"));
@@ -161,19 +165,31 @@ impl Logits {
 
 /// Predicted class probabilities; a label is [`LabelDistributions`](crate::LabelDistributions), so
 /// that the two cannot be swapped. Shape: (N, K).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredRows<f64>", into = "StoredRows<f64>")]
 pub struct Probabilities {
     classes: Classes,
     p: Array2<f64>,
 }
 
 impl Probabilities {
-    /// Rows that are non-negative and sum to 1 but for rounding to four decimals; they are scaled to sum to 1.
-    /// Rows of another sum: [`normalised`](Self::normalised).
+    /// Rows of `f64` or `f32` that are non-negative and sum to 1 but for rounding to four decimals; they are scaled to
+    /// sum to 1. Rows of another sum: [`normalised`](Self::normalised).
     ///
     /// # Errors
     /// A row that is not a distribution, or a width that is not K; names the row.
-    pub fn new(classes: Classes, mut p: Array2<f64>) -> Result<Self> {
+    ///
+    /// ```
+    /// use lcz::{Classes, Probabilities};
+    /// # fn main() -> lcz::Result<()> {
+    /// let softmax = ndarray::array![[0.9_f32, 0.1], [0.25, 0.75]]; // of any network
+    /// let p = Probabilities::new(Classes::named(["water", "sand"])?, softmax)?;
+    /// assert_eq!(p.predicted().indices(), [0, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new<F: Into<f64> + Copy + 'static>(classes: Classes, p: Array2<F>) -> Result<Self> {
+        let mut p = p.mapv_into_any(F::into);
         check_distributions("probabilities", &classes, &mut p)?;
         Ok(Self { classes, p })
     }
@@ -189,7 +205,8 @@ impl Probabilities {
     /// assert_eq!(p.view()[[0, 0]], 0.75);
     /// # Ok::<(), lcz::Error>(())
     /// ```
-    pub fn normalised(classes: Classes, mut p: Array2<f64>) -> Result<Self> {
+    pub fn normalised<F: Into<f64> + Copy + 'static>(classes: Classes, p: Array2<F>) -> Result<Self> {
+        let mut p = p.mapv_into_any(F::into);
         for mut row in p.outer_iter_mut() {
             let total = row.sum();
             row /= total;
@@ -343,10 +360,38 @@ impl Features {
     pub fn view(&self) -> ArrayView2<'_, f32> {
         self.0.view()
     }
+
+    /// The features. Shape: (N, D).
+    pub fn into_array(self) -> Array2<f32> {
+        self.0
+    }
+}
+
+impl From<Array2<f32>> for Features {
+    fn from(h: Array2<f32>) -> Self {
+        Self::new(h)
+    }
+}
+
+impl AsRef<Array2<f32>> for Features {
+    fn as_ref(&self) -> &Array2<f32> {
+        &self.0
+    }
 }
 
 /// Feature vectors that are read in passes: in memory ([`Features`]) or in a file
 /// ([`FeatureFile`](crate::data::features::FeatureFile)), which need not fit into memory.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::{FeatureRows, Features};
+/// let h = Features::new(ndarray::array![[3.0, 4.0], [0.0, 1.0]]);
+/// let mut norms = Vec::new();
+/// h.pass(&mut |_, rows| Ok(norms.extend(rows.outer_iter().map(|h| h.dot(&h).sqrt()))))?;
+/// assert_eq!((h.extent(), norms), ((2, 2), vec![5.0, 1.0]));
+/// # Ok(())
+/// # }
+/// ```
 pub trait FeatureRows: Sync {
     /// For messages: the file, or `features in memory`.
     fn name(&self) -> String;

@@ -6,6 +6,17 @@ use std::time::{Duration, Instant};
 use crate::display::duration;
 
 /// Receives the stages of long work. Without methods of its own it reports nothing.
+///
+/// ```
+/// use lcz::progress::Progress;
+/// /// Prints the name of each stage.
+/// struct Stages;
+/// impl Progress for Stages {
+///     fn begin(&mut self, stage: &str, steps: u64) {
+///         println!("{stage}: {steps} steps");
+///     }
+/// }
+/// ```
 pub trait Progress {
     /// A stage of `steps` steps begins; `stage` is a short description.
     fn begin(&mut self, _stage: &str, _steps: u64) {}

@@ -76,8 +76,8 @@ impl Sensor {
     }
 
     /// The sensor that a file is named after: `LC09_L2SP_…`, `LE7…`, `S2A_MSIL2A_…`, `T33NZA_20220706T085611_B02.tif`.
-    pub fn of_file(path: &Path) -> Option<Self> {
-        let name = path.file_stem()?.to_str()?.to_ascii_uppercase();
+    pub fn from_file_name(path: impl AsRef<Path>) -> Option<Self> {
+        let name = path.as_ref().file_stem()?.to_str()?.to_ascii_uppercase();
         let first = name.split(['_', '-']).next()?;
         let digit = |k: usize| first.as_bytes().get(k).is_some_and(u8::is_ascii_digit);
         // LC08 in names of collections, LC8… before.
@@ -96,7 +96,7 @@ impl Sensor {
     }
 
     /// The sensor of these bands: the one stated, else Sentinel-2 where a band or the size of pixels is only its own.
-    pub fn of(imagery: &Imagery) -> Option<Self> {
+    pub fn from_imagery(imagery: &Imagery) -> Option<Self> {
         if imagery.sensor.is_some() {
             return imagery.sensor;
         }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn files_are_named_after_their_sensor() {
-        let of = |name: &str| Sensor::of_file(Path::new(name));
+        let of = |name: &str| Sensor::from_file_name(Path::new(name));
         for name in ["a/LC09_L2SP_193027_20230715_20230717_02_T1_SR_B5.TIF", "LC81220442013333LGN00_B10.tif"]
         {
             assert_eq!(of(name), Some(Sensor::Landsat8And9), "{name}");
@@ -166,9 +166,12 @@ mod tests {
         assert_eq!(two.differs(eight, &imagery.bands), Some(("B5".to_owned(), "red edge", "near infrared")));
         assert_eq!(seven.differs(two, &imagery.bands), Some(("B2".to_owned(), "green", "blue")));
         assert_eq!(two.differs(eight, &Bands::named(["B2", "B4", "VV"]).unwrap()), None);
-        assert_eq!(Sensor::of(&imagery), None);
-        assert_eq!(Sensor::of(&imagery.clone().metres(10.0)), Some(two));
-        assert_eq!(Sensor::of(&Imagery { sensor: Some(eight), ..imagery.metres(10.0) }), Some(eight));
+        assert_eq!(Sensor::from_imagery(&imagery), None);
+        assert_eq!(Sensor::from_imagery(&imagery.clone().metres(10.0)), Some(two));
+        assert_eq!(
+            Sensor::from_imagery(&Imagery { sensor: Some(eight), ..imagery.metres(10.0) }),
+            Some(eight)
+        );
         assert_eq!(two.shows("b8a"), Some("narrow near infrared"));
     }
 }

@@ -95,6 +95,14 @@ fn a_map_of_any_program_is_compared_pixel_by_pixel_under_the_polygons() {
     let count = |value: f32| pixels.iter().filter(|&&pixel| (pixel - value).abs() < 0.5).count();
     assert_eq!((count(1.0), count(2.0)), (24, 4));
 
+    // What it is, before it is assessed.
+    let (told, _) = lcz(&["info", single.to_str().unwrap()]);
+    assert!(told.contains("content     class map") && !told.contains("digital number"), "{told}");
+    assert!(told.contains("6 open low-rise      190  50.0 %") && told.contains("D low plants"), "{told}");
+    let (json, _) = lcz(&["info", single.to_str().unwrap(), "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["classes"][0]["number"], &json["classes"][0]["share"]), (&6.into(), &0.5.into()));
+
     // Of three bands one is named; on the command line, with everything.
     let three = map(folder.path(), &["raw", "smooth", "probability"]);
     let [three, reference] = [three, reference].map(|path| path.to_str().unwrap().to_owned());
@@ -117,6 +125,7 @@ fn a_map_of_any_program_is_compared_pixel_by_pixel_under_the_polygons() {
     {
         assert!(told.contains(words), "{words}: {told} {error}");
     }
+    assert!(told.starts_with(&format!("{three}\nmap: ")), "{told}");
     assert!(figures.join("confusion-matrix.svg").exists());
     let (json, _) = lcz(&[&with[..6], &["--json", "--probability-sample"]].concat());
     let json: Value = serde_json::from_str(&json).unwrap();

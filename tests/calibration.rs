@@ -69,6 +69,9 @@ fn the_errors_are_those_of_four_libraries() {
         for (got, wanted) in fit.scaling.shift().iter().zip(numbers(&vector["shift"])) {
             assert_near(*got, wanted, 1e-4);
         }
+        let json = serde_json::to_string(&fit).unwrap();
+        assert_eq!(serde_json::from_str::<VectorFit>(&json).unwrap(), fit);
+        assert!(serde_json::from_str::<VectorFit>(&json.replace("\"scale\":[", "\"scale\":[1.0,")).is_err());
         let applied = fit.scaling.apply(&z).unwrap();
         assert_close(logits_cross_entropy_loss(&applied, &votes).unwrap(), fit.loss_after, "as it says");
     }
@@ -149,6 +152,15 @@ fn a_temperature_without_a_minimum_has_its_bound() {
     let wrong = fit(vec![1, 0]);
     assert_eq!(wrong.bound, Some(Bound::Hottest));
     assert_near(wrong.loss_after, 2_f64.ln(), 1e-4);
+    let refusal = |fit: TemperatureFit, samples| fit.check(samples, "a.h5").unwrap_err().to_string();
+    assert!(
+        refusal(right, 50)
+            .starts_with("a.h5: T = 4.5e-5 is the lowest of its search: every prediction is right; ")
+    );
+    assert!(
+        refusal(wrong, 50).contains("is the highest of its search: predictions are no better than uniform")
+    );
+    assert!(refusal(wrong, 29).contains("from 29 samples is too uncertain; fit it to 30 or more"));
     let uniform = Logits::new(classes.clone(), array![[3.0, 3.0], [0.0, 0.0]]).unwrap();
     let flat = TemperatureFit::fit(&uniform, &Labels::new(classes.clone(), vec![0, 0]).unwrap()).unwrap();
     assert_eq!((flat.temperature, flat.bound), (Temperature::ONE, None));

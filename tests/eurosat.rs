@@ -100,6 +100,14 @@ fn geotiffs_give_reflectances_of_thirteen_bands() {
         let wanted = (band * 1000 + (row * 64 + column) % 7) as f32 / 10_000.0;
         assert!((value - wanted).abs() < 1e-7);
     }
+    // The zip, of deflated and of stored images, is read as the folder.
+    let other = TempDir::new().unwrap();
+    let path = other.path().join("EuroSAT_MS.zip");
+    zipped(&path, folder.path(), "EuroSAT_MS/", "none");
+    let zip = EuroSat::open(&path).unwrap();
+    assert_eq!((zip.len(), zip.kind(), zip.imagery()), (10, eurosat.kind(), eurosat.imagery()));
+    assert_eq!(zip.images(&[0, 9]).unwrap(), images);
+    assert_eq!(zip.provenance().unwrap(), eurosat.provenance().unwrap());
 }
 
 fn all_of(split: &EuroSatSplit) -> Vec<usize> {
@@ -200,12 +208,12 @@ fn folders_and_images_that_are_not_eurosats_are_told_in_one_line() {
 }
 
 /// The images in a zip, under this folder, without those that `skip` names.
-fn zipped(path: &Path, holder: &str, skip: &str) {
+fn zipped(path: &Path, images: &Path, holder: &str, skip: &str) {
     let mut archive = zip::ZipWriter::new(fs::File::create(path).unwrap());
     let methods = [zip::CompressionMethod::Deflated, zip::CompressionMethod::Stored];
     let mut methods = methods.into_iter().cycle();
     archive.add_directory(format!("{holder}Forest"), zip::write::SimpleFileOptions::default()).unwrap();
-    for class in fs::read_dir(jpegs()).unwrap().map(Result::unwrap) {
+    for class in fs::read_dir(images).unwrap().map(Result::unwrap) {
         for image in fs::read_dir(class.path()).unwrap().map(Result::unwrap) {
             let [class, image_name] =
                 [class.file_name(), image.file_name()].map(|name| name.into_string().unwrap());
@@ -232,7 +240,7 @@ fn a_zip_is_read_as_the_folder_that_it_unpacks_to() {
     let everything: Vec<usize> = (0..30).collect();
     for (name, holder) in [("a.zip", "EuroSAT_RGB/"), ("b.zip", ""), ("c.zip", "EuroSAT/2750/")] {
         let path = folder.path().join(name);
-        zipped(&path, holder, "none");
+        zipped(&path, &jpegs(), holder, "none");
         let eurosat = EuroSat::open(&path).unwrap();
         assert_eq!((eurosat.len(), eurosat.kind(), eurosat.imagery()), (30, wanted.kind(), wanted.imagery()));
         assert_eq!(eurosat.images(&everything).unwrap(), wanted.images(&everything).unwrap());
@@ -240,7 +248,7 @@ fn a_zip_is_read_as_the_folder_that_it_unpacks_to() {
         assert_eq!(split, wanted.random_split(shares(34.0, 33.0, 33.0), 1).unwrap());
     }
     let told = |name: &str| EuroSat::open(folder.path().join(name)).unwrap_err().to_string();
-    zipped(&folder.path().join("part.zip"), "EuroSAT/", "River");
+    zipped(&folder.path().join("part.zip"), &jpegs(), "EuroSAT/", "River");
     assert!(told("part.zip").contains("part.zip: no folder 'River'; EuroSAT has a folder a class"));
     let whole = fs::read(folder.path().join("a.zip")).unwrap();
     fs::write(folder.path().join("short.zip"), &whole[..whole.len() / 2]).unwrap();
@@ -255,11 +263,8 @@ fn a_zip_is_read_as_the_folder_that_it_unpacks_to() {
         }
         archive.finish().unwrap();
     };
-    entries("bands.zip", &["EuroSAT_MS/Forest/Forest_1.tif"]);
-    assert!(
-        told("bands.zip")
-            .contains("GeoTIFFs, which are not read from a zip; unpack it and give the folder: unzip")
-    );
+    entries("both.zip", &["EuroSAT/Forest/Forest_1.tif", "EuroSAT/Forest/Forest_1.jpg"]);
+    assert!(told("both.zip").contains("both.zip: JPEGs and GeoTIFFs side by side"));
     entries("two.zip", &["a/Forest/Forest_1.jpg", "b/Forest/Forest_2.jpg"]);
     assert!(told("two.zip").contains("images in two places, 'a' and 'b'"));
     // What unpacks to far more than an image has is not read to its end.

@@ -68,6 +68,12 @@ fn sets_per_class_and_per_group_are_those_of_crepes() {
     }
     let conformal = GroupConformal::fit(&p, &y, &groups[..half], settings(Coverage::Marginal)).unwrap();
     let sets = conformal.sets(&others, &groups[half..]).unwrap();
+    let json = serde_json::to_string(&conformal).unwrap();
+    assert_eq!(serde_json::from_str::<GroupConformal>(&json).unwrap(), conformal);
+    assert!(
+        serde_json::from_str::<GroupConformal>(&json.replace("\"classes\":[", "\"classes\":[\"x\","))
+            .is_err()
+    );
     assert_eq!(sets.view().mapv(|inside| f64::from(u8::from(inside))), table(&case["by_group"]));
     let error = conformal.sets(&others, &vec![7; groups.len() - half]).unwrap_err().to_string();
     assert!(error.contains("group 7 was not calibrated"), "{error}");

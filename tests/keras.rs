@@ -200,6 +200,13 @@ fn a_file_that_is_not_a_resnet_50_is_refused_in_one_line() {
             "{error}"
         );
     };
+    let other = file.with_file_name("ckpt.index");
+    std::fs::write(&other, "no weights").unwrap();
+    let error = import(&other).err().unwrap().to_string();
+    assert!(
+        error.contains("ckpt.index: not a Keras weight file: those are HDF5; in Keras, load it"),
+        "{error}"
+    );
     let (mut headless, mut normless, mut mixed) = (layers.clone(), layers.clone(), layers.clone());
     headless.pop();
     refused(&headless, "0 dense layers");

@@ -21,6 +21,9 @@ use lcz::synthetic::SyntheticScene;
 use lcz::{Bands, Classes, Imagery, Standardisation};
 use ndarray::{Array3, Array4};
 use serde_json::Value;
+use tiff::decoder::Decoder;
+use tiff::encoder::{TiffEncoder, colortype};
+use tiff::tags::Tag;
 
 /// Held while HDF5 is written and while a process starts: HDF5 locks files that it writes, and a process started
 /// meanwhile by another test would inherit the lock.
@@ -212,6 +215,57 @@ fn each_window_has_the_probabilities_that_predict_gives_it() {
     );
     let figure = fs::read_to_string(place.join("city.csv")).unwrap();
     assert!(figure.contains("# data: synthetic"), "{figure}");
+}
+
+/// The `GeoKey` directory of a file.
+fn keys(path: &Path) -> Vec<u16> {
+    let mut decoder = Decoder::new(std::io::BufReader::new(fs::File::open(path).unwrap())).unwrap();
+    decoder.get_tag(Tag::GeoKeyDirectoryTag).unwrap().into_u16_vec().unwrap()
+}
+
+#[test]
+fn keys_that_lack_the_kind_of_system_are_written_again_as_they_are() {
+    let place = place();
+    let folder = place.join("keys");
+    let map = |name: &str, keys_of_bands: &[[u16; 4]]| {
+        let at = folder.join(name);
+        fs::create_dir_all(&at).unwrap();
+        for band in Bands::sentinel2().names() {
+            let (grid, pixels) = raster(&place.join(format!("scene/{band}.tif")));
+            let t = grid.transform.unwrap().0;
+            let file = fs::File::create(at.join(format!("{band}.tif"))).unwrap();
+            let mut encoder = TiffEncoder::new(file).unwrap();
+            let size = (grid.columns as u32, grid.rows as u32);
+            let mut image = encoder.new_image::<colortype::Gray16>(size.0, size.1).unwrap();
+            let tags = image.encoder();
+            tags.write_tag(Tag::ModelPixelScaleTag, &[t[1], -t[5], 0.0][..]).unwrap();
+            tags.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, t[0], t[3], 0.0][..]).unwrap();
+            tags.write_tag(Tag::GeoKeyDirectoryTag, keys_of_bands.as_flattened()).unwrap();
+            tags.write_tag(Tag::GdalNodata, "0").unwrap();
+            let values: Vec<u16> = pixels.iter().map(|&value| value as u16).collect();
+            image.write_data(&values).unwrap();
+        }
+        // The folder is made.
+        let out = at.join("out/map.tif");
+        let (run, scene) = (text(&place.join("run")), text(&at));
+        done(&["map", &run, "--scene", &scene, "--scale", "1e-4", "--stride", "20px", "--out", &text(&out)]);
+        out
+    };
+    let whole = raster(&place.join("scene/B2.tif")).0.crs;
+    // The system alone; the same as a projection of the zone; a unit, which places nothing.
+    let code = whole.epsg().unwrap();
+    let system = [[1, 1, 0, 2], [1025, 0, 1, 1], [3072, 0, 1, code]];
+    let projection = [[1, 1, 0, 3], [1025, 0, 1, 1], [2048, 0, 1, 4326], [3074, 0, 1, 16000 + code % 100]];
+    let unit = [[1, 1, 0, 2], [1025, 0, 1, 1], [3076, 0, 1, 9001]];
+    for (name, wanted) in [("system", &system[..]), ("projection", &projection), ("unit", &unit)] {
+        let out = map(name, wanted);
+        for file in [&out, &out.with_file_name("map-entropy.tif")] {
+            assert_eq!(keys(file), wanted.as_flattened(), "{name}");
+        }
+        let crs = raster(&out).0.crs;
+        assert_eq!(crs == whole, name == "system", "{name}: {crs}");
+        assert_eq!(raster(&out).0.ground_sampling_distance(), (name != "unit").then_some(200.0), "{name}");
+    }
 }
 
 #[test]
@@ -448,8 +502,20 @@ fn a_map_against_itself_is_all_right() {
     let (lcz_tif, out) = (text(&place.join("scene/LCZ.tif")), text(&place.join("third.tif")));
     let told =
         done(&["map", &run, "--bands", &bands, "--scale", "1e-4", "--labels", &lcz_tif, "--out", &out]);
-    for words in ["compared with the reference", "filtered map", "OA_bu", "mapped share"] {
+    for words in ["compared with the reference", "filtered map", "OA_bu", "map share"] {
         assert!(told.contains(words), "{told}");
+    }
+    // The figure has the shares of the table.
+    let figure = fs::read_to_string(place.join("third.csv")).unwrap();
+    let rows = || {
+        figure.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(',').collect::<Vec<_>>())
+    };
+    let column = rows().next().unwrap().iter().position(|name| *name == "reference_share").unwrap();
+    let table = told.split_once("at these pixels").unwrap().1;
+    for row in rows().skip(1) {
+        let share = lcz::display::percent(row[column].parse().unwrap());
+        let line = table.lines().find(|line| line.starts_with(row[1]));
+        assert!(line.is_none_or(|line| line.contains(&share)), "{share}: {line:?}");
     }
     // It has a class where the map has no data, too: such a pixel does not count in the accuracy.
     let (before, after) = told.split_once(" pixels have a reference class, ").unwrap();
@@ -517,7 +583,7 @@ fn what_cannot_be_mapped_is_told_in_one_line_and_leaves_nothing() {
     });
     assert_eq!(left.count(), 0);
 
-    for (name, words) in [("city.png", "not the name of a GeoTIFF"), ("no/city.tif", "no such folder")] {
+    for (name, words) in [("city.png", "not the name of a GeoTIFF"), ("city", "not the name of a GeoTIFF")] {
         let out = text(&folder.join(name));
         let message = refused(&["map", &run, "--bands", &all, "--scale", "1e-4", "--out", &out]);
         assert!(message.contains(words), "{message}");
@@ -967,7 +1033,9 @@ fn two_sensors_are_fused_by_the_mean_of_their_probabilities() {
         refused(&["map", &run, "--scene", &scene, "--with", with, "--out", &out])
     };
     let small = at("small.tif");
-    let mut writer = GeoTiffWriter::<f32>::create(&small, &utm(20, 20, 10.0)).unwrap().bands(&["a", "b", "c", "d", "e", "f", "g"]);
+    let mut writer = GeoTiffWriter::<f32>::create(&small, &utm(20, 20, 10.0))
+        .unwrap()
+        .bands(&["a", "b", "c", "d", "e", "f", "g"]);
     writer.append(&(0..20 * 20 * 7).map(|k| (k % 31) as f32).collect::<Vec<_>>()).unwrap();
     writer.finish().unwrap();
     let message = told(&format!("{}={}", text(&at("radar")), text(&small)));

@@ -355,3 +355,23 @@ fn the_largest_errors_come_first_and_hits_are_left_out() {
     assert_eq!(rows, [["b", "a", "30", "75", "%"], ["a", "b", "10", "10", "%"]]);
     assert_eq!(confusion.largest_errors(1).to_string().lines().count(), 2);
 }
+
+#[test]
+fn values_are_stored_as_json_and_checked_when_they_are_read() {
+    let classes = Classes::named(["a", "b", "c"]).unwrap();
+    let labels = Labels::new(classes.clone(), vec![2, 0]).unwrap();
+    let json = serde_json::to_string(&labels).unwrap();
+    assert_eq!(json, r#"{"classes":["a","b","c"],"indices":[2,0]}"#);
+    assert_eq!(serde_json::from_str::<Labels>(&json).unwrap(), labels);
+    assert!(serde_json::from_str::<Labels>(&json.replace("[2,0]", "[3]")).is_err());
+    let votes = Votes::new(classes.clone(), array![[1.0, 5.0, 5.0]]).unwrap();
+    let json = serde_json::to_string(&votes).unwrap();
+    assert_eq!(json, r#"{"classes":["a","b","c"],"rows":[[1.0,5.0,5.0]]}"#);
+    assert_eq!(serde_json::from_str::<Votes>(&json).unwrap(), votes);
+    let error = serde_json::from_str::<Votes>(&json.replace("[[1.0,", "[[")).unwrap_err().to_string();
+    assert!(error.starts_with("row 0: 2 numbers for 3 classes"), "{error}");
+    let half = LabelDistributions::new(classes.clone(), array![[0.5_f32, 0.5, 0.0]]).unwrap();
+    let json = serde_json::to_string(&half).unwrap();
+    assert_eq!(serde_json::from_str::<LabelDistributions>(&json).unwrap(), half);
+    assert!(serde_json::from_str::<LabelDistributions>(&json.replace("0.5,", "0.6,")).is_err());
+}

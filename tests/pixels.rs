@@ -195,7 +195,7 @@ fn an_ensemble_of_pixels_is_evaluated_scaled_and_predicts() {
     place.does("train --resume five --epochs 4");
     let before = place.json("evaluate five --data data --bootstrap 0");
     assert_eq!(before["members"]["members"], 2);
-    let fit = place.json("temp-scale five --data data");
+    let fit = place.json("temp-scale five --data data --force");
     assert!(fit["loss_after"].as_f64().unwrap() <= fit["loss_before"].as_f64().unwrap());
     let after = place.json("evaluate five --data data --bootstrap 0");
     assert_eq!(after["scaled"]["by"]["patches"], 9);

@@ -222,7 +222,12 @@ fn ctrl_c_keeps_the_step_and_prints_how_to_resume() {
     // The run can be used as it is, and resumes where it was, to fewer epochs than it was to have.
     let mut evaluate = lcz(["evaluate", "--quiet"]);
     evaluate.arg(place.path("run")).arg("--data").arg(place.path("data"));
-    succeeds(evaluate);
+    let output = start(evaluate).wait_with_output().unwrap();
+    let warning = told(&output);
+    assert!(
+        output.status.success() && warning.contains(" of 500 epochs; resume with: lcz train"),
+        "{warning}"
+    );
     let epoch: usize = message.split_whitespace().nth(3).unwrap().parse().unwrap();
     let said = succeeds(place.resume("run", &["--epochs", &(epoch + 1).to_string()]));
     assert!(said.contains(&format!("resumed in epoch {epoch} after batch ")), "{said}");

@@ -8,6 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use lcz::scene::{Crs, GeoTiffWriter, Grid};
+
 fn lcz(folder: &Path, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lcz"));
     command.current_dir(folder).args(arguments).stdin(Stdio::null());
@@ -36,6 +38,15 @@ fn control_characters_and_endless_lines_of_files_are_shown_escaped_and_clipped()
         file.new_attr::<hdf5::types::VarLenUnicode>().create(name).unwrap().write_scalar(&text).unwrap();
     }
     file.close().unwrap();
+    let raster = folder.path().join("gdal.tif");
+    let grid = Grid { rows: 1, columns: 1, transform: None, crs: Crs::Unknown };
+    let mut writer = GeoTiffWriter::<f32>::create(&raster, &grid).unwrap().bands(&["B2"]);
+    writer.append(&[1.0]).unwrap();
+    writer.finish().unwrap();
+    let mut bytes = fs::read(&raster).unwrap();
+    let at = bytes.windows(6).position(|six| six == b"<Item ").unwrap();
+    bytes[at + 5] = 0x1d;
+    fs::write(&raster, bytes).unwrap();
     for (arguments, code, shown) in [
         (&["score", "esc.csv"][..], 1, r"\u001b]0;owned\u0007"),
         (&["score", "long.csv"], 1, "correct it, or name the classes"),
@@ -43,6 +54,7 @@ fn control_characters_and_endless_lines_of_files_are_shown_escaped_and_clipped()
         (&["info", "esc.h5"], 0, r"provenance  real\u001b[2J"),
         (&["info", "esc.h5", "--statistics"], 0, r"\u001b[1m"),
         (&["info", "esc.h5", "--json"], 0, ""),
+        (&["info", "gdal.tif"], 0, r"WARN gdal.tif: GDAL's metadata cannot be read (it is not XML"),
     ] {
         let output = lcz(folder.path(), arguments, |_| ());
         let all = [output.stdout, output.stderr].concat();
@@ -176,6 +188,8 @@ fn a_pipe_in_place_of_a_file_that_is_read_in_any_order_is_refused_at_once() {
         &["info", "a.h5"],
         &["import", "a.h5", "--run", "out"],
         &["score", "a.csv"],
+        &["rasterise", "--labels", "a.shp", "--like", "a.tif", "--codes", "a.csv", "--out", "out.tif"],
+        &["train", "mlp", "--config", "a.csv", "--run", "out"],
     ] {
         let output = lcz(folder.path(), arguments, |_| ());
         let told = String::from_utf8(output.stderr).unwrap();

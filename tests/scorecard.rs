@@ -20,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use support::{assert_close, assert_near};
 
 const QUICK: ScorecardSettings =
-    ScorecardSettings { bins: 15, sce_bins: 20, rounds: 50, level: 0.95, panel: None, panels: 10, seed: 3 };
+    ScorecardSettings { bins: 15, rounds: 50, level: 0.95, panel: None, panels: 10, seed: 3 };
 
 /// Predictions of N samples, labels that are right in about two of three cases, and ten votes each.
 fn samples(n: usize) -> (Probabilities, Labels, Votes) {
@@ -74,7 +74,7 @@ fn each_row_is_the_measure_that_it_names() {
         (Measure::MaximumCalibrationError, maximum_calibration_error(&p, &y, bins).unwrap()),
         (Measure::ClasswiseCalibrationError, classwise_calibration_error(&p, &y, bins).unwrap()),
         (Measure::DistributionCalibrationError, distribution_calibration_error(&p, &shares, bins).unwrap()),
-        (Measure::SceAsInLdlPaper, sce_as_in_ldl_paper(&p, &y, 20).unwrap()),
+        (Measure::SceAsInLdlPaper, sce_as_in_ldl_paper(&p, &y, 15).unwrap()),
         (Measure::Brier, scores.brier),
         (Measure::MacroF1, scores.macro_f1),
         (Measure::BuiltAccuracy, scores.built_accuracy.unwrap()),

@@ -20,7 +20,7 @@ use support::{assert_near, real_file};
 use tempfile::{TempDir, tempdir};
 
 const NO_INTERVALS: ScorecardSettings =
-    ScorecardSettings { bins: 15, sce_bins: 20, rounds: 0, level: 0.95, panel: None, panels: 0, seed: 0 };
+    ScorecardSettings { bins: 15, rounds: 0, level: 0.95, panel: None, panels: 0, seed: 0 };
 
 fn scored(path: &Path, bins: usize) -> Scorecard {
     let predictions = predictions::read(path, None).unwrap();
@@ -119,9 +119,10 @@ fn probabilities_of_zero_and_rounded_ones_are_counted_and_told() {
     let output = lcz(&["score", path.to_str().unwrap()]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{told}");
+    let table = String::from_utf8(output.stdout).unwrap();
     assert!(
-        told.contains("1 of 4 samples give their class probability 0: counted as 36.04 nats each"),
-        "{told}"
+        table.contains("1 of 4 samples give their class probability 0: counted as 36.04 nats each"),
+        "{table}"
     );
     assert!(
         told.contains("1 of 4 rows of probabilities miss 1 by rounding, and are rescaled to 1"),
@@ -151,7 +152,6 @@ fn a_bad_file_is_refused_on_one_line_that_names_it_and_the_line_and_the_fix() {
         ("label,p_1,p_2\n1,nan,0.5\n", "line 2: p_1 is 'nan'; "),
         ("label,p_1,p_2\n1,-0.5,1.5\n", "line 2: p_1 is '-0.5'; "),
         ("label,p_1,p_2\n3,0.5,0.5\n", "line 2: label is '3', none of 1 2; "),
-        ("label,p_1,q_2\n1,0.5,0.5\n", "line 1: column 'q_2'; "),
         ("label,p_1,p_1\n1,0.5,0.5\n", "line 1: two columns of one name; "),
     ];
     for (text, wanted) in bad {
@@ -161,6 +161,31 @@ fn a_bad_file_is_refused_on_one_line_that_names_it_and_the_line_and_the_fix() {
         assert_eq!(output.status.code(), Some(1), "{text:?}");
         assert!(message.contains(wanted) && message.lines().count() == 1, "{text:?}: {message}");
     }
+}
+
+#[test]
+fn a_table_says_what_it_takes_as_independent_what_it_ignores_and_why_there_is_a_dash() {
+    let said = |text: &str| {
+        let (_folder, path) = file(text);
+        let output = lcz(&["score", path.to_str().unwrap(), "--bootstrap", "0"]);
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap())
+    };
+    let row = |n: usize| format!("{},{},6,6\n", n, n / 5);
+    let rows: String = (0..50).map(row).collect();
+    let [table, told] = said(&format!("id,city,true,pred\n{rows}"));
+    assert!(told.contains("p.csv: columns that are not read: 'id'"), "{told}");
+    assert!(table.contains("50 samples; in the intervals, 10 groups are taken as independent"), "{table}");
+    assert!(
+        table.contains("kappa, kappa_w: not defined where labels and predictions are all of one"),
+        "{table}"
+    );
+    let [table, told] = said(&format!("id,lat,true,pred\n{rows}").replace("id,lat", ",lat"));
+    assert!(told.contains("not read: 'lat'"), "{told}");
+    assert!(table.contains("samples are taken as independent (no dataset or column 'group')"), "{table}");
+    let [table, _] = said("true,pred\n6,6\n6,6\n14,13\n");
+    let wanted =
+        |line: &str| line.contains("macro F1") && line.contains(": no interval, a class has too few samples");
+    assert!(table.lines().any(wanted), "{table}");
 }
 
 /// A good file of predictions that something has been done to.

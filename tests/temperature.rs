@@ -52,6 +52,29 @@ fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
     let validation = Path::new(&data).join("validation.h5");
     let testing = at("data/testing.h5");
 
+    // From a handful of patches: not kept, unless it is asked for.
+    let few = at("few");
+    done(&["synth", &few, "--patches", "100", "--seed", "2"]);
+    let of_few = ["temp-scale", &network, "--data", &few];
+    let temperature = || Run::open(Path::new(&network)).unwrap().temperature().unwrap();
+    for json in [&[][..], &["--json"]] {
+        let output = lcz(&[&of_few[..], json].concat());
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), message.lines().count()), (Some(1), 1), "{message}");
+        let wanted = "from 15 samples is too uncertain; fit it to 30 or more (better 100); not kept in ";
+        assert!(message.contains(wanted) && message.contains("--force keeps it"), "{message}");
+        if !json.is_empty() {
+            let fit: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!((&fit["kept"], &fit["patches"]), (&false.into(), &15.into()), "{fit}");
+            assert!(fit["doubt"].as_str().unwrap().contains("too uncertain"), "{fit}");
+        }
+        assert_eq!(temperature(), None);
+    }
+    let before = std::fs::read(Path::new(&network).join("model.safetensors")).unwrap();
+    done(&[&of_few[..], &["--force"]].concat());
+    assert_eq!(temperature().unwrap().patches, 15);
+    std::fs::write(Path::new(&network).join("model.safetensors"), before).unwrap();
+
     for (name, run) in [("network", &network), ("ensemble", &ensemble)] {
         let before = json(&["evaluate", run, "--data", &data, "--bootstrap", "0"]);
         assert!(before["scaled"].is_null(), "{name}: {before}");
@@ -61,7 +84,8 @@ fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
         let found = fit["temperature"].as_f64().unwrap();
         assert!((found - PLANTED).abs() < 1e-3, "{name}: {fit}");
         assert!(fit["loss_after"].as_f64() < fit["loss_before"].as_f64(), "{name}: {fit}");
-        assert!(fit["bound"].is_null(), "{name}: {fit}");
+        assert!(fit["bound"].is_null() && fit["doubt"].is_null() && fit["kept"] == true, "{name}: {fit}");
+        assert!(fit["ece_before"].is_f64() && fit["ece_after"].is_f64(), "{name}: {fit}");
 
         let after = json(&["evaluate", run, "--data", &data, "--bootstrap", "0"]);
         assert_eq!(after["scaled"]["by"]["temperature"].as_f64(), Some(found), "{name}");

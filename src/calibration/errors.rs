@@ -27,6 +27,19 @@ pub fn expected_calibration_error(p: &Probabilities, y: &impl Target, bins: Bins
 ///
 /// # Errors
 /// No sample, no bin, or different lengths or class lists.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::calibration::{Bins, maximum_calibration_error};
+/// use lcz::{Classes, Labels, Probabilities};
+/// let classes = Classes::named(["forest", "river"])?;
+/// let p = Probabilities::new(classes.clone(), ndarray::array![[0.75, 0.25], [0.75, 0.25], [0.5, 0.5]])?;
+/// let y = Labels::new(classes, vec![0, 0, 1])?;
+/// // 0.25 in the bin of 3/4, in which both are right; 0.5 in the bin of 1/2, in which none is.
+/// assert_eq!(maximum_calibration_error(&p, &y, Bins::default())?, 0.5);
+/// # Ok(())
+/// # }
+/// ```
 pub fn maximum_calibration_error(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<f64> {
     Reliability::binned(p, y, bins).map(|reliability| reliability.maximum_calibration_error())
 }
@@ -36,6 +49,18 @@ pub fn maximum_calibration_error(p: &Probabilities, y: &impl Target, bins: Bins)
 ///
 /// # Errors
 /// No sample, no bin, or different lengths or class lists.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::calibration::{Bins, distribution_calibration_error};
+/// use lcz::{Classes, LabelDistributions, Probabilities};
+/// let classes = Classes::named(["forest", "river"])?;
+/// let p = Probabilities::new(classes.clone(), ndarray::array![[0.75, 0.25]])?;
+/// let y = LabelDistributions::new(classes, ndarray::array![[0.5, 0.5]])?; // half of the experts agree
+/// assert_eq!(distribution_calibration_error(&p, &y, Bins::default())?, 0.25);
+/// # Ok(())
+/// # }
+/// ```
 pub fn distribution_calibration_error(p: &Probabilities, y: &LabelDistributions, bins: Bins) -> Result<f64> {
     expected_calibration_error(p, y, bins)
 }
@@ -67,6 +92,18 @@ pub fn classwise_calibration_error(p: &Probabilities, y: &impl Target, bins: Bin
 ///
 /// # Errors
 /// No sample, no bin, or different lengths or class lists.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::calibration::{Bins, class_calibration_errors};
+/// use lcz::{Classes, Labels, Probabilities};
+/// let classes = Classes::named(["forest", "river"])?;
+/// let p = Probabilities::new(classes.clone(), ndarray::array![[0.75, 0.25], [0.75, 0.25]])?;
+/// let y = Labels::new(classes, vec![0, 1])?;
+/// assert_eq!(class_calibration_errors(&p, &y, Bins::default())?, [0.25, 0.25]);
+/// # Ok(())
+/// # }
+/// ```
 pub fn class_calibration_errors(p: &Probabilities, y: &impl Target, bins: Bins) -> Result<Vec<f64>> {
     let error = |k| Reliability::compute_class(p, y, k, bins).map(|class| class.expected_calibration_error());
     (0..p.classes().len()).map(error).collect()
@@ -78,6 +115,19 @@ pub fn class_calibration_errors(p: &Probabilities, y: &impl Target, bins: Bins) 
 ///
 /// # Errors
 /// No sample, no range, or different lengths or class lists.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::calibration::{adaptive_calibration_error};
+/// use lcz::{Classes, Labels, Probabilities};
+/// let classes = Classes::named(["forest", "river"])?;
+/// let p = Probabilities::new(classes.clone(), ndarray::array![[0.75, 0.25], [0.5, 0.5]])?;
+/// let y = Labels::new(classes, vec![0, 1])?;
+/// // Two ranges of one sample each: of both classes one misses by 1/4, the other by 1/2.
+/// assert_eq!(adaptive_calibration_error(&p, &y, 2)?, 0.375);
+/// # Ok(())
+/// # }
+/// ```
 pub fn adaptive_calibration_error(p: &Probabilities, y: &impl Target, ranges: usize) -> Result<f64> {
     classwise_calibration_error(p, y, Bins::EqualMass(ranges))
 }
@@ -87,6 +137,19 @@ pub fn adaptive_calibration_error(p: &Probabilities, y: &impl Target, ranges: us
 ///
 /// # Errors
 /// No sample, no bin, or different lengths or class lists.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::calibration::{equal_mass_calibration_error};
+/// use lcz::{Classes, Labels, Probabilities};
+/// let classes = Classes::named(["forest", "river"])?;
+/// let p = Probabilities::new(classes.clone(), ndarray::array![[0.75, 0.25], [0.5, 0.5]])?;
+/// let y = Labels::new(classes, vec![0, 1])?;
+/// // Two bins of one sample each: a confidence of 3/4 that is right, one of 1/2 that is wrong.
+/// assert_eq!(equal_mass_calibration_error(&p, &y, 2)?, 0.375);
+/// # Ok(())
+/// # }
+/// ```
 pub fn equal_mass_calibration_error(p: &Probabilities, y: &impl Target, bins: usize) -> Result<f64> {
     expected_calibration_error(p, y, Bins::EqualMass(bins))
 }
@@ -99,6 +162,19 @@ pub fn equal_mass_calibration_error(p: &Probabilities, y: &impl Target, bins: us
 ///
 /// # Errors
 /// No sample, no bin, or different lengths or class lists.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::calibration::{sce_as_in_ldl_paper};
+/// use lcz::{Classes, Labels, Probabilities};
+/// let classes = Classes::named(["forest", "river"])?;
+/// let p = Probabilities::new(classes.clone(), ndarray::array![[0.75, 0.25], [0.75, 0.25]])?;
+/// let y = Labels::new(classes, vec![0, 1])?;
+/// // One bin: class 1 is called so in 1 of 1 and has p = 3/4, class 2 in 0 of 1 and has p = 1/4.
+/// assert_eq!(sce_as_in_ldl_paper(&p, &y, 20)?, 0.125);
+/// # Ok(())
+/// # }
+/// ```
 pub fn sce_as_in_ldl_paper(p: &Probabilities, y: &Labels, bins: usize) -> Result<f64> {
     check_samples((p.len(), p.classes()), (y.len(), y.classes()))?;
     let binning = Bins::EqualWidth(bins).cut(&p.confidence())?;

@@ -52,7 +52,7 @@ pub use errors::{
 pub use reliability::{Bin, Reliability};
 pub use smooth::{SmoothCalibration, SmoothPoint};
 pub(crate) use smooth::{Smoother, Spot, grid};
-pub use temperature::{Bound, TemperatureFit};
+pub use temperature::{Bound, FEWEST_SAMPLES, TemperatureFit};
 pub use vector::{VectorFit, VectorScaling};
 
 use crate::{Error, Result};

@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::{Target, check_samples};
 use crate::{Error, Logits, Result, Temperature};
 
+/// Fewer samples than this say too little about one number: of 17 classes at an accuracy of 0.65, T from 10 samples is off by a
+/// factor of up to 2 and raises the loss of other samples about as often as it lowers it; from 30 it is within a factor of 1.4
+/// (95 % of simulated sets, T from 1.2 to 2).
+pub const FEWEST_SAMPLES: usize = 30;
+
 /// Search interval of ln β, where β = 1/T.
 const LN_BETA: [f64; 2] = [-10.0, 10.0];
 
@@ -74,6 +79,31 @@ impl TemperatureFit {
         } else {
             loss.fit((-zero_by_brent(slope, low, high)).exp(), None)
         }
+    }
+
+    /// Why this temperature should not be used, with what to do about it: its search ended at a bound, or it is from fewer than
+    /// [`FEWEST_SAMPLES`] samples.
+    ///
+    /// # Errors
+    /// Such a temperature; names the place, which is the data's.
+    pub fn check(&self, samples: usize, place: &str) -> Result<()> {
+        let t = self.temperature;
+        let (problem, advice) = match self.bound {
+            _ if samples < FEWEST_SAMPLES => (
+                format!("T = {t} from {samples} samples is too uncertain"),
+                format!("fit it to {FEWEST_SAMPLES} or more (better 100)"),
+            ),
+            Some(Bound::Coldest) => (
+                format!("T = {t} is the lowest of its search: every prediction is right"),
+                "use more validation data, with samples that are hard".to_owned(),
+            ),
+            Some(Bound::Hottest) => (
+                format!("T = {t} is the highest of its search: predictions are no better than uniform ones"),
+                "train the model further, or check that the labels are those of the data".to_owned(),
+            ),
+            None => return Ok(()),
+        };
+        Err(Error::input(place, problem, advice))
     }
 
     /// The label distribution paper's own procedure: Adam on T itself, from T = 1, learning rate 0.01,

@@ -1,7 +1,7 @@
 //! Vector scaling: a scale and a shift for each class (Guo et al. 2017, §4.2).
 
 use ndarray::Array2;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::lbfgs::minimise;
 use crate::metrics::{Target, check_samples, logits_cross_entropy_loss};
@@ -9,7 +9,8 @@ use crate::{Classes, Error, Logits, Result};
 
 /// `z'_k = w_k z_k + b_k`: 2 K numbers, where a temperature is one. It can correct what a temperature cannot,
 /// a classifier that predicts one class too often, and may change the predicted class.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredScaling")]
 pub struct VectorScaling {
     classes: Classes,
     /// w. Shape: K.
@@ -18,8 +19,27 @@ pub struct VectorScaling {
     shift: Vec<f64>,
 }
 
-/// A fitted vector scaling.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Deserialize)]
+struct StoredScaling {
+    classes: Classes,
+    scale: Vec<f64>,
+    shift: Vec<f64>,
+}
+
+impl TryFrom<StoredScaling> for VectorScaling {
+    type Error = String;
+
+    fn try_from(StoredScaling { classes, scale, shift }: StoredScaling) -> std::result::Result<Self, String> {
+        let [k, scales, shifts] = [classes.len(), scale.len(), shift.len()];
+        if scales != k || shifts != k {
+            return Err(format!("{scales} scales and {shifts} shifts for {k} classes"));
+        }
+        Ok(Self { classes, scale, shift })
+    }
+}
+
+/// A fitted vector scaling, which `serde_json` stores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VectorFit {
     /// The scaling.
     pub scaling: VectorScaling,

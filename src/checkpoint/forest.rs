@@ -87,6 +87,23 @@ impl RandomForest {
 /// # Errors
 /// A missing or truncated file, one that lcz did not write or that holds a network, or numbers that do not
 /// fit together.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::models::{Classifier, forest::{ForestSettings, RandomForest}};
+/// use lcz::{Classes, Imagery, Labels, checkpoint, data::Patches, progress::Silent};
+/// # let folder = tempfile::tempdir().unwrap();
+/// let labels = Labels::new(Classes::named(["water", "sand"])?, (0..20).map(|n| n % 2).collect())?;
+/// let images = ndarray::Array4::from_shape_fn((20, 4, 4, 1), |(n, ..)| (n % 2) as f32);
+/// let imagery = Imagery::new(4, ["red"])?;
+/// let patches = Patches::in_memory(imagery, labels.classes().clone(), images)?.with_labels(&labels)?;
+/// let forest = RandomForest::fit(&patches, &ForestSettings { trees: 10, ..ForestSettings::default() }, &mut Silent)?;
+/// let file = folder.path().join("forest.safetensors");
+/// forest.save(&file)?;
+/// assert_eq!(checkpoint::load_forest(&file)?.predict(&patches)?, forest.predict(&patches)?);
+/// # Ok(())
+/// # }
+/// ```
 pub fn load_forest(path: impl AsRef<Path>) -> Result<RandomForest> {
     let path = path.as_ref();
     Header::read(path, parse)

@@ -1,5 +1,30 @@
 //! Models on disk: safetensors with everything that a prediction needs, checkpoints of trainings, and
 //! Keras weight files.
+//!
+//! ```
+//! use lcz::checkpoint::{self, StoredTemperature};
+//! use lcz::models::{Architecture, Classifier, Device, Model};
+//! use lcz::{Classes, Imagery, data::Patches};
+//! # fn main() -> lcz::Result<()> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! let images = ndarray::Array4::zeros((1, 32, 32, 10));
+//! let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images)?;
+//! let file = folder.path().join("model.safetensors");
+//! let network = Architecture::mlp().build_for(&patches, 0)?; // and `network.fit(…)?`
+//! network.save(&file)?;
+//! let stored = checkpoint::load(&file, Device::Cpu)?;
+//! assert_eq!(stored.predict(&patches)?, network.predict(&patches)?);
+//!
+//! assert_eq!(checkpoint::temperature(&file)?, None);
+//! let (procedure, data) = ("exact".to_owned(), "validation.h5".to_owned());
+//! let fitted = StoredTemperature { temperature: 1.5, procedure, data, patches: 100, floor: None };
+//! checkpoint::store_temperature(&file, &fitted)?;
+//! let calibrated = checkpoint::load_classifier(&file, Device::Cpu)?;
+//! assert_eq!(calibrated.temperature(), Some(&fitted));
+//! assert_eq!(calibrated.predict(&patches)?, fitted.scale(&network.predict(&patches)?)?);
+//! # Ok(())
+//! # }
+//! ```
 
 mod forest;
 mod keras;
@@ -13,6 +38,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::files::read_file;
 use crate::models::{Architecture, Calibrated, Classifier, Device, Model, build};
 use crate::nn::{Standardisation, Weight, Weights};
 use crate::{Classes, Error, Imagery, Result};
@@ -136,6 +162,15 @@ pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Box<dyn Model>> {
 ///
 /// # Errors
 /// As [`load`] and [`load_forest`].
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::{checkpoint, models::Device};
+/// let classifier = checkpoint::load_classifier("runs/first/model.safetensors", Device::Cpu)?;
+/// println!("{}: {}", classifier.name(), classifier.classes());
+/// # Ok(())
+/// # }
+/// ```
 pub fn load_classifier(path: impl AsRef<Path>, device: Device) -> Result<Box<dyn Classifier>> {
     let path = path.as_ref();
     let classifier = load_uncalibrated(path, device)?;
@@ -184,7 +219,7 @@ pub(crate) fn trained_on(path: &Path) -> Result<(Imagery, Option<Standardisation
     })
 }
 
-/// The temperature that a model's file holds, if one was fitted.
+/// The temperature that a model's file holds, if one was fitted; see the [module's example](self).
 ///
 /// # Errors
 /// As [`load`].
@@ -197,7 +232,8 @@ pub fn temperature(path: impl AsRef<Path>) -> Result<Option<StoredTemperature>> 
     Header::read(path.as_ref(), |header| header.description::<Scaled>().map(|scaled| scaled.temperature))
 }
 
-/// Puts a temperature into a model's file, in place of one that is there; the weights stay as they are.
+/// Puts a temperature into a model's file, in place of one that is there; the weights stay as they are. See the
+/// [module's example](self).
 ///
 /// # Errors
 /// As [`load`]; the file cannot be written.
@@ -221,7 +257,7 @@ struct Header<'a> {
 impl Header<'_> {
     /// What `take` makes of a file.
     fn read<T>(path: &Path, take: impl FnOnce(&Header<'_>) -> Result<T>) -> Result<T> {
-        let file = std::fs::read(path).map_err(Error::io(path))?;
+        let file = read_model(path)?;
         let not_safetensors = |e| not_ours(path, format!("not safetensors ({e})"));
         let (_, metadata) = SafeTensors::read_metadata(&file).map_err(not_safetensors)?;
         let tensors = SafeTensors::deserialize(&file).map_err(not_safetensors)?;
@@ -250,6 +286,13 @@ impl Header<'_> {
     }
 }
 
+/// Bytes of a model's file at most. ResNet-50 with its optimiser's state takes a third of it.
+const LARGEST: u64 = 1 << 30;
+
+fn read_model(path: &Path) -> Result<Vec<u8>> {
+    read_file(path, LARGEST)
+}
+
 fn not_ours(path: &Path, problem: String) -> Error {
     Error::file(path, problem, "use a model.safetensors that lcz has written")
 }
@@ -258,7 +301,7 @@ fn network(header: &Header<'_>, device: Device) -> Result<Box<dyn Model>> {
     let path = header.path;
     if header.architecture()? == forest::NAME {
         let problem = "a random forest, which has no layers, logits or features";
-        return Err(Error::file(path, problem, "give the run of a network"));
+        return Err(Error::file(path, problem, "give a file or a run of a network"));
     }
     let Description { architecture, imagery, classes, standardisation, .. } = header.description()?;
     let mut network = build(&architecture, &imagery, &classes, 0, device).map_err(|e| e.within(path))?;

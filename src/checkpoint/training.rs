@@ -47,7 +47,7 @@ pub(crate) fn save_training(
 /// A missing or truncated file, or one that this version of lcz did not write.
 pub(crate) fn load_training<T: DeserializeOwned>(path: &Path) -> Result<(Description, TrainingState, T)> {
     let not_ours = |problem: String| Error::file(path, problem, "train again, in another folder");
-    let file = std::fs::read(path).map_err(Error::io(path))?;
+    let file = super::read_model(path)?;
     let broken = |e: SafeTensorError| not_ours(format!("not safetensors ({e})"));
     let (_, metadata) = SafeTensors::read_metadata(&file).map_err(broken)?;
     let tensors = numbers(&SafeTensors::deserialize(&file).map_err(broken)?).map_err(not_ours)?;

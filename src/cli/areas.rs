@@ -20,6 +20,7 @@ use super::output::{self, Table, number};
 #[derive(Debug, Args)]
 #[command(
     mut_arg("labels", |labels| labels.hide(true)),
+    mut_arg("layer", |layer| layer.help("Layer of a GeoPackage [default: its only one]")),
     mut_arg("all_touched", |touched| touched.hide(true)),
     after_help = "Examples:
   lcz areas training_areas.kml
@@ -49,6 +50,7 @@ struct Report<'a> {
     label_field: &'a str,
     provenance: Option<&'a str>,
     unlabelled: usize,
+    unlabelled_names: &'a [String],
     classes: Vec<lcz::scene::ClassAreas>,
     areas: &'a [lcz::scene::TrainingArea],
 }
@@ -73,6 +75,7 @@ impl Areas {
                 label_field: areas.label_field(),
                 provenance: areas.provenance(),
                 unlabelled: areas.unlabelled(),
+                unlabelled_names: areas.unlabelled_names(),
                 classes: areas.by_class(),
                 areas: areas.areas(),
             });
@@ -87,7 +90,15 @@ impl Areas {
 
 fn print(areas: &TrainingAreas) -> anyhow::Result<()> {
     let (all, unlabelled) = (areas.areas(), areas.unlabelled());
-    let without = if unlabelled > 0 { format!(", {unlabelled} without a class") } else { String::new() };
+    let names: Vec<String> = areas.unlabelled_names().iter().map(|name| format!("'{name}'")).collect();
+    let without = match (unlabelled, names.as_slice()) {
+        (0, _) => String::new(),
+        (_, []) => format!(", {unlabelled} without a class"),
+        _ => {
+            let more = if unlabelled > names.len() { ", …" } else { "" };
+            format!(", {unlabelled} without a class ({}{more})", names.join(", "))
+        }
+    };
     output::line(format!("{} polygons with a class in {}{without}\n", all.len(), areas.label_field()))?;
     let [fewest, most] = ADVISED;
     let mut table = Table::new(["class", "polygons", "advice", "km²", "doubtful"]);
@@ -109,11 +120,12 @@ fn print(areas: &TrainingAreas) -> anyhow::Result<()> {
     let doubtful: Vec<_> = all.iter().filter(|area| !area.doubts.is_empty()).collect();
     output::line(format!("\n{} of {} polygons are doubtful", doubtful.len(), all.len()))?;
     if !doubtful.is_empty() {
-        let mut table = Table::new(["polygon", "class", "km²", "shape", "m to other class", "doubt"]);
+        let mut table = Table::new(["polygon", "name", "class", "km²", "shape", "m to other class", "doubt"]);
         for area in doubtful {
             let doubts = area.doubts.iter().map(|doubt| doubt.words()).collect::<Vec<_>>().join("; ");
             table.row([
                 area.polygon.to_string(),
+                area.name.clone().unwrap_or_default(),
                 area.code.clone(),
                 number(area.square_kilometres, 3),
                 number(area.shape, 2),

@@ -6,9 +6,10 @@ use clap::Args;
 use lcz::Classes;
 use lcz::figures::{self, Caption, Cells};
 use lcz::mapping::{AssessedClass, Assessing, Assessment, assess};
+use lcz::scorecard::ScorecardSettings;
 use serde::Serialize;
 
-use super::options::{ClassNames, Context, FigureFolder, LabelOptions, Measures, Provenance};
+use super::options::{ClassNames, Context, FigureFolder, LabelOptions, Provenance};
 use super::output::{self, Table, number};
 use super::scorecard;
 
@@ -39,9 +40,6 @@ pub struct Assess {
 
     #[command(flatten)]
     classes: ClassNames,
-
-    #[command(flatten)]
-    measures: Measures,
 
     /// The reference is a probability sample of pixels, at random or stratified by the map's classes: print error-adjusted
     /// areas
@@ -79,7 +77,7 @@ impl Assess {
         let how = Assessing {
             labelling,
             band: self.band,
-            settings: self.measures.get(),
+            settings: ScorecardSettings::default(),
             data: self.provenance.provenance,
         };
         let reference = self.labels.file().unwrap_or_else(|| unreachable!("--labels is required"));
@@ -97,6 +95,7 @@ impl Assess {
             let map = self.map.display().to_string();
             return output::json(&Report { map, assessment: &assessment, classes });
         }
+        output::line(self.map.display().to_string())?;
         print(&assessment, &classes)?;
         if !self.probability_sample {
             output::line(

@@ -18,15 +18,16 @@ use super::output;
 #[derive(Debug, clap::Args)]
 #[command(
     name = "eurosat",
+    mut_arg("out", |out| out.value_name("FOLDER").help("Folder of the data set, which must not exist")),
     after_help = "Examples:
   lcz eurosat EuroSAT_RGB.zip --out data/eurosat
-  lcz eurosat EuroSATallBands --out data/eurosat \\
+  lcz eurosat EuroSAT_MS.zip --out data/eurosat \\
       --lists train.txt val.txt test.txt
   lcz train resnet50 --data data/eurosat --run runs/eurosat --augment \\
       --set training.crops=0.25"
 )]
 pub struct EuroSatFolder {
-    /// Folder with one folder per class, or its parent, or the zip of the JPEGs
+    /// Folder with one folder per class, or its parent, or EuroSAT_RGB.zip or EuroSAT_MS.zip
     folder: PathBuf,
 
     #[command(flatten)]
@@ -49,7 +50,7 @@ impl EuroSatFolder {
         let split = if let Some([training, validation, testing]) = self.lists.as_deref() {
             eurosat.given_split([training, validation, testing])?
         } else {
-            let shares = self.split.split.as_deref().unwrap_or("60/20/20").parse()?;
+            let shares = self.split.split.parse()?;
             eurosat.random_split(shares, self.split.seed.get())?
         };
         let provenance = self.provenance.provenance.map_or_else(|| eurosat.provenance(), Ok)?;

@@ -4,6 +4,7 @@ use clap::Args;
 use lcz::models::Sample;
 use lcz::run;
 use lcz::run::MembersSummary;
+use lcz::scorecard::BINS;
 
 use super::options::{Context, IgnoreRadiometry, Measures, MonteCarloDropout, Provenance, RunAndData};
 use super::output::{self, Table, number};
@@ -117,10 +118,19 @@ impl Evaluate {
             table.row([classes.name(k), class.support.to_string(), precision, recall, f1, iou]);
         }
         table.print()?;
+        let shown = || network.scores.classes.iter().filter(|class| class.support + class.predicted > 0);
+        let dashes = [
+            (!of_pixels && network.scores.votes.is_none(), "CE votes: the data have no votes"),
+            (shown().any(|class| class.predicted == 0), "precision: the class is never predicted"),
+            (shown().any(|class| class.support == 0), "recall: the data have no sample of the class"),
+        ];
+        let dashes: Vec<&str> = dashes.into_iter().filter(|(is, _)| *is).map(|(_, why)| why).collect();
+        if !dashes.is_empty() {
+            output::line(format!("not defined (-): {}", dashes.join("; ")))?;
+        }
         output::line(format!(
-            "\nfigures in {}; reliability diagrams have {} bins",
-            run.figures().display(),
-            run::DIAGRAM_BINS
+            "\nfigures in {}; reliability diagrams have {BINS} bins",
+            run.figures().display()
         ))
     }
 }

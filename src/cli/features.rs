@@ -12,6 +12,7 @@ use super::output;
 #[derive(Debug, Args)]
 #[command(
     mut_arg("data", |data| data.required(true)),
+    mut_arg("out", |out| out.value_name("FILE.h5").help("File of the features")),
     after_help = "The output holds `features` [N, D]: the penultimate layer, or of a unet the mean
 of the encoder's smallest maps. Patches and features are streamed, so that
 neither needs to fit into memory; the file appears when it is complete.

@@ -191,7 +191,10 @@ fn describe_scene(scene: &Scene, cx: &Context) -> anyhow::Result<()> {
         output::line(format!("  sensor      {sensor}"))?;
     }
     output::line(format!("  system      {}", summary.crs))?;
-    output::line(format!("  unit        {}", summary.unit))?;
+    match &summary.classes {
+        Some(_) => output::line("  content     class map")?,
+        None => output::line(format!("  unit        {}", summary.unit))?,
+    }
     if let Some(share) = summary.clouds {
         output::line(format!(
             "  clouds      {} of the pixels with data, with their shadows",
@@ -199,6 +202,15 @@ fn describe_scene(scene: &Scene, cx: &Context) -> anyhow::Result<()> {
         ))?;
     }
     output::line(format!("  provenance  {}\n", summary.provenance))?;
+    if let Some(classes) = &summary.classes {
+        let mut table = Table::new(["number", "class", "pixels", "share"]);
+        for class in classes {
+            let [number, pixels] = [usize::from(class.number), class.pixels].map(|count| count.to_string());
+            table.row([number, class.name.clone(), pixels, percent(class.share)]);
+        }
+        table.print()?;
+        output::line("")?;
+    }
     let mut table =
         Table::new(["band", "metres", "size", "scale", "offset", "no data is", "without data", "file"]);
     for band in summary.bands {

@@ -8,7 +8,7 @@ use lcz::run::Run;
 
 use super::options::{
     CloudOptions, Context, IgnoreRadiometry, LabelOptions, Output, PaletteOption, Provenance, RunFolder,
-    SceneOptions, ShardOption, Sigma, Stride, Unscaled,
+    SceneOptions, ShardOption, Sigma, Stride, Unscaled, check_classes_known,
 };
 use super::output::{self, Table, number};
 
@@ -40,6 +40,7 @@ use super::output::{self, Table, number};
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("bands", |bands| bands.num_args(1..)),
+    mut_arg("out", |out| out.value_name("OUT.tif").help("GeoTIFF of the map; the other files lie next to it")),
     after_help = "Examples:
   lcz map runs/first --scene S2A_MSIL2A_20220706T085611.SAFE \\
       --out city.tif
@@ -95,6 +96,10 @@ pub struct Map {
     #[command(flatten)]
     clouds: CloudOptions,
 
+    /// Leave what lies under clouds without a class, or to the other dates
+    #[arg(long)]
+    mask_clouds: bool,
+
     #[command(flatten)]
     labels: LabelOptions,
 
@@ -112,13 +117,14 @@ impl Map {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let (run, out) = (Run::open(&self.run.run)?, &self.out.out);
         let dates = self.scene.seasons(&self.clouds)?;
+        check_classes_known("--mask-clouds", self.mask_clouds, &dates)?;
         let mapping = Mapping {
             stride: self.stride.stride.as_deref().map(str::parse).transpose()?,
             resample: self.resample == "auto",
             radiometry: self.scene.radiometry(),
             area: self.scene.area()?,
             clouds: self.clouds.filter(),
-            mask_clouds: self.clouds.mask_clouds,
+            mask_clouds: self.mask_clouds,
             sigma: self.sigma.get()?,
             with: self.with,
             shard: self.shard.shard,
@@ -186,7 +192,7 @@ fn print(report: &MapReport) -> anyhow::Result<()> {
     }
     table.print()?;
     output::line("")?;
-    let mut table = Table::new(["class", "F1", "reference share", "mapped share"]);
+    let mut table = Table::new(["at these pixels", "F1", "reference share", "map share"]);
     for class in &map.classes {
         table.row([
             class.name.clone(),

@@ -70,7 +70,7 @@ single! {
     /// Run folder
     RunFolder { run: PathBuf }
 
-    /// Output file or folder
+    /// Output; an existing one is not replaced
     #[arg(long, value_name = "PATH")]
     Output { out: PathBuf }
 
@@ -78,7 +78,7 @@ single! {
     #[arg(long, value_name = "DIR")]
     FigureFolder { figures: Option<PathBuf> }
 
-    /// Number of synthetic patches [default: 6000; quick mode: 2000]
+    /// Number of synthetic patches [default: 6000]
     #[arg(long, value_name = "N")]
     SyntheticPatches { patches: Option<usize> }
 
@@ -106,12 +106,12 @@ single! {
     #[arg(long, alias = "truth", value_name = "FILE")]
     Labels { labels: Option<PathBuf> }
 
-    /// Stride of windows or tiles: pixels (10px), or of a map metres (100m) [default: the size of a tile; of a map 100m, or
-    /// half a tile for a model of pixels]
+    /// Stride of the windows of a map, in metres (100m) or pixels (10px) [default: 100m, or half a tile for a model of pixels]
     #[arg(long, value_name = "DISTANCE")]
     Stride { stride: Option<String> }
 
-    /// Target distribution: one-hot labels, shares of the votes, or their posterior mean
+    /// Take as target the one-hot labels, the shares of the votes, or these smoothed so that no class is ruled out
+    /// (posterior)
     #[arg(long, alias = "labels", value_name = "TARGET", value_parser = ["one-hot", "votes", "posterior"])]
     Target { target: Option<String> }
 
@@ -353,13 +353,10 @@ impl SceneOptions {
 /// Which pixels clouds hide.
 #[derive(Debug, Args)]
 pub struct CloudOptions {
-    /// Sentinel-2's scene classes, which show clouds; once for each date [default: those of the product or folder]
+    /// Sentinel-2's scene classes, which show clouds; once for each date [default: with --scene those of the product or
+    /// folder, with --bands none]
     #[arg(long, value_name = "SCL.tif")]
     scl: Vec<PathBuf>,
-
-    /// Leave out what lies under clouds; `patches` does so wherever there are scene classes
-    #[arg(long)]
-    pub mask_clouds: bool,
 
     /// Largest share of a patch under clouds and their shadows, in percent [default: 15]
     #[arg(long, value_name = "PERCENT")]
@@ -390,17 +387,20 @@ impl CloudOptions {
         for (date, scl) in dates.iter_mut().zip(&self.scl) {
             *date = date.clone().with_scene_classes(GeoTiff::open(scl)?);
         }
-        let asked = [
-            ("--mask-clouds", self.mask_clouds),
-            ("--max-cloud", self.max_cloud.is_some()),
-            ("--cloud-classes", self.cloud_classes.is_some()),
-        ];
-        if let Some((option, _)) = asked.iter().find(|(_, given)| *given)
-            && let Some(date) = dates.iter().find(|date| date.scene_classes().is_none())
-        {
-            anyhow::bail!("{option}: {} has no scene classes; give them with --scl", date.file_names()[0]);
+        let asked =
+            [("--max-cloud", self.max_cloud.is_some()), ("--cloud-classes", self.cloud_classes.is_some())];
+        for (option, given) in asked {
+            check_classes_known(option, given, &dates)?;
         }
         Ok(dates)
+    }
+}
+
+/// Refuses an option that needs scene classes where a date has none.
+pub fn check_classes_known(option: &str, given: bool, dates: &[Scene]) -> anyhow::Result<()> {
+    match dates.iter().find(|date| given && date.scene_classes().is_none()) {
+        Some(date) => anyhow::bail!("{option}: {} has no scene classes; give them with --scl", date.name()),
+        None => Ok(()),
     }
 }
 
@@ -410,7 +410,7 @@ pub struct LabelOptions {
     #[command(flatten)]
     labels: Labels,
 
-    /// Layer of a GeoPackage, or band of a GeoTIFF by description or number [default: its only one]
+    /// Read this layer or band of the file, by name or number [default: its only one]
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
 
@@ -501,9 +501,9 @@ impl ClassNames {
 /// Where training, validation and testing come from.
 #[derive(Debug, Args)]
 pub struct Split {
-    /// Training/validation/testing in percent of each class [default: 60/15/25; eurosat: 60/20/20]
-    #[arg(long, value_name = "A/B/C")]
-    pub split: Option<String>,
+    /// Assign these percentages of each class to training, validation and testing
+    #[arg(long, value_name = "A/B/C", default_value = "60/15/25")]
+    pub split: String,
 
     #[command(flatten)]
     pub seed: Seed,

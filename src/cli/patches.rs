@@ -40,7 +40,8 @@ use super::output::{self, Table};
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("labels", |labels| labels.required(true)),
-    mut_arg("stride", |stride| stride.requires("masks")),
+    mut_arg("out", |out| out.value_name("FOLDER").help("Folder of the patches, which must not exist")),
+    mut_arg("stride", |stride| stride.requires("masks").help("Stride of the tiles of --masks in pixels, such as 32px [default: --size]")),
     after_help = "Examples:
   lcz patches --scene S2A_MSIL2A_20220706T085611.SAFE \\
       --labels lcz.tif --reproject --size 32 --out patches
@@ -140,7 +141,7 @@ impl Patches {
             radiometry: self.scene.radiometry(),
             area: self.scene.area()?,
             clouds: self.clouds.filter(),
-            shares: self.split.split.as_deref().unwrap_or("60/15/25").parse()?,
+            shares: self.split.split.parse()?,
             seed: self.split.seed.get(),
             into,
             provenance: self.provenance.provenance.clone(),
@@ -208,6 +209,13 @@ fn print(report: &CutReport) -> anyhow::Result<()> {
     }));
     classes.row(row);
     classes.print()?;
+    let all = Part::ALL.map(|part| report.patches(part));
+    let total = all.iter().sum::<usize>().max(1) as f64;
+    let shares = all.map(|count| format!("{:.0}", 100.0 * count as f64 / total)).join("/");
+    output::line(format!(
+        "\n{} % were asked for, {shares} % of the patches came: regions are not divided, and overlapping windows are dropped",
+        report.split
+    ))?;
 
     output::line("")?;
     let parts = ["date", "training", "validation", "testing"];
@@ -218,7 +226,7 @@ fn print(report: &CutReport) -> anyhow::Result<()> {
     };
     let mut dates = Table::new(parts.iter().chain(why).copied());
     for (k, date) in report.dates.iter().enumerate() {
-        let mut row = vec![format!("{} {}", k + 1, date.files[0])];
+        let mut row = vec![format!("{} {}", k + 1, date.scene)];
         row.extend(Part::ALL.map(|part| date.part(part).patches.to_string()));
         let left_out = if report.masks {
             [date.without_data, date.cloudy, date.unlabelled, date.across_blocks]

@@ -18,9 +18,10 @@ use super::output;
 #[derive(Debug, Args)]
 #[command(
     mut_arg("data", |data| data.required(true)),
+    mut_arg("out", |out| out.value_name("FILE").help("File of the predictions: .h5, .npz or .csv")),
     mut_arg("seed", |seed| seed.requires("mc_dropout")),
     after_help = "The ending of the output sets its format: .h5, .npz (the same arrays), or .csv
-(label and probabilities). The output holds `probabilities` [N, K], or
+(label, group and probabilities). The output holds `probabilities` [N, K], or
 [N, S, S, K] from a model of pixels, and the attributes `classes`,
 `temperature`, `temperature_procedure`, `temperature_data` and
 `temperature_patches`. An ensemble, or --mc-dropout, predicts the mean of its

@@ -16,6 +16,8 @@ use super::output;
 #[command(
     alias = "rasterize",
     mut_arg("labels", |labels| labels.required(true)),
+    mut_arg("group_field", |field| field.hide(true)),
+    mut_arg("out", |out| out.value_name("OUT.tif").help("GeoTIFF of the classes, which must not exist")),
     after_help = "Examples:
   lcz rasterise --labels polygons.shp --label-field VALUE --like B2.tif \\
       --out lcz.tif
@@ -48,7 +50,8 @@ impl Rasterise {
         let count = |k| labels.sites().iter().filter(|site| site.class == k).count();
         if cx.json {
             let counts: Vec<usize> = (0..classes.len()).map(count).collect();
-            return output::json(&json!({ "pixels": pixels, "classes": classes.codes(), "counts": counts }));
+            return output::json(&json!({ "pixels": pixels, "classes": classes.codes(), "counts": counts,
+                "polygons": labels.report().polygons }));
         }
         if let Some(polygons) = &labels.report().polygons {
             output::line(polygons.to_string())?;

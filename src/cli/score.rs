@@ -9,7 +9,7 @@ use lcz::run;
 use lcz::scorecard::{Scorecard, ScorecardSettings};
 use serde::Serialize;
 
-use super::options::{ClassNames, Context, Measures};
+use super::options::{ClassNames, Context, Measures, Provenance};
 use super::output::{self, Table};
 use super::scorecard;
 
@@ -20,8 +20,11 @@ header
   true,pred                         zones by number or code; accuracies only
   true_label,pred_label,confidence  any classes; and calibration of the
                                     predicted class
-  label,p_1,...,p_K                 probabilities: everything that needs no
-                                    votes
+  label,p_1,...,p_K                 probabilities: all measures but those
+                                    against votes
+with columns in any order, and a column `group` (city, polygon) where samples
+belong together. Other names are read, too: y_true, truth, reference, actual,
+obs, label; y_pred, predicted, prediction; conf, prob; prob_1, proba_1.
 
 Examples:
   lcz score predictions.h5
@@ -37,6 +40,9 @@ pub struct Score {
 
     #[command(flatten)]
     measures: Measures,
+
+    #[command(flatten)]
+    provenance: Provenance,
 
     /// Print the scores under the conventions of other papers and libraries
     #[arg(long)]
@@ -57,7 +63,8 @@ struct Report<'a> {
 impl Score {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
         let classes = self.classes.get()?;
-        let predictions = predictions::read(&self.file, classes.as_ref())?;
+        let read = predictions::read(&self.file, classes.as_ref())?;
+        let predictions = read.described(self.provenance.provenance.as_deref());
         if self.conventions {
             return print_conventions(&predictions, self.measures.get(), cx.json);
         }

@@ -1,6 +1,7 @@
 //! The evaluation table as `lcz evaluate` and `lcz score` print it.
 
-use lcz::scorecard::{Interval, Measure, Scorecard, ScorecardRow, ScorecardSettings};
+use lcz::metrics::NoInterval;
+use lcz::scorecard::{Interval, Measure, Scorecard, ScorecardRow};
 
 use super::output::{self, Table, number};
 
@@ -13,12 +14,12 @@ pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Res
     let calibrated = card.rows.iter().any(|row| row.if_calibrated.is_some());
     let percent = 100.0 * card.settings.level;
     let mut header = vec!["measure".to_owned(), "value".to_owned(), format!("{percent:.0} % interval")];
+    if calibrated {
+        header.push("if calibrated".to_owned());
+    }
     if let Some((name, _)) = other {
         header.push(name.to_owned());
         header.push("interval".to_owned());
-    }
-    if calibrated {
-        header.push("if calibrated".to_owned());
     }
     if experts {
         header.push("experts".to_owned());
@@ -27,14 +28,14 @@ pub fn print(card: &Scorecard, other: Option<(&str, &Scorecard)>) -> anyhow::Res
     let mut table = Table::new(header);
     for row in &card.rows {
         let mut cells = vec![row.measure.short_name().to_owned(), value(row.value), interval(row.interval)];
+        if calibrated {
+            let words = row.if_calibrated.map(|c| format!("{:.4}, p {}", c.mean, p_value(c.p)));
+            cells.push(words.unwrap_or_else(|| "-".to_owned()));
+        }
         if let Some((_, other)) = other {
             let row = other.row(row.measure);
             cells.push(row.map_or("-".to_owned(), |row| value(row.value)));
             cells.push(interval(row.and_then(|row| row.interval)));
-        }
-        if calibrated {
-            let words = row.if_calibrated.map(|c| format!("{:.4}, p {}", c.mean, p_value(c.p)));
-            cells.push(words.unwrap_or_else(|| "-".to_owned()));
         }
         if experts {
             cells.push(row.experts.map_or("-".to_owned(), value));
@@ -52,22 +53,20 @@ fn p_value(p: f64) -> String {
 fn notes(card: &Scorecard, two: bool) -> anyhow::Result<()> {
     let independent = match card.groups {
         Some(groups) => format!("{groups} groups are taken as independent"),
-        None => "samples are taken as independent".to_owned(),
+        None => "samples are taken as independent (no dataset or column 'group')".to_owned(),
     };
     output::line(format!("\n{} samples; in the intervals, {independent}", card.samples))?;
     if two {
         output::line("'if calibrated' and 'experts' belong to the first value")?;
     }
+    for (of, why) in dashes(card) {
+        output::line(format!("{}: {why}", of.join(", ")))?;
+    }
     for warning in &card.warnings {
         output::line(format!("warning: {warning}"))?;
     }
     if let Some(row) = card.row(Measure::ExpectedCalibrationError) {
-        let ScorecardSettings { bins, sce_bins, .. } = card.settings;
-        let sce = match card.row(Measure::SceAsInLdlPaper) {
-            Some(_) => format!(", SCE in {sce_bins}"),
-            None => String::new(),
-        };
-        output::line(format!("calibration errors in {bins} bins of equal width{sce}"))?;
+        output::line(format!("calibration errors in {} bins of equal width", card.settings.bins))?;
         output::line(
             "noise raises them, so they have no interval: compare them with 'if calibrated', the mean",
         )?;
@@ -98,6 +97,36 @@ fn notes(card: &Scorecard, two: bool) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+/// The measures without a value or an interval, with the reason; that of calibration errors follows by itself.
+fn dashes(card: &Scorecard) -> Vec<(Vec<&'static str>, String)> {
+    let mut reasons: Vec<(Vec<&str>, String)> = Vec::new();
+    for row in &card.rows {
+        let reason = match row.why {
+            None | Some(NoInterval::Biased | NoInterval::Largest) => continue,
+            Some(_) if !row.value.is_finite() => undefined(row.measure).to_owned(),
+            Some(why) => format!("no interval, {why}"),
+        };
+        match reasons.iter_mut().find(|(_, of)| *of == reason) {
+            Some((measures, _)) => measures.push(row.measure.short_name()),
+            None => reasons.push((vec![row.measure.short_name()], reason)),
+        }
+    }
+    reasons
+}
+
+/// Why a measure has no value.
+fn undefined(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Kappa | Measure::WeightedKappa => {
+            "not defined where labels and predictions are all of one class: agreement by chance is 1"
+        }
+        Measure::BuiltAccuracy => {
+            "not defined where no sample is of a built zone in both label and prediction"
+        }
+        _ => "not defined for these samples",
+    }
 }
 
 fn debiased(row: &ScorecardRow) -> anyhow::Result<()> {

@@ -1,24 +1,27 @@
 //! `lcz temp-scale`: recalibrate a run by one number, the temperature.
 
 use clap::Args;
-use lcz::calibration::Bound;
 use lcz::run;
-use lcz::run::Procedure;
+use lcz::run::{Procedure, Scaling};
+use lcz::scorecard::BINS;
 
 use super::options::{Context, IgnoreRadiometry, RunAndData, Target};
 use super::output;
 
+/// From fewer patches, a temperature is off by more than a fifth.
+const CERTAIN: usize = 100;
+
 /// Fit the temperature of a run
 ///
 /// Fits it to validation data: validation.h5 of a folder, or the validation part of the one file that the run was
-/// trained on. The temperature is stored in the run folder; `lcz evaluate` then shows the scores before and after.
+/// trained on. The temperature is kept in the run folder; `lcz evaluate` then shows the scores before and after. One that
+/// is from fewer than 30 patches or at a bound of its search is not kept, and the exit code is 1.
 ///
-/// The loss is against the votes if the data have votes, else against the target of the training.
+/// Minimises the cross-entropy against the votes if the data have votes, else against the target of the training.
 #[derive(Debug, Args)]
-#[command(after_help = "The data must not be those that the network was trained on: it would stay
-overconfident. An ensemble gets one temperature for the mean of its members,
-whose logits are ln p; so does a random forest, whose probabilities are raised
-to 0.001 first.
+#[command(after_help = "Use data that the model was not trained on, or it stays overconfident. The
+logits of an ensemble are ln p of the mean of its members; those of a random
+forest are ln p, too, with probabilities below 0.001 raised to 0.001.
 
 Examples:
   lcz temp-scale runs/first                  # on the data of its config.toml
@@ -35,7 +38,7 @@ pub struct TempScale {
     #[arg(long, default_value = "exact", value_parser = ["exact", "ldl-paper"])]
     procedure: String,
 
-    /// Keep the temperature even if it is at a bound of the search
+    /// Keep the temperature even if it is from fewer than 30 patches or at a bound of the search
     #[arg(long)]
     force: bool,
 
@@ -49,7 +52,7 @@ impl TempScale {
         self.guard.check(&data, "validation.h5", Some(&run))?;
         let exact = self.procedure == "exact";
         let procedure = if exact { Procedure::Exact } else { Procedure::LdlPaper };
-        let fit = run::temp_scale(
+        let scaling = run::temp_scale(
             &run,
             &data,
             self.target.get(),
@@ -58,26 +61,45 @@ impl TempScale {
             cx.device,
             &mut cx.progress,
         )?;
+        let folder = run.folder().display();
         if cx.json {
-            return output::json(&fit);
+            output::json(&scaling)?;
+        } else if scaling.kept {
+            let fit = &scaling.fit;
+            output::line(format!(
+                "T = {}: cross-entropy {:.4} before, {:.4} after; kept in {folder}",
+                fit.temperature, fit.loss_before, fit.loss_after
+            ))?;
+            let (before, after) = (scaling.ece_before, scaling.ece_after);
+            output::line(format!(
+                "ECE of the {} patches {before:.4} before, {after:.4} after, in {BINS} bins",
+                scaling.patches
+            ))?;
         }
-        let kept =
-            if fit.bound.is_none() || self.force { "kept in" } else { "not kept (--force keeps it) in" };
-        output::line(format!(
-            "T = {}: cross-entropy {:.4} before, {:.4} after; {kept} {}",
-            fit.temperature,
-            fit.loss_before,
-            fit.loss_after,
-            run.folder().display()
-        ))?;
-        match fit.bound {
-            Some(Bound::Coldest) => {
-                output::line("the search ended at its coldest: every prediction is right")
+        match &scaling.doubt {
+            Some(doubt) if scaling.kept => tracing::warn!("{doubt}; kept, as --force says"),
+            Some(doubt) => anyhow::bail!("{doubt}; not kept in {folder} (--force keeps it)"),
+            None => {
+                if scaling.patches < CERTAIN {
+                    tracing::warn!(
+                        "a temperature fitted to {} patches is uncertain; use {CERTAIN} or more",
+                        scaling.patches
+                    );
+                }
+                warn_of_rises(&scaling);
             }
-            Some(Bound::Hottest) => {
-                output::line("the search ended at its hottest: a uniform prediction would be as good")
-            }
-            None => Ok(()),
         }
+        Ok(())
+    }
+}
+
+/// Says which measures of the data that it was fitted to the temperature makes worse.
+fn warn_of_rises(Scaling { fit, ece_before, ece_after, .. }: &Scaling) {
+    let rises = [("cross-entropy", fit.loss_before, fit.loss_after), ("ECE", *ece_before, *ece_after)];
+    for (measure, before, after) in rises.into_iter().filter(|(_, before, after)| after > before) {
+        tracing::warn!(
+            "T = {} raises the {measure} of the validation data from {before:.4} to {after:.4}; compare before and after with lcz evaluate",
+            fit.temperature
+        );
     }
 }

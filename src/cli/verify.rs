@@ -13,16 +13,19 @@ use super::output;
 /// Compares the three files with each other, and the numbers with those computed again from the run and the data that
 /// the figure names, or from --run and --data if they have moved. Fails if anything differs. Writes nothing.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    mut_arg("data", |data| data.help("Data of the figure [default: where the figure says]")),
+    after_help = "Examples:
   lcz verify runs/first/figures/testing-confusion-matrix.svg
   lcz verify paper/figure-3.png --run runs/first
   lcz verify figures/ldl/confusion.svg --run study     # of lcz reproduce
-  lcz verify figures/voting-entropy.svg --data so2sat_vote_patterns.csv")]
+  lcz verify figures/voting-entropy.svg --data so2sat_vote_patterns.csv"
+)]
 pub struct Verify {
     /// The figure's .svg, .png or .csv; the other two lie next to it
     figure: PathBuf,
 
-    /// Run folder
+    /// Run folder [default: around the figure, else where the figure says]
     #[arg(long)]
     run: Option<PathBuf>,
 

@@ -190,6 +190,21 @@ fn refusal(place: &str, origin: Origin, fault: &Fault) -> Error {
 /// # Errors
 /// Digital numbers, values scaled twice, an offset of −0.1 that is not applied or applied twice: says the numbers and
 /// what to do. Patches that cannot be read.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::{Classes, Imagery, data::{self, Patches}};
+/// let patches = |highest: f32| {
+///     let pixel = |(_, row, column, _)| highest * (row + column) as f32 / 62.0;
+///     let images = ndarray::Array4::from_shape_fn((1, 32, 32, 10), pixel);
+///     Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images)
+/// };
+/// data::check_reflectance(&patches(0.4)?, None)?;
+/// let error = data::check_reflectance(&patches(4000.0)?, None).unwrap_err(); // 0.4 · 10,000
+/// assert!(error.to_string().contains("digital numbers, not reflectance?"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn check_reflectance(patches: &Patches, trained: Option<&BandStatistics>) -> Result<()> {
     let imagery = patches.imagery();
     if imagery.unit != REFLECTANCE {

@@ -101,8 +101,10 @@ fn of_csv(text: &str, path: &Path) -> Result<Votes> {
     let Some(((at, header), lines)) = rows.split_first() else {
         return Err(Error::file(path, "it is empty", "give a file of votes"));
     };
+    // Row names, which have no name themselves, as R writes them.
+    let unnamed = usize::from(header.get(0) == Some(""));
     let mut columns = Vec::new();
-    for name in header {
+    for name in header.iter().skip(unnamed) {
         columns.push(match zone(name) {
             Some(zone) => Some(zone),
             None if name == FREQUENCY => None,
@@ -123,12 +125,12 @@ fn of_csv(text: &str, path: &Path) -> Result<Votes> {
     let mut counts = Vec::new();
     let mut samples = 0_u64;
     for (at, fields) in lines {
-        if fields.len() != columns.len() {
-            let problem = format!("{} fields, the header has {}", fields.len(), columns.len());
+        if fields.len() != header.len() {
+            let problem = format!("{} fields, the header has {}", fields.len(), header.len());
             return Err(refuse(*at, problem, "give one number per column"));
         }
         let (mut pattern, mut frequency) = (Vec::with_capacity(zones.len()), 1_u64);
-        for (field, column) in fields.iter().zip(&columns) {
+        for (field, column) in fields.iter().skip(unnamed).zip(&columns) {
             let bad = || refuse(*at, format!("'{field}' is not a count"), "give whole numbers of 0 or more");
             match column {
                 Some(_) => {
@@ -268,6 +270,7 @@ mod tests {
         assert_eq!(votes.classes().codes(), ["6", "8"]);
         assert_eq!(votes.counts(), array![[11.0, 0.0], [3.0, 8.0], [3.0, 8.0]]);
         assert_eq!(csv("A,G\n1,2\n").unwrap().classes().codes(), ["A", "G"]);
+        assert_eq!(csv("\"\",\"A\",\"G\"\n\"1\",1,2\n").unwrap().counts(), array![[1.0, 2.0]]);
     }
 
     #[test]

@@ -38,19 +38,19 @@ use cloud::Cloud;
 /// t-SNE's settings. Same settings, same bits, at any number of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TSne {
-    /// Effective number of neighbours: e to the entropy of a sample's affinities in nats.
+    /// Effective number of neighbours: e to the entropy of a sample's affinities in nats (default 30).
     pub perplexity: f64,
-    /// Steps in all.
+    /// Steps in all (1,000).
     pub iterations: usize,
-    /// Steps at the beginning in which attraction is exaggerated, so that clusters form.
+    /// Steps at the beginning in which attraction is exaggerated, so that clusters form (250).
     pub exaggerated: usize,
-    /// Factor of the exaggeration.
+    /// Factor of the exaggeration (12).
     pub exaggeration: f64,
-    /// Step length; `None`: max(N/exaggeration/4, 50), as in scikit-learn.
+    /// Step length; `None`, the default: max(N/exaggeration/4, 50), as in scikit-learn.
     pub learning_rate: Option<f64>,
-    /// θ of Barnes–Hut: a cell of points repels as one where its extent is below θ times its distance. 0: every pair separately.
+    /// θ of Barnes–Hut: a cell of points repels as one where its extent is below θ times its distance. 0: every pair separately. Default 0.5.
     pub theta: f64,
-    /// Random seed of the tiny noise on the start, which separates equal samples.
+    /// Random seed of the tiny noise on the start, which separates equal samples (0).
     pub seed: u64,
 }
 

@@ -32,10 +32,11 @@ const DEGREE: f64 = 111_320.0;
 /// The CSV has a line for each polygon: its measures and its doubts.
 ///
 /// # Errors
-/// No polygon.
+/// No polygon; outlines whose datum has no known way to WGS 84.
 pub fn training_areas(areas: &TrainingAreas, caption: &Caption) -> Result<Figure> {
     check_count("figure of training areas", "polygons", areas.areas().len(), 1..=usize::MAX)?;
-    let points = || areas.outlines().flat_map(|(_, rings)| rings).flat_map(|outline| outline.points);
+    let outlines = areas.outlines()?;
+    let points = || outlines.iter().flat_map(|(_, rings)| rings).flat_map(|outline| outline.points);
     let (west, east) = range(points().map(|point| point.0)).unwrap_or_default();
     let (south, north) = range(points().map(|point| point.1)).unwrap_or_default();
     let metres = |degrees: f64| degrees.max(1e-5) * DEGREE;
@@ -60,15 +61,15 @@ pub fn training_areas(areas: &TrainingAreas, caption: &Caption) -> Result<Figure
     let place = |&(x, y): &(f64, f64)| {
         (left + (x - west) / east_a_point, area.y + INSET + (north - y) / north_a_point)
     };
-    for (polygon, rings) in areas.outlines() {
-        for Outline { points, is_hole } in rings {
+    for (polygon, rings) in &outlines {
+        for &Outline { points, is_hole } in rings {
             let colour = if is_hole { PAPER } else { Colour(areas.classes().colour(polygon.class)) };
             let corners: Vec<_> = points.iter().map(place).collect();
             drawing.polygon(corners.clone(), colour);
             drawing.path(corners, 0.3, INK);
         }
     }
-    for (polygon, rings) in areas.outlines().filter(|(polygon, _)| !polygon.doubts.is_empty()) {
+    for (polygon, rings) in outlines.iter().filter(|(polygon, _)| !polygon.doubts.is_empty()) {
         let corners = || rings.iter().flat_map(|outline| outline.points).map(place);
         let (x0, x1) = range(corners().map(|corner| corner.0)).unwrap_or_default();
         let (y0, y1) = range(corners().map(|corner| corner.1)).unwrap_or_default();

@@ -63,6 +63,19 @@ pub struct BandPanel {
 ///
 /// # Errors
 /// No panel or more than two, no series or more than six, a series without a point, a number that is not finite.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, BandPanel, BandPoint, BandSeries, Caption};
+/// let at = |x, mean| BandPoint { x, mean, low: mean - 0.02, high: mean + 0.02 };
+/// let series = vec![BandSeries { name: "random".to_owned(), points: vec![at(5.0, 0.61), at(10.0, 0.66)] }];
+/// let panel = BandPanel { title: "Overall accuracy".to_owned(), series, level: Some(("all".to_owned(), 0.71)) };
+/// let caption = Caption::new("Subsets of the training set", "synthetic");
+/// let figure = figures::bands(&[panel], "% of the patches", "Bands: 95 % intervals.", &caption)?;
+/// assert!(figure.csv().contains("Overall accuracy,random,5,0.61,"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn bands(panels: &[BandPanel], across: &str, band: &str, caption: &Caption) -> Result<Figure> {
     check(panels)?;
     let series = &panels[0].series;

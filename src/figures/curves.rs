@@ -102,6 +102,22 @@ struct Series {
 ///
 /// # Errors
 /// No epoch, lists of unequal length, epochs that do not rise, or a best epoch that is not among them.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, Caption, Curves};
+/// let curves = Curves { // of a training: `history.curves()`
+///     epochs: vec![1, 2],
+///     training_loss: vec![1.25, 0.75],
+///     validation_loss: vec![Some(1.5), None],
+///     validation_accuracy: vec![Some(0.5), None],
+///     best_epoch: Some(1),
+/// };
+/// let figure = figures::learning_curves(&curves, &Caption::new("Sen2LCZ", "synthetic"))?;
+/// assert!(figure.csv().ends_with("1,1.25,1.5,0.5\n2,0.75,,\n"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn learning_curves(curves: &Curves, caption: &Caption) -> Result<Figure> {
     curves.check()?;
     let training: Vec<_> = curves.training_loss.iter().copied().map(Some).collect();

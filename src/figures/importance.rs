@@ -20,6 +20,17 @@ const BAR: f64 = 8.5;
 ///
 /// # Errors
 /// Another number of values than bands, or one that is negative or not finite.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, Caption};
+/// let bands = lcz::Bands::named(["B4", "B8"])?;
+/// // Of a forest: `forest.importance_by_band()`.
+/// let figure = figures::band_importance(&bands, &[0.25, 0.75], &Caption::new("Random forest", "synthetic"))?;
+/// assert!(figure.csv().ends_with("B4,0.25\nB8,0.75\n"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn band_importance(bands: &Bands, importance: &[f64], caption: &Caption) -> Result<Figure> {
     let refuse = |problem: String, advice: &str| Err(Error::input("band importance", problem, advice));
     if importance.len() != bands.len() {

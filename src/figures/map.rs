@@ -1,4 +1,4 @@
-//! A map of classes, next to the true classes and the satellite image.
+//! A map of classes, next to the reference classes and the satellite image.
 
 use ndarray::{Array2, Array3};
 
@@ -39,7 +39,7 @@ pub struct MapPicture<'a> {
     pub palette: Palette,
     /// The class of each pixel; `None` is no data, drawn grey.
     pub map: Array2<Option<usize>>,
-    /// The true class of each of these pixels, where known.
+    /// The reference class of each of these pixels, where known.
     pub truth: Option<Array2<Option<usize>>>,
     /// Red, green and blue of the same ground, in pixels of any size, NaN where there are none. Shape: (rows, columns, 3).
     pub seen: Option<&'a Array3<f32>>,
@@ -53,15 +53,36 @@ pub struct MapPicture<'a> {
     pub notes: String,
 }
 
-/// Draws a map with its legend, a scale bar, an arrow to the north and the codes of its larger regions; next to it, where they are known, the true classes
-/// in the same colours, and where the bands are available, the scene in true colour. One range serves all
-/// three colours, from the 2nd percentile of each on.
+/// Draws a map with its legend, a scale bar, an arrow to the north and the codes of its larger regions; next to it, where they
+/// are known, the reference classes in the same colours, and where the bands are available, the scene in true colour. One
+/// range serves all three colours, from the 2nd percentile of each on.
 ///
-/// The legend and the CSV give each class that the map or the reference holds with its share of the map's pixels that have a class,
-/// and of the reference's pixels that have one in both.
+/// The legend and the CSV give each class that the map or the reference holds with its share of the map's pixels that have a
+/// class, and its share of the reference at those of them that it knows ([`MapScores`](crate::mapping::MapScores)).
 ///
 /// # Errors
-/// A map without any class, or with one that is not in the list; a truth of another size.
+/// A map without any class, or with one that is not in the list; a reference of another size.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, Caption, MapPicture, Palette};
+/// let classes = lcz::Classes::named(["water", "land"])?;
+/// let picture = MapPicture {
+///     classes: &classes,
+///     palette: Palette::default(),
+///     map: ndarray::array![[Some(0), Some(1)], [Some(1), None]],
+///     truth: None,
+///     seen: None,
+///     pixel_metres: Some([100.0, 100.0]),
+///     pixel_area: Some(10_000.0),
+///     north: Some(0.0),
+///     notes: String::new(),
+/// };
+/// let figure = figures::map(&picture, &Caption::new("An island", "synthetic"))?;
+/// assert!(figure.csv().contains("\nland,land,2,"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     let shares = Shares::of(picture)?;
     let (rows, columns) = picture.map.dim();
@@ -210,12 +231,11 @@ fn arrow(drawing: &mut Drawing, (x, y): (f64, f64), degrees: f64) {
     drawing.text_at("N", (tip_x + 7.5, tip_y), Lettering::new(LABEL, INK).bold());
 }
 
-/// How much of the map each class has, and of the truth.
+/// How much of the map each class has, and of the reference.
 struct Shares {
-    /// Classes that the map or the truth holds, with their pixels on the map, and in the truth where the map has a
-    /// class, too.
+    /// Classes that the map or the reference holds, with their pixels on the map and in the reference where both have one.
     present: Vec<(usize, [usize; 2])>,
-    /// Pixels with a class.
+    /// All these pixels.
     total: [usize; 2],
 }
 
@@ -226,10 +246,11 @@ impl Shares {
         for (which, map) in maps.into_iter().enumerate() {
             let Some(map) = map else { continue };
             if map.dim() != picture.map.dim() {
-                let problem = format!("{:?} pixels of truth on {:?}", map.dim(), picture.map.dim());
+                let problem = format!("{:?} pixels of the reference on {:?}", map.dim(), picture.map.dim());
                 return Err(Error::input("map", problem, "resample the reference to the map's pixels"));
             }
-            for (class, _) in map.iter().zip(&picture.map).filter_map(|(class, mapped)| class.zip(*mapped)) {
+            let compared = map.iter().zip(&picture.map).filter(|(_, mapped)| mapped.is_some());
+            for class in compared.filter_map(|(class, _)| *class) {
                 let Some(count) = counts.get_mut(class) else {
                     let problem = format!("class {} of {}", class + 1, counts.len());
                     return Err(Error::input("map", problem, "give the classes that the map was made with"));
@@ -245,7 +266,7 @@ impl Shares {
         Ok(Self { present, total })
     }
 
-    /// On the map and, if there is one, in the truth.
+    /// On the map and, if there is one, in the reference.
     fn shares(&self, count: [usize; 2]) -> (f64, Option<f64>) {
         let share = |which: usize| count[which] as f64 / self.total[which] as f64;
         (share(0), (self.total[1] > 0).then(|| share(1)))
@@ -282,7 +303,10 @@ impl Shares {
     }
 
     fn csv(&self, picture: &MapPicture<'_>, caption: &Caption) -> String {
-        let notes = ["the pixels are in the GeoTIFF of the same name; shares are of those with a class"];
+        let notes = [
+            "the pixels are in the GeoTIFF of the same name",
+            "share: of the map's pixels with a class; reference_share: of those of them with a reference class",
+        ];
         let columns =
             ["class", "name", "pixels", "share", "square_kilometres", "reference_pixels", "reference_share"];
         let known = if self.total[1] > 0 { columns.len() } else { columns.len() - 2 };

@@ -14,6 +14,16 @@
 //! # Ok::<(), lcz::Error>(())
 //! ```
 //!
+//! | figure | function, and what it takes |
+//! |---|---|
+//! | confusion of a classifier, of two, of many pixels, of experts | [`confusion_matrix()`], [`confusion_matrices()`], [`confusion_counts()`], [`voting_confusion()`] |
+//! | samples per class; values per class | [`class_counts()`], [`boxes()`] |
+//! | patches; patches of each class; pixels, prediction and confidence | [`sample_patches()`], [`composite_patches()`], [`gallery()`], [`segmentation()`] |
+//! | spectra of the classes; importance of the bands of a forest | [`spectral_signatures()`], [`band_importance()`] |
+//! | training; measures over a number, with intervals | [`learning_curves()`], [`bands()`] |
+//! | calibration; rejection; prediction sets; entropy of votes | [`reliability()`], [`risk_coverage()`], [`set_sizes()`], [`entropy_bars()`] |
+//! | samples on a plane; a map; the tiles of a scene | [`plane()`], [`map()`], `cut_scene` |
+//!
 //! Every figure states its provenance, is as wide as a column or a page of a paper (at most
 //! 183 mm) at 300 pixels an inch, and is the same to the byte whenever it is drawn again.
 

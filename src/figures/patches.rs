@@ -38,6 +38,20 @@ const MOST_EACH: usize = 6;
 ///
 /// # Errors
 /// No position or more than 120, a position that the set does not have, or pixels that cannot be read.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, Caption};
+/// use lcz::{Classes, Imagery, Labels, data::Patches};
+/// let images = ndarray::Array4::from_shape_fn((3, 32, 32, 10), |(n, row, ..)| 0.1 * (n + row % 7) as f32);
+/// let labels = Labels::new(Classes::lcz(), vec![0, 0, 16])?;
+/// let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images)?.with_labels(&labels)?;
+///
+/// let figure = figures::sample_patches(&patches, &[2, 0], &Caption::new("Two patches", "synthetic"))?;
+/// assert!(figure.csv().contains("\n2,G,,")); // position, class, no group
+/// # Ok(())
+/// # }
+/// ```
 pub fn sample_patches(patches: &Patches, positions: &[usize], caption: &Caption) -> Result<Figure> {
     let chosen = choose(patches, positions)?;
     let composed = Composed::as_seen(&chosen)?;
@@ -48,6 +62,22 @@ pub fn sample_patches(patches: &Patches, positions: &[usize], caption: &Caption)
 ///
 /// # Errors
 /// As there, and bands that the composite needs and the set lacks.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// # use lcz::figures::{self, Caption, Composite};
+/// # use lcz::{Classes, Imagery, Labels, data::Patches};
+/// # let images = ndarray::Array4::from_shape_fn((3, 32, 32, 10), |(n, row, ..)| 0.1 * (n + row % 7) as f32);
+/// # let labels = Labels::new(Classes::lcz(), vec![0, 0, 16])?;
+/// # let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images)?.with_labels(&labels)?;
+///
+/// // `patches` as in the example of `sample_patches`.
+/// let caption = Caption::new("Plants are red", "synthetic");
+/// let figure = figures::composite_patches(&patches, &[0, 2], Composite::NearInfrared, &caption)?;
+/// assert!(figure.csv().contains("\nposition,class,group,mean_B8,mean_B4,mean_B3\n"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn composite_patches(
     patches: &Patches,
     positions: &[usize],
@@ -66,6 +96,21 @@ pub fn composite_patches(
 ///
 /// # Errors
 /// As [`composite_patches`]; no labels; `each` of 0 or above 6.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// # use lcz::figures::{self, Caption, Composite};
+/// # use lcz::{Classes, Imagery, Labels, data::Patches};
+/// # let images = ndarray::Array4::from_shape_fn((3, 32, 32, 10), |(n, row, ..)| 0.1 * (n + row % 7) as f32);
+/// # let labels = Labels::new(Classes::lcz(), vec![0, 0, 16])?;
+/// # let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images)?.with_labels(&labels)?;
+///
+/// // `patches` as in the example of `sample_patches`: two of class 1, one of class G.
+/// let figure = figures::gallery(&patches, 1, Composite::TrueColour, &Caption::new("Classes", "synthetic"))?;
+/// assert_eq!(figure.csv().lines().filter(|line| line.contains(",1,") || line.contains(",G,")).count(), 2);
+/// # Ok(())
+/// # }
+/// ```
 pub fn gallery(patches: &Patches, each: usize, composite: Composite, caption: &Caption) -> Result<Figure> {
     check_count("gallery", "patches per class", each, 1..=MOST_EACH)?;
     let labels = patches.labels()?;

@@ -14,7 +14,7 @@ use crate::Result;
 use crate::calibration::{Bin, Bins, Reliability, SmoothPoint};
 use crate::display::{Cell, cells};
 
-/// What a bar's height is.
+/// The quantity that the bars of a reliability diagram show, next to the confidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agreement {
     /// The share of right predictions.

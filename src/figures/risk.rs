@@ -25,6 +25,17 @@ const DASHES: [Option<[f64; 2]>; 3] = [None, Some([4.0, 2.5]), Some([1.2, 1.6])]
 ///
 /// # Errors
 /// No curve, or more than three.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, Caption};
+/// use lcz::uncertainty::RiskCoverage;
+/// let curve = RiskCoverage::compute(&[0.9, 0.8, 0.6, 0.5], &[0.0, 0.0, 0.0, 1.0])?;
+/// let figure = figures::risk_coverage(&[("network".to_owned(), &curve)], &Caption::new("Four patches", "synthetic"))?;
+/// assert!(figure.csv().ends_with("network,1,0.25,0.5\n")); // all kept: 1 of 4 is wrong
+/// # Ok(())
+/// # }
+/// ```
 pub fn risk_coverage<R: Borrow<RiskCoverage>>(curves: &[(String, R)], caption: &Caption) -> Result<Figure> {
     let curves: Vec<(&str, &RiskCoverage)> =
         curves.iter().map(|(name, curve)| (name.as_str(), curve.borrow())).collect();

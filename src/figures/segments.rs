@@ -36,6 +36,22 @@ const LINE: f64 = 10.5;
 ///
 /// # Errors
 /// No position or more than 7, one that is not there, or masks and probabilities of other patches or classes.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, Caption};
+/// use lcz::{Classes, Imagery, Probabilities, data::{Masks, Patches}};
+/// let classes = Classes::named(["water", "land"])?;
+/// let images = ndarray::Array4::from_shape_fn((1, 2, 2, 3), |(_, row, column, _)| (row + column) as f32);
+/// let patches = Patches::in_memory(Imagery::new(2, ["B4", "B3", "B2"])?, classes.clone(), images)?;
+/// let masks = Masks::new(classes.clone(), ndarray::array![[[0, 1], [1, Masks::IGNORED]]])?;
+/// let p = ndarray::array![[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.5, 0.5]]; // a row per pixel
+/// let p = Probabilities::new(classes, p)?;
+/// let figure = figures::segmentation(&patches, &masks, &p, &[0], &Caption::new("A patch", "synthetic"))?;
+/// assert!(figure.csv().contains("land,2,1,1,")); // true, predicted, both
+/// # Ok(())
+/// # }
+/// ```
 pub fn segmentation(
     patches: &Patches,
     masks: &Masks,

@@ -21,6 +21,20 @@ const BAR: f64 = 7.5;
 ///
 /// # Errors
 /// Another number of rows than classes, or no class with samples.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, Caption};
+/// use lcz::uncertainty::SetsOfClass;
+/// let classes = lcz::Classes::named(["forest", "road"])?;
+/// // Of prediction sets: `sets.by_class(&labels)?`.
+/// let of = |class: &str, mean_size| SetsOfClass { class: class.to_owned(), samples: 4, coverage: 0.75, mean_size };
+/// let rows = [of("forest", 1.5), of("road", 3.0)];
+/// let figure = figures::set_sizes(&classes, &rows, 0.9, &Caption::new("Sets of 90 %", "synthetic"))?;
+/// assert!(figure.csv().ends_with("forest,4,1.5,0.75\nroad,4,3,0.75\n"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn set_sizes(
     classes: &Classes,
     sets: &[SetsOfClass],

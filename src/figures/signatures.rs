@@ -26,6 +26,22 @@ const HEADING: f64 = 11.0;
 ///
 /// # Errors
 /// Drawing that fails.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// # use lcz::figures::{self, Caption};
+/// # use lcz::{Classes, Imagery, Labels, data::Patches, data::Signatures};
+/// # let images = ndarray::Array4::from_shape_fn((3, 32, 32, 10), |(n, row, ..)| 0.1 * (n + row % 7) as f32);
+/// # let labels = Labels::new(Classes::lcz(), vec![0, 0, 16])?;
+/// # let patches = Patches::in_memory(Imagery::so2sat(), Classes::lcz(), images)?.with_labels(&labels)?;
+///
+/// // `patches` as in the example of `sample_patches`.
+/// let signatures = Signatures::compute(&patches, &mut lcz::progress::Silent)?;
+/// let figure = figures::spectral_signatures(&signatures, &Caption::new("Signatures", "synthetic"))?;
+/// assert!(figure.csv().contains("\n1,2,B2,")); // class, patches, band
+/// # Ok(())
+/// # }
+/// ```
 pub fn spectral_signatures(signatures: &Signatures, caption: &Caption) -> Result<Figure> {
     let classes = signatures.classes();
     let wavelengths = signatures.bands().sentinel2_wavelengths();

@@ -46,6 +46,22 @@ pub struct TilesPicture<'a> {
 ///
 /// # Errors
 /// No tile.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, Caption, TilesPicture};
+/// use lcz::scene::{Fate, Overview, Tile};
+/// let classes = lcz::Classes::named(["water", "land"])?;
+/// // Of a scene: `tiling.over(&scene)?.overview(None)?`, and the tiles of `tiling.cut(…)?`.
+/// let overview = Overview { step: 1, colours: None, classes: Some(ndarray::Array2::from_elem((4, 8), Some(1))) };
+/// let tiles = [Tile { corner: [0, 0], fate: Fate::Kept }, Tile { corner: [0, 4], fate: Fate::NoData }];
+/// let picture =
+///     TilesPicture { overview: &overview, classes: &classes, tiles: &tiles, patch_size: 4, clouds: String::new() };
+/// let figure = figures::cut_scene(&picture, &Caption::new("Two tiles", "synthetic"))?;
+/// assert!(figure.csv().ends_with("0,0,kept\n0,4,no data\n"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn cut_scene(picture: &TilesPicture<'_>, caption: &Caption) -> Result<Figure> {
     let TilesPicture { overview, classes, tiles, .. } = picture;
     let size = overview.colours.as_ref().map(|colours| (colours.dim().0, colours.dim().1));

@@ -12,14 +12,42 @@ pub use panel::Opinion;
 pub use summary::{ENTROPY_CUTS, EntropyHistogram, VotingConfusion};
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
 
 use crate::{Classes, Error, Result};
 
 /// One class per sample.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredLabels")]
 pub struct Labels {
     classes: Classes,
     indices: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+struct StoredLabels {
+    classes: Classes,
+    indices: Vec<usize>,
+}
+
+impl TryFrom<StoredLabels> for Labels {
+    type Error = Error;
+
+    fn try_from(StoredLabels { classes, indices }: StoredLabels) -> Result<Self> {
+        Self::new(classes, indices)
+    }
+}
+
+impl From<Labels> for Vec<usize> {
+    fn from(labels: Labels) -> Self {
+        labels.indices
+    }
+}
+
+impl AsRef<[usize]> for Labels {
+    fn as_ref(&self) -> &[usize] {
+        &self.indices
+    }
 }
 
 impl Labels {
@@ -115,7 +143,8 @@ impl Labels {
 }
 
 /// How many experts chose each class, sample by sample. Shape: (N, K).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredRows<f32>", into = "StoredRows<f32>")]
 pub struct Votes {
     classes: Classes,
     counts: Array2<f32>,
@@ -208,18 +237,21 @@ impl Votes {
 
 /// A probability for each class, sample by sample, that is a *label*; a prediction is
 /// [`Probabilities`](crate::Probabilities), so that the two cannot be swapped. Shape: (N, K).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredRows<f64>", into = "StoredRows<f64>")]
 pub struct LabelDistributions {
     classes: Classes,
     y: Array2<f64>,
 }
 
 impl LabelDistributions {
-    /// Rows that are non-negative and sum to 1 but for rounding to four decimals; they are scaled to sum to 1.
+    /// Rows of `f64` or `f32` that are non-negative and sum to 1 but for rounding to four decimals; they are scaled to
+    /// sum to 1.
     ///
     /// # Errors
     /// A row that is not a distribution, or a width that is not K; names the row.
-    pub fn new(classes: Classes, mut y: Array2<f64>) -> Result<Self> {
+    pub fn new<F: Into<f64> + Copy + 'static>(classes: Classes, y: Array2<F>) -> Result<Self> {
+        let mut y = y.mapv_into_any(F::into);
         check_distributions("label distributions", &classes, &mut y)?;
         Ok(Self { classes, y })
     }
@@ -253,9 +285,56 @@ impl LabelDistributions {
     }
 }
 
-/// Methods of all per-sample types: class list, number of samples, selection.
+/// The form in which rows of samples are serialised: the classes, and a list per sample.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StoredRows<T> {
+    pub classes: Classes,
+    pub rows: Vec<Vec<T>>,
+}
+
+impl<T> StoredRows<T> {
+    pub(crate) fn into_array(self) -> Result<(Classes, Array2<T>)> {
+        let (count, k) = (self.rows.len(), self.classes.len());
+        if let Some(n) = self.rows.iter().position(|row| row.len() != k) {
+            let problem = format!("{} numbers for {k} classes", self.rows[n].len());
+            return Err(Error::input(format!("row {n}"), problem, "give one number per class"));
+        }
+        let numbers = self.rows.into_iter().flatten().collect();
+        let rows = Array2::from_shape_vec((count, k), numbers);
+        Ok((self.classes, rows.expect("each row has a number per class")))
+    }
+}
+
+/// Methods of all per-sample types: class list, number of samples, selection, the array, serialisation.
 macro_rules! rows_of_samples {
     ($name:ident, $rows:ident: $number:ty) => {
+        impl From<$name> for Array2<$number> {
+            fn from(rows: $name) -> Self {
+                rows.$rows
+            }
+        }
+
+        impl AsRef<Array2<$number>> for $name {
+            fn as_ref(&self) -> &Array2<$number> {
+                &self.$rows
+            }
+        }
+
+        impl From<$name> for StoredRows<$number> {
+            fn from($name { classes, $rows: rows }: $name) -> Self {
+                Self { classes, rows: rows.outer_iter().map(|row| row.to_vec()).collect() }
+            }
+        }
+
+        impl TryFrom<StoredRows<$number>> for $name {
+            type Error = Error;
+
+            fn try_from(stored: StoredRows<$number>) -> Result<Self> {
+                let (classes, rows) = stored.into_array()?;
+                Self::new(classes, rows)
+            }
+        }
+
         impl $name {
             /// What the columns mean.
             pub fn classes(&self) -> &Classes {
@@ -322,7 +401,7 @@ pub(crate) fn check_distributions(what: &str, classes: &Classes, rows: &mut Arra
             return Err(Error::input(
                 format!("{what}, row {n}"),
                 format!("not a distribution (sum {total})"),
-                "give non-negative numbers that sum to 1",
+                "give non-negative numbers that sum to 1 (in Rust also Probabilities::normalised)",
             ));
         }
         row /= total;

@@ -42,7 +42,7 @@ impl<'a> Ground<'a> {
 
     /// An image in memory.
     pub(crate) fn image(image: &'a Array3<f32>, imagery: Imagery) -> Self {
-        let read = |rows| Ok(SceneRows::of(image.slice(s![rows, .., ..]).to_owned()));
+        let read = |rows| Ok(SceneRows::from_pixels(image.slice(s![rows, .., ..]).to_owned()));
         Self { size: [image.dim().0, image.dim().1], imagery, read: Box::new(read), masked: false }
     }
 }

@@ -38,9 +38,6 @@ impl Names {
             return Err(Error::file(out, "not the name of a GeoTIFF", "give one such as city.tif"));
         };
         let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !folder.is_dir() {
-            return Err(Error::file(folder, "no such folder", "make it first, or choose another"));
-        }
         let of_shard = |Shard { index, of }: Shard| format!("{stem}-shard-{index}-of-{of}");
         let stem = shard.map_or_else(|| stem.to_owned(), of_shard);
         let names = Self { folder: folder.to_owned(), stem, probabilities, shard };
@@ -94,6 +91,7 @@ impl Files {
             let writer = GeoTiffWriter::<f32>::create(names.raster(what), grid)?.bands(bands);
             Ok::<_, Error>(writer.no_data(f32::NAN).describe(&format!("{about}; {data}")))
         };
+        fs::create_dir_all(&names.folder).map_err(Error::io(&names.folder))?;
         let codes: Vec<&str> = classes.codes().iter().map(String::as_str).collect();
         let probabilities = || of_numbers("-probabilities", &codes, "class probabilities");
         Ok(Self {

@@ -175,6 +175,18 @@ pub struct SceneMap {
 /// A name that is taken or does not end in .tif, bands that the model needs and the scene lacks, pixels of another kind than those that
 /// the model was trained on, a scene without a whole window, files that cannot be read or written. No GeoTIFF has
 /// its name before all files are written.
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::mapping::{self, Mapping};
+/// use lcz::{run::Run, scene::Scene};
+/// let scene = Scene::open(["city/B4.tif", "city/B3.tif", "city/B2.tif"])?; // the bands of the run's model
+/// let (run, mapping) = (Run::open("runs/first")?, Mapping::default());
+/// let map = mapping::map(&run, scene, &mapping, "city.tif", None, &mut lcz::progress::Silent)?;
+/// println!("{} x {} pixels", map.numbers.nrows(), map.numbers.ncols());
+/// # Ok(())
+/// # }
+/// ```
 pub fn map(
     run: &Run,
     dates: impl Into<Vec<Scene>>,
@@ -193,7 +205,7 @@ pub fn map(
     map_with(&*model, dates, mapping, &output, progress)
 }
 
-/// Maps a scene with a model in memory; see [`map()`].
+/// Maps a scene with a model in memory; see [`map()`], and the [module's example](self).
 ///
 /// # Errors
 /// As there.
@@ -247,7 +259,7 @@ pub fn map_with(
     let files = names.as_ref().map(|names| Files::create(names, grid, table.classes(), &data)).transpose()?;
     let clouds = Clouds { filter: &mapping.clouds, masked: mapping.mask_clouds };
     let map_dates = all_dates().map(|date| MapDate {
-        scene: date.file_names()[0].clone(),
+        scene: date.name(),
         without_data: 0,
         under_clouds: date.scene_classes().map(|_| 0),
     });

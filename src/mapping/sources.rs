@@ -201,7 +201,7 @@ pub(super) fn seen<'a>(
     let imagery = model.imagery();
     let distance = imagery.ground_sampling_distance.filter(|_| mapping.resample);
     scene.check_radiometry(radiometry)?;
-    let mut view = SceneView::of(scene, radiometry, mapping.area.as_ref(), distance)?;
+    let mut view = SceneView::new(scene, radiometry, mapping.area.as_ref(), distance)?;
     if imagery.unit == STANDARDISED_UNIT && scene.unit(radiometry) != STANDARDISED_UNIT {
         view = view.standardised()?;
     }
@@ -222,7 +222,7 @@ pub(super) fn seen<'a>(
 fn warn_of_other_sensor(view: &SceneView<'_>, model: &Imagery) {
     let scene =
         Imagery { ground_sampling_distance: view.source().ground_sampling_distance(), ..view.imagery(1) };
-    if let (Some(here), Some(there)) = (Sensor::of(&scene), Sensor::of(model))
+    if let (Some(here), Some(there)) = (Sensor::from_imagery(&scene), Sensor::from_imagery(model))
         && let Some((band, shows, known)) = here.differs(there, &model.bands)
     {
         tracing::warn!(

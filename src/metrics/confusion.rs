@@ -109,10 +109,31 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     /// Different lengths or class lists.
+    ///
+    /// ```
+    /// # fn main() -> lcz::Result<()> {
+    /// use lcz::{Classes, Labels, metrics::ConfusionMatrix};
+    /// let of = |indices| Labels::new(Classes::named(["forest", "river"])?, indices);
+    /// let confusion = ConfusionMatrix::from_labels(&of(vec![0, 0, 1])?, &of(vec![0, 1, 1])?)?;
+    /// assert_eq!(confusion.count(0, 1), 1); // a forest was called a river
+    /// println!("{}", confusion.table());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_labels(reference: &Labels, predicted: &Labels) -> Result<Self> {
         let mut confusion = Self::empty(reference.classes().clone());
         confusion.add(reference, predicted)?;
         Ok(confusion)
+    }
+
+    /// The counts for people: a row per class of the reference, a column per predicted class.
+    pub fn table(&self) -> Table {
+        let mut table =
+            Table::new(["reference"].into_iter().chain(self.classes.codes().iter().map(String::as_str)));
+        for (k, counts) in self.counts.outer_iter().enumerate() {
+            table.row([self.classes.name(k)].into_iter().chain(counts.iter().map(u64::to_string)));
+        }
+        table
     }
 
     /// A matrix that was counted elsewhere. Shape: (K, K), rows = reference.

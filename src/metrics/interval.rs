@@ -9,6 +9,7 @@
 //! Where no interval is valid there is none: [`NoInterval`] is the reason.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,13 @@ pub struct Interval {
     /// How it was computed.
     #[serde(default)]
     pub method: IntervalMethod,
+}
+
+/// `[0.5012, 0.6034]`.
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{:.4}, {:.4}]", self.lower, self.upper)
+    }
 }
 
 /// How an interval was computed.
@@ -121,6 +129,13 @@ pub fn t_interval(values: &[f64], level: f64) -> Result<Interval, NoInterval> {
 ///
 /// # Errors
 /// As [`t_interval`].
+///
+/// ```
+/// use lcz::metrics::t_test;
+/// let p: f64 = t_test(&[0.4, 0.5, 0.6])?; // t = 0.5 / (0.1 / √3) with 2 degrees of freedom
+/// assert!((p - (1.0 - (75f64 / 77.0).sqrt())).abs() < 1e-9);
+/// # Ok::<(), lcz::metrics::NoInterval>(())
+/// ```
 pub fn t_test(values: &[f64]) -> Result<f64, NoInterval> {
     let (mean, error) = mean_and_standard_error(values)?;
     Ok(t_p_value(mean / error, (values.len() - 1) as f64))
@@ -285,6 +300,15 @@ impl Influence {
 ///
 /// # Errors
 /// As [`Influence::interval`].
+///
+/// ```
+/// use lcz::metrics::{Influence, interval_over_seeds};
+/// // Right and wrong predictions of four samples by networks with two seeds.
+/// let seeds = [[1.0, 1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]].map(|right| Influence::from_values(right.to_vec()));
+/// let interval = interval_over_seeds(&seeds, None, 0.95)?;
+/// assert!(interval.lower < 0.625 && 0.625 < interval.upper); // the mean accuracy
+/// # Ok::<(), lcz::metrics::NoInterval>(())
+/// ```
 pub fn interval_over_seeds(
     seeds: &[Influence],
     groups: Option<&[i32]>,
@@ -331,6 +355,13 @@ pub(crate) fn interval_over_runs(
 ///
 /// # Errors
 /// No class with a sample.
+///
+/// ```
+/// use lcz::metrics::mean_recall_interval;
+/// let interval = mean_recall_interval(&[9, 4], &[10, 5], 0.95)?; // recalls of 0.9 and 0.8
+/// assert!(interval.lower < 0.85 && 0.85 < interval.upper && interval.upper <= 1.0);
+/// # Ok::<(), lcz::metrics::NoInterval>(())
+/// ```
 pub fn mean_recall_interval(right: &[u64], samples: &[u64], level: f64) -> Result<Interval, NoInterval> {
     let present: Vec<(f64, f64)> =
         right.iter().zip(samples).filter(|(_, n)| **n > 0).map(|(&x, &n)| (x as f64, n as f64)).collect();

@@ -8,6 +8,21 @@ use crate::{Classes, Error, LabelDistributions, Labels, Logits, Probabilities, R
 
 /// What a prediction is compared with: one class per sample, or a distribution over the classes. Only
 /// [`Labels`] and [`LabelDistributions`] are targets.
+///
+/// ```
+/// use lcz::metrics::{Floor, Target, brier_loss, cross_entropy_loss};
+/// use lcz::{Classes, Labels, Probabilities};
+/// fn losses(p: &Probabilities, y: &impl Target) -> lcz::Result<[f64; 2]> {
+///     Ok([brier_loss(p, y)?, cross_entropy_loss(p, y, Floor::SCIKIT_LEARN)?])
+/// }
+/// # fn main() -> lcz::Result<()> {
+/// let classes = Classes::named(["forest", "river"])?;
+/// let y = Labels::new(classes.clone(), vec![0])?;
+/// let p = Probabilities::new(classes, ndarray::array![[1.0, 0.0]])?;
+/// assert_eq!(losses(&p, &y)?, losses(&p, &y.one_hot())?);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Target: sealed::Sealed {
     /// How many samples, and the class list.
     #[doc(hidden)]
@@ -105,6 +120,18 @@ pub fn cross_entropy_loss(p: &Probabilities, y: &impl Target, floor: Floor) -> R
 ///
 /// # Errors
 /// No sample, or different lengths or class lists.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::metrics::logits_cross_entropy_loss;
+/// use lcz::{Classes, Labels, Logits};
+/// let classes = Classes::named(["forest", "river"])?;
+/// let z = Logits::new(classes.clone(), ndarray::array![[3f64.ln(), 0.0]])?; // p = 3/4, 1/4
+/// let loss = logits_cross_entropy_loss(&z, &Labels::new(classes, vec![0])?)?;
+/// assert!((loss + 0.75f64.ln()).abs() < 1e-12);
+/// # Ok(())
+/// # }
+/// ```
 pub fn logits_cross_entropy_loss(z: &Logits, y: &impl Target) -> Result<f64> {
     check_samples((z.view().nrows(), z.classes()), y.extent())?;
     let mut sum = 0.0;
@@ -126,6 +153,20 @@ pub fn logits_cross_entropy_loss(z: &Logits, y: &impl Target) -> Result<f64> {
 ///
 /// # Errors
 /// No sample, or different lengths or class lists.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::metrics::{Floor, kl_divergence_loss};
+/// use lcz::{Classes, LabelDistributions, Probabilities};
+/// let classes = Classes::named(["forest", "river"])?;
+/// let p = Probabilities::new(classes.clone(), ndarray::array![[0.5, 0.5]])?;
+/// let of = |y: [f64; 2]| LabelDistributions::new(classes.clone(), ndarray::array![y]);
+/// let (unanimous, split) = (of([1.0, 0.0])?, of([0.5, 0.5])?);
+/// assert!((kl_divergence_loss(&p, &unanimous, Floor::NONE)? - 2f64.ln()).abs() < 1e-12);
+/// assert_eq!(kl_divergence_loss(&p, &split, Floor::NONE)?, 0.0);
+/// # Ok(())
+/// # }
+/// ```
 pub fn kl_divergence_loss(p: &Probabilities, y: &impl Target, floor: Floor) -> Result<f64> {
     mean_over_terms(p, y, |y, p| x_ln_y(y, y / floor.raise(p)))
 }
@@ -135,6 +176,17 @@ pub fn kl_divergence_loss(p: &Probabilities, y: &impl Target, floor: Floor) -> R
 ///
 /// # Errors
 /// No sample, or different lengths or class lists.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::metrics::brier_loss;
+/// use lcz::{Classes, Labels, Probabilities};
+/// let classes = Classes::named(["forest", "river"])?;
+/// let p = Probabilities::new(classes.clone(), ndarray::array![[0.75, 0.25]])?;
+/// assert_eq!(brier_loss(&p, &Labels::new(classes, vec![0])?)?, 0.125); // (3/4 − 1)² + (1/4)²
+/// # Ok(())
+/// # }
+/// ```
 pub fn brier_loss(p: &Probabilities, y: &impl Target) -> Result<f64> {
     mean_over_terms(p, y, |y, p| (p - y).powi(2))
 }

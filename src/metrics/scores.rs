@@ -77,7 +77,11 @@ impl fmt::Display for Scores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { overall_accuracy, average_accuracy, kappa, cross_entropy, samples, .. } = self;
         write!(f, "OA {overall_accuracy:.3}, AA {average_accuracy:.3}, kappa {kappa:.3}, ")?;
-        write!(f, "cross-entropy {cross_entropy:.3} nats (N = {samples})")
+        write!(f, "cross-entropy {cross_entropy:.3} nats")?;
+        if let Some(votes) = &self.votes {
+            write!(f, ", {:.3} against the votes", votes.cross_entropy)?;
+        }
+        write!(f, " (N = {samples})")
     }
 }
 
@@ -97,7 +101,8 @@ impl Scores {
     /// let labels = Labels::new(classes.clone(), vec![0, 1])?;
     /// let votes = Votes::new(classes, ndarray::array![[8.0, 2.0], [5.0, 5.0]])?;
     /// let scores = Scores::compute(&p, &labels, Some(&votes.distributions()))?;
-    /// assert_eq!(scores.to_string(), "OA 0.500, AA 0.500, kappa 0.000, cross-entropy 0.458 nats (N = 2)");
+    /// let text = "OA 0.500, AA 0.500, kappa 0.000, cross-entropy 0.458 nats, 0.597 against the votes (N = 2)";
+    /// assert_eq!(scores.to_string(), text);
     /// assert_eq!(scores.overall_accuracy, 0.5); // a tie goes to the first class
     /// assert!(scores.votes.is_some_and(|votes| votes.kl_divergence.abs() < 1e-12));
     /// # Ok::<(), lcz::Error>(())

@@ -31,6 +31,23 @@ pub enum Architecture {
     Unet(UnetSettings),
 }
 
+macro_rules! from_settings {
+    ($($name:ident($settings:ty)),*) => {$(
+        impl From<$settings> for Architecture {
+            fn from(settings: $settings) -> Self {
+                Self::$name(settings)
+            }
+        }
+    )*};
+}
+from_settings!(
+    Sen2lcz(Sen2LczSettings),
+    Mlp(MlpSettings),
+    Resnet20(ResNet20Settings),
+    Resnet50(ResNet50Settings),
+    Unet(UnetSettings)
+);
+
 /// Evaluates an expression with the settings of the network, whichever it is.
 macro_rules! with_settings {
     ($architecture:expr, $settings:ident => $expression:expr) => {

@@ -31,7 +31,8 @@ impl Calibrated {
     /// labels where there are no votes ([`Patches::targets`]).
     ///
     /// # Errors
-    /// A classifier of pixels; patches that do not fit it, or without votes and labels.
+    /// A classifier of pixels; patches that do not fit it, or without votes and labels; a temperature that should not be used
+    /// ([`TemperatureFit::check`]).
     ///
     /// ```no_run
     /// # fn example(patches: &lcz::data::Patches) -> lcz::Result<()> {
@@ -47,6 +48,7 @@ impl Calibrated {
         let floor = p.view().iter().any(|p| *p == 0.0).then_some(FLOOR);
         let z = floor.map_or_else(|| Ok(p.logits()), |floor| p.logits_above(floor))?;
         let fit = TemperatureFit::fit(&z, &validation.targets()?)?;
+        fit.check(validation.len(), &validation.name())?;
         let temperature = StoredTemperature {
             temperature: fit.temperature.value(),
             procedure: "exact".to_owned(),
@@ -57,7 +59,8 @@ impl Calibrated {
         Ok(Self { classifier, temperature })
     }
 
-    /// Its temperature, for [`checkpoint::store_temperature`](crate::checkpoint::store_temperature).
+    /// Its temperature, which [`checkpoint::store_temperature`](crate::checkpoint::store_temperature) keeps in the file of its
+    /// network or forest.
     pub fn temperature(&self) -> &StoredTemperature {
         &self.temperature
     }
@@ -78,6 +81,10 @@ impl Classifier for Calibrated {
 
     fn sample(&self) -> Sample {
         self.classifier.sample()
+    }
+
+    fn temperature(&self) -> Option<&StoredTemperature> {
+        Some(&self.temperature)
     }
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {

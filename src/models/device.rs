@@ -47,6 +47,13 @@ pub struct DeviceSummary {
 ///
 /// # Errors
 /// Such a value; names the possible ones.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// lcz::models::check_instruction_set()?; // LCZ_SIMD is not set, or usable here
+/// # Ok(())
+/// # }
+/// ```
 pub fn check_instruction_set() -> Result<()> {
     Level::stated().map(|_| ())
 }

@@ -63,30 +63,23 @@ pub(crate) struct Mlp<E: Dtype, D: Backend<E>> {
     dropout: f64,
 }
 
-impl<E: Dtype, D: Backend<E>> Mlp<E, D> {
-    /// The hidden layer: (B, S, S, C) → (B, hidden).
-    fn hidden(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
-        let (batch, rows, columns, bands) = *x.shape();
-        // Off the tape: patches need no gradient.
-        let (x, tape) = x.split_tape();
-        let x = x.reshape_like(&(batch, rows * columns * bands)).put_tape(tape);
-        self.hidden.forward(pass.named("flatten", x), pass)
-    }
-}
-
 impl<E: Dtype, D: Backend<E>> Module<E, D> for Mlp<E, D> {
     /// A megabyte of So2Sat's patches: they stay in a core's L2 cache while all weights are read.
     /// What Monte Carlo dropout draws depends on it.
     const PART: usize = 24;
 
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
-        let h = dropout(self.hidden(x, pass), self.dropout, pass);
-        let z = self.head.forward(h, pass);
-        pass.named("softmax", z.log_softmax::<Axis<1>>())
+        let h = dropout(self.features(x, pass), self.dropout, pass);
+        self.head.log_probabilities(h, pass)
     }
 
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
-        self.hidden(x, &mut Pass::inference())
+    /// The hidden layer: (B, S, S, C) → (B, hidden).
+    fn features(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+        let (batch, rows, columns, bands) = *x.shape();
+        // Off the tape: patches need no gradient.
+        let (x, tape) = x.split_tape();
+        let x = x.reshape_like(&(batch, rows * columns * bands)).put_tape(tape);
+        self.hidden.forward(pass.named("flatten", x), pass)
     }
 
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {

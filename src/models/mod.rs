@@ -28,6 +28,7 @@ use crate::metrics::Scores;
 use crate::nn::{
     Fit, History, IntoExamples, Observer, ParameterCount, Standardisation, Training, TrainingState, Weights,
 };
+use crate::predictions::StoredTemperature;
 use crate::{Classes, Error, Features, Imagery, Labels, Logits, Probabilities, Result};
 
 pub use crate::data::Sample;
@@ -90,6 +91,11 @@ pub trait Classifier: Shared {
         Ok(vec![self.predict(patches)?])
     }
 
+    /// The temperature that scales its probabilities, if it has one ([`Calibrated`]).
+    fn temperature(&self) -> Option<&StoredTemperature> {
+        None
+    }
+
     /// Its scores against the labels (or the majority) of these patches, and against their votes; of a classifier of pixels
     /// against the masks. With intervals: [`Scorecard`](crate::scorecard::Scorecard).
     ///
@@ -105,6 +111,46 @@ pub trait Classifier: Shared {
         Scores::compute(&p, &patches.labels_or_majority()?, y.as_ref())
     }
 }
+
+/// A classifier behind a pointer.
+macro_rules! pass_classifier_on {
+    ($($pointer:ty),*) => {$(
+        impl<C: Classifier + ?Sized> Classifier for $pointer {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+
+            fn imagery(&self) -> &Imagery {
+                (**self).imagery()
+            }
+
+            fn classes(&self) -> &Classes {
+                (**self).classes()
+            }
+
+            fn sample(&self) -> Sample {
+                (**self).sample()
+            }
+
+            fn predict(&self, patches: &Patches) -> Result<Probabilities> {
+                (**self).predict(patches)
+            }
+
+            fn members(&self, patches: &Patches) -> Result<Vec<Probabilities>> {
+                (**self).members(patches)
+            }
+
+            fn temperature(&self) -> Option<&StoredTemperature> {
+                (**self).temperature()
+            }
+
+            fn evaluate(&self, patches: &Patches) -> Result<Scores> {
+                (**self).evaluate(patches)
+            }
+        }
+    )*};
+}
+pass_classifier_on!(&C, Box<C>);
 
 /// A neural network that can be trained.
 pub trait Model: Classifier {

@@ -10,9 +10,7 @@ use super::{Architecture, Classifier, Model, check_imagery};
 use crate::data::{Patches, Sample};
 use crate::nn::inference::Inference;
 use crate::nn::training::fit;
-use crate::nn::{
-    Backend, Fit, History, Module, Observer, Pass, Standardisation, TrainingState, Weights, weights,
-};
+use crate::nn::{Backend, Fit, History, Module, Observer, Standardisation, TrainingState, Weights, weights};
 use crate::{Classes, Error, Features, Imagery, Logits, Probabilities, Result, Temperature};
 
 /// Makes a network with random weights drawn from `seed`.
@@ -195,8 +193,7 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
     }
 
     fn logits(&self, patches: &Patches) -> Result<Logits> {
-        let log_p = |module: &M, x| module.log_probabilities(x, &mut Pass::inference());
-        let log_p = self.through(patches, |inference| inference.rows(log_p))?;
+        let log_p = self.through(patches, |inference| inference.rows(M::log_probabilities))?;
         Logits::new(self.classes.clone(), log_p.mapv(f64::from))
     }
 

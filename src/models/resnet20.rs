@@ -141,27 +141,20 @@ pub(crate) struct ResNet20<E: Dtype, D: Backend<E>> {
     head: Dense<E, D>,
 }
 
-impl<E: Dtype, D: Backend<E>> ResNet20<E, D> {
-    /// The penultimate layer: the mean over the last maps.
-    fn penultimate(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+impl<E: Dtype, D: Backend<E>> Module<E, D> for ResNet20<E, D> {
+    fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+        let features = self.features(x, pass);
+        self.head.log_probabilities(features, pass)
+    }
+
+    /// The mean over the last maps.
+    fn features(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
         let mut x = self.first.forward(x, pass); // (B, S, S, width)
         for block in &self.blocks {
             x = block.forward(x, pass);
         }
         let x = self.norm.forward(x, pass); // (B, S/4, S/4, 16 width)
         pass.named("mean over the map", D::global_mean(x))
-    }
-}
-
-impl<E: Dtype, D: Backend<E>> Module<E, D> for ResNet20<E, D> {
-    fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
-        let features = self.penultimate(x, pass);
-        let z = self.head.forward(features, pass);
-        pass.named("softmax", z.log_softmax::<Axis<1>>())
-    }
-
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
-        self.penultimate(x, &mut Pass::inference())
     }
 
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {

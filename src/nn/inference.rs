@@ -83,10 +83,10 @@ impl<D: Backend<f32>, M: Module<f32, D>> Inference<'_, D, M> {
     /// What `forward` makes of each patch, the rows stacked: one, or as many as pixels, per patch.
     pub(crate) fn rows(
         &self,
-        forward: impl Fn(&M, Maps<f32, D>) -> Rows<f32, D> + Shared,
+        forward: impl Fn(&M, Maps<f32, D>, &mut Pass<f32, D>) -> Rows<f32, D> + Shared,
     ) -> Result<Array2<f32>> {
         let (mut all, module) = (Stacked::default(), self.module);
-        let forward = |_, x| array(&forward(module, x));
+        let forward = |_, x| array(&forward(module, x, &mut Pass::inference()));
         self.by_parts(
             forward,
             || Ok(()),

@@ -301,6 +301,12 @@ impl<E: Dtype, D: Backend<E>> Dense<E, D> {
         y
     }
 
+    /// ln p of the classes whose logits the layer gives: (B, inputs) → (B, classes).
+    pub(crate) fn log_probabilities(&self, x: Rows<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+        let z = self.forward(x, pass);
+        pass.named("softmax", z.log_softmax::<Axis<1>>())
+    }
+
     /// The layer at each pixel, a convolution of 1 × 1 without batch norm: (B, H, W, inputs) → (B, H, W, outputs).
     pub(crate) fn forward_at_pixels(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Maps<E, D> {
         let Self { name, weight, bias, relu, passes_back } = self;

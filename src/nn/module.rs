@@ -19,8 +19,8 @@ pub(crate) trait Module<E: Dtype, D: Backend<E>>: Clone + Shared {
     /// ln p for each class: (B, S, S, C) → (B, K), or (B S S, K).
     fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D>;
 
-    /// Features of a patch, in inference: (B, S, S, C) → (B, features).
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D>;
+    /// Features of a patch, the penultimate layer: (B, S, S, C) → (B, features).
+    fn features(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D>;
 
     /// Meets every tensor.
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V);

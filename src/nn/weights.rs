@@ -98,10 +98,13 @@ impl<D: Backend<f32>> Visitor<f32, D> for Reader {
     }
 }
 
+/// Beyond it, products of weights leave the range of f32, and the logits are no numbers.
+const LARGEST: f32 = 1e15;
+
 /// Puts tensors into a network; nothing is changed unless every one fits.
 ///
 /// # Errors
-/// A tensor that is missing, has another shape or is not finite, or one too many: names it.
+/// A tensor that is missing, has another shape or a number that is NaN or beyond 1e15, or one too many: names it.
 pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: &Weights) -> Result<()> {
     // Only shapes: a second copy of a large network's numbers would be the peak of its training's memory.
     let present = Reader::of(module, false);
@@ -114,8 +117,11 @@ pub(crate) fn write<D: Backend<f32>>(module: &mut impl Module<f32, D>, weights: 
             Some(given) if given.shape != *shape => {
                 Some(format!("has shape {:?}, not {shape:?}", given.shape))
             }
-            Some(given) if given.values.iter().any(|x| !x.is_finite()) => Some("is not finite".to_owned()),
-            Some(_) => None,
+            Some(given) => given
+                .values
+                .iter()
+                .find(|x| x.is_nan() || x.abs() > LARGEST)
+                .map(|x| format!("holds {x:e}, where no number is beyond {LARGEST:e}")),
         };
         if let Some(problem) = problem {
             return refuse(name, problem);

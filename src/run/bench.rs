@@ -79,6 +79,17 @@ pub struct Measured {
 ///
 /// # Errors
 /// Invalid settings; a batch or rounds of 0; a training that fails.
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::models::Device;
+/// use lcz::run::{self, BenchMode, Config};
+/// let config = Config::read(None, "sen2lcz", &[])?;
+/// let measured = run::bench(&config, Device::Cpu, BenchMode::Infer, 64, 5, &mut lcz::progress::Silent)?;
+/// println!("{:.0} patches per second", measured.samples_per_second);
+/// # Ok(())
+/// # }
+/// ```
 pub fn bench(
     config: &Config,
     device: Device,

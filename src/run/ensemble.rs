@@ -14,6 +14,19 @@ use crate::{Error, Progress, Result, files, write_whole};
 ///
 /// # Errors
 /// As [`train`](super::train()), or fewer than two members.
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::models::Device;
+/// use lcz::run::{self, Changes, Config};
+/// let progress = &mut lcz::progress::Lines::on_stderr();
+/// let config = Config::read(None, "sen2lcz", &["data.path='data'".to_owned()])?;
+/// run::train_ensemble(&config, 5, "runs/ensemble", Device::Cpu, progress)?;
+/// // After an interruption:
+/// run::resume_ensemble("runs/ensemble", &Changes::default(), Device::Cpu, progress)?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn train_ensemble(
     config: &Config,
     members: usize,
@@ -43,6 +56,8 @@ pub fn train_ensemble(
 
 /// Resumes the training of an ensemble: members that are done are left as they are, the one that was
 /// interrupted is resumed from its checkpoint, the others are trained. None if the folder holds no ensemble.
+///
+/// See the example of [`train_ensemble`].
 ///
 /// # Errors
 /// As [`resume`] and [`train`](super::train()).

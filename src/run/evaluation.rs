@@ -14,12 +14,9 @@ use crate::figures::{self, Agreement, Caption, Cells, CountScale, Figure, Source
 use crate::metrics::{ConfusionMatrix, Scores, Target};
 use crate::models::{Device, Sample};
 use crate::predictions::StoredTemperature;
-use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
+use crate::scorecard::{BINS, Predicted, Reference, Scorecard, ScorecardSettings};
 use crate::uncertainty::{MeanEntropy, Members, RiskCoverage};
 use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result};
-
-/// Bins of a reliability diagram, as the label distribution paper draws it.
-pub const DIAGRAM_BINS: usize = 20;
 
 /// Most patches in the figure of a segmentation model's predictions.
 const SHOWN: usize = 6;
@@ -103,6 +100,8 @@ pub struct ModelScores {
 ///
 /// `passes` adds the mean of N passes of Monte Carlo dropout, with the settings' seed; the figures show the network
 /// without dropout.
+///
+/// See the [module's example](crate::run).
 ///
 /// # Errors
 /// Data that is unusable, unlabelled, or of another kind than the training data; passes of a model that is not a network or
@@ -298,7 +297,7 @@ impl Assessment {
         agreement: Agreement,
         caption: &impl Fn(String) -> Caption,
     ) -> Result<Figure> {
-        let tables = self.before_and_after(|p| Reliability::compute(p, y, Bins::EqualWidth(DIAGRAM_BINS)))?;
+        let tables = self.before_and_after(|p| Reliability::compute(p, y, Bins::EqualWidth(BINS)))?;
         let what = match agreement {
             Agreement::Accuracy => "Calibration",
             Agreement::ExpertShare => "Calibration to the experts' votes",

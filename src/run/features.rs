@@ -27,6 +27,8 @@ pub struct FeatureReport {
 /// Writes h(x) of every patch of a file, a run's network being h; the new file appears whole or not at
 /// all.
 ///
+/// See the [module's example](crate::run).
+///
 /// # Errors
 /// A run without a network, patches of another kind than those it was trained on, a file that exists or cannot be
 /// written.

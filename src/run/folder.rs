@@ -21,7 +21,7 @@ use crate::figures::Curves;
 use crate::files::Partial;
 use crate::models::baselines::{MajorityClass, PixelGaussian};
 use crate::models::{Classifier, Device, Ensemble, McDropout, Model};
-use crate::nn::{EpochRecord, Keep, Standardisation};
+use crate::nn::{EpochRecord, Keep, Standardisation, Training};
 use crate::{Error, Imagery, Progress, Result, write_whole};
 
 /// A run's folder and the names in it.
@@ -68,6 +68,12 @@ struct Point {
     training_loss: f64,
     validation_loss: Option<f64>,
     validation_accuracy: Option<f64>,
+}
+
+/// The place of the lowest validation loss, the first of equals as training keeps it; none without validation.
+fn lowest_loss(curves: &Curves) -> Option<usize> {
+    let losses = curves.validation_loss.iter().enumerate().filter_map(|(n, loss)| Some((n, (*loss)?)));
+    losses.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(n, _)| n)
 }
 
 impl Run {
@@ -138,7 +144,22 @@ impl Run {
             let advice = "give the folder that `lcz train` or `lcz import` has made";
             return Err(Error::file(folder, "no model.safetensors there", advice));
         }
+        run.warn_if_unfinished();
         Ok(run)
+    }
+
+    /// Says that the training was not over, by `history.csv`; nothing of an imported network.
+    fn warn_if_unfinished(&self) {
+        let (Ok(Some(config)), Ok(curves)) = (self.config(), self.curves()) else { return };
+        let Training { epochs, patience, .. } = config.training;
+        let done = curves.epochs.len();
+        let best = lowest_loss(&curves).map_or(done, |n| n + 1);
+        if done < epochs && !(patience > 0 && done - best >= patience) {
+            tracing::warn!(
+                "{0}: trained {done} of {epochs} epochs; resume with: lcz train --resume {0}",
+                self.folder.display()
+            );
+        }
     }
 
     /// The folder.
@@ -419,15 +440,10 @@ impl Run {
             curves.validation_loss.push(row.validation_loss);
             curves.validation_accuracy.push(row.validation_accuracy);
         }
-        // The first of equals, as training keeps it; without validation, or if requested, the last epoch.
-        let loss = |n: &usize| curves.validation_loss[*n].unwrap_or(f64::INFINITY);
-        let best = (0..curves.epochs.len()).min_by(|a, b| loss(a).total_cmp(&loss(b)));
-        let validated = curves.validation_loss.iter().any(Option::is_some);
+        // Without validation, or if requested, the last epoch.
         let keep = self.config()?.map_or(Keep::Best, |config| config.training.keep);
-        let kept = match keep {
-            Keep::Best if validated => best.map(|n| curves.epochs[n]),
-            Keep::Best | Keep::Last => curves.epochs.last().copied(),
-        };
+        let best = lowest_loss(&curves).filter(|_| keep == Keep::Best).map(|n| curves.epochs[n]);
+        let kept = best.or_else(|| curves.epochs.last().copied());
         Ok(Curves { best_epoch: kept, ..curves })
     }
 

@@ -84,6 +84,16 @@ pub struct BandImportance {
 ///
 /// # Errors
 /// A folder that exists, unusable data or settings, or labels that are votes.
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::run::{self, ForestConfig};
+/// let config = ForestConfig::read(None, &["data.path='data'".to_owned(), "model.trees=500".to_owned()])?;
+/// let outcome = run::train_forest(&config, "runs/forest", &mut lcz::progress::Silent)?;
+/// println!("{} trees on {} patches", outcome.trees, outcome.training_patches);
+/// # Ok(())
+/// # }
+/// ```
 pub fn train_forest(
     config: &ForestConfig,
     folder: impl AsRef<Path>,

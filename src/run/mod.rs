@@ -1,20 +1,34 @@
 //! One run: a configuration trains a network or a forest into a folder, and the trained model is evaluated,
 //! calibrated, timed and applied.
 //!
-//! ```no_run
+//! ```
 //! use lcz::models::Device;
-//! use lcz::progress::Lines;
-//! use lcz::run::{self, Config, Run};
-//! use lcz::scorecard::ScorecardSettings;
+//! use lcz::progress::Silent;
+//! use lcz::run::{self, Changes, Config, Prediction, Procedure, Run};
+//! use lcz::{scorecard::ScorecardSettings, synthetic::Synthetic};
 //! # fn main() -> lcz::Result<()> {
-//! let progress = &mut Lines::on_stderr();
-//! let settings = ["data.path='data'", "training.epochs=20"].map(str::to_owned);
-//! let config = Config::read(None, "sen2lcz", &settings)?;
-//! run::train(&config, "runs/first", Device::Cpu, progress)?;
-//! let run = Run::open("runs/first")?;
-//! let settings = ScorecardSettings::default();
-//! let evaluation = run::evaluate(&run, "data", settings, None, Device::Cpu, progress)?;
-//! println!("{} patches of {}", evaluation.patches, evaluation.data);
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let folder = folder.path();
+//! let (data, device, progress) = (folder.join("data"), Device::Cpu, &mut Silent);
+//! Synthetic { patches: 100, seed: 1 }.write(&data, progress)?; // 60 to train, 15 to validate, 25 to test
+//!
+//! let settings = [format!("data.path='{}'", data.display()), "training.epochs=1".to_owned()];
+//! let config = Config::read(None, "mlp", &settings)?;
+//! run::train(&config, folder.join("first"), device, progress)?;
+//! let changes = Changes { epochs: Some(2), ..Changes::default() };
+//! assert_eq!(run::resume(folder.join("first"), &changes, device, progress)?.epochs, 2);
+//!
+//! let run = Run::open(folder.join("first"))?;
+//! let force = true; // a temperature at a bound of its search, as two epochs may give
+//! run::temp_scale(&run, &data, None, Procedure::Exact, force, device, progress)?;
+//! let settings = ScorecardSettings { rounds: 100, panels: 10, ..ScorecardSettings::default() };
+//! let evaluation = run::evaluate(&run, &data, settings, None, device, progress)?;
+//! assert_eq!(evaluation.network.scores.samples, 25);
+//!
+//! let (test, out) = (data.join("testing.h5"), folder.join("predictions.h5"));
+//! let report = run::predict(&run, &test, out, Prediction::default(), progress)?;
+//! assert!(report.temperature.is_some());
+//! assert_eq!(run::features(&run, &test, folder.join("features.h5"), device, progress)?.patches, 25);
 //! # Ok(())
 //! # }
 //! ```
@@ -39,12 +53,12 @@ mod votes;
 pub use bench::{BenchMode, Measured, bench};
 pub use config::{Config, DataSettings, LabelKind};
 pub use ensemble::{resume_ensemble, train_ensemble};
-pub use evaluation::{DIAGRAM_BINS, Evaluation, MembersSummary, ModelScores, Sampled, evaluate};
+pub use evaluation::{Evaluation, MembersSummary, ModelScores, Sampled, evaluate};
 pub use features::{FeatureReport, features};
 pub use folder::Run;
 pub use forest::{BandImportance, ForestConfig, ForestModel, ForestOutcome, ForestTraining, train_forest};
 pub use prediction::{Prediction, PredictionReport, predict};
-pub use scaling::{Procedure, temp_scale};
+pub use scaling::{Procedure, Scaling, temp_scale};
 pub use scoring::{conventions, score};
 pub use sets::{ExampleSet, Targets, TrainingSets};
 pub use train::{Changes, Outcome, Resumed, resume, train, train_on};

@@ -62,6 +62,8 @@ pub struct PredictionReport {
 /// Writes a run's class probabilities of a file: `probabilities` [N, K], or [N, S, S, K] where each pixel is given a class,
 /// with the labels, votes, masks and groups of the patches. The new file appears whole or not at all.
 ///
+/// See the [module's example](crate::run).
+///
 /// # Errors
 /// Other patches than those that the run was trained on, passes of a model that is not a network or has no dropout, a file that exists or
 /// cannot be written.

@@ -7,12 +7,13 @@ use serde::Serialize;
 use super::folder::HeldOut;
 use super::sets::Samples;
 use super::{LabelKind, Run, file_of};
-use crate::calibration::TemperatureFit;
+use crate::calibration::{Bins, Reliability, TemperatureFit};
 use crate::data::Patches;
 use crate::files;
 use crate::models::{Device, FLOOR, Sample};
 use crate::predictions::StoredTemperature;
-use crate::{Logits, Progress, Result};
+use crate::scorecard::BINS;
+use crate::{Logits, Progress, Result, Temperature};
 
 /// How a temperature is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,6 +35,24 @@ impl Procedure {
     }
 }
 
+/// A temperature fitted to a run, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scaling {
+    /// The temperature, and the loss that was minimised.
+    #[serde(flatten)]
+    pub fit: TemperatureFit,
+    /// Patches that it was fitted to.
+    pub patches: usize,
+    /// ECE at T = 1 on these, against the (majority) class, in [`BINS`] bins.
+    pub ece_before: f64,
+    /// ECE at the fitted T.
+    pub ece_after: f64,
+    /// Whether it is kept in the run.
+    pub kept: bool,
+    /// Why it should not be used ([`TemperatureFit::check`]).
+    pub doubt: Option<String>,
+}
+
 /// Fits the temperature of a run to labelled patches that it was not trained on, and keeps it in the run
 /// (`model.safetensors`, or `ensemble.toml`), where evaluation finds it. A folder stands for its `validation.h5`, the one
 /// file that the run was trained on for its validation part.
@@ -44,7 +63,9 @@ impl Procedure {
 /// Without `labels`, the loss is that of the votes where the patches have votes, since calibration to the majority class
 /// is not meaningful where experts disagree; else that of the labels that the run was trained on.
 ///
-/// A temperature at a bound of its search is kept with `force` only.
+/// A temperature that should not be used ([`TemperatureFit::check`]) is kept with `force` only.
+///
+/// See the [module's example](crate::run).
 ///
 /// # Errors
 /// A run that another process is training; data that is unusable, unlabelled, or of another kind than
@@ -57,7 +78,7 @@ pub fn temp_scale(
     force: bool,
     device: Device,
     progress: &mut dyn Progress,
-) -> Result<TemperatureFit> {
+) -> Result<Scaling> {
     let data = data.as_ref();
     let _lock = files::lock(run.folder())?;
     let file = file_of(data, "validation.h5")?;
@@ -82,30 +103,28 @@ pub fn temp_scale(
         Procedure::LdlPaper => TemperatureFit::as_in_ldl_paper(&z, &y),
     }
     .map_err(|e| e.within(&file))?;
-    let stored = StoredTemperature {
-        temperature: fit.temperature.value(),
-        procedure: procedure.name().to_owned(),
-        data: file.display().to_string(),
-        patches: samples.patches.len(),
-        floor,
-    };
-    // One that ran to the end of its interval would replace a prediction by its class, or by nothing.
-    if fit.bound.is_none() || force {
-        run.store_temperature(stored)?;
-        if samples.patches.len() < FEWEST {
-            tracing::warn!(
-                "{}: a temperature fitted to {} patches is uncertain; use {FEWEST} or more",
-                file.display(),
-                samples.patches.len()
-            );
-        }
+    let (patches, place) = (samples.patches.len(), file.display().to_string());
+    // Pixels of a patch are not independent: a patch counts as one sample.
+    let doubt = fit.check(patches, &place).err().map(|doubt| doubt.to_string());
+    let kept = doubt.is_none() || force;
+    if kept {
+        run.store_temperature(StoredTemperature {
+            temperature: fit.temperature.value(),
+            procedure: procedure.name().to_owned(),
+            data: place,
+            patches,
+            floor,
+        })?;
     }
+    let bins = Bins::EqualWidth(BINS);
+    let ece = |t: Temperature| {
+        let reliability = Reliability::compute(&z.softmax(t), &samples.labels, bins);
+        reliability.map(|of| of.expected_calibration_error())
+    };
+    let (ece_before, ece_after) = (ece(Temperature::ONE)?, ece(fit.temperature)?);
     progress.end("");
-    Ok(fit)
+    Ok(Scaling { fit, patches, ece_before, ece_after, kept, doubt })
 }
-
-/// Fewer patches than this make a temperature uncertain.
-const FEWEST: usize = 100;
 
 /// The logits that a temperature divides. Of an ensemble, which averages softmaxes, ln p̄: one T for the mean, not
 /// one for each member, since the mean is calibrated. Probabilities of 0, as a forest has them, are raised to

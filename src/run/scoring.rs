@@ -1,7 +1,7 @@
 //! Predictions of a file, compared with its labels.
 
-use crate::data::predictions::{Predictions, Stated};
-use crate::scorecard::{self, Convention, Predicted, Reference, Scorecard, ScorecardSettings};
+use crate::data::predictions::Predictions;
+use crate::scorecard::{self, Convention, Scorecard, ScorecardSettings};
 use crate::{Progress, Result};
 
 /// The evaluation table of stored predictions, of lcz or of any other program, with all rows that can be
@@ -9,12 +9,26 @@ use crate::{Progress, Result};
 ///
 /// # Errors
 /// Settings that [`Scorecard::compute`] refuses.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::{data::predictions, run, scorecard::{Measure, ScorecardSettings}};
+/// # let folder = tempfile::tempdir().unwrap();
+/// let file = folder.path().join("predictions.csv");
+/// std::fs::write(&file, "true,pred\n1,1\n1,2\n2,2\nA,A\n").map_err(lcz::Error::io(&file))?;
+/// let predictions = predictions::read(&file, None)?;
+/// let card = run::score(&predictions, ScorecardSettings::default(), &mut lcz::progress::Silent)?;
+/// let accuracy = card.rows.iter().find(|row| row.measure == Measure::OverallAccuracy);
+/// assert_eq!(accuracy.map(|row| row.value), Some(0.75));
+/// # Ok(())
+/// # }
+/// ```
 pub fn score(
     predictions: &Predictions,
     settings: ScorecardSettings,
     progress: &mut dyn Progress,
 ) -> Result<Scorecard> {
-    let (predicted, reference) = both(predictions);
+    let (predicted, reference) = predictions.compared();
     Scorecard::with_progress(predicted, reference, settings, progress)
 }
 
@@ -22,17 +36,21 @@ pub fn score(
 ///
 /// # Errors
 /// As [`score`].
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::{data::predictions, run, scorecard::ScorecardSettings};
+/// # let folder = tempfile::tempdir().unwrap();
+/// let file = folder.path().join("predictions.csv");
+/// std::fs::write(&file, "true,pred\n1,1\n1,2\n2,2\nA,A\n").map_err(lcz::Error::io(&file))?;
+/// let predictions = predictions::read(&file, None)?;
+/// for row in run::conventions(&predictions, ScorecardSettings::default())? {
+///     println!("{}: {:.3} ({})", row.measure, row.value, row.rule);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub fn conventions(predictions: &Predictions, settings: ScorecardSettings) -> Result<Vec<Convention>> {
-    let (predicted, reference) = both(predictions);
+    let (predicted, reference) = predictions.compared();
     scorecard::conventions(predicted, reference, settings)
-}
-
-fn both(predictions: &Predictions) -> (Predicted<'_>, Reference<'_>) {
-    let predicted = match &predictions.predicted {
-        Stated::Classes(labels) => Predicted::Classes(labels),
-        Stated::Confidences(labels, confidence) => Predicted::Confidences(labels, confidence),
-        Stated::Probabilities(p) => Predicted::Probabilities(p),
-    };
-    let Predictions { labels, votes, distributions, groups, .. } = predictions;
-    (predicted, Reference::of(labels, votes.as_ref(), distributions.as_ref(), groups.as_deref()))
 }

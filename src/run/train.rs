@@ -122,6 +122,8 @@ impl DataSettings {
 /// checked; `model.safetensors` is the best epoch so far at any time, and `checkpoint.safetensors` what
 /// it takes to [`resume`].
 ///
+/// See the [module's example](crate::run).
+///
 /// # Errors
 /// A folder that exists, unusable data or settings, a loss that is not finite, or
 /// [`Error::Interrupted`].
@@ -142,6 +144,23 @@ pub fn train(
 ///
 /// # Errors
 /// As [`train`] and [`resume`]; a folder with a training of other settings or data.
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::data::Patches;
+/// use lcz::models::Device;
+/// use lcz::run::{self, Config, ExampleSet, Targets, TrainingSets};
+/// fn train(train: Patches) -> lcz::Result<()> {
+///     let targets = Targets::Labels(train.distributions()?.smoothed(0.1)?);
+///     let train = ExampleSet { patches: train, targets };
+///     let sets = TrainingSets { split: "all patches".to_owned(), train, validation: None };
+///     let config = Config::read(None, "sen2lcz", &[])?;
+///     run::train_on(&sets, &config, "runs/smoothed", Device::Cpu, &mut lcz::progress::Silent)?;
+///     Ok(())
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub fn train_on(
     sets: &TrainingSets,
     config: &Config,
@@ -196,6 +215,8 @@ fn begin(
 
 /// Resumes a training that was interrupted or killed from its last checkpoint: it ends with weights bit-identical to those
 /// of an uninterrupted training. One that is over is left as it is.
+///
+/// See the [module's example](crate::run).
 ///
 /// # Errors
 /// No checkpoint, a run that another process is training, settings or data that are not those it began with, and as

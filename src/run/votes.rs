@@ -16,6 +16,17 @@ use crate::{Result, provenance};
 ///
 /// # Errors
 /// A file without votes, or a folder that cannot be written.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// let file = folder.path().join("votes.csv");
+/// std::fs::write(&file, "X1,X17\n9,1\n0,10\n").map_err(lcz::Error::io(&file))?;
+/// let summary = lcz::run::sum_up_votes(&file, Some("synthetic"), Some(&folder.path().join("figures")))?;
+/// assert_eq!((summary.samples, summary.unanimous), (2, 0.5));
+/// # Ok(())
+/// # }
+/// ```
 pub fn sum_up_votes(
     file: impl AsRef<Path>,
     data: Option<&str>,

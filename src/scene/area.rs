@@ -69,7 +69,7 @@ impl fmt::Display for GeoBox {
 impl GeoBox {
     /// The least window of whole pixels that holds what the box and the raster share.
     pub(super) fn window(&self, path: &Path, grid: &Grid) -> Result<Window> {
-        let (Some(transform), true) = (grid.transform, grid.crs != Crs::Unknown) else {
+        let (Some(transform), true) = (grid.transform, grid.crs.is_known()) else {
             let problem = "it does not say where its pixels lie, so that no box can be cut from it";
             return Err(Error::file(path, problem, "set it with gdal_edit.py -a_srs and -a_ullr"));
         };

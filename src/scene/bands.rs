@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::band_tags::BandTags;
 use super::geotiff::GeoTiff;
 use super::grid::{Grid, Window};
-use super::names::{as_band, name_of_single, stated_names};
+use super::names::{as_band, is_temperature, name_of_single, stated_names};
 use super::opening::{side_by_side, warn_of_masks};
 use super::raster::Raster;
 use super::resampled::{ResampledRaster, SquarePixels};
@@ -25,6 +25,8 @@ pub struct Scene {
     scl: Option<Raster>,
     /// A product's name.
     product: Option<String>,
+    /// The folder that all its files are from, where it was named.
+    folder: Option<String>,
     sensor: Option<Sensor>,
 }
 
@@ -46,8 +48,16 @@ impl Scene {
     /// Files of the same bands that lie side by side are [parts of one scene](super::Mosaic), as are those that Earth Engine
     /// names `NAME-0000000000-0000002048.tif`.
     ///
+    /// Surface temperatures of Landsat (`ST_B10`) are left out with a warning: models take reflectance.
+    ///
     /// # Errors
-    /// No file, one that cannot be read, or two bands of one name.
+    /// No file, one that cannot be read, two bands of one name, or temperatures alone.
+    ///
+    /// ```no_run
+    /// let scene = lcz::scene::Scene::open(["B04_10m.tif", "B03_10m.tif", "B02_10m.tif"])?;
+    /// assert_eq!(scene.bands().to_string(), "B4 B3 B2");
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
         let files = paths.into_iter().map(GeoTiff::open).collect::<Result<Vec<_>>>()?;
         warn_of_masks(&files);
@@ -69,11 +79,27 @@ impl Scene {
             }
         }
         let bands = Bands::named(names)?;
-        let mut sensors = files.iter().map(|file| Sensor::of_file(file.path()));
+        let mut sensors = files.iter().map(|file| Sensor::from_file_name(file.path()));
         let sensor = sensors.next().flatten();
         let sensor = sensor.filter(|_| sensors.all(|other| other == sensor));
         let channels = (0..bands.len()).collect();
-        Ok(Self { files, channels, bands, scl: None, product: None, sensor })
+        Self { files, channels, bands, scl: None, product: None, folder: None, sensor }.without_temperatures()
+    }
+
+    fn without_temperatures(self) -> Result<Self> {
+        let (hot, kept): (Vec<String>, Vec<String>) =
+            self.bands.names().iter().cloned().partition(|name| is_temperature(name));
+        if hot.is_empty() {
+            return Ok(self);
+        }
+        let problem =
+            format!("surface temperature ({}), which the bands of a model do not include", hot.join(", "));
+        let path = self.files[0].path();
+        if kept.is_empty() {
+            return Err(Error::file(path, problem, "give the bands of reflectance: SR_B1 to SR_B7"));
+        }
+        tracing::warn!("{}: left out: {problem}", path.display());
+        self.only(&Bands::named(kept)?)
     }
 
     /// The bands of a product of this name.
@@ -84,7 +110,7 @@ impl Scene {
         (product, sensor): (String, Sensor),
     ) -> Self {
         let (channels, sensor) = ((0..files.len()).collect(), Some(sensor));
-        Self { channels, files, bands, scl, product: Some(product), sensor }
+        Self { channels, files, bands, scl, product: Some(product), folder: None, sensor }
     }
 
     /// Whether it is a product: its bands have the names that are known.
@@ -201,12 +227,25 @@ impl Scene {
         self.files.iter().map(name).collect()
     }
 
+    /// What it is called: the product, the folder, or the files.
+    pub fn name(&self) -> String {
+        match (self.product.as_ref().or(self.folder.as_ref()), self.file_names().as_slice()) {
+            (Some(name), _) => name.clone(),
+            (None, [first, .., last]) => format!("{first} … {last}"),
+            (None, names) => names.concat(),
+        }
+    }
+
+    /// The same scene, which all files of a folder make.
+    pub(super) fn of_whole_folder(self, folder: &Path) -> Self {
+        // The last part of `.` or `..` is no name.
+        let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        Self { folder: whole.file_name().map(|name| name.to_string_lossy().into_owned()), ..self }
+    }
+
     /// Where the scene is from: synthetic if one of its files says so, real if all do, else of unknown source.
     pub fn provenance(&self) -> String {
-        self.stated_provenance().unwrap_or_else(|| match self.file_names().as_slice() {
-            [first, .., last] => format!("{UNKNOWN}: {first} … {last}"),
-            names => format!("{UNKNOWN}: {}", names.concat()),
-        })
+        self.stated_provenance().unwrap_or_else(|| format!("{UNKNOWN}: {}", self.name()))
     }
 
     /// The provenance that its files state together, if they do.

@@ -61,7 +61,7 @@ impl BlockSplit {
     ///
     /// # Errors
     /// A block of no tile, or too few blocks with tiles for the parts.
-    pub fn deal(&self, cut: &CutScene) -> Result<Vec<Option<Part>>> {
+    pub fn split(&self, cut: &CutScene) -> Result<Vec<Option<Part>>> {
         let classes = cut.masks.classes().len();
         let kept = cut.tiles.iter().filter(|tile| tile.fate == Fate::Kept);
         let kept: Vec<KeptTile> = kept
@@ -113,16 +113,16 @@ impl BlockSplit {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let mut best: Option<(f64, Vec<Part>)> = None;
         for _ in 0..DRAWS {
-            let deal = self.draw(&counts, &parts, &mut random);
-            let cost = self.cost(&deal, &counts, &totals);
+            let drawn = self.draw(&counts, &parts, &mut random);
+            let cost = self.cost(&drawn, &counts, &totals);
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                best = Some((cost, deal));
+                best = Some((cost, drawn));
             }
         }
-        let deal = best.map(|(_, deal)| deal).unwrap_or_default();
+        let drawn = best.map(|(_, drawn)| drawn).unwrap_or_default();
         // A block that no tile begins in is of the part of its neighbours: of none, so that what reaches in is left out.
         let of_block: BTreeMap<[usize; 2], (i32, Part)> =
-            blocks.keys().copied().zip((1..).zip(deal)).collect();
+            blocks.keys().copied().zip((1..).zip(drawn)).collect();
         let of_tile = |reached: &Vec<[usize; 2]>| {
             let Some(&(number, part)) = of_block.get(&reached[0]) else { return (0, None) };
             let within = reached.iter().all(|block| of_block.get(block).is_some_and(|(_, of)| *of == part));
@@ -138,7 +138,7 @@ impl BlockSplit {
         let pixels: Vec<f64> = counts.iter().map(|counts| counts.iter().sum()).collect();
         let total: f64 = pixels.iter().sum();
         let mut given = [0.0; 3];
-        let mut deal = vec![parts[0]; counts.len()];
+        let mut drawn = vec![parts[0]; counts.len()];
         for (place, &block) in order.iter().enumerate() {
             let lacks = |part: &Part| total * self.shares.of(*part) / 100.0 - given[*part as usize];
             let part = match parts.get(place) {
@@ -148,16 +148,16 @@ impl BlockSplit {
                 }
             };
             given[part as usize] += pixels[block];
-            deal[block] = part;
+            drawn[block] = part;
         }
-        deal
+        drawn
     }
 
-    fn cost(&self, deal: &[Part], counts: &[&Vec<f64>], totals: &[f64]) -> f64 {
+    fn cost(&self, drawn: &[Part], counts: &[&Vec<f64>], totals: &[f64]) -> f64 {
         let mut cost = 0.0;
         for part in Part::ALL {
             for (class, total) in totals.iter().enumerate().filter(|(_, total)| **total > 0.0) {
-                let of_part = deal.iter().zip(counts).filter(|(of, _)| **of == part);
+                let of_part = drawn.iter().zip(counts).filter(|(of, _)| **of == part);
                 let pixels: f64 = of_part.map(|(_, counts)| counts[class]).sum();
                 cost += (pixels / total - self.shares.of(part) / 100.0).abs();
             }
@@ -201,7 +201,7 @@ mod tests {
     fn blocks_are_assigned_whole_and_every_class_in_about_its_shares() {
         let cut = cut(4);
         let blocks = BlockSplit { side: 2, ..BlockSplit::default() };
-        let parts = blocks.deal(&cut).unwrap();
+        let parts = blocks.split(&cut).unwrap();
         let mut of_block = BTreeMap::new();
         let mut counts = [[0; 3]; 4];
         for (tile, part) in cut.tiles.iter().zip(&parts) {
@@ -214,14 +214,14 @@ mod tests {
             assert_eq!(training + validation + testing, 36);
             assert!((16..=24).contains(&training) && (4..=8).contains(&validation), "{counts:?}");
         }
-        assert_eq!(parts, blocks.deal(&cut).unwrap(), "the same seed, the same deal");
-        assert_ne!(parts, BlockSplit { seed: 1, ..blocks }.deal(&cut).unwrap());
+        assert_eq!(parts, blocks.split(&cut).unwrap(), "the same seed, the same split");
+        assert_ne!(parts, BlockSplit { seed: 1, ..blocks }.split(&cut).unwrap());
     }
 
     #[test]
     fn no_pixel_of_overlapping_tiles_is_in_two_parts() {
         let cut = cut(2);
-        let parts = BlockSplit { side: 3, seed: 5, ..BlockSplit::default() }.deal(&cut).unwrap();
+        let parts = BlockSplit { side: 3, seed: 5, ..BlockSplit::default() }.split(&cut).unwrap();
         let mut of_pixel = BTreeMap::new();
         for (tile, part) in cut.tiles.iter().zip(&parts) {
             let Some(part) = part else { continue };

@@ -8,6 +8,16 @@ use crate::{Error, Result};
 /// Descriptions of bands that hold classes, letters and digits alone, in lower case.
 const USUAL: [&str; 7] = ["lcz", "lczfilter", "lczfiltered", "lczraw", "class", "classes", "classfilter"];
 
+/// Whether a band of this description holds classes.
+pub(super) fn is_of_classes(description: &str) -> bool {
+    USUAL.contains(&&*plain(description))
+}
+
+/// Letters and digits alone, in lower case.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
 impl GeoTiff {
     /// The same file as a raster of one band, which holds classes: the one of this description or number (from 1 on);
     /// without a name its only one, or the only one that is described as classes (a warning names it). `of` describes what
@@ -16,9 +26,6 @@ impl GeoTiff {
     /// # Errors
     /// No such band, or several that may be meant; lists them.
     pub(super) fn class_band(self, layer: Option<&str>, of: &str) -> Result<Self> {
-        let plain = |text: &str| -> String {
-            text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-        };
         let names: Vec<&str> = self.tags().iter().map(|tags| tags.name.as_deref().unwrap_or("")).collect();
         let listed = || {
             let each = (1..)
@@ -48,7 +55,7 @@ impl GeoTiff {
         if self.bands() == 1 {
             return Ok(self);
         }
-        let usual: Vec<usize> = (0..names.len()).filter(|&k| USUAL.contains(&&*plain(names[k]))).collect();
+        let usual: Vec<usize> = (0..names.len()).filter(|&k| is_of_classes(names[k])).collect();
         if let [band] = usual[..] {
             tracing::warn!(
                 "{}: of {} bands, classes are read from '{}'",

@@ -12,7 +12,7 @@ pub(super) struct Coverage {
 
 impl Coverage {
     /// Counts the marks of a raster of this size.
-    pub fn of(rows: usize, columns: usize, marked: impl Fn(usize, usize) -> bool) -> Self {
+    pub fn new(rows: usize, columns: usize, marked: impl Fn(usize, usize) -> bool) -> Self {
         let mut sums = Array2::zeros((rows + 1, columns + 1));
         for row in 0..rows {
             let mut in_row = 0;
@@ -25,12 +25,12 @@ impl Coverage {
     }
 
     /// Counts these pixels.
-    pub fn of_pixels(rows: usize, columns: usize, pixels: impl Iterator<Item = [usize; 2]>) -> Self {
+    pub fn from_pixels(rows: usize, columns: usize, pixels: impl Iterator<Item = [usize; 2]>) -> Self {
         let mut marks = Array2::from_elem((rows, columns), false);
         for pixel in pixels {
             marks[pixel] = true;
         }
-        Self::of(rows, columns, |row, column| marks[[row, column]])
+        Self::new(rows, columns, |row, column| marks[[row, column]])
     }
 
     /// How many pixels in these rows and columns are marked; what lies outside the raster is not.
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_rectangle_is_covered_exactly_if_it_holds_a_marked_pixel() {
-        let coverage = Coverage::of_pixels(5, 7, [[0, 0], [2, 3], [4, 6]].into_iter());
+        let coverage = Coverage::from_pixels(5, 7, [[0, 0], [2, 3], [4, 6]].into_iter());
         assert!(coverage.any(2..3, 3..4));
         assert!(!coverage.any(2..3, 4..7) && !coverage.any(3..5, 0..6) && !coverage.any(1..2, 0..7));
         assert!(coverage.any(3..9, 5..99), "a rectangle may leave the raster");

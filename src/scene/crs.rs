@@ -42,6 +42,8 @@ pub enum Crs {
         /// All that a GeoTIFF states, to be written again.
         keys: Option<Arc<GeoKeys>>,
     },
+    /// The file has keys that do not say where its pixels lie, to be written again.
+    Undetermined(Arc<GeoKeys>),
     /// The file does not say.
     Unknown,
 }
@@ -77,7 +79,7 @@ impl Crs {
     pub fn epsg(&self) -> Option<u16> {
         match self {
             Self::Projected { epsg, .. } | Self::Geographic { epsg, .. } => *epsg,
-            Self::Unknown => None,
+            Self::Undetermined(_) | Self::Unknown => None,
         }
     }
 
@@ -85,6 +87,7 @@ impl Crs {
     pub(super) fn keys(&self) -> Option<&GeoKeys> {
         match self {
             Self::Projected { keys, .. } | Self::Geographic { keys, .. } => keys.as_deref(),
+            Self::Undetermined(keys) => Some(keys),
             Self::Unknown => None,
         }
     }
@@ -98,13 +101,21 @@ impl Crs {
     fn name(&self) -> Option<&str> {
         match self {
             Self::Projected { name, .. } | Self::Geographic { name, .. } => name.as_deref(),
-            Self::Unknown => None,
+            Self::Undetermined(_) | Self::Unknown => None,
         }
+    }
+
+    /// Whether it says where coordinates lie.
+    pub(super) fn is_known(&self) -> bool {
+        !matches!(self, Self::Undetermined(_) | Self::Unknown)
     }
 }
 
 impl PartialEq for Crs {
     fn eq(&self, other: &Self) -> bool {
+        if let (Self::Undetermined(keys), Self::Undetermined(others)) = (self, other) {
+            return keys == others;
+        }
         let same_kind = match (self, other) {
             (Self::Projected { metres, .. }, Self::Projected { metres: others, .. }) => metres == others,
             (Self::Geographic { .. }, Self::Geographic { .. }) | (Self::Unknown, Self::Unknown) => true,
@@ -124,6 +135,7 @@ impl PartialEq for Crs {
 impl fmt::Display for Crs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self {
+            Self::Undetermined(_) => return f.write_str("a coordinate system of unknown kind"),
             Self::Unknown => return f.write_str("no coordinate system"),
             Self::Projected { .. } => "projected",
             Self::Geographic { .. } => "geographic",
@@ -157,6 +169,9 @@ pub(super) struct Reprojection(Option<(Proj, Proj)>);
 impl Reprojection {
     /// Describes why there is no transformation.
     pub fn between(from: &Crs, to: &Crs) -> std::result::Result<Self, String> {
+        if let Some(crs) = [from, to].into_iter().find(|crs| !crs.is_known() && from != to) {
+            return Err(format!("a file that states {crs} cannot be reprojected"));
+        }
         let known = |crs: &Crs| match (crs.epsg(), crs.proj4()) {
             (Some(code), None) => Err(format!("EPSG:{code}: the registry has no such coordinate system")),
             (None, None) => Err(format!("{crs} cannot be reprojected")),

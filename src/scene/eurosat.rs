@@ -26,6 +26,7 @@ use super::geotiff::GeoTiff;
 use super::grid::Window;
 use super::names::band_in;
 use super::parts::{Part, Shares};
+use super::tiff_bytes::TiffBytes;
 use crate::data::so2sat::{Layout, Rows, Writer};
 use crate::error::on_one_line;
 use crate::files::{Partial, check_free, read_bytes, read_text};
@@ -54,8 +55,8 @@ const QUANTIFICATION: f32 = 10_000.0;
 pub(crate) const SIDE: usize = 64;
 /// Images read and written at a time.
 const BATCH: usize = 256;
-/// Bytes of a JPEG of 64 × 64 pixels at most, a few thousand as a rule: a zip may unpack to anything.
-const LARGEST_JPEG: u64 = 1 << 20;
+/// Bytes of an image of 64 × 64 pixels at most, 106,496 of 13 bands as a rule: a zip may unpack to anything.
+const LARGEST_IMAGE: u64 = 1 << 20;
 
 /// What the images are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,11 +97,10 @@ impl EuroSatSplit {
 
 impl EuroSat {
     /// Finds the images: in folders named after the classes, here or in the one folder below (`EuroSAT/2750`); or in the zip
-    /// of the JPEGs as downloaded, which is not unpacked.
+    /// of either kind as downloaded, which is not unpacked.
     ///
     /// # Errors
-    /// A class without a folder, a folder without images, JPEGs next to GeoTIFFs (names the folder), a damaged zip, one of
-    /// GeoTIFFs.
+    /// A class without a folder, a folder without images, JPEGs next to GeoTIFFs (names the folder), a damaged zip.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         if folder.is_file() {
@@ -119,8 +119,7 @@ impl EuroSat {
                 let path = entry.map_err(Error::io(&of_class))?.path();
                 let Some(this) = kind_of(&path) else { continue };
                 if kind.is_some_and(|kind| kind != this) {
-                    let problem = "JPEGs and GeoTIFFs side by side";
-                    return Err(Error::file(&of_class, problem, "give the folder of one kind of them"));
+                    return Err(two_kinds(&of_class));
                 }
                 kind = Some(this);
                 found.push(path);
@@ -147,7 +146,7 @@ impl EuroSat {
             Error::file(path, problem, "give EuroSAT's folder, or get its zip again")
         })?;
         let mut found: [Vec<PathBuf>; CLASSES.len()] = Default::default();
-        let mut holder: Option<PathBuf> = None;
+        let (mut holder, mut kind): (Option<PathBuf>, Option<ImageKind>) = (None, None);
         for name in archive.file_names() {
             // A name that is not a text is not one of EuroSAT's.
             let Ok(name) = name else { continue };
@@ -155,14 +154,9 @@ impl EuroSat {
             let Some(of_class) = name.parent() else { continue };
             let class = CLASSES.iter().position(|(class, _)| of_class.ends_with(class));
             let hidden = name.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-            let (Some(class), Some(kind), false) = (class, kind_of(name), hidden) else { continue };
-            if kind == ImageKind::AllBands {
-                let problem = "GeoTIFFs, which are not read from a zip";
-                return Err(Error::file(
-                    path,
-                    problem,
-                    format!("unpack it and give the folder: unzip {}", path.display()),
-                ));
+            let (Some(class), Some(this), false) = (class, kind_of(name), hidden) else { continue };
+            if *kind.get_or_insert(this) != this {
+                return Err(two_kinds(path));
             }
             let folder = of_class.parent().unwrap_or(Path::new(""));
             if holder.get_or_insert_with(|| folder.to_owned()) != folder {
@@ -181,7 +175,8 @@ impl EuroSat {
             images.extend(found.into_iter().map(|path| (path, class)));
         }
         let archive = Some(Arc::new(Mutex::new(archive)));
-        Ok(Self { folder: path.to_owned(), kind: ImageKind::TrueColour, images, archive })
+        let kind = kind.unwrap_or(ImageKind::TrueColour);
+        Ok(Self { folder: path.to_owned(), kind, images, archive })
     }
 
     /// The ten classes.
@@ -236,7 +231,11 @@ impl EuroSat {
             // One of each class: 27,000 files take a while to open.
             for class in 0..CLASSES.len() {
                 let first = self.images.iter().find(|(_, of)| *of == class);
-                let raster = first.map(|(path, _)| GeoTiff::open(path)).transpose()?;
+                let open = |(path, _): &(PathBuf, usize)| match &self.archive {
+                    None => GeoTiff::open(path),
+                    Some(archive) => self.unpacked(archive, path).and_then(raster_of),
+                };
+                let raster = first.map(open).transpose()?;
                 stated.push(raster.and_then(|raster| raster.description().map(str::to_owned)));
             }
         }
@@ -352,14 +351,18 @@ impl EuroSat {
     pub fn images(&self, positions: &[usize]) -> Result<Array4<f32>> {
         let read = |&k: &usize| match (self.kind, &self.images[k].0) {
             (ImageKind::TrueColour, path) => jpeg(path, &read_bytes(path)?),
-            (ImageKind::AllBands, path) => geotiff(path),
+            (ImageKind::AllBands, path) => geotiff(&GeoTiff::open(path)?),
+        };
+        let decode = |(path, bytes): (PathBuf, Vec<u8>)| match self.kind {
+            ImageKind::TrueColour => jpeg(&path, &bytes),
+            ImageKind::AllBands => geotiff(&raster_of((path, bytes))?),
         };
         let images: Vec<Array3<f32>> = match &self.archive {
             None => positions.par_iter().map(read).collect::<Result<_>>()?,
             Some(archive) => {
                 let packed = positions.iter().map(|&k| self.unpacked(archive, &self.images[k].0));
                 let packed = packed.collect::<Result<Vec<_>>>()?;
-                packed.par_iter().map(|(path, bytes)| jpeg(path, bytes)).collect::<Result<_>>()?
+                packed.into_par_iter().map(decode).collect::<Result<_>>()?
             }
         };
         let mut all = Array4::zeros((images.len(), SIDE, SIDE, self.imagery().bands.len()));
@@ -377,16 +380,21 @@ impl EuroSat {
         let entry = archive.by_name(&name.to_string_lossy());
         let entry = entry.map_err(|error| refused(on_one_line(&error.to_string())))?;
         let mut bytes = Vec::new();
-        entry.take(LARGEST_JPEG + 1).read_to_end(&mut bytes).map_err(|error| {
+        entry.take(LARGEST_IMAGE + 1).read_to_end(&mut bytes).map_err(|error| {
             refused(format!("it cannot be unpacked: {}", on_one_line(&error.to_string())))
         })?;
-        if bytes.len() as u64 > LARGEST_JPEG {
+        if bytes.len() as u64 > LARGEST_IMAGE {
             return Err(refused(format!(
-                "more than {LARGEST_JPEG} bytes for an image of {SIDE} x {SIDE} pixels"
+                "more than {LARGEST_IMAGE} bytes for an image of {SIDE} x {SIDE} pixels"
             )));
         }
         Ok((place, bytes))
     }
+}
+
+/// The refusal of a folder or zip of both kinds of images.
+fn two_kinds(place: &Path) -> Error {
+    Error::file(place, "JPEGs and GeoTIFFs side by side", "give the folder or the zip of one kind of them")
 }
 
 /// The refusal of a folder or zip that lacks a class.
@@ -467,13 +475,17 @@ fn jpeg(path: &Path, bytes: &[u8]) -> Result<Array3<f32>> {
     Array3::from_shape_vec((rows, columns, 3), values).map_err(|_| refuse(&"it has not three colours"))
 }
 
+/// A GeoTIFF of a zip.
+fn raster_of((path, bytes): (PathBuf, Vec<u8>)) -> Result<GeoTiff> {
+    GeoTiff::of_bytes(&path, TiffBytes::of_memory(&path, bytes))
+}
+
 /// Reflectances of the 13 bands.
-fn geotiff(path: &Path) -> Result<Array3<f32>> {
-    let raster = GeoTiff::open(path)?;
-    check_size(path, raster.grid().rows, raster.grid().columns)?;
+fn geotiff(raster: &GeoTiff) -> Result<Array3<f32>> {
+    check_size(raster.path(), raster.grid().rows, raster.grid().columns)?;
     if raster.bands() != BANDS.len() {
         let problem = format!("{} bands, not {}", raster.bands(), BANDS.len());
-        return Err(Error::file(path, problem, "give EuroSAT's images of all bands, or its JPEGs"));
+        return Err(Error::file(raster.path(), problem, "give EuroSAT's images of all bands, or its JPEGs"));
     }
     let mut pixels = raster.read(&Window::whole(raster.grid()), None)?;
     for (mut band, tags) in pixels.outer_iter_mut().zip(raster.tags()) {
@@ -485,7 +497,7 @@ fn geotiff(path: &Path) -> Result<Array3<f32>> {
         }
     }
     // In the order of the descriptions where these name all bands: some copies have B8A next to B8.
-    let named: Option<Vec<usize>> = BANDS.iter().map(|band| stated(&raster, band)).collect();
+    let named: Option<Vec<usize>> = BANDS.iter().map(|band| stated(raster, band)).collect();
     if let Some(order) = named {
         pixels = pixels.select(Axis(0), &order);
     }

@@ -102,9 +102,24 @@ impl GeoKeys {
         self.value(RASTER_TYPE) == Some(2)
     }
 
+    /// The kind of system: 1 projected, 2 geographic. Where the key that says so is missing, the system itself does.
+    fn model(&self) -> Option<u16> {
+        let is_there = |keys: &[u16]| keys.iter().any(|&key| self.entry(key).is_some());
+        match self.code(MODEL_TYPE) {
+            None if is_there(&[PROJECTED_TYPE, PROJECTION, METHOD]) => Some(1),
+            None if is_there(&[GEOGRAPHIC_TYPE, DATUM]) => Some(2),
+            model => model,
+        }
+    }
+
+    /// Whether only the system itself says of which kind it is, so that its coordinates must fit.
+    pub(super) fn lack_kind(&self) -> bool {
+        self.code(MODEL_TYPE).is_none()
+    }
+
     /// The coordinate system that the keys describe.
     pub(super) fn crs(self) -> Crs {
-        match self.value(MODEL_TYPE) {
+        match self.model() {
             Some(1) => {
                 let epsg = self.code(PROJECTED_TYPE);
                 let metres = self.metres().unwrap_or_else(|| match epsg.map(Crs::from_epsg) {
@@ -118,7 +133,8 @@ impl GeoKeys {
                 let name = self.text(GEOGRAPHIC_CITATION).or_else(|| self.text(CITATION));
                 Crs::Geographic { epsg: self.code(GEOGRAPHIC_TYPE), name, keys: self.kept() }
             }
-            _ => Crs::Unknown,
+            _ if self.directory.is_empty() => Crs::Unknown,
+            _ => self.kept().map_or(Crs::Unknown, Crs::Undetermined),
         }
     }
 
@@ -158,7 +174,7 @@ impl GeoKeys {
     /// The system as a PROJ.4 string; `None` for another projection than the common ones.
     pub(super) fn proj4(&self) -> Option<String> {
         let datum = self.datum()?;
-        if self.value(MODEL_TYPE) == Some(2) {
+        if self.model() == Some(2) {
             return Some(format!("+proj=longlat {datum} +no_defs"));
         }
         // Angles of the projection are degrees, unless the keys say otherwise.

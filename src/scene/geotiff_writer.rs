@@ -408,7 +408,7 @@ pub(super) fn write_system<W: Write + Seek, K: TiffKind>(
     }
     // The model (1 projected, 2 geographic), pixels that are areas, the system, its unit, its name.
     let (model, key, citation, epsg, unit, name) = match crs {
-        Crs::Unknown => return Ok(()),
+        Crs::Undetermined(_) | Crs::Unknown => return Ok(()),
         Crs::Projected { epsg, metres, name, .. } => {
             let unit = super::geokeys::unit_of(*metres).map(|unit| (3076, unit));
             (1, 3072, 3073, epsg, unit, name)

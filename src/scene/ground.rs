@@ -52,7 +52,7 @@ impl Ground {
                 let parallel = SEMI_MAJOR_AXIS * cosine.abs() / w.sqrt();
                 Some(Self::right(parallel * 1f64.to_radians(), meridian * 1f64.to_radians()))
             }
-            Crs::Unknown => None,
+            Crs::Undetermined(_) | Crs::Unknown => None,
         }
     }
 

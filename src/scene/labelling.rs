@@ -37,7 +37,7 @@ impl Labelling {
         }
         self.check_raster(path)?;
         let raster = GeoTiff::open(path)?.class_band(self.layer.as_deref(), "labels")?;
-        let mut labels = LabelRaster::of_raster(&raster, &self.classes)?;
+        let mut labels = LabelRaster::from_raster(&raster, &self.classes)?;
         if let Some(crs) = &self.crs {
             labels = labels.with_crs(crs.clone());
         }
@@ -96,7 +96,7 @@ impl Labelling {
             return Self { reproject: true, ..self.clone() }.rasterise(path, grid, place.as_ref());
         }
         let (numbers, report) = self.raster_on(path, grid)?;
-        let labels = LabelRaster::of_connected(path, grid, &self.classes, &numbers.mapv(u16::from));
+        let labels = LabelRaster::from_connected(path, grid, &self.classes, &numbers.mapv(u16::from));
         Ok(labels.described(report))
     }
 
@@ -134,7 +134,7 @@ impl Labelling {
             Some(crs) => crs.clone(),
             None => std::mem::replace(&mut polygons.crs, Ok(Crs::Unknown))?,
         };
-        if grid.crs == Crs::Unknown {
+        if !grid.crs.is_known() {
             let problem = "it does not say in which coordinate system its pixels lie";
             return Err(Error::file(place, problem, "set it: gdal_edit.py -a_srs EPSG:n FILE"));
         }
@@ -200,7 +200,7 @@ fn warp(labels: &LabelRaster, bands: &Shared, progress: &mut dyn Progress) -> Re
         progress.advance(1, "");
     }
     progress.end("");
-    let labels = LabelRaster::of_connected(path, from, labels.classes(), &numbers);
+    let labels = LabelRaster::from_connected(path, from, labels.classes(), &numbers);
     if labels.sites().is_empty() {
         let problem = format!("no labelled pixel lies within {}", bands.path().display());
         return Err(Error::file(path, problem, "check that both show the same place, and --label-crs"));
@@ -230,6 +230,7 @@ impl Rasterised {
             labelled: polygons.labelled.len(),
             unlabelled: polygons.unlabelled,
             first_unlabelled: polygons.first_unlabelled,
+            unlabelled_names: polygons.unlabelled_names.clone(),
             ..PolygonReport::default()
         };
         for (id, polygon) in (1u32..).zip(&polygons.labelled) {
@@ -268,7 +269,7 @@ impl Rasterised {
         let groups: BTreeSet<i32> = polygons.labelled.iter().filter_map(|polygon| polygon.group).collect();
         if groups.is_empty() {
             let numbers = self.owner.mapv(|id| polygon(id).map_or(0, |polygon| polygon.class as u16 + 1));
-            return LabelRaster::of_connected(&polygons.path, grid, classes, &numbers);
+            return LabelRaster::from_connected(&polygons.path, grid, classes, &numbers);
         }
         let regions: BTreeMap<i32, usize> = groups.into_iter().zip(1..).collect();
         let sites = self.owner.indexed_iter().filter_map(|((row, column), &id)| {
@@ -276,7 +277,7 @@ impl Rasterised {
             Some(Site { row, column, class: polygon.class, region: *regions.get(&polygon.group?)? })
         });
         let groups = regions.keys().copied().collect();
-        LabelRaster::of_groups(&polygons.path, grid, classes, sites.collect(), groups)
+        LabelRaster::from_groups(&polygons.path, grid, classes, sites.collect(), groups)
     }
 }
 

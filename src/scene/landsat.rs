@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A pixel's reflectance is 2.75e-5 · DN − 0.2; `REFLECTANCE_MULT_BAND_n` and `REFLECTANCE_ADD_BAND_n` of the MTL say so. 0 means
-//! no data. Temperatures (`ST_…`) are not read.
+//! no data. Temperatures (`ST_…`) are left out.
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::band_tags::BandTags;
 use super::bands::Scene;
 use super::geotiff::GeoTiff;
+use super::names::{band_in, is_temperature};
 use super::raster::Raster;
 use super::tar;
 use super::tiff_bytes::TiffBytes;
@@ -53,7 +54,8 @@ pub struct Landsat {
 
 impl Landsat {
     /// Whether there is such a product at this path, or what looks like one: a tar, or a folder of images of Level 2.
-    pub fn is_at(path: &Path) -> bool {
+    pub fn is_at(path: impl AsRef<Path>) -> bool {
+        let path = path.as_ref();
         let ending = |ending: &str| path.extension().is_some_and(|of| of.eq_ignore_ascii_case(ending));
         if path.is_file() {
             return ending("tar");
@@ -83,7 +85,7 @@ impl Landsat {
                 ));
             }
         };
-        let Some(sensor) = Sensor::of_file(Path::new(&name)) else {
+        let Some(sensor) = Sensor::from_file_name(Path::new(&name)) else {
             return Err(Error::file(path, format!("{name} is of no Landsat that is read"), GIVE));
         };
         let metadata = files.metadata(&name)?;
@@ -107,6 +109,16 @@ impl Landsat {
             bands.push((band, image.of_product(tags, provenance.clone(), no_data)));
         }
         bands.sort_by(|a, b| a.0.cmp(&b.0));
+        let hot: Vec<String> = files
+            .names()
+            .filter_map(|file| band_in(file.split('.').next()?).filter(|band| is_temperature(band)))
+            .collect();
+        if !hot.is_empty() {
+            let hot = hot.join(", ");
+            tracing::warn!(
+                "{name}: left out: surface temperature ({hot}), which the bands of a model do not include"
+            );
+        }
         let quality = files.names().find(|file| file.eq_ignore_ascii_case(&format!("{name}_QA_PIXEL.TIF")));
         let quality = quality.map(|file| files.geotiff(file)).transpose()?;
         Ok(Self { name, sensor, provenance, has_metadata: metadata.is_some(), bands, quality })
@@ -224,7 +236,7 @@ impl Files {
         if archive {
             for (name, bytes) in tar::files(&path)? {
                 let name = name.rsplit('/').next().unwrap_or_default().to_owned();
-                entries.push((name, TiffBytes { file: path.clone(), bytes }));
+                entries.push((name, TiffBytes { file: path.clone(), bytes, unpacked: None }));
             }
         } else {
             for entry in std::fs::read_dir(&path).map_err(Error::io(&path))? {
@@ -256,7 +268,7 @@ impl Files {
     fn metadata(&self, product: &str) -> Result<Option<Metadata>> {
         for ending in ["txt", "xml"] {
             let name = format!("{product}_MTL.{ending}");
-            let Some(TiffBytes { file, bytes }) = self.bytes(&name) else { continue };
+            let Some(TiffBytes { file, bytes, .. }) = self.bytes(&name) else { continue };
             let place = self.path.join(&name);
             let text = if self.archive {
                 let bytes = tar::bytes(file, bytes, LONGEST_MTL).map_err(Error::io(&place))?;

@@ -147,6 +147,6 @@ pub use report::{CutReport, DateReport, LabelReport, LabelledClass, PartReport, 
 pub use resampled::ResampledRaster;
 pub use scene_view::{SceneRows, SceneView};
 pub use sliding::{Strip, Windows};
-pub use summary::{BandSummary, SceneSummary};
+pub use summary::{BandSummary, ClassShare, SceneSummary};
 pub use tiles::{CutScene, Fate, Overview, Tile, TileGrid, Tiling};
 pub use training_areas::{ClassAreas, TrainingArea, TrainingAreas};

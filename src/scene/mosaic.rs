@@ -61,8 +61,7 @@ impl Mosaic {
             return Err(Error::file(first.path(), problem, MERGE));
         }
         // The transform of the part in the corner, where there is one, so that nothing is rounded.
-        let is_there = |[row, column]: &[f64; 2]| *row <= top && *column <= left;
-        let in_corner = parts.iter().zip(&corners).find(|(_, corner)| is_there(corner));
+        let in_corner = parts.iter().zip(&corners).find(|(_, corner)| corner[0] <= top && corner[1] <= left);
         let transform = in_corner.map_or_else(
             || {
                 let Transform(t) = first.grid().transform?;

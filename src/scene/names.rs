@@ -28,9 +28,20 @@ pub(super) fn name_of_single(path: &Path, stated: Option<&str>) -> String {
     }
 }
 
-/// The last part of a text that is a band's name.
+/// The last part of a text that is a band's name; a temperature of Landsat, `ST_B10`, is no B10.
 pub(super) fn band_in(text: &str) -> Option<String> {
-    text.split(['_', '-', '.', ' ', ',', '(', ')']).rev().find_map(as_band)
+    let parts: Vec<&str> = text.split(['_', '-', '.', ' ', ',', '(', ')']).collect();
+    let (k, band) = (0..parts.len()).rev().find_map(|k| Some((k, as_band(parts[k])?)))?;
+    let of_temperature = k > 0 && parts[k - 1].eq_ignore_ascii_case("ST");
+    Some(if of_temperature { format!("{TEMPERATURE}{band}") } else { band })
+}
+
+/// What the names of temperatures start with.
+const TEMPERATURE: &str = "ST_";
+
+/// Whether a band of this name is a surface temperature of Landsat Collection 2, whose numbers are kelvin by a scale of their own.
+pub(super) fn is_temperature(name: &str) -> bool {
+    name.strip_prefix(TEMPERATURE).is_some_and(|band| as_band(band).is_some())
 }
 
 /// `B02` → `B2`, `b8a` → `B8A`; `None` for anything that is not a band name.
@@ -53,6 +64,8 @@ mod tests {
         assert_eq!(named("aquileia/B02.tif"), "B2");
         assert_eq!(named("T32TMT_20190416T101031_B8A_20m.jp2.tif"), "B8A");
         assert_eq!(named("S2A_MSIL2A_20170617T113321_36_85_B01.tif"), "B1");
+        assert_eq!(named("LC08_L2SP_193027_20230715_20230724_02_T1_ST_B10.TIF"), "ST_B10");
+        assert!(is_temperature("ST_B10") && !is_temperature("B10") && !is_temperature("ST_TRAD"));
         assert_eq!(named("elevation.tif"), "elevation");
         assert_eq!(named("Bremen_B.tif"), "Bremen_B");
         assert_eq!(name_of_single(Path::new("export-0001.tif"), Some("B8A")), "B8A");

@@ -101,7 +101,7 @@ impl ClassValues {
         if value.is_nan() || value == 0.0 {
             return Ok(0);
         }
-        if let Some(class) = classes.of_number(f64::from(value)) {
+        if let Some(class) = classes.find_number(f64::from(value)) {
             self.natural |= classes.is_natural_code(f64::from(value));
             return Ok(class as u16 + 1);
         }

@@ -28,6 +28,12 @@ impl Scene {
     ///
     /// # Errors
     /// A path that is none of these, a folder without bands or with two files of one, a part that cannot be read.
+    ///
+    /// ```no_run
+    /// let scene = lcz::scene::Scene::at("S2A_MSIL2A_20220706T085611_N0400_R007_T36SWG_20220706T140357.SAFE")?;
+    /// println!("{}", scene.bands());
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
     pub fn at(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         if Product::is_at(path) {
@@ -85,7 +91,8 @@ impl Scene {
         } else {
             left_out.extend(nameless.iter().map(|file| file.path().to_owned()));
         }
-        let named = finest(named, &mut left_out);
+        let mut coarser = Vec::new();
+        let named = finest(named, &mut coarser);
         if named.is_empty() {
             let problem = match left_out.as_slice() {
                 [] => "a folder without GeoTIFFs".to_owned(),
@@ -94,16 +101,14 @@ impl Scene {
             let advice = "name the files after their bands (B2.tif, B02_10m.tif), give one file of all bands, or --bands in order";
             return Err(Error::file(folder, problem, advice));
         }
-        if !left_out.is_empty() {
-            left_out.sort();
-            tracing::warn!(
-                "{}: left out, as no band or a coarser one: {}",
-                folder.display(),
-                shown(&left_out)
-            );
+        for (mut files, why) in [(left_out, "no bands"), (coarser, "coarser than others of their bands")] {
+            if !files.is_empty() {
+                files.sort();
+                tracing::warn!("{}: ignored, since they are {why}: {}", folder.display(), shown(&files));
+            }
         }
         warn_of_masks(&named);
-        let scene = Self::of_files(side_by_side(named)?)?;
+        let scene = Self::of_files(side_by_side(named)?)?.of_whole_folder(folder);
         classes.sort_by(|a, b| width(a).total_cmp(&width(b)));
         match classes.into_iter().next() {
             Some(classes) => Ok(scene.with_scene_classes(classes)),

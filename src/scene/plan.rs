@@ -42,7 +42,8 @@ impl Cutting {
     /// Cuts patches and writes them to a new folder: `training.h5`, `validation.h5`, `testing.h5`
     /// (a part whose share is 0 gets none) and `report.json`, whose text each HDF5 file also carries as its
     /// attribute `report`. [`CutInto::Windows`] also gives `testing.tif`: the class of each label pixel that is for
-    /// testing, on any date, and 0 elsewhere, for the scores of a map. The folder appears whole or not at all.
+    /// testing, on any date, and 0 elsewhere, for the scores of a map. The folder appears whole or not at all. Example:
+    /// [`scene`](super).
     ///
     /// Several dates are separate samples with one split. A pixel without data on one date is left
     /// out on that date only. Rows are in the order of the dates, and row by row within a date.
@@ -92,12 +93,12 @@ impl Cutting {
         self.check(dates)?;
         let (chosen, reports, [buffer, stride, block]) = match self.into {
             CutInto::Windows { buffer } => {
-                let (plan, reports) = WindowPlan::of(self, buffer, dates, labels, progress)?;
+                let (plan, reports) = WindowPlan::new(self, buffer, dates, labels, progress)?;
                 let buffer = plan.buffer;
                 (Chosen::Windows(plan), reports, [buffer, 0, 0])
             }
             CutInto::Tiles { stride, block } => {
-                let (plan, reports) = TilePlan::of(self, (stride, block), dates, labels, progress)?;
+                let (plan, reports) = TilePlan::new(self, (stride, block), dates, labels, progress)?;
                 (Chosen::Tiles(plan), reports, [0, stride, block])
             }
         };
@@ -123,6 +124,7 @@ impl Cutting {
         };
         let plan = Plan { cutting: self, dates, labels, chosen, report };
         plan.refuse_empty_parts()?;
+        plan.warn_of_absent_classes();
         Ok(plan)
     }
 }
@@ -173,6 +175,25 @@ impl Plan<'_> {
             format!("no {empty} patch is left (dropped {})", dropped.join(", ")),
             "choose smaller patches, another seed or another split",
         ))
+    }
+
+    /// Names the classes that a part lacks: a model does not learn them, or is not tested on them.
+    fn warn_of_absent_classes(&self) {
+        let absent = self.report.classes.iter().filter(|class| class.pixels > 0).filter_map(|class| {
+            let lacking = self.parts().filter(|&part| self.report.of_class(class, part) == 0);
+            let lacking: Vec<String> = lacking.map(|part| format!("no {part}")).collect();
+            let regions =
+                if class.regions == 1 { "1 region".to_owned() } else { format!("{} regions", class.regions) };
+            (!lacking.is_empty()).then(|| format!("{} ({regions}): {}", class.name, lacking.join(", ")))
+        });
+        let absent: Vec<String> = absent.collect();
+        if !absent.is_empty() {
+            tracing::warn!(
+                "{}: patches lack classes: {}; choose another --seed or --split, or label more regions of these classes",
+                self.labels.path().display(),
+                absent.join("; ")
+            );
+        }
     }
 
     /// Writes the folder under a temporary name, with the files that `more` writes into it, then gives it its own.

@@ -12,6 +12,8 @@ use crate::{Classes, Error, Result, provenance};
 /// Names that a field of classes goes by, the likeliest first, in any case; the last two are those of a KML.
 const LABEL_FIELDS: &str = "lcz lcz_class lcz_primary lcz_primar value class class_id classes label code gridcode dn \
     code_2018 code2018 code_2012 code2012 folderpath name";
+/// Polygons without a class that are named, at most.
+const MOST_NAMED: usize = 5;
 /// The endings of files of polygons.
 const ENDINGS: [&str; 6] = ["shp", "gpkg", "kml", "kmz", "geojson", "json"];
 
@@ -101,6 +103,8 @@ pub(super) struct Polygons {
     pub unlabelled: usize,
     /// The first of them, by its place in the file, counted from 1.
     pub first_unlabelled: Option<usize>,
+    /// What the first of them are called (field `Name`).
+    pub unlabelled_names: Vec<String>,
     /// The names of the groups 1, 2, … if they are not numbers.
     pub group_names: Vec<String>,
     /// Where they come from, as the file states it.
@@ -113,6 +117,8 @@ pub(super) struct Polygon {
     pub number: usize,
     /// Index of its class.
     pub class: usize,
+    /// What it is called (field `Name`).
+    pub name: Option<String>,
     /// What is not to be split, where a field says so.
     pub group: Option<i32>,
     /// Both outlines and holes.
@@ -135,14 +141,20 @@ impl Polygons {
         let group_field =
             labelling.group_field.as_ref().map(|name| find_field(path, fields, name)).transpose()?;
         let is_kml = layer.is_kml;
+        let name = place_of(fields, NAME);
 
         let stray: Vec<bool> = (1..=layer.shapes.len()).map(|number| layer.is_stray(number)).collect();
         let (mut labelled, mut groups) = (Vec::new(), Vec::new());
         let (mut unlabelled, mut first_unlabelled, mut natural) = (0, None, false);
+        let mut unlabelled_names = Vec::new();
         let shapes = (1..).zip(layer.shapes.into_iter().zip(layer.records));
         for (number, (rings, record)) in shapes.filter(|(number, _)| !stray[number - 1]) {
             let refuse = |problem: String, advice: &str| {
                 Err(Error::input(format!("{}, polygon {number}", path.display()), problem, advice))
+            };
+            let own_name = match name.map(|name| record.get(name)) {
+                Some(Value::Text(name)) => Some(name.clone()),
+                _ => None,
             };
             let mut class = Ok(None);
             for &place in &label_places {
@@ -159,6 +171,9 @@ impl Polygons {
                 Ok(_) => {
                     unlabelled += 1;
                     first_unlabelled.get_or_insert(number);
+                    if unlabelled_names.len() < MOST_NAMED {
+                        unlabelled_names.extend(own_name);
+                    }
                     continue;
                 }
                 Err(shown) if labelling.codes.is_some() => {
@@ -185,7 +200,7 @@ impl Polygons {
                 }
             }
             let group = labelling.by_polygon.then(|| i32::try_from(number).unwrap_or(i32::MAX));
-            labelled.push(Polygon { number, class, group, rings });
+            labelled.push(Polygon { number, class, name: own_name, group, rings });
         }
         if labelled.is_empty() {
             let of_names = is_kml && labelling.label_field.is_none();
@@ -207,7 +222,17 @@ impl Polygons {
             polygon.group = Some(group);
         }
         let (path, crs) = (path.to_owned(), layer.crs);
-        Ok(Self { path, crs, label_field, labelled, unlabelled, first_unlabelled, group_names, provenance })
+        Ok(Self {
+            path,
+            crs,
+            label_field,
+            labelled,
+            unlabelled,
+            first_unlabelled,
+            unlabelled_names,
+            group_names,
+            provenance,
+        })
     }
 }
 
@@ -289,7 +314,7 @@ impl Labelling {
 fn class_of(value: &Value, classes: &Classes) -> std::result::Result<Option<usize>, String> {
     match value {
         Value::Empty | Value::Number(0.0) => Ok(None),
-        Value::Number(number) => classes.of_number(*number).map(Some).ok_or_else(|| number.to_string()),
+        Value::Number(number) => classes.find_number(*number).map(Some).ok_or_else(|| number.to_string()),
         Value::Text(text) if text.parse() == Ok(0.0) => Ok(None),
         Value::Text(text) => {
             // The innermost folder of a path.
@@ -357,6 +382,28 @@ fn has_ending(path: &Path, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn polygons_of_a_kml_without_a_class_are_counted_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("areas.kml");
+        let mark = |name: &str| {
+            format!(
+                "<Placemark><name>{name}</name><Polygon><outerBoundaryIs><LinearRing><coordinates>1,1 2,1 2,2 1,1\
+                 </coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark>"
+            )
+        };
+        let others: String = (1..=7).map(|k| mark(&format!("park {k}"))).collect();
+        std::fs::write(&place, format!("<kml><Document>{}{others}</Document></kml>", mark("6"))).unwrap();
+        let polygons = Polygons::open(&place, &Labelling::default()).unwrap();
+        assert_eq!(
+            (polygons.labelled.len(), polygons.unlabelled, polygons.first_unlabelled),
+            (1, 7, Some(2))
+        );
+        assert_eq!(polygons.unlabelled_names, ["park 1", "park 2", "park 3", "park 4", "park 5"]);
+        let named = super::super::report::named(&polygons.unlabelled_names[..2], 7);
+        assert_eq!(named, " ('park 1', 'park 2', …)");
+    }
 
     #[test]
     fn a_class_is_a_number_a_code_or_a_name() {

@@ -52,11 +52,11 @@ impl LabelRaster {
     /// A file that cannot be read or has several bands that may be the labels, a value that is not a class (names the pixel),
     /// or no labelled pixel at all.
     pub fn open(path: impl AsRef<Path>, classes: &Classes) -> Result<Self> {
-        Self::of_raster(&GeoTiff::open(path)?.class_band(None, "labels")?, classes)
+        Self::from_raster(&GeoTiff::open(path)?.class_band(None, "labels")?, classes)
     }
 
     /// As [`open`](Self::open), of a raster of one band.
-    pub(super) fn of_raster(source: &GeoTiff, classes: &Classes) -> Result<Self> {
+    pub(super) fn from_raster(source: &GeoTiff, classes: &Classes) -> Result<Self> {
         let values = source.read(&Window::whole(source.grid()), source.no_data())?;
         let mut numbers = Array2::zeros((source.grid().rows, source.grid().columns));
         let mut meaning = ClassValues::default();
@@ -64,7 +64,7 @@ impl LabelRaster {
             numbers[[row, column]] = meaning.of(value, classes, source.path(), [row, column])?;
         }
         meaning.warn(source.path());
-        let mut labels = Self::of_connected(source.path(), source.grid(), classes, &numbers);
+        let mut labels = Self::from_connected(source.path(), source.grid(), classes, &numbers);
         labels.report.provenance = source.description().map(str::to_owned);
         if labels.sites.is_empty() {
             let advice = "give a raster with a class number at each labelled pixel";
@@ -74,7 +74,7 @@ impl LabelRaster {
     }
 
     /// Regions of touching pixels; 0 is unlabelled, k the k-th class.
-    pub(super) fn of_connected(path: &Path, grid: &Grid, classes: &Classes, numbers: &Array2<u16>) -> Self {
+    pub(super) fn from_connected(path: &Path, grid: &Grid, classes: &Classes, numbers: &Array2<u16>) -> Self {
         let (ids, regions) = connected_regions(numbers);
         let mut sites = Vec::new();
         for ((row, column), &region) in ids.indexed_iter() {
@@ -83,11 +83,11 @@ impl LabelRaster {
                 sites.push(Site { row, column, class: regions[region - 1], region });
             }
         }
-        Self::of_groups(path, grid, classes, sites, (1..=regions.len() as i32).collect())
+        Self::from_groups(path, grid, classes, sites, (1..=regions.len() as i32).collect())
     }
 
     /// Regions that are given: the r-th has the number `groups[r − 1]`.
-    pub(super) fn of_groups(
+    pub(super) fn from_groups(
         path: &Path,
         grid: &Grid,
         classes: &Classes,

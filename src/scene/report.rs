@@ -9,6 +9,7 @@ use super::bands::Scene;
 use super::crs::Crs;
 use super::parts::Part;
 use super::radiometry::{Radiometry, Scaling};
+use crate::display::printable;
 use crate::{Bands, Result};
 
 /// Report of the patches cut, and of those left out by reason: the text of `report.json`.
@@ -67,6 +68,8 @@ pub struct LabelledClass {
 /// up to all.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct DateReport {
+    /// The scene: a product, a folder, or its files.
+    pub scene: String,
     /// The date's files.
     pub files: Vec<String>,
     /// How the values of each band became pixels.
@@ -109,6 +112,7 @@ impl DateReport {
     pub(super) fn new(date: &Scene, radiometry: &Radiometry, classes: usize) -> Result<Self> {
         let part = || PartReport { classes: vec![0; classes], ..PartReport::default() };
         Ok(Self {
+            scene: date.name(),
             files: date.file_names(),
             scaling: date.scaling(radiometry)?,
             conversion: date.conversion(radiometry)?,
@@ -192,6 +196,9 @@ pub struct PolygonReport {
     pub unlabelled: usize,
     /// The first of them, by its place in the file, counted from 1.
     pub first_unlabelled: Option<usize>,
+    /// What the first of them are called, where polygons have names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlabelled_names: Vec<String>,
     /// Polygons with a class that lie outside the bands.
     pub outside: usize,
     /// Polygons with a class that lie between the centres of pixels and so cover none.
@@ -217,9 +224,18 @@ impl fmt::Display for PolygonReport {
         write!(
             f,
             "{labelled} polygons with a class in {label_field} ({unlabelled} without, {outside} outside, \
-             {between_centres} between the pixels' centres)"
+             {between_centres} too small to cover a pixel's centre)"
         )
     }
+}
+
+/// Some names of so many polygons: ` ('park', 'old town', …)`.
+pub(super) fn named(names: &[String], of: usize) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("'{}'", printable(name, 40))).collect();
+    format!(" ({}{})", names.join(", "), if of > names.len() { ", …" } else { "" })
 }
 
 impl PolygonReport {
@@ -228,9 +244,10 @@ impl PolygonReport {
         let path = path.display();
         if let Some(first) = self.first_unlabelled {
             tracing::warn!(
-                "{path}: {} of {} polygons have no class or no shape, first polygon {first}: they cover nothing",
+                "{path}: {} of {} polygons have no class or no shape, first polygon {first}{}: they cover nothing",
                 self.unlabelled,
-                self.labelled + self.unlabelled
+                self.labelled + self.unlabelled,
+                named(&self.unlabelled_names, self.unlabelled)
             );
         }
         if self.disputed_pixels > 0 {

@@ -68,7 +68,7 @@ impl<'a> SceneView<'a> {
     /// # Errors
     /// Bands that do not fit together, a radiometry that makes no sense, a box outside the scene, a scene that does not
     /// say how large its pixels are.
-    pub fn of(
+    pub fn new(
         scene: &'a Scene,
         radiometry: &'a Radiometry,
         area: Option<&GeoBox>,
@@ -300,7 +300,7 @@ impl<'a> SceneView<'a> {
 
 impl SceneRows {
     /// Rows in memory: not finite where data are lacking.
-    pub fn of(pixels: Array3<f32>) -> Self {
+    pub fn from_pixels(pixels: Array3<f32>) -> Self {
         let lacking = pixels.map_axis(Axis(2), |bands| bands.iter().any(|value| !value.is_finite()));
         Self { pixels, lacking, hidden: None }
     }

@@ -119,7 +119,7 @@ impl<'a> Windows<'a> {
         let rows = row(lines.start)..row(lines.end - 1) + self.size;
         let rows = self.view.read(rows)?;
         let (height, width) = rows.lacking.dim();
-        let marked = |marks: &Array2<bool>| Coverage::of(height, width, |row, column| marks[[row, column]]);
+        let marked = |marks: &Array2<bool>| Coverage::new(height, width, |row, column| marks[[row, column]]);
         let missing = marked(&rows.lacking);
         let hidden = rows.hidden.as_ref().map(marked);
         Ok(Strip { windows: self, lines, rows, missing, hidden })

@@ -43,18 +43,18 @@ impl Split {
     /// module's page. Windows overlap if their centres lie within `reach` rows and `reach` columns.
     pub fn draw(sites: &[Site], classes: usize, shares: Shares, reach: usize, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let hands = Hand::of_each_class(sites, classes);
+        let by_class = ClassRegions::of_each_class(sites, classes);
         let regions = sites.iter().map(|site| site.region).max().unwrap_or_default();
         let ground = Ground::of(sites, reach);
         let mut parts = vec![Part::Training; regions + 1];
-        for hand in &hands {
-            hand.deal(shares, &mut rng, &mut parts);
+        for class in &by_class {
+            class.assign(shares, &mut rng, &mut parts);
         }
         let mut best = ground.split(sites, classes, parts);
         for _ in 0..DRAWS.min(MOST_PIXELS / ground.pixels()) {
             let mut parts = best.parts.clone();
-            if let Some(hand) = hands.choose(&mut rng) {
-                hand.deal(shares, &mut rng, &mut parts);
+            if let Some(class) = by_class.choose(&mut rng) {
+                class.assign(shares, &mut rng, &mut parts);
             }
             let other = ground.split(sites, classes, parts);
             if other.losses <= best.losses {
@@ -68,28 +68,28 @@ impl Split {
 /// The regions of a class, each with its number of sites. A region of several classes belongs to that
 /// of which it has most sites, the first of several such.
 #[derive(Default)]
-struct Hand(Vec<(usize, usize)>);
+struct ClassRegions(Vec<(usize, usize)>);
 
-impl Hand {
+impl ClassRegions {
     fn of_each_class(sites: &[Site], classes: usize) -> Vec<Self> {
         let regions = sites.iter().map(|site| site.region).max().unwrap_or_default();
         let mut sizes = vec![BTreeMap::<usize, usize>::new(); regions + 1];
         for site in sites {
             *sizes[site.region].entry(site.class).or_default() += 1;
         }
-        let mut hands: Vec<Self> = (0..classes).map(|_| Self::default()).collect();
+        let mut by_class: Vec<Self> = (0..classes).map(|_| Self::default()).collect();
         for (region, sizes) in sizes.iter().enumerate() {
             let most = sizes.iter().max_by_key(|&(&class, &size)| (size, std::cmp::Reverse(class)));
             if let Some((&class, _)) = most {
-                hands[class].0.push((region, sizes.values().sum()));
+                by_class[class].0.push((region, sizes.values().sum()));
             }
         }
-        hands.retain(|hand| !hand.0.is_empty());
-        hands
+        by_class.retain(|class| !class.0.is_empty());
+        by_class
     }
 
     /// Notes in `parts` where each region of the class goes.
-    fn deal(&self, shares: Shares, rng: &mut ChaCha8Rng, parts: &mut [Part]) {
+    fn assign(&self, shares: Shares, rng: &mut ChaCha8Rng, parts: &mut [Part]) {
         let open: Vec<Part> = Part::ALL
             .into_iter()
             .filter(|&part| shares.of(part) > 0.0)
@@ -156,7 +156,7 @@ impl Ground {
     /// Where the chosen sites are.
     fn mark(&self, sites: &[Site], chosen: impl Fn(usize) -> bool) -> Coverage {
         let of_part = sites.iter().enumerate().filter(|(k, _)| chosen(*k));
-        Coverage::of_pixels(self.size[0], self.size[1], of_part.map(|(_, site)| self.place(site)))
+        Coverage::from_pixels(self.size[0], self.size[1], of_part.map(|(_, site)| self.place(site)))
     }
 
     /// What follows if regions are for these parts.

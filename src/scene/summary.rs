@@ -4,14 +4,17 @@ use ndarray::Axis;
 use serde::Serialize;
 
 use super::bands::Scene;
+use super::class_band::is_of_classes;
 use super::clouds::CloudFilter;
 use super::grid::Window;
 use super::radiometry::Radiometry;
 use super::raster::Raster;
-use crate::{Result, Sensor};
+use crate::{Classes, Result, Sensor};
 
 /// Rows that are read at a time.
 const ROWS: usize = 512;
+/// Numbers of class maps that mean none.
+const NO_CLASS: [f32; 4] = [0.0, -1.0, -999.0, 255.0];
 
 /// What a scene is.
 #[derive(Debug, Clone, Serialize)]
@@ -30,6 +33,22 @@ pub struct SceneSummary {
     pub bands: Vec<BandSummary>,
     /// Share of the pixels with data under clouds and their shadows, where there are scene classes.
     pub clouds: Option<f64>,
+    /// The classes that its first band holds, of a class map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<ClassShare>>,
+}
+
+/// A class of a map.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassShare {
+    /// Its number in the GeoTIFF.
+    pub number: u8,
+    /// Its name: of the zones, or as the file describes its numbers.
+    pub name: String,
+    /// Pixels of this class.
+    pub pixels: usize,
+    /// Their share of the pixels with a class.
+    pub share: f64,
 }
 
 /// A band of a scene.
@@ -101,14 +120,63 @@ impl Scene {
             }
         };
         Ok(SceneSummary {
-            name: self.file_names()[0].clone(),
+            name: self.name(),
             sensor: self.sensor(),
             provenance: self.provenance(),
             crs: self.files()[0].grid().crs.to_string(),
             unit: self.unit(&radiometry),
             bands,
             clouds,
+            classes: self.class_shares()?,
         })
+    }
+
+    /// The classes of a class map: a GeoTIFF whose first band is described as classes, or whose one band holds the numbers of
+    /// zones and no others.
+    fn class_shares(&self) -> Result<Option<Vec<ClassShare>>> {
+        let [Raster::GeoTiff(file)] = self.files() else { return Ok(None) };
+        let described = file.tags()[0].name.as_deref().is_some_and(is_of_classes);
+        let of_scene_classes = file
+            .path()
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().to_ascii_uppercase().contains("SCL"));
+        if !file.is_integer() || !described && (file.bands() > 1 || of_scene_classes) {
+            return Ok(None);
+        }
+        let zones = Classes::lcz();
+        let (grid, mut counts) = (file.grid(), [0_usize; 256]);
+        for first in (0..grid.rows).step_by(ROWS) {
+            let window = Window { rows: first..grid.rows.min(first + ROWS), columns: 0..grid.columns };
+            for &value in file.read(&window, file.no_data())?.index_axis(Axis(0), 0) {
+                let nothing = value.is_nan() || NO_CLASS.contains(&value);
+                let number = if nothing { 0 } else { value as u8 };
+                if !nothing && f32::from(number).to_bits() != value.to_bits() {
+                    return Ok(None);
+                }
+                counts[usize::from(number)] += 1;
+            }
+        }
+        let legend =
+            file.description().and_then(|text| text.strip_prefix("class numbers (")?.split_once(')'));
+        let stated = legend
+            .map(|(names, _)| names.split(", ").filter_map(|name| name.split_once(' ')).collect::<Vec<_>>());
+        let name = |number: u8| match &stated {
+            Some(names) => {
+                let name = names.iter().find(|(of, _)| of.parse() == Ok(number));
+                name.map(|(_, name)| (*name).to_owned())
+            }
+            None => zones.find_number(f64::from(number)).map(|k| zones.name(k)),
+        };
+        let total: usize = counts[1..].iter().sum();
+        let held = (1..=u8::MAX).filter(|&number| counts[usize::from(number)] > 0);
+        let classes: Option<Vec<ClassShare>> = held
+            .map(|number| {
+                let pixels = counts[usize::from(number)];
+                let name = name(number).or_else(|| described.then(|| format!("class {number}")))?;
+                Some(ClassShare { number, name, pixels, share: pixels as f64 / total as f64 })
+            })
+            .collect();
+        Ok(classes.filter(|classes| !classes.is_empty()))
     }
 }
 

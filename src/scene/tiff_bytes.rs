@@ -1,9 +1,10 @@
-//! The bytes of a TIFF: a whole file or a part of an archive, with some numbers of its header replaced.
+//! The bytes of a TIFF: a whole file or a part of an archive, in place or unpacked, with some numbers of its header replaced.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tiff::TiffResult;
 use tiff::decoder::{Decoder, Limits};
@@ -19,7 +20,13 @@ pub(super) struct TiffBytes {
     pub file: PathBuf,
     /// The bytes of it.
     pub bytes: Range<u64>,
+    /// The bytes themselves, where the archive is compressed.
+    pub unpacked: Option<Arc<[u8]>>,
 }
+
+/// What can be read from any place.
+trait Source: Read + Seek + Send {}
+impl<T: Read + Seek + Send> Source for T {}
 
 /// A decoder of a TIFF.
 pub(super) type TiffDecoder = Decoder<BufReader<Retouched>>;
@@ -28,7 +35,12 @@ impl TiffBytes {
     /// A whole file.
     pub fn of_file(path: &Path) -> io::Result<Self> {
         let length = File::open(path)?.metadata()?.len();
-        Ok(Self { file: path.to_owned(), bytes: 0..length })
+        Ok(Self { file: path.to_owned(), bytes: 0..length, unpacked: None })
+    }
+
+    /// The bytes of a file of a compressed archive.
+    pub fn of_memory(archive: &Path, bytes: Vec<u8>) -> Self {
+        Self { file: archive.to_owned(), bytes: 0..bytes.len() as u64, unpacked: Some(bytes.into()) }
     }
 
     pub fn len(&self) -> u64 {
@@ -38,7 +50,10 @@ impl TiffBytes {
     /// Reads the first directory, with these bytes replaced.
     pub fn decoder(&self, retouches: Retouches) -> TiffResult<TiffDecoder> {
         let (first, length) = (self.bytes.start, self.len());
-        let mut file = File::open(&self.file)?;
+        let mut file: Box<dyn Source> = match &self.unpacked {
+            None => Box::new(File::open(&self.file)?),
+            Some(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+        };
         file.seek(SeekFrom::Start(first))?;
         let reader = Retouched { file, first, length, position: 0, retouches };
         Ok(Decoder::new(BufReader::new(reader))?.with_limits(limits()))
@@ -162,7 +177,7 @@ pub(super) fn further_directories<R: Read + Seek>(
 
 /// Bytes of a file, read with some of them replaced.
 pub(super) struct Retouched {
-    file: File,
+    file: Box<dyn Source>,
     /// The first byte in the file, how many there are, and which is next.
     first: u64,
     length: u64,

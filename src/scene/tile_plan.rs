@@ -33,7 +33,7 @@ pub(super) struct TilePlan<'a> {
 }
 
 impl<'a> TilePlan<'a> {
-    pub fn of(
+    pub fn new(
         cutting: &'a Cutting,
         (stride, block): (usize, usize),
         dates: &'a [Scene],

@@ -126,7 +126,7 @@ impl Tiling {
                 return Err(Error::input(name, "0 pixels", "choose 1 or more, such as 64"));
             }
         }
-        let view = SceneView::of(scene, &self.radiometry, self.area.as_ref(), None)?;
+        let view = SceneView::new(scene, &self.radiometry, self.area.as_ref(), None)?;
         let &Grid { rows, columns, .. } = view.grid();
         if rows < self.patch_size || columns < self.patch_size {
             let cut = if self.area.is_some() { " in the box" } else { "" };

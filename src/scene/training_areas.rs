@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::crossing::{cross, crosses_itself};
 use super::crs::{Crs, Reprojection};
 use super::geopackage_writer;
-use super::ground::Ground;
+use super::ground::{Ground, is_computed};
 use super::layer::Ring;
 use super::nesting::{depth, edges, holds, ring_area};
 use super::polygons::{Labelling, Polygon, Polygons};
@@ -27,6 +27,8 @@ pub const LARGEST: f64 = 1.5;
 pub const LONGEST: f64 = 3.0;
 /// Metres that should lie between polygons of different classes.
 pub const APART: f64 = 100.0;
+/// What to do about outlines of a system that is not computed.
+const TO_DEGREES: &str = "bring them to longitude and latitude: ogr2ogr -t_srs EPSG:4326 NEW.gpkg OLD";
 /// Polygons per class that authors are advised to draw.
 pub const ADVISED: [usize; 2] = [5, 15];
 
@@ -64,6 +66,8 @@ impl Doubt {
 pub struct TrainingArea {
     /// Its place in the file, counted from 1.
     pub polygon: usize,
+    /// What it is called: a placemark's name, or the field `Name`.
+    pub name: Option<String>,
     /// Index of its class.
     #[serde(skip)]
     pub class: usize,
@@ -120,18 +124,21 @@ pub struct TrainingAreas {
     path: PathBuf,
     classes: Classes,
     areas: Vec<TrainingArea>,
-    /// The outlines in longitude and latitude.
-    outlines: Vec<Vec<Ring>>,
+    /// The outlines in longitude and latitude, or why they cannot be brought there.
+    outlines: Result<Vec<Vec<Ring>>, String>,
     label_field: String,
     unlabelled: usize,
+    unlabelled_names: Vec<String>,
     provenance: Option<String>,
 }
 
 impl TrainingAreas {
-    /// Measures the polygons of a shapefile, GeoPackage, KML or GeoJSON, whose classes are read as [`Labelling`] says.
+    /// Measures the polygons of a shapefile, GeoPackage, KML or GeoJSON, whose classes are read as [`Labelling`] says: each on the
+    /// ground around it, by the scale of the projection there.
     ///
     /// # Errors
-    /// A file that cannot be read or does not hold polygons with classes; coordinates of an unknown system.
+    /// A file that cannot be read or does not hold polygons with classes; coordinates of a system that is unknown or whose scale
+    /// is not computed.
     pub fn open(path: impl AsRef<Path>, labelling: &Labelling) -> Result<Self> {
         let path = path.as_ref();
         if !Polygons::are_in(path) {
@@ -143,20 +150,37 @@ impl TrainingAreas {
             Some(crs) => crs.clone(),
             None => std::mem::replace(&mut polygons.crs, Ok(Crs::Unknown))?,
         };
-        let to_degrees = Reprojection::between(&crs, &Crs::from_epsg(4326)?)
-            .map_err(|problem| Error::file(path, problem, "say in which system it is: --label-crs EPSG:n"))?;
+        if crs.is_known() && !is_computed(&crs) {
+            let problem =
+                format!("lengths on the ground are not known in {crs}: its projection is not computed");
+            return Err(Error::file(path, problem, TO_DEGREES));
+        }
         let classes = labelling.codes.as_ref().map_or(&labelling.classes, |codes| codes.classes()).clone();
         let flat = polygons.labelled.par_iter().map(|polygon| Flat::new(path, &crs, polygon));
         let flat = flat.collect::<Result<Vec<Flat>>>()?;
         let areas = flat.par_iter().map(|area| area.measured(&flat, &classes)).collect();
-        let outline = |polygon: &Polygon| -> Result<Vec<Ring>> {
-            let rings = polygon.rings.iter();
-            let rings = rings.map(|ring| ring.iter().map(|&point| to_degrees.point(point)).collect());
-            rings.collect::<Option<Vec<Ring>>>().ok_or_else(|| no_place(path, polygon))
-        };
-        let outlines = polygons.labelled.iter().map(outline).collect::<Result<_>>()?;
-        let Polygons { label_field, unlabelled, provenance, .. } = polygons;
-        Ok(Self { path: path.to_owned(), classes, areas, outlines, label_field, unlabelled, provenance })
+        // Lengths need no way to another datum, the outlines do.
+        let to_degrees = Reprojection::between(&crs, &Crs::from_epsg(4326)?);
+        let outlines = to_degrees.map(|way| {
+            let outline = |polygon: &Polygon| -> Result<Vec<Ring>> {
+                let rings = polygon.rings.iter();
+                let rings = rings.map(|ring| ring.iter().map(|&point| way.point(point)).collect());
+                rings.collect::<Option<Vec<Ring>>>().ok_or_else(|| no_place(path, polygon))
+            };
+            polygons.labelled.iter().map(outline).collect::<Result<_>>()
+        });
+        let outlines = outlines.map_or_else(|problem| Ok(Err(problem)), |outlines| outlines.map(Ok))?;
+        let Polygons { label_field, unlabelled, unlabelled_names, provenance, .. } = polygons;
+        Ok(Self {
+            path: path.to_owned(),
+            classes,
+            areas,
+            outlines,
+            label_field,
+            unlabelled,
+            unlabelled_names,
+            provenance,
+        })
     }
 
     /// Each polygon with a class, in the order of the file.
@@ -165,14 +189,21 @@ impl TrainingAreas {
     }
 
     /// Each with its outlines.
-    pub fn outlines(&self) -> impl Iterator<Item = (&TrainingArea, Vec<Outline<'_>>)> {
-        self.areas.iter().zip(&self.outlines).map(|(area, rings)| {
+    ///
+    /// # Errors
+    /// A datum with no known way to WGS 84.
+    pub fn outlines(&self) -> Result<Vec<(&TrainingArea, Vec<Outline<'_>>)>> {
+        let with_holes = |(area, rings)| {
+            let rings: &Vec<Ring> = rings;
             let is_hole = |k: usize| !depth(rings, k).is_multiple_of(2);
-            (
-                area,
-                rings.iter().enumerate().map(|(k, points)| Outline { points, is_hole: is_hole(k) }).collect(),
-            )
-        })
+            let outline = |(k, points)| Outline { points, is_hole: is_hole(k) };
+            (area, rings.iter().map(Vec::as_slice).enumerate().map(outline).collect())
+        };
+        Ok(self.areas.iter().zip(self.degrees()?).map(with_holes).collect())
+    }
+
+    fn degrees(&self) -> Result<&[Vec<Ring>]> {
+        self.outlines.as_deref().map_err(|problem| Error::file(&self.path, problem, TO_DEGREES))
     }
 
     /// The classes that they are of.
@@ -188,6 +219,11 @@ impl TrainingAreas {
     /// Polygons without a class.
     pub fn unlabelled(&self) -> usize {
         self.unlabelled
+    }
+
+    /// What the first of them are called, where the file names polygons.
+    pub fn unlabelled_names(&self) -> &[String] {
+        &self.unlabelled_names
     }
 
     /// Where they come from, as the file states it.
@@ -214,14 +250,14 @@ impl TrainingAreas {
     /// Writes the doubtful ones as a GeoPackage in longitude and latitude, with their measures and doubts; none is an empty layer.
     ///
     /// # Errors
-    /// A name that is taken, a full disk.
+    /// A name that is taken, a full disk; outlines whose datum has no known way to WGS 84.
     pub fn write_doubtful(&self, path: impl AsRef<Path>) -> Result<()> {
-        let doubtful = self.areas.iter().zip(&self.outlines).filter(|(area, _)| !area.doubts.is_empty());
+        let doubtful = self.areas.iter().zip(self.degrees()?).filter(|(area, _)| !area.doubts.is_empty());
         let rows = doubtful.map(|(area, rings)| {
             let doubts = area.doubts.iter().map(|doubt| doubt.words()).collect::<Vec<_>>().join("; ");
             geopackage_writer::Row {
                 rings,
-                texts: vec![area.code.clone(), doubts],
+                texts: vec![area.code.clone(), area.name.clone().unwrap_or_default(), doubts],
                 numbers: vec![
                     Some(area.polygon as f64),
                     Some(area.square_kilometres),
@@ -231,7 +267,7 @@ impl TrainingAreas {
             }
         });
         let columns = geopackage_writer::Columns {
-            texts: &["LCZ", "doubts"],
+            texts: &["LCZ", "name", "doubts"],
             numbers: &["polygon", "square_kilometres", "shape", "nearest_other_metres"],
         };
         let about = format!("doubtful training areas of {}", self.path.display());
@@ -290,6 +326,7 @@ impl<'a> Flat<'a> {
         let class = self.polygon.class;
         TrainingArea {
             polygon: self.polygon.number,
+            name: self.polygon.name.clone(),
             class,
             code: classes.code(class).to_owned(),
             square_kilometres: kilometres,
@@ -467,5 +504,36 @@ mod tests {
         }
         let error = areas.write_doubtful(&doubtful).unwrap_err().to_string();
         assert!(error.contains("doubtful.gpkg: the file exists"), "{error}");
+    }
+
+    #[test]
+    fn areas_are_those_at_the_place_of_each_polygon_and_need_no_way_to_another_datum() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("areas.geojson");
+        let open = |code: u16, squares: &[(f64, f64)]| {
+            let feature = |&(left, bottom): &(f64, f64)| {
+                let ring: Vec<[f64; 2]> = square(left, bottom, 1000.0).iter().map(|&(x, y)| [x, y]).collect();
+                serde_json::json!({ "type": "Feature", "properties": { "lcz": 6 },
+                    "geometry": { "type": "Polygon", "coordinates": [ring] } })
+            };
+            let features: Vec<_> = squares.iter().map(feature).collect();
+            let name = format!("urn:ogc:def:crs:EPSG::{code}");
+            let crs = serde_json::json!({ "type": "name", "properties": { "name": name } });
+            let all = serde_json::json!({ "type": "FeatureCollection", "crs": crs, "features": features });
+            std::fs::write(&file, all.to_string()).unwrap();
+            TrainingAreas::open(&file, &Labelling::default())
+        };
+        // Web Mercator at latitudes 0, 47.8 and 60: the areas that pyproj's Geod has for these corners.
+        let mercator = open(3857, &[(0.0, -500.0), (1.2e6, 6_075_000.0), (1.2e6, 8_399_238.0)]).unwrap();
+        for (area, wanted) in mercator.areas().iter().zip([0.993_305_618, 0.451_306_126, 0.250_838_891]) {
+            assert!((area.square_kilometres / wanted - 1.0).abs() < 1e-4, "{area:?} {wanted}");
+            let side = area.perimeter_kilometres / 4.0;
+            assert!((side - wanted.sqrt()).abs() < 4e-3 * side, "{area:?}");
+        }
+        // NAD27: lengths are known, its grids are not.
+        let nad27 = open(26717, &[(500_000.0, 4.5e6)]).unwrap();
+        assert!((nad27.areas()[0].square_kilometres - 1.0).abs() < 1e-9, "{:?}", nad27.areas());
+        let error = nad27.write_doubtful(folder.path().join("out.gpkg")).unwrap_err().to_string();
+        assert!(error.contains("no parameters that lead from its datum to WGS 84; bring them to"), "{error}");
     }
 }

@@ -67,7 +67,7 @@ impl<'a> WindowPlan<'a> {
     /// Left out are, in this order: windows that leave the scene or the box; on each date, windows that hold a
     /// pixel without data in any band or too much cloud; windows that overlap one of another part. The
     /// split is by regions of the label raster, class by class; see the module's page.
-    pub fn of(
+    pub fn new(
         cutting: &'a Cutting,
         buffer: Distance,
         dates: &'a [Scene],
@@ -287,10 +287,10 @@ impl Frame {
         let sky_is = |row: usize, column: usize, wanted: Sky| {
             sky.as_ref().is_some_and(|sky| sky[[row, column]] == wanted)
         };
-        let missing = Coverage::of(rows, columns, |row, column| {
+        let missing = Coverage::new(rows, columns, |row, column| {
             bands.iter().any(|band| !band[[row, column]].is_finite()) || sky_is(row, column, Sky::NoData)
         });
-        let hidden = Coverage::of(rows, columns, |row, column| sky_is(row, column, Sky::Hidden));
+        let hidden = Coverage::new(rows, columns, |row, column| sky_is(row, column, Sky::Hidden));
         let seen = |site: &Site| match self.within(site, extent) {
             None => Seen::NoData,
             Some([rows, columns]) if missing.any(rows.clone(), columns.clone()) => Seen::NoData,

@@ -66,7 +66,6 @@ pub(super) struct Binned<'a> {
     bin: Vec<usize>,
     /// Samples in each bin.
     held: Vec<f64>,
-    sce_bin: Vec<usize>,
     spot: Vec<Spot>,
     /// `k B + bin of p_k`. Shape: (N, K), flat; empty without probabilities.
     class_cell: Vec<u32>,
@@ -91,7 +90,6 @@ impl<'a> Binned<'a> {
     pub fn of(samples: &'a Samples<'a>) -> Result<Option<Self>> {
         let Some(confidence) = samples.confidence.as_deref() else { return Ok(None) };
         let cut = samples.bins.cut(confidence)?;
-        let sce_cut = samples.sce_bins.cut(confidence)?;
         let (n, k, bins) = (samples.len(), samples.classes.len(), cut.len());
         let mut held = vec![0.0; bins];
         cut.of.iter().for_each(|&b| held[b] += 1.0);
@@ -108,7 +106,7 @@ impl<'a> Binned<'a> {
             gaps: vec![0.0; bins],
             vote_gaps: vec![0.0; bins],
             classwise: vec![0.0; k * bins],
-            sce: vec![0.0; sce_cut.len() * k],
+            sce: vec![0.0; bins * k],
             grid: grid(),
         };
         for row in 0..n {
@@ -132,7 +130,6 @@ impl<'a> Binned<'a> {
             agreement: samples.agreement(),
             bin: cut.of,
             held,
-            sce_bin: sce_cut.of,
             spot,
             class_cell,
             unit,
@@ -164,7 +161,7 @@ impl<'a> Binned<'a> {
         if let Some(p) = &self.samples.p {
             let k = self.samples.classes.len();
             sums.classwise[self.class_cell[n * k + truth] as usize] += 1.0;
-            sums.sce[self.sce_bin[n] * k + truth] += f64::from(u8::from(right)) - p[[n, truth]];
+            sums.sce[self.bin[n] * k + truth] += f64::from(u8::from(right)) - p[[n, truth]];
         }
     }
 

@@ -56,7 +56,7 @@ const RULES: [[&str; 4]; 33] = [
     ["smooth ECE", "no bins, kernel as wide as the error", "relplot, Blasiok & Nakkiran (2023)", ""],
     ["classwise ECE", "each class against the rest, {bins} bins, mean over K", "Kull et al. (2019); the static error of Nixon et al. (2019)", ""],
     ["classwise ECE", "{bins} bins of equal mass per class ('ACE')", "Nixon et al. (2019)", "bins are narrow where probabilities are dense"],
-    ["classwise ECE", "{sce_bins} bins of the top confidence, split by the true class ('SCE')", "the label distribution paper's code", "splitting by the truth looks ahead: not 0 for a calibrated classifier"],
+    ["classwise ECE", "20 bins of the top confidence, split by the true class ('SCE')", "the label distribution paper's code", "splitting by the truth looks ahead: not 0 for a calibrated classifier"],
     ["CE", "probabilities clipped at 2^-52", "scikit-learn log_loss", ""],
     ["CE", "probabilities clipped at 1e-7", "Keras", "an impossible class costs 16 nats, not 36"],
     ["CE", "not clipped", "by definition", "infinite where an impossible class occurs"],
@@ -102,10 +102,7 @@ pub fn conventions(
     values.extend(top.transpose()?.unwrap_or_default());
     let of_p = p.map(|p| probabilities(p, labels, &settings));
     values.extend(of_p.transpose()?.unwrap_or_default().map(|value| p.and(Some(value))));
-    let rule = |rule: &str| {
-        let named = rule.replace("{bins}", &settings.bins.to_string());
-        named.replace("{sce_bins}", &settings.sce_bins.to_string())
-    };
+    let rule = |rule: &str| rule.replace("{bins}", &settings.bins.to_string());
     let of = |([measure, text, used_by, differs], value): ([&'static str; 4], Option<f64>)| {
         let differs = (!differs.is_empty()).then_some(differs);
         Some(Convention { measure, value: value?, rule: rule(text), used_by, differs })
@@ -200,7 +197,7 @@ fn probabilities(p: &Probabilities, labels: &Labels, settings: &ScorecardSetting
     Ok([
         classwise_calibration_error(p, labels, Bins::EqualWidth(settings.bins))?,
         adaptive_calibration_error(p, labels, settings.bins)?,
-        sce_as_in_ldl_paper(p, labels, settings.sce_bins)?,
+        sce_as_in_ldl_paper(p, labels, 20)?,
         clipped(Floor::SCIKIT_LEARN)?,
         clipped(Floor::new(1e-7)?)?,
         clipped(Floor::NONE)?,

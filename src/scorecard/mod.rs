@@ -33,7 +33,7 @@ use crate::calibration::DebiasedError;
 use crate::metrics::{Influence, NoInterval, check_samples, t_quantile};
 use crate::progress::Silent;
 use crate::{Error, LabelDistributions, Labels, Probabilities, Progress, Result, Votes};
-use calibrated::{BINNED, Binned, DISTANCES, FEWEST_GROUPS};
+use calibrated::{BINNED, Binned, DISTANCES};
 use experts::Panels;
 use samples::Samples;
 
@@ -185,6 +185,21 @@ impl<'a> Reference<'a> {
     }
 
     /// The experts' votes on the same samples too: measures against votes, and estimated human performance.
+    ///
+    /// ```
+    /// # fn main() -> lcz::Result<()> {
+    /// use lcz::scorecard::{Measure, Predicted, Reference, Scorecard, ScorecardSettings};
+    /// use lcz::{Classes, Probabilities, Votes};
+    /// let votes = Votes::new(Classes::named(["forest", "river"])?, ndarray::array![[9.0, 1.0], [2.0, 8.0], [4.0, 6.0]])?;
+    /// let labels = votes.majority(None)?;
+    /// let p = Probabilities::new(labels.classes().clone(), ndarray::array![[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]])?;
+    /// let (predicted, reference) = (Predicted::Probabilities(&p), Reference::new(&labels).with_votes(&votes));
+    /// let card = Scorecard::compute(predicted, reference, ScorecardSettings { panels: 10, ..ScorecardSettings::default() })?;
+    /// let distance = card.row(Measure::TotalVariation).map(|row| row.value);
+    /// assert!(distance.is_some_and(|distance| distance < 1e-9)); // p are the shares of the votes
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_votes(self, votes: &'a Votes) -> Self {
         Self { votes: Some(votes), ..self }
@@ -203,29 +218,30 @@ impl<'a> Reference<'a> {
     }
 }
 
+/// Number of bins of equal width, of calibration errors and of reliability diagrams, unless another one is chosen.
+pub const BINS: usize = 15;
+
 /// Settings of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ScorecardSettings {
-    /// Bins of equal width of the calibration errors.
+    /// Bins of equal width of the calibration errors (default 15).
     pub bins: usize,
-    /// Bins of equal width of the label distribution paper's SCE.
-    pub sce_bins: usize,
-    /// Resampling rounds for `if_calibrated`; 0 for none.
+    /// Resampling rounds for `if_calibrated` (1,000); 0 for none.
     #[serde(rename = "bootstrap", alias = "rounds")]
     pub rounds: usize,
-    /// Confidence level of the intervals.
+    /// Confidence level of the intervals (0.95).
     pub level: f64,
-    /// Votes per sample of the new panels of experts; None for the median of the votes given.
+    /// Votes per sample of the new panels of experts; None, the default, for the median of the votes given.
     pub panel: Option<usize>,
-    /// Panels that estimated human performance is the mean of; 0 for none.
+    /// Panels that estimated human performance is the mean of (200); 0 for none.
     pub panels: usize,
-    /// Random seed. The same seed gives the same bits at any number of threads.
+    /// Random seed (0). The same seed gives the same bits at any number of threads.
     pub seed: u64,
 }
 
 impl Default for ScorecardSettings {
     fn default() -> Self {
-        Self { bins: 15, sce_bins: 20, rounds: 1000, level: 0.95, panel: None, panels: 200, seed: 0 }
+        Self { bins: BINS, rounds: 1000, level: 0.95, panel: None, panels: 200, seed: 0 }
     }
 }
 
@@ -355,7 +371,7 @@ impl Scorecard {
         let samples = Samples::of(predicted, reference.labels, y, reference.groups, &settings);
         let confusion = samples.confusion();
         let level = settings.level;
-        let mut warnings = warnings(&samples, reference.votes);
+        let mut warnings = samples::warnings(&samples, reference.votes);
 
         // A place for each measure, in their order; None where the inputs do not allow it.
         let mut rows: Vec<Option<ScorecardRow>> = Vec::new();
@@ -431,12 +447,16 @@ impl Scorecard {
 impl fmt::Display for Scorecard {
     /// A line per measure: name, value, interval.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for ScorecardRow { measure, value, interval, .. } in &self.rows {
-            let interval =
-                interval.map_or_else(String::new, |i| format!("  [{:.4}, {:.4}]", i.lower, i.upper));
-            writeln!(f, "{measure:<20} {value:>8.4}{interval}")?;
-        }
-        Ok(())
+        self.rows.iter().try_for_each(|row| writeln!(f, "{row}"))
+    }
+}
+
+impl fmt::Display for ScorecardRow {
+    /// Name, value, interval.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { measure, value, interval, .. } = self;
+        write!(f, "{measure:<20} {value:>8.4}")?;
+        interval.map_or(Ok(()), |interval| write!(f, "  {interval}"))
     }
 }
 
@@ -466,30 +486,6 @@ fn count_groups(groups: &[i32]) -> usize {
     ids.sort_unstable();
     ids.dedup();
     ids.len()
-}
-
-fn warnings(samples: &Samples<'_>, votes: Option<&Votes>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if let Some(votes) = votes {
-        let counts = votes.counts();
-        let rows = counts.outer_iter().zip(samples.truth);
-        let beaten = rows.filter(|(row, truth)| row.iter().any(|v| *v > row[**truth])).count();
-        if beaten > 0 {
-            warnings.push(format!(
-                "the label of {beaten} of {} samples is not the majority of its votes: accuracies and calibration \
-                 errors are against the label, measures named 'votes' against the votes",
-                samples.len()
-            ));
-        }
-    }
-    match samples.groups.map(count_groups) {
-        Some(1) => warnings.push(format!("one group: no interval ({})", NoInterval::OneGroup)),
-        Some(groups) if groups < FEWEST_GROUPS => warnings.push(format!(
-            "{groups} groups: intervals are wide, and no p-value of calibration is given below {FEWEST_GROUPS}"
-        )),
-        _ => {}
-    }
-    warnings
 }
 
 /// The interval of the debiased square is not known to cover with fewer samples.
@@ -540,7 +536,7 @@ const MOST_EXPERTS: usize = 10_000;
 
 fn check_settings(settings: &ScorecardSettings) -> Result<()> {
     let refuse = |setting: &str, got: String, advice: &str| Err(Error::input(setting, got, advice));
-    if settings.bins == 0 || settings.sce_bins == 0 {
+    if settings.bins == 0 {
         return refuse("bins", "0".to_owned(), "choose at least one, such as 15");
     }
     if !(settings.level > 0.0 && settings.level < 1.0) {

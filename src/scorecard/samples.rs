@@ -3,7 +3,8 @@
 
 use ndarray::Array2;
 
-use super::{Measure, Predicted, ScorecardSettings};
+use super::calibrated::FEWEST_GROUPS;
+use super::{Measure, Predicted, ScorecardSettings, count_groups};
 use crate::calibration::Bins;
 use crate::labels::x_ln_y;
 use crate::metrics::{
@@ -11,7 +12,7 @@ use crate::metrics::{
     mean_recall_interval, proportion_interval,
 };
 use crate::uncertainty::RiskCoverage;
-use crate::{Classes, LabelDistributions, Labels, Result};
+use crate::{Classes, LabelDistributions, Labels, Result, Votes};
 
 /// Fewer reference samples of a class make its recall or F1 anything but normal: of independent samples, and of
 /// samples in this many groups.
@@ -31,7 +32,6 @@ pub(super) struct Samples<'a> {
     pub y: Option<Array2<f64>>,
     pub groups: Option<&'a [i32]>,
     pub bins: Bins,
-    pub sce_bins: Bins,
 }
 
 /// A measure, and what its interval follows from.
@@ -78,7 +78,6 @@ impl<'a> Samples<'a> {
             y: y.map(|y| y.view().to_owned()),
             groups,
             bins: Bins::EqualWidth(settings.bins),
-            sce_bins: Bins::EqualWidth(settings.sce_bins),
         }
     }
 
@@ -392,6 +391,41 @@ impl OfConfusion {
             }
         }
     }
+}
+
+/// What a reader of the table should know.
+pub(super) fn warnings(samples: &Samples<'_>, votes: Option<&Votes>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(votes) = votes {
+        let counts = votes.counts();
+        let rows = counts.outer_iter().zip(samples.truth);
+        let beaten = rows.filter(|(row, truth)| row.iter().any(|v| *v > row[**truth])).count();
+        if beaten > 0 {
+            warnings.push(format!(
+                "the label of {beaten} of {} samples is not the majority of its votes: accuracies and calibration \
+                 errors are against the label, measures named 'votes' against the votes",
+                samples.len()
+            ));
+        }
+    }
+    if let Some(p) = &samples.p {
+        let impossible = samples.truth.iter().zip(p.outer_iter()).filter(|&(&k, row)| row[k] == 0.0).count();
+        if impossible > 0 {
+            warnings.push(format!(
+                "{impossible} of {} samples give their class probability 0: counted as {:.2} nats each",
+                samples.len(),
+                -f64::EPSILON.ln()
+            ));
+        }
+    }
+    match samples.groups.map(count_groups) {
+        Some(1) => warnings.push(format!("one group: no interval ({})", NoInterval::OneGroup)),
+        Some(groups) if groups < FEWEST_GROUPS => warnings.push(format!(
+            "{groups} groups: intervals are wide, and no p-value of calibration is given below {FEWEST_GROUPS}"
+        )),
+        _ => {}
+    }
+    warnings
 }
 
 #[cfg(test)]

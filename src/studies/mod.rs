@@ -1,5 +1,24 @@
 //! Studies: one question, many runs, and a table, figures and a README computed from what the runs
 //! have stored.
+//!
+//! ```no_run
+//! use lcz::models::Device;
+//! use lcz::studies::{self, ActiveStudy, StudyContext, StudyPart};
+//! # fn main() -> lcz::Result<()> {
+//! let progress = &mut lcz::progress::Lines::on_stderr();
+//! let out = std::path::Path::new("studies/active");
+//! let context = StudyContext { data: None, out, device: Device::Cpu }; // on synthetic data
+//! let study = ActiveStudy::quick(&["training.epochs=4".to_owned()])?;
+//! studies::reproduce(&study, StudyPart::All, 1, context, progress)?;
+//!
+//! // Later: tables, figures and README again, from what the runs have stored; a figure's numbers computed again.
+//! let outcome = studies::collect::<ActiveStudy>(context, progress)?;
+//! println!("{} test patches, {} strategies", outcome.test_patches, outcome.curves.len());
+//! let verification = studies::verify(out.join("learning-curves.svg"), None, None, Device::Cpu, progress)?;
+//! assert!(verification.agrees());
+//! # Ok(())
+//! # }
+//! ```
 
 mod active;
 mod differences;

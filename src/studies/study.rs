@@ -283,6 +283,8 @@ fn difference(name: &str, before: &Value, now: &Value) -> Option<String> {
 /// Runs a study, or a part of it, in a folder. Complete runs are kept. Returns the outcome once all runs are
 /// complete.
 ///
+/// See the [module's example](crate::studies).
+///
 /// # Errors
 /// Unusable data or settings, a folder of a study of other settings or data, runs that are missing where the tables
 /// are requested, or a file that cannot be written.
@@ -336,6 +338,8 @@ pub fn reproduce<S: Study>(
 }
 
 /// Tables, figures and README of the study that a folder holds, whose runs are all there.
+///
+/// See the [module's example](crate::studies).
 ///
 /// # Errors
 /// A folder without a study, runs that are missing, or a file that cannot be written.

@@ -51,6 +51,8 @@ impl Verification {
 /// `run` and `data` are where the run (or the study) and its data are now, if not where the figure states. Of a
 /// study, its stored predictions are taken: nothing is trained. Nothing is written.
 ///
+/// See the [module's example](crate::studies).
+///
 /// # Errors
 /// A figure without provenance or without its CSV; a run, a study's predictions or data that are not there.
 pub fn verify(

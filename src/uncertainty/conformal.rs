@@ -10,7 +10,7 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Target, check_samples};
 use crate::{Classes, Error, Labels, Probabilities, Result};
@@ -90,29 +90,40 @@ impl Default for ConformalSettings {
 const TIE: f64 = 1e-12;
 
 /// A threshold q̂ fitted to calibration data: sets are {k : s(x, k) ≤ q̂}, or with a threshold per class ≤ q̂_k.
-/// It is stored as JSON with `serde_json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredConformal")]
 pub struct Conformal {
     /// How sets are made.
     pub settings: ConformalSettings,
     /// q̂; infinite (`null` in JSON) where the calibration data are too few for α, and every set then holds
     /// every class. With a threshold per class the largest of them.
-    #[serde(deserialize_with = "or_infinite")]
     pub threshold: f64,
     /// q̂ of each class. Shape: K, all equal for marginal coverage.
-    #[serde(deserialize_with = "each_or_infinite")]
     pub thresholds: Vec<f64>,
     classes: Classes,
 }
 
 /// JSON has no infinity: it is `null` there.
-fn or_infinite<'de, D: Deserializer<'de>>(number: D) -> std::result::Result<f64, D::Error> {
-    Ok(Option::deserialize(number)?.unwrap_or(f64::INFINITY))
+#[derive(Deserialize)]
+struct StoredConformal {
+    settings: ConformalSettings,
+    threshold: Option<f64>,
+    thresholds: Vec<Option<f64>>,
+    classes: Classes,
 }
 
-fn each_or_infinite<'de, D: Deserializer<'de>>(numbers: D) -> std::result::Result<Vec<f64>, D::Error> {
-    let numbers = Vec::<Option<f64>>::deserialize(numbers)?;
-    Ok(numbers.into_iter().map(|number| number.unwrap_or(f64::INFINITY)).collect())
+impl TryFrom<StoredConformal> for Conformal {
+    type Error = String;
+
+    fn try_from(stored: StoredConformal) -> std::result::Result<Self, String> {
+        let StoredConformal { settings, threshold, thresholds, classes } = stored;
+        if thresholds.len() != classes.len() {
+            return Err(format!("{} thresholds for {} classes", thresholds.len(), classes.len()));
+        }
+        let or_infinite = |number: Option<f64>| number.unwrap_or(f64::INFINITY);
+        let thresholds = thresholds.into_iter().map(or_infinite).collect();
+        Ok(Self { settings, threshold: or_infinite(threshold), thresholds, classes })
+    }
 }
 
 impl Conformal {
@@ -182,27 +193,40 @@ impl Conformal {
     ///
     /// # Errors
     /// The file cannot be written.
+    ///
+    /// ```
+    /// # fn main() -> lcz::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// use lcz::uncertainty::{Conformal, ConformalSettings};
+    /// use lcz::{Classes, Labels, Probabilities};
+    /// let y = Labels::new(Classes::named(["forest", "river"])?, vec![0, 1])?;
+    /// let p = Probabilities::new(y.classes().clone(), ndarray::array![[0.9, 0.1], [0.4, 0.6]])?;
+    /// let conformal = Conformal::fit(&p, &y, ConformalSettings { alpha: 0.5, ..ConformalSettings::default() })?;
+    /// let file = folder.path().join("conformal.json");
+    /// conformal.save(&file)?;
+    /// assert_eq!(Conformal::load(&file)?, conformal);
+    /// assert_eq!(conformal.sets(&p)?.coverage(&y)?, 1.0); // both sets contain the true class
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let json = serde_json::to_vec_pretty(self)
             .map_err(|e| Error::Internal { what: "writing conformal thresholds", detail: e.to_string() })?;
         crate::write_whole(path.as_ref(), &json)
     }
 
-    /// Reads what [`save`](Self::save) has written.
+    /// Reads what [`save`](Self::save) has written; example there.
     ///
     /// # Errors
     /// A file that cannot be read or holds something else.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let json = crate::files::read_bytes(path)?;
-        let unread =
-            |e: serde_json::Error| Error::file(path, e.to_string(), "give a file of Conformal::save");
-        let read: Self = serde_json::from_slice(&json).map_err(unread)?;
-        if read.thresholds.len() == read.classes.len() {
-            return Ok(read);
-        }
-        let problem = format!("{} thresholds for {} classes", read.thresholds.len(), read.classes.len());
-        Err(Error::file(path, problem, "give a file of Conformal::save"))
+        let unread = |e: serde_json::Error| {
+            let what = if e.is_data() { "no conformal thresholds" } else { "not JSON" };
+            Error::file(path, format!("{what} ({e})"), "give a file of Conformal::save")
+        };
+        serde_json::from_slice(&json).map_err(unread)
     }
 
     /// The sets of other samples. Shape: (N, K) probabilities → N sets.
@@ -245,7 +269,7 @@ fn quantile(mut weighted: Vec<(f64, f64)>, alpha: f64) -> f64 {
 /// Conformal sets with a threshold for each group, such as a city or a season: coverage holds within each group
 /// (group-balanced conformal prediction: Vovk 2012; Angelopoulos & Bates 2023, *Conformal Prediction: A Gentle
 /// Introduction*, §4.1).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GroupConformal {
     /// The thresholds of each group.
     pub groups: BTreeMap<i32, Conformal>,
@@ -397,7 +421,7 @@ impl PredictionSets {
     }
 
     /// Share of the sets that contain the true class; with label distributions, the mean share of the votes that
-    /// they contain, `(1/N) Σ_n Σ_{k in set} y_nk`.
+    /// they contain, `(1/N) Σ_n Σ_{k in set} y_nk`. Example: [`Conformal::save`].
     ///
     /// # Errors
     /// No sample, or different lengths or class lists.

@@ -52,6 +52,24 @@ fn the_command_writes_the_folder_and_prints_what_became_of_the_pixels() {
         names.sort();
         names
     };
+    let told = String::from_utf8(output.stderr).unwrap();
+    let report = fs::read_to_string(folder.path().join("out/report.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let mut absent = 0;
+    for class in report["classes"].as_array().unwrap() {
+        let (name, index) = (class["name"].as_str().unwrap(), class["index"].as_u64().unwrap() as usize);
+        let said = told.split(&format!("{name} ({} region", class["regions"])).nth(1).unwrap_or_default();
+        for part in ["training", "validation", "testing"] {
+            let lacks = report["dates"][0][part]["classes"][index] == 0;
+            assert_eq!(
+                lacks,
+                said.split(';').next().unwrap().contains(&format!("no {part}")),
+                "{name}: {told}"
+            );
+            absent += usize::from(lacks);
+        }
+    }
+    assert!(absent == 0 || told.contains("; choose another --seed or --split"), "{absent} {told}");
     let wanted = ["report.json", "testing.h5", "testing.tif", "training.h5", "validation.h5"];
     assert_eq!(names(&folder.path().join("out")), wanted);
 

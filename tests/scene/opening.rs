@@ -37,7 +37,7 @@ fn part(path: &Path, bands: &[&str], [top, left]: [usize; 2], [rows, columns]: [
 /// The pixels of a scene, shape (rows, columns, bands).
 fn read(scene: &Scene) -> Array3<f32> {
     let radiometry = Radiometry::default();
-    let view = SceneView::of(scene, &radiometry, None, None).unwrap();
+    let view = SceneView::new(scene, &radiometry, None, None).unwrap();
     view.read(0..view.grid().rows).unwrap().pixels
 }
 
@@ -88,6 +88,8 @@ fn parts_of_an_export_are_one_scene_in_a_folder_and_by_their_names() {
         assert_eq!(scene.bands().names(), ["B2", "B4"]);
         assert_whole(&scene, |_, _| false);
     }
+    let name = folder.path().file_name().unwrap().to_str().unwrap();
+    assert_eq!(Scene::at(folder.path()).unwrap().name(), name);
     // A part that is missing is a gap without data.
     assert_whole(&Scene::open([&files[0], &files[1], &files[3]]).unwrap(), |row, column| {
         row >= 25 && column < 32
@@ -309,6 +311,14 @@ fn a_landsat_product_is_read_as_folder_and_tar_with_its_own_scale_and_clouds() {
     assert_eq!(scene.bands().to_string(), "B1 B2 B3 B4 B5 B6 B7");
     assert_eq!(scene.unit(&radiometry), "reflectance");
     assert!(!scene.provenance().contains("real"), "{}", scene.provenance());
+    // The temperature has a scale of its own, and is none of a model's bands.
+    let hot = format!("{LANDSAT}_ST_B10.TIF");
+    let told = told(&["info", product.to_str().unwrap()]);
+    assert!(told.contains(&format!("{LANDSAT}: left out: surface temperature (ST_B10)")), "{told}");
+    let message = refusal(Scene::open([product.join(&hot)]));
+    assert!(message.contains("surface temperature (ST_B10), which the bands of a model do not"), "{message}");
+    let both = [format!("{LANDSAT}_SR_B2.TIF"), hot].map(|name| product.join(name));
+    assert_eq!(Scene::open(both).unwrap().bands().names(), ["B2"]);
     let first = read(&scene)[[0, 0, 0]];
     assert!((first - (1.0 * 2.75e-5 - 0.2)).abs() < 1e-6, "{first}");
 

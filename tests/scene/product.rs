@@ -225,7 +225,7 @@ fn folder_zip_and_every_way_to_name_a_product_are_equal() {
         assert_eq!(product.provenance(), "real: Sentinel-2A L2A N0400, tile T33NZA, 2022-07-06");
         assert!(same(&pixels(&product), &wanted), "{}", path.display());
     }
-    assert!(!Product::is_at(&vectors()));
+    assert!(!Product::is_at(vectors()));
 }
 
 #[test]
@@ -421,4 +421,26 @@ fn no_memory_is_taken_for_pixels_that_are_only_declared() {
     fs::write(&image, bytes).unwrap();
     let message = read(16_000);
     assert!(message.contains("B02_10m.jp2: tile ") && message.contains(" is missing"), "{message}");
+}
+
+#[test]
+fn parts_of_an_archive_that_unpack_to_far_more_than_it_has_are_not_unpacked() {
+    let folder = TempDir::new().unwrap();
+    let image = format!("{GRANULE}/IMG_DATA/R10m/T33NZA_20220706T085611_B03_10m.jp2");
+    for (part, zeros, told) in [
+        ("MTD_MSIL2A.xml", 65 << 20, "more than 67108864 bytes"),
+        (&image, 4 << 20, "bytes of an image, of "),
+    ] {
+        let path = copy(&vector(), &folder.path().join(zeros.to_string()).join("a.SAFE"), &[]);
+        let file = File::options().append(true).open(path.join(part)).unwrap();
+        file.set_len(file.metadata().unwrap().len() + zeros).unwrap();
+        let archive = path.with_file_name("a.zip");
+        zipped(&path, &archive, CompressionMethod::Deflated);
+        let read = |scene: lcz::scene::Scene| {
+            scene.files().iter().try_for_each(|file| file.read(&Window::whole(file.grid()), None).map(|_| ()))
+        };
+        let product = Product::open(&archive).and_then(|product| product.scene());
+        let refused = product.and_then(read).unwrap_err().to_string();
+        assert!(refused.contains(part) && refused.contains(told), "{refused}");
+    }
 }

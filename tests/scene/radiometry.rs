@@ -50,7 +50,7 @@ fn reflectance(offset: f64) -> (Scaling, &'static str) {
 
 /// The first pixel of each band.
 fn pixel(scene: &Scene, radiometry: &Radiometry) -> Vec<f32> {
-    let view = SceneView::of(scene, radiometry, None, None).unwrap();
+    let view = SceneView::new(scene, radiometry, None, None).unwrap();
     view.read(0..1).unwrap().pixels.slice(ndarray::s![0, 0, ..]).to_vec()
 }
 
@@ -170,7 +170,7 @@ fn real_scenes_are_told_from_the_same_with_a_wrong_scale_or_offset() {
         let told = |scale: f64, offset: f64, unit: &str| {
             let (scale, offset, unit) = (Some(scale), Some(offset), Some(unit.to_owned()));
             let radiometry = Radiometry { scale, offset, unit, no_data: None };
-            let view = SceneView::of(&scene, &radiometry, None, None).unwrap();
+            let view = SceneView::new(&scene, &radiometry, None, None).unwrap();
             view.check_reflectance(None).map_or_else(|error| error.to_string(), |()| String::new())
         };
         assert_eq!(told(scale, right, "reflectance"), "", "{name}");
@@ -212,7 +212,7 @@ fn real_landsat_and_sentinel2_data_are_not_stopped() {
         }
         let scene = Scene::open(&bands).unwrap();
         let radiometry = Radiometry { scale: Some(2e-5), offset: Some(-0.1), ..Radiometry::default() };
-        SceneView::of(&scene, &radiometry, None, None).unwrap().check_reflectance(None).unwrap();
+        SceneView::new(&scene, &radiometry, None, None).unwrap().check_reflectance(None).unwrap();
     }
     for file in ["reference_patches.h5", "more_patches.h5"] {
         let patches = So2Sat::open(data.join("sen2lcz").join(file)).unwrap().patches().unwrap();

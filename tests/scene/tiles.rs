@@ -105,7 +105,7 @@ fn the_files_of_a_cut_hold_what_is_cut_in_memory_split_by_blocks() {
     let radiometry = Radiometry::sentinel2();
     let tiling = Tiling { patch_size: 10, stride: 8, radiometry: radiometry.clone(), ..Tiling::default() };
     let whole = tiling.cut(&scene(), &labels, Some((&scl, &clouds)), &mut Silent).unwrap();
-    let parts = BlockSplit { side: 2, seed: 3, ..BlockSplit::default() }.deal(&whole).unwrap();
+    let parts = BlockSplit { side: 2, seed: 3, ..BlockSplit::default() }.split(&whole).unwrap();
 
     let cutting = Cutting {
         patch_size: 10,

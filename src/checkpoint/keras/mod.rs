@@ -31,6 +31,15 @@ const RADAR_BANDS: usize = 7;
 ///
 /// # Errors
 /// A missing file, one that is not a Keras weight file, or tensors that are of none of these networks.
+///
+/// ```no_run
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::models::{Device, sen2lcz::Fusion};
+/// let network = lcz::checkpoint::import_keras("sen2lcz.hdf5", Fusion::default(), Device::Cpu)?;
+/// network.save("model.safetensors")?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn import_keras(path: impl AsRef<Path>, fusion: Fusion, device: Device) -> Result<Box<dyn Model>> {
     let path = path.as_ref();
     check_kind(path)?;
@@ -63,10 +72,13 @@ fn check_kind(path: &Path) -> Result<()> {
         let problem = if path.join("saved_model.pb").exists() { "a SavedModel folder" } else { "a folder" };
         return Err(Error::file(path, format!("{problem}, not a Keras weight file"), advice));
     }
-    let mut start = [0; 2];
-    let read = crate::files::open_file(path)?.read_exact(&mut start);
-    if read.is_ok() && start == *b"PK" {
+    let mut start = [0; 8];
+    let read = crate::files::open_file(path)?.read(&mut start).map_err(Error::io(path))?;
+    if read > 0 && start.starts_with(b"PK") {
         return Err(Error::file(path, "a Keras 3 archive (.keras), not a weight file in HDF5", advice));
+    }
+    if read > 0 && start != *b"\x89HDF\r\n\x1a\n" {
+        return Err(Error::file(path, "not a Keras weight file: those are HDF5", advice));
     }
     Ok(())
 }

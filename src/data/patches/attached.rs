@@ -45,6 +45,20 @@ impl Patches {
     ///
     /// # Errors
     /// Another number of rows than patches, or other classes.
+    ///
+    /// ```
+    /// # fn main() -> lcz::Result<()> {
+    /// use lcz::{Classes, Imagery, Votes, data::Patches};
+    /// let classes = Classes::named(["water", "sand"])?;
+    /// let images = ndarray::Array4::zeros((3, 4, 4, 1));
+    /// let patches = Patches::in_memory(Imagery::new(4, ["red"])?, classes.clone(), images)?;
+    /// let votes = Votes::new(classes, ndarray::array![[9.0, 1.0], [5.0, 5.0], [0.0, 10.0]])?;
+    /// let patches = patches.with_votes(&votes)?;
+    /// assert_eq!(patches.distributions()?.view()[[0, 0]], 0.9);
+    /// assert_eq!(patches.labels_or_majority()?.indices(), [0, 0, 1]); // no labels: the largest share, the first of equals
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_votes(mut self, votes: &Votes) -> Result<Self> {
         self.check_attached("votes", votes.counts().nrows(), Some(votes.classes()))?;
         let width = self.columns.iter().max().map_or(0, |k| k + 1);
@@ -263,7 +277,7 @@ impl Patches {
     }
 
     /// The class of each patch: its label, or where there are no labels the class of the largest share
-    /// of its distribution, the first of equals.
+    /// of its distribution, the first of equals. Example: [`with_votes`](Self::with_votes).
     ///
     /// # Errors
     /// Neither labels nor distributions, or rows that are neither (named).

@@ -220,6 +220,20 @@ impl Patches {
     ///
     /// The iterator owns what it needs and may move to another thread. The next batch of a file is read
     /// while this one is worked on.
+    ///
+    /// ```
+    /// # fn main() -> lcz::Result<()> {
+    /// # use lcz::{Classes, Imagery, data::Patches};
+    /// # let classes = Classes::named(["water", "sand"])?;
+    /// # let images = ndarray::Array4::zeros((3, 4, 4, 1));
+    /// # let patches = Patches::in_memory(Imagery::new(4, ["red"])?, classes.clone(), images)?;
+    /// for batch in patches.batches(2) { // 3 patches of 4 × 4 pixels in one band
+    ///     let (range, images) = batch?;
+    ///     assert_eq!(images.dim(), (range.len(), 4, 4, 1));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn batches(
         &self,
         size: usize,

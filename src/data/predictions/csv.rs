@@ -1,6 +1,6 @@
 //! Predictions as text: the three forms of [`read`](super::read).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use ::csv::StringRecord;
@@ -17,12 +17,16 @@ const HALF_PRECISION: f64 = 1.0 / 2048.0;
 /// Probabilities with fewer decimals are refused: entropies of them would be wrong.
 const FEWEST_DECIMALS: usize = 3;
 /// Names of the columns, in any case.
-const TRUE: [&str; 7] = ["true", "true_label", "y_true", "label", "truth", "reference", "actual"];
+const TRUE: [&str; 9] =
+    ["true", "true_label", "y_true", "label", "truth", "reference", "actual", "obs", "observed"];
 const PREDICTED: [&str; 6] = ["pred", "pred_label", "y_pred", "predicted", "prediction", "predicted_label"];
-const CONFIDENCE: [&str; 3] = ["confidence", "conf", "max_probability"];
+const CONFIDENCE: [&str; 5] = ["confidence", "conf", "max_probability", "prob", "probability"];
+const GROUP: [&str; 4] = ["group", "groups", "city", "polygon"];
+/// What the columns of probabilities start with, before the class.
+const PROBABILITY: [&str; 4] = ["p_", "prob_", "proba_", "probability_"];
 
-const FORMS: &str =
-    "write true,pred or true_label,pred_label,confidence or label,p_1,…,p_K as the first line";
+const FORMS: &str = "write true,pred or true_label,pred_label,confidence or label,p_1,…,p_K as the first line, and group where \
+                     samples belong together";
 
 /// A file's lines, each with its number and as many fields as the header.
 struct Lines<'a> {
@@ -32,21 +36,48 @@ struct Lines<'a> {
 }
 
 pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions> {
-    let text = String::from_utf8(read_bytes(path)?).map_err(|_| {
-        Error::file(path, "neither HDF5 nor text", "give what `lcz predict` writes, or a CSV")
+    let text = String::from_utf8(read_bytes(path)?).map_err(|error| match error.as_bytes() {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Error::file(path, "a text in UTF-16", "save it as UTF-8"),
+        _ => Error::file(path, "neither HDF5 nor text", "give what `lcz predict` writes, or a CSV"),
     })?;
     let lines = Lines::of(path, &text)?;
-    let header = lines.header.iter().collect::<Vec<_>>().join(",");
-    let lines = lines.in_order();
-    let (of, p) = (|k: usize, names: &[&str]| names.contains(&&*lines.header[k].to_lowercase()), "p_");
-    match lines.header.len() {
-        2 if of(0, &TRUE) && of(1, &PREDICTED) => lines.classes_alone(classes),
-        3 if of(0, &TRUE) && of(1, &PREDICTED) && of(2, &CONFIDENCE) => lines.confidences(classes),
-        2.. if of(0, &TRUE) && lines.header[1].starts_with(p) => {
-            lines.probabilities(&lines.header.iter().skip(1).collect::<Vec<_>>(), classes)
-        }
-        _ => Err(lines.error(1, format!("header '{header}'"), FORMS)),
+    let place = |names: &[&str]| lines.header.iter().position(|name| names.contains(&&*name.to_lowercase()));
+    let [truth, predicted, confidence] = [&TRUE[..], &PREDICTED, &CONFIDENCE].map(place);
+    let group = place(&GROUP);
+    let is_p = |k: &usize| class_of(&lines.header[*k]).is_some();
+    let mut p: Vec<usize> = (0..lines.header.len()).filter(is_p).collect();
+    // `prob_max` is a confidence where there is no other.
+    if p.len() == 1 && predicted.is_some() {
+        p.clear();
     }
+    let used = match (truth, predicted, confidence) {
+        (Some(truth), ..) if !p.is_empty() => [vec![truth], p, predicted.into_iter().collect()].concat(),
+        (Some(truth), Some(predicted), confidence) => {
+            [truth, predicted].into_iter().chain(confidence).collect()
+        }
+        _ => {
+            let header = lines.header.iter().collect::<Vec<_>>().join(",");
+            return Err(lines.error(1, format!("header '{header}'"), FORMS));
+        }
+    };
+    lines.warn_of_others(&[&used[..], group.as_slice()].concat());
+    let groups = group.map(|group| lines.groups(group)).transpose()?;
+    let lines = lines.only(&used);
+    let read = match lines.header.len() {
+        _ if class_of(&lines.header[1]).is_some() => {
+            let columns: Vec<&str> =
+                lines.header.iter().skip(1).filter(|name| class_of(name).is_some()).collect();
+            lines.probabilities(&columns, classes)
+        }
+        2 => lines.classes_alone(classes),
+        _ => lines.confidences(classes),
+    };
+    read.map(|read| Predictions { groups, ..read })
+}
+
+/// The class that a column of probabilities is of.
+fn class_of(column: &str) -> Option<&str> {
+    PROBABILITY.iter().find_map(|start| column.strip_prefix(start)).filter(|class| !class.is_empty())
 }
 
 impl<'a> Lines<'a> {
@@ -67,18 +98,36 @@ impl<'a> Lines<'a> {
         Ok(lines)
     }
 
-    /// Without a column of row names, which has no name itself, and with the true class, the prediction and the confidence
-    /// first, in this order.
-    fn in_order(self) -> Self {
-        let place =
-            |names: &[&str]| self.header.iter().position(|name| names.contains(&&*name.to_lowercase()));
-        let first: Vec<usize> = [&TRUE[..], &PREDICTED, &CONFIDENCE].into_iter().filter_map(place).collect();
-        let unnamed = |k: usize| matches!(&*self.header[k].to_lowercase(), "" | "unnamed: 0");
-        let rest = (0..self.header.len()).filter(|k| !(first.contains(k) || *k == 0 && unnamed(*k)));
-        let order: Vec<usize> = first.iter().copied().chain(rest).collect();
-        let sorted = |row: &StringRecord| order.iter().map(|&k| &row[k]).collect::<StringRecord>();
+    /// These columns, in this order.
+    fn only(self, columns: &[usize]) -> Self {
+        let sorted = |row: &StringRecord| columns.iter().map(|&k| &row[k]).collect::<StringRecord>();
         let rows = self.rows.iter().map(|(line, row)| (*line, sorted(row))).collect();
         Self { path: self.path, header: sorted(&self.header), rows }
+    }
+
+    /// Names the columns that are not read, but for row names, which have no name themselves.
+    fn warn_of_others(&self, used: &[usize]) {
+        let unnamed = |k: usize| k == 0 && matches!(&*self.header[k].to_lowercase(), "" | "unnamed: 0");
+        let others = (0..self.header.len()).filter(|k| !used.contains(k) && !unnamed(*k));
+        let others: Vec<String> = others.map(|k| format!("'{}'", &self.header[k])).collect();
+        if !others.is_empty() {
+            tracing::warn!("{}: columns that are not read: {}", self.path.display(), others.join(", "));
+        }
+    }
+
+    /// The group of each line: whole numbers as they are, other names numbered from 1 in their order.
+    fn groups(&self, column: usize) -> Result<Vec<i32>> {
+        let name = &self.header[column];
+        if let Some((line, _)) = self.rows.iter().find(|(_, row)| row[column].is_empty()) {
+            return Err(self.error(*line, format!("{name} is empty"), "give each sample its group"));
+        }
+        let texts = || self.rows.iter().map(|(_, row)| &row[column]);
+        if let Ok(numbers) = texts().map(str::parse).collect() {
+            return Ok(numbers);
+        }
+        let names: BTreeSet<&str> = texts().collect();
+        let numbers: HashMap<&str, i32> = names.into_iter().zip(1..).collect();
+        Ok(texts().map(|text| numbers[text]).collect())
     }
 
     fn error(&self, line: usize, problem: impl Into<String>, advice: impl Into<String>) -> Error {
@@ -132,13 +181,7 @@ impl<'a> Lines<'a> {
 
     /// `label,p_1,…,p_K`: the columns name the classes; `p_1` to `p_17` are the zones.
     fn probabilities(&self, columns: &[&str], classes: Option<&Classes>) -> Result<Predictions> {
-        let mut names = Vec::with_capacity(columns.len());
-        for column in columns {
-            match column.strip_prefix("p_") {
-                Some(name) if !name.is_empty() => names.push(name),
-                _ => return Err(self.error(1, format!("column '{column}'"), FORMS)),
-            }
-        }
+        let names: Vec<&str> = columns.iter().filter_map(|column| class_of(column)).collect();
         Classes::from_columns(names.len()).map_err(|e| e.within(self.path))?;
         let counted = names.iter().zip(1..).all(|(name, k): (_, usize)| name.parse() == Ok(k));
         let classes = match classes {
@@ -159,7 +202,7 @@ impl<'a> Lines<'a> {
             Some(_) => usize::MAX,
             None => 0,
         };
-        let fields = self.rows.iter().flat_map(|(_, row)| row.iter().skip(1));
+        let fields = self.rows.iter().flat_map(|(_, row)| row.iter().skip(1).take(columns.len()));
         let decimals = fields.map(decimals).max().unwrap_or(0);
         let rounding = match decimals {
             FEWEST_DECIMALS.. => {
@@ -191,6 +234,22 @@ impl<'a> Lines<'a> {
                 self.rows.len()
             );
         }
+        // A predicted class beside probabilities is that of the highest.
+        if let Some(name) = self.header.get(1 + columns.len()) {
+            let predicted = self.column(1 + columns.len(), &classes)?;
+            for (((line, row), p), &k) in self.rows.iter().zip(p.outer_iter()).zip(predicted.indices()) {
+                if p.iter().any(|&other| other > p[k]) {
+                    let stated = &row[1 + columns.len()];
+                    let problem =
+                        format!("{name} is '{stated}', but {} is not the highest probability", columns[k]);
+                    return Err(self.error(
+                        *line,
+                        problem,
+                        "check the order of the columns, or leave one of both out",
+                    ));
+                }
+            }
+        }
         Ok(Self::stated(Stated::Probabilities(Probabilities::new(classes, p)?), labels))
     }
 
@@ -213,7 +272,7 @@ impl<'a> Lines<'a> {
             let found = codes.get(text).copied().or_else(|| classes.find(text).filter(|_| zones));
             found.ok_or_else(|| {
                 let problem = format!("{} is '{text}', none of {classes}", &self.header[column]);
-                self.error(*line, problem, "correct it, or name the classes with --classes")
+                self.error(*line, problem, "correct it, or name the classes (--classes)")
             })
         };
         let labels = self.rows.iter().map(&mut index).collect::<Result<_>>()?;
@@ -261,7 +320,47 @@ mod tests {
         }
         let decimals = scored("true_label;pred_label;confidence\na;b;0,75\nb;b;1\n").unwrap();
         assert!(matches!(decimals.predicted, Stated::Confidences(_, c) if c == [0.75, 1.0]));
+        let utf16: Vec<u8> = "\u{feff}true,pred\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, utf16).unwrap();
+        assert!(read(&path, None).unwrap_err().to_string().contains("a text in UTF-16; save it as UTF-8"));
         assert!(scored("true,pred\n0,6\n").unwrap_err().to_string().contains("line 2: true is '0', none of"));
+    }
+
+    #[test]
+    fn groups_are_read_in_every_form_and_any_order_of_columns() {
+        for (text, wanted) in [
+            ("group,true,pred\n7,6,6\n-3,14,13\n7,13,17\n", [7, -3, 7]),
+            ("pred,City,true,lat\n6,Ulm,6,1\n13,Bonn,14,2\n17,Ulm,13,3\n", [2, 1, 2]),
+            ("conf,group,true_label,pred_label\n1,1,a,a\n1,2,b,b\n1,1,a,b\n", [1, 2, 1]),
+            ("p_a,group,label,pred,p_b\n1,1,a,a,0\n0,2,b,b,1\n0,2.5,a,b,1\n", [1, 2, 3]),
+        ] {
+            assert_eq!(scored(text).unwrap().groups.as_deref(), Some(&wanted[..]), "{text}");
+        }
+        assert_eq!(scored("true,pred\n1,1\n").unwrap().groups, None);
+        let error = scored("group,true,pred\n1,6,6\n,6,6\n").unwrap_err().to_string();
+        assert!(error.contains("a.csv, line 3: group is empty; give each sample its group"), "{error}");
+    }
+
+    #[test]
+    fn usual_headers_are_read_and_a_class_that_is_not_the_likeliest_is_refused() {
+        let p = |text: &str| matches!(scored(text).unwrap().predicted, Stated::Probabilities(_));
+        for header in ["y_true,y_pred,p_1,p_2", "obs,pred,prob_1,prob_2", "label,predicted,proba_a,proba_b"] {
+            let names = if header.ends_with('b') { ["a", "b"] } else { ["1", "2"] };
+            assert!(
+                p(&format!("{header}\n{0},{0},0.75,0.25\n{0},{1},0.5,0.5\n", names[0], names[1])),
+                "{header}"
+            );
+        }
+        assert!(p("y_true,prob_1,prob_2,group\n1,1,0,4\n"));
+        let read = scored("city,truth,prediction,prob\nUlm,a,b,0.5\n").unwrap();
+        assert!(matches!(read.predicted, Stated::Confidences(..)) && read.groups == Some(vec![1]));
+        let error = scored("y_true,p_1,p_2,y_pred\n1,1,0,1\n1,0.4,0.6,1\n").unwrap_err().to_string();
+        assert!(
+            error.contains("line 3: y_pred is '1', but p_1 is not the highest probability; check"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{Classes, Error, Result};
 pub(super) enum Format {
     /// Datasets and attributes.
     Hdf5,
-    /// `label,p_1,…,p_K`, without the first column where there are no labels.
+    /// `label,group,p_1,…,p_K`, without the first two where there are none.
     Csv,
     /// An array for each dataset, `classes` and `provenance`, and `temperature` where there is one.
     Npz,
@@ -55,12 +55,17 @@ fn write_csv(file: &File, stored: &Path, classes: &Classes, to: &Path) -> Result
     let read = |name| Numbers::open(file, stored, name)?.read();
     let p: Array2<f32> = read("probabilities")?;
     let labels: Option<Array2<f32>> = file.link_exists("label").then(|| read("label")).transpose()?;
+    let groups = file.link_exists("group").then(|| Numbers::open(file, stored, "group")?.values::<i32>());
+    let groups: Option<Vec<i32>> = groups.transpose()?;
     let mut csv = ::csv::Writer::from_path(to).map_err(failed)?;
+    let named = [("label", labels.is_some()), ("group", groups.is_some())];
+    let named = named.into_iter().filter(|(_, has)| *has).map(|(name, _)| name.to_owned());
     let columns = classes.codes().iter().map(|code| format!("p_{code}"));
-    csv.write_record(labels.iter().map(|_| "label".to_owned()).chain(columns)).map_err(failed)?;
+    csv.write_record(named.chain(columns)).map_err(failed)?;
     for (n, p) in p.outer_iter().enumerate() {
         let label = labels.iter().map(|y| classes.code(first_largest(y.row(n))).to_owned());
-        csv.write_record(label.chain(p.iter().map(f32::to_string))).map_err(failed)?;
+        let group = groups.iter().map(|groups| groups[n].to_string());
+        csv.write_record(label.chain(group).chain(p.iter().map(f32::to_string))).map_err(failed)?;
     }
     csv.flush().map_err(Error::io(to))
 }

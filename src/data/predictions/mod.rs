@@ -14,7 +14,9 @@ use ndarray::Array2;
 
 use super::so2sat::{Numbers, open_file, place, product, read_classes, text_attribute};
 use super::{Patches, Sample};
+use crate::metrics::ConfusionMatrix;
 use crate::predictions::StoredTemperature;
+use crate::scorecard::{Predicted, Reference, Scorecard, ScorecardSettings};
 use crate::{Classes, Error, LabelDistributions, Labels, Probabilities, Result, Votes};
 
 pub use writer::PredictionWriter;
@@ -42,6 +44,14 @@ pub struct Predictions {
     pub temperature: Option<StoredTemperature>,
 }
 
+impl Predictions {
+    /// The same with the provenance that a user states, where the file does not state that they are synthetic.
+    #[must_use]
+    pub fn described(self, provenance: Option<&str>) -> Self {
+        Self { provenance: crate::provenance::given(self.provenance, provenance), ..self }
+    }
+}
+
 /// The predictions in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stated {
@@ -51,6 +61,53 @@ pub enum Stated {
     Confidences(Labels, Vec<f64>),
     /// All probabilities.
     Probabilities(Probabilities),
+}
+
+impl Predictions {
+    /// The predicted class of each sample.
+    pub fn classes(&self) -> Labels {
+        match &self.predicted {
+            Stated::Classes(labels) | Stated::Confidences(labels, _) => labels.clone(),
+            Stated::Probabilities(p) => p.predicted(),
+        }
+    }
+
+    /// The probabilities, where the file has them.
+    pub fn probabilities(&self) -> Option<&Probabilities> {
+        match &self.predicted {
+            Stated::Probabilities(p) => Some(p),
+            Stated::Classes(_) | Stated::Confidences(..) => None,
+        }
+    }
+
+    /// The confusion matrix.
+    ///
+    /// # Errors
+    /// Labels and predictions that were changed so that they do not fit.
+    pub fn confusion(&self) -> Result<ConfusionMatrix> {
+        ConfusionMatrix::from_labels(&self.labels, &self.classes())
+    }
+
+    /// The evaluation table, with all rows that these predictions and references allow; with progress:
+    /// [`run::score`](crate::run::score).
+    ///
+    /// # Errors
+    /// Settings that [`Scorecard::compute`] refuses.
+    pub fn scorecard(&self, settings: ScorecardSettings) -> Result<Scorecard> {
+        let (predicted, reference) = self.compared();
+        Scorecard::compute(predicted, reference, settings)
+    }
+
+    /// Predictions and references as the evaluation takes them.
+    pub(crate) fn compared(&self) -> (Predicted<'_>, Reference<'_>) {
+        let predicted = match &self.predicted {
+            Stated::Classes(labels) => Predicted::Classes(labels),
+            Stated::Confidences(labels, confidence) => Predicted::Confidences(labels, confidence),
+            Stated::Probabilities(p) => Predicted::Probabilities(p),
+        };
+        let Self { labels, votes, distributions, groups, .. } = self;
+        (predicted, Reference::of(labels, votes.as_ref(), distributions.as_ref(), groups.as_deref()))
+    }
 }
 
 /// Reads predictions that have labels with them: an HDF5 file as [`write()`] makes it, or a CSV with one
@@ -65,12 +122,12 @@ pub enum Stated {
 /// ```no_run
 /// use lcz::{data::predictions, scorecard::ScorecardSettings};
 /// let read = predictions::read("predictions.csv", None)?;
-/// let card = lcz::run::score(&read, ScorecardSettings::default(), &mut lcz::progress::Silent)?;
-/// println!("{} samples\n{card}", read.labels.len());
+/// println!("{}\n{}", read.scorecard(ScorecardSettings::default())?, read.confusion()?.table());
 /// # Ok::<(), lcz::Error>(())
 /// ```
 ///
-/// Columns may come in any order, with a column of row names without a name; `y_true,y_pred`, `true_label,pred_label` and the like are
+/// A column `group` (or `city`, `polygon`) says which samples belong together. Columns may come in any order; others are
+/// ignored with a warning that names them, a column of row names without a name as well. `y_true,y_pred`, `true_label,pred_label` and the like are
 /// read as well. Fields are apart by commas, semicolons (numbers then with decimal commas) or tabs, quoted as in RFC 4180. Rows of probabilities that miss 1 by rounding, by at most K · ½ · 10⁻ᵈ for d decimals, are rescaled, with a warning.
 ///
 /// # Errors
@@ -81,20 +138,7 @@ pub fn read(path: impl AsRef<Path>, classes: Option<&Classes>) -> Result<Predict
     let mut start = Vec::new();
     let opened = crate::files::open_file(path)?;
     opened.take(HDF5.len() as u64).read_to_end(&mut start).map_err(Error::io(path))?;
-    let predictions = if start == HDF5 { read_hdf5(path) } else { csv::read(path, classes) }?;
-    if let Stated::Probabilities(p) = &predictions.predicted {
-        let labels = predictions.labels.indices();
-        let impossible = labels.iter().zip(p.view().outer_iter()).filter(|&(&k, row)| row[k] == 0.0).count();
-        if impossible > 0 {
-            tracing::warn!(
-                "{}: {impossible} of {} samples give their class probability 0: counted as {:.2} nats each",
-                path.display(),
-                labels.len(),
-                -f64::EPSILON.ln()
-            );
-        }
-    }
-    Ok(predictions)
+    if start == HDF5 { read_hdf5(path) } else { csv::read(path, classes) }
 }
 
 fn read_hdf5(path: &Path) -> Result<Predictions> {
@@ -213,6 +257,24 @@ pub(crate) fn labels_fit(classes: &Classes, patches: &Patches) -> bool {
 ///
 /// # Errors
 /// A file that exists or cannot be written, or predictions of other patches.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::data::{Patches, predictions::{self, Stated}};
+/// use lcz::{Classes, Imagery, Labels, Probabilities};
+/// # let folder = tempfile::tempdir().unwrap();
+/// let labels = Labels::new(Classes::named(["water", "sand"])?, vec![0, 1])?;
+/// let images = ndarray::Array4::zeros((2, 4, 4, 1));
+/// let imagery = Imagery::new(4, ["red"])?;
+/// let patches = Patches::in_memory(imagery, labels.classes().clone(), images)?.with_labels(&labels)?;
+/// let p = Probabilities::new(labels.classes().clone(), ndarray::array![[0.75, 0.25], [0.5, 0.5]])?;
+/// let file = folder.path().join("predictions.h5");
+/// predictions::write(&file, &p, &patches)?;
+/// let read = predictions::read(&file, None)?;
+/// assert_eq!((read.predicted, read.labels), (Stated::Probabilities(p), labels));
+/// # Ok(())
+/// # }
+/// ```
 pub fn write(path: impl AsRef<Path>, predicted: &Probabilities, patches: &Patches) -> Result<()> {
     let path = path.as_ref();
     write_at(path, predicted, None, patches)

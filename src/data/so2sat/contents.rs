@@ -29,6 +29,15 @@ impl fmt::Display for DatasetShape {
 ///
 /// # Errors
 /// A folder with none of the three.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// lcz::synthetic::Synthetic { patches: 10, seed: 1 }.write(&folder, &mut lcz::progress::Silent)?;
+/// assert_eq!(lcz::data::so2sat::files(&folder)?.len(), 3);
+/// # Ok(())
+/// # }
+/// ```
 pub fn files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let path = path.as_ref();
     if !path.is_dir() {
@@ -47,6 +56,16 @@ pub fn files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// No such file, or not a whole HDF5 file.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// lcz::synthetic::Synthetic { patches: 10, seed: 1 }.write(&folder, &mut lcz::progress::Silent)?;
+/// let datasets = lcz::data::so2sat::datasets(folder.path().join("training.h5"))?;
+/// assert!(datasets.iter().any(|dataset| dataset.to_string() == "sen2 6 x 32 x 32 x 10"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn datasets(path: impl AsRef<Path>) -> Result<Vec<DatasetShape>> {
     let path = path.as_ref();
     let file = open_file(path)?;

@@ -49,6 +49,18 @@ pub enum Cells {
 ///
 /// # Errors
 /// More than 64 classes, which no page holds.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::figures::{self, Caption, Cells};
+/// use lcz::{Classes, metrics::ConfusionMatrix};
+/// let counts = ndarray::array![[8, 2], [1, 9]];
+/// let confusion = ConfusionMatrix::from_counts(Classes::named(["forest", "river"])?, counts)?;
+/// let figure = figures::confusion_matrix(&confusion, Cells::RowPercent, &Caption::new("20 patches", "synthetic"))?;
+/// assert!(figure.csv().contains("forest,river,2,20\n")); // 2 forests were called a river: 20 % of them
+/// # Ok(())
+/// # }
+/// ```
 pub fn confusion_matrix(confusion: &ConfusionMatrix, cells: Cells, caption: &Caption) -> Result<Figure> {
     draw(confusion, cells, &OF_PREDICTIONS, caption)
 }

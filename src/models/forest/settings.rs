@@ -8,20 +8,20 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForestSettings {
-    /// How many trees, T.
+    /// How many trees, T (default 100).
     pub trees: usize,
-    /// Features drawn at each node.
+    /// Features drawn at each node (√F).
     pub max_features: MaxFeatures,
-    /// Different training patches in a leaf, at least.
+    /// Different training patches in a leaf, at least (1).
     pub min_leaf: usize,
-    /// Splits from root to leaf, at most; without it, trees grow until leaves are pure.
+    /// Splits from root to leaf, at most; without it, the default, trees grow until leaves are pure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_depth: Option<usize>,
-    /// Whether each tree gets patches drawn with replacement, or all of them.
+    /// Whether each tree gets patches drawn with replacement, or all of them (yes).
     pub bootstrap: bool,
-    /// The features of a patch.
+    /// The features of a patch (its pixels).
     pub features: FeatureSet,
-    /// Random seed of the bootstrap samples and of the features drawn. A file of settings does not hold it: a run's is
+    /// Random seed of the bootstrap samples and of the features drawn (0). A file of settings does not hold it: a run's is
     /// `training.seed`.
     #[serde(skip)]
     pub seed: u64,

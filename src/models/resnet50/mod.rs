@@ -200,9 +200,14 @@ pub(crate) struct ResNet50<E: Dtype, D: Backend<E>> {
     head: Dense<E, D>,
 }
 
-impl<E: Dtype, D: Backend<E>> ResNet50<E, D> {
-    /// The penultimate layer: the mean over the last maps, or the hidden layer where there is one.
-    fn penultimate(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+impl<E: Dtype, D: Backend<E>> Module<E, D> for ResNet50<E, D> {
+    fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+        let features = self.features(x, pass);
+        self.head.log_probabilities(features, pass)
+    }
+
+    /// The mean over the last maps, or the hidden layer where there is one.
+    fn features(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
         let x = self.first.forward(x, pass); // (B, S/2, S/2, width)
         let mut x = pass.named("maximum of 3 × 3, stride 2", D::max_pool(x, self.pool)); // (B, S/4, S/4, width)
         for block in &self.blocks {
@@ -213,18 +218,6 @@ impl<E: Dtype, D: Backend<E>> ResNet50<E, D> {
             Some(hidden) => hidden.forward(x, pass),
             None => x,
         }
-    }
-}
-
-impl<E: Dtype, D: Backend<E>> Module<E, D> for ResNet50<E, D> {
-    fn log_probabilities(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
-        let features = self.penultimate(x, pass);
-        let z = self.head.forward(features, pass);
-        pass.named("softmax", z.log_softmax::<Axis<1>>())
-    }
-
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
-        self.penultimate(x, &mut Pass::inference())
     }
 
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {

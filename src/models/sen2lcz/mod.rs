@@ -27,7 +27,7 @@ pub enum Fusion {
     Logits,
 }
 
-/// The network's size. The default is the published one: 17 layers deep, 16 wide.
+/// The network's size. The default is the published one: 17 layers deep, 16 wide, dropout of 0.2, softmaxes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sen2LczSettings {
@@ -153,13 +153,12 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Sen2Lcz<E, D> {
         }
     }
 
-    fn features(&self, mut x: Maps<E, D>) -> Rows<E, D> {
-        let mut pass = Pass::inference();
+    fn features(&self, mut x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
         for block in 0..3 {
-            let y = self.block(block, x, &mut pass);
-            x = self.merge(block, y, &mut pass);
+            let y = self.block(block, x, pass);
+            x = self.merge(block, y, pass);
         }
-        D::global_mean(self.block(3, x, &mut pass))
+        D::global_mean(self.block(3, x, pass))
     }
 
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {

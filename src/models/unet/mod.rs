@@ -168,8 +168,8 @@ impl<E: Dtype, D: Backend<E>> Module<E, D> for Unet<E, D> {
     }
 
     /// The mean of the encoder's smallest maps.
-    fn features(&self, x: Maps<E, D>) -> Rows<E, D> {
-        D::global_mean(self.encoded(x, &mut Pass::inference()).0)
+    fn features(&self, x: Maps<E, D>, pass: &mut Pass<E, D>) -> Rows<E, D> {
+        D::global_mean(self.encoded(x, pass).0)
     }
 
     fn visit<V: Visitor<E, D>>(&mut self, visitor: &mut V) {

@@ -38,6 +38,21 @@ impl<'a> From<Masked<'a>> for Examples<'a> {
 }
 
 /// What a network is trained on: [`Labelled`], [`Masked`], or patches with the targets that they have.
+///
+/// ```
+/// # fn main() -> lcz::Result<()> {
+/// use lcz::data::{Patches, Sample};
+/// use lcz::{Classes, Imagery, IntoExamples, Labelled, Labels};
+/// let labels = Labels::new(Classes::named(["a", "b"])?, vec![1])?;
+/// let images = ndarray::Array4::zeros((1, 8, 8, 1));
+/// let patches = Patches::in_memory(Imagery::new(8, ["B4"])?, labels.classes().clone(), images)?;
+/// let patches = patches.with_labels(&labels)?;
+/// (&patches).into_examples(Sample::Patch)?; // with the labels that they have
+/// Labelled { patches: &patches, labels: &labels.one_hot().smoothed(0.1)? }.into_examples(Sample::Patch)?;
+/// assert!((&patches).into_examples(Sample::Pixel).is_err()); // they have no masks
+/// # Ok(())
+/// # }
+/// ```
 pub trait IntoExamples<'a> {
     /// The examples of a network that classifies such samples.
     ///

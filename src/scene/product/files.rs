@@ -11,12 +11,15 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::GIVE;
 use crate::error::on_one_line;
+use crate::files::{read_at_most, read_file};
 use crate::scene::jpeg2000::{Bytes, GET_AGAIN};
 use crate::{Error, Result};
 
 /// Bytes of an XML file and of an image at most: a product's have some 5 and 150 megabytes.
 const LARGEST_XML: u64 = 64 << 20;
 const LARGEST_IMAGE: u64 = 1 << 30;
+/// Bytes of an image for one byte of an archive at most: JPEG 2000 is packed already.
+const MOST_DEFLATED: u64 = 20;
 /// Files and folders of a product at most, and folders in each other: links may lead in a circle.
 const MOST_FILES: usize = 100_000;
 const DEEPEST: usize = 6;
@@ -203,15 +206,13 @@ impl Files {
     /// An XML file.
     pub fn text(&self, name: &str) -> Result<String> {
         let place = self.shown(name);
-        let mut bytes = Vec::new();
-        if self.place.zipped {
+        let bytes = if self.place.zipped {
             let mut archive = self.archive()?;
             let entry = archive.by_index(self.names[name]).map_err(|error| self.unreadable(name, &error))?;
-            entry.take(LARGEST_XML).read_to_end(&mut bytes).map_err(Error::io(&place))?;
+            read_at_most(entry, &place, LARGEST_XML)?
         } else {
-            let file = File::open(&place).map_err(Error::io(&place))?;
-            file.take(LARGEST_XML).read_to_end(&mut bytes).map_err(Error::io(&place))?;
-        }
+            read_file(&place, LARGEST_XML)?
+        };
         String::from_utf8(bytes).map_err(|_| Error::file(&place, "not text in UTF-8", GET_AGAIN))
     }
 
@@ -235,8 +236,9 @@ impl Files {
                 bytes: start..start.saturating_add(size),
             });
         }
-        if size > LARGEST_IMAGE {
-            let problem = format!("{size} bytes of an image, of {LARGEST_IMAGE} at most");
+        let most = LARGEST_IMAGE.min(MOST_DEFLATED * entry.compressed_size() + (1 << 20));
+        if size > most {
+            let problem = format!("{size} bytes of an image, of {most} at most");
             return Err(Error::file(&place, problem, GET_AGAIN));
         }
         let refused = |error: io::Error| {
@@ -246,7 +248,7 @@ impl Files {
             Error::file(&place, problem, advice)
         };
         let mut unpacked = NamedTempFile::with_prefix("lcz-").map_err(refused)?;
-        io::copy(&mut entry.take(LARGEST_IMAGE), &mut unpacked).map_err(refused)?;
+        io::copy(&mut entry.take(most), &mut unpacked).map_err(refused)?;
         Ok(Bytes::Unpacked(Arc::new(unpacked.into_temp_path())))
     }
 

@@ -104,7 +104,8 @@ pub struct ProductShares {
 
 impl Product {
     /// Whether there is a product at this path, or what looks like one.
-    pub fn is_at(path: &Path) -> bool {
+    pub fn is_at(path: impl AsRef<Path>) -> bool {
+        let path = path.as_ref();
         path.extension().is_some_and(|ending| ending == "SAFE") || Files::locate(path).is_some()
     }
 

@@ -74,7 +74,7 @@ impl City {
         let mut cut = tiling.cut(&scene, &labels, Some((&scl, &filter)), progress)?;
         let provenance = maker.provenance();
         cut.patches = cut.patches.with_provenance(&provenance);
-        let parts = BlockSplit { side: study.block, ..BlockSplit::default() }.deal(&cut)?;
+        let parts = BlockSplit { side: study.block, ..BlockSplit::default() }.split(&cut)?;
         Ok(Self { name: format!("city {seed}"), scene, labels, tiling, filter, cut, parts, provenance })
     }
 

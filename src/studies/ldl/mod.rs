@@ -253,14 +253,19 @@ fn fit(data: &PatchSets, variant: &LabelVariant, z: &Logits) -> Result<(Temperat
         LabelKind::OneHot => TemperatureFit::fit(z, labels),
         LabelKind::Votes | LabelKind::Posterior => TemperatureFit::fit(z, y),
     }?;
+    let (mut temperature, mut procedure) = (fit.temperature, Procedure::Exact.name().to_owned());
+    if let Err(doubt) = fit.check(patches.len(), &patches.name()) {
+        tracing::warn!("{doubt}; not used: the scaled results are those of T = 1");
+        (temperature, procedure) = (Temperature::ONE, format!("rejected {procedure}"));
+    }
     let stored = StoredTemperature {
-        temperature: fit.temperature.value(),
-        procedure: Procedure::Exact.name().to_owned(),
+        temperature: temperature.value(),
+        procedure,
         data: patches.name(),
         patches: patches.len(),
         floor: None,
     };
-    Ok((fit.temperature, stored))
+    Ok((temperature, stored))
 }
 
 /// Each sample's entropies, in nats, in a CSV next to predictions: of the votes, and total, aleatoric and epistemic
