@@ -25,8 +25,8 @@ const SCALE: f64 = 26.0;
 const LINE: f64 = 10.0;
 /// Classes of the legend side by side.
 const ACROSS: usize = 3;
-/// A region has its code if a square of so many points lies within it.
-const CODED: f64 = 9.0;
+/// A region has its code if a square of so many points, and of so many pixels, lies within it.
+const CODED: (f64, usize) = (9.0, 3);
 /// Most pixels of a picture in a file, across or down; a page at 300 per inch shows about half.
 const MOST_PIXELS: usize = 2048;
 
@@ -121,7 +121,7 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     }
     let (across_page, down_page) = (width / columns as f64, height / rows as f64);
     for region in regions(&picture.map) {
-        if region.side as f64 * across_page.min(down_page) < CODED {
+        if region.side < CODED.1 || region.side as f64 * across_page.min(down_page) < CODED.0 {
             break;
         }
         let [row, column] = region.middle;
