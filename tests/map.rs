@@ -832,7 +832,15 @@ fn four_shards_put_together_are_the_map_made_in_one() {
     let folder = place.join("shards");
     fs::create_dir(&folder).unwrap();
     let at = |name: &str| text(&folder.join(name));
-    let (run, bands) = (text(&place.join("run")), bands(place));
+    // Weights at random, and inputs far apart, so that neighbours differ in class.
+    Run::create(folder.join("run"), |run| {
+        let mlp = models::Architecture::mlp();
+        let mut network = models::build(&mlp, &Imagery::so2sat(), &Classes::lcz(), 7, Device::Cpu)?;
+        network.set_standardisation(Standardisation { mean: vec![0.15; 10], deviation: vec![0.001; 10] })?;
+        run.keep(&*network)
+    })
+    .unwrap();
+    let (run, bands) = (text(&folder.join("run")), bands(place));
     let map = |out: &str, more: &[&str]| {
         let out = at(out);
         let fixed = ["map", &run, "--bands", &bands, "--stride", "5px", "--probabilities", "--out", &out];
