@@ -250,20 +250,38 @@ impl Classes {
         self.0.iter().position(|code| code == zone.code())
     }
 
-    /// The column that a number in a raster or a field of polygons means: 1 is the first, 2 the second, …; 101–107 are the
-    /// natural zones A–G, as GeoClimate and w2w number them, where the list has these and fewer than 101 classes.
+    /// The column that a number in a raster or a field of polygons means: where all classes are zones, that of the zone of this
+    /// number (11–17 for A–G), else 1 is the first, 2 the second, …; 101–107 are the natural zones A–G, as GeoClimate and w2w number them, where the list has these and fewer than 101 classes.
     ///
     /// ```
     /// use lcz::Classes;
     /// assert_eq!(Classes::lcz().find_number(101.0), Classes::lcz().find_number(11.0));
     /// assert_eq!(Classes::lcz().find_number(18.0), None);
+    /// let some = Classes::named(["2", "6", "A"])?;
+    /// assert_eq!([6.0, 11.0, 3.0].map(|number| some.find_number(number)), [Some(1), Some(2), None]);
+    /// # Ok::<(), lcz::Error>(())
     /// ```
     pub fn find_number(&self, number: f64) -> Option<usize> {
         if self.is_natural_code(number) {
             return self.position(Zone::from_number(number as usize - 90)?);
         }
-        let counted = number.fract() == 0.0 && (1.0..=self.len() as f64).contains(&number);
-        counted.then(|| number as usize - 1)
+        if number.fract() != 0.0 || number < 1.0 {
+            return None;
+        }
+        if self.are_zones() {
+            return self.position(Zone::from_number(number as usize)?);
+        }
+        (number <= self.len() as f64).then(|| number as usize - 1)
+    }
+
+    /// Whether all classes are zones.
+    pub(crate) fn are_zones(&self) -> bool {
+        (0..self.len()).all(|k| self.zone(k).is_some())
+    }
+
+    /// The number of a class in rasters: that of the zone where all are zones, else its place from 1 on.
+    pub(crate) fn number(&self, k: usize) -> usize {
+        if self.are_zones() { self.zone(k).map_or(k + 1, Zone::number) } else { k + 1 }
     }
 
     /// Whether a number is one of 101–107, which stand for the natural zones A–G.

@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::labels::{StoredRows, check_distributions, first_largest, rows_of_samples, x_ln_y};
+use crate::provenance::IN_MEMORY;
 use crate::{Classes, Error, Labels, Result};
 
 /// A softmax temperature, T > 0. Above 1 it lowers the confidence of a prediction, below 1 it raises it.
@@ -93,8 +94,7 @@ impl fmt::Display for StoredTemperature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { temperature, procedure, data, patches, .. } = self;
         let temperature = Temperature(*temperature);
-        // A file, or `patches in memory`.
-        let of = if data.starts_with("patches ") { data.clone() } else { format!("patches of {data}") };
+        let of = if data == IN_MEMORY { data.clone() } else { format!("patches of {data}") };
         write!(f, "T = {temperature} ({procedure} fit to {patches} {of})")
     }
 }

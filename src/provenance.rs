@@ -3,6 +3,9 @@
 //! A text names its kind first: `synthetic (…)`, `real: …`, or `unknown source`. Nothing is called real unless its source
 //! is marked as such, and what is made of synthetic bands, labels or polygons is synthetic.
 
+/// What patches without a file are called.
+pub(crate) const IN_MEMORY: &str = "patches in memory";
+
 /// The provenance of what states none.
 pub(crate) const UNKNOWN: &str = "unknown source";
 

@@ -95,13 +95,28 @@ fn a_map_of_any_program_is_compared_pixel_by_pixel_under_the_polygons() {
     let count = |value: f32| pixels.iter().filter(|&&pixel| (pixel - value).abs() < 0.5).count();
     assert_eq!((count(1.0), count(2.0)), (24, 4));
 
-    // What it is, before it is assessed.
-    let (told, _) = lcz(&["info", single.to_str().unwrap()]);
+    // What it is, before it is assessed: zones; classes with names next to them; numbers that need not be classes.
+    let info = |path: &Path, more: &[&str]| lcz(&[&["info", path.to_str().unwrap()], more].concat()).0;
+    let apart = folder.path().join("apart");
+    fs::create_dir(&apart).unwrap();
+    let zones = map(&apart, &["lcz"]);
+    let told = info(&zones, &[]);
     assert!(told.contains("content     class map") && !told.contains("digital number"), "{told}");
-    assert!(told.contains("6 open low-rise      190  50.0 %") && told.contains("D low plants"), "{told}");
-    let (json, _) = lcz(&["info", single.to_str().unwrap(), "--json"]);
-    let json: Value = serde_json::from_str(&json).unwrap();
+    assert!(told.contains("6 open low-rise     190  50.0 %") && told.contains("D low plants"), "{told}");
+    let json: Value = serde_json::from_str(&info(&zones, &["--json"])).unwrap();
     assert_eq!((&json["classes"][0]["number"], &json["classes"][0]["share"]), (&6.into(), &0.5.into()));
+    let told = info(&single, &[]);
+    assert!(told.contains("class 6") && !told.contains("open low-rise"), "{told}");
+    let names = format!("{}<Category>roofs, roads (all)</Category>", "<Category></Category>".repeat(6));
+    let names = format!(
+        "<PAMDataset><PAMRasterBand><CategoryNames>{names}</CategoryNames></PAMRasterBand></PAMDataset>"
+    );
+    let next_to = single.with_extension("tif.aux.xml");
+    fs::write(&next_to, names).unwrap();
+    assert!(info(&single, &[]).contains("6  roofs, roads (all)     190  50.0 %"), "{}", info(&single, &[]));
+    fs::remove_file(next_to).unwrap();
+    let undescribed = map(&apart, &["mask"]);
+    assert!(info(&undescribed, &[]).contains("digital number"));
 
     // Of three bands one is named; on the command line, with everything.
     let three = map(folder.path(), &["raw", "smooth", "probability"]);

@@ -155,12 +155,16 @@ fn a_temperature_without_a_minimum_has_its_bound() {
     let refusal = |fit: TemperatureFit, samples| fit.check(samples, "a.h5").unwrap_err().to_string();
     assert!(
         refusal(right, 50)
-            .starts_with("a.h5: T = 4.5e-5 is the lowest of its search: every prediction is right; ")
+            .starts_with("a.h5: T = 4.5e-5, and lower ones are better still: every prediction is right; ")
     );
     assert!(
-        refusal(wrong, 50).contains("is the highest of its search: predictions are no better than uniform")
+        refusal(wrong, 50)
+            .contains("and higher ones are better still: predictions are no better than uniform")
     );
     assert!(refusal(wrong, 29).contains("from 29 samples is too uncertain; fit it to 30 or more"));
+    // The paper's procedure stops somewhere; that lower ones are better still is told, too.
+    let by_adam = TemperatureFit::as_in_ldl_paper(&z, &Labels::new(classes.clone(), vec![0, 1]).unwrap());
+    assert!(by_adam.ok().is_none_or(|fit| fit.bound == Some(Bound::Coldest)));
     let uniform = Logits::new(classes.clone(), array![[3.0, 3.0], [0.0, 0.0]]).unwrap();
     let flat = TemperatureFit::fit(&uniform, &Labels::new(classes.clone(), vec![0, 0]).unwrap()).unwrap();
     assert_eq!((flat.temperature, flat.bound), (Temperature::ONE, None));

@@ -74,7 +74,7 @@ fn each_row_is_the_measure_that_it_names() {
         (Measure::MaximumCalibrationError, maximum_calibration_error(&p, &y, bins).unwrap()),
         (Measure::ClasswiseCalibrationError, classwise_calibration_error(&p, &y, bins).unwrap()),
         (Measure::DistributionCalibrationError, distribution_calibration_error(&p, &shares, bins).unwrap()),
-        (Measure::SceAsInLdlPaper, sce_as_in_ldl_paper(&p, &y, 15).unwrap()),
+        (Measure::SceAsInLdlPaper, sce_as_in_ldl_paper(&p, &y, 20).unwrap()),
         (Measure::Brier, scores.brier),
         (Measure::MacroF1, scores.macro_f1),
         (Measure::BuiltAccuracy, scores.built_accuracy.unwrap()),

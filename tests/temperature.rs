@@ -39,24 +39,11 @@ fn plant(run: &str, file: &Path, temperature: f64) {
     file.new_dataset_builder().with_data(&votes).create("votes").unwrap();
 }
 
-/// One test, for processes that start while another thread writes would inherit the lock of its file.
-#[test]
-fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
-    let place = tempfile::tempdir().unwrap();
-    let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
-    let (data, network, ensemble) = (at("data"), at("network"), at("ensemble"));
-    done(&["synth", &data, "--patches", "340", "--seed", "1"]);
-    let train = ["train", "sen2lcz", "--data", &data, "--epochs", "1", "--set", "model.width=2"];
-    done(&[&train[..], &["--run", &network]].concat());
-    done(&[&train[..], &["--run", &ensemble, "--ensemble", "2"]].concat());
-    let validation = Path::new(&data).join("validation.h5");
-    let testing = at("data/testing.h5");
-
-    // From a handful of patches: not kept, unless it is asked for.
-    let few = at("few");
-    done(&["synth", &few, "--patches", "100", "--seed", "2"]);
-    let of_few = ["temp-scale", &network, "--data", &few];
-    let temperature = || Run::open(Path::new(&network)).unwrap().temperature().unwrap();
+/// A temperature from a handful of patches is not kept, unless it is asked for.
+fn from_a_handful_of_patches(network: &str, few: &str) {
+    done(&["synth", few, "--patches", "100", "--seed", "2"]);
+    let of_few = ["temp-scale", network, "--data", few];
+    let temperature = || Run::open(Path::new(network)).unwrap().temperature().unwrap();
     for json in [&[][..], &["--json"]] {
         let output = lcz(&[&of_few[..], json].concat());
         let message = String::from_utf8(output.stderr).unwrap();
@@ -70,10 +57,30 @@ fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
         }
         assert_eq!(temperature(), None);
     }
-    let before = std::fs::read(Path::new(&network).join("model.safetensors")).unwrap();
+    let before = std::fs::read(Path::new(network).join("model.safetensors")).unwrap();
     done(&[&of_few[..], &["--force"]].concat());
     assert_eq!(temperature().unwrap().patches, 15);
-    std::fs::write(Path::new(&network).join("model.safetensors"), before).unwrap();
+    // One that is refused leaves that of before, and says so.
+    let refused = String::from_utf8(lcz(&of_few).stderr).unwrap();
+    let stays = format!("; T = {:.4} of before stays", temperature().unwrap().temperature);
+    assert!(refused.contains(&stays), "{refused}");
+    std::fs::write(Path::new(network).join("model.safetensors"), before).unwrap();
+}
+
+/// One test, for processes that start while another thread writes would inherit the lock of its file.
+#[test]
+fn a_planted_temperature_is_found_kept_and_told_of_by_networks_and_ensembles() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    let (data, network, ensemble) = (at("data"), at("network"), at("ensemble"));
+    done(&["synth", &data, "--patches", "340", "--seed", "1"]);
+    let train = ["train", "sen2lcz", "--data", &data, "--epochs", "1", "--set", "model.width=2"];
+    done(&[&train[..], &["--run", &network]].concat());
+    done(&[&train[..], &["--run", &ensemble, "--ensemble", "2"]].concat());
+    let validation = Path::new(&data).join("validation.h5");
+    let testing = at("data/testing.h5");
+
+    from_a_handful_of_patches(&network, &at("few"));
 
     for (name, run) in [("network", &network), ("ensemble", &ensemble)] {
         let before = json(&["evaluate", run, "--data", &data, "--bootstrap", "0"]);

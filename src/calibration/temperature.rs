@@ -70,15 +70,13 @@ impl TemperatureFit {
         if loss.is_flat() {
             return loss.fit(1.0, None);
         }
-        let slope = |ln_beta: f64| loss.slope(ln_beta.exp());
         let [low, high] = LN_BETA;
-        if slope(low) >= 0.0 {
-            loss.fit((-low).exp(), Some(Bound::Hottest))
-        } else if slope(high) <= 0.0 {
-            loss.fit((-high).exp(), Some(Bound::Coldest))
-        } else {
-            loss.fit((-zero_by_brent(slope, low, high)).exp(), None)
-        }
+        let t = match loss.bound() {
+            Some(Bound::Hottest) => (-low).exp(),
+            Some(Bound::Coldest) => (-high).exp(),
+            None => (-zero_by_brent(|ln_beta| loss.slope(ln_beta.exp()), low, high)).exp(),
+        };
+        loss.fit(t, loss.bound())
     }
 
     /// Why this temperature should not be used, with what to do about it: its search ended at a bound, or it is from fewer than
@@ -94,11 +92,13 @@ impl TemperatureFit {
                 format!("fit it to {FEWEST_SAMPLES} or more (better 100)"),
             ),
             Some(Bound::Coldest) => (
-                format!("T = {t} is the lowest of its search: every prediction is right"),
+                format!("T = {t}, and lower ones are better still: every prediction is right"),
                 "use more validation data, with samples that are hard".to_owned(),
             ),
             Some(Bound::Hottest) => (
-                format!("T = {t} is the highest of its search: predictions are no better than uniform ones"),
+                format!(
+                    "T = {t}, and higher ones are better still: predictions are no better than uniform ones"
+                ),
                 "train the model further, or check that the labels are those of the data".to_owned(),
             ),
             None => return Ok(()),
@@ -108,7 +108,7 @@ impl TemperatureFit {
 
     /// The label distribution paper's own procedure: Adam on T itself, from T = 1, learning rate 0.01,
     /// 10,000 steps (Keras's β₁ = 0.9, β₂ = 0.999, ε = 1e-7). It ends near the exact T where that is within
-    /// reach of its steps; [`fit`](Self::fit) is exact, and some hundred times faster. [`Bound`] is never set.
+    /// reach of its steps; [`fit`](Self::fit) is exact, and some hundred times faster. Where no temperature is best, its steps end anywhere; [`Bound`] says so.
     ///
     /// # Errors
     /// As [`fit`](Self::fit); a step to T ≤ 0, which the original code does not notice, is an error too.
@@ -123,7 +123,8 @@ impl TemperatureFit {
             t -= 0.01 * corrected * first / (second.sqrt() + 1e-7);
             Temperature::new(t)?;
         }
-        loss.fit(t, None)
+        let bound = if loss.is_flat() { None } else { loss.bound() };
+        loss.fit(t, bound)
     }
 }
 
@@ -167,6 +168,16 @@ impl Loss {
     /// Whether each row's logits are all equal, so that β changes nothing.
     fn is_flat(&self) -> bool {
         self.z.iter().all(|&z| z == 0.0)
+    }
+
+    /// The end of the interval beyond which the least loss lies, if it does.
+    fn bound(&self) -> Option<Bound> {
+        let slope = |ln_beta: f64| self.slope(ln_beta.exp());
+        match LN_BETA {
+            [low, _] if slope(low) >= 0.0 => Some(Bound::Hottest),
+            [_, high] if slope(high) <= 0.0 => Some(Bound::Coldest),
+            _ => None,
+        }
     }
 
     /// dL/dβ = (1/N) Σ_n Σ_k (p_nk − y_nk) z_nk.

@@ -213,7 +213,7 @@ fn print(report: &CutReport) -> anyhow::Result<()> {
     let total = all.iter().sum::<usize>().max(1) as f64;
     let shares = all.map(|count| format!("{:.0}", 100.0 * count as f64 / total)).join("/");
     output::line(format!(
-        "\n{} % were asked for, {shares} % of the patches came: regions are not divided, and overlapping windows are dropped",
+        "\n{} % requested, {shares} % of the patches obtained: regions are not divided, and overlapping windows are dropped",
         report.split
     ))?;
 

@@ -66,7 +66,8 @@ fn notes(card: &Scorecard, two: bool) -> anyhow::Result<()> {
         output::line(format!("warning: {warning}"))?;
     }
     if let Some(row) = card.row(Measure::ExpectedCalibrationError) {
-        output::line(format!("calibration errors in {} bins of equal width", card.settings.bins))?;
+        let sce = card.row(Measure::SceAsInLdlPaper).map_or("", |_| "; SCE in 20, as in the LDL paper");
+        output::line(format!("calibration errors in {} bins of equal width{sce}", card.settings.bins))?;
         output::line(
             "noise raises them, so they have no interval: compare them with 'if calibrated', the mean",
         )?;

@@ -19,7 +19,9 @@ const CERTAIN: usize = 100;
 ///
 /// Minimises the cross-entropy against the votes if the data have votes, else against the target of the training.
 #[derive(Debug, Args)]
-#[command(after_help = "Use data that the model was not trained on, or it stays overconfident. The
+#[command(
+    mut_arg("target", |target| target.help("Target of the fit: one-hot labels, shares of the votes, or these smoothed so that no class is ruled out (posterior) [default: votes where there are any, else that of the training]")),
+    after_help = "Use data that the model was not trained on, or it stays overconfident. The
 logits of an ensemble are ln p of the mean of its members; those of a random
 forest are ln p, too, with probabilities below 0.001 raised to 0.001.
 
@@ -78,7 +80,11 @@ impl TempScale {
         }
         match &scaling.doubt {
             Some(doubt) if scaling.kept => tracing::warn!("{doubt}; kept, as --force says"),
-            Some(doubt) => anyhow::bail!("{doubt}; not kept in {folder} (--force keeps it)"),
+            Some(doubt) => {
+                let active =
+                    scaling.active.map_or_else(String::new, |t| format!("; T = {t:.4} of before stays"));
+                anyhow::bail!("{doubt}; not kept in {folder} (--force keeps it){active}")
+            }
             None => {
                 if scaling.patches < CERTAIN {
                     tracing::warn!(

@@ -65,7 +65,9 @@ Settings of a forest, next to data and training.seed:
 /// ends it at once); checkpoints are also written at the end of each epoch and every five minutes.
 /// `--resume` continues from the last one: the weights are bit-identical to those of an uninterrupted training.
 #[derive(Debug, Args)]
-#[command(after_help = format!("{SETTINGS}
+#[command(
+    mut_arg("target", |target| target.help("Target of the training: one-hot labels, shares of the votes, or these smoothed so that no class is ruled out (posterior) [default: one-hot]")),
+    after_help = format!("{SETTINGS}
 Examples:
   lcz train sen2lcz --data data --run runs/first --epochs 20
   lcz train sen2lcz --data data --run runs/votes --target votes --seed 1

@@ -51,6 +51,8 @@ pub struct Scaling {
     pub kept: bool,
     /// Why it should not be used ([`TemperatureFit::check`]).
     pub doubt: Option<String>,
+    /// The temperature that the run has now: this one, or one that was kept before.
+    pub active: Option<f64>,
 }
 
 /// Fits the temperature of a run to labelled patches that it was not trained on, and keeps it in the run
@@ -123,7 +125,8 @@ pub fn temp_scale(
     };
     let (ece_before, ece_after) = (ece(Temperature::ONE)?, ece(fit.temperature)?);
     progress.end("");
-    Ok(Scaling { fit, patches, ece_before, ece_after, kept, doubt })
+    let active = run.temperature()?.map(|by| by.temperature);
+    Ok(Scaling { fit, patches, ece_before, ece_after, kept, doubt, active })
 }
 
 /// The logits that a temperature divides. Of an ensemble, which averages softmaxes, ln p̄: one T for the mean, not

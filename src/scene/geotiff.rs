@@ -541,7 +541,9 @@ fn georeference<R: Read + Seek>(decoder: &mut Decoder<R>) -> TiffResult<(Option<
         transform[3] -= f64::midpoint(transform[4], transform[5]);
     }
     let crs = match crs {
-        Crs::Geographic { keys: Some(keys), .. } if keys.lack_kind() && transform[3].abs() > 90.0 => {
+        Crs::Geographic { keys: Some(keys), .. }
+            if keys.lack_kind() && (transform[0].abs() > 360.0 || transform[3].abs() > 90.0) =>
+        {
             Crs::Undetermined(keys)
         }
         crs => crs,

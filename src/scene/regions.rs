@@ -118,7 +118,8 @@ impl LabelRaster {
         self
     }
 
-    /// Writes a raster of the classes' numbers 1, 2, … with their colours; 0 is unlabelled.
+    /// Writes a raster of the classes' numbers with their colours: of zones 1–17 (band `lcz`), of other classes 1, 2, … (`class`);
+    /// 0 is unlabelled.
     ///
     /// # Errors
     /// A name that is taken, more than 255 classes, a full disk.
@@ -135,21 +136,20 @@ impl LabelRaster {
         sites: impl Iterator<Item = &'a Site>,
         about: &str,
     ) -> Result<()> {
-        let Ok(last) = u8::try_from(self.classes.len()) else {
+        let of_number: Vec<usize> = (0..self.classes.len()).map(|k| self.classes.number(k)).collect();
+        let Ok(last) = u8::try_from(of_number.iter().copied().max().unwrap_or(0)) else {
             let problem = format!("{} classes do not fit into its bytes", self.classes.len());
             return Err(Error::file(path, problem, "group them to 255 at most"));
         };
         let mut numbers = Array2::<u8>::zeros((self.grid.rows, self.grid.columns));
         for site in sites {
-            numbers[[site.row, site.column]] = site.class as u8 + 1;
+            numbers[[site.row, site.column]] = of_number[site.class] as u8;
         }
-        let colour = |number: u8| match number {
-            0 => [0; 3],
-            number => self.classes.colour(usize::from(number) - 1),
-        };
+        let class = |number: u8| of_number.iter().position(|&of| of == usize::from(number));
+        let colour = |number: u8| class(number).map_or([0; 3], |k| self.classes.colour(k));
         let colours: Vec<[u8; 3]> = (0..=last).map(colour).collect();
         let mut writer = GeoTiffWriter::create(path, &self.grid)?
-            .bands(&["class"])
+            .bands(&[if self.classes.are_zones() { "lcz" } else { "class" }])
             .no_data(0)
             .colours(&colours)
             .describe(about);

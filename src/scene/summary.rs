@@ -1,5 +1,7 @@
 //! What a scene is, and how much of it has no data.
 
+use std::path::Path;
+
 use ndarray::Axis;
 use serde::Serialize;
 
@@ -9,6 +11,8 @@ use super::clouds::CloudFilter;
 use super::grid::Window;
 use super::radiometry::Radiometry;
 use super::raster::Raster;
+use super::xml;
+use crate::files::read_text;
 use crate::{Classes, Result, Sensor};
 
 /// Rows that are read at a time.
@@ -131,19 +135,12 @@ impl Scene {
         })
     }
 
-    /// The classes of a class map: a GeoTIFF whose first band is described as classes, or whose one band holds the numbers of
-    /// zones and no others.
+    /// The classes of a class map: a GeoTIFF whose first band is described as classes. Their names are those of the categories next
+    /// to it (`MAP.tif.aux.xml`), else those of the zones if the description is `lcz`.
     fn class_shares(&self) -> Result<Option<Vec<ClassShare>>> {
         let [Raster::GeoTiff(file)] = self.files() else { return Ok(None) };
-        let described = file.tags()[0].name.as_deref().is_some_and(is_of_classes);
-        let of_scene_classes = file
-            .path()
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().to_ascii_uppercase().contains("SCL"));
-        if !file.is_integer() || !described && (file.bands() > 1 || of_scene_classes) {
-            return Ok(None);
-        }
-        let zones = Classes::lcz();
+        let description = file.tags()[0].name.as_deref().filter(|name| is_of_classes(name));
+        let (Some(description), true) = (description, file.is_integer()) else { return Ok(None) };
         let (grid, mut counts) = (file.grid(), [0_usize; 256]);
         for first in (0..grid.rows).step_by(ROWS) {
             let window = Window { rows: first..grid.rows.min(first + ROWS), columns: 0..grid.columns };
@@ -156,28 +153,36 @@ impl Scene {
                 counts[usize::from(number)] += 1;
             }
         }
-        let legend =
-            file.description().and_then(|text| text.strip_prefix("class numbers (")?.split_once(')'));
-        let stated = legend
-            .map(|(names, _)| names.split(", ").filter_map(|name| name.split_once(' ')).collect::<Vec<_>>());
-        let name = |number: u8| match &stated {
-            Some(names) => {
-                let name = names.iter().find(|(of, _)| of.parse() == Ok(number));
-                name.map(|(_, name)| (*name).to_owned())
-            }
-            None => zones.find_number(f64::from(number)).map(|k| zones.name(k)),
+        let (zones, of_zones) = (Classes::lcz(), description.to_ascii_lowercase().starts_with("lcz"));
+        let categories = categories(file.path());
+        let name = |number: u8| {
+            let category = categories.get(usize::from(number)).filter(|name| !name.is_empty()).cloned();
+            let zone = || zones.find_number(f64::from(number)).filter(|_| of_zones).map(|k| zones.name(k));
+            category.or_else(zone).unwrap_or_else(|| format!("class {number}"))
         };
         let total: usize = counts[1..].iter().sum();
         let held = (1..=u8::MAX).filter(|&number| counts[usize::from(number)] > 0);
-        let classes: Option<Vec<ClassShare>> = held
-            .map(|number| {
-                let pixels = counts[usize::from(number)];
-                let name = name(number).or_else(|| described.then(|| format!("class {number}")))?;
-                Some(ClassShare { number, name, pixels, share: pixels as f64 / total as f64 })
-            })
-            .collect();
-        Ok(classes.filter(|classes| !classes.is_empty()))
+        let classes = held.map(|number| {
+            let pixels = counts[usize::from(number)];
+            ClassShare { number, name: name(number), pixels, share: pixels as f64 / total as f64 }
+        });
+        let classes: Vec<ClassShare> = classes.collect();
+        Ok(Some(classes).filter(|classes| !classes.is_empty()))
     }
+}
+
+/// The names of the numbers 0, 1, … of a map's first band, in the file that GDAL reads next to it; none where there is no such
+/// file, or it cannot be read.
+fn categories(map: &Path) -> Vec<String> {
+    let mut next_to = map.as_os_str().to_owned();
+    next_to.push(".aux.xml");
+    let next_to = Path::new(&next_to);
+    let Ok(text) = read_text(next_to) else { return Vec::new() };
+    let Ok(document) = xml::parse(next_to, &text) else { return Vec::new() };
+    let of_first = document.descendants().find(|node| node.has_tag_name("CategoryNames"));
+    let names = of_first.into_iter().flat_map(|names| names.children());
+    let names = names.filter(|node| node.has_tag_name("Category"));
+    names.map(|node| node.text().unwrap_or_default().to_owned()).collect()
 }
 
 /// How many pixels of each band are such, and how many there are.

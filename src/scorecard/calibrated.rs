@@ -16,9 +16,9 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Measure;
 use super::samples::Samples;
-use crate::calibration::{Smoother, Spot, grid};
+use super::{LDL_BINS, Measure};
+use crate::calibration::{Bins, Smoother, Spot, grid};
 use crate::labels::x_ln_y;
 use crate::metrics::{Floor, t_quantile};
 use crate::{Progress, Result, Votes};
@@ -64,6 +64,8 @@ pub(super) struct Binned<'a> {
     right: Vec<f64>,
     agreement: Option<Vec<f64>>,
     bin: Vec<usize>,
+    /// Those of the label distribution paper.
+    ldl_bin: Vec<usize>,
     /// Samples in each bin.
     held: Vec<f64>,
     spot: Vec<Spot>,
@@ -90,6 +92,7 @@ impl<'a> Binned<'a> {
     pub fn of(samples: &'a Samples<'a>) -> Result<Option<Self>> {
         let Some(confidence) = samples.confidence.as_deref() else { return Ok(None) };
         let cut = samples.bins.cut(confidence)?;
+        let ldl_cut = Bins::EqualWidth(LDL_BINS).cut(confidence)?;
         let (n, k, bins) = (samples.len(), samples.classes.len(), cut.len());
         let mut held = vec![0.0; bins];
         cut.of.iter().for_each(|&b| held[b] += 1.0);
@@ -106,7 +109,7 @@ impl<'a> Binned<'a> {
             gaps: vec![0.0; bins],
             vote_gaps: vec![0.0; bins],
             classwise: vec![0.0; k * bins],
-            sce: vec![0.0; bins * k],
+            sce: vec![0.0; ldl_cut.len() * k],
             grid: grid(),
         };
         for row in 0..n {
@@ -129,6 +132,7 @@ impl<'a> Binned<'a> {
             right: samples.right(),
             agreement: samples.agreement(),
             bin: cut.of,
+            ldl_bin: ldl_cut.of,
             held,
             spot,
             class_cell,
@@ -161,7 +165,7 @@ impl<'a> Binned<'a> {
         if let Some(p) = &self.samples.p {
             let k = self.samples.classes.len();
             sums.classwise[self.class_cell[n * k + truth] as usize] += 1.0;
-            sums.sce[self.bin[n] * k + truth] += f64::from(u8::from(right)) - p[[n, truth]];
+            sums.sce[self.ldl_bin[n] * k + truth] += f64::from(u8::from(right)) - p[[n, truth]];
         }
     }
 

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Predicted, Reference, ScorecardSettings, check, check_settings};
+use super::{LDL_BINS, Predicted, Reference, ScorecardSettings, check, check_settings};
 use crate::calibration::{
     Bins, Reliability, SmoothCalibration, adaptive_calibration_error, classwise_calibration_error,
     sce_as_in_ldl_paper,
@@ -197,7 +197,7 @@ fn probabilities(p: &Probabilities, labels: &Labels, settings: &ScorecardSetting
     Ok([
         classwise_calibration_error(p, labels, Bins::EqualWidth(settings.bins))?,
         adaptive_calibration_error(p, labels, settings.bins)?,
-        sce_as_in_ldl_paper(p, labels, 20)?,
+        sce_as_in_ldl_paper(p, labels, LDL_BINS)?,
         clipped(Floor::SCIKIT_LEARN)?,
         clipped(Floor::new(1e-7)?)?,
         clipped(Floor::NONE)?,

@@ -221,6 +221,9 @@ impl<'a> Reference<'a> {
 /// Number of bins of equal width, of calibration errors and of reliability diagrams, unless another one is chosen.
 pub const BINS: usize = 15;
 
+/// Bins of the label distribution paper's SCE, always.
+pub(crate) const LDL_BINS: usize = 20;
+
 /// Settings of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ScorecardSettings {

@@ -69,7 +69,14 @@ fn the_command_writes_the_folder_and_prints_what_became_of_the_pixels() {
             absent += usize::from(lacks);
         }
     }
-    assert!(absent == 0 || told.contains("; choose another --seed or --split"), "{absent} {told}");
+    assert_eq!(absent > 0, told.contains("; choose another --seed or --split"), "{absent} {told}");
+    // A class of one region is in one part alone.
+    let one = |row: u32, column: u32| if (row, column) == (20, 20) { 9.0 } else { blocks(row, column) };
+    write(&folder, "one.tif", &Raster { values: &one, ..PLAIN });
+    let output =
+        lcz(&folder, &[&works[..2], &["--labels", "one.tif", "--size", "4", "--out", "one"]].concat());
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("9 sparsely built (1 region): no ") && told.contains("no testing"), "{told}");
     let wanted = ["report.json", "testing.h5", "testing.tif", "training.h5", "validation.h5"];
     assert_eq!(names(&folder.path().join("out")), wanted);
 

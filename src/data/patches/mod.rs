@@ -15,7 +15,7 @@ use ndarray::{Array4, ArrayView4, s};
 use self::attached::Given;
 use super::batches;
 use super::so2sat::SourceFile;
-use crate::provenance::UNKNOWN;
+use crate::provenance::{IN_MEMORY, UNKNOWN};
 use crate::{Bands, Classes, Error, Imagery, Result, Zone};
 
 /// A set of square image patches, with labels, votes and groups where known.
@@ -425,8 +425,6 @@ impl Patches {
         Ok(Self { columns: columns.into(), classes: self.classes.without(zone), ..self.select(&others)? })
     }
 }
-
-const IN_MEMORY: &str = "patches in memory";
 
 impl fmt::Debug for Patches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

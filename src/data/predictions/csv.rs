@@ -20,7 +20,10 @@ const FEWEST_DECIMALS: usize = 3;
 const TRUE: [&str; 9] =
     ["true", "true_label", "y_true", "label", "truth", "reference", "actual", "obs", "observed"];
 const PREDICTED: [&str; 6] = ["pred", "pred_label", "y_pred", "predicted", "prediction", "predicted_label"];
-const CONFIDENCE: [&str; 5] = ["confidence", "conf", "max_probability", "prob", "probability"];
+const CONFIDENCE: [&str; 8] =
+    ["confidence", "conf", "max_probability", "max_prob", "prob_max", "p_max", "prob", "probability"];
+/// Those of them that may be the probability of another class than the predicted one, such as the second of two.
+const OF_ANY_CLASS: [&str; 2] = ["prob", "probability"];
 const GROUP: [&str; 4] = ["group", "groups", "city", "polygon"];
 /// What the columns of probabilities start with, before the class.
 const PROBABILITY: [&str; 4] = ["p_", "prob_", "proba_", "probability_"];
@@ -41,15 +44,10 @@ pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions
         _ => Error::file(path, "neither HDF5 nor text", "give what `lcz predict` writes, or a CSV"),
     })?;
     let lines = Lines::of(path, &text)?;
-    let place = |names: &[&str]| lines.header.iter().position(|name| names.contains(&&*name.to_lowercase()));
-    let [truth, predicted, confidence] = [&TRUE[..], &PREDICTED, &CONFIDENCE].map(place);
-    let group = place(&GROUP);
+    let [truth, predicted] = [lines.place(&TRUE)?, lines.place(&PREDICTED)?];
+    let [confidence, group] = [lines.place(&CONFIDENCE)?, lines.place(&GROUP)?];
     let is_p = |k: &usize| class_of(&lines.header[*k]).is_some();
-    let mut p: Vec<usize> = (0..lines.header.len()).filter(is_p).collect();
-    // `prob_max` is a confidence where there is no other.
-    if p.len() == 1 && predicted.is_some() {
-        p.clear();
-    }
+    let p: Vec<usize> = (0..lines.header.len()).filter(is_p).collect();
     let used = match (truth, predicted, confidence) {
         (Some(truth), ..) if !p.is_empty() => [vec![truth], p, predicted.into_iter().collect()].concat(),
         (Some(truth), Some(predicted), confidence) => {
@@ -77,7 +75,14 @@ pub(super) fn read(path: &Path, classes: Option<&Classes>) -> Result<Predictions
 
 /// The class that a column of probabilities is of.
 fn class_of(column: &str) -> Option<&str> {
-    PROBABILITY.iter().find_map(|start| column.strip_prefix(start)).filter(|class| !class.is_empty())
+    if CONFIDENCE.contains(&&*column.to_lowercase()) {
+        return None;
+    }
+    let after = |start: &&str| {
+        let named = column.get(..start.len())?.eq_ignore_ascii_case(start);
+        column.get(start.len()..).filter(|class| named && !class.is_empty())
+    };
+    PROBABILITY.iter().find_map(after)
 }
 
 impl<'a> Lines<'a> {
@@ -96,6 +101,15 @@ impl<'a> Lines<'a> {
             return Err(lines.error(*number, problem, "give each line one field per column"));
         }
         Ok(lines)
+    }
+
+    /// The column of one of these names.
+    fn place(&self, names: &[&str]) -> Result<Option<usize>> {
+        let of_these = |k: &usize| names.contains(&&*self.header[*k].to_lowercase());
+        let found: Vec<usize> = (0..self.header.len()).filter(of_these).collect();
+        let &[first, second, ..] = found.as_slice() else { return Ok(found.first().copied()) };
+        let problem = format!("'{}' and '{}' mean the same", &self.header[first], &self.header[second]);
+        Err(self.error(1, problem, "leave one of these columns out, or rename it"))
     }
 
     /// These columns, in this order.
@@ -155,11 +169,15 @@ impl<'a> Lines<'a> {
         Ok(Self::stated(Stated::Classes(self.column(1, classes)?), labels))
     }
 
-    /// `true_label,pred_label,confidence`: any names, unless classes are given.
+    /// `true_label,pred_label,confidence`: zones, or any names, unless classes are given.
     fn confidences(&self, classes: Option<&Classes>) -> Result<Predictions> {
+        let lcz = Classes::lcz();
         let named;
+        let mut texts = self.rows.iter().flat_map(|(_, row)| [&row[0], &row[1]]);
         let classes = if let Some(classes) = classes {
             classes
+        } else if texts.all(|text| lcz.find(text).is_some()) {
+            &lcz
         } else {
             let mut names: Vec<&str> = self.rows.iter().flat_map(|(_, row)| [&row[0], &row[1]]).collect();
             // Numbers by size, other names by letter.
@@ -174,8 +192,19 @@ impl<'a> Lines<'a> {
         };
         let labels = self.column(0, classes)?;
         let predicted = self.column(1, classes)?;
-        let confidence = |(line, row): &(usize, StringRecord)| self.share(*line, "confidence", &row[2]);
-        let confidence = self.rows.iter().map(confidence).collect::<Result<_>>()?;
+        let column = &self.header[2];
+        let confidence = |(line, row): &(usize, StringRecord)| self.share(*line, column, &row[2]);
+        let confidence = self.rows.iter().map(confidence).collect::<Result<Vec<f64>>>()?;
+        if OF_ANY_CLASS.contains(&&*column.to_lowercase()) {
+            // The highest of K probabilities is 1/K at least.
+            let least = 1.0 / classes.len() as f64;
+            let low = confidence.iter().position(|&confidence| confidence < least);
+            if let Some(row) = low.or((classes.len() == 2).then_some(0)) {
+                let problem = format!("{column} is '{}': that of the predicted class?", &self.rows[row].1[2]);
+                let advice = "call it confidence if it is; of another class, give p_CLASS for each";
+                return Err(self.error(self.rows[row].0, problem, advice));
+            }
+        }
         Ok(Self::stated(Stated::Confidences(predicted, confidence), labels))
     }
 
@@ -184,8 +213,15 @@ impl<'a> Lines<'a> {
         let names: Vec<&str> = columns.iter().filter_map(|column| class_of(column)).collect();
         Classes::from_columns(names.len()).map_err(|e| e.within(self.path))?;
         let counted = names.iter().zip(1..).all(|(name, k): (_, usize)| name.parse() == Ok(k));
+        // The column of each class.
+        let mut order: Vec<usize> = (0..names.len()).collect();
         let classes = match classes {
-            Some(classes) if classes.len() == names.len() => classes.clone(),
+            Some(classes) if classes.len() == names.len() => {
+                if !counted {
+                    order = self.order(classes, &names)?;
+                }
+                classes.clone()
+            }
             Some(classes) => {
                 let problem =
                     format!("{} columns of probabilities for {} classes", names.len(), classes.len());
@@ -212,8 +248,8 @@ impl<'a> Lines<'a> {
         };
         let mut rescaled = 0;
         for ((line, row), mut out) in self.rows.iter().zip(p.outer_iter_mut()) {
-            for ((field, column), p) in row.iter().skip(1).zip(columns).zip(&mut out) {
-                *p = self.share(*line, column, field)?;
+            for (p, &column) in out.iter_mut().zip(&order) {
+                *p = self.share(*line, columns[column], &row[1 + column])?;
             }
             let total = out.sum();
             // The low bits of a number in single precision are 0 in half precision.
@@ -234,14 +270,16 @@ impl<'a> Lines<'a> {
                 self.rows.len()
             );
         }
-        // A predicted class beside probabilities is that of the highest.
+        // A predicted class next to probabilities is that of the highest.
         if let Some(name) = self.header.get(1 + columns.len()) {
             let predicted = self.column(1 + columns.len(), &classes)?;
             for (((line, row), p), &k) in self.rows.iter().zip(p.outer_iter()).zip(predicted.indices()) {
                 if p.iter().any(|&other| other > p[k]) {
                     let stated = &row[1 + columns.len()];
-                    let problem =
-                        format!("{name} is '{stated}', but {} is not the highest probability", columns[k]);
+                    let problem = format!(
+                        "{name} is '{stated}', but {} is not the highest probability",
+                        columns[order[k]]
+                    );
                     return Err(self.error(
                         *line,
                         problem,
@@ -251,6 +289,16 @@ impl<'a> Lines<'a> {
             }
         }
         Ok(Self::stated(Stated::Probabilities(Probabilities::new(classes, p)?), labels))
+    }
+
+    /// The column of each of these classes, by the columns' names.
+    fn order(&self, classes: &Classes, names: &[&str]) -> Result<Vec<usize>> {
+        let of_names: Vec<Option<usize>> = names.iter().map(|name| classes.find(name)).collect();
+        let column = |k: usize| of_names.iter().position(|&of| of == Some(k));
+        (0..classes.len()).map(column).collect::<Option<Vec<usize>>>().ok_or_else(|| {
+            let problem = format!("columns of {} for the classes {classes}", names.join(", "));
+            self.error(1, problem, "call each column p_CLASS, or p_1 to p_K in the order of --classes")
+        })
     }
 
     /// A number from 0 to 1.
@@ -354,13 +402,62 @@ mod tests {
             );
         }
         assert!(p("y_true,prob_1,prob_2,group\n1,1,0,4\n"));
-        let read = scored("city,truth,prediction,prob\nUlm,a,b,0.5\n").unwrap();
+        let read = scored("city,truth,prediction,prob\nUlm,6,5,0.5\n").unwrap();
         assert!(matches!(read.predicted, Stated::Confidences(..)) && read.groups == Some(vec![1]));
         let error = scored("y_true,p_1,p_2,y_pred\n1,1,0,1\n1,0.4,0.6,1\n").unwrap_err().to_string();
         assert!(
             error.contains("line 3: y_pred is '1', but p_1 is not the highest probability; check"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn columns_of_given_classes_are_taken_by_name_and_zones_by_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let with = |names: &[&str], text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read(&path, Some(&Classes::named(names.iter().copied()).unwrap()))
+        };
+        let p = |read: Predictions| match read.predicted {
+            Stated::Probabilities(p) => p.view().row(0).to_vec(),
+            _ => panic!(),
+        };
+        let swapped =
+            with(&["river", "forest"], "label,P_forest,P_river,y_pred\nriver,0.25,0.75,river\n").unwrap();
+        assert_eq!((swapped.labels.indices(), p(swapped.clone())), (&[0][..], vec![0.75, 0.25]));
+        let counted = with(&["river", "forest"], "label,p_1,p_2\nriver,0.25,0.75\n").unwrap();
+        assert_eq!(p(counted), [0.25, 0.75]);
+        let error = with(&["river", "forest"], "label,p_wood,p_river\nriver,0.25,0.75\n").unwrap_err();
+        assert!(error.to_string().contains("line 1: columns of wood, river for the classes"), "{error}");
+        // Zones without LCZ 7, in which 8 is the seventh.
+        let gap = with(&["6", "8", "A"], "true,pred\n8,11\n6,103\n");
+        assert!(gap.unwrap_err().to_string().contains("line 3: pred is '103', none of"));
+        let gap = with(&["6", "8", "A"], "true,pred\n8,11\n6,101\n").unwrap();
+        assert_eq!(gap.labels.indices(), [1, 0]);
+        let Stated::Classes(predicted) = gap.predicted else { panic!() };
+        assert_eq!(predicted.indices(), [2, 2]);
+        // A confidence does not change how zones are read.
+        let (truth, predicted) = classes("true,pred,confidence\n6,6.0,1\nA,11,1\n");
+        assert_eq!((truth, predicted), (vec![5, 10], vec![5, 10]));
+    }
+
+    #[test]
+    fn two_columns_of_one_meaning_and_a_probability_of_any_class_are_refused() {
+        let refused = |text: &str| scored(text).unwrap_err().to_string();
+        assert!(
+            refused("label,true,pred\n1,1,1\n").contains("line 1: 'label' and 'true' mean the same; leave")
+        );
+        assert!(refused("polygon,city,true,pred\n1,1,1,1\n").contains("'polygon' and 'city' mean the same"));
+        let low = refused("y_true,y_pred,prob\nx,x,0.9\ny,z,0.3\n");
+        assert!(
+            low.contains("line 3: prob is '0.3': that of the predicted class?; call it confidence"),
+            "{low}"
+        );
+        assert!(refused("y_true,y_pred,prob\nx,x,0.9\ny,x,0.6\n").contains("line 2: prob is '0.9'"));
+        for name in ["confidence", "prob_max"] {
+            assert!(scored(&format!("y_true,y_pred,{name}\nx,x,0.9\ny,x,0.6\n")).is_ok(), "{name}");
+        }
     }
 
     #[test]
