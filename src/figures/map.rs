@@ -25,7 +25,7 @@ const SCALE: f64 = 26.0;
 const LINE: f64 = 10.0;
 /// Classes of the legend side by side.
 const ACROSS: usize = 3;
-/// A region has its code if a square of so many points, and of so many pixels, lies within it.
+/// A region has its code if a square of this many points, and of this many pixels, lies within it.
 const CODED: (f64, usize) = (9.0, 3);
 /// Most pixels of a picture in a file, across or down; a page at 300 per inch shows about half.
 const MOST_PIXELS: usize = 2048;
