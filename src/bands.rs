@@ -1,5 +1,6 @@
 //! Bands and imagery: a patch's size, bands, ground sampling distance and unit.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -50,8 +51,9 @@ impl Bands {
         if names.is_empty() {
             return Err(Error::input("bands", "none is named", "name at least one, such as B2"));
         }
+        let mut taken = HashSet::new();
         for (k, name) in names.iter().enumerate() {
-            if name.is_empty() || names[..k].contains(name) {
+            if name.is_empty() || !taken.insert(name) {
                 let problem = format!("band {} is called '{name}', which is empty or taken", k + 1);
                 return Err(Error::input("bands", problem, "name each band once"));
             }

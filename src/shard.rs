@@ -19,7 +19,7 @@ impl Shard {
         number % self.of == self.index - 1
     }
 
-    /// Its stripe of so many lines.
+    /// Its stripe of a map with this many lines.
     pub(crate) fn lines(self, rows: usize) -> Range<usize> {
         let end = |k: usize| (rows as u128 * k as u128 / self.of as u128) as usize;
         end(self.index - 1)..end(self.index)

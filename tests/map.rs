@@ -512,11 +512,17 @@ fn a_map_against_itself_is_all_right() {
     };
     let column = rows().next().unwrap().iter().position(|name| *name == "reference_share").unwrap();
     let table = told.split_once("at these pixels").unwrap().1;
+    // Names may have commas: the share is counted from the end.
+    let from_end = rows().next().unwrap().len() - column;
+    let mut shares = 0;
     for row in rows().skip(1) {
-        let share = lcz::display::percent(row[column].parse().unwrap());
-        let line = table.lines().find(|line| line.starts_with(row[1]));
-        assert!(line.is_none_or(|line| line.contains(&share)), "{share}: {line:?}");
+        let share = lcz::display::percent(row[row.len() - from_end].parse().unwrap());
+        if let Some(line) = table.lines().find(|line| line.starts_with(&format!("{} ", row[0]))) {
+            assert!(line.contains(&share), "{share}: {line:?}");
+            shares += 1;
+        }
     }
+    assert!(shares > 2, "{table}");
     // It has a class where the map has no data, too: such a pixel does not count in the accuracy.
     let (before, after) = told.split_once(" pixels have a reference class, ").unwrap();
     let pixels: usize = before.lines().last().unwrap().parse().unwrap();
@@ -832,7 +838,15 @@ fn four_shards_put_together_are_the_map_made_in_one() {
     let folder = place.join("shards");
     fs::create_dir(&folder).unwrap();
     let at = |name: &str| text(&folder.join(name));
-    let (run, bands) = (text(&place.join("run")), bands(place));
+    // Weights at random, and inputs far apart, so that neighbours differ in class.
+    Run::create(folder.join("run"), |run| {
+        let mlp = models::Architecture::mlp();
+        let mut network = models::build(&mlp, &Imagery::so2sat(), &Classes::lcz(), 7, Device::Cpu)?;
+        network.set_standardisation(Standardisation { mean: vec![0.15; 10], deviation: vec![0.001; 10] })?;
+        run.keep(&*network)
+    })
+    .unwrap();
+    let (run, bands) = (text(&folder.join("run")), bands(place));
     let map = |out: &str, more: &[&str]| {
         let out = at(out);
         let fixed = ["map", &run, "--bands", &bands, "--stride", "5px", "--probabilities", "--out", &out];
@@ -891,6 +905,83 @@ fn four_shards_put_together_are_the_map_made_in_one() {
     };
     assert!(shard(&["1/17"]).contains("shard: the map has no more than 16 lines; cut it into 16"));
     assert!(shard(&["1/4", "--sigma", "1px"]).contains("lcz mosaic --sigma"));
+    // A shard of the same scene by another model, or with another stride, is of another map.
+    let other =
+        ["map", &run, "--bands", &bands, "--stride", "6px", "--probabilities", "--shard", "2/4", "--out"];
+    fs::remove_file(at("city-shard-2-of-4.tif")).unwrap();
+    for ending in ["-confidence.tif", "-probabilities.tif", ".tif.aux.xml"] {
+        fs::remove_file(at(&format!("city-shard-2-of-4{ending}"))).unwrap();
+    }
+    done(&[&other[..], &[&at("city.tif")]].concat());
+    let message = told(&order);
+    assert!(message.contains("no shard of the map of") && message.contains("the same models"), "{message}");
+}
+
+/// A map in one, and merged of shards, are the same in all bytes.
+#[track_caller]
+fn same_in_shards(folder: &Path, name: &str, arguments: &[&str]) -> Value {
+    let out = |stem: String| text(&folder.join(format!("{stem}.tif")));
+    let whole = out(format!("{name}-whole"));
+    let fixed = [&["map"][..], arguments, &["--probabilities", "--json", "--out"]].concat();
+    let report = done(&[&fixed[..], &[&whole]].concat());
+    let shards: Vec<String> = (1..=3)
+        .map(|k| {
+            done(&[&fixed[..], &[&out(name.to_owned()), "--shard", &format!("{k}/3")]].concat());
+            out(format!("{name}-shard-{k}-of-3"))
+        })
+        .collect();
+    let merged = out(format!("{name}-merged"));
+    let shards: Vec<&str> = shards.iter().map(String::as_str).collect();
+    done(&[&["mosaic"][..], &shards, &["--out", &merged]].concat());
+    for ending in [".tif", "-confidence.tif", "-entropy.tif", "-probabilities.tif", ".tif.aux.xml", ".qml"] {
+        let of = |path: &str| fs::read(path.replace(".tif", ending)).unwrap();
+        assert!(of(&whole) == of(&merged), "{name}{ending}");
+    }
+    serde_json::from_str(&report).unwrap()
+}
+
+#[test]
+fn shards_of_any_model_and_any_scenes_are_the_map_made_in_one() {
+    let place = place();
+    let folder = place.join("any");
+    fs::create_dir(&folder).unwrap();
+    let run = |name: &str, architecture: &models::Architecture, imagery: &Imagery, classes: &Classes| {
+        let run = folder.join(name);
+        Run::create(&run, |run| {
+            let mut network = models::build(architecture, imagery, classes, name.len() as u64, Device::Cpu)?;
+            network
+                .set_standardisation(Standardisation { mean: vec![0.15; 10], deviation: vec![0.001; 10] })?;
+            run.keep(&*network)
+        })
+        .unwrap();
+        text(&run)
+    };
+    let mlp = models::Architecture::mlp();
+    // Not in the order of their numbers.
+    let few = Classes::named(["G", "2", "A", "6"]).unwrap();
+    let first = run("first", &mlp, &Imagery::so2sat(), &few);
+    let second = run("another", &mlp, &Imagery::so2sat(), &few);
+    let scene = text(&place.join("scene"));
+    let stride = ["--stride", "5px"];
+    let report = same_in_shards(
+        &folder,
+        "dates",
+        &[&[&*first, "--scene", &scene, "--scene", &scene, "--mask-clouds"][..], &stride].concat(),
+    );
+    assert!(report["classes"].as_array().unwrap().len() > 1, "{report}");
+    let with = format!("{second}={scene}");
+    // Twice the same run: dates of one sensor.
+    let fused = [&*first, "--scene", &scene, "--with", &with, "--with", &with];
+    let report = same_in_shards(&folder, "fused", &[&fused[..], &stride].concat());
+    assert_eq!((&report["networks"], report["dates"].as_array().unwrap().len()), (&2.into(), 3));
+    let coarse = Imagery { patch_size: 16, ground_sampling_distance: Some(20.0), ..Imagery::so2sat() };
+    let coarse = run("coarse", &mlp, &coarse, &Classes::lcz());
+    same_in_shards(&folder, "resampled", &[&coarse, "--scene", &scene, "--stride", "3px"]);
+    let settings =
+        models::unet::UnetSettings { width: 0.125, depth: 1, ..models::unet::UnetSettings::plain() };
+    let unet =
+        run("unet", &models::Architecture::Unet(settings), &Imagery::so2sat(), &Classes::from_count(3));
+    same_in_shards(&folder, "pixels", &[&unet, "--scene", &scene, "--stride", "20px"]);
 }
 
 #[test]
@@ -953,6 +1044,8 @@ fn maps_of_neighbouring_areas_are_put_together_whatever_their_classes() {
 }
 
 #[test]
+// Two scenes, and all that may become of them.
+#[allow(clippy::too_many_lines)]
 fn two_sensors_are_fused_by_the_mean_of_their_probabilities() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -1027,6 +1120,23 @@ fn two_sensors_are_fused_by_the_mean_of_their_probabilities() {
             assert!((p.view()[[0, k]] - f64::from(two[[k, row, column]])).abs() < 1e-5);
         }
     }
+
+    // Mean and deviation are of the whole scene, whatever part of it is mapped.
+    map("radar", "radar.tif", &["--bbox=15.0,47.0,15.0016,48.0"], "part");
+    let part = probabilities(folder.path(), "part");
+    let columns = part.dim().2;
+    assert!((1..5).contains(&columns), "{columns}");
+    for (at, p) in part.indexed_iter().filter(|(_, p)| !p.is_nan()) {
+        assert!((p - two[at]).abs() < 1e-6, "{at:?}");
+    }
+    // Zeros that no tag calls no data are told.
+    several("zeros.tif", &["a", "b", "c", "d", "e", "f", "g"], &|k, band| {
+        if k < 3 { 0.0 } else { echo(k, band) }
+    });
+    let (run, scene, out) = (text(&at("radar")), text(&at("zeros.tif")), text(&at("zeros-map.tif")));
+    let output = lcz(&["map", &run, "--scene", &scene, "--stride", "4px", "--out", &out]);
+    let warned = String::from_utf8(output.stderr).unwrap();
+    assert!(warned.contains("zeros.tif: 3 pixels are 0 in all bands"), "{warned}");
 
     let told = |with: &str| {
         let (run, scene, out) = (text(&at("optical")), text(&at("optical.tif")), text(&at("x.tif")));
@@ -1163,7 +1273,8 @@ fn the_so2sat_project_s_network_is_right_on_the_known_share_of_berlin() {
     let report: Value = serde_json::from_str(&report).unwrap();
     let scores = &report["scores"];
     println!("Berlin: {} of {} windows right", scores["overall_accuracy"], scores["pixels"]);
-    assert_eq!(scores["pixels"], 156);
+    // 156 where the centres of windows were looked up by another program; two lie at the edge of a polygon.
+    assert!((154..=156).contains(&scores["pixels"].as_u64().unwrap()), "{scores}");
     assert!((scores["overall_accuracy"].as_f64().unwrap() - 0.62).abs() < 0.006, "{scores}");
     // The offset, which the archive has removed, subtracted once more.
     let message = refused(&[&fixed[..], &["--offset", "-0.1", "--out", &at("wrong.tif")]].concat());

@@ -3,7 +3,7 @@
 use lcz::data::Sample;
 use lcz::display::percent;
 use lcz::mapping;
-use lcz::mapping::{ClassArea, MapReport, MapScores, Mapping, With};
+use lcz::mapping::{ClassArea, FusedSensor, MapReport, MapScores, Mapping};
 use lcz::run::Run;
 
 use super::options::{
@@ -32,7 +32,7 @@ use super::output::{self, Table, number};
 ///
 /// --with fuses the network of a second sensor, such as the So2Sat project's for Sentinel-1, whose scene (a GeoTIFF of its bands) is
 /// on the same pixels; radar values are brought to mean 0 and deviation 1 where the network was imported. --shard maps a stripe of
-/// a scene that is too large for one machine, into OUT-shard-i-of-n.tif; lcz mosaic puts shards together.
+/// a scene that is too large for one machine, into OUT-shard-i-of-n.tif; lcz mosaic merges shards.
 ///
 /// The model's bands are taken by name, in any order, with commas or spaces between the files. A scene whose pixels are
 /// larger or smaller than those that the model was trained on is resampled first. --labels compares the map with the
@@ -82,7 +82,7 @@ pub struct Map {
 
     /// Fuse the network of another sensor, by the mean of the probabilities: its run and its scene; may be repeated
     #[arg(long, value_name = "RUN=SCENE")]
-    with: Vec<With>,
+    with: Vec<FusedSensor>,
 
     #[command(flatten)]
     shard: ShardOption,
@@ -234,9 +234,11 @@ fn print_dates(report: &MapReport, what: &str) -> anyhow::Result<()> {
             Sample::Patch => format!("more than {} % of the window", 100.0 * report.max_cloud),
             Sample::Pixel => "the pixel".to_owned(),
         };
-        let then =
-            if report.clouds_masked { "these {what} do not count" } else { "--mask-clouds leaves them out" };
-        let then = then.replace("{what}", what);
+        let then = if report.clouds_masked {
+            format!("these {what} do not count")
+        } else {
+            "--mask-clouds leaves them out".to_owned()
+        };
         output::line(format!("under clouds: clouds or their shadows hide {most}; {then}"))?;
     }
     output::line("")

@@ -8,10 +8,11 @@ use super::map::print_classes;
 use super::options::{Context, Output, PaletteOption, Sigma};
 use super::output;
 
-/// Put maps side by side together
+/// Merge maps that lie side by side
 ///
 /// Of the shards of `lcz map --shard`, which together are the map that is made in one, pixel for pixel; or of maps of neighbouring
-/// areas on one grid. The filter is applied anew, so that it has its neighbours at the seams. The files are those of `lcz map`.
+/// areas on one grid. The filter is recomputed, so that pixels at the seams have their neighbours. The files are those of `lcz map`; the
+/// figure shows the map alone, without the scene.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   lcz mosaic city-shard-*-of-4.tif --out city.tif

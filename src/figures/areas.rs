@@ -1,6 +1,6 @@
 //! A map of training areas, with the doubtful ones marked.
 
-use super::colours::{Colour, INK, PAPER};
+use super::colours::{Colour, INK};
 use super::drawing::{Area, Drawing};
 use super::lettering::Lettering;
 use super::map::scale_bar;
@@ -33,6 +33,14 @@ const DEGREE: f64 = 111_320.0;
 ///
 /// # Errors
 /// No polygon; outlines whose datum has no known way to WGS 84.
+///
+/// ```no_run
+/// use lcz::figures::{Caption, training_areas};
+/// use lcz::scene::{Labelling, TrainingAreas};
+/// let areas = TrainingAreas::open("training_areas.kml", &Labelling::default())?;
+/// training_areas(&areas, &Caption::new("Training areas of Melbourne", "unknown source"))?.save("figures", "areas")?;
+/// # Ok::<(), lcz::Error>(())
+/// ```
 pub fn training_areas(areas: &TrainingAreas, caption: &Caption) -> Result<Figure> {
     check_count("figure of training areas", "polygons", areas.areas().len(), 1..=usize::MAX)?;
     let outlines = areas.outlines()?;
@@ -62,11 +70,10 @@ pub fn training_areas(areas: &TrainingAreas, caption: &Caption) -> Result<Figure
         (left + (x - west) / east_a_point, area.y + INSET + (north - y) / north_a_point)
     };
     for (polygon, rings) in &outlines {
-        for &Outline { points, is_hole } in rings {
-            let colour = if is_hole { PAPER } else { Colour(areas.classes().colour(polygon.class)) };
-            let corners: Vec<_> = points.iter().map(place).collect();
-            drawing.polygon(corners.clone(), colour);
-            drawing.path(corners, 0.3, INK);
+        let corners = |outline: &Outline<'_>| outline.points.iter().map(place).collect::<Vec<_>>();
+        drawing.polygon(in_one(rings, corners), Colour(areas.classes().colour(polygon.class)));
+        for outline in rings {
+            drawing.path(corners(outline), 0.3, INK);
         }
     }
     for (polygon, rings) in outlines.iter().filter(|(polygon, _)| !polygon.doubts.is_empty()) {
@@ -86,6 +93,22 @@ pub fn training_areas(areas: &TrainingAreas, caption: &Caption) -> Result<Figure
         legend_key(&mut drawing, at, Colour(areas.classes().colour(*class)), &words, column - 20.0);
     }
     drawing.into_figure(caption, csv(areas, caption))
+}
+
+/// Outlines as one line, from each back to the start of the first, holes the other way round, so that they stay unpainted.
+fn in_one(rings: &[Outline<'_>], corners: impl Fn(&Outline<'_>) -> Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let mut line: Vec<(f64, f64)> = Vec::new();
+    for outline in rings {
+        let mut ring = corners(outline);
+        ring.extend(ring.first().copied());
+        let doubled_area: f64 = ring.windows(2).map(|of| of[0].0 * of[1].1 - of[1].0 * of[0].1).sum();
+        if (doubled_area < 0.0) != outline.is_hole {
+            ring.reverse();
+        }
+        line.extend(ring);
+        line.extend(line.first().copied());
+    }
+    line
 }
 
 /// A circle, with a number at its right.
@@ -126,4 +149,21 @@ fn csv(areas: &TrainingAreas, caption: &Caption) -> String {
         ]);
     }
     table.csv()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_around_a_square_with_a_hole_encloses_their_difference() {
+        let square = |left: f64, side: f64| {
+            [(left, left), (left + side, left), (left + side, left + side), (left, left + side)]
+        };
+        let (outer, inner) = (square(0.0, 10.0), square(3.0, 4.0));
+        let rings = [(&outer, false), (&inner, true)].map(|(points, is_hole)| Outline { points, is_hole });
+        let line = in_one(&rings, |outline| outline.points.to_vec());
+        let doubled: f64 = line.windows(2).map(|of| of[0].0 * of[1].1 - of[1].0 * of[0].1).sum();
+        assert!((doubled.abs() / 2.0 - 84.0).abs() < 1e-9, "{doubled}");
+    }
 }

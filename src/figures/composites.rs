@@ -175,9 +175,9 @@ pub(super) fn as_eyes_would_see(image: &Array3<f32>) -> Option<(Array2<Option<[u
         let pixel = pixel(row, column);
         known(&pixel).then(|| [0, 1, 2].map(|c| stretches[c].shade(pixel[c])))
     });
-    let [red, green, blue] = [0, 1, 2].map(|c| stretches[c].black);
-    let words =
-        format!("true colour: black {red:.3}, {green:.3}, {blue:.3}, white {range:.3} above, gamma {GAMMA}");
+    let words = format!(
+        "true colour: the darkest 2 % of each band are black, one range of {range:.3} leads to white (gamma {GAMMA})"
+    );
     Some((colours, words))
 }
 

@@ -196,10 +196,10 @@ impl Drawing {
         let pixels = |points: f64| (points * SVG_SCALE).round() as u32;
         let size = (pixels(self.width), pixels(self.height));
         // plotters knows pixels only; the page has a size in points, and images stay images.
-        let body = |parts: &[Part]| -> Result<String> {
+        let body = |parts: &[Part], above: bool| -> Result<String> {
             let mut drawn = String::new();
             let mut backend = SVGBackend::with_string(&mut drawn, size);
-            play(parts, &mut backend, SVG_SCALE, size).map_err(|e| failed("drawing an SVG", &e))?;
+            play((parts, above), &mut backend, SVG_SCALE, size).map_err(|e| failed("drawing an SVG", &e))?;
             backend.present().map_err(|e| failed("drawing an SVG", &e))?;
             drop(backend);
             let body = drawn.split_once('>').map_or("", |(_, body)| body).trim_end();
@@ -214,7 +214,7 @@ impl Drawing {
             size.1,
             escaped(&caption.title),
             escaped(&caption.data),
-            body(&self.parts)?
+            body(&self.parts, false)?
         );
         for (area, picture) in &self.pictures {
             let png = base64::engine::general_purpose::STANDARD.encode(picture.png()?);
@@ -228,7 +228,7 @@ impl Drawing {
             );
         }
         if !self.above.is_empty() {
-            svg += body(&self.above)?.trim_start();
+            svg += body(&self.above, true)?.trim_start();
         }
         svg.push_str("</svg>\n");
         Ok(svg)
@@ -242,16 +242,16 @@ impl Drawing {
         let (width, height) = (pixels(self.width), pixels(self.height));
         let size = (width * 2, height * 2);
         let mut fine = vec![0; size.0 as usize * size.1 as usize * 3];
-        let draw = |parts: &[Part], fine: &mut Vec<u8>| {
+        let draw = |parts: &[Part], above: bool, fine: &mut Vec<u8>| {
             let mut backend = BitMapBackend::with_buffer(fine, size);
-            play(parts, &mut backend, scale, size).map_err(|e| failed("drawing a PNG", &e))?;
+            play((parts, above), &mut backend, scale, size).map_err(|e| failed("drawing a PNG", &e))?;
             backend.present().map_err(|e| failed("drawing a PNG", &e))
         };
-        draw(&self.parts, &mut fine)?;
+        draw(&self.parts, false, &mut fine)?;
         for (area, picture) in &self.pictures {
             picture.paint(*area, scale, &mut fine, size);
         }
-        draw(&self.above, &mut fine)?;
+        draw(&self.above, true, &mut fine)?;
         let fine = halved(&fine, width);
         let png = encode(&fine, (width, height), PNG_SCALE * 72.0, png::FilterType::NoFilter)?;
         Ok((png, width, height))
@@ -351,15 +351,17 @@ impl BackendStyle for Stroke {
     }
 }
 
-/// Draws all parts on a white page.
+/// Draws all parts, on a white page or above what is there.
 fn play<B: Surface>(
-    parts: &[Part],
+    (parts, above): (&[Part], bool),
     backend: &mut B,
     scale: f64,
     (width, height): (u32, u32),
 ) -> std::result::Result<(), DrawingErrorKind<B::ErrorType>> {
     let pixel = |(x, y): (f64, f64)| ((x * scale).round() as i32, (y * scale).round() as i32);
-    backend.draw_rect((0, 0), (width as i32, height as i32), &PAPER.opaque(), true)?;
+    if !above {
+        backend.draw_rect((0, 0), (width as i32, height as i32), &PAPER.opaque(), true)?;
+    }
     for part in parts {
         match part {
             Part::Filled(area, colour) => {

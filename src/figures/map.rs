@@ -1,6 +1,6 @@
 //! A map of classes, next to the reference classes and the satellite image.
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, s};
 
 use super::colours::{ABSENT, Colour, INK};
 use super::composites::as_eyes_would_see;
@@ -25,8 +25,8 @@ const SCALE: f64 = 26.0;
 const LINE: f64 = 10.0;
 /// Classes of the legend side by side.
 const ACROSS: usize = 3;
-/// A region has its code if a square of so many points lies within it.
-const CODED: f64 = 9.0;
+/// A region has its code if a square of this many points, and of this many pixels, lies within it.
+const CODED: (f64, usize) = (9.0, 3);
 /// Most pixels of a picture in a file, across or down; a page at 300 per inch shows about half.
 const MOST_PIXELS: usize = 2048;
 
@@ -119,16 +119,7 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
         let ground = thinned(rows, columns, |row, column| colours[[row, column]].unwrap_or(ABSENT.0));
         show("True colour (B4, B3, B2)", ground);
     }
-    let (across_page, down_page) = (width / columns as f64, height / rows as f64);
-    for region in regions(&picture.map) {
-        if region.side as f64 * across_page.min(down_page) < CODED {
-            break;
-        }
-        let [row, column] = region.middle;
-        let at = (area.x + (column as f64 + 0.5) * across_page, area.y + (row as f64 + 0.5) * down_page);
-        let colour = Colour(picture.palette.colour(picture.classes, region.class)).text_on();
-        drawing.text_above(picture.classes.code(region.class), at, Lettering::new(LABEL, colour));
-    }
+    code_regions(&mut drawing, area, picture);
     let below = area.bottom() + 11.0;
     let mut right = left;
     if picture.pixel_metres.is_some() {
@@ -140,6 +131,28 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     }
     shares.legend(&mut drawing, area.bottom() + SCALE, picture);
     drawing.into_figure(caption, shares.csv(picture, caption))
+}
+
+/// Writes its code on each region that has room for it.
+fn code_regions(drawing: &mut Drawing, area: Area, picture: &MapPicture<'_>) {
+    let (rows, columns) = picture.map.dim();
+    // As few pixels as are drawn.
+    let step = rows.max(columns).div_ceil(MOST_PIXELS);
+    let drawn = picture.map.slice(s![..;step, ..;step]).to_owned();
+    let [across, down] =
+        [area.width / columns as f64, area.height / rows as f64].map(|side| side * step as f64);
+    for region in regions(&drawn) {
+        let room = region.side as f64 * across.min(down);
+        if region.side < CODED.1 || room < CODED.0 {
+            break;
+        }
+        let [row, column] = region.middle.map(|at| at as f64 + 0.5);
+        let colour = Colour(picture.palette.colour(picture.classes, region.class)).text_on();
+        let (code, lettering) = (picture.classes.code(region.class), Lettering::new(LABEL, colour));
+        if lettering.width(code) <= region.side as f64 * across {
+            drawing.text_above(code, (area.x + column * across, area.y + row * down), lettering);
+        }
+    }
 }
 
 /// A connected region of one class, and the largest square in it.

@@ -208,7 +208,8 @@ mod tests {
     }
 
     fn blended(model: &dyn Classifier, image: &Array3<f32>, stride: usize) -> (Array3<f64>, Array2<bool>) {
-        in_stripes(model, image, stride, 1)
+        let (p, with_data, _) = in_stripes(model, image, stride, 1);
+        (p, with_data)
     }
 
     fn in_stripes(
@@ -216,10 +217,10 @@ mod tests {
         image: &Array3<f32>,
         stride: usize,
         stripes: usize,
-    ) -> (Array3<f64>, Array2<bool>) {
+    ) -> (Array3<f64>, Array2<bool>, usize) {
         let ground = Ground::image(image, model.imagery().clone());
         let (rows, columns, _) = image.dim();
-        let mut all = (Array3::zeros((rows, columns, 3)), Array2::from_elem((rows, columns), false));
+        let mut all = (Array3::zeros((rows, columns, 3)), Array2::from_elem((rows, columns), false), 0);
         let (mut next, grounds) = (0, [ground]);
         for k in 0..stripes {
             let lines = rows * k / stripes..rows * (k + 1) / stripes;
@@ -228,6 +229,7 @@ mod tests {
                 next += part.p.dim().0;
                 all.0.slice_mut(s![part.first..next, .., ..]).assign(&part.p);
                 all.1.slice_mut(s![part.first..next, ..]).assign(&part.with_data);
+                all.2 += part.left_out[0].0;
                 Ok(())
             })
             .unwrap();
@@ -273,7 +275,9 @@ mod tests {
         let (model, mut image) = (unet(8), image(21, 18));
         image.slice_mut(s![9..12, 3..9, ..]).fill(f32::NAN);
         for (stride, stripes) in [(3, 4), (8, 2), (8, 7), (4, 21)] {
-            assert!(in_stripes(&*model, &image, stride, stripes) == blended(&*model, &image, stride));
+            let striped = in_stripes(&*model, &image, stride, stripes);
+            assert_eq!(striped.2, 3 * 6, "pixels without data");
+            assert!(striped == in_stripes(&*model, &image, stride, 1));
         }
     }
 

@@ -11,7 +11,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use super::report::MapNumbers;
 use super::styles;
 use crate::figures::Figure;
-use crate::files::{Partial, check_free, clear_unfinished, publish};
+use crate::files::{NewFolders, Partial, check_free, clear_unfinished, publish};
 use crate::scene::{Cog, GeoTiffWriter, Grid};
 use crate::shard::Shard;
 use crate::{Classes, Error, Result};
@@ -82,16 +82,20 @@ pub(super) struct Files {
     probabilities: Option<GeoTiffWriter<f32>>,
     /// The highest probability of each pixel in percent, 1 at least; 0 is no data.
     percent: Vec<u8>,
-    shard: Option<Shard>,
+    /// What the description begins with: of a shard, which it is, and of which map.
+    shard: String,
+    /// Folders that were made for the files.
+    _folders: NewFolders,
 }
 
 impl Files {
-    pub fn create(names: &Names, grid: &Grid, classes: &Classes, data: &str) -> Result<Self> {
+    /// `map` tells the map of a shard from others.
+    pub fn create(names: &Names, grid: &Grid, classes: &Classes, (data, map): (&str, &str)) -> Result<Self> {
+        let folders = NewFolders::make(&names.folder)?;
         let of_numbers = |what: &str, bands: &[&str], about: &str| {
             let writer = GeoTiffWriter::<f32>::create(names.raster(what), grid)?.bands(bands);
             Ok::<_, Error>(writer.no_data(f32::NAN).describe(&format!("{about}; {data}")))
         };
-        fs::create_dir_all(&names.folder).map_err(Error::io(&names.folder))?;
         let codes: Vec<&str> = classes.codes().iter().map(String::as_str).collect();
         let probabilities = || of_numbers("-probabilities", &codes, "class probabilities");
         Ok(Self {
@@ -100,7 +104,10 @@ impl Files {
             entropy: of_numbers("-entropy", &["entropy"], "entropy of the class probabilities in nats")?,
             probabilities: names.probabilities.then(probabilities).transpose()?,
             percent: Vec::with_capacity(grid.rows * grid.columns),
-            shard: names.shard,
+            shard: names.shard.map_or_else(String::new, |Shard { index, of }| {
+                format!("{SHARD}{index} of {of} of map {map}; ")
+            }),
+            _folders: folders,
         })
     }
 
@@ -162,8 +169,7 @@ impl Files {
         let (names, views): (Vec<&str>, Vec<ArrayView2<'_, u8>>) = bands.into_iter().unzip();
         let pixels = ndarray::stack(Axis(2), &views).expect("bands of one size");
         let smoothed = if filtered.is_some() { ", smoothed by a Gaussian in the second band" } else { "" };
-        let shard =
-            self.shard.map_or_else(String::new, |Shard { index, of }| format!("{SHARD}{index} of {of}; "));
+        let shard = &self.shard;
         let description = format!("{shard}{}{smoothed}{PERCENT}{data}", table.legend());
         let cog = Cog { grid, bands: &names, description: &description };
         let text = |ending: &str, text: String| {
@@ -178,7 +184,7 @@ impl Files {
             self.entropy.complete()?,
             text("tif.aux.xml", styles::auxiliary(table, class_bands))?,
         ];
-        if self.shard.is_none() {
+        if self.shard.is_empty() {
             whole.push(text("qml", styles::qgis(table))?);
         }
         if let Some(probabilities) = self.probabilities {

@@ -47,8 +47,8 @@ pub use mosaic::{MosaicReport, Mosaicking, mosaic};
 use report::MapNumbers;
 pub use report::{ClassArea, MapClass, MapDate, MapReport, MapScores};
 pub use seams::Seams;
-pub use sources::With;
-use sources::{Input, Traversal, conversion, named_as, of_run, same_ground, seen, together};
+pub use sources::FusedSensor;
+use sources::{Input, Traversal, conversion, fused, identity, named_as, of_run, same_ground, seen, together};
 
 /// Default stride for a model of patches, and default width of the filter, as in the LCZ Generator.
 const ZONE: Distance = Distance::Metres(100.0);
@@ -82,7 +82,7 @@ pub struct Mapping {
     /// Provenance of the scene, if its files do not state it.
     pub data: Option<String>,
     /// Further sensors, whose networks' probabilities are averaged with those of the first.
-    pub with: Vec<With>,
+    pub with: Vec<FusedSensor>,
     /// The part that is mapped; all of it if `None`.
     pub shard: Option<Shard>,
     /// The zones' colours.
@@ -166,7 +166,7 @@ pub struct SceneMap {
 /// which is first averaged over its dates; where only one of them has data, it counts alone.
 ///
 /// A [shard](Mapping::shard) maps a stripe of the lines, into `OUT-shard-i-of-n.tif`, the files with its numbers, and no figure;
-/// [`mosaic()`] puts shards together. In a shard the filter lacks the neighbours beyond its ends.
+/// [`mosaic()`] merges shards. In a shard the filter lacks the neighbours beyond its ends.
 ///
 /// A model of pixels is given overlapping tiles, and a pixel's probabilities are the weighted mean over the tiles
 /// that cover it, so that no seam shows.
@@ -218,7 +218,6 @@ pub fn map_with(
 ) -> Result<SceneMap> {
     let names = |out| Names::of(out, (mapping.probabilities, mapping.shard), output.replace);
     let names = output.out.map(names).transpose()?;
-    check_shard(mapping, output)?;
     // Before the model runs.
     output.truth.map(crate::files::open_file).transpose()?;
     let imagery = model.imagery();
@@ -229,23 +228,24 @@ pub fn map_with(
         return Err(Error::input("scene", "none is given", "give one, such as a Sentinel-2 product"));
     };
     let place = scene.files()[0].path();
-    let others = mapping.with.iter().map(|with| with.open(model, mapping)).collect::<Result<Vec<_>>>()?;
+    let others = fused(model, mapping)?;
     let how = (mapping, &mapping.radiometry);
     let views = dates.iter().map(|scene| seen(scene, model, how, output.trained.as_ref()));
     let mut sources = vec![Input { model, dates: views.collect::<Result<Vec<_>>>()? }];
     let as_stated = Radiometry::default();
-    for (model, scene) in &others {
-        let view = seen(scene, &**model, (mapping, &as_stated), None)?;
-        sources.push(Input { model: &**model, dates: vec![view] });
+    for (model, scenes) in &others {
+        let views = scenes.iter().map(|scene| seen(scene, &**model, (mapping, &as_stated), None));
+        sources.push(Input { model: &**model, dates: views.collect::<Result<Vec<_>>>()? });
     }
     let view = &sources[0].dates[0];
     sources.iter().flat_map(|source| &source.dates).try_for_each(|other| same_ground(view, other))?;
     let traversal = Traversal::of(&sources, mapping.stride, mapping.shard)?;
     let grid = traversal.map();
+    check_shard(mapping, output, (place, grid))?;
     let table = MapNumbers::of(model.classes(), mapping.palette)?;
     let smoothed = mapping.sigma.is_some() || model.sample() == Sample::Patch;
     let kernels = smoothed.then(|| kernels(mapping.sigma, &table, grid)).transpose()?;
-    let all_dates = || dates.iter().chain(others.iter().map(|(_, scene)| scene));
+    let all_dates = || dates.iter().chain(others.iter().flat_map(|(_, scenes)| scenes));
     let data = together(all_dates().map(Scene::provenance).collect());
     let data = provenance::given(data, mapping.data.as_deref());
     // Before the model runs: what is wrong with the labels is known at once.
@@ -256,7 +256,9 @@ pub fn map_with(
     if let Some(names) = names.as_ref().filter(|_| output.replace) {
         names.remove()?;
     }
-    let files = names.as_ref().map(|names| Files::create(names, grid, table.classes(), &data)).transpose()?;
+    let map = mapping.shard.map(|_| identity(&sources, mapping)).transpose()?.unwrap_or_default();
+    let files = names.as_ref().map(|names| Files::create(names, grid, table.classes(), (&data, &map)));
+    let files = files.transpose()?;
     let clouds = Clouds { filter: &mapping.clouds, masked: mapping.mask_clouds };
     let map_dates = all_dates().map(|date| MapDate {
         scene: date.name(),
@@ -320,12 +322,16 @@ pub fn map_with(
 }
 
 /// A shard is an intermediate result.
-fn check_shard(mapping: &Mapping, output: &MapOutput<'_>) -> Result<()> {
+fn check_shard(mapping: &Mapping, output: &MapOutput<'_>, (place, grid): (&Path, &Grid)) -> Result<()> {
+    if mapping.shard.is_some() && grid.transform.is_none() {
+        let problem = "it does not say where its pixels lie, so that shards of it could not be merged";
+        return Err(Error::file(place, problem, "set it with gdal_edit.py -a_srs and -a_ullr"));
+    }
     if mapping.shard.is_none() || (mapping.sigma.is_none() && output.truth.is_none()) {
         return Ok(());
     }
     let problem = "it is neither filtered with a width of its own nor compared with labels";
-    let advice = "put the shards together first, then: lcz mosaic --sigma, lcz assess --labels";
+    let advice = "merge the shards first: lcz mosaic --sigma, then lcz assess --labels";
     Err(Error::input("shard", problem, advice))
 }
 

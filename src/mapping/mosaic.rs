@@ -12,12 +12,12 @@ use super::{ClassArea, filter, kernels, styles};
 use crate::figures::{self, Caption, MapPicture, Provenance, Source};
 use crate::provenance::UNKNOWN;
 use crate::scene::{Distance, GeoTiff, Mosaic, Window};
-use crate::{Error, Palette, Result};
+use crate::{Classes, Error, Palette, Result};
 
 /// Lines that are copied together.
 const LINES: usize = 256;
 
-/// How maps are put together.
+/// How maps are merged.
 #[derive(Debug, Clone, Default)]
 pub struct Mosaicking {
     /// As [`Mapping::sigma`](super::Mapping::sigma); without it the map is filtered if the parts are.
@@ -45,13 +45,21 @@ pub struct MosaicReport {
     pub files: Vec<String>,
 }
 
-/// Puts maps that lie side by side into one: shards, which together are the map that is made in one, or maps of neighbouring
-/// areas on one grid. Classes, confidence and entropy are the parts', pixel for pixel; the filter is applied anew, now that
+/// Merges maps that lie side by side: shards, which together are the map that is made in one, or maps of neighbouring
+/// areas on one grid. Classes, confidence and entropy are the parts', pixel for pixel; the filter is recomputed, now that
 /// pixels have all their neighbours. The files are those of [`map()`](super::map()); the figure shows the map alone.
 ///
 /// # Errors
 /// Parts of different grids, classes or shards, or over one another; a shard that is missing; a name that is taken; files that cannot
 /// be read or written.
+///
+/// ```no_run
+/// use lcz::mapping::{Mosaicking, mosaic};
+/// let shards = (1..=4).map(|k| format!("city-shard-{k}-of-4.tif"));
+/// let report = mosaic(shards, "city.tif", &Mosaicking::default())?;
+/// println!("{} parts, {} classes", report.parts, report.classes.len());
+/// # Ok::<(), lcz::Error>(())
+/// ```
 pub fn mosaic<P: AsRef<Path>>(
     parts: impl IntoIterator<Item = P>,
     out: impl AsRef<Path>,
@@ -86,6 +94,11 @@ pub fn mosaic<P: AsRef<Path>>(
     let [Some(map), Some(confidence), Some(entropy), probabilities] = &numbers else {
         unreachable!("only probabilities may be absent")
     };
+    // Without probabilities the order of the classes is of no matter: they have their numbers.
+    let classes = match probabilities {
+        Some(probabilities) => in_order_of(probabilities, &classes)?,
+        None => classes,
+    };
     let (grid, table) = (map.grid(), MapNumbers::of(&classes, how.palette)?);
     for other in numbers.iter().flatten() {
         if other.grid() != grid {
@@ -96,7 +109,7 @@ pub fn mosaic<P: AsRef<Path>>(
 
     let data = together(maps.iter().map(provenance_of).collect());
     let names = Names::of(out.as_ref(), (probabilities.is_some(), None), false)?;
-    let mut files = Files::create(&names, grid, &classes, &data)?;
+    let mut files = Files::create(&names, grid, &classes, (&data, ""))?;
     let mut pixels = Array2::<u8>::zeros((grid.rows, grid.columns));
     for first in (0..grid.rows).step_by(LINES) {
         let lines = first..grid.rows.min(first + LINES);
@@ -127,7 +140,7 @@ pub fn mosaic<P: AsRef<Path>>(
         pixel_metres: grid.pixel_metres(),
         pixel_area: grid.pixel_area(),
         north: grid.north(),
-        notes: format!("put together from {} parts", paths.len()),
+        notes: format!("merged from {} parts", paths.len()),
     };
     let figure = figures::map(&picture, &Caption::new(title, &*data))?
         .with_provenance(&Provenance::new(&data, Source::Other));
@@ -141,6 +154,17 @@ pub fn mosaic<P: AsRef<Path>>(
         classes: ClassArea::of(&pixels, &table, grid.pixel_area()),
         files: names.shown(),
     })
+}
+
+/// The classes in the order of the bands of their probabilities, which is the model's.
+fn in_order_of(probabilities: &Mosaic, classes: &Classes) -> Result<Classes> {
+    let names = probabilities.tags().iter().map(|tags| tags.name.clone().unwrap_or_default());
+    let ordered = Classes::named(names).map_err(|error| error.within(probabilities.path()))?;
+    if ordered.len() != classes.len() || classes.codes().iter().any(|code| !ordered.codes().contains(code)) {
+        let problem = format!("probabilities of {ordered}, but the map has {classes}");
+        return Err(Error::file(probabilities.path(), problem, "map it again with lcz map"));
+    }
+    Ok(ordered)
 }
 
 /// (bands, rows, columns) → (rows, columns · bands): the bands of a pixel side by side.
@@ -157,21 +181,26 @@ fn provenance_of(map: &GeoTiff) -> String {
 
 /// Where one map is a shard, all shards must be there.
 fn all_shards(maps: &[GeoTiff]) -> Result<()> {
-    let shard = |map: &GeoTiff| -> Option<(usize, usize)> {
+    // `shard 1 of 4 of map 0123456789abcdef; …`: its number, and what it is a shard of.
+    fn shard(map: &GeoTiff) -> Option<(usize, &str)> {
         let (index, rest) = map.description()?.strip_prefix(SHARD)?.split_once(" of ")?;
-        Some((index.parse().ok()?, rest.split_once(';')?.0.parse().ok()?))
-    };
-    let of = |map: &GeoTiff| shard(map).map(|(_, of)| of);
+        Some((index.parse().ok()?, rest.split_once(';')?.0))
+    }
+    fn of(map: &GeoTiff) -> Option<&str> {
+        shard(map).map(|(_, of)| of)
+    }
     let Some(first) = maps.first() else {
         return Err(Error::input("mosaic", "no map is given", "name the shards of one map"));
     };
     if let Some(other) = maps.iter().find(|map| of(map) != of(first)) {
         let problem = format!("no shard of the map of {}", first.path().display());
-        return Err(Error::file(other.path(), problem, "give the shards of one map, all of one i/n"));
+        let advice = "give the shards of one map: of the same models, scenes, settings and number of shards";
+        return Err(Error::file(other.path(), problem, advice));
     }
     let there: Vec<usize> = maps.iter().filter_map(shard).map(|(index, _)| index).collect();
-    if let Some(missing) = of(first).and_then(|of| (1..=of).find(|index| !there.contains(index))) {
-        let problem = format!("shard {missing} of {} is missing", of(first).unwrap_or_default());
+    let count = of(first).and_then(|of| of.split(' ').next()?.parse().ok()).unwrap_or(0);
+    if let Some(missing) = (1..=count).find(|index| !there.contains(index)) {
+        let problem = format!("shard {missing} of {count} is missing");
         return Err(Error::file(first.path(), problem, "map it, then give all shards"));
     }
     Ok(())

@@ -1,15 +1,17 @@
 //! What is mapped: the dates of a scene as a model sees them, and further sensors with networks of their own.
 
+use std::fmt::Write;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use ndarray::{Array3, s};
+use ndarray::{Array3, Array4, s};
 
 use super::{Mapping, ZONE};
 use crate::bands::STANDARDISED_UNIT;
-use crate::data::{BandStatistics, Sample};
+use crate::data::{BandStatistics, Patches, Sample};
 use crate::error::InputKind;
+use crate::hash::checksum;
 use crate::models::{Calibrated, Classifier};
 use crate::run::Run;
 use crate::scene::{Distance, Grid, Radiometry, Scene, SceneView, Window, Windows};
@@ -19,16 +21,17 @@ use crate::{Bands, Error, Imagery, Result, Sensor, provenance};
 /// Pixels of the picture in true colour, across or down, at most.
 const PICTURE: usize = 1000;
 
-/// A further sensor: the run of a network for it, and a scene of the same place.
+/// A further sensor: the run of a network for it, and a scene of the same place; several of one run are dates, which are averaged
+/// first.
 #[derive(Debug, Clone, PartialEq)]
-pub struct With {
+pub struct FusedSensor {
     /// The run folder.
     pub run: PathBuf,
     /// The scene; what its values mean is as its files state.
     pub scene: PathBuf,
 }
 
-impl FromStr for With {
+impl FromStr for FusedSensor {
     type Err = Error;
 
     /// `RUN=SCENE`
@@ -46,13 +49,9 @@ impl FromStr for With {
     }
 }
 
-impl With {
-    /// Network and scene, if the network can be fused with `model`.
-    pub(super) fn open(
-        &self,
-        model: &dyn Classifier,
-        mapping: &Mapping,
-    ) -> Result<(Box<dyn Classifier>, Scene)> {
+impl FusedSensor {
+    /// The network, if it can be fused with `model`.
+    fn open(&self, model: &dyn Classifier, mapping: &Mapping) -> Result<Box<dyn Classifier>> {
         let run = Run::open(&self.run)?;
         let other = of_run(&run, mapping)?;
         let refuse = |problem: String| {
@@ -68,9 +67,48 @@ impl With {
         if size != here {
             return refuse(format!("patches of {size} x {size} pixels, not {here} x {here}"));
         }
-        let scene = named_as(Scene::at(&self.scene)?, &other.imagery().bands)?;
-        Ok((other, scene))
+        Ok(other)
     }
+}
+
+/// A further network, with its dates.
+type Fused = (Box<dyn Classifier>, Vec<Scene>);
+
+/// The further networks.
+pub(super) fn fused(model: &dyn Classifier, mapping: &Mapping) -> Result<Vec<Fused>> {
+    let mut runs: Vec<&Path> = Vec::new();
+    let mut all: Vec<Fused> = Vec::new();
+    for sensor in &mapping.with {
+        let known = runs.iter().position(|run| *run == sensor.run);
+        if known.is_none() {
+            runs.push(&sensor.run);
+            all.push((sensor.open(model, mapping)?, Vec::new()));
+        }
+        let (network, dates) = &mut all[known.unwrap_or(runs.len() - 1)];
+        dates.push(named_as(Scene::at(&sensor.scene)?, &network.imagery().bands)?);
+    }
+    Ok(all)
+}
+
+/// A checksum of what a map depends on: what each model makes of a fixed patch, the names and pixels of the scenes, and settings.
+/// Probabilities count in percent: kinds of processors differ in the last digits.
+pub(super) fn identity(inputs: &[Input<'_, SceneView<'_>>], mapping: &Mapping) -> Result<String> {
+    let Mapping { stride, radiometry, area, clouds, mask_clouds, .. } = mapping;
+    let mut text = format!("{stride:?} {radiometry:?} {area:?} {clouds:?} {mask_clouds}");
+    for Input { model, dates } in inputs {
+        let imagery = model.imagery();
+        let (size, bands) = (imagery.patch_size, imagery.bands.len());
+        let image = Array4::from_shape_fn((1, size, size, bands), |(_, row, column, band)| {
+            ((31 * row + 17 * column + 7 * band) % 23) as f32 / 46.0
+        });
+        let patch = Patches::in_memory(imagery.clone(), model.classes().clone(), image)?;
+        let percent: Vec<f64> = model.predict(&patch)?.view().iter().map(|p| (100.0 * p).round()).collect();
+        let _ = write!(text, "{} {percent:?}", model.name());
+        for view in dates {
+            let _ = write!(text, "{:?} {:?}", view.scene().file_names(), view.grid());
+        }
+    }
+    Ok(checksum(text.into_bytes()))
 }
 
 /// The model of a run, with its temperature where it has one.

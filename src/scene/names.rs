@@ -1,5 +1,6 @@
 //! The names of bands: of files' names and of what files state.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::band_tags::BandTags;
@@ -9,7 +10,8 @@ use super::band_tags::BandTags;
 pub(super) fn stated_names(tags: &[BandTags]) -> Vec<Option<String>> {
     let texts = || tags.iter().map(|tags| tags.name.clone());
     let bands: Vec<_> = texts().map(|text| text.map(|text| band_in(&text).unwrap_or(text))).collect();
-    let twice = bands.iter().enumerate().any(|(k, name)| name.is_some() && bands[..k].contains(name));
+    let mut taken = HashSet::new();
+    let twice = bands.iter().flatten().any(|name| !taken.insert(name));
     if twice { texts().collect() } else { bands }
 }
 

@@ -52,6 +52,15 @@ impl<'a> Nearest<'a> {
 /// # Errors
 /// A file that cannot be read, has several bands that may be the classes or does not say where its pixels lie; a value that is not a class (names the
 /// pixel); no labelled pixel on the grid.
+///
+/// ```no_run
+/// use lcz::Classes;
+/// use lcz::scene::{GeoTiff, classes_on};
+/// let (map, truth) = (GeoTiff::open("map.tif")?, GeoTiff::open("zones.tif")?);
+/// let numbers = classes_on(&truth, map.grid(), &Classes::lcz())?;
+/// println!("{} pixels of the map have a class", numbers.iter().filter(|&&number| number > 0).count());
+/// # Ok::<(), lcz::Error>(())
+/// ```
 pub fn classes_on(raster: &GeoTiff, grid: &Grid, classes: &Classes) -> Result<Array2<u8>> {
     let raster = &raster.clone().class_band(None, "classes")?;
     let path = raster.path();

@@ -110,18 +110,22 @@ impl<'a> SceneView<'a> {
         Self { told: None, ..self }
     }
 
-    /// The same view in standard deviations from the mean: of each band over all of the view where no band lacks data, as
-    /// the So2Sat project brings the radar images of a city to its Sentinel-1 network. A constant band is only centred.
+    /// The same view in standard deviations from the mean: of each band over the whole scene, whatever part of it is viewed, where no
+    /// band lacks data. So the So2Sat project brings the radar images of a city to its Sentinel-1 network. A constant band is only
+    /// centred. Warns of pixels that are 0 in all bands, which are hardly data.
     ///
     /// # Errors
     /// A file that cannot be read, no pixel with data.
     pub(crate) fn standardised(mut self) -> Result<Self> {
         let mut moments = Moments::none(self.scaling.len());
-        for first in self.window.rows.clone().step_by(STANDARDISED) {
-            let rows = first..self.window.rows.end.min(first + STANDARDISED);
-            let window = Window { rows, columns: self.window.columns.clone() };
+        let whole = Window::whole(self.shared.grid());
+        let mut zeros = 0;
+        for first in whole.rows.clone().step_by(STANDARDISED) {
+            let rows = first..whole.rows.end.min(first + STANDARDISED);
+            let window = Window { rows, columns: whole.columns.clone() };
             let bands = self.scene.read(&self.shared, &window, self.radiometry.no_data)?;
             let each = (0..bands[0].len()).map(|k| (k / bands[0].ncols(), k % bands[0].ncols()));
+            zeros += each.clone().filter(|&at| bands.iter().all(|band| band[at] == 0.0)).count();
             let known = each.filter(|&at| bands.iter().all(|band| band[at].is_finite()));
             let values: Vec<f32> = known
                 .flat_map(|at| {
@@ -134,6 +138,12 @@ impl<'a> SceneView<'a> {
             {
                 moments.merge(&Moments::of(pixels));
             }
+        }
+        if zeros > 0 {
+            tracing::warn!(
+                "{}: {zeros} pixels are 0 in all bands, and count in the mean: if they have no data, say so (gdal_edit.py -a_nodata 0)",
+                self.path().display()
+            );
         }
         let deviations = moments.standard_deviation();
         if deviations.iter().any(|deviation| !deviation.is_finite()) {
@@ -150,7 +160,7 @@ impl<'a> SceneView<'a> {
 
     /// The same view of other bands of the scene.
     pub(crate) fn with_scene<'b>(&'b self, scene: &'b Scene) -> Result<SceneView<'b>> {
-        Ok(SceneView { scene, scaling: scene.scaling(self.radiometry)?, ..self.clone() })
+        Ok(SceneView { scene, scaling: scene.scaling(self.radiometry)?, standardised: false, ..self.clone() })
     }
 
     /// The same view, which also tells where clouds hide the ground, if the scene has scene classes.
