@@ -236,6 +236,7 @@ impl<'a> Lines<'a> {
                     format!("{} columns of probabilities for {} classes", names.len(), classes.len());
                 return Err(self.error(1, problem, "give one column per class"));
             }
+            None if counted && names.len() > Classes::lcz().len() => Classes::named(names.iter().copied())?,
             None => {
                 let twice = || self.error(1, "two columns of one name", "give each class one column");
                 match self.zones(columns, &names)? {
@@ -533,6 +534,8 @@ mod tests {
         assert!(sixteen.contains("sum to 0.950000 (16 probability columns; missing: p_1)"), "{sixteen}");
         let slip = refused(&format!("label,p_X,{}\n2,1{}\n", counted(2), ",0".repeat(16)));
         assert!(slip.contains("line 1: column 'p_X' is no zone, as the others are"), "{slip}");
+        let eighteen = (1..=18).map(|k| format!("p_{k}")).collect::<Vec<_>>().join(",");
+        assert!(scored(&format!("label,{eighteen}\n18,0{}\n", ",0".repeat(16) + ",1")).is_ok());
         let empty = refused("label,p_1,p_2\n1,,1\n");
         assert!(empty.contains("line 2: p_1 is empty; give a number"), "{empty}");
         assert!(refused("true,pred\n1,\n").contains("line 2: pred is empty"));
