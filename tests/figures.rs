@@ -662,6 +662,13 @@ fn a_map_has_its_classes_and_those_of_the_truth_in_legend_and_csv() -> Result<()
         assert!(words.iter().all(|words| figure.svg().contains(words)), "{words:?}");
         Ok(())
     };
+    // One page, and ink on it: codes stand above the pictures, but hide nothing.
+    let wide = MapPicture { map: Array2::from_elem((40, 60), Some(5)), seen: None, ..picture.clone() };
+    let drawn = map(&wide, &caption())?;
+    let png = Decoded::of(drawn.png());
+    assert!(png.count([0xFF, 0x98, 0x5E]) > 1_000_000 && png.count([0x1A; 3]) > 2000);
+    assert_eq!(drawn.svg().matches("fill=\"#FFFFFF\"").count(), 1, "one page");
+    assert_eq!(texts(&drawn).iter().filter(|text| *text == "6").count(), 1, "one region");
     let lines = ["6,6 open low-rise,12,0.521739,0.1200\n", "G,G water,11,0.478261,0.1100\n"];
     holds(&picture, &lines, &["6 open low-rise: 52.2 %", "200 m", "True colour", "Synthetic; "])?;
     let rare = Array2::from_shape_fn((40, 60), |at| Some(if at == (0, 0) { 3 } else { 5 }));

@@ -307,8 +307,8 @@ impl Shares {
         };
         let unknown = |map: &Array2<Option<usize>>| map.iter().any(Option::is_none);
         let absent = match (unknown(&picture.map), picture.truth.as_ref().is_some_and(unknown)) {
-            (_, true) => Some("no data, or no reference"),
-            (true, false) => Some("no data"),
+            (_, true) => Some("no class, or no reference"),
+            (true, false) => Some("no class"),
             (false, false) => None,
         };
         let absent = absent.map(|words| (ABSENT, words.to_owned()));

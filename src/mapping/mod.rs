@@ -406,7 +406,7 @@ fn figure(
     }
     if let Some(scores) = &report.scores {
         notes.push(format!(
-            "overall accuracy {:.3} on {} pixels that have a true class and one on the map",
+            "overall accuracy {:.3} on {} pixels that have a reference class and one on the map",
             scores.overall_accuracy,
             scores.pixels - scores.without_class
         ));

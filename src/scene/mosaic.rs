@@ -19,6 +19,8 @@ const TOLERANCE: f64 = 0.01;
 const LONGEST: f64 = 1e6;
 /// Pixels of the whole for each pixel of its parts, at most.
 const SPARSEST: f64 = 64.0;
+/// What to do about parts over one another.
+const APART: &str = "give parts that lie side by side: maps cut with lcz map --bbox, or of bands one file, gdal_merge.py -o OUT.tif PARTS";
 /// What to do about parts that do not fit.
 const MERGE: &str = "give the parts of one export, or make one file of them: gdal_merge.py -o OUT.tif PARTS";
 
@@ -80,7 +82,7 @@ impl Mosaic {
         for (k, part) in parts.iter().enumerate() {
             if let Some((other, _)) = parts[..k].iter().find(|other| overlap(part, other)) {
                 let problem = format!("it overlaps {}", other.path().display());
-                return Err(Error::file(part.0.path(), problem, MERGE));
+                return Err(Error::file(part.0.path(), problem, APART));
             }
         }
         Ok(Self { parts, grid, description })
