@@ -273,7 +273,7 @@ impl<'a> Lines<'a> {
             let half = || out.iter().all(|p: &f64| (*p as f32).to_bits().trailing_zeros() >= 13 || *p == 0.0);
             let apart = (total - 1.0).abs();
             if apart > rounding && !(apart <= HALF_PRECISION && half()) {
-                let lacking = self.lacking(&classes);
+                let lacking = Self::lacking(&classes);
                 let problem = format!("probabilities that sum to {total:.6}{lacking}");
                 let advice = "give a softmax's output, whose rows sum to 1, with 6 digits";
                 return Err(self.error(*line, problem, advice));
@@ -332,7 +332,7 @@ impl<'a> Lines<'a> {
     }
 
     /// The zones without a column, where few are.
-    fn lacking(&self, classes: &Classes) -> String {
+    fn lacking(classes: &Classes) -> String {
         let lcz = Classes::lcz();
         let absent =
             (0..lcz.len()).filter(|&k| lcz.zone(k).is_some_and(|zone| classes.position(zone).is_none()));
