@@ -18,9 +18,9 @@ use super::output;
 #[derive(Debug, Args)]
 #[command(
     alias = "import-keras",
-    after_help = "The network takes So2Sat's reflectances as they are, without standardisation; the So2Sat
-project's for Sentinel-1 takes seven radar bands, each minus its mean over the scene, divided
-by its standard deviation, which lcz map does.
+    after_help = "The network takes So2Sat's reflectances as they are, without standardisation;
+the So2Sat project's for Sentinel-1 takes seven radar bands, each minus its
+mean over the scene, divided by its standard deviation: lcz map does that.
 Write the file with model.save('name.h5') or, before Keras 3, with
 model.save_weights('name.h5').
 
