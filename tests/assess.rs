@@ -115,6 +115,7 @@ fn a_map_of_any_program_is_compared_pixel_by_pixel_under_the_polygons() {
     fs::write(&next_to, names).unwrap();
     assert!(info(&single, &[]).contains("6  roofs, roads (all)     190  50.0 %"), "{}", info(&single, &[]));
     fs::remove_file(next_to).unwrap();
+    fs::remove_file(zones).unwrap();
     let undescribed = map(&apart, &["mask"]);
     assert!(info(&undescribed, &[]).contains("digital number"));
 

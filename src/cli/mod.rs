@@ -293,7 +293,7 @@ mod tests {
         };
         let whole = lines
             .map(bare)
-            .filter(|line| !["…", "$", "cuda", "COMMAND"].iter().any(|gap| line.contains(gap)));
+            .filter(|line| !["…", "$", "cuda", "COMMAND", "lcz ="].iter().any(|gap| line.contains(gap)));
         let parts = whole.flat_map(|line| {
             let parts = line.split(" | ").flat_map(|part| part.split(" && "));
             parts.map(|part| part.trim().to_owned()).collect::<Vec<_>>()
