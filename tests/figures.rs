@@ -670,7 +670,7 @@ fn a_map_has_its_classes_and_those_of_the_truth_in_legend_and_csv() -> Result<()
     assert_eq!(drawn.svg().matches("fill=\"#FFFFFF\"").count(), 1, "one page");
     assert_eq!(texts(&drawn).iter().filter(|text| *text == "6").count(), 1, "one region");
     let lines = ["6,6 open low-rise,12,0.521739,0.1200\n", "G,G water,11,0.478261,0.1100\n"];
-    holds(&picture, &lines, &["6 open low-rise: 52.2 %", "200 m", "True colour", "Synthetic; "])?;
+    holds(&picture, &lines, &["6 open low-rise: 52.2 %", "200 m", "True colour", "Synthetic."])?;
     let rare = Array2::from_shape_fn((40, 60), |at| Some(if at == (0, 0) { 3 } else { 5 }));
     let rare = MapPicture { map: rare, seen: None, ..picture.clone() };
     holds(&rare, &[], &["4 open high-rise: &lt;0.1 %"])?;
