@@ -287,9 +287,14 @@ fn label_distributions_are_scored_where_no_votes_are_known() {
 #[test]
 fn a_file_that_is_not_text_or_not_there_is_refused() {
     let (_folder, path) = file("");
-    fs::write(&path, [0xff, 0xfe, 0x00]).unwrap();
-    let message = predictions::read(&path, None).unwrap_err().to_string();
-    assert!(message.contains("neither HDF5 nor text"), "{message}");
+    for (bytes, told) in [
+        ([0xff, 0x00, 0x00], "neither HDF5 nor text"),
+        ([0xff, 0xfe, 0x00], "a text in UTF-16; save it as UTF-8"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let message = predictions::read(&path, None).unwrap_err().to_string();
+        assert!(message.contains(told), "{message}");
+    }
     assert!(predictions::read(Path::new("no/such.csv"), None).is_err());
 }
 
