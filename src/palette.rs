@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_zones_of_the_accessible_palette_can_be_told_apart_with_and_without_deuteranopia() {
+    fn the_zones_of_the_accessible_palette_are_distinguished_with_and_without_deuteranopia() {
         // Known: LCZ4r's zones 2 and 4 are 2.6 apart.
         let two_and_four = [Zone::CompactMidRise, Zone::OpenHighRise];
         assert!((apart(Palette::Lcz4r, two_and_four, &DEUTERANOPIA) - 2.6).abs() < 0.05);

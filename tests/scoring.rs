@@ -164,7 +164,7 @@ fn a_bad_file_is_refused_on_one_line_that_names_it_and_the_line_and_the_fix() {
 }
 
 #[test]
-fn a_table_says_what_it_takes_as_independent_what_it_ignores_and_why_there_is_a_dash() {
+fn a_table_states_its_independent_samples_the_columns_that_it_ignores_and_the_reason_for_a_dash() {
     let said = |text: &str| {
         let (_folder, path) = file(text);
         let output = lcz(&["score", path.to_str().unwrap(), "--bootstrap", "0"]);

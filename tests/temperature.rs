@@ -39,7 +39,7 @@ fn plant(run: &str, file: &Path, temperature: f64) {
     file.new_dataset_builder().with_data(&votes).create("votes").unwrap();
 }
 
-/// A temperature from a handful of patches is not kept, unless it is asked for.
+/// A temperature from a handful of patches is not kept, unless it is requested.
 fn from_a_handful_of_patches(network: &str, few: &str) {
     done(&["synth", few, "--patches", "100", "--seed", "2"]);
     let of_few = ["temp-scale", network, "--data", few];

@@ -119,7 +119,7 @@ single! {
     #[arg(long, value_name = "i/n")]
     ShardOption { shard: Option<Shard> }
 
-    /// Colours of the zones: lcz4r, generator (LCZ Generator, WUDAPT) or accessible (told apart by colour-blind readers)
+    /// Colours of the zones: lcz4r, generator (LCZ Generator, WUDAPT) or accessible (distinguished by colour-blind readers)
     #[arg(long, value_name = "NAME", default_value_t = Palette::default())]
     PaletteOption { palette: Palette }
 

@@ -99,7 +99,7 @@ impl TempScale {
     }
 }
 
-/// Says which measures of the data that it was fitted to the temperature makes worse.
+/// Names the measures that a temperature makes worse on the very data that it was fitted to.
 fn warn_of_rises(Scaling { fit, ece_before, ece_after, .. }: &Scaling) {
     let rises = [("cross-entropy", fit.loss_before, fit.loss_after), ("ECE", *ece_before, *ece_after)];
     for (measure, before, after) in rises.into_iter().filter(|(_, before, after)| after > before) {

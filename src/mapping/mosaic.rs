@@ -82,12 +82,12 @@ pub fn mosaic<P: AsRef<Path>>(
         }
     }
     let of_all = |what: &str| {
-        let beside = |path: &PathBuf| {
+        let next_to = |path: &PathBuf| {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             path.with_file_name(format!("{stem}-{what}.tif"))
         };
-        let there = paths.iter().all(|path| beside(path).is_file()) || what != "probabilities";
-        let files = || paths.iter().map(|path| GeoTiff::open(beside(path))).collect::<Result<Vec<_>>>();
+        let there = paths.iter().all(|path| next_to(path).is_file()) || what != "probabilities";
+        let files = || paths.iter().map(|path| GeoTiff::open(next_to(path))).collect::<Result<Vec<_>>>();
         there.then(|| files().and_then(Mosaic::of)).transpose()
     };
     let numbers = [Some(map), of_all("confidence")?, of_all("entropy")?, of_all("probabilities")?];

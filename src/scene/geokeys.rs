@@ -112,7 +112,7 @@ impl GeoKeys {
         }
     }
 
-    /// Whether only the system itself says of which kind it is, so that its coordinates must fit.
+    /// Whether the kind of the system is known from its code alone, so that its coordinates must fit.
     pub(super) fn lack_kind(&self) -> bool {
         self.code(MODEL_TYPE).is_none()
     }

@@ -229,7 +229,7 @@ impl fmt::Display for PolygonReport {
     }
 }
 
-/// Some names of so many polygons: ` ('park', 'old town', …)`.
+/// The names of some of `of` polygons: ` ('park', 'old town', …)`.
 pub(super) fn named(names: &[String], of: usize) -> String {
     if names.is_empty() {
         return String::new();

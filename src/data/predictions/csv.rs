@@ -16,8 +16,8 @@ const ROUNDING: f64 = 1e-4;
 const HALF_PRECISION: f64 = 1.0 / 2048.0;
 /// Probabilities with fewer decimals are refused: entropies of them would be wrong.
 const FEWEST_DECIMALS: usize = 3;
-/// Columns from which on one of another kind is a slip.
-const FEWEST_OF_A_SLIP: usize = 10;
+/// Columns from which on one of another kind is an error.
+const FEWEST_OF_AN_ERROR: usize = 10;
 /// Names of the columns, in any case.
 const TRUE: [&str; 9] =
     ["true", "true_label", "y_true", "label", "truth", "reference", "actual", "obs", "observed"];
@@ -309,8 +309,8 @@ impl<'a> Lines<'a> {
         Ok(Self::stated(Stated::Probabilities(Probabilities::new(classes, p)?), labels))
     }
 
-    /// The zones that all these names mean, in their order; none if they are other classes. One that is no zone among many that
-    /// are is a slip.
+    /// The zones that all these names mean, in their order; none if they are other classes. One other name among many that
+    /// are is an error.
     fn zones(&self, columns: &[&str], names: &[&str]) -> Result<Option<Classes>> {
         let lcz = Classes::lcz();
         let of_names: Vec<Option<usize>> = names.iter().map(|name| lcz.find(name)).collect();
@@ -323,8 +323,8 @@ impl<'a> Lines<'a> {
                 }
                 Ok(Some(Classes::from_zones(held.into_iter().filter_map(|k| lcz.zone(k)))))
             }
-            &[other] if names.len() >= FEWEST_OF_A_SLIP => {
-                let problem = format!("column '{}' is no zone, as the others are", columns[other]);
+            &[other] if names.len() >= FEWEST_OF_AN_ERROR => {
+                let problem = format!("column '{}' is not a zone, as the others are", columns[other]);
                 Err(self.error(1, problem, "correct its name, or name all classes with --classes"))
             }
             _ => Ok(None),
@@ -337,7 +337,7 @@ impl<'a> Lines<'a> {
         let absent =
             (0..lcz.len()).filter(|&k| lcz.zone(k).is_some_and(|zone| classes.position(zone).is_none()));
         let absent: Vec<String> = absent.map(|k| format!("p_{}", lcz.code(k))).collect();
-        if !classes.are_zones() || absent.is_empty() || absent.len() + FEWEST_OF_A_SLIP > lcz.len() {
+        if !classes.are_zones() || absent.is_empty() || absent.len() + FEWEST_OF_AN_ERROR > lcz.len() {
             return String::new();
         }
         format!(" ({} probability columns; missing: {})", classes.len(), absent.join(", "))
@@ -532,8 +532,8 @@ mod tests {
         let refused = |text: &str| scored(text).unwrap_err().to_string();
         let sixteen = refused(&format!("label,{}\n2,0.5{}\n", counted(2), ",0.03".repeat(15)));
         assert!(sixteen.contains("sum to 0.950000 (16 probability columns; missing: p_1)"), "{sixteen}");
-        let slip = refused(&format!("label,p_X,{}\n2,1{}\n", counted(2), ",0".repeat(16)));
-        assert!(slip.contains("line 1: column 'p_X' is no zone, as the others are"), "{slip}");
+        let message = refused(&format!("label,p_X,{}\n2,1{}\n", counted(2), ",0".repeat(16)));
+        assert!(message.contains("line 1: column 'p_X' is not a zone, as the others are"), "{message}");
         let eighteen = (1..=18).map(|k| format!("p_{k}")).collect::<Vec<_>>().join(",");
         assert!(scored(&format!("label,{eighteen}\n18,0{}\n", ",0".repeat(16) + ",1")).is_ok());
         let empty = refused("label,p_1,p_2\n1,,1\n");

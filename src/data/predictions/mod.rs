@@ -126,7 +126,7 @@ impl Predictions {
 /// # Ok::<(), lcz::Error>(())
 /// ```
 ///
-/// A column `group` (or `city`, `polygon`) says which samples belong together. Columns may come in any order; others are
+/// A column `group` (or `city`, `polygon`) names the samples that belong together. Columns may come in any order; others are
 /// ignored with a warning that names them, a column of row names without a name as well. `y_true,y_pred`, `true_label,pred_label` and the like are
 /// read as well. Fields are apart by commas, semicolons (numbers then with decimal commas) or tabs, quoted as in RFC 4180. Rows of probabilities that miss 1 by rounding, by at most K · ½ · 10⁻ᵈ for d decimals, are rescaled, with a warning.
 ///

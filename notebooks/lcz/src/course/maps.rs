@@ -40,7 +40,8 @@ pub fn map_city(network: &dyn Model) -> Result<(MapReport, Figure)> {
 /// # Errors
 /// Files that cannot be read, and as [`map_city`].
 pub fn map_aquileia() -> Result<Shown> {
-    let found = real("scenes/aquileia").zip(real("dlr/S2_RESNET20_BS16_LR2e-4_IN32-32-10_PRO-52-0R12_2019-06-27.h5"));
+    let found =
+        real("scenes/aquileia").zip(real("dlr/S2_RESNET20_BS16_LR2e-4_IN32-32-10_PRO-52-0R12_2019-06-27.h5"));
     super::with_real(found, |(scene, weights)| {
         let network = checkpoint::import_keras(weights, Fusion::Softmaxes, Device::Cpu)?;
         let mapping = Mapping {
