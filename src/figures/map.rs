@@ -65,11 +65,11 @@ pub struct MapPicture<'a> {
 ///
 /// ```
 /// # fn main() -> lcz::Result<()> {
-/// use lcz::figures::{self, Caption, MapPicture, Palette};
+/// use lcz::figures::{self, Caption, MapPicture};
 /// let classes = lcz::Classes::named(["water", "land"])?;
 /// let picture = MapPicture {
 ///     classes: &classes,
-///     palette: Palette::default(),
+///     palette: lcz::Palette::default(),
 ///     map: ndarray::array![[Some(0), Some(1)], [Some(1), None]],
 ///     truth: None,
 ///     seen: None,
