@@ -251,7 +251,7 @@ fn keys_that_lack_the_kind_of_system_are_written_again_as_they_are() {
         let out_of =
             ["map", &run, "--scene", &scene, "--scale", "1e-4", "--stride", "20px", "--out", &text(&out)];
         // Pixels of unknown size are taken as they are.
-        let more: &[&str] = if name == "unit" { &["--resample", "none"] } else { &[] };
+        let more: &[&str] = if name == "unit" { &["--resample", "none", "--sigma", "1px"] } else { &[] };
         done(&[&out_of, more].concat());
         out
     };
