@@ -279,7 +279,7 @@ impl Classes {
         (0..self.len()).all(|k| self.zone(k).is_some())
     }
 
-    /// The number of a class in rasters: that of the zone where all are zones, else its place from 1 on.
+    /// The number of a class in rasters: that of the zone where all are zones, else its position, counted from 1.
     pub(crate) fn number(&self, k: usize) -> usize {
         if self.are_zones() { self.zone(k).map_or(k + 1, Zone::number) } else { k + 1 }
     }

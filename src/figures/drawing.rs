@@ -253,7 +253,8 @@ impl Drawing {
         }
         draw(&self.above, true, &mut fine)?;
         let fine = halved(&fine, width);
-        let png = encode(&fine, (width, height), PNG_SCALE * 72.0, png::FilterType::NoFilter)?;
+        let unfiltered = (png::FilterType::NoFilter, png::AdaptiveFilterType::NonAdaptive);
+        let png = encode(&fine, (width, height), PNG_SCALE * 72.0, unfiltered)?;
         Ok((png, width, height))
     }
 }
@@ -268,7 +269,7 @@ impl Picture {
         });
         let bytes: Vec<u8> = pixels.flatten().collect();
         let size = ((self.columns * factor) as u32, (self.rows * factor) as u32);
-        encode(&bytes, size, PNG_SCALE * 72.0, png::FilterType::NoFilter)
+        encode_small(&bytes, size, PNG_SCALE * 72.0)
     }
 
     /// Paints the picture into a bitmap at `scale` pixels a point, by nearest neighbour.
@@ -409,12 +410,25 @@ pub(super) fn halved(fine: &[u8], width: u32) -> Vec<u8> {
     coarse
 }
 
-/// A PNG with this number of pixels per inch.
-pub(super) fn encode(
+/// A PNG with this number of pixels per inch, the smallest of three: lines and text are smaller without a filter, enlarged pixels with
+/// the row above taken off, photographs with the best filter of each row.
+pub(super) fn encode_small(rgb: &[u8], size: (u32, u32), pixels_an_inch: f64) -> Result<Vec<u8>> {
+    let with = |filter, adaptive| encode(rgb, size, pixels_an_inch, (filter, adaptive));
+    let (fixed, best) = (png::AdaptiveFilterType::NonAdaptive, png::AdaptiveFilterType::Adaptive);
+    let mut smallest = with(png::FilterType::NoFilter, fixed)?;
+    for other in [with(png::FilterType::Up, fixed)?, with(png::FilterType::Paeth, best)?] {
+        if other.len() < smallest.len() {
+            smallest = other;
+        }
+    }
+    Ok(smallest)
+}
+
+fn encode(
     rgb: &[u8],
     (width, height): (u32, u32),
     pixels_an_inch: f64,
-    filter: png::FilterType,
+    (filter, adaptive): (png::FilterType, png::AdaptiveFilterType),
 ) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
@@ -422,6 +436,7 @@ pub(super) fn encode(
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Default);
     encoder.set_filter(filter);
+    encoder.set_adaptive_filter(adaptive);
     let per_metre = (pixels_an_inch / 0.0254).round() as u32;
     encoder.set_pixel_dims(Some(png::PixelDimensions {
         xppu: per_metre,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use super::drawing::{encode, halved};
+use super::drawing::{encode_small, halved};
 use crate::files::{NewFolders, Partial};
 use crate::{Error, Result};
 
@@ -128,10 +128,7 @@ impl Figure {
             .copied()
             .collect();
         let half = halved(&even, width);
-        let with = |filter| encode(&half, (width, self.height / 2), 150.0, filter);
-        // Lines and text are smaller without a filter, enlarged pixels with the row above taken off.
-        let (plain, filtered) = (with(png::FilterType::NoFilter)?, with(png::FilterType::Up)?);
-        Ok(if filtered.len() < plain.len() { filtered } else { plain })
+        encode_small(&half, (width, self.height / 2), 150.0)
     }
 }
 
