@@ -13,9 +13,10 @@ lcz=${LCZ:-$(dirname "${BASH_SOURCE[0]}")/../target/release/lcz}
 mkdir -p "$out"
 
 # Values are reflectance times 65,535; 0 means no data, although no tag states it. Pixels are 13.95 m, resampled to the 10 m of So2Sat.
+# The box leaves out the margins, which are mostly without data.
 "$lcz" import "$folder/dlr/S2_RESNET20_BS16_LR2e-4_IN32-32-10_PRO-52-0R12_2019-06-27.h5" --run "$out/imported"
 "$lcz" map "$out/imported" --bands "$folder"/scenes/aquileia/B*.tif --scale 1.5259021896696422e-05 --nodata 0 \
-  --stride 200m --provenance 'real: Sentinel-2 L2A, Aquileia, 2019-04-16' --out "$out/map-aquileia.tif"
+  --bbox=13.3007,45.7073,13.5073,45.7936 --stride 200m --provenance 'real: Sentinel-2 L2A, Aquileia, 2019-04-16' --out "$out/map-aquileia.tif"
 
 dates=()
 for date in "$folder"/hongkong/landsat_8/*/; do
