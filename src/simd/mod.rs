@@ -26,7 +26,7 @@ pub(crate) mod repulsion;
 
 use std::sync::OnceLock;
 
-pub(crate) use lanes::{Lanes, vectors};
+pub(crate) use lanes::{Lanes, prefetch, vectors};
 
 use crate::{Error, Result};
 

@@ -5,12 +5,17 @@
 //! broadcast of one input times a vector of output channels. Weights are packed so that it reads
 //! them in order. The input gradient is the same convolution with flipped, transposed weights.
 
+use std::ops::Range;
+
 use super::geometry::{Geometry, Window};
 use super::tile::{Tile, in_steps, load_row};
 use super::{Finish, Kernel, Lanes, Level, volume};
 
 /// Floats behind a padded image, so that a vector load at its last pixel stays inside.
 const SLACK: usize = 16;
+
+/// Floats of inputs and gradients that stay in the L1 cache while the weights' gradients of all taps are summed over them.
+const NEAR: usize = 9216;
 
 /// A convolution of each image in a frame.
 impl Geometry {
@@ -40,7 +45,7 @@ impl Geometry {
     }
 
     /// The positions of the image's rows in a padded image.
-    pub(crate) fn padded_rows(self, channels: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    pub(crate) fn padded_rows(self, channels: usize) -> impl Iterator<Item = Range<usize>> {
         let (margin, stride, row) = (self.margin(), self.padded_width() * channels, self.width * channels);
         (0..self.height).map(move |r| {
             let start = (r + margin) * stride + margin * channels;
@@ -242,15 +247,24 @@ unsafe impl Kernel for AddWeightGradient<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(mut self) {
-        for (channel, vectors) in blocks(L::WIDTH, self.geometry.outputs) {
-            // SAFETY: the block lies in the outputs.
-            unsafe {
-                match (vectors, L::WIDTH) {
-                    (4, _) => self.block::<L, 6, 4>(channel),
-                    (2, 16) => self.block::<L, 12, 2>(channel),
-                    (2, _) => self.block::<L, 6, 2>(channel),
-                    (_, 16) => self.block::<L, 15, 1>(channel),
-                    _ => self.block::<L, 10, 1>(channel),
+        let Geometry { height, inputs, outputs, .. } = self.geometry;
+        let mut rows = height;
+        if outputs > 2 * L::WIDTH && L::WIDTH < 16 {
+            let row = self.geometry.padded_width() * (inputs + outputs);
+            rows = (NEAR / row).saturating_sub(2 * self.geometry.margin()).max(1);
+        }
+        for first in (0..height).step_by(rows) {
+            let rows = &(first..(first + rows).min(height));
+            for (channel, vectors) in blocks(L::WIDTH, outputs) {
+                // SAFETY: the block lies in the outputs, the rows in the image.
+                unsafe {
+                    match (vectors, L::WIDTH) {
+                        (4, _) => self.block::<L, 6, 4>(rows, channel),
+                        (2, 16) => self.block::<L, 12, 2>(rows, channel),
+                        (2, _) => self.block::<L, 6, 2>(rows, channel),
+                        (_, 16) => self.block::<L, 15, 1>(rows, channel),
+                        _ => self.block::<L, 10, 1>(rows, channel),
+                    }
                 }
             }
         }
@@ -260,12 +274,18 @@ unsafe impl Kernel for AddWeightGradient<'_> {
 impl AddWeightGradient<'_> {
     /// All taps and inputs of one block of output channels, J inputs at a time.
     #[inline(always)]
-    unsafe fn block<L: Lanes, const J: usize, const V: usize>(&mut self, channel: usize) {
+    unsafe fn block<L: Lanes, const J: usize, const V: usize>(
+        &mut self,
+        rows: &Range<usize>,
+        channel: usize,
+    ) {
         let Geometry { inputs, window, .. } = self.geometry;
         for tap_row in 0..window.kernel {
             let inner = 0..window.kernel * inputs;
             // SAFETY: the inputs of each step lie in the kernel's row.
-            unsafe { in_steps!(first in inner, self.inputs::<L, (J, 3, 1), V>(tap_row, first, channel)) }
+            unsafe {
+                in_steps!(first in inner, self.inputs::<L, (J, 3, 1), V>(rows, tap_row, first, channel))
+            }
         }
     }
 
@@ -273,18 +293,19 @@ impl AddWeightGradient<'_> {
     #[inline(always)]
     unsafe fn inputs<L: Lanes, const J: usize, const V: usize>(
         &mut self,
+        rows: &Range<usize>,
         tap_row: usize,
         first: usize,
         channel: usize,
     ) {
-        let Geometry { height, width, inputs, outputs, window, .. } = self.geometry;
+        let Geometry { width, inputs, outputs, window, .. } = self.geometry;
         let (margin, padded_width) = (self.geometry.margin(), self.geometry.padded_width());
         let left = outputs - channel;
         // SAFETY: pixel and tap stay inside the padded images; a vector load behind the last pixel
         // ends in the slack; `left` keeps stores inside the row of weights.
         unsafe {
             let mut sums = Tile::<L, J, V>::of([L::splat(0.0); V]);
-            for row in 0..height {
+            for row in rows.clone() {
                 let mut input = self.padded.as_ptr().add((row + tap_row) * padded_width * inputs + first);
                 let mut gradient =
                     self.gradient.as_ptr().add(((row + margin) * padded_width + margin) * outputs + channel);

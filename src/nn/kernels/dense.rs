@@ -1,12 +1,25 @@
 //! Products of matrices for dense layers: y += a · b, with a and y in any layout of rows.
 //!
-//! A tile of y is held in registers while the inner side runs; the strip of b that it takes stays in the L2 cache
-//! for the tiles below it, if the inner side is a thousand or so.
+//! A block of b stays in the L2 cache while all rows of y pass by, a tile of which is held in registers while the block's
+//! inner side runs. The next block is fetched meanwhile: strips of b, whose lines lie far apart, would be waited for.
 
-use super::tile::{Tile, in_steps, load_row};
+use std::ops::Range;
+
+use super::tile::{Tile, load_row};
 use super::{Kernel, Lanes};
+use crate::simd::prefetch;
 
-/// A matrix by the places of its numbers: that of row r and column k is r · `row` + k · `column`.
+/// Rows of a block of b.
+const DEPTH: usize = 256;
+
+/// Columns of a block of b.
+const WIDTH: usize = 128;
+
+/// Rows of y from which on a block of b is copied: where its rows lie far apart, and where they are no whole vectors.
+const WORTH_A_COPY: usize = 24;
+const RAGGED: usize = 4;
+
+/// The left matrix by the places of its numbers: that of row r and column k is r · `row` + k · `column`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Left<'a> {
     pub(crate) numbers: &'a [f32],
@@ -14,10 +27,12 @@ pub(crate) struct Left<'a> {
     pub(crate) column: usize,
 }
 
-/// y += a · b for y of (rows, columns) and b of (inner, columns), both row by row.
+/// y += a · b for y of (rows, columns) row by row, and b of (inner, columns), the first columns of rows that may be longer.
 pub(crate) struct AddProduct<'a> {
     pub(crate) a: Left<'a>,
     pub(crate) b: &'a [f32],
+    /// Numbers of b's rows.
+    pub(crate) b_row: usize,
     pub(crate) y: &'a mut [f32],
     pub(crate) columns: usize,
 }
@@ -25,8 +40,9 @@ pub(crate) struct AddProduct<'a> {
 impl AddProduct<'_> {
     /// Rows of y, and of b.
     fn rows(&self) -> [usize; 2] {
-        // Without columns there are no numbers.
-        [self.y.len(), self.b.len()].map(|len| len / self.columns.max(1))
+        // Without columns there are no numbers. The last row of b may end behind its columns.
+        let inner = self.b.len().saturating_sub(self.columns) / self.b_row.max(1) + 1;
+        [self.y.len() / self.columns.max(1), if self.b.len() < self.columns.max(1) { 0 } else { inner }]
     }
 }
 
@@ -34,8 +50,8 @@ impl AddProduct<'_> {
 unsafe impl Kernel for AddProduct<'_> {
     fn check(&self) {
         let [rows, inner] = self.rows();
-        let whole = self.y.len() == rows * self.columns && self.b.len() == inner * self.columns;
-        assert!(whole, "matrices of whole rows");
+        assert!(self.columns <= self.b_row, "rows of b that hold the columns");
+        assert_eq!(self.y.len(), rows * self.columns, "a matrix of whole rows");
         if rows > 0 && inner > 0 {
             let of_rows = (rows - 1).checked_mul(self.a.row);
             let last = of_rows.and_then(|at| at.checked_add((inner - 1).checked_mul(self.a.column)?));
@@ -47,65 +63,115 @@ unsafe impl Kernel for AddProduct<'_> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(mut self) {
         let [rows, inner] = self.rows();
-        if inner == 0 {
-            return;
-        }
-        // Four vectors of columns by six rows fill AVX-512's 32 registers, two those of AVX2.
-        let wide = if L::WIDTH == 16 { 4 } else { 2 } * L::WIDTH;
-        let mut column = 0;
-        // SAFETY: the columns of each call are in the rows.
-        unsafe {
-            while column + wide <= self.columns {
-                if L::WIDTH == 16 {
-                    self.strip::<L, 4, true>(rows, inner, column);
-                } else {
-                    self.strip::<L, 2, true>(rows, inner, column);
+        let mut copy = Vec::new();
+        for columns in (0..self.columns).step_by(WIDTH) {
+            let columns = columns..(columns + WIDTH).min(self.columns);
+            let ragged = !columns.len().is_multiple_of(L::WIDTH);
+            let copied = ragged && rows >= RAGGED || columns.len() < self.b_row && rows >= WORTH_A_COPY;
+            for ks in (0..inner).step_by(DEPTH) {
+                let ks = ks..(ks + DEPTH).min(inner);
+                let b = &self.b[ks.start * self.b_row + columns.start..];
+                let (mut b, mut stride) = (b.as_ptr(), self.b_row);
+                if copied {
+                    stride = columns.len().next_multiple_of(L::WIDTH);
+                    copy.resize(DEPTH * stride, 0.0);
+                    for (to, k) in copy.chunks_exact_mut(stride).zip(ks.clone()) {
+                        to[..columns.len()].copy_from_slice(&self.b[k * self.b_row..][columns.clone()]);
+                    }
+                    b = copy.as_ptr();
                 }
-                column += wide;
-            }
-            while column + L::WIDTH <= self.columns {
-                self.strip::<L, 1, true>(rows, inner, column);
-                column += L::WIDTH;
-            }
-            if column < self.columns {
-                self.strip::<L, 1, false>(rows, inner, column);
+                let block = &Block { ks, columns: columns.clone(), b, stride, copied };
+                // SAFETY: the rows of each step are in y and a, the block in b.
+                unsafe {
+                    let mut row = 0;
+                    while row < rows {
+                        // Two times four rows rather than six and two, which would leave most of the registers empty.
+                        row += match rows - row {
+                            4 | 8 => self.strips::<L, 4>(row, block),
+                            6.. => self.strips::<L, 6>(row, block),
+                            2.. => self.strips::<L, 2>(row, block),
+                            _ => self.strips::<L, 1>(row, block),
+                        };
+                    }
+                }
             }
         }
     }
 }
 
+/// A block of b.
+struct Block {
+    ks: Range<usize>,
+    columns: Range<usize>,
+    /// Its first number, and how far apart its rows are.
+    b: *const f32,
+    stride: usize,
+    /// Whether it is a copy, whose rows are whole vectors.
+    copied: bool,
+}
+
 impl AddProduct<'_> {
-    /// All rows of V vectors of columns; the last one reaches beyond the row unless they are WHOLE.
+    /// R rows of y in the block's columns; returns R. Four vectors of columns by six rows fill AVX-512's 32 registers, two
+    /// those of AVX2.
     #[inline(always)]
-    unsafe fn strip<L: Lanes, const V: usize, const WHOLE: bool>(
-        &mut self,
-        rows: usize,
-        inner: usize,
-        column: usize,
-    ) {
-        let left = if WHOLE { V * L::WIDTH } else { self.columns - column };
-        // SAFETY: the rows of each step are in y and a.
-        unsafe { in_steps!(row in 0..rows, self.tile::<L, (6, 2, 1), V>(inner, row, column, left)) }
+    unsafe fn strips<L: Lanes, const R: usize>(&mut self, row: usize, block: &Block) -> usize {
+        let Range { start: mut column, end } = block.columns;
+        self.prefetch(row..row + R, block);
+        // SAFETY: the columns of each call are in the rows.
+        unsafe {
+            if L::WIDTH == 16 {
+                while column + 4 * L::WIDTH <= end {
+                    self.tile::<L, R, 4, true>(row, block, column);
+                    column += 4 * L::WIDTH;
+                }
+            }
+            while column + 2 * L::WIDTH <= end {
+                self.tile::<L, R, 2, true>(row, block, column);
+                column += 2 * L::WIDTH;
+            }
+            while column + L::WIDTH <= end {
+                self.tile::<L, R, 1, true>(row, block, column);
+                column += L::WIDTH;
+            }
+            if column < end {
+                self.tile::<L, R, 1, false>(row, block, column);
+            }
+        }
+        R
     }
 
-    /// R rows × V vectors of columns, held in registers; the last vector reaches over what is `left` of a row.
+    /// Has the processor fetch these rows' share of the block of b that comes next.
     #[inline(always)]
-    unsafe fn tile<L: Lanes, const R: usize, const V: usize>(
+    fn prefetch(&self, rows: Range<usize>, block: &Block) {
+        // Only where b's blocks follow one another in memory.
+        if block.columns.len() == self.b_row {
+            let next = &self.b[block.ks.end * self.columns..];
+            let len = next.len().min(DEPTH * self.columns);
+            let [start, end] = [rows.start, rows.end].map(|row| len * row / self.rows()[0]);
+            next[start..end].iter().step_by(16).for_each(prefetch);
+        }
+    }
+
+    /// R rows × V vectors of columns, held in registers; the last vector reaches beyond the row unless they are WHOLE.
+    #[inline(always)]
+    unsafe fn tile<L: Lanes, const R: usize, const V: usize, const WHOLE: bool>(
         &mut self,
-        inner: usize,
         row: usize,
+        block: &Block,
         column: usize,
-        left: usize,
     ) {
         let Self { a, columns, .. } = *self;
+        let left = if WHOLE { V * L::WIDTH } else { block.columns.end - column };
+        let of_b = if block.copied { V * L::WIDTH } else { left };
         // SAFETY: rows and columns lie in their matrices; `left` keeps the last vector inside its row.
         unsafe {
             let y = self.y.as_mut_ptr().add(row * columns + column);
             let mut sums = Tile::<L, R, V>::load(y, columns, left);
             let first = a.numbers.as_ptr().add(row * a.row);
-            for k in 0..inner {
-                let b = self.b.as_ptr().add(k * columns + column);
-                sums.add(first.add(k * a.column), a.row, load_row(b, left));
+            let mut b = block.b.add(column - block.columns.start);
+            for k in block.ks.clone() {
+                sums.add(first.add(k * a.column), a.row, load_row(b, of_b));
+                b = b.wrapping_add(block.stride);
             }
             sums.store(y, columns, left, R);
         }

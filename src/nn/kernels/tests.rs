@@ -122,6 +122,6 @@ fn sides_whose_product_wraps_around_are_refused() {
     }));
     assert!(panics("a matrix of 2 rows", || {
         let a = Left { numbers: &[0.0; 4], row: usize::MAX, column: 2 };
-        Level::best().run(AddProduct { a, b: &[0.0; 2], y: &mut [0.0; 2], columns: 1 });
+        Level::best().run(AddProduct { a, b: &[0.0; 2], b_row: 1, y: &mut [0.0; 2], columns: 1 });
     }));
 }

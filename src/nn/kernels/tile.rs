@@ -98,11 +98,12 @@ impl<L: Lanes, const P: usize, const V: usize> Tile<L, P, V> {
     }
 }
 
-/// Calls a method with the largest of the steps that fits, again and again, from 0 to the end: `$at` is where it is.
+/// Calls a method with the largest of the steps that fits, again and again, from 0 to the end: `$at` is where it is. Where six
+/// would leave two, it takes twice four: few sums wait for each other, many keep the units busy.
 macro_rules! in_steps {
     ($at:ident in $range:expr, $this:ident.$method:ident::<$L:ident, ($first:tt $(, $next:literal)*), $V:ident> $arguments:tt) => {{
         let (mut $at, end) = ($range.start, $range.end);
-        while end - $at >= $first {
+        while end - $at >= $first && ($first != 6 || end - $at != 8) {
             $this.$method::<$L, $first, $V> $arguments;
             $at += $first;
         }

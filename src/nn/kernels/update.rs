@@ -68,6 +68,20 @@ unsafe impl Kernel for Update<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
+        // Stores that cross cache lines cost half the speed: first up to a line's beginning, where the four tensors, allocated
+        // alike, begin theirs.
+        let Self { step, before, p, m, v, g } = self;
+        let head = p.as_ptr().align_offset(64).min(p.len());
+        let (p, m, v, g) =
+            (p.split_at_mut(head), m.split_at_mut(head), v.split_at_mut(head), g.split_at(head));
+        Update { step, before, p: p.0, m: m.0, v: v.0, g: g.0 }.numbers();
+        Update { step, before, p: p.1, m: m.1, v: v.1, g: g.1 }.numbers();
+    }
+}
+
+impl Update<'_> {
+    #[inline(always)]
+    fn numbers(self) {
         let (kept, shrink) = (self.before.kept as f32, self.before.gradient as f32);
         let numbers = self.p.iter_mut().zip(self.m).zip(self.v).zip(self.g);
         // Plain loops: the compiler turns them into this level's vectors.

@@ -5,7 +5,6 @@
 //! between them: no image is padded or unfolded, no zero outside an image is multiplied. (A 3 × 3
 //! convolution of 2 × 2 maps has 16 links where a padded one makes 36 products.) The input gradient
 //! follows the links backwards; the weight gradient multiplies their two matrices with each other.
-//! A 1 × 1 convolution of stride 1 has one link, and its matrices are all pixels × channels.
 //!
 //! Every number of the result is summed by one task in one order: the same bits at any number of
 //! threads.
@@ -14,7 +13,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::geometry::{Geometry, Window};
+use super::geometry::Geometry;
 use super::tile::{Tile, in_steps, load_row};
 use super::{Finish, Kernel, Lanes, Level};
 
@@ -34,15 +33,6 @@ const IMAGES: usize = 8;
 
 /// The part of the geometry that links need.
 impl Geometry {
-    /// The same convolution, of single pixels where no pixel has a neighbour in it.
-    fn flattened(self) -> Self {
-        if self.window == Window::same(1) {
-            Self { batch: self.batch * self.height * self.width, height: 1, width: 1, ..self }
-        } else {
-            self
-        }
-    }
-
     /// The links, tap by tap.
     fn links(self) -> Vec<Vec<Link>> {
         let taps = self.window.kernel * self.window.kernel;
@@ -173,7 +163,6 @@ fn multiply(
     let lens = turned((geometry.input_len(), geometry.output_len()));
     assert!((source.len(), target.len()) == lens, "maps of another size");
     assert_eq!(values.len(), geometry.weight_len(), "weights of another convolution");
-    let geometry = geometry.flattened();
     let (rows, columns) = geometry.places();
     let mut links = geometry.links();
     if backwards {
@@ -294,7 +283,9 @@ impl ProductTask<'_> {
         packed: &[f32],
     ) {
         // SAFETY: the images of each step exist.
-        unsafe { in_steps!(image in self.images, self.rows::<L, (P, 4, 1), V>(image, link, start, packed)) }
+        unsafe {
+            in_steps!(image in self.images, self.rows::<L, (P, 4, 2, 1), V>(image, link, start, packed))
+        }
     }
 
     /// P images × V vectors of target channels, held in registers.

@@ -14,7 +14,6 @@ const ROWS: usize = 256;
 pub(crate) fn add_weight_gradient(level: Level, geometry: Geometry, x: &[f32], gy: &[f32], gw: &mut [f32]) {
     assert!(x.len() == geometry.input_len() && gy.len() == geometry.output_len(), "maps of another size");
     assert_eq!(gw.len(), geometry.weight_len(), "weights of another convolution");
-    let geometry = geometry.flattened();
     let links = geometry.links();
     let (rows, columns) = geometry.places();
     let images = (ROWS / (rows * columns).max(1)).clamp(1, geometry.batch.max(1));
@@ -120,7 +119,7 @@ impl GradientTask<'_> {
                 }
             }
             let group = &self.x[first * pixels * blocks * J..];
-            for (tap, links) in self.links.iter().enumerate() {
+            for (tap, links) in self.links.iter().enumerate().filter(|(_, links)| !links.is_empty()) {
                 for block in self.input_blocks.clone() {
                     let x = &group[block * pixels * images * J..][..pixels * images * J];
                     // SAFETY: links lie inside images and places; the block's inputs and outputs exist.

@@ -1,22 +1,37 @@
-//! Dense layers on the CPU in f32, parallel over blocks of the inputs.
+//! Dense layers on the CPU in f32, and 1 × 1 convolutions, which are dense layers of all pixels.
 //!
-//! The output is summed over a fixed number of blocks, each by one thread, and these in their order: the
-//! same bits at any number of threads.
+//! A dense layer has many inputs and few rows: its output is summed over a fixed number of blocks of the inputs, each by
+//! one thread, and these in their order. A convolution has many rows, which are divided among the threads. The same bits at
+//! any number of threads.
 
 use rayon::prelude::*;
 
+use crate::nn::kernels::Finish;
 use crate::nn::kernels::dense::{AddProduct, Left};
+use crate::nn::kernels::memory::filled;
 use crate::nn::kernels::norm::Add;
 use crate::simd::Level;
 
 /// Inputs of a block, at least: the block's rows of weights are read once by one thread.
 const INPUTS: usize = 1024;
 
-/// Inputs whose weights a thread finds the gradient of at once.
-const TURNED: usize = 240;
+/// Rows that a thread takes at once, at least and at most: enough that the weights, read once for them, cost little.
+const ROWS: [usize; 2] = [12, 192];
 
-/// Rows of the batch that a thread takes back to the input at once.
-const ROWS: usize = 12;
+/// Tasks that rows are divided into, about: enough for a laptop's cores to share evenly.
+const TASKS: usize = 16;
+
+/// Columns of the weights that a task takes, where they are more than the maps.
+const COLUMNS: usize = 128;
+
+/// Rows that a weight gradient is summed over at once.
+const AT_ONCE: usize = 256;
+
+/// Groups of rows whose weight gradients are summed apart, where the weights are few.
+const GROUPS: usize = 8;
+
+/// Numbers of weights that are few.
+const FEW: usize = 1 << 15;
 
 /// y = x · w + b, and max(0, y); NaN stays NaN.
 pub(super) fn forward(x: &[f32], w: &[f32], b: &[f32], relu: bool) -> Vec<f32> {
@@ -32,7 +47,7 @@ pub(super) fn forward(x: &[f32], w: &[f32], b: &[f32], relu: bool) -> Vec<f32> {
         .map(|(number, w)| {
             let mut y = if number == 0 { b.repeat(rows) } else { vec![0.0; rows * outputs] };
             let x = Left { numbers: &x[number * block..], row: inputs, column: 1 };
-            level.run(AddProduct { a: x, b: w, y: &mut y, columns: outputs });
+            level.run(AddProduct { a: x, b: w, y: &mut y, b_row: outputs, columns: outputs });
             y
         })
         .collect();
@@ -40,38 +55,148 @@ pub(super) fn forward(x: &[f32], w: &[f32], b: &[f32], relu: bool) -> Vec<f32> {
     let mut y = sums.next().unwrap_or_default();
     sums.for_each(|part| level.run(Add { sum: &mut y, part: &part }));
     if relu {
-        // Not f32::max, which takes NaN to 0.
-        for y in &mut y {
-            *y = if *y < 0.0 { 0.0 } else { *y };
-        }
+        rectify(&mut y);
     }
     y
 }
 
-/// dw += xᵀ · g, a block of the inputs at a time.
-pub(super) fn add_weight_gradient(x: &[f32], g: &[f32], dw: &mut [f32], outputs: usize) {
-    let inputs = dw.len() / outputs;
-    dw.par_chunks_mut(TURNED * outputs).enumerate().for_each_init(Vec::new, |part, (number, dw)| {
-        // Brought together first: rows of 10,240 numbers share few places in a cache.
-        let width = dw.len() / outputs;
-        part.clear();
-        for x in x.chunks_exact(inputs) {
-            part.extend_from_slice(&x[number * TURNED..][..width]);
+/// The 1 × 1 convolution of pixels, finished: y = x · w + b (+ residual), and max(0, y).
+pub(super) fn convolve(level: Level, x: &[f32], w: &[f32], finish: Finish<'_>) -> Vec<f32> {
+    let Finish { bias, residual, relu } = finish;
+    let outputs = bias.len();
+    let inputs = w.len() / outputs;
+    let count = x.len() / inputs;
+    let end = |first: usize, y: &mut [f32]| {
+        if let Some(residual) = residual {
+            let part = &residual[first..][..y.len()];
+            level.run(Add { sum: y, part });
         }
-        let a = Left { numbers: part, row: 1, column: width };
-        Level::best().run(AddProduct { a, b: g, y: dw, columns: outputs });
+        if relu {
+            rectify(y);
+        }
+    };
+    if w.len() <= x.len() {
+        let rows = rows_of_task(count);
+        return filled(count * outputs, rows * outputs, |part, y| {
+            y.chunks_exact_mut(outputs).for_each(|y| y.copy_from_slice(bias));
+            let a = Left { numbers: &x[part * rows * inputs..], row: inputs, column: 1 };
+            level.run(AddProduct { a, b: w, b_row: outputs, y, columns: outputs });
+            end(part * rows * outputs, y);
+        });
+    }
+    // The weights are more than the maps: each is read by one thread.
+    let a = Left { numbers: x, row: inputs, column: 1 };
+    let columns = |(number, bias): (usize, &[f32])| {
+        let mut y = bias.repeat(count);
+        let b = &w[number * COLUMNS..];
+        level.run(AddProduct { a, b, b_row: outputs, y: &mut y, columns: bias.len() });
+        y
+    };
+    let blocks: Vec<Vec<f32>> = bias.par_chunks(COLUMNS).enumerate().map(columns).collect();
+    filled(count * outputs, outputs, |row, y| {
+        for (block, y) in blocks.iter().zip(y.chunks_mut(COLUMNS)) {
+            let len = y.len();
+            let len = y.len();
+            y.copy_from_slice(&block[row * len..][..len]);
+        }
+        end(row * outputs, y);
+    })
+}
+
+/// Rows that a thread takes at once, of this number: whole tiles of six.
+fn rows_of_task(count: usize) -> usize {
+    let [least, most] = ROWS;
+    count.div_ceil(TASKS).clamp(least, most).next_multiple_of(6)
+}
+
+/// max(0, ·). Not f32::max, which takes NaN to 0.
+fn rectify(numbers: &mut [f32]) {
+    for y in numbers {
+        *y = if *y < 0.0 { 0.0 } else { *y };
+    }
+}
+
+/// dw += xᵀ · g.
+pub(super) fn add_weight_gradient(level: Level, x: &[f32], g: &[f32], dw: &mut [f32], outputs: usize) {
+    let inputs = dw.len() / outputs;
+    let count = x.len() / inputs;
+    // Few weights of many rows: groups of these, each with sums of its own. Else some inputs at a time.
+    if dw.len() <= FEW && count > AT_ONCE {
+        let group = count.div_ceil(GROUPS);
+        let groups = x.par_chunks(group * inputs).zip(g.par_chunks(group * outputs));
+        let sums = |(x, g): (&[f32], &[f32])| {
+            let mut part = vec![0.0; inputs * outputs];
+            add_gradient_of_inputs(level, (x, inputs), 0, g, &mut part, outputs);
+            part
+        };
+        let parts: Vec<Vec<f32>> = groups.map(sums).collect();
+        parts.iter().for_each(|part| level.run(Add { sum: dw, part }));
+    } else {
+        let rows = rows_of_task(inputs);
+        dw.par_chunks_mut(rows * outputs).enumerate().for_each(|(number, dw)| {
+            add_gradient_of_inputs(level, (x, inputs), number * rows, g, dw, outputs);
+        });
+    }
+}
+
+/// The weight gradient of the inputs from `first` on.
+fn add_gradient_of_inputs(
+    level: Level,
+    (x, inputs): (&[f32], usize),
+    first: usize,
+    g: &[f32],
+    dw: &mut [f32],
+    outputs: usize,
+) {
+    let width = dw.len() / outputs;
+    let mut part = Vec::new();
+    for (x, g) in x.chunks(AT_ONCE * inputs).zip(g.chunks(AT_ONCE * outputs)) {
+        // Brought together first: long rows share few places in a cache.
+        part.clear();
+        x.chunks_exact(inputs).for_each(|x| part.extend_from_slice(&x[first..first + width]));
+        let a = Left { numbers: &part, row: 1, column: width };
+        level.run(AddProduct { a, b: g, b_row: outputs, y: dw, columns: outputs });
+    }
+}
+
+/// dx += g · wᵀ.
+pub(super) fn add_input_gradient(level: Level, w: &[f32], g: &[f32], dx: &mut [f32], outputs: usize) {
+    let inputs = w.len() / outputs;
+    let count = dx.len() / inputs;
+    let turned: Vec<Vec<f32>> = w.par_chunks(COLUMNS * outputs).map(|w| transposed(w, outputs)).collect();
+    let rows = if w.len() > dx.len() { count.max(1) } else { rows_of_task(count) };
+    dx.par_chunks_mut(rows * inputs).zip(g.par_chunks(rows * outputs)).for_each(|(dx, g)| {
+        let a = Left { numbers: g, row: outputs, column: 1 };
+        if let [b] = &*turned {
+            level.run(AddProduct { a, b, b_row: inputs, y: dx, columns: inputs });
+            return;
+        }
+        let columns = |b: &Vec<f32>| {
+            let columns = b.len() / outputs;
+            let mut sums = vec![0.0; dx.len() / inputs * columns];
+            level.run(AddProduct { a, b, b_row: columns, y: &mut sums, columns });
+            sums
+        };
+        let blocks: Vec<Vec<f32>> = turned.par_iter().map(columns).collect();
+        dx.par_chunks_exact_mut(inputs).enumerate().for_each(|(row, dx)| {
+            for (block, dx) in blocks.iter().zip(dx.chunks_mut(COLUMNS)) {
+                let from = row * dx.len();
+                dx.iter_mut().zip(&block[from..]).for_each(|(dx, sum)| *dx += sum);
+            }
+        });
     });
 }
 
-/// dx += g · wᵀ, a row of the batch at a time.
-pub(super) fn add_input_gradient(w: &[f32], g: &[f32], dx: &mut [f32], outputs: usize) {
-    let inputs = w.len() / outputs;
+/// The transpose of rows of this length.
+fn transposed(w: &[f32], len: usize) -> Vec<f32> {
+    let rows = w.len() / len;
     let mut turned = vec![0.0; w.len()];
-    for (n, w) in w.chunks_exact(outputs).enumerate() {
-        w.iter().enumerate().for_each(|(k, w)| turned[k * inputs + n] = *w);
+    // Some rows at a time, so that no line of the cache is fetched for one number.
+    for (block, w) in w.chunks(16 * len).enumerate() {
+        for (k, turned) in turned.chunks_exact_mut(rows).enumerate() {
+            let to = turned[block * 16..].iter_mut();
+            to.zip(w.iter().skip(k).step_by(len)).for_each(|(to, w)| *to = *w);
+        }
     }
-    dx.par_chunks_mut(ROWS * inputs).zip(g.par_chunks(ROWS * outputs)).for_each(|(dx, g)| {
-        let a = Left { numbers: g, row: outputs, column: 1 };
-        Level::best().run(AddProduct { a, b: &turned, y: dx, columns: inputs });
-    });
+    turned
 }

@@ -6,6 +6,7 @@ use dfdx::prelude::*;
 use rayon::prelude::*;
 
 use super::super::{ConvNorm, Kind, Window};
+use super::dense;
 use crate::nn::kernels::conv::{self, Packed};
 use crate::nn::kernels::depthwise::{SumProducts, Terms};
 use crate::nn::kernels::geometry::Geometry;
@@ -62,6 +63,11 @@ impl Linear {
         serves.then_some(self.geometry)
     }
 
+    /// Whether it is a dense layer of all pixels.
+    fn is_pointwise(self) -> bool {
+        self.kind == Kind::Full && self.geometry.window == Window::same(1)
+    }
+
     /// y = f(x ∗ w + b + residual); with a scale, each output's weights are multiplied by a factor first: batch
     /// norm, folded.
     pub(super) fn run(
@@ -77,6 +83,9 @@ impl Linear {
             (_, Some(geometry), None) => {
                 let weights = Packed::new(level, geometry, &self.scaled(weights, scale));
                 convolve_directly(geometry, x, &weights, finish)
+            }
+            (Kind::Full, ..) if self.is_pointwise() => {
+                dense::convolve(level, x, &self.scaled(weights, scale), finish)
             }
             (Kind::Full, ..) => {
                 let mut y = filled(len, image, |_, _| ());
@@ -152,6 +161,12 @@ impl Linear {
     ) {
         let geometry = self.geometry;
         match self.kind {
+            Kind::Full if self.is_pointwise() => {
+                dense::add_weight_gradient(level, x, gy, gw, geometry.outputs);
+                if let Some(gx) = gx {
+                    dense::add_input_gradient(level, weights, gy, gx, geometry.outputs);
+                }
+            }
             Kind::Full => {
                 linked::add_weight_gradient(level, geometry, x, gy, gw);
                 if let Some(gx) = gx {

@@ -381,9 +381,9 @@ impl Backend<f32> for Cpu {
             }
             let [gw, gb, gx @ ..] = inputs else { unreachable!("weight and bias come first") };
             g.chunks_exact(shape.1).for_each(|part| Level::best().run(Add { sum: gb, part }));
-            dense::add_weight_gradient(lend::numbers(&x), g, gw, shape.1);
+            dense::add_weight_gradient(Level::best(), lend::numbers(&x), g, gw, shape.1);
             if let [gx] = gx {
-                dense::add_input_gradient(lend::numbers(&weight), g, gx, shape.1);
+                dense::add_input_gradient(Level::best(), lend::numbers(&weight), g, gx, shape.1);
             }
         })
     }
