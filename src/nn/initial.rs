@@ -3,9 +3,10 @@
 use std::marker::PhantomData;
 
 use dfdx::prelude::*;
-use rand::Rng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
+use rayon::prelude::*;
 
 use super::fill::fill;
 use super::layers::{Convolution, Dense, PixelHead};
@@ -17,15 +18,28 @@ use crate::Imagery;
 fn he_normal(random: &mut ChaCha8Rng, inputs: usize, len: usize) -> Vec<f64> {
     /// Deviation of a standard normal truncated at ±2.
     const TRUNCATED: f64 = 0.879_625_661_034_239_8;
+    /// Numbers that are worth several threads.
+    const MANY: usize = 1 << 20;
     let normal = Normal::new(0.0, 1.0).expect("a deviation of 1");
     let scale = (2.0 / inputs as f64).sqrt() / TRUNCATED;
-    let mut draw = || loop {
+    let draw = |random: &mut ChaCha8Rng| loop {
         let x: f64 = normal.sample(random);
         if x.abs() <= 2.0 {
             return scale * x;
         }
     };
-    (0..len).map(|_| draw()).collect()
+    if len < MANY {
+        return (0..len).map(|_| draw(random)).collect();
+    }
+    // A draw takes as many random numbers as it needs: parts with streams of their own do not wait for each other.
+    let mut numbers = vec![0.0; len];
+    let begun = ChaCha8Rng::from_rng(random).expect("a generator that does not fail");
+    numbers.par_chunks_mut(MANY / 16).enumerate().for_each(|(part, numbers)| {
+        let mut random = begun.clone();
+        random.set_stream(part as u64);
+        numbers.fill_with(|| draw(&mut random));
+    });
+    numbers
 }
 
 /// Numbers from the uniform distribution on ±√(6 / (inputs + outputs)), Keras's `glorot_uniform`

@@ -284,7 +284,7 @@ impl AddWeightGradient<'_> {
             let inner = 0..window.kernel * inputs;
             // SAFETY: the inputs of each step lie in the kernel's row.
             unsafe {
-                in_steps!(first in inner, self.inputs::<L, (J, 3, 1), V>(rows, tap_row, first, channel))
+                in_steps!(first in inner, self.inputs::<L, (J, 3, 1), V>(rows, tap_row, first, channel));
             }
         }
     }

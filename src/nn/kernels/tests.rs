@@ -73,6 +73,40 @@ fn the_largest_of_a_window_with_nan_is_nan() {
     }
 }
 
+#[test]
+fn a_product_in_blocks_is_the_sum_of_products() {
+    let number = |k: usize| ((k * 7919) % 1009) as f32 / 1009.0 - 0.5;
+    let numbers = |n: usize| (0..n).map(number).collect::<Vec<f32>>();
+    // Blocks are of 256 × 128, tiles of 6, 4, 2 or 1 rows; blocks are copied from 4 and from 24 rows on.
+    for (rows, inner, columns, b_row) in [
+        (1, 3, 1, 1),
+        (3, 257, 17, 17),
+        (4, 5, 17, 40),
+        (8, 300, 128, 128),
+        (25, 513, 129, 129),
+        (31, 256, 300, 301),
+    ] {
+        let (a, b, y) =
+            (numbers(rows * inner), numbers(inner * b_row - (b_row - columns)), numbers(rows * columns));
+        for (row, column) in [(inner, 1), (1, rows)] {
+            let expected: Vec<f64> = (0..rows * columns)
+                .map(|at| {
+                    let (r, c) = (at / columns, at % columns);
+                    let product = |k| f64::from(a[r * row + k * column]) * f64::from(b[k * b_row + c]);
+                    f64::from(y[at]) + (0..inner).map(product).sum::<f64>()
+                })
+                .collect();
+            for level in Level::available() {
+                let mut y = y.clone();
+                let left = Left { numbers: &a, row, column };
+                level.run(AddProduct { a: left, b: &b, b_row, y: &mut y, columns });
+                let off = y.iter().zip(&expected).map(|(y, e)| (f64::from(*y) - e).abs()).fold(0.0, f64::max);
+                assert!(off < 1e-4, "{level:?}, {rows} × {inner} × {columns}: {off}");
+            }
+        }
+    }
+}
+
 /// Whether it panics, and with these words.
 fn panics(words: &str, run: impl FnOnce() + std::panic::UnwindSafe) -> bool {
     let payload = std::panic::catch_unwind(run).unwrap_err();

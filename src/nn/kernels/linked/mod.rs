@@ -284,7 +284,7 @@ impl ProductTask<'_> {
     ) {
         // SAFETY: the images of each step exist.
         unsafe {
-            in_steps!(image in self.images, self.rows::<L, (P, 4, 2, 1), V>(image, link, start, packed))
+            in_steps!(image in self.images, self.rows::<L, (P, 4, 2, 1), V>(image, link, start, packed));
         }
     }
 

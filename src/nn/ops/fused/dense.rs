@@ -96,7 +96,6 @@ pub(super) fn convolve(level: Level, x: &[f32], w: &[f32], finish: Finish<'_>) -
     filled(count * outputs, outputs, |row, y| {
         for (block, y) in blocks.iter().zip(y.chunks_mut(COLUMNS)) {
             let len = y.len();
-            let len = y.len();
             y.copy_from_slice(&block[row * len..][..len]);
         }
         end(row * outputs, y);
@@ -130,7 +129,9 @@ pub(super) fn add_weight_gradient(level: Level, x: &[f32], g: &[f32], dw: &mut [
             part
         };
         let parts: Vec<Vec<f32>> = groups.map(sums).collect();
-        parts.iter().for_each(|part| level.run(Add { sum: dw, part }));
+        for part in &parts {
+            level.run(Add { sum: dw, part });
+        }
     } else {
         let rows = rows_of_task(inputs);
         dw.par_chunks_mut(rows * outputs).enumerate().for_each(|(number, dw)| {
@@ -199,4 +200,51 @@ fn transposed(w: &[f32], len: usize) -> Vec<f32> {
         }
     }
     turned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::at_each_level;
+
+    /// The largest difference.
+    fn off(found: &[f32], expected: impl Fn(usize) -> f64) -> f64 {
+        found.iter().enumerate().map(|(at, y)| (f64::from(*y) - expected(at)).abs()).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn pixels_are_convolved_and_their_gradients_summed_as_by_hand() {
+        let number = |k: usize| ((k * 7919) % 1009) as f32 / 1009.0 - 0.5;
+        let numbers = |n: usize| (0..n).map(number).collect::<Vec<f32>>();
+        // More maps than weights and fewer; few weights of many pixels and many; one block of columns and several.
+        for (count, inputs, outputs) in [(500, 20, 33), (40, 130, 270), (1, 300, 150), (600, 190, 180)] {
+            let (x, w, g) = (numbers(count * inputs), numbers(inputs * outputs), numbers(count * outputs));
+            let (bias, residual) = (numbers(outputs), numbers(count * outputs + 7)[7..].to_vec());
+            let at = |m: &[f32], row: usize, len: usize, column: usize| f64::from(m[row * len + column]);
+            at_each_level(|level| {
+                let finish = Finish { bias: &bias, residual: Some(&residual), relu: true };
+                let y = off(&convolve(level, &x, &w, finish), |place| {
+                    let (r, o) = (place / outputs, place % outputs);
+                    let sum: f64 = (0..inputs).map(|i| at(&x, r, inputs, i) * at(&w, i, outputs, o)).sum();
+                    (sum + f64::from(bias[o]) + f64::from(residual[place])).max(0.0)
+                });
+                // Both are added to what is there.
+                let (mut dx, mut dw) = (vec![1.0; x.len()], vec![1.0; w.len()]);
+                add_input_gradient(level, &w, &g, &mut dx, outputs);
+                add_weight_gradient(level, &x, &g, &mut dw, outputs);
+                let dx = off(&dx, |place| {
+                    let (r, i) = (place / inputs, place % inputs);
+                    1.0 + (0..outputs).map(|o| at(&g, r, outputs, o) * at(&w, i, outputs, o)).sum::<f64>()
+                });
+                let dw = off(&dw, |place| {
+                    let (i, o) = (place / outputs, place % outputs);
+                    1.0 + (0..count).map(|r| at(&x, r, inputs, i) * at(&g, r, outputs, o)).sum::<f64>()
+                });
+                assert!(
+                    [y, dx, dw].iter().all(|off| *off < 1e-4),
+                    "{level:?}, {count} × {inputs} × {outputs}: {y} {dx} {dw}"
+                );
+            });
+        }
+    }
 }
