@@ -1,6 +1,5 @@
 //! Trains, calibrates and stores a network on arrays of one's own: `cargo run --release --example own_arrays`.
 
-use lcz::checkpoint;
 use lcz::ndarray::{Array2, Array4};
 use lcz::prelude::*;
 
@@ -15,8 +14,7 @@ fn main() -> lcz::Result<()> {
 
     let classes = Classes::named(["water", "sand", "grass", "roof"])?;
     let imagery = Imagery::new(16, ["blue", "green", "red", "nir"])?.metres(10.0).unit("reflectance");
-    let votes = Votes::new(classes.clone(), counts)?;
-    let all = Patches::in_memory(imagery, classes, images)?.with_votes(&votes)?;
+    let all = Patches::in_memory(imagery, classes, images)?.with_vote_counts(counts)?;
     let [train, validation, test] = all.split_at([360, 420])?;
 
     let settings = Sen2LczSettings { depth: 5, width: 4, ..Sen2LczSettings::default() };
@@ -26,9 +24,8 @@ fn main() -> lcz::Result<()> {
     let forest = RandomForest::fit(&train, &ForestSettings::default(), &mut Silent)?;
 
     let file = std::env::temp_dir().join("lcz-own-arrays.safetensors");
-    network.save(&file)?;
-    let network = Calibrated::fit(network, &validation)?;
-    checkpoint::store_temperature(&file, network.temperature())?;
+    Calibrated::fit(network, &validation)?.save(&file)?;
+    let network = Calibrated::load(&file, Device::Cpu)?; // in the next program
     println!("{}", network.temperature());
 
     let y = validation.distributions()?;

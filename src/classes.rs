@@ -150,10 +150,47 @@ impl FromStr for Zone {
 /// An ordered list of classes: what column `k` of a label or a prediction means.
 ///
 /// A model carries its list, and so does a file; seventeen zones, sixteen without water, the ten
-/// built ones, or any other names (land cover).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Classes(Vec<String>);
+/// built ones, or any other names (land cover). Two lists are equal if their classes are, whatever their colours.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "StoredClasses", into = "StoredClasses")]
+pub struct Classes {
+    codes: Vec<String>,
+    /// One per class, or none: see [`Classes::colour`].
+    colours: Vec<[u8; 3]>,
+}
+
+/// Classes as files hold them.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredClasses {
+    Codes(Vec<String>),
+    Coloured { codes: Vec<String>, colours: Vec<[u8; 3]> },
+}
+
+impl From<Classes> for StoredClasses {
+    fn from(Classes { codes, colours }: Classes) -> Self {
+        if colours.is_empty() { Self::Codes(codes) } else { Self::Coloured { codes, colours } }
+    }
+}
+
+impl TryFrom<StoredClasses> for Classes {
+    type Error = Error;
+
+    fn try_from(stored: StoredClasses) -> Result<Self> {
+        match stored {
+            StoredClasses::Codes(codes) => Ok(Self::from_codes(codes)),
+            StoredClasses::Coloured { codes, colours } => Self::from_codes(codes).with_colours(colours),
+        }
+    }
+}
+
+impl PartialEq for Classes {
+    fn eq(&self, other: &Self) -> bool {
+        self.codes == other.codes
+    }
+}
+
+impl Eq for Classes {}
 
 impl Classes {
     /// The seventeen zones.
@@ -168,7 +205,12 @@ impl Classes {
 
     /// These zones, in this order.
     pub fn from_zones(zones: impl IntoIterator<Item = Zone>) -> Self {
-        Self(zones.into_iter().map(|zone| zone.code().to_owned()).collect())
+        Self::from_codes(zones.into_iter().map(|zone| zone.code().to_owned()).collect())
+    }
+
+    /// Unchecked, in the usual colours.
+    fn from_codes(codes: Vec<String>) -> Self {
+        Self { codes, colours: Vec::new() }
     }
 
     /// More classes than this are an error wherever they are read: metrics take memory for each pair of classes.
@@ -184,14 +226,11 @@ impl Classes {
         Self::check_count(names.len())?;
         for (k, name) in names.iter().enumerate() {
             if name.is_empty() || names[..k].contains(name) {
-                return Err(Error::input(
-                    place(),
-                    format!("class {} is called '{name}', which is empty or taken", k + 1),
-                    "give each class a name of its own",
-                ));
+                let problem = format!("class {} is called '{name}', which is empty or taken", k + 1);
+                return Err(Error::input(place(), problem, "give each class a name of its own"));
             }
         }
-        Ok(Self(names))
+        Ok(Self::from_codes(names))
     }
 
     /// The usual list for `k` label columns in a file that does not name its classes: 17 are the zones, 10 the
@@ -200,7 +239,7 @@ impl Classes {
         match k {
             17 => Self::lcz(),
             10 => Self::built(),
-            _ => Self((1..=k).map(|k| format!("class {k}")).collect()),
+            _ => Self::from_codes((1..=k).map(|k| format!("class {k}")).collect()),
         }
     }
 
@@ -227,27 +266,55 @@ impl Classes {
     /// This list without one zone, as a study that leaves water out needs it.
     #[must_use]
     pub fn without(&self, zone: Zone) -> Self {
-        Self(self.0.iter().filter(|code| *code != zone.code()).cloned().collect())
+        let mut others = self.clone();
+        if let Some(k) = self.position(zone) {
+            others.codes.remove(k);
+            if !others.colours.is_empty() {
+                others.colours.remove(k);
+            }
+        }
+        others
+    }
+
+    /// The same classes in colours of their own, red, green and blue, which figures and maps take; a model's file keeps them.
+    ///
+    /// # Errors
+    /// Another number of colours than classes.
+    ///
+    /// ```
+    /// use lcz::{Classes, Palette};
+    /// let classes = Classes::named(["water", "sand"])?.with_colours([[0, 90, 200], [240, 220, 130]])?;
+    /// assert_eq!(Palette::default().colour(&classes, 1), [240, 220, 130]);
+    /// assert_eq!(classes, Classes::named(["water", "sand"])?);
+    /// # Ok::<(), lcz::Error>(())
+    /// ```
+    pub fn with_colours(mut self, colours: impl IntoIterator<Item = [u8; 3]>) -> Result<Self> {
+        self.colours = colours.into_iter().collect();
+        if self.colours.len() != self.len() {
+            let problem = format!("{} colours for {} classes", self.colours.len(), self.len());
+            return Err(Error::input("class list", problem, "give one per class"));
+        }
+        Ok(self)
     }
 
     /// How many classes, K.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.codes.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.codes.is_empty()
     }
 
     /// The codes in order, as files store them.
     pub fn codes(&self) -> &[String] {
-        &self.0
+        &self.codes
     }
 
     /// The column of a zone, if it is in the list.
     pub fn position(&self, zone: Zone) -> Option<usize> {
-        self.0.iter().position(|code| code == zone.code())
+        self.codes.iter().position(|code| code == zone.code())
     }
 
     /// The column that a number in a raster or a field of polygons means: where all classes are zones, that of the zone of this
@@ -302,8 +369,8 @@ impl Classes {
     pub fn find(&self, text: &str) -> Option<usize> {
         let text = text.trim();
         let by_code = |text: &str| {
-            let same = |k: &usize| self.0[*k] == text;
-            let any_case = |k: &usize| self.0[*k].eq_ignore_ascii_case(text);
+            let same = |k: &usize| self.codes[*k] == text;
+            let any_case = |k: &usize| self.codes[*k].eq_ignore_ascii_case(text);
             (0..self.len()).find(same).or_else(|| (0..self.len()).find(any_case))
         };
         let by_number = |text: &str| {
@@ -333,29 +400,36 @@ impl Classes {
 
     /// The zone of column `k`, if that class is a zone.
     pub fn zone(&self, k: usize) -> Option<Zone> {
-        let code = self.0.get(k)?;
+        let code = self.codes.get(k)?;
         Zone::all().find(|zone| zone.code() == code)
     }
 
     /// Code of column `k`, short enough for an axis.
     pub fn code(&self, k: usize) -> &str {
-        &self.0[k]
+        &self.codes[k]
     }
 
     /// Code and name of column `k`: `A dense trees`; another class gives its name.
     pub fn name(&self, k: usize) -> String {
-        self.zone(k).map_or_else(|| self.0[k].clone(), |zone| zone.to_string())
+        self.zone(k).map_or_else(|| self.codes[k].clone(), |zone| zone.to_string())
     }
 
-    /// Colour of column `k`, as red, green, blue.
+    /// Colour of column `k`, as red, green, blue: its own ([`with_colours`](Self::with_colours)), else its zone's, else one of
+    /// eight.
     pub fn colour(&self, k: usize) -> [u8; 3] {
-        self.zone(k).map_or(OTHER_COLOURS[k % OTHER_COLOURS.len()], Zone::colour)
+        self.colour_in(k, Zone::colour)
+    }
+
+    /// As [`colour`](Self::colour), with other colours of zones.
+    pub(crate) fn colour_in(&self, k: usize, of_zone: impl FnOnce(Zone) -> [u8; 3]) -> [u8; 3] {
+        let usual = || self.zone(k).map_or(OTHER_COLOURS[k % OTHER_COLOURS.len()], of_zone);
+        self.colours.get(k).copied().unwrap_or_else(usual)
     }
 }
 
 impl fmt::Display for Classes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(" "))
+        f.write_str(&self.codes.join(" "))
     }
 }
 
@@ -378,6 +452,18 @@ mod tests {
         assert_eq!(classes.len(), 16);
         assert_eq!(classes.position(Zone::BareSoilOrSand), Some(15));
         assert_eq!(classes.position(Zone::Water), None);
+    }
+
+    #[test]
+    fn own_colours_stay_with_their_class_in_a_file_and_without_a_zone() {
+        let classes = Classes::named(["2", "G", "A"]).unwrap();
+        assert_eq!(serde_json::to_string(&classes).unwrap(), r#"["2","G","A"]"#);
+        let coloured = classes.with_colours([[1; 3], [2; 3], [3; 3]]).unwrap();
+        let text = serde_json::to_string(&coloured).unwrap();
+        let read: Classes = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.without(Zone::Water).colour(1), [3; 3]);
+        assert!(serde_json::from_str::<Classes>(&text.replace("[1,1,1],", "")).is_err());
+        assert!(read.with_colours([[0; 3]]).unwrap_err().to_string().contains("1 colours for 3 classes"));
     }
 
     #[test]

@@ -148,6 +148,11 @@ impl Error {
         Self::Other(error.into())
     }
 
+    /// For `map_err`: the failure of an operation that fails by a mistake in this crate only.
+    pub(crate) fn internal<E: fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::Internal { what, detail: error.to_string() }
+    }
+
     /// The same error, of this kind.
     pub(crate) fn of_kind(mut self, of: InputKind) -> Self {
         if let Self::Input { kind, .. } = &mut self {

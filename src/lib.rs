@@ -10,15 +10,15 @@
 //! | Task | Item |
 //! |---|---|
 //! | patches from arrays; from So2Sat files | [`data::Patches::in_memory`]; [`data::So2Sat::open`] |
-//! | patches from GeoTIFFs and reference labels | [`scene`] |
+//! | patches from GeoTIFFs and reference labels; from a scene in memory | [`scene`]; [`data::Patches::around_labels`] |
 //! | votes, label distributions, their entropy | [`Votes`], [`LabelDistributions`] |
 //! | train, predict, store a network | [`models::Architecture::build_for`], [`models::Model`], [`checkpoint`] |
 //! | a random forest; baselines | [`models::forest`]; [`models::baselines`] |
 //! | a classifier of your own | implement [`models::Classifier`] |
 //! | accuracy, kappa, losses; with intervals | [`models::Classifier::evaluate`], [`metrics`]; [`scorecard::Scorecard`] |
 //! | score a file of predictions | [`data::predictions::read`], [`run::score`] |
-//! | temperature scaling, reliability | [`models::Calibrated`], [`calibration`] |
-//! | figures as SVG, PNG and CSV | [`figures`] |
+//! | temperature scaling, reliability | [`models::Calibrated`], stored by [`models::Calibrated::save`]; [`calibration`] |
+//! | figures as SVG, PNG and CSV; own colours of classes | [`figures`]; [`Classes::with_colours`] |
 //! | ensembles, dropout, prediction sets, uncertainty | [`models::Ensemble`], [`uncertainty`] |
 //! | map a scene | [`mapping::map_with`] |
 //! | everything from one configuration, as the command `lcz` does it | [`run`] |

@@ -50,9 +50,9 @@ impl Palette {
         colour
     }
 
-    /// The colour of column `k`; one that is not a zone has the same in all palettes.
+    /// The colour of column `k`; one that is not a zone, or has a colour of its own, has the same in all palettes.
     pub fn colour(self, classes: &Classes, k: usize) -> [u8; 3] {
-        classes.zone(k).map_or_else(|| classes.colour(k), |zone| self.zone(zone))
+        classes.colour_in(k, |zone| self.zone(zone))
     }
 }
 

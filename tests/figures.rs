@@ -728,6 +728,18 @@ fn the_csv_of_a_segmentation_counts_the_pixels_that_have_a_class() -> Result<()>
 }
 
 #[test]
+fn classes_are_drawn_in_their_own_colours() -> Result<()> {
+    let colours = [[1, 90, 200], [240, 220, 130]];
+    let labels = Labels::new(Classes::named(["sea", "G"])?.with_colours(colours)?, vec![0, 1])?;
+    let panel = PlanePanel { title: "all".to_owned(), shown: vec![true; 2] };
+    let figure = plane(array![[0.0, 0.0], [1.0, 2.0]].view(), &labels, &[panel], "", &caption())?;
+    let drawn = Decoded::of(figure.png());
+    assert!(colours.iter().all(|&colour| drawn.count(colour) > 20));
+    assert_eq!(lcz::Palette::Generator.colour(labels.classes(), 1), colours[1]);
+    Ok(())
+}
+
+#[test]
 fn panels_that_do_not_fit_together_are_refused() -> Result<()> {
     let labels = Labels::new(Classes::lcz(), vec![0, 1])?;
     let built = Labels::new(Classes::built(), vec![0])?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{Header, KEY, to_json, unwritten, write_views};
+use super::{Header, KEY, StoredTemperature, to_json, unwritten, write_views};
 use crate::models::forest::{ForestSettings, Node, OutOfBag, RandomForest, Tree};
 use crate::{Classes, Error, Imagery, Result};
 
@@ -24,6 +24,8 @@ struct Description {
     /// Where the training patches are from.
     provenance: String,
     out_of_bag: Option<OutOfBag>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    temperature: Option<StoredTemperature>,
     crate_version: String,
 }
 
@@ -40,7 +42,10 @@ impl RandomForest {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
+        self.write(path.as_ref(), None)
+    }
+
+    pub(super) fn write(&self, path: &Path, temperature: Option<StoredTemperature>) -> Result<()> {
         let description = Description {
             architecture: Architecture::Forest(self.settings.clone()),
             imagery: self.imagery.clone(),
@@ -48,6 +53,7 @@ impl RandomForest {
             seed: self.settings.seed,
             provenance: self.provenance.clone(),
             out_of_bag: self.out_of_bag,
+            temperature,
             crate_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let nodes = || self.trees.iter().flat_map(|tree| &tree.nodes);
@@ -182,11 +188,11 @@ fn numbers<T, const WIDTH: usize>(
 mod tests {
     use super::*;
     use crate::data::Patches;
-    use crate::models::{Architecture, Device, build};
+    use crate::models::{Architecture, Calibrated, Classifier, Device, build};
     use crate::progress::Silent;
     use crate::{Bands, Labels};
 
-    fn forest() -> RandomForest {
+    fn patches() -> Patches {
         let classes = Classes::named(["a", "b", "c"]).unwrap();
         let imagery = Imagery { patch_size: 2, bands: Bands::from_count(3), ..Imagery::so2sat() };
         let pixel = |(n, r, c, band): (usize, usize, usize, usize)| {
@@ -195,8 +201,12 @@ mod tests {
         let images = ndarray::Array4::from_shape_fn((40, 2, 2, 3), pixel);
         let patches = Patches::in_memory(imagery, classes.clone(), images).unwrap().with_provenance("a test");
         let labels = Labels::new(classes, (0..40).map(|n| n * n % 3).collect()).unwrap();
+        patches.with_labels(&labels).unwrap()
+    }
+
+    fn forest() -> RandomForest {
         let settings = ForestSettings { trees: 4, seed: 9, ..ForestSettings::default() };
-        RandomForest::fit(&patches.with_labels(&labels).unwrap(), &settings, &mut Silent).unwrap()
+        RandomForest::fit(&patches(), &settings, &mut Silent).unwrap()
     }
 
     #[test]
@@ -206,6 +216,17 @@ mod tests {
         let forest = forest();
         forest.save(&path).unwrap();
         assert_eq!(load_forest(&path).unwrap(), forest);
+        assert!(Calibrated::load(&path, Device::Cpu).unwrap_err().to_string().contains("no temperature"));
+
+        let patches = patches();
+        let calibrated = Calibrated::fit(Box::new(forest.clone()), &patches).unwrap();
+        calibrated.save(&path).unwrap();
+        let read = Calibrated::load(&path, Device::Cpu).unwrap();
+        assert_eq!(read.temperature(), calibrated.temperature());
+        assert_eq!(read.predict(&patches).unwrap(), calibrated.predict(&patches).unwrap());
+        assert_eq!(load_forest(&path).unwrap(), forest);
+        let twice = Calibrated::fit(Box::new(read), &patches).unwrap();
+        assert!(twice.save(&path).unwrap_err().to_string().contains("neither a network nor a forest"));
         assert_eq!(crate::checkpoint::load_classifier(&path, Device::Cpu).unwrap().name(), "random forest");
     }
 

@@ -39,7 +39,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::files::read_file;
-use crate::models::{Architecture, Calibrated, Classifier, Device, Model, build};
+use crate::models::{Architecture, Calibrated, Classifier, Device, Model, Storable, build};
 use crate::nn::{Standardisation, Weight, Weights};
 use crate::{Classes, Error, Imagery, Result};
 
@@ -71,6 +71,58 @@ impl dyn Model + '_ {
     /// The file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         Description::from_model(self).save(&self.weights(), path)
+    }
+}
+
+impl Calibrated {
+    /// Writes the network or forest and its temperature as safetensors. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// The file cannot be written; a classifier that is neither a network nor a forest.
+    ///
+    /// ```
+    /// # fn main() -> lcz::Result<()> {
+    /// use lcz::models::{Architecture, Calibrated, Classifier, Device};
+    /// use lcz::{Classes, Imagery, data::Patches};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// let images = ndarray::Array4::from_shape_fn((9, 8, 8, 1), |(n, ..)| n as f32);
+    /// let patches = Patches::in_memory(Imagery::new(8, ["red"])?, Classes::named(["water", "sand"])?, images)?;
+    /// let patches = patches.with_vote_counts(ndarray::Array2::from_shape_fn((9, 2), |(n, k)| (n * k + 9 - n) as f32))?;
+    /// let network = Architecture::mlp().build_for(&patches, 0)?; // and `network.fit(…)?`
+    /// let calibrated = Calibrated::fit(network, &patches)?;
+    /// let file = folder.path().join("calibrated.safetensors");
+    /// calibrated.save(&file)?;
+    /// let read = Calibrated::load(&file, Device::Cpu)?;
+    /// assert_eq!(read.temperature(), calibrated.temperature());
+    /// assert_eq!(read.predict(&patches)?, calibrated.predict(&patches)?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let (path, temperature) = (path.as_ref(), Some(self.temperature().clone()));
+        match self.classifier.storable() {
+            Some(Storable::Network(network)) => {
+                let description = Description { temperature, ..Description::from_model(network) };
+                description.save(&network.weights(), path)
+            }
+            Some(Storable::Forest(forest)) => forest.write(path, temperature),
+            None => {
+                let problem = format!("'{}' is neither a network nor a forest", self.name());
+                Err(Error::file(path, problem, "calibrate one of these"))
+            }
+        }
+    }
+
+    /// Reads what [`save`](Self::save) has written, or any model's file with a temperature; example there.
+    ///
+    /// # Errors
+    /// As [`load_classifier`]; a file without a temperature.
+    pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
+        let path = path.as_ref();
+        let classifier = load_uncalibrated(path, device)?;
+        let temperature = temperature(path)?
+            .ok_or_else(|| Error::file(path, "no temperature", "fit one: Calibrated::fit, lcz temp-scale"))?;
+        Self::new(classifier, temperature).map_err(|e| e.within(path))
     }
 }
 
@@ -173,12 +225,9 @@ pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Box<dyn Model>> {
 /// ```
 pub fn load_classifier(path: impl AsRef<Path>, device: Device) -> Result<Box<dyn Classifier>> {
     let path = path.as_ref();
-    let classifier = load_uncalibrated(path, device)?;
     match temperature(path)? {
-        None => Ok(classifier),
-        Some(temperature) => {
-            Ok(Box::new(Calibrated::new(classifier, temperature).map_err(|e| e.within(path))?))
-        }
+        None => load_uncalibrated(path, device),
+        Some(_) => Ok(Box::new(Calibrated::load(path, device)?)),
     }
 }
 

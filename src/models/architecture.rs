@@ -196,11 +196,8 @@ impl Architecture {
         }
         if self.layers(imagery, classes)?.iter().all(|layer| layer.dropout == 0.0) {
             let problem = "the network has no dropout, so that all passes would be equal";
-            return Err(Error::input(
-                "MC dropout",
-                problem,
-                "train with model.dropout above 0, or an ensemble",
-            ));
+            let advice = "train with model.dropout above 0, or an ensemble";
+            return Err(Error::input("MC dropout", problem, advice));
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ pub(crate) const FLOOR: f64 = 0.001;
 /// A classifier whose probabilities are scaled by a temperature (Guo et al. 2017, §4.2); its decisions stay.
 #[derive(Debug)]
 pub struct Calibrated {
-    classifier: Box<dyn Classifier>,
+    pub(crate) classifier: Box<dyn Classifier>,
     temperature: StoredTemperature,
 }
 
@@ -40,6 +40,7 @@ impl Calibrated {
     /// let network = lcz::checkpoint::load("model.safetensors", Device::Cpu)?;
     /// let calibrated = Calibrated::fit(network, patches)?;
     /// println!("{}: {}", calibrated.name(), calibrated.temperature());
+    /// calibrated.save("calibrated.safetensors")?;
     /// # Ok(())
     /// # }
     /// ```
@@ -59,8 +60,7 @@ impl Calibrated {
         Ok(Self { classifier, temperature })
     }
 
-    /// Its temperature, which [`checkpoint::store_temperature`](crate::checkpoint::store_temperature) keeps in the file of its
-    /// network or forest.
+    /// Its temperature.
     pub fn temperature(&self) -> &StoredTemperature {
         &self.temperature
     }

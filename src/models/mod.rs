@@ -22,6 +22,7 @@ pub mod unet;
 
 use std::fmt;
 
+use self::forest::RandomForest;
 use crate::data::Patches;
 use crate::display::Table;
 use crate::metrics::Scores;
@@ -96,6 +97,11 @@ pub trait Classifier: Shared {
         None
     }
 
+    /// The network or forest that it is, for [`Calibrated::save`]; any other classifier is not stored.
+    fn storable(&self) -> Option<Storable<'_>> {
+        None
+    }
+
     /// Its scores against the labels (or the majority) of these patches, and against their votes; of a classifier of pixels
     /// against the masks. With intervals: [`Scorecard`](crate::scorecard::Scorecard).
     ///
@@ -110,6 +116,15 @@ pub trait Classifier: Shared {
         let y = patches.has_distributions().then(|| patches.distributions()).transpose()?;
         Scores::compute(&p, &patches.labels_or_majority()?, y.as_ref())
     }
+}
+
+/// A classifier that a file can hold.
+#[derive(Debug)]
+pub enum Storable<'a> {
+    /// A network.
+    Network(&'a dyn Model),
+    /// A forest.
+    Forest(&'a RandomForest),
 }
 
 /// A classifier behind a pointer.
@@ -142,6 +157,10 @@ macro_rules! pass_classifier_on {
 
             fn temperature(&self) -> Option<&StoredTemperature> {
                 (**self).temperature()
+            }
+
+            fn storable(&self) -> Option<Storable<'_>> {
+                (**self).storable()
             }
 
             fn evaluate(&self, patches: &Patches) -> Result<Scores> {

@@ -5,8 +5,7 @@ use ndarray::{Array2, s};
 
 use super::architecture::with_settings;
 use super::blueprint::Blueprint;
-use super::device::Device;
-use super::{Architecture, Classifier, Model, check_imagery};
+use super::{Architecture, Classifier, Device, Model, Storable, check_imagery};
 use crate::data::{Patches, Sample};
 use crate::nn::inference::Inference;
 use crate::nn::training::fit;
@@ -117,6 +116,10 @@ impl<D: Backend<f32>, M: Module<f32, D>> Classifier for Trained<M, D> {
         self.architecture.sample()
     }
 
+    fn storable(&self) -> Option<Storable<'_>> {
+        Some(Storable::Network(self))
+    }
+
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
         let each = self.sample().rows(self.imagery.patch_size);
         let mut p = Array2::zeros((patches.len() * each, self.classes.len()));
@@ -174,11 +177,8 @@ impl<D: Backend<f32>, M: Module<f32, D>> Model for Trained<M, D> {
         for set in std::iter::once(&of.train).chain(&of.validation) {
             check_imagery(self, set.patches)?;
             if set.classes() != &self.classes {
-                return Err(Error::input(
-                    set.patches.name(),
-                    format!("classes {}, the model's are {}", set.classes(), self.classes),
-                    "give labels of the model's classes",
-                ));
+                let problem = format!("classes {}, the model's are {}", set.classes(), self.classes);
+                return Err(Error::input(set.patches.name(), problem, "give labels of the model's classes"));
             }
             set.check_for(self.name(), self.sample())?;
         }

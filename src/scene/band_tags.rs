@@ -6,8 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::radiometry::Scaling;
-use super::xml;
+use super::{Scaling, xml};
 
 /// What a file states about one of its bands; `None` for what it does not state.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::band_tags::BandTags;
-use super::geotiff::GeoTiff;
-use super::grid::{Grid, Window};
 use super::names::{as_band, is_temperature, name_of_single, stated_names};
 use super::opening::{side_by_side, warn_of_masks};
-use super::raster::Raster;
 use super::resampled::{ResampledRaster, SquarePixels};
+use super::{BandTags, GeoTiff, Grid, Raster, Window};
 use crate::provenance::{self, UNKNOWN};
 use crate::{Bands, Error, Result, Sensor};
 

@@ -9,8 +9,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::parts::{Part, Shares};
-use super::tiles::{CutScene, Fate};
+use super::{CutScene, Fate, Part, Shares};
 use crate::{Error, Result};
 
 /// Random assignments, of which the best is taken.
@@ -103,11 +102,8 @@ impl BlockSplit {
                 if blocks.len() == 1 { "1 block".to_owned() } else { format!("{} blocks", blocks.len()) };
             let problem =
                 format!("{count} with patches, for {} parts (a block is {side} pixels wide)", parts.len());
-            return Err(Error::input(
-                "split by blocks",
-                problem,
-                "choose smaller blocks, or give a larger scene",
-            ));
+            let advice = "choose smaller blocks, or give a larger scene";
+            return Err(Error::input("split by blocks", problem, advice));
         }
         let counts: Vec<&Vec<f64>> = blocks.values().collect();
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);

@@ -44,11 +44,8 @@ impl GeoTiff {
             };
             let Some(band) = band else {
                 let problem = format!("no band '{layer}' (found: {})", listed());
-                return Err(Error::file(
-                    self.path(),
-                    problem,
-                    "name one of these, or give its number: --layer",
-                ));
+                let advice = "name one of these, or give its number: --layer";
+                return Err(Error::file(self.path(), problem, advice));
             };
             return Ok(self.only(band));
         }
@@ -66,10 +63,7 @@ impl GeoTiff {
             return Ok(self.only(band));
         }
         let problem = format!("{} bands, where one of {of} is expected ({})", names.len(), listed());
-        Err(Error::file(
-            self.path(),
-            problem,
-            "name it by description or number: --layer 1 (a map to assess: --band 1)",
-        ))
+        let advice = "name it by description or number: --layer 1 (a map to assess: --band 1)";
+        Err(Error::file(self.path(), problem, advice))
     }
 }

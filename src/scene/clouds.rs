@@ -3,8 +3,7 @@
 use ndarray::{Array2, Axis};
 
 use super::bands::Shared;
-use super::grid::Window;
-use super::raster::Raster;
+use super::{Raster, Window};
 use crate::{Error, Result};
 
 /// The last of Sentinel-2's scene classes.

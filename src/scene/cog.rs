@@ -12,10 +12,9 @@ use tiff::encoder::{DeflateLevel, TiffEncoder, TiffKind};
 use tiff::tags::Tag;
 use tiff::{TiffError, TiffResult};
 
-use super::band_tags::BandTags;
 use super::geotiff::GDAL_METADATA;
 use super::geotiff_writer::{CLASSIC_BYTES, Pixel, Text, write_position, write_system};
-use super::grid::Grid;
+use super::{BandTags, Grid};
 use crate::files::{Partial, check_free};
 use crate::{Error, Result};
 

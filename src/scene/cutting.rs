@@ -1,11 +1,6 @@
 //! How patches are cut from scenes and split.
 
-use super::area::GeoBox;
-use super::bands::Scene;
-use super::clouds::CloudFilter;
-use super::distance::Distance;
-use super::parts::Shares;
-use super::radiometry::Radiometry;
+use super::{CloudFilter, Distance, GeoBox, Radiometry, Scene, Shares};
 use crate::{Error, Result};
 
 /// How patches are cut from scenes, and split.
@@ -86,11 +81,9 @@ impl Cutting {
                 );
             }
             if date.bands() != dates[0].bands() {
-                return Err(Error::input(
-                    format!("date {}", k + 1),
-                    format!("bands {}, where date 1 has {}", date.bands(), dates[0].bands()),
-                    "give each date the same bands in the same order, or name them",
-                ));
+                let problem = format!("bands {}, where date 1 has {}", date.bands(), dates[0].bands());
+                let advice = "give each date the same bands in the same order, or name them";
+                return Err(Error::input(format!("date {}", k + 1), problem, advice));
             }
         }
         Ok(())

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use shapefile::dbase::{self, FieldValue, encoding::UnicodeLossy};
 use shapefile::{Shape, ShapeReader, ShapeType};
 
-use super::crs::Crs;
 use super::layer::{Layer, Ring, Value, not_polygons};
-use super::wkt;
+use super::{Crs, wkt};
 use crate::error::on_one_line;
 use crate::files::{open_file, read_bytes};
 use crate::{Error, Result};

@@ -22,11 +22,9 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::geotiff::GeoTiff;
-use super::grid::Window;
 use super::names::band_in;
-use super::parts::{Part, Shares};
 use super::tiff_bytes::TiffBytes;
+use super::{GeoTiff, Part, Shares, Window};
 use crate::data::so2sat::{Layout, Rows, Writer};
 use crate::error::on_one_line;
 use crate::files::{Partial, check_free, read_bytes, read_text};
@@ -126,11 +124,8 @@ impl EuroSat {
             }
             if found.is_empty() {
                 let problem = "no image (.jpg or .tif) in it";
-                return Err(Error::file(
-                    &of_class,
-                    problem,
-                    "get the data set again: the copy is incomplete",
-                ));
+                let advice = "get the data set again: the copy is incomplete";
+                return Err(Error::file(&of_class, problem, advice));
             }
             found.sort_by_key(|path| order(path));
             images.extend(found.into_iter().map(|path| (path, class)));

@@ -11,9 +11,8 @@ use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
-use super::crs::Crs;
 use super::layer::{Layer, Record, Ring, Value, not_polygons};
-use super::wkt;
+use super::{Crs, wkt};
 use crate::error::on_one_line;
 use crate::files::open_file;
 use crate::{Error, Result};

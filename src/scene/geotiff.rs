@@ -13,12 +13,9 @@ use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::Tag;
 use tiff::{TiffError, TiffResult};
 
-use super::band_tags::BandTags;
-use super::crs::Crs;
-use super::geokeys::GeoKeys;
-use super::grid::{Grid, Transform, Window};
 use super::tiff_bytes::{Retouches, TiffBytes, TiffDecoder, retouches};
 use super::tiff_mask::{TiffMask, is_mask};
+use super::{BandTags, Crs, GeoKeys, Grid, Transform, Window};
 use crate::error::on_one_line;
 use crate::files::open_file;
 use crate::{Error, Result};
@@ -277,24 +274,9 @@ impl GeoTiff {
     /// # Errors
     /// A window that leaves the raster, a file that ends early or holds what cannot be decoded.
     pub fn read(&self, window: &Window, no_data: Option<f64>) -> Result<Array3<f32>> {
-        if window.rows.end > self.grid.rows || window.columns.end > self.grid.columns {
-            return Err(Error::file(
-                &self.path,
-                format!("rows {:?}, columns {:?} leave the raster", window.rows, window.columns),
-                format!("it has {} x {} pixels", self.grid.rows, self.grid.columns),
-            ));
-        }
-        let shape = (self.bands.len(), window.rows.len(), window.columns.len());
-        let count = shape.0 * shape.1 * shape.2;
-        let mut values = Vec::new();
-        if values.try_reserve_exact(count).is_err() {
-            let problem = format!("{count} pixels do not fit into memory");
-            return Err(Error::file(&self.path, problem, "cut the scene to the labelled area"));
-        }
+        window.check_within(&self.grid, &self.path)?;
         let absent = if no_data.is_some() { f32::NAN } else { 0.0 };
-        values.resize(count, absent);
-        let mut pixels = Array3::from_shape_vec(shape, values)
-            .map_err(|error| Error::Internal { what: "reading a raster", detail: error.to_string() })?;
+        let mut pixels = window.filled(self.bands.len(), absent, &self.path)?;
         let refuse = |error: TiffError| unreadable(&self.path, &error);
         let mut lacking = self.decode_into(&mut pixels, window, no_data).map_err(refuse)?;
         if let Some(mask) = &self.mask {

@@ -18,11 +18,8 @@ use tiff::encoder::{DeflateLevel, DirectoryEncoder, TiffEncoder, TiffKind, TiffV
 use tiff::tags::{Tag, Type};
 use tiff::{TiffError, TiffResult};
 
-use super::band_tags::BandTags;
-use super::crs::Crs;
 use super::geotiff::GDAL_METADATA;
-use super::grid::{Grid, Transform};
-use super::radiometry::Scaling;
+use super::{BandTags, Crs, Grid, Scaling, Transform};
 use crate::files::{Partial, check_free};
 use crate::{Error, Result};
 

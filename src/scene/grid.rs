@@ -1,11 +1,13 @@
 //! Where a raster's pixels lie on the ground, and whether two rasters share one grid.
 
 use std::ops::Range;
+use std::path::Path;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, Array3, ArrayView2};
 
 use super::crs::Crs;
 use super::ground::{Ground, is_computed};
+use crate::{Error, Result};
 
 /// Grids whose corners lie closer than this many pixels count as one.
 const TOLERANCE: f64 = 0.01;
@@ -93,7 +95,7 @@ impl Grid {
     }
 
     /// Warns where the local scale is not known: lengths of the map are then taken for lengths on the ground.
-    pub(crate) fn warn_of_scale(&self, path: &std::path::Path) {
+    pub(crate) fn warn_of_scale(&self, path: &Path) {
         if self.transform.is_some() && !is_computed(&self.crs) {
             tracing::warn!(
                 "{}: the scale of {} is not known: its metres are taken for metres on the ground",
@@ -205,6 +207,28 @@ impl Window {
     /// A whole raster.
     pub fn whole(grid: &Grid) -> Self {
         Self { rows: 0..grid.rows, columns: 0..grid.columns }
+    }
+
+    /// Refuses a window that leaves the raster in this file.
+    pub(super) fn check_within(&self, grid: &Grid, path: &Path) -> Result<()> {
+        if self.rows.end <= grid.rows && self.columns.end <= grid.columns {
+            return Ok(());
+        }
+        let problem = format!("rows {:?}, columns {:?} leave the raster", self.rows, self.columns);
+        Err(Error::file(path, problem, format!("it has {} x {} pixels", grid.rows, grid.columns)))
+    }
+
+    /// Memory for the pixels of this window of a file, which all have this value.
+    pub(super) fn filled(&self, bands: usize, value: f32, path: &Path) -> Result<Array3<f32>> {
+        let shape = (bands, self.rows.len(), self.columns.len());
+        let count = bands * shape.1 * shape.2;
+        let mut values = Vec::new();
+        if values.try_reserve_exact(count).is_err() {
+            let problem = format!("{count} pixels do not fit into memory");
+            return Err(Error::file(path, problem, "give a part of the scene: --bbox"));
+        }
+        values.resize(count, value);
+        Array3::from_shape_vec(shape, values).map_err(Error::internal("reading a raster"))
     }
 
     /// The pixels of a raster `factor` times as coarse that cover this window.

@@ -23,8 +23,7 @@ use ndarray::{Array3, s};
 use rayon::prelude::*;
 use tempfile::TempPath;
 
-use super::band_tags::BandTags;
-use super::grid::{Grid, Window};
+use super::{BandTags, Grid, Window};
 use crate::error::on_one_line;
 use crate::{Error, Result};
 
@@ -171,26 +170,14 @@ impl Jpeg2000 {
     /// A file that is missing, damaged or of another size than the product says.
     pub(super) fn read(&self, window: &Window, no_data: Option<f64>) -> Result<Array3<f32>> {
         let Shared { path, grid, .. } = &*self.0;
-        if window.rows.end > grid.rows || window.columns.end > grid.columns {
-            let problem = format!("rows {:?}, columns {:?} leave the raster", window.rows, window.columns);
-            let advice = format!("it has {} x {} pixels", grid.rows, grid.columns);
-            return Err(Error::file(path, problem, advice));
-        }
-        let shape = (1, window.rows.len(), window.columns.len());
+        window.check_within(grid, path)?;
         // Before memory is taken for pixels that the XML or the header may only pretend.
         let stream = self.stream()?;
         if let Some(missing) = stream.touched(window).into_iter().find(|&tile| stream.tiles[tile].is_empty())
         {
             return Err(self.damaged(&format!("tile {missing} is missing")));
         }
-        let mut values = Vec::new();
-        if values.try_reserve_exact(shape.1 * shape.2).is_err() {
-            let problem = format!("{} x {} pixels do not fit into memory", shape.1, shape.2);
-            return Err(Error::file(path, problem, "give a part of the scene: --bbox"));
-        }
-        values.resize(shape.1 * shape.2, f32::NAN);
-        let mut pixels = Array3::from_shape_vec(shape, values)
-            .map_err(|error| Error::Internal { what: "reading a raster", detail: error.to_string() })?;
+        let mut pixels = window.filled(1, f32::NAN, path)?;
         if pixels.is_empty() {
             return Ok(pixels);
         }

@@ -8,9 +8,8 @@ use std::path::Path;
 use roxmltree::{Document, Node, NodeId};
 use zip::ZipArchive;
 
-use super::crs::Crs;
 use super::layer::{FOLDERS, Fields, Layer, NAME, Record, Ring, Value, not_polygons};
-use super::xml;
+use super::{Crs, xml};
 use crate::error::on_one_line;
 use crate::files::read_bytes;
 use crate::{Error, Result};

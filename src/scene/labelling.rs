@@ -7,16 +7,12 @@ use std::path::Path;
 use ndarray::{Array2, Axis, Zip};
 
 use super::bands::{Scene, Shared};
-use super::codes::Codes;
 use super::crossing::crosses_itself;
 use super::crs::{Crs, Reprojection};
-use super::geotiff::GeoTiff;
-use super::grid::Grid;
 use super::nearest::{Nearest, classes_on};
 use super::polygons::{Labelling, Polygon, Polygons};
 use super::rasterise::{self, Vertex};
-use super::regions::{LabelRaster, Site};
-use super::report::{LabelReport, PolygonReport};
+use super::{Codes, GeoTiff, Grid, LabelRaster, LabelReport, PolygonReport, Site};
 use crate::{Classes, Error, Progress, Result};
 
 impl Labelling {
@@ -69,11 +65,8 @@ impl Labelling {
         let mut numbers = Array2::zeros((grid.rows, grid.columns));
         for site in labels.sites() {
             numbers[[site.row, site.column]] = u8::try_from(site.class + 1).map_err(|_| {
-                Error::file(
-                    path,
-                    "more than 255 classes do not fit into a map's bytes",
-                    "group them with --codes",
-                )
+                let problem = "more than 255 classes do not fit into a map's bytes";
+                Error::file(path, problem, "group them with --codes")
             })?;
         }
         Ok((numbers, labels.report().clone()))

@@ -15,14 +15,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::band_tags::BandTags;
-use super::bands::Scene;
-use super::geotiff::GeoTiff;
 use super::names::{band_in, is_temperature};
-use super::raster::Raster;
-use super::tar;
 use super::tiff_bytes::TiffBytes;
-use super::xml;
+use super::{BandTags, GeoTiff, Raster, Scene, tar, xml};
 use crate::data::reflectance::REFLECTANCE;
 use crate::files::read_text;
 use crate::{Bands, Error, Result, Sensor};
@@ -78,11 +73,8 @@ impl Landsat {
             [name] => (*name).to_owned(),
             [] => return Err(Error::file(path, "no …_L2SP_…_SR_B….TIF in it", GIVE)),
             [first, second, ..] => {
-                return Err(Error::file(
-                    path,
-                    format!("{first} and {second}: one product is expected"),
-                    GIVE,
-                ));
+                let problem = format!("{first} and {second}: one product is expected");
+                return Err(Error::file(path, problem, GIVE));
             }
         };
         let Some(sensor) = Sensor::from_file_name(Path::new(&name)) else {

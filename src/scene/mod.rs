@@ -7,7 +7,7 @@
 //!
 //! For segmentation it takes square tiles on a fixed grid, with the class of every pixel ([`CutInto::Tiles`]), and assigns
 //! whole blocks of ground to the parts. Patches without data or under clouds ([`CloudFilter`]) are left out. [`Tiling`] and
-//! [`BlockSplit`] do the same in memory.
+//! [`BlockSplit`] do the same in memory. [`Patches::around_labels`](crate::data::Patches::around_labels) cuts windows from arrays.
 //!
 //! # Which GeoTIFFs are read
 //! Each row is checked against GDAL's values for files that rasterio has written
@@ -61,6 +61,7 @@
 //! ```
 
 mod area;
+mod arrays;
 mod band_tags;
 mod bands;
 mod blocks;

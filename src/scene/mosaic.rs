@@ -7,9 +7,7 @@ use std::path::Path;
 
 use ndarray::{Array3, s};
 
-use super::band_tags::BandTags;
-use super::geotiff::GeoTiff;
-use super::grid::{Grid, Transform, Window};
+use super::{BandTags, GeoTiff, Grid, Transform, Window};
 use crate::provenance;
 use crate::{Error, Result};
 
@@ -136,21 +134,8 @@ impl Mosaic {
     /// # Errors
     /// A window that leaves the scene, a part that cannot be read.
     pub(crate) fn read(&self, window: &Window, no_data: Option<f64>) -> Result<Array3<f32>> {
-        let Grid { rows, columns, .. } = self.grid;
-        if window.rows.end > rows || window.columns.end > columns {
-            let problem = format!("rows {:?}, columns {:?} leave the scene", window.rows, window.columns);
-            return Err(Error::file(self.path(), problem, format!("it has {rows} x {columns} pixels")));
-        }
-        let shape = (self.bands(), window.rows.len(), window.columns.len());
-        let mut values = Vec::new();
-        let count = shape.0 * shape.1 * shape.2;
-        if values.try_reserve_exact(count).is_err() {
-            let problem = format!("{count} pixels do not fit into memory");
-            return Err(Error::file(self.path(), problem, "give a part of the scene: --bbox"));
-        }
-        values.resize(count, f32::NAN);
-        let mut pixels = Array3::from_shape_vec(shape, values)
-            .map_err(|error| Error::Internal { what: "reading a raster", detail: error.to_string() })?;
+        window.check_within(&self.grid, self.path())?;
+        let mut pixels = window.filled(self.bands(), f32::NAN, self.path())?;
         for (part, [top, left]) in &self.parts {
             let within = |of: &std::ops::Range<usize>, first: usize, length: usize| {
                 of.start.max(first)..of.end.min(first + length)

@@ -7,8 +7,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::crs::Reprojection;
-use super::geotiff::GeoTiff;
-use super::grid::{Grid, Transform, Window};
+use super::{GeoTiff, Grid, Transform, Window};
 use crate::{Classes, Error, Result};
 
 /// Values that maps of zones give to pixels without a class, where no tag says so: the LCZ Generator's first.

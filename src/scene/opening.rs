@@ -2,13 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::bands::Scene;
-use super::geotiff::GeoTiff;
-use super::landsat::Landsat;
 use super::mosaic::{Mosaic, export_of};
 use super::names::{as_band, band_in, stated_names};
-use super::product::Product;
-use super::raster::Raster;
+use super::{GeoTiff, Landsat, Product, Raster, Scene};
 use crate::{Bands, Error, Result};
 
 /// GeoTIFFs of a folder that are looked at, at most.

@@ -3,15 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::bands::Scene;
-use super::cutting::{CutInto, Cutting};
-use super::grid::Grid;
-use super::parts::Part;
-use super::regions::LabelRaster;
-use super::report::{CutReport, DateReport};
 use super::tile_plan::TilePlan;
-use super::tiles::{Overview, Tile};
 use super::windows::WindowPlan;
+use super::{CutInto, CutReport, Cutting, DateReport, Grid, LabelRaster, Overview, Part, Scene, Tile};
 use crate::data::so2sat::{Layout, Writer};
 use crate::files::{Partial, check_free};
 use crate::provenance::{self, UNKNOWN};
@@ -170,11 +164,8 @@ impl Plan<'_> {
             ("overlapping another part", total(|date| date.overlapping() + date.across_blocks)),
         ];
         let dropped: Vec<String> = dropped.iter().map(|(why, count)| format!("{why} {count}")).collect();
-        Err(Error::file(
-            self.labels.path(),
-            format!("no {empty} patch is left (dropped {})", dropped.join(", ")),
-            "choose smaller patches, another seed or another split",
-        ))
+        let problem = format!("no {empty} patch is left (dropped {})", dropped.join(", "));
+        Err(Error::file(self.labels.path(), problem, "choose smaller patches, another seed or another split"))
     }
 
     /// Names the classes that a part lacks: a model does not learn them, or is not tested on them.
@@ -208,8 +199,8 @@ impl Plan<'_> {
     ) -> Result<()> {
         let folder = folder.as_ref();
         check_free(folder)?;
-        let report = serde_json::to_string_pretty(&self.report)
-            .map_err(|error| Error::Internal { what: "writing the report", detail: error.to_string() })?;
+        let report =
+            serde_json::to_string_pretty(&self.report).map_err(Error::internal("writing the report"))?;
         let partial = Partial::folder(folder)?;
         let layout = Layout { report: Some(report.clone()), ..self.layout() };
         let mut writers = Vec::new();

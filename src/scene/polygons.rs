@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::codes::Codes;
-use super::crs::Crs;
 use super::layer::{FOLDERS, Layer, NAME, Record, Ring, Value};
-use super::{esri, geojson, geopackage, kml};
+use super::{Codes, Crs, esri, geojson, geopackage, kml};
 use crate::{Classes, Error, Result, provenance};
 
 /// Names that a field of classes goes by, the likeliest first, in any case; the last two are those of a KML.

@@ -4,13 +4,8 @@ use std::path::Path;
 
 use ndarray::Array3;
 
-use super::band_tags::BandTags;
-use super::geotiff::GeoTiff;
-use super::grid::{Grid, Window};
-use super::jpeg2000::Jpeg2000;
 use super::landsat::scene_class;
-use super::mosaic::Mosaic;
-use super::resampled::ResampledRaster;
+use super::{BandTags, GeoTiff, Grid, Jpeg2000, Mosaic, ResampledRaster, Window};
 use crate::Result;
 
 /// A file of one or more bands on one grid.

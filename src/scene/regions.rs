@@ -5,12 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
-use super::crs::Crs;
-use super::geotiff::GeoTiff;
-use super::geotiff_writer::GeoTiffWriter;
-use super::grid::{Grid, Window};
 use super::nearest::ClassValues;
-use super::report::{LabelReport, LabelledClass};
+use super::{Crs, GeoTiff, GeoTiffWriter, Grid, LabelReport, LabelledClass, Window};
 use crate::provenance::{self, UNKNOWN};
 use crate::{Classes, Error, Result};
 
@@ -210,7 +206,7 @@ impl LabelRaster {
 
 /// Numbers the 8-connected regions of equal non-zero values from 1 (0 elsewhere), and says the class
 /// index (value − 1) of each.
-fn connected_regions(numbers: &Array2<u16>) -> (Array2<u32>, Vec<usize>) {
+pub(super) fn connected_regions(numbers: &Array2<u16>) -> (Array2<u32>, Vec<usize>) {
     let (rows, columns) = numbers.dim();
     let mut ids = Array2::zeros((rows, columns));
     let mut classes = Vec::new();

@@ -5,10 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::bands::Scene;
-use super::crs::Crs;
-use super::parts::Part;
-use super::radiometry::{Radiometry, Scaling};
+use super::{Crs, Part, Radiometry, Scaling, Scene};
 use crate::display::printable;
 use crate::{Bands, Result};
 

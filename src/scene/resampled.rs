@@ -7,10 +7,9 @@ use ndarray::{Array2, Array3, Axis, s};
 use rayon::prelude::*;
 
 use super::bands::Shared;
-use super::grid::{Grid, Window};
-use super::raster::Raster;
 use super::resampling::Resampling;
 use super::scene_view::{TOLERANCE, centre, resampled};
+use super::{Grid, Raster, Window};
 use crate::Result;
 
 /// The square pixels of a scene whose own are oblong on the ground.

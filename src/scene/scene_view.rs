@@ -7,12 +7,10 @@ use std::path::Path;
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::area::GeoBox;
 use super::bands::{Scene, Shared};
 use super::clouds::{CloudFilter, Sky};
-use super::grid::{Grid, Transform, Window};
-use super::radiometry::{Radiometry, Scaling};
 use super::resampling::Resampling;
+use super::{GeoBox, Grid, Radiometry, Scaling, Transform, Window};
 use crate::bands::STANDARDISED_UNIT;
 use crate::data::reflectance::{Origin, PixelSample, REFLECTANCE};
 use crate::data::{BandStatistics, Moments};

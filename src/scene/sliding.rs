@@ -6,9 +6,7 @@ use ndarray::{Array2, Array4, ArrayViewMut3, Axis, s};
 use rayon::prelude::*;
 
 use super::coverage::Coverage;
-use super::distance::Distance;
-use super::grid::{Grid, Transform, Window};
-use super::scene_view::{SceneRows, SceneView};
+use super::{Distance, Grid, SceneRows, SceneView, Transform, Window};
 use crate::{Error, Imagery, Result};
 
 /// Bytes of pixels that a strip holds, about: neighbouring strips decode the same strips and tiles of the files where they

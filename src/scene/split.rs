@@ -11,8 +11,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::coverage::Coverage;
-use super::parts::{Part, Shares};
-use super::regions::Site;
+use super::{Part, Shares, Site};
 
 /// What became of a labelled pixel whose window holds data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

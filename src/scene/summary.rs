@@ -5,13 +5,8 @@ use std::path::Path;
 use ndarray::Axis;
 use serde::Serialize;
 
-use super::bands::Scene;
 use super::class_band::is_of_classes;
-use super::clouds::CloudFilter;
-use super::grid::Window;
-use super::radiometry::Radiometry;
-use super::raster::Raster;
-use super::xml;
+use super::{CloudFilter, Radiometry, Raster, Scene, Window, xml};
 use crate::files::read_text;
 use crate::{Classes, Result, Sensor};
 

@@ -2,16 +2,9 @@
 
 use ndarray::{Array2, Array3, Array4, Axis};
 
-use super::bands::Scene;
 use super::blocks::{BlockSplit, KeptTile, class_counts};
-use super::clouds::CloudFilter;
-use super::cutting::Cutting;
-use super::grid::Grid;
-use super::parts::Part;
-use super::raster::Raster;
-use super::regions::LabelRaster;
-use super::report::DateReport;
 use super::tiles::{Fate, Overview, Tile, TileGrid, Tiling, nothing_left};
+use super::{CloudFilter, Cutting, DateReport, Grid, LabelRaster, Part, Raster, Scene};
 use crate::data::so2sat::{Rows, Writer};
 use crate::{Error, Progress, Result};
 

@@ -10,14 +10,8 @@ use std::path::Path;
 use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView3, s};
 use rayon::prelude::*;
 
-use super::area::GeoBox;
-use super::bands::Scene;
 use super::clouds::{CloudFilter, Sky};
-use super::grid::{Grid, Window};
-use super::radiometry::Radiometry;
-use super::raster::Raster;
-use super::regions::LabelRaster;
-use super::scene_view::SceneView;
+use super::{GeoBox, Grid, LabelRaster, Radiometry, Raster, Scene, SceneView, Window};
 use crate::data::{Masks, Patches};
 use crate::provenance::{self, UNKNOWN};
 use crate::{Bands, Error, Progress, Result};
@@ -197,11 +191,10 @@ impl TileGrid<'_> {
         if kept == 0 {
             return Err(nothing_left(self.view.path(), &tiles, sky.map(|(_, filter)| filter)));
         }
-        let shaped =
-            |error: ndarray::ShapeError| Error::Internal { what: "cutting tiles", detail: error.to_string() };
         let images = Array4::from_shape_vec((kept, size, size, self.view.scene().bands().len()), pixels)
-            .map_err(shaped)?;
-        let masks = Array3::from_shape_vec((kept, size, size), masks).map_err(shaped)?;
+            .map_err(Error::internal("cutting tiles"))?;
+        let masks =
+            Array3::from_shape_vec((kept, size, size), masks).map_err(Error::internal("cutting tiles"))?;
         let patches = Patches::in_memory(self.view.imagery(size), labels.classes().clone(), images)?;
         let scene = self.view.scene().stated_provenance();
         let stated = provenance::inherited(&[scene.as_deref(), labels.report().provenance.as_deref()]);

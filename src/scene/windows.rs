@@ -7,14 +7,8 @@ use ndarray::{Array2, Array4};
 use super::bands::{Scene, Shared};
 use super::clouds::Sky;
 use super::coverage::Coverage;
-use super::cutting::Cutting;
-use super::distance::Distance;
-use super::grid::{Grid, Window};
-use super::parts::Part;
-use super::radiometry::Scaling;
-use super::regions::{LabelRaster, Site};
-use super::report::DateReport;
 use super::split::{Split, WindowFate};
+use super::{Cutting, DateReport, Distance, Grid, LabelRaster, Part, Scaling, Site, Window};
 use crate::data::so2sat::{Rows, Writer};
 use crate::{Error, Progress, Result};
 
@@ -203,11 +197,8 @@ impl Frame {
         let factor = shared.multiple(labels.path(), labels.grid())?;
         let (size, grid) = (cutting.patch_size, shared.grid());
         if size > grid.rows || size > grid.columns {
-            return Err(Error::input(
-                "patch size",
-                format!("{size} x {size} pixels in a scene of {} x {}", grid.rows, grid.columns),
-                "choose smaller patches",
-            ));
+            let problem = format!("{size} x {size} pixels in a scene of {} x {}", grid.rows, grid.columns);
+            return Err(Error::input("patch size", problem, "choose smaller patches"));
         }
         let area = match &cutting.area {
             None => Window::whole(grid),
@@ -311,6 +302,7 @@ mod tests {
     use super::super::grid::Transform;
     use super::*;
     use crate::Classes;
+    use crate::data::Patches;
     use crate::data::so2sat::So2Sat;
     use crate::progress::Silent;
 
@@ -352,6 +344,26 @@ mod tests {
         let corners = plan.corners(0, Part::Training);
         let patches = So2Sat::open(at("patches/training.h5")).unwrap().patches().unwrap();
         let images = patches.images(0..patches.len()).unwrap();
+        // The same scene as an array gives the same patches.
+        let scene =
+            ndarray::Array3::from_shape_fn((120, 90, 1), |(row, column, _)| match value(row * 90 + column) {
+                0 => f32::NAN,
+                value => f32::from(value),
+            });
+        let numbers = Array2::from_shape_fn((120, 90), |(row, column)| zone(row * 90 + column));
+        let of_arrays =
+            Patches::around_labels(patches.imagery().clone(), Classes::lcz(), scene.view(), numbers.view());
+        let of_arrays = of_arrays.unwrap();
+        assert_eq!(of_arrays.images(0..patches.len()).unwrap(), images);
+        assert_eq!(of_arrays.labels().unwrap(), patches.labels().unwrap());
+        assert_eq!((of_arrays.groups(), of_arrays.len()), (patches.groups(), patches.len()));
+        let refused = |numbers: Array2<u8>, classes: usize| {
+            let (imagery, classes) = (patches.imagery().clone(), Classes::from_count(classes));
+            Patches::around_labels(imagery, classes, scene.view(), numbers.view()).unwrap_err().to_string()
+        };
+        assert!(refused(numbers.clone(), 3).contains("row 36, column 1: 4 of 3 classes"));
+        assert!(refused(numbers.t().to_owned(), 17).contains("(90, 120) pixels in a scene of (120, 90)"));
+        assert!(refused(Array2::zeros((120, 90)), 17).contains("no patch"));
         for (image, [row, column]) in images.outer_iter().zip(corners) {
             for ((r, c, _), pixel) in image.indexed_iter() {
                 assert!((f64::from(*pixel) - f64::from(value((row + r) * 90 + column + c))).abs() < 1e-9);

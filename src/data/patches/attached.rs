@@ -56,6 +56,7 @@ impl Patches {
     /// let patches = patches.with_votes(&votes)?;
     /// assert_eq!(patches.distributions()?.view()[[0, 0]], 0.9);
     /// assert_eq!(patches.labels_or_majority()?.indices(), [0, 0, 1]); // no labels: the largest share, the first of equals
+    /// assert_eq!(patches.clone().with_vote_counts(votes.counts().to_owned())?.votes()?, votes);
     /// # Ok(())
     /// # }
     /// ```
@@ -70,6 +71,15 @@ impl Patches {
         }
         self.given.votes = Some(Arc::new(table));
         Ok(self)
+    }
+
+    /// As [`with_votes`](Self::with_votes), with how many experts chose each class of the patches. Shape: (N, K).
+    ///
+    /// # Errors
+    /// Another number of rows than patches or of columns than classes, a negative count, or a row without votes.
+    pub fn with_vote_counts(self, counts: Array2<f32>) -> Result<Self> {
+        let votes = Votes::new(self.classes.clone(), counts)?;
+        self.with_votes(&votes)
     }
 
     /// The same patches with the city or region of each, which goes along into files of predictions.
@@ -109,11 +119,8 @@ impl Patches {
 
     fn check_attached(&self, what: &str, rows: usize, classes: Option<&Classes>) -> Result<()> {
         if rows != self.len() {
-            return Err(Error::input(
-                format!("{}, {what}", self.name()),
-                format!("{rows} rows for {} patches", self.len()),
-                "give one per patch",
-            ));
+            let problem = format!("{rows} rows for {} patches", self.len());
+            return Err(Error::input(format!("{}, {what}", self.name()), problem, "give one per patch"));
         }
         match classes {
             Some(classes) if *classes != self.classes => Err(Error::input(
@@ -219,18 +226,14 @@ impl Patches {
         let counts = self.pick(&table);
         for (row, votes) in self.rows.iter().zip(counts.outer_iter()) {
             if votes.iter().any(|v| !v.is_finite() || *v < 0.0) {
-                return Err(Error::input(
-                    format!("{}, votes, row {row}", self.name()),
-                    "a count is negative or not a number",
-                    "give how many experts chose each class",
-                ));
+                let place = format!("{}, votes, row {row}", self.name());
+                let problem = "a count is negative or not a number";
+                return Err(Error::input(place, problem, "give how many experts chose each class"));
             }
             if votes.sum() <= 0.0 {
-                return Err(Error::input(
-                    format!("{}, votes, row {row}", self.name()),
-                    "no expert voted for any of the classes",
-                    "leave the row out, or use the one-hot labels",
-                ));
+                let place = format!("{}, votes, row {row}", self.name());
+                let problem = "no expert voted for any of the classes";
+                return Err(Error::input(place, problem, "leave the row out, or use the one-hot labels"));
             }
         }
         Votes::new(self.classes.clone(), counts)

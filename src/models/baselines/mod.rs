@@ -143,7 +143,7 @@ pub(crate) fn single_pixels(patches: &Patches, masks: &Masks, every: usize) -> R
         }
     }
     let images = Array4::from_shape_vec((indices.len(), 1, 1, bands), values)
-        .map_err(|e| Error::Internal { what: "taking single pixels", detail: e.to_string() })?;
+        .map_err(Error::internal("taking single pixels"))?;
     let imagery = Imagery { patch_size: 1, ..patches.imagery().clone() };
     let classes = labels.classes();
     let pixels = Patches::in_memory(imagery, classes.clone(), images)?.with_provenance(patches.provenance());

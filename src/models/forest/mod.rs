@@ -16,7 +16,7 @@ use self::columns::Columns;
 use self::grow::Grown;
 pub use self::settings::{FeatureRule, FeatureSet, ForestSettings, MaxFeatures};
 pub(crate) use self::tree::{Node, Tree};
-use super::{Classifier, check_imagery, described_as};
+use super::{Classifier, Storable, check_imagery, described_as};
 use crate::data::Patches;
 use crate::progress::Progress;
 use crate::{Classes, Error, Imagery, Labels, Probabilities, Result};
@@ -176,6 +176,10 @@ impl RandomForest {
 
 impl Classifier for RandomForest {
     described_as!("random forest");
+
+    fn storable(&self) -> Option<Storable<'_>> {
+        Some(Storable::Forest(self))
+    }
 
     fn predict(&self, patches: &Patches) -> Result<Probabilities> {
         check_imagery(self, patches)?;

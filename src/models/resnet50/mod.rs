@@ -113,11 +113,8 @@ impl Blueprint for ResNet50Settings {
         if !fits(patch_size) {
             let smallest = (1..=8).find(|&size| fits(size)).unwrap_or(8);
             let problem = format!("patches of {patch_size} pixels leave nothing for the first maximum");
-            return Err(Error::input(
-                "resnet50",
-                problem,
-                format!("cut patches of at least {smallest} pixels"),
-            ));
+            let advice = format!("cut patches of at least {smallest} pixels");
+            return Err(Error::input("resnet50", problem, advice));
         }
         Ok(())
     }

@@ -137,11 +137,8 @@ impl Files {
         let path = &self.place.path;
         let file = File::open(path).map_err(Error::io(path))?;
         ZipArchive::new(file).map_err(|error| {
-            Error::file(
-                path,
-                format!("not a zip that is complete: {}", on_one_line(&error.to_string())),
-                GET_AGAIN,
-            )
+            let problem = format!("not a zip that is complete: {}", on_one_line(&error.to_string()));
+            Error::file(path, problem, GET_AGAIN)
         })
     }
 

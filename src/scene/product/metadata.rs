@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use roxmltree::{Document, Node};
 
-use super::ProductBand;
-use super::files::Files;
+use super::{Files, ProductBand};
 use crate::scene::crs::Crs;
 use crate::scene::grid::{Grid, Transform};
 use crate::scene::jpeg2000::GET_AGAIN;
@@ -180,11 +179,8 @@ impl Grids {
 
     pub fn at(&self, metres: u32) -> Result<Grid> {
         self.of_metres.get(&metres).cloned().ok_or_else(|| {
-            Error::file(
-                &self.place,
-                format!("size and position of pixels of {metres} m are missing"),
-                GET_AGAIN,
-            )
+            let problem = format!("size and position of pixels of {metres} m are missing");
+            Error::file(&self.place, problem, GET_AGAIN)
         })
     }
 }

@@ -26,12 +26,8 @@ use std::sync::Arc;
 use ndarray::Axis;
 use serde::Serialize;
 
-use super::band_tags::BandTags;
-use super::bands::Scene;
-use super::clouds::CloudFilter;
-use super::grid::{Grid, Window};
 use super::jpeg2000::{GET_AGAIN, Jpeg2000};
-use super::raster::Raster;
+use super::{BandTags, CloudFilter, Grid, Raster, Scene, Window};
 use crate::{Bands, Error, Result, Sensor};
 use files::{Files, is_main, is_tile_xml};
 use metadata::{Calibration, Grids, SCENE_CLASSES, Xml, child, images, is_tile};
@@ -120,11 +116,8 @@ impl Product {
             if !path.exists() {
                 return Err(Error::io(path)(io::ErrorKind::NotFound.into()));
             }
-            return Err(Error::file(
-                path,
-                "no Sentinel-2 product: MTD_MSIL1C.xml or MTD_MSIL2A.xml is missing",
-                GIVE,
-            ));
+            let problem = "no Sentinel-2 product: MTD_MSIL1C.xml or MTD_MSIL2A.xml is missing";
+            return Err(Error::file(path, problem, GIVE));
         };
         let files = Files::list(at)?;
         let main = files.only("its XML, MTD_MSIL1C.xml or MTD_MSIL2A.xml,", is_main)?;
