@@ -2,8 +2,7 @@
 
 use clap::Args;
 use lcz::models::Architecture;
-use lcz::run;
-use lcz::run::{BenchMode, Config, Measured};
+use lcz::run::{self, BenchMode, Config, Measured};
 
 use super::options::{Context, Seed, Settings};
 use super::output;

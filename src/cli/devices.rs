@@ -3,8 +3,7 @@
 use clap::Args;
 use lcz::models::{DeviceSummary, devices};
 
-use super::options::Context;
-use super::output;
+use super::{Context, output};
 
 /// List devices that networks can run on
 ///

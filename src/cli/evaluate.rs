@@ -2,11 +2,10 @@
 
 use clap::Args;
 use lcz::models::Sample;
-use lcz::run;
-use lcz::run::MembersSummary;
+use lcz::run::{self, MembersSummary};
 use lcz::scorecard::BINS;
 
-use super::options::{Context, IgnoreRadiometry, Measures, MonteCarloDropout, Provenance, RunAndData};
+use super::options::{Context, Measures, MonteCarloDropout, Provenance, RunAndData};
 use super::output::{self, Table, number};
 use super::scorecard;
 
@@ -38,17 +37,13 @@ pub struct Evaluate {
     dropout: MonteCarloDropout,
 
     #[command(flatten)]
-    guard: IgnoreRadiometry,
-
-    #[command(flatten)]
     provenance: Provenance,
 }
 
 impl Evaluate {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
-        let (run, data) = self.on.open()?;
+        let (run, data) = self.on.open("testing.h5")?;
         let run = run.with_provenance(self.provenance.provenance);
-        self.guard.check(&data, "testing.h5", Some(&run))?;
         let (settings, passes) = (self.measures.get(), self.dropout.mc_dropout);
         let evaluation = run::evaluate(&run, &data, settings, passes, cx.device, &mut cx.progress)?;
         if cx.json {

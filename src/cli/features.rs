@@ -3,7 +3,7 @@
 use clap::Args;
 use lcz::run;
 
-use super::options::{Context, IgnoreRadiometry, Output, Provenance, RunAndData};
+use super::options::{Context, Output, Provenance, RunAndData};
 use super::output;
 
 /// Extract a network's features of every patch
@@ -28,17 +28,13 @@ pub struct Features {
     out: Output,
 
     #[command(flatten)]
-    guard: IgnoreRadiometry,
-
-    #[command(flatten)]
     provenance: Provenance,
 }
 
 impl Features {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
-        let (run, data) = self.on.open()?;
+        let (run, data) = self.on.open("testing.h5")?;
         let run = run.with_provenance(self.provenance.provenance);
-        self.guard.check(&data, "testing.h5", Some(&run))?;
         let report = run::features(&run, &data, &self.out.out, cx.device, &mut cx.progress)?;
         if cx.json {
             return output::json(&report);

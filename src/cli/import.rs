@@ -8,8 +8,7 @@ use lcz::models::sen2lcz::Fusion;
 use lcz::run::Run;
 use serde_json::json;
 
-use super::options::Context;
-use super::output;
+use super::{Context, output};
 
 /// Import weights trained with Keras
 ///

@@ -98,10 +98,7 @@ impl Info {
             }
         }
         reports.iter().try_for_each(Report::print_statistics)?;
-        match &self.figures.figures {
-            Some(folder) => output::line(format!("\nfigures in {}", folder.display())),
-            None => Ok(()),
-        }
+        output::figures_in(self.figures.figures.as_ref())
     }
 
     fn report(&self, file: &Path, progress: &mut dyn Progress) -> lcz::Result<Report> {

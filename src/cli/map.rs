@@ -2,8 +2,7 @@
 
 use lcz::data::Sample;
 use lcz::display::percent;
-use lcz::mapping;
-use lcz::mapping::{ClassArea, FusedSensor, MapReport, MapScores, Mapping};
+use lcz::mapping::{self, ClassArea, FusedSensor, MapReport, MapScores, Mapping};
 use lcz::run::Run;
 
 use super::options::{

@@ -173,11 +173,15 @@ pub struct RunAndData {
 
     #[command(flatten)]
     data: Data,
+
+    #[command(flatten)]
+    guard: IgnoreRadiometry,
 }
 
 impl RunAndData {
-    /// The run and the data: those of the command line, else those that the run was trained on.
-    pub fn open(self) -> anyhow::Result<(Run, PathBuf)> {
+    /// The run and the data: those of the command line, else those that the run was trained on; of a folder this file is
+    /// checked.
+    pub fn open(self, file: &str) -> anyhow::Result<(Run, PathBuf)> {
         let run = Run::open(&self.run.run)?;
         let data = match self.data.data {
             None => run.data()?.map(|data| data.path),
@@ -185,6 +189,7 @@ impl RunAndData {
         };
         let unknown = || format!("{}: no config.toml that names data; give --data", run.folder().display());
         let data = data.with_context(unknown)?;
+        self.guard.check(&data, file, Some(&run))?;
         Ok((run, data))
     }
 }

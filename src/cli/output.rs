@@ -24,6 +24,11 @@ pub fn wrote<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> anyhow::Result<()>
     if names.is_empty() { Ok(()) } else { line(format!("\nwrote {}", names.join(", "))) }
 }
 
+/// Names the folder of figures, if any were drawn.
+pub fn figures_in(folder: Option<&PathBuf>) -> anyhow::Result<()> {
+    folder.map_or(Ok(()), |folder| line(format!("\nfigures in {}", folder.display())))
+}
+
 /// A number with N decimals; one that is not defined is a dash.
 pub fn number(value: impl Into<Option<f64>>, decimals: usize) -> String {
     let value = value.into().filter(|value| value.is_finite());

@@ -2,13 +2,10 @@
 
 use clap::Args;
 use lcz::display::fixed;
-use lcz::run;
-use lcz::run::Prediction;
+use lcz::run::{self, Prediction};
 use lcz::uncertainty::MeanEntropy;
 
-use super::options::{
-    Context, IgnoreRadiometry, MonteCarloDropout, Output, Provenance, RunAndData, Seed, Unscaled,
-};
+use super::options::{Context, MonteCarloDropout, Output, Provenance, RunAndData, Seed, Unscaled};
 use super::output;
 
 /// Predict class probabilities of patches or pixels
@@ -52,17 +49,13 @@ pub struct Predict {
     seed: Seed,
 
     #[command(flatten)]
-    guard: IgnoreRadiometry,
-
-    #[command(flatten)]
     provenance: Provenance,
 }
 
 impl Predict {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
-        let ((run, data), out) = (self.on.open()?, self.out.out);
+        let ((run, data), out) = (self.on.open("testing.h5")?, self.out.out);
         let run = run.with_provenance(self.provenance.provenance);
-        self.guard.check(&data, "testing.h5", Some(&run))?;
         let how = Prediction {
             unscaled: self.unscaled.unscaled,
             passes: self.dropout.mc_dropout,

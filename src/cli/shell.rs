@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap_complete::Shell;
 
-use super::options::Context;
-use super::{command, output};
+use super::{Context, command, output};
 
 /// Print completions for a shell
 #[derive(Debug, Args)]

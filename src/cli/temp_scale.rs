@@ -1,11 +1,10 @@
 //! `lcz temp-scale`: recalibrate a run by one number, the temperature.
 
 use clap::Args;
-use lcz::run;
-use lcz::run::{Procedure, Scaling};
+use lcz::run::{self, Procedure, Scaling};
 use lcz::scorecard::BINS;
 
-use super::options::{Context, IgnoreRadiometry, RunAndData, Target};
+use super::options::{Context, RunAndData, Target};
 use super::output;
 
 /// From fewer patches, a temperature is off by more than a fifth.
@@ -43,15 +42,11 @@ pub struct TempScale {
     /// Keep the temperature even if it is from fewer than 30 patches or at a bound of the search
     #[arg(long)]
     force: bool,
-
-    #[command(flatten)]
-    guard: IgnoreRadiometry,
 }
 
 impl TempScale {
     pub fn run(self, cx: &mut Context) -> anyhow::Result<()> {
-        let (run, data) = self.on.open()?;
-        self.guard.check(&data, "validation.h5", Some(&run))?;
+        let (run, data) = self.on.open("validation.h5")?;
         let exact = self.procedure == "exact";
         let procedure = if exact { Procedure::Exact } else { Procedure::LdlPaper };
         let scaling = run::temp_scale(

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lcz::models::{Architecture, Device};
-use lcz::run;
-use lcz::run::{Changes, Config, DataSettings, ForestConfig, Outcome};
+use lcz::run::{self, Changes, Config, DataSettings, ForestConfig, Outcome};
 use lcz::{Error, Progress};
 
 use super::options::{Context, Data, Epochs, IgnoreRadiometry, Provenance, Seed, Settings, Target};

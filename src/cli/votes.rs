@@ -83,9 +83,6 @@ impl Votes {
             ]);
         }
         table.print()?;
-        match figures {
-            Some(folder) => output::line(format!("\nfigures in {}", folder.display())),
-            None => Ok(()),
-        }
+        output::figures_in(figures.as_ref())
     }
 }
