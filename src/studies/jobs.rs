@@ -57,15 +57,13 @@ pub(super) fn side_by_side<T: Sync>(
             let (steps, next, one) = (Steps { report: report.clone(), stop: &stop }, &next, &one);
             scope.spawn(move || {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads((cores / jobs).max(1)).build();
-                let work = pool
-                    .map_err(|e| Error::Internal { what: "starting threads", detail: e.to_string() })
-                    .and_then(|pool| {
-                        while !(&steps).interrupted() {
-                            let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                            pool.install(|| one(task, &steps))?;
-                        }
-                        Ok(())
-                    });
+                let work = pool.map_err(Error::internal("starting threads")).and_then(|pool| {
+                    while !(&steps).interrupted() {
+                        let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                        pool.install(|| one(task, &steps))?;
+                    }
+                    Ok(())
+                });
                 if let Err(error) = work {
                     let _ = steps.report.send(Err(error));
                     steps.stop.store(true, Ordering::Relaxed);

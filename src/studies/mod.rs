@@ -37,7 +37,7 @@ pub use differences::Difference;
 pub use jobs::Steps;
 pub use landcover::{CityCounts, CityScores, CoverScores, DateScores, LandcoverOutcome, LandcoverStudy};
 pub use ldl::{LabelEffect, LdlOutcome, LdlStudy};
-pub use study::{Inputs, Study, StudyContext, StudyFolder, StudyPart, collect, reproduce};
+pub use study::{Inputs, Study, StudyContext, StudyFolder, StudyPart, TaskAt, collect, reproduce};
 pub use uncertainty::{Effect, PlaneFit, Strategy, TestOutcome, UncertaintyOutcome, UncertaintyStudy};
 pub use verification::{Check, Verification, verify};
 

@@ -91,13 +91,7 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
     }
 
     /// Does the missing steps of a task, and reports each one.
-    fn run(
-        &self,
-        task: &Self::Task,
-        data: &Self::Data,
-        context: StudyContext<'_>,
-        steps: &Steps<'_>,
-    ) -> Result<()>;
+    fn run(&self, task: &Self::Task, data: &Self::Data, at: TaskAt<'_>) -> Result<()>;
 
     /// Writes the tables and a README from what all tasks have stored, and returns what the study found.
     fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<Self::Outcome>;
@@ -120,6 +114,9 @@ pub trait Study: Serialize + DeserializeOwned + Sync {
     /// The main results, for people.
     fn tables(outcome: &Self::Outcome) -> Vec<Table>;
 }
+
+/// Where a task of a study reads, writes and computes, and what it reports its steps to.
+pub type TaskAt<'a> = (StudyContext<'a>, &'a Steps<'a>);
 
 /// Where a study reads, writes and computes.
 #[derive(Debug, Clone, Copy)]
@@ -262,7 +259,7 @@ impl Identity {
 }
 
 fn value_of(value: &impl Serialize) -> Result<Value> {
-    serde_json::to_value(value).map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })
+    serde_json::to_value(value).map_err(Error::internal("writing JSON"))
 }
 
 /// The first setting in which two studies differ.
@@ -330,9 +327,8 @@ pub fn reproduce<S: Study>(
     let tasks = tasks.map(|(_, task)| (study.missing(&task, context.out), task));
     let tasks: Vec<(usize, S::Task)> = tasks.filter(|(missing, _)| *missing > 0).collect();
     let steps = tasks.iter().map(|(missing, _)| missing).sum();
-    side_by_side("runs", (&tasks, steps), jobs, progress, |(_, task), steps| {
-        study.run(task, &data, context, steps)
-    })?;
+    let run = |(_, task): &(usize, S::Task), steps: &Steps<'_>| study.run(task, &data, (context, steps));
+    side_by_side("runs", (&tasks, steps), jobs, progress, run)?;
     drop(data);
     if part == StudyPart::All { collect::<S>(context, progress).map(Some) } else { Ok(None) }
 }

@@ -13,9 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::differences::Difference;
-use super::jobs::Steps;
-use super::study::{Inputs, Study, StudyContext, StudyFolder};
+use super::{Difference, Inputs, Study, StudyContext, StudyFolder, TaskAt};
 use crate::display::Table;
 use crate::figures::{Figure, StudyName};
 use crate::metrics::Influence;
@@ -160,16 +158,10 @@ impl Study for ActiveStudy {
         (0..task.rounds(self.rounds)).filter(|&round| !out.join(task.round(round)).exists()).count()
     }
 
-    fn run(
-        &self,
-        task: &Task,
-        data: &ActiveData,
-        context: StudyContext<'_>,
-        steps: &Steps<'_>,
-    ) -> Result<()> {
+    fn run(&self, task: &Task, data: &ActiveData, (context, steps): TaskAt<'_>) -> Result<()> {
         for round in 0..task.rounds(self.rounds) {
             if !context.out.join(task.round(round)).exists() {
-                rounds::one(self, data, context, (*task, round), steps)?;
+                rounds::one(self, data, (*task, round), (context, steps))?;
             }
         }
         Ok(())

@@ -14,12 +14,11 @@ use crate::nn::Standardisation;
 use crate::progress::Silent;
 use crate::run::Run;
 use crate::scorecard::{Measure, Predicted, influences};
-use crate::studies::jobs::Steps;
 use crate::studies::sets::{
     LabelledSet, PatchSets, Start, TestSet, in_memory, read_positions, read_predictions, train_on_part,
     write_positions,
 };
-use crate::studies::study::{Inputs, StudyContext};
+use crate::studies::study::{Inputs, StudyContext, TaskAt};
 use crate::uncertainty::{Acquisition, Centre, ClassCentres, Members, Uncertainty, Weiszfeld, k_centres};
 use crate::{Error, Labels, Probabilities, Progress, Result};
 
@@ -88,9 +87,8 @@ impl Task {
 pub(super) fn one(
     study: &ActiveStudy,
     data: &ActiveData,
-    context: StudyContext<'_>,
     (task, round): (Task, usize),
-    steps: &Steps<'_>,
+    (context, steps): TaskAt<'_>,
 ) -> Result<()> {
     let at = |round| context.out.join(task.round(round));
     let pool = data.pool.labels.len();

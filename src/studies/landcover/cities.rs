@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use super::scores::CoverScores;
-use super::{CityCounts, LandcoverStudy, Steps};
+use super::{CityCounts, CoverScores, LandcoverStudy, Steps};
 use crate::data::{Masks, Patches};
 use crate::metrics::ConfusionMatrix;
 use crate::models::baselines::{MajorityClass, PixelGaussian, single_pixels};

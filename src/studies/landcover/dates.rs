@@ -11,8 +11,7 @@ use ndarray::{Array2, Array3, Axis, s, stack};
 use serde::{Deserialize, Serialize};
 
 use super::cities::{baselines, examples, score};
-use super::scores::CoverScores;
-use super::{CoverTask, LandcoverStudy, NetworkScores, SCORES, Steps};
+use super::{CoverScores, CoverTask, LandcoverStudy, NetworkScores, SCORES, Steps};
 use crate::data::eopatch::EoPatch;
 use crate::data::{Masks, Patches};
 use crate::figures::{Caption, Provenance, Source, segmentation_named};

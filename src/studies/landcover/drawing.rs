@@ -1,7 +1,6 @@
 //! The study's figures, and the map of its first city.
 
-use super::cities::City;
-use super::{CoverScores, CoverTask, LandcoverOutcome, LandcoverStudy};
+use super::{City, CoverScores, CoverTask, LandcoverOutcome, LandcoverStudy};
 use crate::figures::{self, Caption, CountScale, Figure, Provenance, Source, TilesPicture};
 use crate::mapping::{MapOutput, Mapping, Seams, map_with};
 use crate::models::unet::{Encoder, UnetSettings};

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::jobs::Steps;
-use super::study::{Inputs, Study, StudyContext, StudyFolder, read_json};
+use super::study::{Inputs, Study, StudyContext, StudyFolder, TaskAt, read_json};
 use crate::data::eopatch::EoPatch;
 use crate::display::Table;
 use crate::figures::{Curves, Figure, StudyName};
@@ -324,13 +324,7 @@ impl Study for LandcoverStudy {
         usize::from(!out.join(self.folder(task)).join(SCORES).is_file())
     }
 
-    fn run(
-        &self,
-        task: &CoverTask,
-        data: &CoverData,
-        context: StudyContext<'_>,
-        steps: &Steps<'_>,
-    ) -> Result<()> {
+    fn run(&self, task: &CoverTask, data: &CoverData, (context, steps): TaskAt<'_>) -> Result<()> {
         let folder = context.out.join(self.folder(task));
         let at = (&*folder, context.device, steps);
         match (*task, &data.sample) {

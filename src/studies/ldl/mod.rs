@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::jobs::Steps;
 use super::sets::{LabelledSet, PatchSets};
-use super::study::{Inputs, Study, StudyContext, StudyFolder};
+use super::study::{Inputs, Study, StudyContext, StudyFolder, TaskAt};
 use crate::calibration::TemperatureFit;
 use crate::display::{Table, cells};
 use crate::figures::{Figure, StudyName};
@@ -149,13 +148,7 @@ impl Study for LdlStudy {
         usize::from(!stored::of_seed(out, variant, *seed, "dropout").with_extension("csv").is_file())
     }
 
-    fn run(
-        &self,
-        task: &Self::Task,
-        data: &PatchSets,
-        context: StudyContext<'_>,
-        steps: &Steps<'_>,
-    ) -> Result<()> {
+    fn run(&self, task: &Self::Task, data: &PatchSets, (context, steps): TaskAt<'_>) -> Result<()> {
         let (variant, seed) = *task;
         stored::forget_ensemble(context.out, variant)?;
         let mut config = self.config.clone();

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::stored::Stored;
-use super::{BINS, LabelEffect, LdlOutcome, LdlStudy, ONE_HOT, VARIANTS, VOTES, comparison};
+use super::{BINS, LabelEffect, LdlOutcome, LdlStudy, ONE_HOT, Stored, VARIANTS, VOTES, comparison};
 use crate::display::{Table, cells};
 use crate::scorecard::{Measure, Predicted, Scorecard, ScorecardSettings};
 use crate::studies::differences::Difference;

@@ -16,8 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::jobs::Steps;
-use super::study::{Inputs, Study, StudyContext, StudyFolder};
+use super::study::{Inputs, Study, StudyContext, StudyFolder, TaskAt};
 use crate::display::Table;
 use crate::figures::{Figure, StudyName};
 use crate::run::Config;
@@ -164,14 +163,8 @@ impl Study for UncertaintyStudy {
         task.folder()
     }
 
-    fn run(
-        &self,
-        task: &Task,
-        data: &UncertaintyData,
-        context: StudyContext<'_>,
-        steps: &Steps<'_>,
-    ) -> Result<()> {
-        runs::one(self, task, data, context, steps)
+    fn run(&self, task: &Task, data: &UncertaintyData, at: TaskAt<'_>) -> Result<()> {
+        runs::one(self, task, data, at)
     }
 
     fn collect(&self, at: &StudyFolder<'_>, progress: &mut dyn Progress) -> Result<UncertaintyOutcome> {

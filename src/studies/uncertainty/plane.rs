@@ -116,7 +116,7 @@ fn read(path: &Path, classes: &Classes) -> Result<(Array2<f32>, Labels, Uncertai
         }
         distances.push(distance.parse().map_err(|_| bad())?);
     }
-    let positions = Array2::from_shape_vec((indices.len(), 2), positions)
-        .map_err(|e| Error::Internal { what: "reading a plane", detail: e.to_string() })?;
+    let positions =
+        Array2::from_shape_vec((indices.len(), 2), positions).map_err(Error::internal("reading a plane"))?;
     Ok((positions, Labels::new(classes.clone(), indices)?, Uncertainty::new(distances)?))
 }

@@ -8,11 +8,10 @@ use super::UncertaintyStudy;
 use super::preparation::{EXTRACTOR, Extracted, UncertaintyData, read_distances};
 use crate::data::predictions;
 use crate::run::Run;
-use crate::studies::jobs::Steps;
 use crate::studies::sets::{
     Start, TestSet, read_positions, read_predictions, train_on_part, write_positions,
 };
-use crate::studies::study::StudyContext;
+use crate::studies::study::TaskAt;
 use crate::uncertainty::{Percent, Ranking, Subset, Uncertainty};
 use crate::{Error, Labels, Probabilities, Progress, Result};
 
@@ -116,8 +115,7 @@ pub(super) fn one(
     study: &UncertaintyStudy,
     task: &Task,
     data: &UncertaintyData,
-    context: StudyContext<'_>,
-    steps: &Steps<'_>,
+    (context, steps): TaskAt<'_>,
 ) -> Result<()> {
     let (Task { cell, run }, train, config) = (*task, &data.train, &study.config);
     let distances = read_distances(context.out)?;
