@@ -50,11 +50,8 @@ pub(crate) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>> {
 /// A file that is read in any order. A pipe or a device is refused before it is opened, since a pipe waits for a writer.
 pub(crate) fn open_file(path: &Path) -> Result<File> {
     if !fs::metadata(path).map_err(Error::io(path))?.is_file() {
-        return Err(Error::file(
-            path,
-            "not a file",
-            "give a file: copy what a pipe or a device holds into one",
-        ));
+        let problem = "not a file";
+        return Err(Error::file(path, problem, "give a file: copy what a pipe or a device holds into one"));
     }
     File::open(path).map_err(Error::io(path))
 }

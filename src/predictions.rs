@@ -125,11 +125,8 @@ impl Logits {
             row.iter().any(|z| z.is_nan() || *z == f64::INFINITY) || row.iter().all(|z| !z.is_finite())
         };
         if let Some(row) = z.outer_iter().position(bad) {
-            return Err(Error::input(
-                format!("logits, row {row}"),
-                "not numbers",
-                "check the model's weights",
-            ));
+            let problem = "not numbers";
+            return Err(Error::input(format!("logits, row {row}"), problem, "check the model's weights"));
         }
         Ok(Self { classes, z })
     }
@@ -283,11 +280,8 @@ impl Probabilities {
         if floor > 0.0 && floor <= 1.0 {
             Ok(Logits { classes: self.classes.clone(), z: self.p.mapv(|p| p.max(floor).ln()) })
         } else {
-            Err(Error::input(
-                "floor of probabilities",
-                format!("{floor}"),
-                "choose a number above 0, such as 0.005",
-            ))
+            let problem = format!("{floor}");
+            Err(Error::input("floor of probabilities", problem, "choose a number above 0, such as 0.005"))
         }
     }
 

@@ -57,11 +57,8 @@ impl Bins {
         let (Self::EqualWidth(count) | Self::EqualMass(count)) = self;
         if !(1..=MOST).contains(&count) {
             let problem = format!("{count} bins, not 1 to {MOST}");
-            return Err(Error::input(
-                "calibration bins",
-                problem,
-                "choose a number in this range, such as 15",
-            ));
+            let advice = "choose a number in this range, such as 15";
+            return Err(Error::input("calibration bins", problem, advice));
         }
         check_confidences(values)?;
         let edges = match self {

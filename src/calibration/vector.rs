@@ -78,11 +78,8 @@ impl VectorFit {
     pub fn fit(z: &Logits, y: &impl Target) -> Result<Self> {
         check_samples((z.view().nrows(), z.classes()), y.extent())?;
         if let Some(row) = z.view().outer_iter().position(|row| row.iter().any(|z| !z.is_finite())) {
-            return Err(Error::input(
-                format!("logits, row {row}"),
-                "a class has probability 0",
-                "raise the probabilities to a small floor before the logarithm",
-            ));
+            let advice = "raise the probabilities to a small floor before the logarithm";
+            return Err(Error::input(format!("logits, row {row}"), "a class has probability 0", advice));
         }
         let k = z.classes().len();
         let mut start = vec![1.0; 2 * k];

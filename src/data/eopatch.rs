@@ -157,11 +157,8 @@ impl EoPatch {
         let [rows, columns] = self.size();
         if patch_size == 0 || patch_size > rows.min(columns) || stride == 0 {
             let problem = format!("patches of {patch_size} pixels, {stride} apart, of {rows} x {columns}");
-            return Err(Error::file(
-                &self.path,
-                problem,
-                "choose smaller patches, and a stride of 1 or more",
-            ));
+            let advice = "choose smaller patches, and a stride of 1 or more";
+            return Err(Error::file(&self.path, problem, advice));
         }
         dates.iter().try_for_each(|&date| self.check(date))?;
         let [rows, columns] = [rows, columns].map(|length| covering(length, patch_size, stride));

@@ -2,8 +2,7 @@
 
 use ndarray::{Axis, s};
 
-use super::Patches;
-use super::statistics::Moments;
+use super::{Moments, Patches};
 use crate::{Bands, Classes, Error, Progress, Result};
 
 /// Patches read at a time.
@@ -127,11 +126,9 @@ impl Patches {
                     }
                 }
                 if pixels == 0 {
-                    return Err(Error::input(
-                        format!("{}, patch {position}", self.name()),
-                        format!("{a} + {b} is nowhere above 0"),
-                        "leave the patch out",
-                    ));
+                    let place = format!("{}, patch {position}", self.name());
+                    let problem = format!("{a} + {b} is nowhere above 0");
+                    return Err(Error::input(place, problem, "leave the patch out"));
                 }
                 values.push(sum / f64::from(pixels));
             }

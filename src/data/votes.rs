@@ -64,11 +64,8 @@ fn check_whole(path: &Path, votes: &Votes) -> Result<()> {
         return Ok(());
     };
     let place = format!("{}, row {row}", path.display());
-    Err(Error::input(
-        place,
-        format!("{share} is not a number of votes"),
-        "give how many experts chose each class",
-    ))
+    let problem = format!("{share} is not a number of votes");
+    Err(Error::input(place, problem, "give how many experts chose each class"))
 }
 
 /// The one array of a `.npz`.
@@ -170,8 +167,8 @@ fn votes_of(path: &Path, classes: Classes, counts: Vec<f32>) -> Result<Votes> {
     if counts.is_empty() {
         return Err(Error::file(path, "no row of votes", "give at least one"));
     }
-    let counts = Array2::from_shape_vec((counts.len() / k, k), counts)
-        .map_err(|e| Error::Internal { what: "reading votes", detail: e.to_string() })?;
+    let counts =
+        Array2::from_shape_vec((counts.len() / k, k), counts).map_err(Error::internal("reading votes"))?;
     let votes = Votes::new(classes, counts).map_err(|e| e.within(path))?;
     check_whole(path, &votes)?;
     Ok(votes)

@@ -3,10 +3,9 @@
 
 use rayon::prelude::*;
 
-use super::TSne;
-use super::affinities::Affinities;
 use super::start::SPREAD;
 use super::tree::repulsion;
+use super::{Affinities, TSne};
 use crate::Progress;
 
 /// Momentum while attraction is exaggerated, and afterwards.

@@ -90,8 +90,7 @@ impl TSne {
         }
         let flat = positions.into_iter().flatten().collect();
         let shape = (h.view().nrows(), 2);
-        let positions = Array2::from_shape_vec(shape, flat)
-            .map_err(|e| Error::Internal { what: "embedding", detail: e.to_string() })?;
+        let positions = Array2::from_shape_vec(shape, flat).map_err(Error::internal("embedding"))?;
         Ok(Embedding { positions, perplexity: self.perplexity })
     }
 
@@ -148,11 +147,8 @@ impl Embedding {
             return Err(Error::input("embedding", problem, "give two"));
         }
         if let Some(row) = positions.outer_iter().position(|y| y.iter().any(|y| !y.is_finite())) {
-            return Err(Error::input(
-                format!("embedding, row {row}"),
-                "NaN or infinite",
-                "correct the position",
-            ));
+            let problem = "NaN or infinite";
+            return Err(Error::input(format!("embedding, row {row}"), problem, "correct the position"));
         }
         Ok(Self { positions, perplexity })
     }

@@ -78,7 +78,7 @@ impl Composed {
                 pixels.mapv_inplace(|intensity| 10.0 * intensity.max(FAINTEST).log10());
                 let ratio = &pixels.slice(s![.., .., .., ..1]) - &pixels.slice(s![.., .., .., 1..]);
                 pixels = concatenate(Axis(3), &[pixels.view(), ratio.view()])
-                    .map_err(|e| Error::Internal { what: "composing radar", detail: e.to_string() })?;
+                    .map_err(Error::internal("composing radar"))?;
                 apart(&pixels)
             }
         };

@@ -199,8 +199,8 @@ impl Drawing {
         let body = |parts: &[Part], above: bool| -> Result<String> {
             let mut drawn = String::new();
             let mut backend = SVGBackend::with_string(&mut drawn, size);
-            play((parts, above), &mut backend, SVG_SCALE, size).map_err(|e| failed("drawing an SVG", &e))?;
-            backend.present().map_err(|e| failed("drawing an SVG", &e))?;
+            play((parts, above), &mut backend, SVG_SCALE, size).map_err(Error::internal("drawing an SVG"))?;
+            backend.present().map_err(Error::internal("drawing an SVG"))?;
             drop(backend);
             let body = drawn.split_once('>').map_or("", |(_, body)| body).trim_end();
             Ok(body.strip_suffix("</svg>").unwrap_or(body).to_owned())
@@ -244,8 +244,8 @@ impl Drawing {
         let mut fine = vec![0; size.0 as usize * size.1 as usize * 3];
         let draw = |parts: &[Part], above: bool, fine: &mut Vec<u8>| {
             let mut backend = BitMapBackend::with_buffer(fine, size);
-            play((parts, above), &mut backend, scale, size).map_err(|e| failed("drawing a PNG", &e))?;
-            backend.present().map_err(|e| failed("drawing a PNG", &e))
+            play((parts, above), &mut backend, scale, size).map_err(Error::internal("drawing a PNG"))?;
+            backend.present().map_err(Error::internal("drawing a PNG"))
         };
         draw(&self.parts, false, &mut fine)?;
         for (area, picture) in &self.pictures {
@@ -289,22 +289,17 @@ impl Picture {
     }
 }
 
+/// What a backend returns.
+type Drawn<B> = std::result::Result<(), DrawingErrorKind<<B as DrawingBackend>::ErrorType>>;
+
 /// What the two backends do not share.
 trait Surface: DrawingBackend {
     /// Lines from point to point with round joints.
-    fn polyline(
-        &mut self,
-        points: &[BackendCoord],
-        stroke: &Stroke,
-    ) -> std::result::Result<(), DrawingErrorKind<Self::ErrorType>>;
+    fn polyline(&mut self, points: &[BackendCoord], stroke: &Stroke) -> Drawn<Self>;
 }
 
 impl Surface for SVGBackend<'_> {
-    fn polyline(
-        &mut self,
-        points: &[BackendCoord],
-        stroke: &Stroke,
-    ) -> std::result::Result<(), DrawingErrorKind<Self::ErrorType>> {
+    fn polyline(&mut self, points: &[BackendCoord], stroke: &Stroke) -> Drawn<Self> {
         self.draw_path(points.iter().copied(), stroke)
     }
 }
@@ -312,11 +307,7 @@ impl Surface for SVGBackend<'_> {
 impl Surface for BitMapBackend<'_> {
     /// plotters fills a path's outline as one polygon, which leaves holes where the path turns
     /// sharply: each piece is drawn on its own here.
-    fn polyline(
-        &mut self,
-        points: &[BackendCoord],
-        stroke: &Stroke,
-    ) -> std::result::Result<(), DrawingErrorKind<Self::ErrorType>> {
+    fn polyline(&mut self, points: &[BackendCoord], stroke: &Stroke) -> Drawn<Self> {
         for ends in points.windows(2) {
             let ((x, y), (to_x, to_y)) = (ends[0], ends[1]);
             let (half, other) = (stroke.width as i32 / 2, stroke.width as i32 - stroke.width as i32 / 2 - 1);
@@ -358,7 +349,7 @@ fn play<B: Surface>(
     backend: &mut B,
     scale: f64,
     (width, height): (u32, u32),
-) -> std::result::Result<(), DrawingErrorKind<B::ErrorType>> {
+) -> Drawn<B> {
     let pixel = |(x, y): (f64, f64)| ((x * scale).round() as i32, (y * scale).round() as i32);
     if !above {
         backend.draw_rect((0, 0), (width as i32, height as i32), &PAPER.opaque(), true)?;
@@ -443,14 +434,10 @@ fn encode(
         yppu: per_metre,
         unit: png::Unit::Meter,
     }));
-    let mut writer = encoder.write_header().map_err(|e| failed("writing a PNG", &e))?;
-    writer.write_image_data(rgb).map_err(|e| failed("writing a PNG", &e))?;
-    writer.finish().map_err(|e| failed("writing a PNG", &e))?;
+    let mut writer = encoder.write_header().map_err(Error::internal("writing a PNG"))?;
+    writer.write_image_data(rgb).map_err(Error::internal("writing a PNG"))?;
+    writer.finish().map_err(Error::internal("writing a PNG"))?;
     Ok(bytes)
-}
-
-fn failed(what: &'static str, error: &dyn std::error::Error) -> Error {
-    Error::Internal { what, detail: error.to_string() }
 }
 
 /// As the text of an XML element.

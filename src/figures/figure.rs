@@ -112,13 +112,10 @@ impl Figure {
     /// # Errors
     /// A PNG that cannot be read, which would be a fault of this crate.
     pub fn for_a_screen(&self) -> Result<Vec<u8>> {
-        let failed = |error: png::DecodingError| Error::Internal {
-            what: "reading a figure's PNG",
-            detail: error.to_string(),
-        };
-        let mut reader = png::Decoder::new(self.png.as_slice()).read_info().map_err(failed)?;
+        let failed = || Error::internal("reading a figure's PNG");
+        let mut reader = png::Decoder::new(self.png.as_slice()).read_info().map_err(failed())?;
         let mut rgb = vec![0; reader.output_buffer_size()];
-        reader.next_frame(&mut rgb).map_err(failed)?;
+        reader.next_frame(&mut rgb).map_err(failed())?;
         // Blocks of 2 × 2 pixels: a last odd row or column is white margin.
         let (width, row) = (self.width / 2, self.width as usize * 3);
         let even: Vec<u8> = rgb

@@ -57,11 +57,8 @@ impl Labels {
     /// An index that is not a class: names the row.
     pub fn new(classes: Classes, indices: Vec<usize>) -> Result<Self> {
         if let Some(row) = indices.iter().position(|&k| k >= classes.len()) {
-            return Err(Error::input(
-                format!("labels, row {row}"),
-                format!("class index {} of {} classes", indices[row], classes.len()),
-                "correct the label",
-            ));
+            let problem = format!("class index {} of {} classes", indices[row], classes.len());
+            return Err(Error::input(format!("labels, row {row}"), problem, "correct the label"));
         }
         Ok(Self { classes, indices })
     }
@@ -157,26 +154,18 @@ impl Votes {
     /// A row without a vote, a negative or non-finite count, or a width that is not K; names the row.
     pub fn new(classes: Classes, counts: Array2<f32>) -> Result<Self> {
         if counts.ncols() != classes.len() {
-            return Err(Error::input(
-                "votes",
-                format!("{} columns for {} classes", counts.ncols(), classes.len()),
-                "give one column per class",
-            ));
+            let problem = format!("{} columns for {} classes", counts.ncols(), classes.len());
+            return Err(Error::input("votes", problem, "give one column per class"));
         }
         for (row, votes) in counts.outer_iter().enumerate() {
             if votes.iter().any(|v| !v.is_finite() || *v < 0.0) {
-                return Err(Error::input(
-                    format!("votes, row {row}"),
-                    "a count is negative or not a number",
-                    "give how many experts chose each class",
-                ));
+                let place = format!("votes, row {row}");
+                let problem = "a count is negative or not a number";
+                return Err(Error::input(place, problem, "give how many experts chose each class"));
             }
             if votes.sum() <= 0.0 {
-                return Err(Error::input(
-                    format!("votes, row {row}"),
-                    "no expert voted",
-                    "leave the sample out, or train on one-hot labels",
-                ));
+                let advice = "leave the sample out, or train on one-hot labels";
+                return Err(Error::input(format!("votes, row {row}"), "no expert voted", advice));
             }
         }
         Ok(Self { classes, counts })
@@ -398,11 +387,9 @@ pub(crate) fn check_distributions(what: &str, classes: &Classes, rows: &mut Arra
     for (n, mut row) in rows.outer_iter_mut().enumerate() {
         let total = row.sum();
         if row.iter().any(|v| !v.is_finite() || *v < 0.0) || (total - 1.0).abs() > tolerance {
-            return Err(Error::input(
-                format!("{what}, row {n}"),
-                format!("not a distribution (sum {total})"),
-                "give non-negative numbers that sum to 1 (in Rust also Probabilities::normalised)",
-            ));
+            let problem = format!("not a distribution (sum {total})");
+            let advice = "give non-negative numbers that sum to 1 (in Rust also Probabilities::normalised)";
+            return Err(Error::input(format!("{what}, row {n}"), problem, advice));
         }
         row /= total;
     }

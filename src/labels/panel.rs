@@ -125,11 +125,8 @@ fn check_alpha(alpha: f64) -> Result<()> {
     if alpha.is_finite() && alpha > 0.0 {
         return Ok(());
     }
-    Err(Error::input(
-        "alpha of the Dirichlet prior",
-        format!("{alpha}"),
-        "choose a number above 0, such as 0.5",
-    ))
+    let problem = format!("{alpha}");
+    Err(Error::input("alpha of the Dirichlet prior", problem, "choose a number above 0, such as 0.5"))
 }
 
 /// A draw from Dirichlet(α + votes), by normalised gamma variates; with all of them rounded to 0, which a

@@ -89,11 +89,8 @@ impl VotingConfusion {
                 votes.counts.nrows(),
                 majority.len()
             );
-            return Err(Error::input(
-                "voting confusion",
-                problem,
-                "give votes and majority of the same samples",
-            ));
+            let advice = "give votes and majority of the same samples";
+            return Err(Error::input("voting confusion", problem, advice));
         }
         let k = votes.classes.len();
         let mut sums = Array2::zeros((k, k));

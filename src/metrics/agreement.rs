@@ -23,11 +23,8 @@ pub fn krippendorff_alpha_score(votes: &Votes) -> Result<f64> {
     let counts = votes.counts().mapv(f64::from);
     if let Some(row) = counts.outer_iter().position(|row| row.iter().any(|v| v.fract() != 0.0)) {
         let problem = "counts that are not whole numbers";
-        return Err(Error::input(
-            format!("votes, row {row}"),
-            problem,
-            "give how many experts chose each class",
-        ));
+        let advice = "give how many experts chose each class";
+        return Err(Error::input(format!("votes, row {row}"), problem, advice));
     }
     let mut of_class = vec![0.0; counts.ncols()];
     let mut agreeing = 0.0;

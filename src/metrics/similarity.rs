@@ -51,11 +51,8 @@ impl Similarity {
             return Err(Error::input("similarity matrix", problem, "give one row and one column per class"));
         }
         if let Some(((i, j), w)) = weights.indexed_iter().find(|(_, w)| !(0.0..=1.0).contains(*w)) {
-            return Err(Error::input(
-                format!("similarity matrix, row {}, column {}", i + 1, j + 1),
-                format!("weight {w}"),
-                "give weights from 0 to 1",
-            ));
+            let place = format!("similarity matrix, row {}, column {}", i + 1, j + 1);
+            return Err(Error::input(place, format!("weight {w}"), "give weights from 0 to 1"));
         }
         Ok(Self { classes, weights })
     }

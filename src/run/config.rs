@@ -146,9 +146,10 @@ pub(super) fn read_table(file: Option<&Path>, model: &str, settings: &[String]) 
     for setting in settings {
         let place = format!("--set {setting}");
         let Some((key, value)) = setting.split_once('=') else {
+            let problem = "no '='";
             return Err(Error::input(
                 place,
-                "no '='",
+                problem,
                 "write table.key=value, such as training.batch_size=32",
             ));
         };
@@ -178,8 +179,7 @@ fn set_defaults(table: &mut Table, mut defaults: Training) {
 
 /// Settings as TOML; all of them have a form in it.
 pub(super) fn to_toml(settings: &impl Serialize) -> Result<String> {
-    toml::to_string_pretty(settings)
-        .map_err(|e| Error::Internal { what: "writing TOML", detail: e.to_string() })
+    toml::to_string_pretty(settings).map_err(Error::internal("writing TOML"))
 }
 
 /// A table of settings, deserialised.
@@ -221,11 +221,8 @@ fn set(table: &mut Table, key: &str, value: Value, agree: bool) -> Result<()> {
     while let Some((head, rest)) = key.split_once('.') {
         let entry = table.entry(head).or_insert_with(|| Value::Table(Table::new()));
         let Value::Table(inner) = entry else {
-            return Err(Error::input(
-                format!("setting {whole}"),
-                format!("{head} is not a table"),
-                "check the name",
-            ));
+            let problem = format!("{head} is not a table");
+            return Err(Error::input(format!("setting {whole}"), problem, "check the name"));
         };
         (table, key) = (inner, rest);
     }

@@ -275,8 +275,7 @@ impl Assessment {
         let positions: Vec<usize> = self.shown.iter().map(|(n, _)| *n).collect();
         let shown: Vec<_> = positions.iter().enumerate().map(|(at, n)| (at, format!("patch {n}"))).collect();
         let rows: Vec<_> = self.shown.iter().map(|(_, p)| p.view()).collect();
-        let p = concatenate(Axis(0), &rows)
-            .map_err(|e| Error::Internal { what: "drawing patches", detail: e.to_string() })?;
+        let p = concatenate(Axis(0), &rows).map_err(Error::internal("drawing patches"))?;
         let p = Probabilities::from_checked(self.predicted.classes().clone(), p);
         let (patches, masks) = (self.test.patches.select(&positions)?, masks.select(&positions)?);
         figures::segmentation_named((&patches, &masks, &p), &shown, false, caption)

@@ -260,11 +260,8 @@ impl Run {
             {
                 let problem =
                     format!("model.{key} = {named}, but model.safetensors in the same folder has {built}");
-                return Err(Error::input(
-                    place,
-                    problem,
-                    "put the one back that belongs to the other, or train again",
-                ));
+                let advice = "put the one back that belongs to the other, or train again";
+                return Err(Error::input(place, problem, advice));
             }
         }
         Ok(())
@@ -429,11 +426,8 @@ impl Run {
         let mut curves = Curves::default();
         for row in file.deserialize() {
             let row: Point = row.map_err(|e| {
-                Error::file(
-                    &path,
-                    e.to_string().replace('\n', " "),
-                    "give a history that `lcz train` has written",
-                )
+                let problem = e.to_string().replace('\n', " ");
+                Error::file(&path, problem, "give a history that `lcz train` has written")
             })?;
             curves.epochs.push(row.epoch);
             curves.training_loss.push(row.training_loss);
@@ -478,8 +472,7 @@ impl Run {
             Err(e) if e.kind() == ErrorKind::NotFound => serde_json::Map::new(),
             Err(e) => return Err(Error::io(&path)(e)),
         };
-        let value = serde_json::to_value(evaluation)
-            .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;
+        let value = serde_json::to_value(evaluation).map_err(Error::internal("writing JSON"))?;
         all.insert(name.to_owned(), value);
         write_json(&path, &all)
     }
@@ -496,8 +489,7 @@ fn same_setting(a: &Value, b: &Value) -> bool {
 
 /// A file of JSON, whole or not at all.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|e| Error::Internal { what: "writing JSON", detail: e.to_string() })?;
+    let mut text = serde_json::to_string_pretty(value).map_err(Error::internal("writing JSON"))?;
     text.push('\n');
     write_whole(path, text.as_bytes())
 }

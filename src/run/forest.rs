@@ -103,11 +103,8 @@ pub fn train_forest(
     Run::check_free(folder)?;
     if config.data.labels != LabelKind::OneHot {
         let advice = "leave out --target, or train a network";
-        return Err(Error::input(
-            "data.labels",
-            "a forest is trained on one class per patch, not on votes",
-            advice,
-        ));
+        let problem = "a forest is trained on one class per patch, not on votes";
+        return Err(Error::input("data.labels", problem, advice));
     }
     let ForestModel::Forest(settings) = &config.model;
     let (train, _, _) = config.data.choose(So2Sat::open(&config.data.path)?)?.splits()?;

@@ -45,11 +45,8 @@ impl Members {
         if (2..=MOST).contains(&members) {
             return Ok(Self { members, temperature: None });
         }
-        Err(Error::input(
-            "ensemble",
-            format!("{members} members"),
-            format!("choose 2 to {MOST}; 5 are usual"),
-        ))
+        let problem = format!("{members} members");
+        Err(Error::input("ensemble", problem, format!("choose 2 to {MOST}; 5 are usual")))
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<()> {

@@ -16,8 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::samples::Samples;
-use super::{LDL_BINS, Measure};
+use super::{LDL_BINS, Measure, Samples};
 use crate::calibration::{Bins, Smoother, Spot, grid};
 use crate::labels::x_ln_y;
 use crate::metrics::{Floor, t_quantile};

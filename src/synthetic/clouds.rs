@@ -1,9 +1,8 @@
 //! Clouds over a scene, and the shadows they throw: fair-weather heaps from smooth noise.
 
-use super::city::City;
-use super::materials::BANDS;
 use super::noise::{CELLS_A_PIXEL, Window, noise, quantile};
 use super::sensor::SHADOW;
+use super::{BANDS, City};
 
 /// What a thick cloud reflects.
 const CLOUD: [f32; BANDS] = [0.62, 0.60, 0.60, 0.60, 0.61, 0.61, 0.62, 0.62, 0.45, 0.36];

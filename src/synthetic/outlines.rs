@@ -102,10 +102,7 @@ pub(super) fn write(path: &Path, outlines: &[Outline], provenance: &str) -> Resu
         shapefile::Error::IoError(error) => Error::io(path)(error),
         other => Error::Internal { what: "writing a shapefile", detail: other.to_string() },
     };
-    let name = |name: &str| {
-        FieldName::try_from(name)
-            .map_err(|error| Error::Internal { what: "writing a shapefile", detail: error.to_string() })
-    };
+    let name = |name: &str| FieldName::try_from(name).map_err(Error::internal("writing a shapefile"));
     let table = TableWriterBuilder::new()
         .add_numeric_field(name("VALUE")?, 3, 0)
         .add_character_field(name("LCZ")?, 2)

@@ -6,15 +6,14 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::Synthetic;
 use super::city::{City, Sky};
 use super::clouds::{Clouds, veiled};
 use super::ground::Ground;
 use super::materials::{ASPHALT, BANDS, CONCRETE, ROCK, Spectra, is_plant, is_water};
-use super::noise::{CELLS_A_PIXEL, Window};
 use super::outlines::{self, Outline};
 use super::sensor::{self, COARSE, Light};
 use super::town::{self, District, REACH, Town, Way};
+use super::{CELLS_A_PIXEL, Synthetic, Window};
 use crate::files::{Partial, check_free};
 use crate::scene::{Crs, GeoTiffWriter, Grid, Pixel, Scaling, Transform};
 use crate::{Bands, Error, Progress, Result, Zone};

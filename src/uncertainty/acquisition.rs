@@ -149,11 +149,8 @@ impl Uncertainty {
         if predicted.classes() != centres.classes() || h.view().dim() != (predicted.len(), width) {
             let problem =
                 format!("features of shape {:?} and {} predictions", h.view().dim(), predicted.len());
-            return Err(Error::input(
-                "distances",
-                problem,
-                "give both of the same samples, classes and network",
-            ));
+            let advice = "give both of the same samples, classes and network";
+            return Err(Error::input("distances", problem, advice));
         }
         let view = h.view();
         let of = |(row, &k): (usize, &usize)| {

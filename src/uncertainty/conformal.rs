@@ -210,8 +210,8 @@ impl Conformal {
     /// # }
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let json = serde_json::to_vec_pretty(self)
-            .map_err(|e| Error::Internal { what: "writing conformal thresholds", detail: e.to_string() })?;
+        let json =
+            serde_json::to_vec_pretty(self).map_err(Error::internal("writing conformal thresholds"))?;
         crate::write_whole(path.as_ref(), &json)
     }
 
@@ -300,11 +300,8 @@ impl GroupConformal {
         for (group, rows) in rows_of(groups, p.len())? {
             let Some(conformal) = self.groups.get(&group) else {
                 let advice = "calibrate on samples of each group, or use one threshold for all";
-                return Err(Error::input(
-                    "conformal sets",
-                    format!("group {group} was not calibrated"),
-                    advice,
-                ));
+                let problem = format!("group {group} was not calibrated");
+                return Err(Error::input("conformal sets", problem, advice));
             };
             let sets = conformal.sets(&p.select(&rows))?;
             for (set, &n) in sets.inside.outer_iter().zip(&rows) {

@@ -48,11 +48,8 @@ impl RiskCoverage {
     pub fn compute(confidence: &[f64], losses: &[f64]) -> Result<Self> {
         if confidence.len() != losses.len() || losses.is_empty() {
             let problem = format!("{} confidences, {} losses", confidence.len(), losses.len());
-            return Err(Error::input(
-                "risk-coverage curve",
-                problem,
-                "give both of each sample, of at least one",
-            ));
+            let advice = "give both of each sample, of at least one";
+            return Err(Error::input("risk-coverage curve", problem, advice));
         }
         if let Some(row) = confidence.iter().zip(losses).position(|(c, l)| c.is_nan() || l.is_nan()) {
             let place = format!("risk-coverage curve, row {row}");

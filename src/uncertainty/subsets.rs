@@ -54,11 +54,8 @@ impl Uncertainty {
         }
         if let Some(row) = values.iter().position(|u| !u.is_finite()) {
             let problem = format!("{} is not a finite number", values[row]);
-            return Err(Error::input(
-                format!("uncertainty, row {row}"),
-                problem,
-                "check where it comes from",
-            ));
+            let advice = "check where it comes from";
+            return Err(Error::input(format!("uncertainty, row {row}"), problem, advice));
         }
         let candidates = (0..values.len()).collect();
         Ok(Self { values, candidates })

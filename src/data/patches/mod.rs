@@ -173,11 +173,8 @@ impl Patches {
     /// infinite (names the row).
     pub fn images(&self, range: Range<usize>) -> Result<Array4<f32>> {
         if range.start > range.end || range.end > self.len() {
-            return Err(Error::input(
-                self.name(),
-                format!("patches {} to {} of {}", range.start, range.end, self.len()),
-                "stay within the set",
-            ));
+            let problem = format!("patches {} to {} of {}", range.start, range.end, self.len());
+            return Err(Error::input(self.name(), problem, "stay within the set"));
         }
         match &self.rows {
             RowChoice::Span(span) => self.read_span(&(span.start + range.start..span.start + range.end)),

@@ -9,9 +9,8 @@ use std::path::Path;
 use hdf5::{Dataset, File, Group, H5Type, MinorErrorCode, Selection};
 use ndarray::{Array, Array2, Dimension, s};
 
-use super::links;
 pub(crate) use super::problems::{cause, place, product, unreadable_at};
-use super::text::texts;
+use super::{links, texts};
 use crate::display::printable;
 use crate::{Bands, Classes, Error, Imagery, Result, Sensor};
 

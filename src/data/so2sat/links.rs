@@ -63,11 +63,8 @@ fn check_inside(path: &Path, name: &str, target: &Path) -> Result<()> {
         return Ok(());
     }
     let problem = format!("it is a link to {}, out of this file's folder", target.display());
-    Err(Error::input(
-        place(path, name),
-        problem,
-        format!("copy that file next to this one, or set {FOLLOW}=1"),
-    ))
+    let advice = format!("copy that file next to this one, or set {FOLLOW}=1");
+    Err(Error::input(place(path, name), problem, advice))
 }
 
 fn folder(path: &Path) -> &Path {

@@ -146,11 +146,8 @@ impl SourceFile {
         {
             let problem =
                 format!("{} columns for the {} classes {classes}", labels.shape()[1], classes.len());
-            return Err(Error::input(
-                labels.place(),
-                problem,
-                "make the attribute 'classes' name each column",
-            ));
+            let advice = "make the attribute 'classes' name each column";
+            return Err(Error::input(labels.place(), problem, advice));
         }
         let imagery = read_imagery(&file, path, &dataset, height, channels)?;
         let unit_assumed = file.attr("unit").is_err() && imagery.unit == "reflectance";

@@ -51,11 +51,9 @@ impl SourceFile {
                 |choice: f32| (1..=self.classes.len()).position(|k| (k as f32).total_cmp(&choice).is_eq());
             let classes: Option<Vec<usize>> = choices.iter().map(|&choice| class(choice)).collect();
             let Some(classes) = classes.filter(|classes| classes[CHOICES - 1] == label) else {
-                return Err(Error::input(
-                    format!("{}, row {row}", dataset.place()),
-                    format!("{CHOICES} columns that are not ten classes, from 1, and the label's"),
-                    "store how many experts chose each class, one column per class",
-                ));
+                let problem = format!("{CHOICES} columns that are not ten classes, from 1, and the label's");
+                let advice = "store how many experts chose each class, one column per class";
+                return Err(Error::input(format!("{}, row {row}", dataset.place()), problem, advice));
             };
             for &k in &classes[..CHOICES - 1] {
                 votes[[row, k]] += 1.0;
