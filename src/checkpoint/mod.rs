@@ -40,8 +40,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::read_file;
 use crate::models::{Architecture, Calibrated, Classifier, Device, Model, Storable, build};
-use crate::nn::{Standardisation, Weight, Weights};
-use crate::{Classes, Error, Imagery, Result};
+use crate::{Classes, Error, Imagery, Result, Standardisation, Weight, Weights};
 
 pub use crate::predictions::StoredTemperature;
 pub use forest::load_forest;

@@ -2,8 +2,7 @@
 
 use super::Architecture;
 use crate::display::{Table, grouped};
-use crate::nn::{ParameterCount, Weights};
-use crate::{Classes, Imagery};
+use crate::{Classes, Imagery, ParameterCount, Weights};
 
 /// The layers with their output shapes and parameters, as Keras's `summary` shows them.
 pub(super) fn table(

@@ -16,9 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::{Config, ExampleSet, Targets};
 use crate::data::{Masks, Patches};
 use crate::models::{Architecture, Device, Sample, build};
-use crate::nn::{Standardisation, Training};
 use crate::simd::{Level, peak};
-use crate::{Bands, Classes, Error, Imagery, Labels, Progress, Result};
+use crate::{Bands, Classes, Error, Imagery, Labels, Progress, Result, Standardisation, Training};
 
 /// Batches per epoch of the training set.
 const BATCHES: usize = 16;

@@ -10,8 +10,7 @@ use toml::{Table, Value};
 use crate::data::so2sat::SplitBy;
 use crate::files::read_text;
 use crate::models::Architecture;
-use crate::nn::Training;
-use crate::{Bands, Error, Result};
+use crate::{Bands, Error, Result, Training};
 
 /// All settings of a training, as `config.toml` of a run holds them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

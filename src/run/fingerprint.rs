@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::hash::checksum;
-use crate::nn::Examples;
-use crate::{Imagery, Result};
+use crate::{Examples, Imagery, Result};
 
 /// A set's size, kind, labels and a few of its pixels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

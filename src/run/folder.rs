@@ -15,14 +15,12 @@ use super::provenance::data_checksum;
 use super::sets::ExampleSet;
 use crate::checkpoint::{self, StoredTemperature};
 use crate::data::reflectance::so2sat_statistics;
-use crate::data::so2sat::So2Sat;
-use crate::data::{BandStatistics, Patches};
+use crate::data::{BandStatistics, Patches, So2Sat};
 use crate::figures::Curves;
 use crate::files::Partial;
 use crate::models::baselines::{MajorityClass, PixelGaussian};
 use crate::models::{Classifier, Device, Ensemble, McDropout, Model};
-use crate::nn::{EpochRecord, Keep, Standardisation, Training};
-use crate::{Error, Imagery, Progress, Result, write_whole};
+use crate::{EpochRecord, Error, Imagery, Keep, Progress, Result, Standardisation, Training, write_whole};
 
 /// A run's folder and the names in it.
 #[derive(Debug, Clone)]

@@ -5,9 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Run;
-use crate::data::Sample;
 use crate::data::predictions::{PredictionWriter, labels_fit};
-use crate::data::so2sat::So2Sat;
+use crate::data::{Sample, So2Sat};
 use crate::files::check_free;
 use crate::models::Device;
 use crate::predictions::StoredTemperature;

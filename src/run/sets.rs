@@ -3,13 +3,11 @@
 use ndarray::{Array2, Axis, s};
 
 use super::{Config, DataSettings, LabelKind};
-use crate::data::so2sat::So2Sat;
-use crate::data::{Masks, Patches};
+use crate::data::{Masks, Patches, So2Sat};
 use crate::models::baselines::single_pixels;
 use crate::models::{Classifier, Device, Model, Sample, build};
-use crate::nn::{Examples, Labelled, Masked};
 use crate::uncertainty::Members;
-use crate::{Error, LabelDistributions, Labels, Probabilities, Result};
+use crate::{Error, Examples, LabelDistributions, Labelled, Labels, Masked, Probabilities, Result};
 
 /// Pixels that the baselines of a model of pixels are fitted to, at most, and how many pixels lie between two of them,
 /// at least: neighbours are nearly equal.

@@ -10,13 +10,11 @@ use super::fingerprint::Fingerprint;
 use super::folder::Baselines;
 use super::{Config, DataSettings, LabelKind, Run, TrainingSets};
 use crate::checkpoint::{Description, load_training, save_training};
-use crate::data::Patches;
-use crate::data::so2sat::So2Sat;
+use crate::data::{Patches, So2Sat};
 use crate::figures::{self, Caption, Source};
-use crate::files;
 use crate::models::{Device, Model};
-use crate::nn::{EpochRecord, History, Observer, Standardisation, TrainingState, Weights};
 use crate::progress::pass_progress_on;
+use crate::{EpochRecord, History, Observer, Standardisation, TrainingState, Weights, files};
 use crate::{Error, LabelDistributions, Progress, Result};
 
 /// Validation patches read at once to check them.

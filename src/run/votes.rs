@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::data::read_votes;
-use crate::data::so2sat::So2Sat;
+use crate::data::{So2Sat, read_votes};
 use crate::figures::{self, Caption, Figure, Provenance, Source};
 use crate::files::read_bytes;
 use crate::hash::checksum;

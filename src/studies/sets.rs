@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::jobs::Steps;
 use super::study::{Inputs, StudyContext, TEST};
-use crate::data::Patches;
 use crate::data::predictions::{self, Predictions, Stated};
-use crate::data::so2sat::So2Sat;
+use crate::data::{Patches, So2Sat};
 use crate::display::Table;
 use crate::models::{Device, Model, build};
 use crate::nn::{History, Labelled, Standardisation, Training};

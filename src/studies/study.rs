@@ -20,12 +20,11 @@ use crate::figures::{Figure, Provenance, Source, StudyName};
 use crate::files::NewFolders;
 use crate::hash::checksum;
 use crate::models::Device;
-use crate::nn::Labelled;
 use crate::run::fingerprint::Fingerprint;
 use crate::run::write_json;
 use crate::shard::Shard;
 use crate::synthetic::Synthetic;
-use crate::{Error, Progress, Result};
+use crate::{Error, Labelled, Progress, Result};
 
 const STUDY: &str = "study.json";
 const OUTCOME: &str = "outcome.json";

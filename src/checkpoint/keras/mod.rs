@@ -15,8 +15,7 @@ use crate::bands::STANDARDISED_UNIT;
 use crate::data::so2sat::{Numbers, cause, open_file, texts};
 use crate::models::sen2lcz::Fusion;
 use crate::models::{Architecture, Device, Model, build};
-use crate::nn::{Standardisation, Weight, Weights};
-use crate::{Bands, Classes, Error, Imagery, Result};
+use crate::{Bands, Classes, Error, Imagery, Result, Standardisation, Weight, Weights};
 
 /// Bands of the So2Sat project's Sentinel-1 network: the 1st to 3rd and 8th to 11th of a stack of 11.
 const RADAR_BANDS: usize = 7;

@@ -16,8 +16,7 @@ use self::density::{Density, Moments, densities};
 pub use self::majority::MajorityClass;
 use super::{Classifier, check_imagery, check_labels, described_as};
 use crate::data::{Masks, Patches};
-use crate::progress::Progress;
-use crate::{Classes, Error, Imagery, Labels, Logits, Probabilities, Result, Temperature};
+use crate::{Classes, Error, Imagery, Labels, Logits, Probabilities, Progress, Result, Temperature};
 
 /// Patches read at once.
 const BATCH: usize = 256;

@@ -9,8 +9,7 @@ use rayon::prelude::*;
 
 use super::{BATCH, FeatureSet};
 use crate::data::Patches;
-use crate::progress::Progress;
-use crate::{Error, Result};
+use crate::{Error, Progress, Result};
 
 /// Different codes of a column, at most.
 const CODES: usize = 1 << 16;

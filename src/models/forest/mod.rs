@@ -18,8 +18,7 @@ pub use self::settings::{FeatureRule, FeatureSet, ForestSettings, MaxFeatures};
 pub(crate) use self::tree::{Node, Tree};
 use super::{Classifier, Storable, check_imagery, described_as};
 use crate::data::Patches;
-use crate::progress::Progress;
-use crate::{Classes, Error, Imagery, Labels, Probabilities, Result};
+use crate::{Classes, Error, Imagery, Labels, Probabilities, Progress, Result};
 
 /// Patches read at once.
 const BATCH: usize = 256;

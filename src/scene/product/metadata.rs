@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use roxmltree::{Document, Node};
 
 use super::{Files, ProductBand};
-use crate::scene::crs::Crs;
-use crate::scene::grid::{Grid, Transform};
 use crate::scene::jpeg2000::GET_AGAIN;
-use crate::scene::xml;
+use crate::scene::{Crs, Grid, Transform, xml};
 use crate::{Error, Result};
 
 /// The bands in the order of their ids in the XML: name, name in files, metres at best.

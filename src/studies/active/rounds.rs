@@ -10,7 +10,6 @@ use super::ActiveStudy;
 use crate::data::predictions;
 use crate::metrics::{ConfusionMatrix, Influence, Scores};
 use crate::models::Model;
-use crate::nn::Standardisation;
 use crate::progress::Silent;
 use crate::run::Run;
 use crate::scorecard::{Measure, Predicted, influences};
@@ -20,7 +19,7 @@ use crate::studies::sets::{
 };
 use crate::studies::study::{Inputs, StudyContext, TaskAt};
 use crate::uncertainty::{Acquisition, Centre, ClassCentres, Members, Uncertainty, Weiszfeld, k_centres};
-use crate::{Error, Labels, Probabilities, Progress, Result};
+use crate::{Error, Labels, Probabilities, Progress, Result, Standardisation};
 
 /// Positions of the patches that a round is trained on, and of those that are labelled next.
 const LABELLED: &str = "labelled.csv";

@@ -18,11 +18,10 @@ use crate::figures::{Caption, Provenance, Source, segmentation_named};
 use crate::mapping::blend::{Ground, blend};
 use crate::models::unet::UnetSettings;
 use crate::models::{Device, Model};
-use crate::nn::{Keep, Schedule, Training};
 use crate::provenance::UNKNOWN;
 use crate::run::{Run, TrainingSets};
 use crate::studies::study::{Study, StudyContext, read_json};
-use crate::{Classes, Error, Probabilities, Progress, Result};
+use crate::{Classes, Error, Keep, Probabilities, Progress, Result, Schedule, Training};
 
 /// Stride of the patches of a date, in pixels: the ground has room for hardly more than one patch.
 const STRIDE: usize = 12;

@@ -23,10 +23,9 @@ use crate::hash::checksum;
 use crate::mapping::Seams;
 use crate::models::unet::{Encoder, UnetSettings};
 use crate::models::{Architecture, Device, Model};
-use crate::nn::{Augmentation, Schedule, Training};
 use crate::run::{Config, DataSettings, Run, TrainingSets, train_on, write_json};
 use crate::scene::Part;
-use crate::{Error, Progress, Result};
+use crate::{Augmentation, Error, Progress, Result, Schedule, Training};
 
 use cities::City;
 pub use dates::DateScores;

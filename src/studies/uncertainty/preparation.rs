@@ -11,12 +11,11 @@ use crate::display::{Table, cells};
 use crate::files::{csv_rows, read_text};
 use crate::hash::checksum;
 use crate::models::build;
-use crate::nn::Standardisation;
 use crate::run::{Config, Run, write_json};
 use crate::studies::sets::{LabelledSet, PatchSets, in_memory};
 use crate::studies::study::{Inputs, StudyContext, read_json};
 use crate::uncertainty::{Centre, ClassCentres, Percent, Subset, Uncertainty, Weiszfeld};
-use crate::{Error, Progress, Result};
+use crate::{Error, Progress, Result, Standardisation};
 
 /// The folder of the extractor, and the names in it.
 pub(super) const EXTRACTOR: &str = "extractor";
