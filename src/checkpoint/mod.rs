@@ -81,14 +81,16 @@ impl Calibrated {
     ///
     /// ```
     /// # fn main() -> lcz::Result<()> {
+    /// use lcz::checkpoint::StoredTemperature;
     /// use lcz::models::{Architecture, Calibrated, Classifier, Device};
     /// use lcz::{Classes, Imagery, data::Patches};
     /// # let folder = tempfile::tempdir().unwrap();
     /// let images = ndarray::Array4::from_shape_fn((9, 8, 8, 1), |(n, ..)| n as f32);
     /// let patches = Patches::in_memory(Imagery::new(8, ["red"])?, Classes::named(["water", "sand"])?, images)?;
-    /// let patches = patches.with_vote_counts(ndarray::Array2::from_shape_fn((9, 2), |(n, k)| (n * k + 9 - n) as f32))?;
     /// let network = Architecture::mlp().build_for(&patches, 0)?; // and `network.fit(…)?`
-    /// let calibrated = Calibrated::fit(network, &patches)?;
+    /// let (procedure, data) = ("exact".to_owned(), "validation.h5".to_owned());
+    /// let temperature = StoredTemperature { temperature: 1.5, procedure, data, patches: 100, floor: None };
+    /// let calibrated = Calibrated::new(network, temperature)?; // or `Calibrated::fit(network, &validation)?`
     /// let file = folder.path().join("calibrated.safetensors");
     /// calibrated.save(&file)?;
     /// let read = Calibrated::load(&file, Device::Cpu)?;
