@@ -129,8 +129,8 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
         let ground = thinned(rows, columns, |row, column| colours[[row, column]].unwrap_or(ABSENT.0));
         show("True colour (B4, B3, B2)", ground);
     }
-    for Code { code, at: (x, y), lettering } in codes {
-        drawing.text_above(code, (area.x + x, area.y + y), lettering);
+    for Code { text, at: (x, y), lettering } in codes {
+        drawing.text_above(text, (area.x + x, area.y + y), lettering);
     }
     let below = area.bottom() + 11.0;
     let mut right = left;
@@ -147,7 +147,7 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
 
 /// What is written on a region, and where its middle is from the picture's upper left corner.
 struct Code<'a> {
-    code: &'a str,
+    text: &'a str,
     at: (f64, f64),
     lettering: Lettering,
 }
@@ -169,7 +169,7 @@ fn codes_of_regions<'a>(picture: &MapPicture<'a>, (width, height): (f64, f64)) -
         let colour = Colour(picture.palette.colour(picture.classes, region.class)).text_on();
         let (code, lettering) = (picture.classes.code(region.class), Lettering::new(LABEL, colour));
         if lettering.width(code) <= region.side as f64 * across {
-            codes.push(Code { code, at: (column * across, row * down), lettering });
+            codes.push(Code { text: code, at: (column * across, row * down), lettering });
         }
     }
     codes
