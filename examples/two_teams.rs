@@ -3,7 +3,7 @@
 //!     cargo run --release --example two_teams -- FOLDER OUT
 //!
 //! FOLDER holds `hongkong/hong_kong_lcz_GT.tif` (IEEE GRSS Data Fusion Contest 2017) and `china/hongkong/hk_train.shp` and `hk_test.shp` (Liu
-//! & Shi 2020). OUT gets the confusion matrix as a figure. `figures/two-teams.sh` adds forests.
+//! & Shi 2020). OUT gets the confusion matrix as a figure. `figures/two-teams.sh` adds forests and networks.
 
 use std::path::PathBuf;
 

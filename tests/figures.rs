@@ -638,17 +638,18 @@ fn every_tile_is_in_the_csv_and_every_fate_in_the_legend() -> Result<()> {
 fn a_map_has_its_classes_and_those_of_the_truth_in_legend_and_csv() -> Result<()> {
     let classes = Classes::lcz();
     let of = |(row, column): (usize, usize)| match (row, column) {
-        (0, 0) => None,
-        (_, 0..3) => Some(16),
-        _ => Some(5),
+        (0, 0) => 0,
+        (_, 0..3) => 17,
+        _ => 6,
     };
+    let of = Array2::from_shape_fn((4, 6), of);
     let seen = Array3::from_shape_fn((4, 6, 3), |(row, column, c)| {
         if (row, column) == (0, 0) { f32::NAN } else { 0.1 + 0.01 * (row + column + c) as f32 }
     });
     let picture = MapPicture {
         palette: lcz::Palette::default(),
         classes: &classes,
-        map: Array2::from_shape_fn((4, 6), of),
+        map: of.view(),
         truth: None,
         seen: Some(&seen),
         pixel_metres: Some([100.0, 100.0]),
@@ -663,25 +664,43 @@ fn a_map_has_its_classes_and_those_of_the_truth_in_legend_and_csv() -> Result<()
         Ok(())
     };
     // One page, and ink on it: codes stand above the pictures, but hide nothing.
-    let wide = MapPicture { map: Array2::from_elem((40, 60), Some(5)), seen: None, ..picture.clone() };
+    let wide = Array2::from_elem((40, 60), 6);
+    let wide = MapPicture { map: wide.view(), seen: None, ..picture.clone() };
     let drawn = map(&wide, &caption())?;
     let png = Decoded::of(drawn.png());
     assert!(png.count([0xFF, 0x98, 0x5E]) > 1_000_000 && png.count([0x1A; 3]) > 2000);
     assert_eq!(drawn.svg().matches("fill=\"#FFFFFF\"").count(), 1, "one page");
-    assert_eq!(texts(&drawn).iter().filter(|text| *text == "6").count(), 1, "one region");
+    let of_codes = "Synthetic. Codes on the map: the classes of its larger regions, as in the legend.";
+    assert_eq!(
+        texts(&drawn).iter().filter(|text| *text == "6" || *text == of_codes).count(),
+        2,
+        "one region"
+    );
+    // A region of two pixels has no code.
+    let small = Array2::from_elem((2, 2), 6);
+    let small = MapPicture { map: small.view(), seen: None, ..picture.clone() };
+    assert!(!map(&small, &caption())?.svg().contains("Codes on the map"));
     let lines = ["6,6 open low-rise,12,0.521739,0.1200\n", "G,G water,11,0.478261,0.1100\n"];
     holds(&picture, &lines, &["6 open low-rise: 52.2 %", "200 m", "True colour", "Synthetic."])?;
-    let rare = Array2::from_shape_fn((40, 60), |at| Some(if at == (0, 0) { 3 } else { 5 }));
-    let rare = MapPicture { map: rare, seen: None, ..picture.clone() };
+    let rare = Array2::from_shape_fn((40, 60), |at| if at == (0, 0) { 4 } else { 6 });
+    let rare = MapPicture { map: rare.view(), seen: None, ..picture.clone() };
     holds(&rare, &[], &["4 open high-rise: &lt;0.1 %"])?;
-    refused(
-        map(&MapPicture { map: Array2::from_elem((2, 2), None), ..picture.clone() }, &caption()),
-        "no pixel",
-    );
+    let refused_map = |numbers: Array2<u8>, what: &str| {
+        refused(map(&MapPicture { map: numbers.view(), ..picture.clone() }, &caption()), what);
+    };
+    refused_map(Array2::zeros((2, 2)), "no pixel");
+    refused_map(Array2::from_elem((2, 2), 18), "class 18 of 17");
 
-    let truth = Array2::from_shape_fn((4, 6), |(row, _)| (row > 0).then_some(if row == 1 { 0 } else { 5 }));
-    let map_of_one = Array2::from_elem((4, 6), Some(5));
-    let both = MapPicture { map: map_of_one, truth: Some(truth), seen: None, north: None, ..picture };
+    let truth = Array2::from_shape_fn((4, 6), |(row, _)| [0, 1, 6, 6][row]);
+    let mut map_of_one = Array2::from_elem((4, 6), 6);
+    let other = Array2::from_elem((2, 2), 6);
+    let both = MapPicture {
+        map: map_of_one.view(),
+        truth: Some(truth.view()),
+        seen: None,
+        north: None,
+        ..picture.clone()
+    };
     let lines = [
         "6,6 open low-rise,24,1.000000,0.2400,12,0.666667\n",
         "1,1 compact high-rise,0,0.000000,0.0000,6,0.333333\n",
@@ -693,11 +712,100 @@ fn a_map_has_its_classes_and_those_of_the_truth_in_legend_and_csv() -> Result<()
     ];
     holds(&both, &lines, &words)?;
     // Where the map has no class, nothing is compared: the second row alone is of class 1.
-    let mut half = both.clone();
-    half.map.row_mut(2).fill(None);
-    holds(&half, &[",6,0.500000\n"], &["1 compact high-rise: 0.0 % (reference 50.0 %)"])?;
-    let other = MapPicture { truth: Some(Array2::from_elem((2, 2), Some(5))), ..both };
-    refused(map(&other, &caption()), "pixels of the reference");
+    refused(map(&MapPicture { truth: Some(other.view()), ..both }, &caption()), "pixels of the reference");
+    map_of_one.row_mut(2).fill(0);
+    let half = MapPicture { map: map_of_one.view(), truth: Some(truth.view()), seen: None, ..picture };
+    holds(&half, &[",6,0.500000\n"], &["1 compact high-rise: 0.0 % (reference 50.0 %)"])
+}
+
+/// One number, repeated: a map of 200 million pixels, which is counted whole and drawn in parts.
+#[test]
+fn a_huge_map_is_drawn_without_a_copy() -> Result<()> {
+    let (classes, one) = (Classes::lcz(), [[6_u8]]);
+    let huge = ndarray::aview2(&one);
+    let picture = MapPicture {
+        palette: lcz::Palette::default(),
+        classes: &classes,
+        map: huge.broadcast((10_000, 20_000)).unwrap(),
+        truth: None,
+        seen: None,
+        pixel_metres: Some([100.0, 100.0]),
+        pixel_area: None,
+        north: None,
+        notes: String::new(),
+    };
+    let figure = map(&picture, &caption())?;
+    assert!(figure.csv().contains("6,6 open low-rise,200000000,1.000000,"), "{}", figure.csv());
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(peak) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
+        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(kilobytes < 1_000_000, "{peak}: eight bytes per pixel are 1.6 GB");
+    }
+    Ok(())
+}
+
+/// Each page is white with text and colours on it: no part covers the others.
+#[test]
+fn the_pages_of_all_kinds_of_figures_have_ink() -> Result<()> {
+    let classes = Classes::named(["forest", "river"])?;
+    let labels = Labels::new(classes.clone(), vec![0, 0, 1])?;
+    let (confidence, right) = ([0.1, 0.4, 0.8], [false, true, true]);
+    let patches = labelled(Bands::sentinel2())?;
+    let overview = Overview {
+        step: 1,
+        colours: Some(Array3::from_shape_fn((12, 18, 3), |(r, c, _)| (r + c) as f32)),
+        classes: Some(Array2::from_elem((12, 18), Some(1))),
+    };
+    let tiles = [Fate::Kept, Fate::Cloud]
+        .map(|fate| Tile { corner: [0, 6 * usize::from(fate == Fate::Cloud)], fate });
+    let cut = TilesPicture {
+        overview: &overview,
+        classes: &classes,
+        tiles: &tiles,
+        patch_size: 6,
+        clouds: String::new(),
+    };
+    let bins = [("a".to_owned(), &Reliability::from_pairs(&confidence, &right, Bins::EqualWidth(10))?)];
+    let curve = [("a".to_owned(), &RiskCoverage::compute(&confidence, &[0.0, 1.0, 0.0])?)];
+    let panel = PlanePanel { title: "all".to_owned(), shown: vec![true; 3] };
+    let point = BandPoint { x: 5.0, mean: 0.5, low: 0.4, high: 0.6 };
+    let points = vec![point, BandPoint { x: 9.0, ..point }];
+    // The first series, the baseline, is grey.
+    let series = ["random", "UTS"].map(|name| BandSeries { name: name.to_owned(), points: points.clone() });
+    let band = BandPanel { title: "OA".to_owned(), series: series.into(), level: None };
+    let sets = SetsOfClass { class: "forest".to_owned(), samples: 4, coverage: 0.75, mean_size: 1.5 };
+    let places = array![[0.0, 0.0], [1.0, 2.0], [2.0, 1.0]];
+    let signatures = Signatures::compute(&patches, &mut lcz::progress::Silent)?;
+    let entropy = EntropyHistogram::from_entropies(&[0.0, 0.6])?;
+    let (seventeen, caption) = (seventeen(), &caption());
+    let figures = [
+        ("confusion matrix", confusion_matrix(&seventeen, Cells::Counts, caption)?),
+        ("two of them", confusion_matrices([("a", &seventeen), ("b", &seventeen)], caption)?),
+        ("learning curves", learning_curves(&curves(), caption)?),
+        ("patches", sample_patches(&patches, &[0, 30], caption)?),
+        ("gallery", gallery(&patches, 2, Composite::TrueColour, caption)?),
+        ("signatures", spectral_signatures(&signatures, caption)?),
+        ("class counts", class_counts(&[("a", &labels)], caption)?),
+        ("boxes", boxes(&labels, &[("NDVI", &confidence)], caption)?),
+        ("scene cut", cut_scene(&cut, caption)?),
+        ("reliability", reliability(&bins, Agreement::Accuracy, caption)?),
+        ("importance", band_importance(&Bands::named(["B2", "B8"])?, &[0.5, 0.5], caption)?),
+        ("set sizes", set_sizes(&classes, &[sets.clone(), sets], 0.9, caption)?),
+        ("entropy", entropy_bars(&[("urban", &entropy)], caption)?),
+        ("bands", bands(&[band], "Share", "", caption)?),
+        ("risk", risk_coverage(&curve, caption)?),
+        ("plane", plane(places.view(), &labels, &[panel], "", caption)?),
+    ];
+    for (name, figure) in &figures {
+        let png = Decoded::of(figure.png());
+        let is_coloured = |pixel: &&[u8; 3]| {
+            pixel.iter().max().zip(pixel.iter().min()).is_some_and(|(most, least)| most - least > 30)
+        };
+        let [white, ink] = [[0xFF; 3], [0x1A; 3]].map(|colour| png.count(colour));
+        let coloured = png.rgb.iter().filter(is_coloured).count();
+        println!("{name}: {} pixels, {white} white, {ink} ink, {coloured} coloured", png.rgb.len());
+        assert!(white > png.rgb.len() / 10 && ink > 1000 && coloured > 1000, "{name}");
+    }
     Ok(())
 }
 

@@ -62,7 +62,7 @@ for band in (lcz, smooth):
     assert band["categories"][0] == "" and band["categories"][6] == "6 open low-rise" and len(band["categories"]) == 18
 assert "categories" not in probability and lcz["colorTable"]["entries"][6] == [0xFF, 0x98, 0x5E, 255]
 
-# As w2w 0.6.0 reads a map (it needs xarray, netCDF4, pandas and more, 800 MB: only its rules are followed here). The band is the second
+# As w2w 0.6.0 reads a map (map_in_w2w.py has it do so; here, without the 800 MB that it needs, its rules are followed). The band is the second
 # where one is called lczFilter, numbers are 1-17, and what is not in longitude and latitude is brought there by the nearest pixel,
 # 0 where there is none; it must cover the model's domain, here the middle half.
 assert "lczFilter" in zones.descriptions

@@ -1,15 +1,15 @@
 //! A map of training areas, with the doubtful ones marked.
 
 use super::colours::{Colour, INK};
-use super::drawing::{Area, Drawing};
+use super::drawing::Area;
 use super::lettering::Lettering;
 use super::map::scale_bar;
 use super::parts::{AXIS_LINE, Frame, LABEL, MARGIN, PAGE_WIDTH, check_count, legend_key, numbers, range};
 use super::{Caption, Figure};
 use crate::Result;
 use crate::display::cells;
-use crate::scene::TrainingAreas;
 use crate::scene::training_areas::Outline;
+use crate::scene::{TrainingArea, TrainingAreas};
 
 /// The map is at most so high, in points.
 const HIGHEST: f64 = 480.0;
@@ -23,12 +23,14 @@ const LINE: f64 = 10.0;
 const ACROSS: usize = 2;
 /// Radius of the circle around a doubtful polygon, at least.
 const CIRCLE: f64 = 4.0;
+/// Width of its line.
+const CIRCLE_LINE: f64 = 0.8;
 /// With more doubtful polygons than this their numbers would hide the map.
 const MOST_NUMBERED: usize = 60;
 /// Metres of a degree of latitude, about: for proportions and the scale bar.
 const DEGREE: f64 = 111_320.0;
 
-/// Draws training areas in the colours of their classes, north up, with a circle and the polygon's number around each doubtful one.
+/// Draws training areas in the colours of their classes, north up, with a circle around each doubtful one and its number next to it.
 /// The CSV has a line for each polygon: its measures and its doubts.
 ///
 /// # Errors
@@ -57,7 +59,9 @@ pub fn training_areas(areas: &TrainingAreas, caption: &Caption) -> Result<Figure
     let lines = by_class.len().div_ceil(ACROSS);
 
     let doubtful = areas.areas().iter().filter(|area| !area.doubts.is_empty()).count();
-    let notes = format!("{doubtful} of {} polygons are doubtful: circled.", areas.areas().len());
+    let numbered = doubtful <= MOST_NUMBERED;
+    let mut notes = format!("{doubtful} of {} polygons are doubtful: circled", areas.areas().len());
+    notes += if numbered && doubtful > 0 { ", with their numbers as in the CSV." } else { "." };
     let frame = Frame::new(caption, &notes, PAGE_WIDTH);
     let height = high * points_a_metre + 2.0 * INSET;
     let mut drawing = frame.around(height + SCALE + lines as f64 * LINE);
@@ -76,13 +80,27 @@ pub fn training_areas(areas: &TrainingAreas, caption: &Caption) -> Result<Figure
             drawing.path(corners(outline), 0.3, INK);
         }
     }
-    for (polygon, rings) in outlines.iter().filter(|(polygon, _)| !polygon.doubts.is_empty()) {
-        let corners = || rings.iter().flat_map(|outline| outline.points).map(place);
-        let (x0, x1) = range(corners().map(|corner| corner.0)).unwrap_or_default();
-        let (y0, y1) = range(corners().map(|corner| corner.1)).unwrap_or_default();
-        let (middle, radius) = ((x0.midpoint(x1), y0.midpoint(y1)), (x1 - x0).hypot(y1 - y0) / 2.0 + 1.5);
-        let number = (doubtful <= MOST_NUMBERED).then(|| polygon.polygon.to_string());
-        circle(&mut drawing, middle, radius.max(CIRCLE), number.as_deref());
+    let circles: Vec<(&TrainingArea, Circle)> = outlines
+        .iter()
+        .filter(|(polygon, _)| !polygon.doubts.is_empty())
+        .map(|(polygon, rings)| {
+            let corners = || rings.iter().flat_map(|outline| outline.points).map(place);
+            let (x0, x1) = range(corners().map(|corner| corner.0)).unwrap_or_default();
+            let (y0, y1) = range(corners().map(|corner| corner.1)).unwrap_or_default();
+            let radius = ((x1 - x0).hypot(y1 - y0) / 2.0 + 1.5).max(CIRCLE);
+            (*polygon, Circle { x: x0.midpoint(x1), y: y0.midpoint(y1), radius })
+        })
+        .collect();
+    let mut taken =
+        Taken { circles: circles.iter().map(|(_, circle)| *circle).collect(), ..Taken::default() };
+    for (polygon, circle) in circles {
+        drawing.path(circle.points(), CIRCLE_LINE, INK);
+        if numbered {
+            let (number, lettering) = (polygon.polygon.to_string(), Lettering::new(LABEL - 1.0, INK));
+            let size = (lettering.width(&number), 2.0 * lettering.half_height());
+            let at = taken.place_next_to(circle, size, area);
+            drawing.text_at(&number, (at.x, at.middle().1), lettering);
+        }
     }
     let bar = (MARGIN, area.bottom() + 11.0);
     scale_bar(&mut drawing, bar, points_a_metre, area.width / points_a_metre);
@@ -111,16 +129,74 @@ fn in_one(rings: &[Outline<'_>], corners: impl Fn(&Outline<'_>) -> Vec<(f64, f64
     line
 }
 
-/// A circle, with a number at its right.
-fn circle(drawing: &mut Drawing, (x, y): (f64, f64), radius: f64, number: Option<&str>) {
-    let around = (0..=32).map(|k| f64::from(k) * std::f64::consts::TAU / 32.0);
-    drawing.path(
-        around.map(|angle| (x + radius * angle.cos(), y + radius * angle.sin())).collect(),
-        0.8,
-        INK,
-    );
-    if let Some(number) = number {
-        drawing.text_at(number, (x + radius + 1.5, y), Lettering::new(LABEL - 1.0, INK));
+/// A circle around a doubtful polygon, in points.
+#[derive(Debug, Clone, Copy)]
+struct Circle {
+    x: f64,
+    y: f64,
+    radius: f64,
+}
+
+impl Circle {
+    fn points(&self) -> Vec<(f64, f64)> {
+        let around = (0..=32).map(|k| f64::from(k) * std::f64::consts::TAU / 32.0);
+        around.map(|angle| (self.x + self.radius * angle.cos(), self.y + self.radius * angle.sin())).collect()
+    }
+
+    /// Whether its line meets an area: the circle reaches into it, and the area out of the circle.
+    fn meets(&self, area: Area) -> bool {
+        let apart = |at: f64, low: f64, high: f64| (low - at).max(at - high).max(0.0);
+        let reach = |at: f64, low: f64, high: f64| (at - low).abs().max((high - at).abs());
+        let nearest = apart(self.x, area.x, area.right()).hypot(apart(self.y, area.y, area.bottom()));
+        let farthest = reach(self.x, area.x, area.right()).hypot(reach(self.y, area.y, area.bottom()));
+        nearest < self.radius + CIRCLE_LINE && farthest > self.radius - CIRCLE_LINE
+    }
+}
+
+/// Circles, and where numbers already are.
+#[derive(Default)]
+struct Taken {
+    circles: Vec<Circle>,
+    numbers: Vec<Area>,
+}
+
+impl Taken {
+    /// Takes the room of a number of this size next to a circle and inside a frame: of right, left, above, below and the corners
+    /// the first that meets the fewest circles and numbers.
+    fn place_next_to(&mut self, circle: Circle, (width, height): (f64, f64), frame: Area) -> Area {
+        // To the right and down.
+        const SIDES: [[f64; 2]; 8] = [
+            [1.0, 0.0],
+            [-1.0, 0.0],
+            [0.0, -1.0],
+            [0.0, 1.0],
+            [1.0, -1.0],
+            [1.0, 1.0],
+            [-1.0, -1.0],
+            [-1.0, 1.0],
+        ];
+        let next_to = |[right, down]: [f64; 2]| {
+            let away = (circle.radius + 1.5) / right.hypot(down);
+            let at = |middle: f64, side: f64, length: f64| middle + side * away + (side - 1.0) / 2.0 * length;
+            Area { x: at(circle.x, right, width), y: at(circle.y, down, height), width, height }
+        };
+        let met = |area: &Area| {
+            let outside = area.x < frame.x + 1.0
+                || area.right() > frame.right() - 1.0
+                || area.y < frame.y + 1.0
+                || area.bottom() > frame.bottom() - 1.0;
+            let over = |other: &&Area| {
+                area.x < other.right() + 1.0
+                    && other.x < area.right() + 1.0
+                    && area.y < other.bottom() + 1.0
+                    && other.y < area.bottom() + 1.0
+            };
+            let circles = self.circles.iter().filter(|other| other.meets(*area)).count();
+            usize::from(outside) * 100 + circles + self.numbers.iter().filter(over).count()
+        };
+        let free = SIDES.map(next_to).into_iter().min_by_key(met).expect("eight sides");
+        self.numbers.push(free);
+        free
     }
 }
 
@@ -154,6 +230,31 @@ fn csv(areas: &TrainingAreas, caption: &Caption) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_stands_where_it_meets_no_circle_and_no_other_number() {
+        let frame = Area { x: 0.0, y: 0.0, width: 100.0, height: 100.0 };
+        let circle = |x: f64, y: f64| Circle { x, y, radius: 5.0 };
+        let circles = vec![circle(50.0, 50.0), circle(63.0, 50.0), circle(95.0, 10.0), circle(9.0, 80.0)];
+        let mut taken = Taken { circles: circles.clone(), ..Taken::default() };
+        let size = (7.0, 4.0);
+        let places: Vec<Area> =
+            circles.iter().map(|&circle| taken.place_next_to(circle, size, frame)).collect();
+        // The first left of its circle, since another is on its right; the third left of it, at the frame.
+        let right = |k: usize| places[k].x > circles[k].x;
+        assert_eq!([0, 1, 2, 3].map(right), [false, true, false, true]);
+        for (k, place) in places.iter().enumerate() {
+            assert!(circles.iter().all(|circle| !circle.meets(*place)), "{place:?}");
+            assert!(place.x > 0.0 && place.right() < 100.0, "{k}: {place:?}");
+        }
+        // Inside a large circle there is room: only its line is in the way.
+        assert!(!Circle { x: 50.0, y: 50.0, radius: 40.0 }.meets(Area {
+            x: 48.0,
+            y: 48.0,
+            width: 7.0,
+            height: 4.0
+        }));
+    }
 
     #[test]
     fn the_line_around_a_square_with_a_hole_encloses_their_difference() {

@@ -1,6 +1,6 @@
 //! A map of classes, next to the reference classes and the satellite image.
 
-use ndarray::{Array2, Array3, s};
+use ndarray::{Array2, Array3, ArrayView2, s};
 
 use super::colours::{ABSENT, Colour, INK};
 use super::composites::as_eyes_would_see;
@@ -37,10 +37,11 @@ pub struct MapPicture<'a> {
     pub classes: &'a Classes,
     /// The zones' colours.
     pub palette: Palette,
-    /// The class of each pixel; `None` is no data, drawn grey.
-    pub map: Array2<Option<usize>>,
+    /// The class of each pixel: its place in `classes` from 1 on; 0 is no data, drawn grey. A view, since a map may be too large
+    /// for a second one in memory: no more than 2048 of its pixels across and down are drawn.
+    pub map: ArrayView2<'a, u8>,
     /// The reference class of each of these pixels, where known.
-    pub truth: Option<Array2<Option<usize>>>,
+    pub truth: Option<ArrayView2<'a, u8>>,
     /// Red, green and blue of the same ground, in pixels of any size, NaN where there are none. Shape: (rows, columns, 3).
     pub seen: Option<&'a Array3<f32>>,
     /// Width and height of a pixel in metres on the ground, for the scale bar and true proportions.
@@ -67,10 +68,11 @@ pub struct MapPicture<'a> {
 /// # fn main() -> lcz::Result<()> {
 /// use lcz::figures::{self, Caption, MapPicture};
 /// let classes = lcz::Classes::named(["water", "land"])?;
+/// let map = ndarray::array![[1_u8, 2], [2, 0]];
 /// let picture = MapPicture {
 ///     classes: &classes,
 ///     palette: lcz::Palette::default(),
-///     map: ndarray::array![[Some(0), Some(1)], [Some(1), None]],
+///     map: map.view(),
 ///     truth: None,
 ///     seen: None,
 ///     pixel_metres: Some([100.0, 100.0]),
@@ -95,8 +97,15 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     let lines = shares.entries(picture).len().div_ceil(ACROSS) as f64;
 
     let seen = picture.seen.and_then(as_eyes_would_see);
-    let notes = if picture.notes.is_empty() { String::new() } else { capitalised(&picture.notes) + "." };
-    let frame = Frame::new(caption, &notes, PAGE_WIDTH);
+    let codes = codes_of_regions(picture, (width, height));
+    let mut notes = Vec::new();
+    if !picture.notes.is_empty() {
+        notes.push(capitalised(&picture.notes) + ".");
+    }
+    if !codes.is_empty() {
+        notes.push("Codes on the map: the classes of its larger regions, as in the legend.".to_owned());
+    }
+    let frame = Frame::new(caption, &notes.join(" "), PAGE_WIDTH);
     let mut drawing = frame.around(HEADING + height + SCALE + lines * LINE);
     let left = if others == 0 { MARGIN + (widest - width) / 2.0 } else { MARGIN };
     let area = Area { x: left, y: frame.above() + HEADING, width, height };
@@ -105,13 +114,14 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
         framed_picture(&mut drawing, next, heading, pixels);
         next.x = next.right() + GAP;
     };
-    let in_colour = |classes: &Array2<Option<usize>>| {
+    let in_colour = |classes: ArrayView2<'_, u8>| {
         thinned(rows, columns, |row, column| {
-            classes[[row, column]].map_or(ABSENT.0, |class| picture.palette.colour(picture.classes, class))
+            let class = usize::from(classes[[row, column]]).checked_sub(1);
+            class.map_or(ABSENT.0, |class| picture.palette.colour(picture.classes, class))
         })
     };
-    show("Map", in_colour(&picture.map));
-    if let Some(truth) = &picture.truth {
+    show("Map", in_colour(picture.map));
+    if let Some(truth) = picture.truth {
         show("Reference", in_colour(truth));
     }
     if let Some((colours, _)) = seen {
@@ -119,7 +129,9 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
         let ground = thinned(rows, columns, |row, column| colours[[row, column]].unwrap_or(ABSENT.0));
         show("True colour (B4, B3, B2)", ground);
     }
-    code_regions(&mut drawing, area, picture);
+    for Code { text, at: (x, y), lettering } in codes {
+        drawing.text_above(text, (area.x + x, area.y + y), lettering);
+    }
     let below = area.bottom() + 11.0;
     let mut right = left;
     if picture.pixel_metres.is_some() {
@@ -133,15 +145,22 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     drawing.into_figure(caption, shares.csv(picture, caption))
 }
 
-/// Writes its code on each region that has room for it.
-fn code_regions(drawing: &mut Drawing, area: Area, picture: &MapPicture<'_>) {
+/// What is written on a region, and where its middle is from the picture's upper left corner.
+struct Code<'a> {
+    text: &'a str,
+    at: (f64, f64),
+    lettering: Lettering,
+}
+
+/// The code of each region that has room for it, on a picture of this size.
+fn codes_of_regions<'a>(picture: &MapPicture<'a>, (width, height): (f64, f64)) -> Vec<Code<'a>> {
     let (rows, columns) = picture.map.dim();
     // As few pixels as are drawn.
     let step = rows.max(columns).div_ceil(MOST_PIXELS);
-    let drawn = picture.map.slice(s![..;step, ..;step]).to_owned();
-    let [across, down] =
-        [area.width / columns as f64, area.height / rows as f64].map(|side| side * step as f64);
-    for region in regions(&drawn) {
+    let drawn = picture.map.slice(s![..;step, ..;step]);
+    let [across, down] = [width / columns as f64, height / rows as f64].map(|side| side * step as f64);
+    let mut codes = Vec::new();
+    for region in regions(drawn) {
         let room = region.side as f64 * across.min(down);
         if region.side < CODED.1 || room < CODED.0 {
             break;
@@ -150,9 +169,10 @@ fn code_regions(drawing: &mut Drawing, area: Area, picture: &MapPicture<'_>) {
         let colour = Colour(picture.palette.colour(picture.classes, region.class)).text_on();
         let (code, lettering) = (picture.classes.code(region.class), Lettering::new(LABEL, colour));
         if lettering.width(code) <= region.side as f64 * across {
-            drawing.text_above(code, (area.x + column * across, area.y + row * down), lettering);
+            codes.push(Code { text: code, at: (column * across, row * down), lettering });
         }
     }
+    codes
 }
 
 /// A connected region of one class, and the largest square in it.
@@ -164,7 +184,7 @@ struct Region {
 }
 
 /// The regions of a map, those with the largest square first.
-fn regions(map: &Array2<Option<usize>>) -> Vec<Region> {
+fn regions(map: ArrayView2<'_, u8>) -> Vec<Region> {
     let (rows, columns) = map.dim();
     // The side of the largest square of one class whose lower right pixel this is.
     let mut sides = Array2::<usize>::zeros((rows, columns));
@@ -181,7 +201,10 @@ fn regions(map: &Array2<Option<usize>>) -> Vec<Region> {
     let mut known = Array2::from_elem((rows, columns), false);
     let mut found = Vec::new();
     for start in (0..rows).flat_map(|row| (0..columns).map(move |column| [row, column])) {
-        let Some(class) = map[start].filter(|_| !known[start]) else { continue };
+        let number = map[start];
+        if number == 0 || known[start] {
+            continue;
+        }
         let (mut open, mut corner) = (vec![start], start);
         known[start] = true;
         while let Some([row, column]) = open.pop() {
@@ -190,13 +213,14 @@ fn regions(map: &Array2<Option<usize>>) -> Vec<Region> {
             }
             let (above, left) = (row.wrapping_sub(1), column.wrapping_sub(1));
             for at in [[above, column], [row + 1, column], [row, left], [row, column + 1]] {
-                if map.get(at) == Some(&Some(class)) && !known[at] {
+                if map.get(at) == Some(&number) && !known[at] {
                     known[at] = true;
                     open.push(at);
                 }
             }
         }
         let side = sides[corner];
+        let class = usize::from(number) - 1;
         found.push(Region { class, middle: corner.map(|at| at - side / 2), side });
     }
     found.sort_by_key(|region| std::cmp::Reverse(region.side));
@@ -250,33 +274,37 @@ struct Shares {
     present: Vec<(usize, [usize; 2])>,
     /// All these pixels.
     total: [usize; 2],
+    /// Whether the map has pixels without a class, and the reference.
+    unknown: [bool; 2],
 }
 
 impl Shares {
     fn of(picture: &MapPicture<'_>) -> Result<Self> {
-        let mut counts = vec![[0; 2]; picture.classes.len()];
-        let maps = [Some(&picture.map), picture.truth.as_ref()];
+        let mut numbers = [[0; 2]; 256];
+        let mut unknown = [false; 2];
+        let maps = [Some(picture.map), picture.truth];
         for (which, map) in maps.into_iter().enumerate() {
             let Some(map) = map else { continue };
             if map.dim() != picture.map.dim() {
                 let problem = format!("{:?} pixels of the reference on {:?}", map.dim(), picture.map.dim());
                 return Err(Error::input("map", problem, "resample the reference to the map's pixels"));
             }
-            let compared = map.iter().zip(&picture.map).filter(|(_, mapped)| mapped.is_some());
-            for class in compared.filter_map(|(class, _)| *class) {
-                let Some(count) = counts.get_mut(class) else {
-                    let problem = format!("class {} of {}", class + 1, counts.len());
-                    return Err(Error::input("map", problem, "give the classes that the map was made with"));
-                };
-                count[which] += 1;
+            for (&number, &mapped) in map.iter().zip(&picture.map) {
+                unknown[which] |= number == 0;
+                numbers[usize::from(number)][which] += usize::from(mapped > 0);
             }
+        }
+        let (counts, beyond) = numbers[1..].split_at(picture.classes.len().min(255));
+        if let Some(more) = beyond.iter().position(|count| *count != [0, 0]) {
+            let problem = format!("class {} of {}", counts.len() + more + 1, counts.len());
+            return Err(Error::input("map", problem, "give the classes that the map was made with"));
         }
         let total = [0, 1].map(|which| counts.iter().map(|count| count[which]).sum());
         if total[0] == 0 {
             return Err(Error::input("map", "no pixel has a class", "give a map with one at least"));
         }
-        let present = counts.into_iter().enumerate().filter(|(_, count)| *count != [0, 0]).collect();
-        Ok(Self { present, total })
+        let present = counts.iter().copied().enumerate().filter(|(_, count)| *count != [0, 0]).collect();
+        Ok(Self { present, total, unknown })
     }
 
     /// On the map and, if there is one, in the reference.
@@ -305,11 +333,10 @@ impl Shares {
             let words = format!("{}: {}{reference}", picture.classes.name(class), percent(share));
             (Colour(picture.palette.colour(picture.classes, class)), words)
         };
-        let unknown = |map: &Array2<Option<usize>>| map.iter().any(Option::is_none);
-        let absent = match (unknown(&picture.map), picture.truth.as_ref().is_some_and(unknown)) {
-            (_, true) => Some("no class, or no reference"),
-            (true, false) => Some("no class"),
-            (false, false) => None,
+        let absent = match self.unknown {
+            [_, true] => Some("no class, or no reference"),
+            [true, false] => Some("no class"),
+            [false, false] => None,
         };
         let absent = absent.map(|words| (ABSENT, words.to_owned()));
         self.present.iter().map(of_class).chain(absent).collect()
@@ -345,16 +372,16 @@ mod tests {
     fn the_largest_square_of_a_region_is_in_it() {
         // A square of class 1 of 3 by 3 pixels in a ring of class 0.
         let map = Array2::from_shape_fn((7, 9), |(row, column)| match (row, column) {
-            (2..5, 3..6) => Some(1),
-            (0, 8) => None,
-            _ => Some(0),
+            (2..5, 3..6) => 2,
+            (0, 8) => 0,
+            _ => 1,
         });
-        let found = regions(&map);
+        let found = regions(map.view());
         assert_eq!(found.len(), 2);
         let inner = found.iter().find(|region| region.class == 1).unwrap();
         assert_eq!((inner.middle, inner.side), ([3, 4], 3));
         // Right of it, three columns of class 0.
-        assert!(found[0].side == 3 && map[found[0].middle] == Some(found[0].class));
+        assert!(found[0].side == 3 && usize::from(map[found[0].middle]) == found[0].class + 1);
     }
 
     #[test]

@@ -411,15 +411,11 @@ fn figure(
             scores.pixels - scores.without_class
         ));
     }
-    // The truth may hold zones that the model does not know.
-    let classes = if truth.is_some() { table.of_truth() } else { table.classes().clone() };
-    let numbers = MapNumbers::of(&classes, table.palette())?;
-    let index = |number: u8| numbers.class(number);
     let picture = MapPicture {
-        classes: &classes,
+        classes: &table.of_truth(),
         palette: table.palette(),
-        map: map.mapv(index),
-        truth: truth.map(|truth| truth.mapv(index)),
+        map: map.view(),
+        truth: truth.map(|truth| truth.view()),
         seen,
         pixel_metres: report.pixel_metres,
         pixel_area: grid.pixel_area(),

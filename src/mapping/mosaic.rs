@@ -132,9 +132,9 @@ pub fn mosaic<P: AsRef<Path>>(
     let without_data = pixels.iter().filter(|&&number| number == 0).count();
     let title = if zones { "Local Climate Zones" } else { "Classes" };
     let picture = MapPicture {
-        classes: &classes,
+        classes: &table.of_truth(),
         palette: how.palette,
-        map: pixels.mapv(|number| table.class(number)),
+        map: pixels.view(),
         truth: None,
         seen: None,
         pixel_metres: grid.pixel_metres(),

@@ -147,7 +147,8 @@ impl MapNumbers {
         (0..self.classes.len()).all(|k| self.classes.zone(k).is_some())
     }
 
-    /// The classes that a truth is to be read by: all zones, if the model tells zones apart.
+    /// The classes that a truth is to be read by, all zones if the model tells zones apart: those whose numbers are their places
+    /// from 1 on.
     pub(super) fn of_truth(&self) -> Classes {
         if self.are_zones() { Classes::lcz() } else { self.classes.clone() }
     }

@@ -102,3 +102,21 @@ fn bands(folder: &Path) -> Result<Scene> {
     files.sort();
     Scene::open(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_real_scene_is_mapped_by_the_so2sat_project_s_network() {
+        match map_aquileia().unwrap() {
+            Shown::Figure(figure) => {
+                for words in ["Local Climate Zones by resnet20", "G water", "True colour", "Sentinel-2 L2A"] {
+                    assert!(figure.svg().contains(words), "{words}");
+                }
+                assert!(repository().join("runs/notebook-map/map.tif").is_file());
+            }
+            Shown::Note(_) => eprintln!("skipped: no real data (set LCZ_REAL_DATA)"),
+        }
+    }
+}
