@@ -17,6 +17,8 @@ use super::geometry::Geometry;
 use super::tile::{Tile, in_steps, load_row};
 use super::{Finish, Kernel, Lanes, Level};
 
+#[cfg(test)]
+mod tests;
 mod weight_gradient;
 
 pub(crate) use weight_gradient::add_weight_gradient;

@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::super::geometry::Padding;
+use super::super::geometry::{Padding, Window};
 use super::*;
 
 #[test]
@@ -31,7 +31,8 @@ fn same_padding_of_an_even_side_has_its_zero_behind_it_at_stride_2() {
 fn a_result_does_not_depend_on_the_number_of_threads() {
     let mut random = ChaCha8Rng::seed_from_u64(4);
     let s = Geometry { batch: 21, height: 5, width: 4, inputs: 70, outputs: 90, window: Window::same(3) };
-    let [x, w, gy] = [s.input_len(), s.weight_len(), s.output_len()].map(|n| (0..n).map(|_| random.gen_range(-1.0..1.0)).collect::<Vec<f32>>());
+    let [x, w, gy] = [s.input_len(), s.weight_len(), s.output_len()]
+        .map(|n| (0..n).map(|_| random.gen_range(-1.0..1.0)).collect::<Vec<f32>>());
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
