@@ -43,7 +43,8 @@ pub struct DeviceSummary {
 }
 
 /// Refuses a value of the environment's `LCZ_SIMD` that is not an instruction set of this machine, in place of which the widest
-/// would be taken: `avx512`, `avx2` or `portable`. It makes the processor's kernels use that one, to measure each on one machine.
+/// would be taken: `avx512`, `avx2`, `neon` (tested under emulation, its speed not measured) or `portable`. It makes the processor's
+/// kernels use that one, to measure each on one machine.
 ///
 /// # Errors
 /// Such a value; names the possible ones.

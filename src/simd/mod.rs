@@ -1,4 +1,5 @@
-//! Inner loops in the processor's widest vectors: AVX-512, AVX2 with FMA, or portable code, chosen at run time.
+//! Inner loops in the processor's widest vectors: AVX-512, AVX2 with FMA, NEON, or portable code, chosen at run time.
+//! NEON is tested under emulation (`tests/neon.sh`); its speed has not been measured.
 //!
 //! A [`Kernel`] is written once over [`Lanes`] and compiled for each [`Level`]. Here are those that several parts of the
 //! crate share; those of networks are in `nn/kernels`.
@@ -46,6 +47,9 @@ enum Set {
     /// 8 lanes.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// 8 lanes in two vectors; every 64-bit ARM processor has it.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     /// 8 lanes as plain Rust, on any processor.
     Portable,
 }
@@ -64,7 +68,7 @@ impl Level {
         })
     }
 
-    /// The level that `LCZ_SIMD` names, if it is set: `avx512`, `avx2` or `portable`, so that one machine can measure each.
+    /// The level that `LCZ_SIMD` names, if it is set: `avx512`, `avx2`, `neon` or `portable`, so that one machine can measure each.
     ///
     /// # Errors
     /// A name that is none, or a level that this machine does not have.
@@ -88,8 +92,10 @@ impl Level {
 
     /// All levels that this machine can run, widest first.
     pub(crate) fn available() -> Vec<Self> {
-        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
+        #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unused_mut))]
         let mut levels = vec![Self(Set::Portable)];
+        #[cfg(target_arch = "aarch64")]
+        levels.insert(0, Self(Set::Neon));
         #[cfg(target_arch = "x86_64")]
         {
             let fma = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -110,6 +116,8 @@ impl Level {
             Set::Avx512 => "AVX-512",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "AVX2",
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => "NEON",
             Set::Portable => "portable code",
         }
     }
@@ -121,6 +129,8 @@ impl Level {
             Set::Avx512 => 16,
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => 8,
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => 8,
             Set::Portable => 8,
         }
     }
@@ -135,6 +145,9 @@ impl Level {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { on_avx2(kernel) },
+            // SAFETY: the target has NEON, without a feature to turn on; the kernel has been checked.
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => unsafe { kernel.run::<lanes::Halves>() },
             // SAFETY: plain Rust arithmetic runs anywhere; the kernel has been checked.
             Set::Portable => unsafe { kernel.run::<lanes::Plain>() },
         }
