@@ -157,3 +157,22 @@ impl<'a, E: Dtype, D: Backend<E>> Builder<'a, E, D> {
         PixelHead::of(name.into(), self.device, Window::same(kernel), weight)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_layers_have_he_s_deviation_and_the_same_bits_at_any_number_of_threads() {
+        let draw = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| he_normal(&mut ChaCha8Rng::seed_from_u64(1), 50, (1 << 20) + 3))
+        };
+        let numbers = draw(1);
+        assert_eq!(draw(3), numbers);
+        let deviation = (numbers.iter().map(|x| x * x).sum::<f64>() / numbers.len() as f64).sqrt();
+        assert!((deviation - 0.2).abs() < 1e-3, "{deviation}");
+        // Parts do not repeat each other.
+        assert!((numbers[0] - numbers[1 << 16]).abs() > 1e-9);
+    }
+}

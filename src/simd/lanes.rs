@@ -76,7 +76,7 @@ pub(crate) trait Lanes: Copy {
     }
 }
 
-/// Has the processor fetch a number's cache line, as it will soon be needed.
+/// Prefetches a number's cache line.
 #[inline(always)]
 pub(crate) fn prefetch(number: &f32) {
     #[cfg(target_arch = "x86_64")]

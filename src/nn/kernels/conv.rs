@@ -248,10 +248,12 @@ unsafe impl Kernel for AddWeightGradient<'_> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(mut self) {
         let Geometry { height, inputs, outputs, .. } = self.geometry;
-        let mut rows = height;
+        let mut rows = height.max(1);
         if outputs > 2 * L::WIDTH && L::WIDTH < 16 {
             let row = self.geometry.padded_width() * (inputs + outputs);
-            rows = (NEAR / row).saturating_sub(2 * self.geometry.margin()).max(1);
+            let near = (NEAR / row).saturating_sub(2 * self.geometry.margin());
+            // For fewer, the weights' gradients would be read and written too often.
+            rows = if near < 3 { rows } else { near };
         }
         for first in (0..height).step_by(rows) {
             let rows = &(first..(first + rows).min(height));

@@ -1,7 +1,7 @@
-//! Products of matrices for dense layers: y += a · b, with a and y in any layout of rows.
+//! Products of matrices for dense layers: y += a · b, with a in any layout.
 //!
 //! A block of b stays in the L2 cache while all rows of y pass by, a tile of which is held in registers while the block's
-//! inner side runs. The next block is fetched meanwhile: strips of b, whose lines lie far apart, would be waited for.
+//! inner side runs. The next block is prefetched meanwhile, because the processor does not foresee lines that lie far apart.
 
 use std::ops::Range;
 
@@ -15,8 +15,10 @@ const DEPTH: usize = 256;
 /// Columns of a block of b.
 const WIDTH: usize = 128;
 
-/// Rows of y from which on a block of b is copied: where its rows lie far apart, and where they are no whole vectors.
+/// Rows of y from which on a block of b is copied if its rows lie far apart.
 const WORTH_A_COPY: usize = 24;
+
+/// Rows of y from which on a block of b is copied if its rows are not whole vectors.
 const RAGGED: usize = 4;
 
 /// The left matrix by the places of its numbers: that of row r and column k is r · `row` + k · `column`.
@@ -46,12 +48,14 @@ impl AddProduct<'_> {
     }
 }
 
-// SAFETY: `check` has y and b of whole rows, and all of a's places in its numbers.
+// SAFETY: `check` has y of whole rows, and all of a's places in its numbers; `rows` counts the rows of b that hold the columns.
 unsafe impl Kernel for AddProduct<'_> {
     fn check(&self) {
         let [rows, inner] = self.rows();
         assert!(self.columns <= self.b_row, "rows of b that hold the columns");
         assert_eq!(self.y.len(), rows * self.columns, "a matrix of whole rows");
+        let left = self.b.len() - (inner * self.b_row).min(self.b.len());
+        assert!(left == 0, "a matrix of whole rows, but for the last one's end");
         if rows > 0 && inner > 0 {
             let of_rows = (rows - 1).checked_mul(self.a.row);
             let last = of_rows.and_then(|at| at.checked_add((inner - 1).checked_mul(self.a.column)?));
@@ -74,7 +78,7 @@ unsafe impl Kernel for AddProduct<'_> {
                 let (mut b, mut stride) = (b.as_ptr(), self.b_row);
                 if copied {
                     stride = columns.len().next_multiple_of(L::WIDTH);
-                    copy.resize(DEPTH * stride, 0.0);
+                    copy.resize(ks.len() * stride, 0.0);
                     for (to, k) in copy.chunks_exact_mut(stride).zip(ks.clone()) {
                         to[..columns.len()].copy_from_slice(&self.b[k * self.b_row..][columns.clone()]);
                     }
@@ -140,7 +144,7 @@ impl AddProduct<'_> {
         R
     }
 
-    /// Has the processor fetch these rows' share of the block of b that comes next.
+    /// Prefetches these rows' share of the next block of b.
     #[inline(always)]
     fn prefetch(&self, rows: Range<usize>, block: &Block) {
         // Only where b's blocks follow one another in memory.

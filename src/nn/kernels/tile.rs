@@ -99,11 +99,11 @@ impl<L: Lanes, const P: usize, const V: usize> Tile<L, P, V> {
 }
 
 /// Calls a method with the largest of the steps that fits, again and again, from 0 to the end: `$at` is where it is. Where six
-/// would leave two, it takes twice four: few sums wait for each other, many keep the units busy.
+/// would leave two, it takes twice four if it can: the additions to two rows of sums would wait for each other.
 macro_rules! in_steps {
     ($at:ident in $range:expr, $this:ident.$method:ident::<$L:ident, ($first:tt $(, $next:literal)*), $V:ident> $arguments:tt) => {{
         let (mut $at, end) = ($range.start, $range.end);
-        while end - $at >= $first && ($first != 6 || end - $at != 8) {
+        while end - $at >= $first && !($first == 6 && end - $at == 8 && (false $(|| $next == 4)*)) {
             $this.$method::<$L, $first, $V> $arguments;
             $at += $first;
         }

@@ -68,8 +68,8 @@ unsafe impl Kernel for Update<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        // Stores that cross cache lines cost half the speed: first up to a line's beginning, where the four tensors, allocated
-        // alike, begin theirs.
+        // Stores that cross cache lines are slow: first up to a line's beginning, which is usually one for all four tensors, since
+        // they are allocated alike.
         let Self { step, before, p, m, v, g } = self;
         let head = p.as_ptr().align_offset(64).min(p.len());
         let (p, m, v, g) =

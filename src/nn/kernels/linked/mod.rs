@@ -28,7 +28,7 @@ pub(crate) use weight_gradient::add_weight_gradient;
 const CHUNK: usize = 128;
 
 /// Tasks that a convolution is divided into, about: enough for a laptop's cores to share evenly.
-const TASKS: usize = 16;
+pub(crate) const TASKS: usize = 16;
 
 /// Images that a task has at least, so that packing the weights costs little compared with using them.
 const IMAGES: usize = 8;

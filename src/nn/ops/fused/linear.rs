@@ -6,17 +6,13 @@ use dfdx::prelude::*;
 use rayon::prelude::*;
 
 use super::super::{ConvNorm, Kind, Window};
-use super::dense;
+use super::{GROUPS, add_parts, dense};
 use crate::nn::kernels::conv::{self, Packed};
 use crate::nn::kernels::depthwise::{SumProducts, Terms};
 use crate::nn::kernels::geometry::Geometry;
 use crate::nn::kernels::memory::{filled, filled_with};
 use crate::nn::kernels::{Finish, linked, norm};
 use crate::simd::Level;
-
-/// Groups of images whose weight gradients are summed apart: as parallel as a laptop can use, and
-/// few enough that adding up the groups costs little.
-const GROUPS: usize = 8;
 
 /// Columns from which on the pixels of a row, rather than those of several images, are convolved side by
 /// side: less of such maps lies at their edge, and their channels are few.
@@ -194,10 +190,7 @@ impl Linear {
                     images.for_each(|(x, gy)| sum(&of_weights, x, gy, &mut part));
                     part
                 };
-                let parts: Vec<Vec<f32>> = groups.map(of_group).collect();
-                for part in parts {
-                    level.run(norm::Add { sum: gw, part: &part });
-                }
+                add_parts(level, groups.map(of_group).collect(), gw);
                 if let Some(gx) = gx {
                     let of_input = Terms::of_input(window, height, width);
                     let images = gx.par_chunks_exact_mut(image_in).zip(gy.par_chunks_exact(image_out));
@@ -265,7 +258,5 @@ pub(super) fn add_direct_gradients(
     } else {
         groups.map(|group| run(None, group)).collect()
     };
-    for part in parts {
-        level.run(norm::Add { sum: gw, part: &part });
-    }
+    add_parts(level, parts, gw);
 }

@@ -28,6 +28,10 @@ use crate::nn::tape::{AnyTape, Taped};
 use crate::simd::Level;
 use linear::{Linear, add_direct_gradients};
 
+/// Groups of images or rows whose weight gradients are summed apart: as parallel as a laptop can use, and few enough that
+/// adding up the groups costs little.
+const GROUPS: usize = 8;
+
 /// Pixels that a thread takes at once, where one is little work.
 const PIXELS: usize = 64;
 
@@ -346,9 +350,7 @@ impl Backend<f32> for Cpu {
                     sum
                 })
                 .collect();
-            for block in blocks {
-                level.run(Add { sum: gb, part: &block });
-            }
+            add_parts(level, blocks, gb);
             let (pixels, weights) = (lend::numbers(&x), lend::numbers(&weight));
             if let Some(geometry) = linear.direct() {
                 let backward = Packed::transposed(level, geometry, weights);
@@ -446,6 +448,13 @@ fn by_parts<S: Shape>(
             .zip(lend::numbers(&x).par_chunks_exact(part_in).zip(g.par_chunks_exact(part_out)))
             .for_each(|(gx, (x, g))| add_gradient(x, g, gx));
     })
+}
+
+/// Adds parts in their order to a sum.
+fn add_parts(level: Level, parts: Vec<Vec<f32>>, sum: &mut [f32]) {
+    for part in parts {
+        level.run(Add { sum, part: &part });
+    }
 }
 
 /// A tensor of any rank whose gradient is computed.
