@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Two teams, one city: the ceiling that labels set. Hong Kong is cut in two; forests and networks learn one half from one team's
-# labels, and classify the labelled pixels of the other half, which both teams score.
+# Two teams, one city: the ceiling that labels set. Hong Kong is cut in two; forests and networks are trained on one half with one
+# team's labels, and classify the labelled pixels of the other half, which both teams score.
 #
 #   figures/two-teams.sh FOLDER OUT
 #
@@ -46,10 +46,12 @@ train() {
   local settings=()
   [ "$1" = forest ] || settings=(--epochs "$3" --set training.learning_rate=0.0005 --set training.label_smoothing=0.1
     --set model.dropout=0.4 --set training.augmentation=flips-and-turns)
-  if [ -d "$5" ]; then
+  if [ -e "$5/checkpoint.safetensors" ]; then
     "$lcz" --quiet train --resume "$5"
   else
-    "$lcz" --quiet train "$1" --data "$4" --run "$5" --seed "$2" "${settings[@]}"
+    # Nothing to resume: a forest, or a network that was stopped before its first checkpoint.
+    rm -rf "$5"
+    "$lcz" --quiet train "$1" --data "$4" --run "$5" --seed "$2" ${settings[@]+"${settings[@]}"}
   fi
 }
 

@@ -276,7 +276,8 @@ impl Classes {
         others
     }
 
-    /// The same classes in colours of their own, red, green and blue, which figures and maps take; a model's file keeps them.
+    /// The same classes in colours of their own, red, green and blue, which figures and maps take. Files of models and maps keep them,
+    /// those of predictions and So2Sat data do not.
     ///
     /// # Errors
     /// Another number of colours than classes.

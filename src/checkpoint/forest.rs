@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(read.predict(&patches).unwrap(), calibrated.predict(&patches).unwrap());
         assert_eq!(load_forest(&path).unwrap(), forest);
         let twice = Calibrated::fit(Box::new(read), &patches).unwrap();
-        assert!(twice.save(&path).unwrap_err().to_string().contains("neither a network nor a forest"));
+        assert!(twice.save(&path).unwrap_err().to_string().contains("'random forest' was calibrated before"));
         assert_eq!(crate::checkpoint::load_classifier(&path, Device::Cpu).unwrap().name(), "random forest");
     }
 

@@ -77,7 +77,7 @@ impl Calibrated {
     /// Writes the network or forest and its temperature as safetensors. The file appears whole or not at all.
     ///
     /// # Errors
-    /// The file cannot be written; a classifier that is neither a network nor a forest.
+    /// The file cannot be written; a classifier that is neither a network nor a forest, or was calibrated before.
     ///
     /// ```
     /// # fn main() -> lcz::Result<()> {
@@ -107,6 +107,11 @@ impl Calibrated {
                 description.save(&network.weights(), path)
             }
             Some(Storable::Forest(forest)) => forest.write(path, temperature),
+            None if self.classifier.temperature().is_some() => {
+                let problem =
+                    format!("'{}' was calibrated before, and a file holds one temperature", self.name());
+                Err(Error::file(path, problem, "calibrate the classifier itself"))
+            }
             None => {
                 let problem = format!("'{}' is neither a network nor a forest", self.name());
                 Err(Error::file(path, problem, "calibrate one of these"))
@@ -120,8 +125,9 @@ impl Calibrated {
     /// As [`load_classifier`]; a file without a temperature.
     pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
         let path = path.as_ref();
-        let classifier = load_uncalibrated(path, device)?;
-        let temperature = temperature(path)?
+        let (classifier, temperature) =
+            Header::read(path, |header| Ok((header.classifier(device)?, header.temperature()?)))?;
+        let temperature = temperature
             .ok_or_else(|| Error::file(path, "no temperature", "fit one: Calibrated::fit, lcz temp-scale"))?;
         Self::new(classifier, temperature).map_err(|e| e.within(path))
     }
@@ -226,20 +232,20 @@ pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Box<dyn Model>> {
 /// ```
 pub fn load_classifier(path: impl AsRef<Path>, device: Device) -> Result<Box<dyn Classifier>> {
     let path = path.as_ref();
-    match temperature(path)? {
-        None => load_uncalibrated(path, device),
-        Some(_) => Ok(Box::new(Calibrated::load(path, device)?)),
-    }
+    Header::read(path, |header| {
+        let classifier = header.classifier(device)?;
+        Ok(match header.temperature()? {
+            None => classifier,
+            Some(temperature) => {
+                Box::new(Calibrated::new(classifier, temperature).map_err(|e| e.within(path))?)
+            }
+        })
+    })
 }
 
 /// As [`load_classifier`], without the temperature.
 pub(crate) fn load_uncalibrated(path: &Path, device: Device) -> Result<Box<dyn Classifier>> {
-    Header::read(path, |header| {
-        if header.architecture()? == forest::NAME {
-            return Ok(Box::new(forest::parse(header)?) as Box<dyn Classifier>);
-        }
-        Ok(network(header, device)?)
-    })
+    Header::read(path, |header| header.classifier(device))
 }
 
 /// The kind of a model and its size, as its file has them: of a network or a forest.
@@ -274,12 +280,7 @@ pub(crate) fn trained_on(path: &Path) -> Result<(Imagery, Option<Standardisation
 /// # Errors
 /// As [`load`].
 pub fn temperature(path: impl AsRef<Path>) -> Result<Option<StoredTemperature>> {
-    #[derive(Deserialize)]
-    struct Scaled {
-        #[serde(default)]
-        temperature: Option<StoredTemperature>,
-    }
-    Header::read(path.as_ref(), |header| header.description::<Scaled>().map(|scaled| scaled.temperature))
+    Header::read(path.as_ref(), |header| header.temperature())
 }
 
 /// Puts a temperature into a model's file, in place of one that is there; the weights stay as they are. See the
@@ -333,6 +334,23 @@ impl Header<'_> {
             name: String,
         }
         self.description::<Named>().map(|named| named.architecture.name)
+    }
+
+    fn temperature(&self) -> Result<Option<StoredTemperature>> {
+        #[derive(Deserialize)]
+        struct Scaled {
+            #[serde(default)]
+            temperature: Option<StoredTemperature>,
+        }
+        self.description::<Scaled>().map(|scaled| scaled.temperature)
+    }
+
+    /// The network or the forest, without its temperature.
+    fn classifier(&self, device: Device) -> Result<Box<dyn Classifier>> {
+        if self.architecture()? == forest::NAME {
+            return Ok(Box::new(forest::parse(self)?));
+        }
+        Ok(network(self, device)?)
     }
 }
 

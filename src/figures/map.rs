@@ -1,6 +1,6 @@
 //! A map of classes, next to the reference classes and the satellite image.
 
-use ndarray::{Array2, Array3, ArrayView2, s};
+use ndarray::{Array2, Array3, ArrayView2};
 
 use super::colours::{ABSENT, Colour, INK};
 use super::composites::as_eyes_would_see;
@@ -62,7 +62,7 @@ pub struct MapPicture<'a> {
 /// class, and its share of the reference at those of them that it knows ([`MapScores`](crate::mapping::MapScores)).
 ///
 /// # Errors
-/// A map without any class, or with one that is not in the list; a reference of another size.
+/// A map without any class, a number in the map or the reference that is not in the list, a reference of another size.
 ///
 /// ```
 /// # fn main() -> lcz::Result<()> {
@@ -97,7 +97,8 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     let lines = shares.entries(picture).len().div_ceil(ACROSS) as f64;
 
     let seen = picture.seen.and_then(as_eyes_would_see);
-    let codes = codes_of_regions(picture, (width, height));
+    let drawn = thinned(rows, columns, |row, column| picture.map[[row, column]]);
+    let codes = codes_of_regions(picture, drawn.view(), (width, height));
     let mut notes = Vec::new();
     if !picture.notes.is_empty() {
         notes.push(capitalised(&picture.notes) + ".");
@@ -110,19 +111,21 @@ pub fn map(picture: &MapPicture<'_>, caption: &Caption) -> Result<Figure> {
     let left = if others == 0 { MARGIN + (widest - width) / 2.0 } else { MARGIN };
     let area = Area { x: left, y: frame.above() + HEADING, width, height };
     let mut next = area;
-    let mut show = |heading: &str, pixels: Picture| {
-        framed_picture(&mut drawing, next, heading, pixels);
+    let mut show = |heading: &str, colours: Array2<[u8; 3]>| {
+        let (rows, columns) = colours.dim();
+        let pixels = colours.into_iter().collect();
+        framed_picture(&mut drawing, next, heading, Picture { columns, rows, pixels });
         next.x = next.right() + GAP;
     };
     let in_colour = |classes: ArrayView2<'_, u8>| {
-        thinned(rows, columns, |row, column| {
-            let class = usize::from(classes[[row, column]]).checked_sub(1);
+        classes.mapv(|number| {
+            let class = usize::from(number).checked_sub(1);
             class.map_or(ABSENT.0, |class| picture.palette.colour(picture.classes, class))
         })
     };
-    show("Map", in_colour(picture.map));
+    show("Map", in_colour(drawn.view()));
     if let Some(truth) = picture.truth {
-        show("Reference", in_colour(truth));
+        show("Reference", in_colour(thinned(rows, columns, |row, column| truth[[row, column]]).view()));
     }
     if let Some((colours, _)) = seen {
         let (rows, columns) = colours.dim();
@@ -152,13 +155,13 @@ struct Code<'a> {
     lettering: Lettering,
 }
 
-/// The code of each region that has room for it, on a picture of this size.
-fn codes_of_regions<'a>(picture: &MapPicture<'a>, (width, height): (f64, f64)) -> Vec<Code<'a>> {
-    let (rows, columns) = picture.map.dim();
-    // As few pixels as are drawn.
-    let step = rows.max(columns).div_ceil(MOST_PIXELS);
-    let drawn = picture.map.slice(s![..;step, ..;step]);
-    let [across, down] = [width / columns as f64, height / rows as f64].map(|side| side * step as f64);
+/// The code of each region of the pixels that are drawn that has room for it, on a picture of this size.
+fn codes_of_regions<'a>(
+    picture: &MapPicture<'a>,
+    drawn: ArrayView2<'_, u8>,
+    (width, height): (f64, f64),
+) -> Vec<Code<'a>> {
+    let (across, down) = (width / drawn.ncols() as f64, height / drawn.nrows() as f64);
     let mut codes = Vec::new();
     for region in regions(drawn) {
         let room = region.side as f64 * across.min(down);
@@ -228,15 +231,11 @@ fn regions(map: ArrayView2<'_, u8>) -> Vec<Region> {
 }
 
 /// At most [`MOST_PIXELS`] of a picture's pixels across and down.
-fn thinned(rows: usize, columns: usize, colour: impl Fn(usize, usize) -> [u8; 3]) -> Picture {
+fn thinned<T>(rows: usize, columns: usize, pixel: impl Fn(usize, usize) -> T) -> Array2<T> {
     let step = rows.max(columns).div_ceil(MOST_PIXELS);
     let (high, wide) = (rows.div_ceil(step), columns.div_ceil(step));
     let middle = |k: usize, length: usize| (k * step + step / 2).min(length - 1);
-    let pixels = (0..high)
-        .flat_map(|row| (0..wide).map(move |column| (middle(row, rows), middle(column, columns))))
-        .map(|(row, column)| colour(row, column))
-        .collect();
-    Picture { columns: wide, rows: high, pixels }
+    Array2::from_shape_fn((high, wide), |(row, column)| pixel(middle(row, rows), middle(column, columns)))
 }
 
 /// A bar of a round length, at most a third of the map; gives where it ends on the right, with its words.
@@ -281,7 +280,7 @@ struct Shares {
 impl Shares {
     fn of(picture: &MapPicture<'_>) -> Result<Self> {
         let mut numbers = [[0; 2]; 256];
-        let mut unknown = [false; 2];
+        let mut held = [[false; 256]; 2];
         let maps = [Some(picture.map), picture.truth];
         for (which, map) in maps.into_iter().enumerate() {
             let Some(map) = map else { continue };
@@ -290,21 +289,23 @@ impl Shares {
                 return Err(Error::input("map", problem, "resample the reference to the map's pixels"));
             }
             for (&number, &mapped) in map.iter().zip(&picture.map) {
-                unknown[which] |= number == 0;
+                held[which][usize::from(number)] = true;
                 numbers[usize::from(number)][which] += usize::from(mapped > 0);
             }
+            if let Some(number) = (picture.classes.len() + 1..256).find(|&number| held[which][number]) {
+                let problem = format!("class {number} of {}", picture.classes.len());
+                let advice = "give the classes that the map was made with";
+                return Err(Error::input(["map", "reference"][which], problem, advice));
+            }
         }
-        let (counts, beyond) = numbers[1..].split_at(picture.classes.len().min(255));
-        if let Some(more) = beyond.iter().position(|count| *count != [0, 0]) {
-            let problem = format!("class {} of {}", counts.len() + more + 1, counts.len());
-            return Err(Error::input("map", problem, "give the classes that the map was made with"));
-        }
+        let counts = &numbers[1..=picture.classes.len().min(255)];
         let total = [0, 1].map(|which| counts.iter().map(|count| count[which]).sum());
         if total[0] == 0 {
             return Err(Error::input("map", "no pixel has a class", "give a map with one at least"));
         }
-        let present = counts.iter().copied().enumerate().filter(|(_, count)| *count != [0, 0]).collect();
-        Ok(Self { present, total, unknown })
+        let is_held = |class: usize| held.iter().any(|of| of[class + 1]);
+        let present = counts.iter().copied().enumerate().filter(|&(class, _)| is_held(class)).collect();
+        Ok(Self { present, total, unknown: held.map(|of| of[0]) })
     }
 
     /// On the map and, if there is one, in the reference.

@@ -148,9 +148,17 @@ impl MapNumbers {
     }
 
     /// The classes that a truth is to be read by, all zones if the model tells zones apart: those whose numbers are their places
-    /// from 1 on.
+    /// from 1 on. They have the colours of the model's.
     pub(super) fn of_truth(&self) -> Classes {
-        if self.are_zones() { Classes::lcz() } else { self.classes.clone() }
+        if !self.are_zones() {
+            return self.classes.clone();
+        }
+        let zones = Classes::lcz();
+        let colour = |zone: Zone| match self.classes.position(zone) {
+            Some(k) => self.palette.colour(&self.classes, k),
+            None => self.palette.zone(zone),
+        };
+        zones.clone().with_colours(Zone::all().map(colour)).unwrap_or(zones)
     }
 
     /// What the numbers mean, in a line: the zones' are known.
@@ -241,5 +249,20 @@ impl MapScores {
                 })
                 .collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_have_the_colours_of_the_geotiff() {
+        let classes = Classes::named(["G", "2"]).unwrap().with_colours([[1; 3], [2; 3]]).unwrap();
+        let table = MapNumbers::of(&classes, Palette::Generator).unwrap();
+        let (zones, of_raster) = (table.of_truth(), table.colours());
+        assert_eq!([17, 2].map(|number| of_raster[number]), [[1; 3], [2; 3]]);
+        assert_eq!([17, 2].map(|number| zones.colour(number - 1)), [[1; 3], [2; 3]]);
+        assert_eq!(zones.colour(0), Palette::Generator.colour(&Classes::lcz(), 0));
     }
 }

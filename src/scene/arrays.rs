@@ -18,7 +18,7 @@ impl Patches {
     /// class numbers of (rows, columns): k is the k-th class, 0 none, as [`classes_on`](super::classes_on) gives them.
     ///
     /// # Errors
-    /// Shapes that do not fit together or to `imagery`, a number that is not a class, no window that is left.
+    /// Shapes that do not fit together or to `imagery`, a number that is not a class, no window that is left, more than fit into memory.
     ///
     /// ```
     /// use lcz::{Classes, Imagery, data::Patches};
@@ -63,7 +63,15 @@ impl Patches {
             (!missing.any(down.clone(), across.clone())).then_some((s![down, across, ..], region))
         });
         let (windows, regions): (Vec<_>, Vec<u32>) = windows.unzip();
-        let mut images = Array4::zeros((windows.len(), size, size, bands));
+        let count = (windows.len() * bands).saturating_mul(size.saturating_mul(size));
+        let mut values = Vec::new();
+        values.try_reserve_exact(count).map_err(|_| {
+            let problem = format!("{} windows of {size} pixels do not fit into memory", windows.len());
+            Error::input("class numbers", problem, "label fewer pixels")
+        })?;
+        values.resize(count, 0.0);
+        let shape = (windows.len(), size, size, bands);
+        let mut images = Array4::from_shape_vec(shape, values).map_err(Error::internal("cutting windows"))?;
         for (window, mut image) in windows.into_iter().zip(images.outer_iter_mut()) {
             image.assign(&scene.slice(window));
         }
