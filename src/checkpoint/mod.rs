@@ -279,6 +279,7 @@ pub(crate) fn trained_on(path: &Path) -> Result<(Imagery, Option<Standardisation
 ///
 /// # Errors
 /// As [`load`].
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method itself is of one lifetime only")]
 pub fn temperature(path: impl AsRef<Path>) -> Result<Option<StoredTemperature>> {
     Header::read(path.as_ref(), |header| header.temperature())
 }
