@@ -68,8 +68,8 @@ unsafe impl Kernel for Update<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        // Stores that cross cache lines are slow: first up to a line's beginning, which is usually one for all four tensors, since
-        // they are allocated alike.
+        // Stores that cross cache lines are slow: first up to the beginning of a line. It is usually the same place in all four
+        // tensors, since they are allocated in the same way.
         let Self { step, before, p, m, v, g } = self;
         let head = p.as_ptr().align_offset(64).min(p.len());
         let (p, m, v, g) =
