@@ -9,7 +9,7 @@ use crate::{Classes, Error, Imagery, Labels, Result};
 
 impl Patches {
     /// A window around each labelled pixel of a scene in memory, row by row, as [`CutInto::Windows`](super::CutInto::Windows)
-    /// cuts it from files, with the pixel's class. Windows that leave the scene, or hold a pixel that is NaN or infinite, are
+    /// cuts it from files, with the pixel's class. Windows that reach beyond the scene, or hold a pixel that is NaN or infinite, are
     /// left out. The group of a window is its region, the labelled pixels of one class that touch: neighbouring windows
     /// overlap, so assign whole groups to training and testing.
     ///
@@ -18,7 +18,7 @@ impl Patches {
     /// class numbers of (rows, columns): k is the k-th class, 0 none, as [`classes_on`](super::classes_on) gives them.
     ///
     /// # Errors
-    /// Shapes that do not fit together or to `imagery`, a number that is not a class, no window that is left, more than fit into memory.
+    /// Shapes that do not fit together or to `imagery`, a number that is not a class, no window left, or more than fit into memory.
     ///
     /// ```
     /// use lcz::{Classes, Imagery, data::Patches};
